@@ -1,0 +1,1 @@
+"""ALF files to the model."""

@@ -1,0 +1,185 @@
+"""A spike sorting in memory: what the loader returns and everything else reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dashboard.model.references import Histology, SortingRef
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A dataset that is not there, or not usable, and what that means for the views.
+
+    Attributes
+    ----------
+    dataset : str
+        ``spikes.amps``.
+    reason : str
+        One clause that a view can show.
+    """
+
+    dataset: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spikes:
+    """Columns of the spikes object, memory-mapped, as on disk.
+
+    Attributes
+    ----------
+    times_s : ndarray, shape (n_spikes,), float, sorted, in seconds
+        May hold NaN; see `SpikeSorting.n_dropped`.
+    clusters : ndarray, shape (n_spikes,), integer
+        Cluster id of each spike: a row of the clusters object.
+    depths_um : ndarray, shape (n_spikes,), float, in um, or None
+        None where neither spikes.depths nor the depths of the clusters exist.
+    amps_v : ndarray, shape (n_spikes,), float, in volts, or None
+        None where spikes.amps does not exist. In arbitrary units where
+        `SpikeSorting.amps_are_volts` is False.
+    extra : mapping of str to ndarray
+        Further attributes that were asked for by name (``samples``, ``templates``).
+    """
+
+    times_s: npt.NDArray[Any]
+    clusters: npt.NDArray[Any]
+    depths_um: npt.NDArray[Any] | None
+    amps_v: npt.NDArray[Any] | None
+    extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __len__(self) -> int:
+        return int(self.times_s.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Motion that the sorter estimated and removed before detection.
+
+    Attributes
+    ----------
+    times_s : ndarray, shape (n_times,), float64
+        Batch starts, on the probe's clock (spikes.times are on the session's).
+    um : ndarray, shape (n_times, n_depths), float64
+    depths_um : ndarray, shape (n_depths,), float64, or None
+    """
+
+    times_s: npt.NDArray[np.float64]
+    um: npt.NDArray[np.float64]
+    depths_um: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """The trials table of the session.
+
+    Attributes
+    ----------
+    table : DataFrame, one row per trial
+        IBL columns: ``stimOn_times``, ``goCue_times``, ``firstMovement_times``,
+        ``response_times``, ``feedback_times``, ``feedbackType``, ``choice``,
+        ``contrastLeft``, ``contrastRight``, ``probabilityLeft``, ``intervals_0``, ``intervals_1``.
+    passive_s : tuple of (float, float), or None
+        Start and end of the passive period, in s, where it is known.
+    """
+
+    table: pd.DataFrame
+    passive_s: tuple[float, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """Mean waveforms on the channels around each template's peak.
+
+    Attributes
+    ----------
+    waveforms : ndarray, shape (n_templates, n_samples, n_channels), float32, in volts
+    channels : ndarray, shape (n_templates, n_channels), int
+        Channel index of each trace; -1 where there is none.
+    dataset : str
+        Which of the three real layouts it came from.
+    """
+
+    waveforms: npt.NDArray[Any]
+    channels: npt.NDArray[Any]
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpikeSorting:
+    """A loaded sorting, validated once, immutable, shared by every session of the process.
+
+    Attributes
+    ----------
+    ref : SortingRef
+        Where it came from: insertion, sorter, revision, files.
+    spikes : Spikes
+    clusters : DataFrame, one row per cluster, index = cluster id
+        ibllib's merged columns (``SpikeSortingLoader.merge_clusters``): ``channels``, ``depths``,
+        ``uuids``, the metrics, and the columns of the cluster's channel.
+    channels : DataFrame, one row per channel
+        ``axial_um``, ``lateral_um``, ``rawInd`` and, where brain locations are known, ``x``, ``y``,
+        ``z`` (m), ``atlas_id``, ``acronym``.
+    histology : Histology
+    n_dropped : int
+        Spikes of the file without a time or a depth: in no view, and said so.
+    drop_reason : str
+        ``'no depth'``, ``'no time'``, or both; empty when none was dropped.
+    amps_are_volts : bool
+        False where the median amplitude is above 10 mV, as in some Kilosort exports.
+    trials, drift, templates : or None
+        None where the dataset is missing; `missing` says why.
+    missing : tuple of Missing
+    notes : tuple of str
+        What was decided on the way that a reader of the plot should know.
+    metrics_stale : bool
+        True where the metrics file is missing or of another length than the clusters and the
+        metrics have to be recomputed.
+    """
+
+    ref: SortingRef
+    spikes: Spikes
+    clusters: pd.DataFrame
+    channels: pd.DataFrame
+    histology: Histology
+    n_dropped: int = 0
+    drop_reason: str = ""
+    amps_are_volts: bool = True
+    trials: Trials | None = None
+    drift: Drift | None = None
+    templates: Templates | None = None
+    missing: tuple[Missing, ...] = ()
+    notes: tuple[str, ...] = ()
+    metrics_stale: bool = False
+
+    @property
+    def n_spikes(self) -> int:
+        """Rows of the spikes file, those that no view can show included."""
+        return len(self.spikes)
+
+    @property
+    def n_clusters(self) -> int:
+        """Rows of the clusters object."""
+        return len(self.clusters)
+
+    @property
+    def title(self) -> str:
+        """``subject date/number probe · sorter · revision``, for headers and stamps."""
+        insertion = self.ref.insertion
+        sorter = self.ref.sorter.value or "base"
+        revision = self.ref.revision.value or "original"
+        return f"{insertion.subject} {insertion.date}/{insertion.number:03d} {insertion.probe} · {sorter} · {revision}"
+
+    def missing_reason(self, dataset: str) -> str | None:
+        """Why `dataset` is not there, or None where it is."""
+        return next((item.reason for item in self.missing if item.dataset == dataset), None)

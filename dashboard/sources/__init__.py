@@ -1,0 +1,1 @@
+"""Where insertions come from."""

@@ -35,9 +35,10 @@ class InsertionRef:
     Attributes
     ----------
     subject, date, probe : str
-        ``date`` is ISO, ``YYYY-MM-DD``; ``probe`` is the probe name, ``probe00``.
+        ``date`` is ISO, ``YYYY-MM-DD``, or ``''`` for a loose folder that has none; ``probe`` is
+        the probe name, ``probe00``.
     number : int
-        Session number of the day, from 1.
+        Session number of the day, from 1; 0 for a loose folder.
     source : str
         Name of the source that knows it.
     lab : str or None
@@ -56,8 +57,8 @@ class InsertionRef:
 
     @property
     def session(self) -> str:
-        """``subject/date/number`` with the number in three digits."""
-        return f"{self.subject}/{self.date}/{self.number:03d}"
+        """``subject/date/number`` with the number in three digits; ``subject`` for a loose folder."""
+        return f"{self.subject}/{self.date}/{self.number:03d}" if self.date else self.subject
 
     @property
     def key(self) -> str:

@@ -178,7 +178,8 @@ class SpikeSorting:
         insertion = self.ref.insertion
         sorter = self.ref.sorter.value or "base"
         revision = self.ref.revision.value or "original"
-        return f"{insertion.subject} {insertion.date}/{insertion.number:03d} {insertion.probe} · {sorter} · {revision}"
+        session = f"{insertion.subject} {insertion.date}/{insertion.number:03d}" if insertion.date else insertion.subject
+        return f"{session} {insertion.probe} · {sorter} · {revision}"
 
     def missing_reason(self, dataset: str) -> str | None:
         """Why `dataset` is not there, or None where it is."""

@@ -1,0 +1,75 @@
+# make demo         the demo in the browser; prints its URL
+# make test         lint, types, import contracts, tests
+# make parity       our loader against ibllib itself (a 2 GB environment of its own)
+# make bench        the figures of docs/performance.md
+# make screenshots  the pictures of docs/images
+# make docs         the generated reference pages
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PARITY := .venv-parity
+BIN := $(VENV)/bin
+PIP := -m pip install -qq --disable-pip-version-check --no-input
+PYTEST_ARGS ?=
+export PYTHON
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test lint types contracts pytest parity bench screenshots docs clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/spike-dashboard demo
+
+test: lint types contracts pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+contracts: $(VENV)/.test
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.test
+	.ci/system chromium chromium
+	.ci/system fonts fonts-dejavu-core fontconfig
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+parity: $(PARITY)/.installed
+	$(PARITY)/bin/python -m pytest -m parity $(PYTEST_ARGS)
+
+bench: $(VENV)/.test
+	.ci/system chromium chromium
+	$(BIN)/python -m benchmarks.run
+
+screenshots: $(VENV)/.test
+	.ci/system chromium chromium
+	$(BIN)/python docs/screenshots.py
+
+docs: $(VENV)/.runtime
+	$(BIN)/python -m dashboard.settings > docs/settings.md.new
+	mv docs/settings.md.new docs/settings.md
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	.ci/system venv python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python $(PIP) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[test,cluster]'
+	@touch $@ $(VENV)/.runtime
+
+$(PARITY)/.installed: pyproject.toml constraints-parity.txt
+	.ci/system venv python3-venv
+	$(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/python $(PIP) -c constraints-parity.txt -e '.[parity]' pytest pytest-timeout hypothesis
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(PARITY) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

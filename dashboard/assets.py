@@ -1,0 +1,22 @@
+"""Where the style sheets, scripts and images of the page are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def assets_folder() -> Path:
+    """Return the folder of style sheets, scripts and images.
+
+    It lies inside the package in a wheel, and beside the package in a checkout or editable install.
+
+    Raises
+    ------
+    FileNotFoundError
+        Neither is there: the installation is incomplete.
+    """
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "assets", package.parent / "assets"):
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(f"{package / 'assets'} is missing: install spike-dashboard again")

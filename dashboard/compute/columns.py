@@ -1,0 +1,401 @@
+"""Spikes as compact, time-sorted columns: what every picture is counted from."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dashboard.compute.cluster_rows import MAX_SPIKES, UnitIndex, index_units
+from dashboard.compute.depth_codes import DepthGrid, depth_grid, encode, scan
+from dashboard.compute.ranks import RankIndex, index_ranks, rank_shape
+from dashboard.compute.sidecars import Draft, publish, read, sidecar_key, start_draft
+from dashboard.model.errors import Cancelled, DatasetInvalid
+from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+
+logger = logging.getLogger(__name__)
+
+#: Spikes per block while building: 8 MB of float64, so that no second full-size copy exists.
+BLOCK = 1 << 20
+#: Times kept in memory for the search of pixel edges: one of each 1,024.
+TIME_STRIDE = 1024
+#: A cluster id above this is a mistake in the file; tables by id would fill the memory.
+MAX_CLUSTER_ID = 1 << 24
+
+Value = TypeVar("Value")
+
+
+@dataclass(slots=True, eq=False)
+class _Lazy:
+    """Indexes that are built when first asked for, once, whichever thread asks."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, name: str, build: Callable[[], Value]) -> Value:
+        value = self.values.get(name)
+        if value is None:
+            with self.lock:
+                value = self.values.get(name)
+                if value is None:
+                    value = self.values[name] = build()
+        result: Value = value
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeColumns:
+    """Spikes with a time and a depth, in order of time; shared by all views, never written to.
+
+    Attributes
+    ----------
+    times_s : ndarray, shape (n_spikes,), float64, sorted, in seconds
+        The memory map of the file itself where that is float64, sorted and without gaps.
+    depths_um : ndarray, shape (n_spikes,), float64, in um
+        Likewise. Settles the spikes whose code an image's row edge runs through.
+    depth_codes : ndarray, shape (n_spikes,), uint16
+        Depth in steps of `depth_step_um` above `depth_origin_um`, rounded down.
+    clusters : ndarray, shape (n_spikes,), uint16 or uint32
+    amps_uv : ndarray, shape (n_spikes,), float32, or None
+        In uV, or as in the file where `amp_unit` is ``"a.u."``.
+    depth_origin_um, depth_step_um : float
+        The step is a power of two and the origin a multiple of it.
+    n_codes : int
+        Codes of the grid; all of `depth_codes` are below.
+    n_clusters : int
+        Length of tables by cluster id: the largest id + 1, and no less than the clusters table.
+    spike_rows : ndarray, shape (n_spikes,), int64, or None
+        Row in the file of each spike; None where it is the row here.
+    amp_unit : str
+        ``"uV"`` or ``"a.u."``.
+    """
+
+    times_s: npt.NDArray[np.float64]
+    depths_um: npt.NDArray[np.float64]
+    depth_codes: npt.NDArray[np.uint16]
+    clusters: npt.NDArray[Any]
+    amps_uv: npt.NDArray[np.float32] | None
+    depth_origin_um: float
+    depth_step_um: float
+    n_codes: int
+    n_clusters: int
+    spike_rows: npt.NDArray[np.int64] | None = None
+    amp_unit: str = "uV"
+    _lazy: _Lazy = field(default_factory=_Lazy, repr=False)
+
+    @property
+    def n_spikes(self) -> int:
+        """Spikes that views can show."""
+        return int(self.times_s.shape[0])
+
+    @cached_property
+    def time_range_s(self) -> tuple[float, float]:
+        """Times of the first and the last spike; (0, 0) without spikes."""
+        return (float(self.times_s[0]), float(self.times_s[-1])) if self.n_spikes else (0.0, 0.0)
+
+    @property
+    def depth_range_um(self) -> tuple[float, float]:
+        """Lowest and highest depth of a spike; (0, 0) without spikes."""
+        extremes: tuple[float, float] = self._lazy.get("depth_range", self._find_depth_range)
+        return extremes
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns and of the indexes built so far."""
+        arrays = [self.times_s, self.depths_um, self.depth_codes, self.clusters, self.amps_uv, self.spike_rows]
+        for value in tuple(self._lazy.values.values()):
+            if isinstance(value, UnitIndex):
+                arrays += [value.offsets, value.order]
+            elif isinstance(value, RankIndex):
+                arrays += [value.before, value.on_edge]
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    @property
+    def time_marks(self) -> npt.NDArray[np.float64]:
+        """Every `TIME_STRIDE`-th time, in memory."""
+        return self._lazy.get("time_marks", lambda: read_only(self.times_s[::TIME_STRIDE].copy()))
+
+    @property
+    def unit_index(self) -> UnitIndex:
+        """Rows by cluster; built on first use where no sidecar holds it."""
+        return self._lazy.get("unit_index", lambda: index_units(self.clusters, self.n_clusters))
+
+    @property
+    def rank_index(self) -> RankIndex:
+        """Cumulative counts by depth; built on first use where no sidecar holds it."""
+        return self._lazy.get("rank_index", lambda: index_ranks(self.depth_codes, self.depths_um, self.grid))
+
+    @property
+    def grid(self) -> DepthGrid:
+        """Where the depth codes lie."""
+        return DepthGrid(self.depth_step_um, self.depth_origin_um / self.depth_step_um, self.n_codes)
+
+    def _find_depth_range(self) -> tuple[float, float]:
+        if not self.n_spikes:
+            return 0.0, 0.0
+        blocks = range(0, self.n_spikes, BLOCK)
+        lows = [float(self.depths_um[i : i + BLOCK].min()) for i in blocks]
+        highs = [float(self.depths_um[i : i + BLOCK].max()) for i in blocks]
+        return min(lows), max(highs)
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a plain read-only view: kernels then see one type, whether an array is mapped or not."""
+    view = np.asarray(array).view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+class _Source:
+    """Columns of a sorting, converted block by block."""
+
+    def __init__(self, sorting: SpikeSorting) -> None:
+        spikes = sorting.spikes
+        self.n_spikes = len(spikes)
+        self.times = spikes.times_s.reshape(-1)
+        self.clusters = spikes.clusters.reshape(-1)
+        self.depths = None if spikes.depths_um is None else spikes.depths_um.reshape(-1)
+        self.amps = None if spikes.amps_v is None else spikes.amps_v.reshape(-1)
+        self.amp_scale = 1e6 if sorting.amps_are_volts else 1.0
+        self.by_cluster = _depths_by_cluster(sorting.clusters) if self.depths is None else None
+        self.paths = [d.path for d in sorting.ref.datasets.values() if d.object == "spikes" and d.path is not None]
+        lengths = {len(a) for a in (self.times, self.clusters, self.depths, self.amps) if a is not None}
+        if len(lengths) > 1:
+            raise DatasetInvalid("Columns of spikes have different lengths", self.paths)
+        if self.n_spikes > MAX_SPIKES:
+            raise DatasetInvalid(f"More than {MAX_SPIKES} spikes", self.paths)
+
+    def block_times(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.ascontiguousarray(self.times[rows], dtype=np.float64).view(np.ndarray)
+
+    def block_depths(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        if self.depths is not None:
+            return np.ascontiguousarray(self.depths[rows], dtype=np.float64).view(np.ndarray)
+        assert self.by_cluster is not None
+        ids = np.asarray(self.clusters[rows]).astype(np.int64)
+        inside = (ids >= 0) & (ids < self.by_cluster.shape[0])
+        return np.where(inside, self.by_cluster[np.where(inside, ids, 0)], np.nan)
+
+
+def _depths_by_cluster(clusters: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the depth of each cluster id; NaN for ids without one. At least one value long."""
+    ids = clusters.index.to_numpy(dtype=np.int64)
+    table = np.full(int(ids.max(initial=0)) + 1, np.nan)
+    if "depths" in clusters:
+        table[ids] = clusters["depths"].to_numpy(dtype=np.float64)
+    return table
+
+
+def _blocks(n_spikes: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, n_spikes)) for start in range(0, n_spikes, BLOCK)]
+
+
+def _usable(array: npt.NDArray[Any]) -> bool:
+    """Whether kernels can read an array where it is."""
+    return array.dtype == np.float64 and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned
+
+
+class _Build:
+    """One run of the builder: reports progress, listens for cancellation."""
+
+    def __init__(self, draft: Draft, progress: ProgressCallback, cancel: threading.Event | None, total: int) -> None:
+        self.draft, self.progress, self.cancel, self.total, self.done = draft, progress, cancel, total, 0
+
+    def step(self, n_spikes: int) -> None:
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("Preparing the spikes was cancelled")
+        self.done += n_spikes
+        self.progress(Progress("preparing spikes", self.done, self.total, "spikes"))
+
+
+def _choose_rows(source: _Source, build: _Build) -> tuple[npt.NDArray[np.int64] | None, tuple[float, float]]:
+    """Return the file rows to keep, in order of time (None: all, as they are), and the range of depths."""
+    state = np.array([-np.inf, np.inf, -np.inf])
+    n_good = steps_back = 0
+    for block in _blocks(source.n_spikes):
+        good, _, _, back = scan(source.block_times(block), source.block_depths(block), state)
+        n_good += good
+        steps_back += back
+        build.step(block.stop - block.start)
+    extremes = (float(state[1]), float(state[2])) if n_good else (0.0, 0.0)
+    if n_good == source.n_spikes and not steps_back:
+        return None, extremes
+    rows = np.empty(n_good, dtype=np.int64)
+    filled = 0
+    for block in _blocks(source.n_spikes):
+        good_rows = np.flatnonzero(np.isfinite(source.block_times(block)) & np.isfinite(source.block_depths(block)))
+        rows[filled : filled + good_rows.shape[0]] = good_rows + block.start
+        filled += good_rows.shape[0]
+    if steps_back:
+        rows = rows[np.argsort(source.block_times(rows), kind="stable")]
+    return rows, extremes
+
+
+def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns, dict[str, Any]]:
+    """Fill the draft and return the columns with the facts that the manifest has to keep."""
+    draft = build.draft
+    rows, extremes = _choose_rows(source, build)
+    grid = depth_grid(*extremes)
+    n = source.n_spikes if rows is None else int(rows.shape[0])
+    keep_times = rows is None and _usable(source.times)
+    keep_depths = rows is None and source.depths is not None and _usable(source.depths)
+    times = source.times if keep_times else draft.allocate("times", (n,), np.float64)
+    depths = source.depths if keep_depths else draft.allocate("depths", (n,), np.float64)
+    assert depths is not None
+    ids = np.asarray(source.clusters)
+    lowest, largest = (int(ids.min()), int(ids.max())) if ids.shape[0] else (0, -1)
+    if lowest < 0 or largest > MAX_CLUSTER_ID:
+        wrong = lowest if lowest < 0 else largest
+        raise DatasetInvalid(f"A cluster id of spikes.clusters cannot be right ({wrong})", source.paths)
+    n_clusters = max(largest + 1, n_table)
+    codes = draft.allocate("codes", (n,), np.uint16)
+    clusters = draft.allocate("clusters", (n,), np.uint16 if n_clusters <= 1 << 16 else np.uint32)
+    amps = None if source.amps is None else draft.allocate("amps", (n,), np.float32)
+    for block in _blocks(n):
+        chosen = block if rows is None else rows[block]
+        block_depths = source.block_depths(chosen)
+        encode(block_depths, 1.0 / grid.step_um, grid.origin_code, codes[block].view(np.ndarray))
+        if not keep_depths:
+            depths[block] = block_depths
+        if not keep_times:
+            times[block] = source.block_times(chosen)
+        clusters[block] = source.clusters[chosen]
+        if amps is not None and source.amps is not None:
+            amps[block] = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
+        build.step(block.stop - block.start)
+    if rows is not None:
+        draft.allocate("rows", (n,), np.int64)[:] = rows
+    order = draft.allocate("order", (n,), np.uint32)
+    units = index_units(read_only(clusters), n_clusters, order.view(np.ndarray))
+    draft.allocate("offsets", units.offsets.shape, np.int64)[:] = units.offsets
+    build.step(n)
+    before = draft.allocate("ranks", rank_shape(n, grid.n_codes), np.uint32)
+    ranks = index_ranks(read_only(codes), read_only(depths), grid, before.view(np.ndarray))
+    draft.allocate("on_edge", ranks.on_edge.shape, np.int64)[:] = ranks.on_edge
+    build.step(n)
+    facts = {
+        "origin_um": grid.origin_um,
+        "step_um": grid.step_um,
+        "n_codes": grid.n_codes,
+        "n_clusters": n_clusters,
+        "amp_unit": "uV" if source.amp_scale != 1.0 else "a.u.",
+        "n_spikes": n,
+        "lowest_um": extremes[0],
+        "highest_um": extremes[1],
+    }
+    return _assemble(draft.arrays, facts, source), facts
+
+
+def _assemble(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], source: _Source) -> SpikeColumns:
+    """Return columns over built or mapped arrays; what is not among them is read where it was."""
+    depths = arrays.get("depths", source.depths)
+    assert depths is not None
+    lazy = _Lazy()
+    lazy.values["unit_index"] = UnitIndex(read_only(arrays["offsets"]), read_only(arrays["order"]))
+    lazy.values["rank_index"] = RankIndex(read_only(arrays["ranks"]), read_only(arrays["on_edge"]))
+    lazy.values["depth_range"] = (float(facts["lowest_um"]), float(facts["highest_um"]))
+    return SpikeColumns(
+        times_s=read_only(arrays.get("times", source.times)),
+        depths_um=read_only(depths),
+        depth_codes=read_only(arrays["codes"]),
+        clusters=read_only(arrays["clusters"]),
+        amps_uv=read_only(arrays["amps"]) if "amps" in arrays else None,
+        depth_origin_um=float(facts["origin_um"]),
+        depth_step_um=float(facts["step_um"]),
+        n_codes=int(facts["n_codes"]),
+        n_clusters=int(facts["n_clusters"]),
+        spike_rows=read_only(arrays["rows"]) if "rows" in arrays else None,
+        amp_unit=str(facts["amp_unit"]),
+        _lazy=lazy,
+    )
+
+
+_building: dict[tuple[str, str], threading.Lock] = {}
+_building_lock = threading.Lock()
+
+
+def build_columns(
+    sorting: SpikeSorting,
+    cache: Path | None = None,
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
+) -> SpikeColumns:
+    """Return the columns of `sorting`, mapped from the cache or built, and then kept there.
+
+    Spikes without a finite time or depth are left out; times that are not sorted are sorted,
+    stably. Where ``spikes.depths_um`` is None, each spike takes the depth of its cluster.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    cache : Path or None
+        Root of the cache; files lie in ``columns/<key>`` below it. None: in memory. Where the cache
+        cannot be written the columns are built in memory and a warning is logged.
+    progress : callable
+    cancel : threading.Event or None
+
+    Returns
+    -------
+    SpikeColumns
+
+    Raises
+    ------
+    Cancelled
+    DatasetInvalid
+        Where columns differ in length or a cluster id cannot be right.
+    """
+    source = _Source(sorting)
+    n_index = int(sorting.clusters.index.max()) + 1 if len(sorting.clusters) else 0
+    n_table = max(len(sorting.clusters), n_index)
+    key = None if cache is None else sidecar_key(sorting)
+    if cache is None or key is None:
+        return _in_memory(source, n_table, progress, cancel)
+    root = cache / "columns"
+    with _building_lock:
+        lock = _building.setdefault((str(root), key), threading.Lock())
+    with lock:
+        found = read(root, key)
+        if found is None:
+            try:
+                _write(root, key, source, n_table, progress, cancel)
+                found = read(root, key)
+            except OSError as error:
+                logger.warning("the cache at %s cannot be used (%s); columns are kept in memory", root, error)
+    if found is None:
+        return _in_memory(source, n_table, progress, cancel)
+    return _assemble(found[0], found[1], source)
+
+
+def _in_memory(
+    source: _Source, n_table: int, progress: ProgressCallback, cancel: threading.Event | None
+) -> SpikeColumns:
+    return _compose(source, _Build(Draft(None), progress, cancel, 4 * source.n_spikes), n_table)[0]
+
+
+def _write(
+    root: Path,
+    key: str,
+    source: _Source,
+    n_table: int,
+    progress: ProgressCallback,
+    cancel: threading.Event | None,
+) -> None:
+    """Build into a folder of its own and move it to its place."""
+    started = time.perf_counter()
+    draft = start_draft(root, key)
+    try:
+        _, facts = _compose(source, _Build(draft, progress, cancel, 4 * source.n_spikes), n_table)
+        publish(draft, root, key, facts)
+    finally:
+        draft.discard()
+    logger.info("prepared %d spikes in %.2f s", facts["n_spikes"], time.perf_counter() - started)

@@ -1,0 +1,190 @@
+"""Edges of pixels: as asked for, snapped to a power-of-two lattice, and laid over depth codes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.compute.numba_cache import kernel
+from dashboard.model.errors import BadRequest
+
+#: Rows are numbered in 16 bits in the look-up of depth codes, with two numbers reserved.
+MAX_SIDE = 32_768
+#: An image of more pixels than this is a mistake: 64 M pixels of float64 are half a gigabyte.
+MAX_PIXELS = 1 << 26
+#: A window's length wavers by rounding while it is panned; its lattice level must not.
+LEVEL_TOLERANCE = 1e-6
+
+
+def check_window(window: tuple[float, float], name: str) -> tuple[float, float]:
+    """Return `window` as two floats in ascending order.
+
+    Raises
+    ------
+    BadRequest
+        Where it is not two finite numbers, the first below the second.
+    """
+    try:
+        low, high = (float(value) for value in window)
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"{name} is not a pair of numbers", repr(window), "Give (start, end)") from error
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise BadRequest(f"{name} must run from a lower to a higher finite number", repr(window))
+    if not math.isfinite(high - low):
+        raise BadRequest(f"{name} is too long", repr(window))
+    return low, high
+
+
+def check_size(width: int, height: int) -> tuple[int, int]:
+    """Return a size in pixels that the kernels can take.
+
+    Raises
+    ------
+    BadRequest
+        Where a side is below 1 or above `MAX_SIDE`, or there are more than `MAX_PIXELS` pixels.
+    """
+    try:
+        columns, rows = int(width), int(height)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadRequest("Width and height must be whole numbers", f"{width!r} x {height!r}") from error
+    if not (1 <= columns <= MAX_SIDE and 1 <= rows <= MAX_SIDE and columns * rows <= MAX_PIXELS):
+        raise BadRequest(
+            "An image cannot have this size", f"{width} x {height}", f"Sides of 1 to {MAX_SIDE}, {MAX_PIXELS} pixels"
+        )
+    return columns, rows
+
+
+def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.float64]:
+    """Return ``numpy.linspace``'s edges of `n_bins` equal bins over `window`.
+
+    Raises
+    ------
+    BadRequest
+        Where the bins are so narrow that floating point cannot tell them apart.
+    """
+    edges = np.linspace(window[0], window[1], n_bins + 1)
+    if not bool((edges[1:] >= edges[:-1]).all()):
+        raise BadRequest("The window is too narrow for floating point", f"{window} in {n_bins} bins")
+    return edges
+
+
+def lattice_level(span: float, n_bins: int) -> int:
+    """Return k so that bins of ``2**k`` are the nearest, by ratio, to `span` in `n_bins`.
+
+    A window then has between 0.71 and 1.42 times `n_bins` bins (and one more for its ends). The
+    level depends on the length of the window only, so it stays while a view is panned.
+    """
+    return math.floor(math.log2(span / n_bins) + 0.5 + LEVEL_TOLERANCE)
+
+
+def snapped_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.float64]:
+    """Return edges on the multiples of a power of two, reaching outward over `window`.
+
+    Parameters
+    ----------
+    window : tuple of float
+    n_bins : int
+        How many bins are wanted; see `lattice_level` for how many come.
+
+    Returns
+    -------
+    ndarray, shape (n + 1,), float64
+        Every edge is a whole multiple of ``2**k``, exactly.
+    """
+    low, high = window
+    # Far from zero a bin cannot be finer than the spacing of floats there.
+    finest = math.frexp(max(abs(low), abs(high)))[1] - 52
+    size = 2.0 ** max(lattice_level(high - low, n_bins), finest)
+    first = math.floor(low / size)
+    last = max(math.ceil(high / size), first + 1)
+    return np.arange(first, last + 1, dtype=np.float64) * size
+
+
+def floor_edges(origin: float, size: float, n_bins: int, first: int = 0) -> npt.NDArray[np.float64]:
+    """Return the edges at which ``floor((x - origin) / size)`` steps, as floats see it.
+
+    ibllib's ``bincount2D`` bins that way. The edges differ from ``origin + k * size`` by a rounding
+    error at most, and with them a comparison puts every float where the division does.
+
+    Parameters
+    ----------
+    origin, size : float
+    n_bins : int
+    first : int
+        Bin number of the first edge.
+
+    Returns
+    -------
+    ndarray, shape (n_bins + 1,), float64
+        ``edges[k]`` is the smallest float whose bin number is at least ``first + k``.
+    """
+    number = np.arange(first, first + n_bins + 1, dtype=np.float64)
+    edges = origin + number * size
+    for _ in range(64):
+        below = np.nextafter(edges, -np.inf)
+        lower = np.floor((below - origin) / size) >= number
+        if not lower.any():
+            break
+        edges = np.where(lower, below, edges)
+    for _ in range(64):
+        short = np.floor((edges - origin) / size) < number
+        if not short.any():
+            break
+        edges = np.where(short, np.nextafter(edges, np.inf), edges)
+    return edges
+
+
+@kernel
+def _fill_rows(
+    edges: npt.NDArray[np.float64], inverse_step: float, origin_code: float, closed: bool, rows: npt.NDArray[np.uint16]
+) -> None:
+    n_codes = rows.shape[0]
+    height = edges.shape[0] - 1
+    outside = np.uint16(height)
+    straddles = np.uint16(height + 1)
+    for code in range(n_codes):
+        rows[code] = outside
+    for row in range(height + 1):
+        # Scaling by a power of two and the floor are exact; a plain difference would round.
+        scaled = edges[row] * inverse_step
+        whole = np.floor(scaled)
+        start = np.int64(min(max(whole - origin_code, -2.0), n_codes + 1.0))
+        if row < height:
+            following = np.floor(edges[row + 1] * inverse_step) - origin_code
+            stop = np.int64(min(max(following, 0.0), np.float64(n_codes)))
+            for code in range(max(start if scaled == whole else start + 1, 0), stop):
+                rows[code] = row
+    for row in range(height + 1):
+        scaled = edges[row] * inverse_step
+        whole = np.floor(scaled)
+        code = np.int64(min(max(whole - origin_code, -2.0), n_codes + 1.0))
+        if (scaled != whole or (closed and row == height)) and 0 <= code < n_codes:
+            rows[code] = straddles
+
+
+def code_rows(
+    edges: npt.NDArray[np.float64], origin_um: float, step_um: float, n_codes: int, closed: bool
+) -> npt.NDArray[np.uint16]:
+    """Return the image row of each depth code.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (height + 1,), float64, ascending, in um
+    origin_um, step_um : float
+        Code c stands for depths from ``origin_um + c * step_um`` up to the next code. The step is a
+        power of two and the origin a multiple of it.
+    n_codes : int
+    closed : bool
+        Whether a depth on the last edge is inside, as in ``numpy.histogram2d``.
+
+    Returns
+    -------
+    ndarray, shape (n_codes,), uint16
+        The row; ``height`` for codes outside; ``height + 1`` for codes that an edge runs through,
+        whose spikes must be settled one by one against their float depths.
+    """
+    rows = np.empty(n_codes, dtype=np.uint16)
+    _fill_rows(edges, 1.0 / step_um, math.floor(origin_um / step_um), closed, rows)
+    return rows

@@ -1,0 +1,130 @@
+"""The probe in the brain: the regions along it, and the depths that a plot of it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from iblatlas.regions import BrainRegions
+
+LEVELS = {"allen": "Allen", "beryl": "Beryl", "cosmos": "Cosmos"}
+"""Levels of the region names, and what iblatlas calls them."""
+
+UNLABELLED = ("void", "root")
+LEAST_LABELLED_UM = 150.0
+"""Shorter spans carry no label; the convention of the alignment GUI."""
+
+DEPTH_TOP_UM = 4000.0
+"""Upper depth limit of the website's plots where channels reach above `LONG_PROBE_UM`."""
+
+LONG_PROBE_UM = 3000.0
+DEPTH_MARGIN_UM = 160.0
+"""Above the highest channel, the limit of the website's plots for shorter probes."""
+
+DEFAULT_PITCH_UM = 20.0
+"""Distance of the rows of Neuropixels 1.0, where there is one row to tell it from."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSpan:
+    """A run of channels in one region.
+
+    Attributes
+    ----------
+    bottom_um, top_um : float
+    acronym, name : str
+    rgb : tuple of int
+        The Allen colour, 0 to 255.
+    has_label : bool
+        Whether the span is labelled by convention: not void, not root, not below 150 um.
+    """
+
+    bottom_um: float
+    top_um: float
+    acronym: str
+    name: str
+    rgb: tuple[int, int, int]
+
+    @property
+    def has_label(self) -> bool:
+        """Whether plots write the acronym on it."""
+        return self.acronym not in UNLABELLED and self.top_um - self.bottom_um >= LEAST_LABELLED_UM
+
+
+@cache
+def brain_regions() -> BrainRegions:
+    """Return the Allen ontology: names, colours and mappings, no volume."""
+    return BrainRegions()
+
+
+def region_names(allen_ids: npt.NDArray[np.integer], level: str = "allen") -> npt.NDArray[np.str_]:
+    """Return acronyms at a level of the ontology.
+
+    Parameters
+    ----------
+    allen_ids : ndarray, shape (n,), integer
+    level : {'allen', 'beryl', 'cosmos'}
+
+    Returns
+    -------
+    ndarray, shape (n,), str
+    """
+    return np.asarray(brain_regions().id2acronym(np.asarray(allen_ids, np.int64), mapping=LEVELS[level]), dtype=np.str_)
+
+
+def region_spans(channels: pd.DataFrame, level: str = "allen") -> list[RegionSpan]:
+    """Return the regions along the probe, from the tip upwards.
+
+    A boundary lies halfway between the channels on either side of it.
+
+    Parameters
+    ----------
+    channels : DataFrame
+        With ``axial_um`` and, where brain locations are known, ``atlas_id``.
+    level : {'allen', 'beryl', 'cosmos'}
+
+    Returns
+    -------
+    list of RegionSpan
+        Empty where brain locations are not known.
+    """
+    if "atlas_id" not in channels or channels.empty:
+        return []
+    rows = channels.loc[channels["atlas_id"].notna(), ["axial_um", "atlas_id"]].sort_values("axial_um", kind="stable")
+    if rows.empty:
+        return []
+    depths, first = np.unique(rows["axial_um"].to_numpy(dtype=np.float64), return_index=True)
+    acronyms = region_names(rows["atlas_id"].to_numpy(dtype=np.int64)[first], level)
+    changes = np.flatnonzero(acronyms[1:] != acronyms[:-1]) + 1
+    pitch = float(np.median(np.diff(depths))) if len(depths) > 1 else DEFAULT_PITCH_UM
+    edges = np.r_[depths[0] - pitch / 2, (depths[changes - 1] + depths[changes]) / 2, depths[-1] + pitch / 2]
+    regions = brain_regions()
+    spans = []
+    for start, bottom, top in zip(np.r_[0, changes], edges[:-1], edges[1:], strict=True):
+        acronym = str(acronyms[start])
+        position = int(regions.acronym2index(acronym)[1][0][0])
+        red, green, blue = (int(value) for value in regions.rgb[position])
+        spans.append(RegionSpan(float(bottom), float(top), acronym, str(regions.name[position]), (red, green, blue)))
+    return spans
+
+
+def depth_limits(channels: pd.DataFrame, spikes_um: tuple[float, float]) -> tuple[float, float]:
+    """Return the depths that a plot of the whole probe shows.
+
+    Those of the IBL website's plots (0 to 4000 where channels reach above 3000, else the highest
+    channel + 160), widened so that every spike is inside.
+
+    Parameters
+    ----------
+    channels : DataFrame
+        With ``axial_um``; may be empty.
+    spikes_um : (float, float)
+        Least and greatest depth of a spike.
+    """
+    low, high = spikes_um
+    highest = float(channels["axial_um"].max()) if "axial_um" in channels and len(channels) else high
+    top = DEPTH_TOP_UM if highest > LONG_PROBE_UM else highest + DEPTH_MARGIN_UM
+    return min(0.0, low), max(top, high + 1.0)

@@ -1,0 +1,209 @@
+"""Columns derived from a sorting, kept as files beside each other so that a second open maps them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.model.sorting import SpikeSorting
+
+logger = logging.getLogger(__name__)
+
+#: Raised when what is written, or what it means, changes: older sidecars are then not read.
+FORMAT = 3
+MANIFEST = "manifest.json"
+#: Values of an array without a file that stand for it in the key.
+SAMPLES = 256
+
+
+def _sampled(array: npt.NDArray[Any]) -> str:
+    """Return a digest of some values of an array in memory: nothing else tells it from another."""
+    where = np.linspace(0, max(array.shape[0] - 1, 0), SAMPLES).astype(np.int64)
+    values = np.ascontiguousarray(array[where]) if array.shape[0] else np.empty(0)
+    return hashlib.sha256(values.tobytes()).hexdigest()[:16]
+
+
+def sidecar_key(sorting: SpikeSorting) -> str | None:
+    """Return a name for the columns of `sorting`, from the identity of the files they come from.
+
+    Identity is path, size, time of change and the recorded md5: contents are not read. The shapes
+    and types of the arrays are part of it, and for arrays that no file backs some of their values.
+
+    Returns
+    -------
+    str or None
+        None where a file cannot be named or read: nothing then tells when the columns are stale.
+    """
+    spikes = sorting.spikes
+    sources = [d for d in sorting.ref.datasets.values() if d.object in ("spikes", "passingSpikes")]
+    if "spikes.depths" not in sorting.ref.datasets:
+        names = ("clusters.depths", "clusters.channels", "channels.localCoordinates")
+        sources += [sorting.ref.datasets[name] for name in names if name in sorting.ref.datasets]
+    if not any(source.name in ("spikes.times", "passingSpikes.table") for source in sources):
+        return None
+    identity: list[Any] = [FORMAT, len(sorting.clusters), sorting.amps_are_volts]
+    for dataset in sorted(sources, key=lambda d: (d.name, d.relative_path)):
+        if dataset.path is None:
+            return None
+        try:
+            status = dataset.path.stat()
+            resolved = str(dataset.path.resolve())
+        except OSError:
+            return None
+        identity.append([dataset.name, resolved, status.st_size, status.st_mtime_ns, dataset.md5])
+    columns = {"times": spikes.times_s, "depths": spikes.depths_um, "clusters": spikes.clusters, "amps": spikes.amps_v}
+    for name, array in columns.items():
+        if array is None:
+            identity.append([name, None])
+            continue
+        mapped = isinstance(array, np.memmap)
+        identity.append([name, array.dtype.str, array.shape, None if mapped else _sampled(array)])
+    if spikes.depths_um is None and "depths" in sorting.clusters:
+        identity.append(_sampled(sorting.clusters["depths"].to_numpy(dtype=np.float64)))
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class Draft:
+    """Arrays being built: in memory, or in a folder that is not yet in its place.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Where files are written; None for memory.
+    arrays : dict of str to ndarray
+    """
+
+    folder: Path | None
+    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def allocate(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return a new array to write into.
+
+        Raises
+        ------
+        OSError
+            Where the disk has no room: it is reserved here, since a full disk under a memory map
+            would end the process.
+        """
+        if self.folder is None or 0 in shape:
+            array: npt.NDArray[Any] = np.zeros(shape, dtype=dtype)
+            if self.folder is not None:
+                np.save(self.folder / f"{name}.npy", array)
+        else:
+            path = self.folder / f"{name}.npy"
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+            if hasattr(os, "posix_fallocate"):
+                descriptor = os.open(path, os.O_RDWR)
+                try:
+                    os.posix_fallocate(descriptor, 0, path.stat().st_size)
+                finally:
+                    os.close(descriptor)
+        self.arrays[name] = array
+        return array
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self.arrays.clear()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_draft(root: Path, key: str) -> Draft:
+    """Return a draft in a new folder under `root`.
+
+    Raises
+    ------
+    OSError
+        Where `root` cannot be written.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / f".{key}.{os.getpid()}.{uuid.uuid4().hex[:12]}.part"
+    folder.mkdir()
+    return Draft(folder)
+
+
+def publish(draft: Draft, root: Path, key: str, facts: Mapping[str, Any]) -> None:
+    """Write the manifest and move the draft's folder to its place, in one step.
+
+    Where another builder was first, its folder stays and this one is removed.
+
+    Raises
+    ------
+    OSError
+        Where the folder cannot be written or moved.
+    """
+    if draft.folder is None:
+        return
+    files = {}
+    for name, array in draft.arrays.items():
+        if isinstance(array, np.memmap):
+            array.flush()
+        files[name] = [(draft.folder / f"{name}.npy").stat().st_size, array.dtype.str, list(array.shape)]
+    manifest = {"format": FORMAT, "facts": dict(facts), "files": files}
+    temporary = draft.folder / f"{MANIFEST}.part"
+    temporary.write_text(json.dumps(manifest))
+    temporary.replace(draft.folder / MANIFEST)
+    final = root / key
+    for _ in range(8):
+        try:
+            draft.folder.rename(final)
+        except OSError:
+            if read(root, key) is not None:
+                draft.discard()
+                return
+            if not final.exists():
+                raise
+            # What stands there is broken. Whoever has it open keeps it; new readers get this one.
+            broken = root / f".{key}.{uuid.uuid4().hex[:12]}.broken"
+            with contextlib.suppress(OSError):
+                final.rename(broken)
+            shutil.rmtree(broken, ignore_errors=True)
+        else:
+            return
+    raise OSError(f"could not move the columns to {final}")
+
+
+def read(root: Path, key: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]] | None:
+    """Map the arrays of a sidecar.
+
+    Returns
+    -------
+    tuple of (dict of str to ndarray, dict) or None
+        Arrays by name and the facts of the manifest; None where there is no sidecar, or one of its
+        files is missing or of another size than the manifest says.
+    """
+    folder = root / key
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if manifest["format"] != FORMAT:
+            return None
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for name, (size, dtype, shape) in manifest["files"].items():
+            path = folder / f"{name}.npy"
+            if path.stat().st_size != size:
+                logger.warning("columns in %s are damaged (%s); they are built anew", folder, path.name)
+                return None
+            array = np.load(path, mmap_mode=None if 0 in shape else "r", allow_pickle=False)
+            if array.dtype.str != dtype or list(array.shape) != shape:
+                return None
+            arrays[name] = array
+        return arrays, dict(manifest["facts"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("columns in %s cannot be read (%s); they are built anew", folder, error)
+        return None

@@ -1,0 +1,188 @@
+"""Groups of trials that the field compares, and the trials that the brain-wide map uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dashboard.model.errors import BadRequest
+
+#: Events to align to: name on the page -> column of the trials table.
+EVENTS = {
+    "stimOn": "stimOn_times",
+    "goCue": "goCue_times",
+    "firstMovement": "firstMovement_times",
+    "response": "response_times",
+    "feedback": "feedback_times",
+}
+#: Reaction times that the brain-wide map accepts (in s), ends included.
+REACTION_S = (0.08, 2.0)
+#: The brain-wide map drops trials that lack any of these.
+REQUIRED = ("choice", "feedbackType", "feedback_times", "stimOn_times", "firstMovement_times")
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialGroup:
+    """Trials drawn together.
+
+    Attributes
+    ----------
+    label : str
+    color : str
+        The colour that IBL's plots give it, as a CSS hex value.
+    mask : ndarray, shape (n_trials,), bool
+    """
+
+    label: str
+    color: str
+    mask: BoolArray
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials it holds."""
+        return int(self.mask.sum())
+
+
+def _column(trials: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
+    if name not in trials.columns:
+        raise BadRequest(f"The trials table has no column {name}", "", "Choose another event or split")
+    return trials[name].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def event_times(trials: pd.DataFrame, event: str) -> npt.NDArray[np.float64]:
+    """Return the times of an event, one per trial, NaN where it is missing.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        IBL's columns.
+    event : str
+        A key of `EVENTS`, or a column of the table.
+
+    Raises
+    ------
+    BadRequest
+        The table has no such column.
+    """
+    return _column(trials, EVENTS.get(event, event))
+
+
+def available_events(trials: pd.DataFrame) -> tuple[str, ...]:
+    """Return the names of `EVENTS` that the table has times for."""
+    return tuple(
+        name for name, column in EVENTS.items() if column in trials.columns and np.isfinite(_column(trials, column)).any()
+    )
+
+
+def brainwide_mask(trials: pd.DataFrame) -> BoolArray:
+    """Return the trials that the brain-wide map keeps.
+
+    Source: ``load_trials_and_mask`` of the brain-wide-map release (International Brain Laboratory):
+    first movement 0.08 to 2 s after stimulus onset, and nothing missing among choice, feedback, its
+    time, stimulus onset and first movement.
+
+    Raises
+    ------
+    BadRequest
+        The table lacks one of these columns.
+    """
+    complete = np.ones(len(trials), dtype=np.bool_)
+    for name in REQUIRED:
+        complete &= np.isfinite(_column(trials, name))
+    reaction = _column(trials, "firstMovement_times") - _column(trials, "stimOn_times")
+    # NaN fails both comparisons.
+    return complete & (reaction >= REACTION_S[0]) & (reaction <= REACTION_S[1])
+
+
+def _contrast(trials: pd.DataFrame) -> list[TrialGroup]:
+    left, right = _column(trials, "contrastLeft"), _column(trials, "contrastRight")
+    contrast = np.where(np.isfinite(left), left, right)
+    levels = np.unique(contrast[np.isfinite(contrast)])
+    groups = []
+    for rank, level in enumerate(levels):
+        # Greys, the highest contrast darkest; the lightest still shows on white.
+        grey = round(200 - 200 * (rank + 1) / len(levels))
+        groups.append(TrialGroup(f"{100 * level:g} %", f"#{grey:02x}{grey:02x}{grey:02x}", contrast == level))
+    return groups
+
+
+def _side(trials: pd.DataFrame) -> list[TrialGroup]:
+    left, right = _column(trials, "contrastLeft"), _column(trials, "contrastRight")
+    return [
+        TrialGroup("left", "#2ca02c", np.isfinite(left)),
+        TrialGroup("right", "#e3b505", np.isfinite(right) & ~np.isfinite(left)),
+    ]
+
+
+def _choice(trials: pd.DataFrame) -> list[TrialGroup]:
+    choice = _column(trials, "choice")
+    # IBL's convention: 1 is a counter-clockwise turn, the choice of the left side, -1 of the right.
+    return [
+        TrialGroup("left", "#2ca02c", choice == 1),
+        TrialGroup("right", "#e3b505", choice == -1),
+        TrialGroup("no go", "#7f7f7f", choice == 0),
+    ]
+
+
+def _outcome(trials: pd.DataFrame) -> list[TrialGroup]:
+    feedback = _column(trials, "feedbackType")
+    return [
+        TrialGroup("correct", "#1f77b4", feedback == 1),
+        TrialGroup("incorrect", "#d62728", feedback == -1),
+    ]
+
+
+def _block(trials: pd.DataFrame) -> list[TrialGroup]:
+    probability = _column(trials, "probabilityLeft")
+    return [
+        TrialGroup("block 0.2", "#ff7f0e", probability == 0.2),
+        TrialGroup("block 0.5", "#333333", probability == 0.5),
+        TrialGroup("block 0.8", "#1f77b4", probability == 0.8),
+    ]
+
+
+_SPLITS: dict[str, Callable[[pd.DataFrame], list[TrialGroup]]] = {
+    "contrast": _contrast,
+    "side": _side,
+    "choice": _choice,
+    "outcome": _outcome,
+    "block": _block,
+}
+#: What trials can be split by.
+SPLITS = ("none", *_SPLITS)
+
+
+def split_trials(trials: pd.DataFrame, split: str = "none", mask: BoolArray | None = None) -> tuple[TrialGroup, ...]:
+    """Return the groups of a split, those without a trial left out.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        IBL's columns.
+    split : str
+        One of `SPLITS`. Trials that lack the value split by are in no group.
+    mask : ndarray, shape (n_trials,), bool, or None
+        Trials to use.
+
+    Raises
+    ------
+    BadRequest
+        No such split, or the table lacks its column.
+    """
+    everything = np.ones(len(trials), dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_)
+    if everything.shape != (len(trials),):
+        raise BadRequest("The trial mask does not fit the trials", f"{everything.shape} for {len(trials)}")
+    if split == "none":
+        groups = [TrialGroup("all trials", "#333333", np.ones(len(trials), dtype=np.bool_))]
+    elif split in _SPLITS:
+        groups = _SPLITS[split](trials)
+    else:
+        raise BadRequest("Trials cannot be split that way", split, f"One of: {', '.join(SPLITS)}")
+    masked = (TrialGroup(group.label, group.color, group.mask & everything) for group in groups)
+    return tuple(group for group in masked if group.n_trials)

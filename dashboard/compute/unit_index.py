@@ -1,0 +1,152 @@
+"""A few units drawn from their own spikes, without reading those of the others."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.compute.cluster_rows import UnitIndex, index_units
+from dashboard.compute.columns import SpikeColumns
+from dashboard.compute.kernels import F32, F64, I64, U16, U32, first_at, inverse_row_height, settle
+from dashboard.compute.majorities import I32, NO_VOTE
+from dashboard.compute.numba_cache import kernel
+from dashboard.compute.pool import spread
+from dashboard.compute.rasters import Aggregate, lay_pixels
+from dashboard.compute.selections import kept_spikes
+
+__all__ = ["UnitIndex", "aggregate_units", "index_units", "unit_rows"]
+
+
+def unit_rows(columns: SpikeColumns, cluster_id: int) -> npt.NDArray[np.uint32]:
+    """Return the rows of a cluster's spikes, in order of time.
+
+    Parameters
+    ----------
+    columns : SpikeColumns
+    cluster_id : int
+
+    Returns
+    -------
+    ndarray, shape (n,), uint32
+        Empty for a cluster without spikes, or an id that does not exist.
+    """
+    return columns.unit_index.rows(int(cluster_id))
+
+
+@kernel
+def _lead(
+    codes: U16,
+    depths: F64,
+    order: U32,
+    offsets: I64,
+    ids: I64,
+    amps: F32,
+    amp_low: float,
+    amp_high: float,
+    bounds: I64,
+    rows: U16,
+    edges: F64,
+    closed: bool,
+    counts: U32,
+    most: U32,
+    image: I32,
+    first: int,
+    last: int,
+) -> int:
+    """Write, into columns ``first..last``, the id with most spikes in each pixel.
+
+    Units come in ascending order and take over only when they have more: the lowest wins a tie.
+    """
+    height = image.shape[0]
+    straddles = height + 1
+    inverse_height = inverse_row_height(edges)
+    by_amp = amps.shape[0] > 0
+    total = np.int64(0)
+    for unit in ids:
+        start = first_at(order, offsets[unit], offsets[unit + 1], bounds[first])
+        stop = first_at(order, start, offsets[unit + 1], bounds[last])
+        for is_second in range(2):
+            column = first
+            for k in range(start, stop):
+                i = np.int64(order[k])
+                while bounds[column + 1] <= i:
+                    column += 1
+                if by_amp and not (np.float64(amps[i]) >= amp_low and np.float64(amps[i]) < amp_high):
+                    continue
+                row = np.int64(rows[codes[i]])
+                if row == straddles:
+                    row = settle(depths[i], edges, inverse_height, closed)
+                if row >= height:
+                    continue
+                if is_second == 0:
+                    counts[row, column] += np.uint32(1)
+                    total += 1
+                else:
+                    n = counts[row, column]
+                    if n > most[row, column]:
+                        most[row, column] = n
+                        image[row, column] = unit
+                    counts[row, column] = np.uint32(0)
+    return total
+
+
+def aggregate_units(
+    columns: SpikeColumns,
+    ids: npt.ArrayLike,
+    time_range: tuple[float, float] | None = None,
+    depth_range: tuple[float, float] | None = None,
+    width: int = 1600,
+    height: int = 800,
+    snap: bool = False,
+    *,
+    amp_range_uv: tuple[float, float] | None = None,
+    threads: int | None = None,
+    cancel: threading.Event | None = None,
+) -> Aggregate:
+    """Return, per pixel, which of a few units has the most spikes there; the lowest id where several tie.
+
+    Parameters
+    ----------
+    columns : SpikeColumns
+    ids : array-like of int
+        Cluster ids, or a bool per cluster id.
+    time_range, depth_range, width, height, snap, amp_range_uv, threads, cancel
+        As in `dashboard.compute.rasters.aggregate`, whose edges these are.
+
+    Returns
+    -------
+    Aggregate
+        ``kind`` is ``"cluster"``, ``values`` int32 cluster ids, -1 where none of them has a spike.
+
+    Raises
+    ------
+    BadRequest
+    Cancelled
+    """
+    kept = kept_spikes(columns, ids, amp_range_uv)
+    window = lay_pixels(columns, time_range, depth_range, (width, height), snap)
+    image = np.full(window.shape, NO_VOTE, dtype=np.int32)
+    counts, most = np.zeros(window.shape, dtype=np.uint32), np.zeros(window.shape, dtype=np.uint32)
+    index = columns.unit_index
+    chosen = np.flatnonzero(kept.keep)
+
+    def draw(first: int, last: int) -> int:
+        return _lead(
+            *window.spikes(columns),
+            index.order,
+            index.offsets,
+            chosen,
+            kept.amps,
+            *kept.amp_range,
+            *window.grid,
+            counts,
+            most,
+            image,
+            first,
+            last,
+        )
+
+    n_spikes = spread(draw, window.bounds, kept.share(columns, window.n_spikes), threads, cancel)
+    return Aggregate(image, window.time_edges, window.depth_edges, "cluster", "", n_spikes)

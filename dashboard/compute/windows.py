@@ -1,0 +1,88 @@
+"""A window of pixels laid over columns: which spikes each pixel column holds, which row each depth code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.compute.columns import TIME_STRIDE, SpikeColumns
+from dashboard.compute.kernels import column_bounds
+from dashboard.compute.lattice import code_rows
+
+if TYPE_CHECKING:
+    from dashboard.compute.kernels import F64, I64, U16
+
+
+def time_bounds(columns: SpikeColumns, edges: npt.NDArray[np.float64], closed: bool = True) -> npt.NDArray[np.int64]:
+    """Return the row of the first spike at or after each time; where `closed`, of the first after the last one.
+
+    Parameters
+    ----------
+    columns : SpikeColumns
+    edges : ndarray, shape (n + 1,), float64, ascending, in seconds
+    closed : bool
+
+    Returns
+    -------
+    ndarray, shape (n + 1,), int64
+        Spikes of bin k are rows ``bounds[k]`` to ``bounds[k + 1]``, the last one excluded.
+    """
+    bounds = np.empty(edges.shape[0], dtype=np.int64)
+    column_bounds(columns.times_s, columns.time_marks, TIME_STRIDE, edges, closed, bounds)
+    return bounds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Pixels in time and depth, and the look-ups that place spikes in them.
+
+    Attributes
+    ----------
+    time_edges, depth_edges : ndarray, float64
+    closed : bool
+        Whether the last edges are inside.
+    bounds : ndarray, shape (width + 1,), int64
+        See `time_bounds`.
+    rows : ndarray, shape (n_codes,), uint16
+        See `code_rows`.
+    """
+
+    time_edges: F64
+    depth_edges: F64
+    closed: bool
+    bounds: I64
+    rows: U16
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.depth_edges.shape[0] - 1, self.time_edges.shape[0] - 1
+
+    @property
+    def n_spikes(self) -> int:
+        """Spikes in the time range, at any depth."""
+        return int(self.bounds[-1] - self.bounds[0])
+
+    @property
+    def grid(self) -> tuple[I64, U16, F64, bool]:
+        """What every kernel needs to place a spike."""
+        return self.bounds, self.rows, self.depth_edges, self.closed
+
+    def spikes(self, columns: SpikeColumns) -> tuple[U16, F64]:
+        """What every kernel needs to read a spike's depth."""
+        return columns.depth_codes, columns.depths_um
+
+
+def lay_window(
+    columns: SpikeColumns,
+    time_edges: npt.NDArray[np.float64],
+    depth_edges: npt.NDArray[np.float64],
+    closed: bool = True,
+) -> Window:
+    """Return the window with these edges. The kernels trust it: edges ascend and are finite."""
+    grid = (columns.depth_origin_um, columns.depth_step_um, columns.n_codes)
+    bounds = time_bounds(columns, time_edges, closed)
+    return Window(time_edges, depth_edges, closed, bounds, code_rows(depth_edges, *grid, closed))

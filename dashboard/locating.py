@@ -1,0 +1,142 @@
+"""From what a person writes to an insertion of a source.
+
+Two doors, kept apart: `locate` is for arguments of scripts and of the command line, where text may be a path;
+`find` is for text from a web page, which only ever picks from what the configured sources list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dashboard.model.errors import InsertionAmbiguous, InsertionNotFound, NoSpikeSorting
+from dashboard.model.references import InsertionRef
+from dashboard.settings import Settings
+from dashboard.settings import load as load_settings
+from dashboard.sources.folder import FolderSource
+from dashboard.sources.protocol import Source
+
+#: What opens the synthetic insertion.
+DEMO = "demo"
+
+# Enough to name some in a message; a large data folder is not listed to its end for that.
+_MOST_NAMED = 8
+
+
+def configured_sources(settings: Settings) -> list[Source]:
+    """Return the sources that the settings name: data folders in their order, the Alyx server, the demo.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Raises
+    ------
+    InsertionNotFound, BadRequest
+        A data folder does not exist, or is none.
+    """
+    from dashboard.sources.demo import DemoSource
+
+    sources: list[Source] = [FolderSource(folder) for folder in settings.data]
+    if settings.alyx_url:
+        from dashboard.sources.alyx import AlyxSource
+
+        sources.append(AlyxSource(settings))
+    return [*sources, DemoSource(settings.cache, n_spikes=settings.spikes)]
+
+
+def find(text: str, sources: Sequence[Source]) -> tuple[Source, InsertionRef]:
+    """Return the first source that lists what `text` names, with the insertion; never takes text for a path.
+
+    Parameters
+    ----------
+    text : str
+        A pid, ``eid/probe``, ``subject/date/number/probe``, ``demo``.
+    sources : sequence of Source
+
+    Raises
+    ------
+    InsertionNotFound
+        None of them does.
+    InsertionAmbiguous
+        The first that knows it has several.
+    """
+    for source in sources:
+        insertion = source.find(text.strip())
+        if insertion is not None:
+            return source, insertion
+    names = ", ".join(source.name for source in sources) or "no source"
+    raise InsertionNotFound("No insertion answers to", repr(text.strip()[:80]), f"Looked in {names}")
+
+
+def locate(
+    insertion: str | Path | InsertionRef,
+    *,
+    source: Source | None = None,
+    cache: Path | None = None,
+    settings: Settings | None = None,
+) -> tuple[Source, InsertionRef]:
+    """Return the source and the insertion that an argument of a script or command line stands for.
+
+    Parameters
+    ----------
+    insertion : str, Path or InsertionRef
+        Without `source`, an existing folder is taken first, then what the configured sources list.
+    source : Source or None
+        Look here only; text is then never a path.
+    cache : Path or None
+        In place of that of the settings.
+    settings : Settings or None
+        By default those of the environment.
+
+    Raises
+    ------
+    InsertionNotFound
+        There is no such folder or insertion.
+    InsertionAmbiguous
+        There are several.
+    NoSpikeSorting
+        The folder holds none.
+    """
+    if source is not None:
+        if isinstance(insertion, InsertionRef):
+            return source, insertion
+        return find(str(insertion), [source])
+    settings = settings if settings is not None else load_settings()
+    if cache is not None:
+        settings = replace(settings, cache=cache)
+    if isinstance(insertion, InsertionRef):
+        sources = configured_sources(settings)
+        named = [known for known in sources if known.name == insertion.source]
+        return find(insertion.key, named or sources)
+    path = Path(insertion).expanduser()
+    if isinstance(insertion, Path) or (insertion != DEMO and path.exists()):
+        folder = FolderSource(path)
+        return folder, only_insertion(folder)
+    try:
+        return find(insertion, configured_sources(settings))
+    except InsertionNotFound as error:
+        raise InsertionNotFound("No such folder or insertion", insertion, error.remedy) from error
+
+
+def only_insertion(folder: FolderSource) -> InsertionRef:
+    """Return the insertion of a folder that holds one.
+
+    Raises
+    ------
+    InsertionAmbiguous
+        It holds several; their folders are named.
+    NoSpikeSorting
+        It holds none.
+    """
+    found: list[InsertionRef] = []
+    for insertion in folder.insertions():
+        found.append(insertion)
+        if len(found) == _MOST_NAMED:
+            break
+    if not found:
+        raise NoSpikeSorting("No spike sorting in the folder", folder.root, "It needs spikes.* files below alf/<probe>")
+    if len(found) > 1:
+        raise InsertionAmbiguous(str(folder.root), [str(folder.path(insertion)) for insertion in found])
+    return found[0]

@@ -1,0 +1,384 @@
+"""From a name to a loaded sorting: resolve, fetch, load, compute what is missing; the one place that joins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dashboard.compute.columns import build_columns
+from dashboard.compute.metrics import N_TESTS, recorded_or_recomputed, with_metrics
+from dashboard.compute.rasters import Aggregate
+from dashboard.compute.rasters import aggregate as compute_aggregate
+from dashboard.loading import clusters as clusters_object
+from dashboard.loading.channels import histology_of, load_channels, with_brain_locations
+from dashboard.loading.drift import load_drift
+from dashboard.loading.spikes import (
+    Validation,
+    count_invalid,
+    files_key,
+    load_spikes,
+    record_validation,
+    recorded_validation,
+    validate,
+)
+from dashboard.loading.templates import load_templates
+from dashboard.loading.trials import load_trials, trials_datasets
+from dashboard.locating import locate
+from dashboard.model.errors import (
+    BadRequest,
+    Cancelled,
+    DownloadFailed,
+    SourceUnavailable,
+)
+from dashboard.model.references import DatasetRef, Histology, InsertionRef, SortingRef
+from dashboard.model.sorting import Missing, Spikes, SpikeSorting
+from dashboard.settings import load as load_settings
+from dashboard.sources.protocol import Progress, ProgressCallback, Source, ignore_progress
+from dashboard.sources.resolving import resolve
+
+logger = logging.getLogger(__name__)
+
+# What is fetched first, so that a raster can be drawn while the rest still comes.
+_FETCH_ORDER = ("spikes.times", "spikes.depths", "spikes.clusters", "passingSpikes.table", "clusters.", "channels.")
+_MIXED = "Revisions are mixed: {others}; the other files are of {main}"
+
+
+def open_insertion(
+    insertion: str | Path | InsertionRef,
+    *,
+    sorter: str | None = None,
+    revision: str | None = None,
+    namespace: str | None = None,
+    good_units: bool = False,
+    attributes: Sequence[str] = (),
+    source: Source | None = None,
+    cache: str | Path | None = None,
+    lazy: bool = False,
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
+) -> SpikeSorting:
+    """Open an insertion's spike sorting.
+
+    Parameters
+    ----------
+    insertion : str, Path or InsertionRef
+        A folder of ALF data with one insertion, ``"demo"``, ``"subject/date/number/probe"``, a pid or
+        ``"eid/probe"``. With `source` given, text is looked up there and is never taken for a path.
+    sorter : str or None
+        None: ``iblsorter``, else ``pykilosort``, else the shortest collection; ``""`` is the base
+        collection ``alf/<probe>``.
+    revision : str or None
+        None: the default of each dataset (in folders the greatest). A string: for each dataset the
+        greatest revision that is not after it; ``""`` is the original.
+    namespace : str or None
+        Manual curation to prefer, ``"av"`` for ``_av_clusters.metrics.pqt``.
+    good_units : bool
+        Read the smaller ``passingSpikes.table``, which holds good units' spikes only.
+    attributes : sequence of str
+        Further datasets by name: ``clusters.amps``, ``spikes.samples``, ``templates.*``.
+    source : Source or None
+        Where to look; by default what `insertion` names.
+    cache : str, Path or None
+        Folder for what is computed; by default that of the settings.
+    lazy : bool
+        Leave metrics that are missing, or not as long as the clusters, for later
+        (`dashboard.compute.metrics.recompute`); `SpikeSorting.metrics_stale` then says so.
+    progress : callable
+        Called with a `Progress`, from this thread or others.
+    cancel : threading.Event or None
+
+    Returns
+    -------
+    SpikeSorting
+
+    Raises
+    ------
+    InsertionNotFound, InsertionAmbiguous
+        `insertion` names none, or several.
+    NoSpikeSorting, SorterMissing, RevisionMissing, BadRequest
+        There is no such sorting; the message lists those that exist.
+    DatasetMissing, DatasetInvalid, DownloadFailed, SourceUnavailable
+        A file is absent, damaged or at odds with another one; the message names it.
+    Cancelled
+        `cancel` was set.
+
+    Examples
+    --------
+    >>> sorting = open_insertion("demo")  # doctest: +SKIP
+    >>> sorting.n_spikes, sorting.n_clusters  # doctest: +SKIP
+    (17575242, 914)
+    """
+    folder = Path(cache).expanduser() if cache is not None else load_settings().cache
+    where, ref = locate(insertion, source=source, cache=folder)
+    started = time.perf_counter()
+    sorting = open_found(
+        where,
+        ref,
+        sorter=sorter,
+        revision=revision,
+        namespace=namespace,
+        good_units=good_units,
+        attributes=attributes,
+        cache=folder,
+        progress=progress,
+        cancel=cancel,
+    )
+    if sorting.metrics_stale and not lazy:
+        metrics = recorded_or_recomputed(sorting, folder, progress, cancel)
+        sorting = with_metrics(sorting, metrics)
+    logger.info("opened %s: %d spikes in %.3f s", sorting.title, sorting.n_spikes, time.perf_counter() - started)
+    return sorting
+
+
+def open_found(
+    source: Source,
+    insertion: InsertionRef,
+    *,
+    sorter: str | None = None,
+    revision: str | None = None,
+    namespace: str | None = None,
+    good_units: bool = False,
+    attributes: Sequence[str] = (),
+    cache: Path | None = None,
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
+) -> SpikeSorting:
+    """Open what a source listed, with metrics left as they are on disk; see `open_insertion`."""
+    _check(cancel)
+    progress(Progress("listing files"))
+    datasets = source.datasets(insertion)
+    ref = resolve(insertion, datasets, sorter, revision, namespace, good_units, attributes)
+    session = trials_datasets(datasets)
+    ref, session, unfetched = _fetch(source, ref, session, progress, cancel)
+    missing: list[Missing] = list(unfetched)
+    notes: list[str] = _revision_notes(ref)
+
+    channels, histology, absent, said = load_channels(ref)
+    missing += absent
+    notes += said
+    if histology is Histology.NONE:
+        channels, histology, found_out = _from_database(source, insertion, channels)
+        notes += found_out
+        notes += _elsewhere(ref, datasets)
+
+    spikes, absent = load_spikes(ref, attributes)
+    missing += absent
+    table, metrics, absent = clusters_object.load_clusters(ref, attributes)
+    missing += absent
+    found, spikes, checked = _validated(ref, spikes, table, channels, cache, progress, cancel)
+    notes += checked
+    table = clusters_object.fill_in(table, found)
+    merged = clusters_object.merge_clusters(table, metrics, channels)
+    stale = clusters_object.metrics_are_stale(table, metrics)
+    if stale:
+        had = "missing" if metrics is None else f"of {len(metrics)} rows for {len(table)} clusters"
+        notes.append(f"clusters.metrics is {had}, so metrics are computed from the spikes")
+
+    drift, absent = load_drift(ref)
+    missing += absent
+    templates, absent = load_templates(ref, len(table))
+    missing += absent
+    trials, absent = load_trials(session)
+    missing += absent
+    return SpikeSorting(
+        ref=ref,
+        spikes=spikes,
+        clusters=merged,
+        channels=channels,
+        histology=histology,
+        n_dropped=found.n_dropped,
+        drop_reason=found.drop_reason,
+        amps_are_volts=found.amps_are_volts,
+        trials=trials,
+        drift=drift,
+        templates=templates,
+        missing=tuple(missing),
+        notes=tuple(notes),
+        metrics_stale=stale,
+    )
+
+
+def render(
+    sorting: SpikeSorting,
+    time_range: tuple[float, float] | None = None,
+    depth_range: tuple[float, float] | None = None,
+    width: int = 1600,
+    height: int = 800,
+    aggregate: str = "count",
+    clusters: npt.ArrayLike | None = None,
+    *,
+    cache: str | Path | None = None,
+) -> Aggregate:
+    """Return one number per pixel of a window in time and depth, from every spike in it.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    time_range, depth_range : tuple of float or None
+        In s and um; None: all spikes.
+    width, height : int
+        Pixels.
+    aggregate : str
+        ``count``, ``rate``, ``amp_mean``, ``amp_max``, or by majority ``region`` (an Allen id), ``label``
+        (tests passed: 0 to 3), ``cluster`` (an id).
+    clusters : array-like or None
+        Clusters to keep: a bool per cluster, or ids.
+    cache : str, Path or None
+        As in `open_insertion`.
+
+    Returns
+    -------
+    Aggregate
+        ``values`` of shape (height, width), row 0 = lowest depth, with ``time_edges_s`` and
+        ``depth_edges_um``. Counts (uint32) equal ``numpy.histogram2d`` on these edges.
+
+    Raises
+    ------
+    BadRequest
+        An argument cannot be used, or the sorting lacks what `aggregate` needs.
+    """
+    folder = Path(cache).expanduser() if cache is not None else load_settings().cache
+    columns = build_columns(sorting, folder)
+    categories = _categories(sorting, aggregate) if aggregate in ("region", "label") else None
+    return compute_aggregate(
+        columns, time_range, depth_range, width, height, aggregate, clusters=clusters, categories=categories
+    )
+
+
+def _categories(sorting: SpikeSorting, aggregate: str) -> npt.NDArray[np.int32]:
+    """Return the category of each cluster, -1 where it has none."""
+    name = "atlas_id" if aggregate == "region" else "label"
+    if name not in sorting.clusters:
+        what = "Brain regions are not known" if aggregate == "region" else "There are no quality labels"
+        raise BadRequest(what, sorting.title, "Choose another aggregate")
+    values = sorting.clusters[name].to_numpy(dtype=np.float64)
+    if aggregate == "label":
+        values = np.rint(values * N_TESTS)
+    return np.where(np.isfinite(values), values, -1).astype(np.int32)
+
+
+def _fetch(
+    source: Source,
+    ref: SortingRef,
+    session: Sequence[DatasetRef],
+    progress: ProgressCallback,
+    cancel: threading.Event | None,
+) -> tuple[SortingRef, list[DatasetRef], list[Missing]]:
+    """Return both with their paths, and what could not be had."""
+
+    def rank(dataset: DatasetRef) -> int:
+        return next((i for i, start in enumerate(_FETCH_ORDER) if dataset.name.startswith(start)), len(_FETCH_ORDER))
+
+    wanted = sorted(ref.datasets.values(), key=rank)
+    paths = source.fetch(ref.insertion, [*wanted, *session], progress, cancel)
+    _check(cancel)
+    for name in ("spikes.times", "spikes.clusters", "passingSpikes.table"):
+        dataset = ref.datasets.get(name)
+        if dataset is not None and dataset.relative_path not in paths:
+            raise DownloadFailed(name, f"{dataset.relative_path} did not come through")
+    here = {n: replace(d, path=paths[d.relative_path]) for n, d in ref.datasets.items() if d.relative_path in paths}
+    unfetched = [
+        Missing(name, f"{dataset.file_name} could not be fetched")
+        for name, dataset in ref.datasets.items()
+        if dataset.relative_path not in paths
+    ]
+    trials = [replace(d, path=paths.get(d.relative_path)) for d in session]
+    return replace(ref, datasets=MappingProxyType(here)), trials, unfetched
+
+
+def _validated(
+    ref: SortingRef,
+    spikes: Spikes,
+    table: pd.DataFrame,
+    channels: pd.DataFrame,
+    cache: Path | None,
+    progress: ProgressCallback,
+    cancel: threading.Event | None,
+) -> tuple[Validation, Spikes, list[str]]:
+    """Check the spikes, once per state of their files, and give depths to those without."""
+    key = files_key(ref.datasets)
+    found = recorded_validation(cache, key) if cache is not None else None
+    known = found is not None
+    if found is None:
+
+        def report(done: int) -> None:
+            progress(Progress("checking spikes", done, len(spikes), "spikes"))
+
+        found = validate(spikes, report, cancel)
+    clusters_object.check_ids(ref, found, len(table))
+    notes = []
+    if spikes.depths_um is None:
+        depths = clusters_object.cluster_depths(table, channels)
+        if depths is not None:
+            spikes = replace(spikes, depths_um=clusters_object.depths_from_clusters(spikes, depths))
+            notes.append("There is no spikes.depths: each spike is shown at the depth of its cluster's channel")
+            if not known:
+                n_lost = count_invalid(spikes.times_s, spikes.depths_um)
+                found = replace(found, n_no_depth=n_lost - found.n_no_time, n_dropped=n_lost)
+        else:
+            notes.append("There are no depths of spikes or clusters: no spike can be placed")
+            found = replace(found, n_no_depth=len(spikes), n_dropped=len(spikes))
+    if not known and cache is not None:
+        record_validation(cache, key, found)
+    if not found.amps_are_volts:
+        notes.append("Amplitudes cannot be volts (median above 10 mV) and are shown in arbitrary units")
+    if not found.times_sorted:
+        notes.append("spikes.times is not sorted; spikes are sorted once, in the cache")
+    return found, spikes, notes
+
+
+def _from_database(
+    source: Source, insertion: InsertionRef, channels: pd.DataFrame
+) -> tuple[pd.DataFrame, Histology, list[str]]:
+    try:
+        record = source.record(insertion)
+        histology = histology_of(record)
+        locations = source.brain_locations(insertion, histology) if histology is not Histology.NONE else None
+    except SourceUnavailable as error:
+        return channels, Histology.NONE, [f"Brain locations are not in the files, and the database: {error}"]
+    if record is None:
+        note = "Brain locations are not in the files; without a database it is not known whether they exist"
+        return channels, Histology.NONE, [note]
+    if histology is Histology.NONE:
+        return channels, histology, ["The probe has not been traced: there are no brain locations"]
+    if locations is None:
+        note = f"The record says {histology}, and the database has no brain locations of the channels"
+        return channels, Histology.NONE, [note]
+    channels, said = with_brain_locations(channels, locations)
+    return channels, histology, list(said)
+
+
+def _elsewhere(ref: SortingRef, datasets: Sequence[DatasetRef]) -> list[str]:
+    """Say where another sorting of the probe has brain locations in its files: ibllib looks in its own only."""
+    base = f"alf/{ref.insertion.probe}"
+    others = {
+        d.collection.removeprefix(base).strip("/") or "base"
+        for d in datasets
+        if d.name == "channels.brainLocationIds_ccf_2017"
+        and d.collection != ref.collection
+        and f"{d.collection}/".startswith(f"{base}/")
+    }
+    return [f"Final brain locations are in the files of another sorting: {', '.join(sorted(others))}"] if others else []
+
+
+def _revision_notes(ref: SortingRef) -> list[str]:
+    main = ref.revision.value
+    others = {name: value for name, value in ref.revisions.items() if value != main}
+    if not others:
+        return []
+    listed = ", ".join(f"{name} is of {value or 'the original'}" for name, value in sorted(others.items()))
+    return [_MIXED.format(others=listed, main=main or "the original")]
+
+
+def _check(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("Opening was cancelled")

@@ -1,0 +1,344 @@
+"""Every setting of the program, once: the fields of `Settings` make the flags, the environment and docs/settings.md.
+
+A value is taken from the flag, else from the environment, else from the configuration file, else from the default.
+Secrets have no flag (other users of a machine can read command lines) and are not shown in any text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from dashboard.model.errors import BadRequest
+
+ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
+SERVING = ("demo", "serve")
+READING = ("render", "check", "fetch")
+ANY = (*SERVING, *READING)
+LOG_LEVELS = ("debug", "info", "warning", "error")
+SIZE_UNITS = MappingProxyType({"": 0, "K": 10, "M": 20, "G": 30, "T": 40})
+
+
+def default_cache() -> Path:
+    """Return the platform's cache folder for this program."""
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "spike-dashboard"
+
+
+def folder(text: str) -> Path:
+    """Read a path, with ``~`` for the home folder."""
+    if not text.strip():
+        raise ValueError("an empty path")
+    return Path(text).expanduser()
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return a reader of whole numbers within bounds; underscores and commas may group digits."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text.replace(",", "").replace("_", ""))
+        except ValueError:
+            raise ValueError(f"'{text}' is not a whole number") from None
+        if number < least or (most is not None and number > most):
+            bounds = f"at least {least:,}" if most is None else f"from {least:,} to {most:,}"
+            raise ValueError(f"{number:,} is not {bounds}")
+        return number
+
+    return read
+
+
+def size(text: str) -> int:
+    """Read a number of bytes: ``8G``, ``512 MiB``, ``1000000``."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if not match or not float(match[1]):
+        raise ValueError(f"'{text}' is not a size such as 8G or 512M")
+    return int(float(match[1]) * 2 ** SIZE_UNITS[match[2].upper()])
+
+
+def switch(text: str) -> bool:
+    """Read yes or no, as written in an environment variable."""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return words[text.strip().lower()]
+    except KeyError:
+        raise ValueError(f"'{text}' is neither yes nor no") from None
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return a reader of one of some words, whatever their case."""
+
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"'{text}' is none of {', '.join(words)}")
+        return text.lower()
+
+    return read
+
+
+def web_address(text: str) -> str:
+    """Read the address of a server, without a user or password in it."""
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
+        raise ValueError("not a web address such as https://openalyx.internationalbrainlab.org")
+    return text.rstrip("/")
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    read: Callable[[str], Any] = str,
+    flag: str | None = None,
+    commands: tuple[str, ...] = ANY,
+    metavar: str | None = None,
+    secret: bool = False,
+    repeated: bool = False,
+) -> Any:
+    """Declare one setting: a dataclass field with what flags, environment and documentation need.
+
+    Parameters
+    ----------
+    default : Any
+        The value where nothing is given; a callable is called.
+    help : str
+        One sentence without a full stop, for ``--help`` and docs/settings.md.
+    read : callable
+        Text to value; raises ValueError with the reason.
+    flag : str, optional
+        ``--name``; None where there is only the environment.
+    commands : tuple of str
+        Commands that take the flag.
+    metavar : str, optional
+        What the value is called in ``--help``; None makes the flag a switch.
+    secret : bool
+        Never shown, never a flag, never in the configuration file.
+    repeated : bool
+        Whether the flag may be given several times; the environment separates by ``os.pathsep``.
+    """
+    if secret and flag:
+        raise ValueError("a secret cannot be a flag")
+    metadata = {
+        "help": help,
+        "read": read,
+        "flag": flag,
+        "commands": commands,
+        "metavar": metavar,
+        "secret": secret,
+        "repeated": repeated,
+    }
+    if callable(default):
+        return field(default_factory=default, repr=not secret, metadata=metadata)
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a process was told; see docs/settings.md, which is made from these fields."""
+
+    data: tuple[Path, ...] = setting(
+        (), "Folder with ALF data: a ONE cache, a session, or one sorting; may be given several times",
+        read=folder, flag="--data", metavar="FOLDER", repeated=True, commands=("serve", *READING),
+    )  # fmt: skip
+    cache: Path = setting(
+        default_cache, "Folder for everything that this program writes",
+        read=folder, flag="--cache", metavar="FOLDER",
+    )  # fmt: skip
+    config: Path | None = setting(
+        None, "TOML file with settings by their names here",
+        read=folder, flag="--config", metavar="FILE",
+    )  # fmt: skip
+    log_level: str = setting(
+        "warning", "Least severe messages to log: debug, info, warning or error",
+        read=one_of(*LOG_LEVELS), flag="--log-level", metavar="LEVEL",
+    )  # fmt: skip
+    address: str = setting(
+        "127.0.0.1", "Network address to listen on",
+        flag="--address", metavar="ADDRESS", commands=("serve",),
+    )  # fmt: skip
+    port: int = setting(
+        5006, "Port to listen on; 0 takes a free one",
+        read=whole(0, 65535), flag="--port", metavar="PORT", commands=SERVING,
+    )  # fmt: skip
+    no_browser: bool = setting(
+        False, "Do not open a browser", read=switch, flag="--no-browser", commands=SERVING,
+    )  # fmt: skip
+    without_login: bool = setting(
+        False, "Listen beyond this machine although anyone who reaches the address can see the data",
+        read=switch, flag="--without-login", commands=("serve",),
+    )  # fmt: skip
+    spikes: int = setting(
+        17_575_242, "Number of spikes of the demo's default sorting",
+        read=whole(1_000, 100_000_000), flag="--spikes", metavar="N", commands=("demo", *READING),
+    )  # fmt: skip
+    memory: int = setting(
+        8 * 2**30, "Bytes of opened insertions to hold before the least recently used is let go",
+        read=size, flag="--memory", metavar="SIZE", commands=SERVING,
+    )  # fmt: skip
+    max_sessions: int = setting(
+        64, "Browser sessions at the same time; more are told to wait",
+        read=whole(1), flag="--max-sessions", metavar="N", commands=SERVING,
+    )  # fmt: skip
+    alyx_url: str | None = setting(
+        None, "Alyx server to find insertions on",
+        read=web_address, flag="--alyx", metavar="URL", commands=("serve", *READING),
+    )  # fmt: skip
+    alyx_user: str | None = setting(
+        None, "User on the Alyx server", flag="--user", metavar="NAME", commands=("serve", *READING),
+    )  # fmt: skip
+    alyx_password: str | None = setting(None, "Password of the Alyx user", secret=True)
+    alyx_token: str | None = setting(None, "Token on the Alyx server, instead of user and password", secret=True)
+    data_user: str | None = setting(None, "User on the data server, where it asks for one", secret=True)
+    data_password: str | None = setting(None, "Password on the data server", secret=True)
+
+
+def table() -> tuple[Field[Any], ...]:
+    """Return every setting, in the order of the documentation."""
+    return fields(Settings)
+
+
+def environment_name(name: str) -> str:
+    """Return the environment variable of the setting `name`."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def add_flags(parser: argparse.ArgumentParser, command: str) -> None:
+    """Give `parser` the flags of every setting that `command` takes; values stay text, absent ones None."""
+    group = parser.add_argument_group("settings")
+    for item in table():
+        flag = item.metadata["flag"]
+        if flag is None or command not in item.metadata["commands"]:
+            continue
+        options: dict[str, Any] = {"dest": f"setting_{item.name}", "default": None, "help": item.metadata["help"]}
+        if item.metadata["metavar"] is None:
+            group.add_argument(flag, action="store_const", const="yes", **options)
+        else:
+            action = "append" if item.metadata["repeated"] else "store"
+            group.add_argument(flag, action=action, metavar=item.metadata["metavar"], **options)
+
+
+def load(arguments: argparse.Namespace | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Put the settings together.
+
+    Parameters
+    ----------
+    arguments : Namespace, optional
+        From a parser that `add_flags` filled.
+    environ : mapping of str to str, optional
+        Environment variables; those of the process by default.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    BadRequest
+        A value cannot be read, a name is unknown; the message names the flag, variable or file.
+    """
+    environ = os.environ if environ is None else environ
+    flags = {key: value for key, value in vars(arguments or argparse.Namespace()).items() if value is not None}
+    unknown = {name for name in environ if name.startswith(ENVIRONMENT_PREFIX)}
+    unknown -= {environment_name(item.name) for item in table()}
+    if unknown:
+        raise BadRequest("Unknown setting", ", ".join(sorted(unknown)), "docs/settings.md lists them")
+    values: dict[str, Any] = {}
+    for item in table():
+        given = flags.get(f"setting_{item.name}")
+        variable = environment_name(item.name)
+        if given is not None:
+            values[item.name] = _read(item, given, item.metadata["flag"])
+        elif environ.get(variable):
+            text = environ[variable]
+            values[item.name] = _read(item, text.split(os.pathsep) if item.metadata["repeated"] else text, variable)
+    if values.get("config") is not None:
+        values = _from_file(values["config"]) | values
+    return Settings(**values)
+
+
+def _read(item: Field[Any], given: str | list[str], where: str) -> Any:
+    """Turn text into the value of one setting."""
+    read = cast(Callable[[str], Any], item.metadata["read"])
+    try:
+        return tuple(read(text) for text in given if text) if isinstance(given, list) else read(given)
+    except ValueError as error:
+        # What was written is not repeated for a secret: messages end up in logs.
+        raise BadRequest(f"Bad value of {where}", "" if item.metadata["secret"] else str(error)) from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    """Read settings from a TOML file; values may be text, numbers, booleans or lists of text."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadRequest("Cannot read the configuration", path, f"{error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRequest("The configuration is not TOML", path, str(error)) from None
+    known = {item.name: item for item in table() if not item.metadata["secret"] and item.name != "config"}
+    values: dict[str, Any] = {}
+    for name, given in content.items():
+        if name not in known:
+            raise BadRequest(
+                f"Unknown setting '{name}'", path, "docs/settings.md lists them; secrets are not read here"
+            )
+        texts = [str(part) for part in given] if isinstance(given, list) else str(given)
+        if known[name].metadata["repeated"] and isinstance(texts, str):
+            texts = [texts]
+        if isinstance(texts, list) and not known[name].metadata["repeated"]:
+            raise BadRequest(f"'{name}' takes one value", path)
+        values[name] = _read(known[name], texts, f"'{name}' in {path}")
+    return values
+
+
+def reference() -> str:
+    """Return docs/settings.md: every setting with its flag, variable, default and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "Made from the table in `dashboard/settings.py` by `make docs`; do not edit.",
+        "",
+        "A value is taken from the flag, else from the environment, else from the TOML file given with `--config`",
+        "(keys are the names below), else the default holds. Secrets have no flag and are not read from the file.",
+        "",
+        "| name | flag | environment | default | commands | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
+    for item in table():
+        meta = item.metadata
+        flag = f"`{meta['flag']}{' ' + meta['metavar'] if meta['metavar'] else ''}`" if meta["flag"] else "none"
+        commands = "all" if set(meta["commands"]) == set(ANY) else ", ".join(meta["commands"])
+        lines.append(
+            f"| `{item.name}` | {flag} | `{environment_name(item.name)}` | {_default_text(item)} | {commands} "
+            f"| {meta['help']}{' (secret)' if meta['secret'] else ''} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _default_text(item: Field[Any]) -> str:
+    """Write a default for the reference, the same on every machine."""
+    if item.name == "cache":
+        return "the platform's cache folder, `~/.cache/spike-dashboard`"
+    value = item.default
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return "no"
+    if item.metadata["read"] is size:
+        return f"`{value // 2**30}G`"
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,295 @@
+"""Compiled inner loops of the demo's writer; each is a pure function of its arguments and of given draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+SAMPLING_HZ = 30_000
+BIN_S = 0.01
+"""Step of the firing rates; fine enough for a visual response, whose rise takes 20 ms."""
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+
+def _probe() -> int:
+    return 0
+
+
+def _can_cache() -> bool:
+    """Whether numba finds a folder for its cache; a read-only install without a home has none."""
+    try:
+        numba.njit(cache=True)(_probe)
+    except (RuntimeError, OSError):
+        return False
+    return True
+
+
+CAN_CACHE = _can_cache()
+
+
+def kernel(function: Function) -> Function:
+    """Compile on first call, to code that releases the GIL."""
+    return cast(Function, numba.njit(nogil=True, cache=CAN_CACHE)(function))
+
+
+@kernel
+def shape_rate(
+    rate: Float64, track: Float32, coupling: float, knots: Float64, first: int, last: int, gain: Float32
+) -> None:
+    """Fill `rate` (relative, per bin): the group's track, the unit's own slow changes and its responses.
+
+    `knots` are evenly spaced over the session; outside of bins ``first .. last`` the unit is not there.
+    """
+    n = rate.size
+    step = (knots.size - 1) / n
+    for i in range(n):
+        if i < first or i >= last:
+            rate[i] = 0.0
+            continue
+        at = i * step
+        low = int(at)
+        part = at - low
+        slow = knots[low] * (1 - part) + knots[low + 1] * part
+        shared = max(0.03, 1.0 + coupling * (track[i] - 1.0))
+        rate[i] = slow * shared * max(0.03, 1.0 + gain[i])
+
+
+@kernel
+def add_responses(gain: Float32, times_s: Float64, weights: Float64, shape: Float64, latency_s: float) -> None:
+    """Add ``weight * shape`` to `gain` from each event's bin on."""
+    n = gain.size
+    for e in range(times_s.size):
+        start = int(np.floor((times_s[e] + latency_s) / BIN_S))
+        for j in range(shape.size):
+            if 0 <= start + j < n:
+                gain[start + j] += weights[e] * shape[j]
+
+
+@kernel
+def renewal_train(
+    rate_hz: Float64, refractory_s: float, burst: float, end_s: float, waits: Float64, chances: Float32, out: Int32
+) -> int:
+    """Draw a spike train with a rate that changes, a dead time after each spike, and bursts.
+
+    Each spike waits, in units of the integrated rate, for one of the exponential `waits` (a Poisson
+    process with dead time); `chances` decide on bursts, whose intervals are 2.6 - 7 ms.
+
+    Returns
+    -------
+    int
+        Number of spikes written to `out` (samples), or -1 where the draws did not last.
+    """
+    n_bins = rate_hz.size
+    count = 0
+    now = 0.0
+    k = 0
+    follows = False
+    for draw in range(waits.size):
+        if follows:
+            # `chances` is uniform below `burst` here, so it serves twice.
+            now += max(refractory_s, 0.0026) + 0.0044 * (chances[draw - 1] / burst) - refractory_s
+        else:
+            wait = waits[draw]
+            while k < n_bins:
+                edge = (k + 1) * BIN_S
+                room = rate_hz[k] * (edge - now)
+                if wait < room:
+                    now += wait / rate_hz[k]
+                    break
+                wait -= room
+                now = edge
+                k += 1
+        if k >= n_bins or now >= end_s:
+            return count
+        out[count] = int(now * SAMPLING_HZ)
+        count += 1
+        follows = chances[draw] < burst
+        now += refractory_s
+        k = min(int(now / BIN_S), n_bins)
+    return -1
+
+
+@kernel
+def merge_trains(first: Int32, second: Int32, out: Int32) -> None:
+    """Merge two sorted trains."""
+    i = 0
+    j = 0
+    for k in range(out.size):
+        if j >= second.size or (i < first.size and first[i] <= second[j]):
+            out[k] = first[i]
+            i += 1
+        else:
+            out[k] = second[j]
+            j += 1
+
+
+@kernel
+def place_spikes(
+    samples: Int32,
+    normals: Float32,
+    amp_normals: Float32,
+    depth_um: float,
+    jitter_um: float,
+    motion_um: Float64,
+    tracking: float,
+    amp_uv: float,
+    amp_cv: float,
+    threshold_uv: float,
+    fade: float,
+    duration_s: float,
+    depths: Float32,
+    amps: Float32,
+) -> None:
+    """Fill the depth (um) and amplitude (V) of each spike of one unit.
+
+    `motion_um` is given once a second. Amplitudes fall with `fade` over the session, with the
+    distance that the unit has moved from its site, and within bursts. What would lie below the
+    threshold was not detected, so it is folded back above it: an amplitude histogram with an edge.
+    """
+    last = -SAMPLING_HZ
+    for i in range(samples.size):
+        t = samples[i] / SAMPLING_HZ
+        second = min(int(t), motion_um.size - 2)
+        part = t - second
+        moved = tracking * (motion_um[second] * (1 - part) + motion_um[second + 1] * part)
+        depths[i] = min(max(depth_um + moved + jitter_um * normals[i], 0.5), 3859.5)
+        level = (1 - fade * t / duration_s) * (1 - 0.004 * abs(moved))
+        if samples[i] - last < 0.008 * SAMPLING_HZ:
+            level *= 0.86
+        last = samples[i]
+        height = amp_uv * level * (1 + amp_cv * amp_normals[i])
+        amps[i] = (threshold_uv + abs(height - threshold_uv)) * 1e-6
+
+
+@kernel
+def chunk_bounds(samples: Int32, offsets: Int64, edges: Int64, bounds: Int64) -> None:
+    """Fill ``bounds[u, c]``: where unit `u`'s spikes of chunk `c` start, in the array ordered by unit."""
+    for u in range(offsets.size - 1):
+        at = offsets[u]
+        for c in range(edges.size):
+            while at < offsets[u + 1] and samples[at] < edges[c]:
+                at += 1
+            bounds[u, c] = at
+
+
+@kernel
+def order_chunk(samples: Int32, starts: Int64, stops: Int64, first: int, tally: Int32, source: Int64, unit: Int32) -> int:
+    """Order one chunk's spikes by time: a counting sort by sample, ties by unit.
+
+    `tally` has one entry per sample of the chunk and one more, all zero, and is zero again
+    afterwards. Fills `source` (position in the array ordered by unit) and `unit`; returns how many.
+    """
+    for u in range(starts.size):
+        for i in range(starts[u], stops[u]):
+            tally[samples[i] - first + 1] += 1
+    for s in range(1, tally.size):
+        tally[s] += tally[s - 1]
+    total = tally[tally.size - 1]
+    for u in range(starts.size):
+        for i in range(starts[u], stops[u]):
+            at = tally[samples[i] - first]
+            tally[samples[i] - first] += 1
+            source[at] = i
+            unit[at] = u
+    tally[:] = 0
+    return int(total)
+
+
+@kernel
+def session_times(samples: Int32, out: Float64) -> None:
+    """Convert samples of the probe to seconds of the session: its clock runs fast by 4 ppm, 12 ms late."""
+    for i in range(samples.size):
+        out[i] = samples[i] / SAMPLING_HZ * 0.999996 + 0.012
+
+
+@kernel
+def presence(times_s: Float64, start_s: float, window_s: float, n_windows: int) -> Int64:
+    """Count spikes per window, as ``iblutil.numerical.bincount2D`` does."""
+    out = np.zeros(n_windows, dtype=np.int64)
+    for i in range(times_s.size):
+        out[int(np.floor((times_s[i] - start_s) / window_s))] += 1
+    return out
+
+
+@kernel
+def correlogram_start(samples: Int64, out: Int64) -> None:
+    """Add the autocorrelogram of a sorted train to `out`, from lag 0 on, in bins of one sample."""
+    for i in range(samples.size):
+        j = i + 1
+        while j < samples.size and samples[j] - samples[i] < out.size:
+            out[samples[j] - samples[i]] += 1
+            j += 1
+
+
+@kernel
+def pairs_between(samples: Int64, low: int, high: int) -> int:
+    """Count the pairs of a sorted train whose distance is ``low <= d < high``."""
+    total = 0
+    near = 0
+    far = 0
+    for i in range(samples.size):
+        while near < samples.size and samples[near] - samples[i] < low:
+            near += 1
+        while far < samples.size and samples[far] - samples[i] < high:
+            far += 1
+        total += far - near
+    return total
+
+
+@kernel
+def interval_sums(
+    times_s: Float64, depths_um: Float32, refractory_s: float, min_isi_s: float
+) -> tuple[float, int, int, int]:
+    """Sum what the metrics need of successive spikes.
+
+    Returns
+    -------
+    travel, short, alone, close
+        Summed depth changes; intervals below `refractory_s`; spikes that are no duplicates (more
+        than `min_isi_s` after the one before); intervals below `refractory_s` among those.
+    """
+    travel = 0.0
+    short = 0
+    alone = 1
+    close = 0
+    last = times_s[0]
+    for i in range(1, times_s.size):
+        travel += abs(np.float64(depths_um[i]) - np.float64(depths_um[i - 1]))
+        interval = times_s[i] - times_s[i - 1]
+        if interval < refractory_s:
+            short += 1
+        if interval > min_isi_s:
+            alone += 1
+            if times_s[i] - last < refractory_s:
+                close += 1
+            last = times_s[i]
+    return travel, short, alone, close
+
+
+@kernel
+def histogram_edges(values: Float64, edges: Float64) -> Int64:
+    """Count values between evenly spaced edges exactly as ``numpy.histogram`` does: the last edge is closed."""
+    n = edges.size - 1
+    out = np.zeros(n, dtype=np.int64)
+    scale = n / (edges[n] - edges[0])
+    for i in range(values.size):
+        v = values[i]
+        if not (v >= edges[0] and v <= edges[n]):
+            continue
+        at = min(max(int((v - edges[0]) * scale), 0), n - 1)
+        while v < edges[at]:
+            at -= 1
+        while at < n - 1 and v >= edges[at + 1]:
+            at += 1
+        out[at] += 1
+    return out

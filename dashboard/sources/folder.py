@@ -1,0 +1,317 @@
+"""ALF data in a folder: a ONE cache, a subject, a session, a probe, or loose files.
+
+Only `os.scandir` is used, nothing is opened, and nothing is ever written. What `find` returns is always
+an insertion that the scan of the folder listed: text from a user is compared with names and never
+becomes a path.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound
+from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
+from dashboard.sources.alf_files import (
+    REVISION,
+    SPIKES,
+    any_spikes,
+    files,
+    holds_spikes,
+    parse_file_name,
+    scan,
+    tree,
+    without_twins,
+)  # fmt: skip
+from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+
+__all__ = ["FolderSource", "parse_file_name"]
+
+log = logging.getLogger(__name__)
+
+
+# Deep enough for lab/Subjects/subject/date/number below some folders of the lab's own.
+_MAX_DEPTH = 10
+_SESSION = re.compile(r"(?P<subject>[^/]+)/(?P<date>\d{4}-\d{2}-\d{2})/(?P<number>\d{1,3})$")
+_LAB = re.compile(r"(?P<lab>[^/]+)/Subjects$")
+_PROBE = re.compile(r"probe[\w-]*$")
+# What the dashboard can show of a session besides its sorting.
+_QC_PREFIX = "_iblqc_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an insertion is on disk.
+
+    ``collection`` is the one that the source's folder restricts it to, ``''`` for all of them;
+    ``loose`` folders hold their files directly instead of below ``alf/``.
+    """
+
+    session: Path
+    collection: str = ""
+    loose: bool = False
+
+
+class FolderSource:
+    """Insertions found in a folder of ALF data; satisfies `dashboard.sources.protocol.Source`.
+
+    Folders that are symbolic links to somewhere outside of the root are not entered; give their
+    target as a source of its own.
+
+    Parameters
+    ----------
+    root : Path
+        A ONE cache root, any folder above or below the subjects, a session, a probe folder, the
+        folder of one sorting, or a folder of loose ALF files.
+    name : str or None
+        Shown to users; by default the name of the folder.
+
+    Raises
+    ------
+    InsertionNotFound
+        The folder does not exist.
+    BadRequest
+        It is not a folder.
+    """
+
+    def __init__(self, root: Path, name: str | None = None) -> None:
+        root = Path(root)
+        if not root.exists():
+            raise InsertionNotFound("No such folder", root, "Check the path")
+        if not root.is_dir():
+            raise BadRequest("Not a folder", root, "Give the folder that holds the ALF files")
+        self.root = root.resolve()
+        self.name = name or self.root.name or str(self.root)
+        self._places: dict[str, tuple[InsertionRef, _Place]] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"FolderSource({str(self.root)!r}, name={self.name!r})"
+
+    def insertions(self) -> Iterator[InsertionRef]:
+        """Yield the insertions that hold spikes, in the order of their paths, as they are found."""
+        seen: set[str] = set()
+        for place in self._sessions():
+            for insertion, where in self._probes(place):
+                if insertion.key in seen:
+                    log.warning("%s is there twice; the one in %s is ignored", insertion.key, where.session)
+                    continue
+                seen.add(insertion.key)
+                with self._lock:
+                    self._places[insertion.key] = (insertion, where)
+                yield insertion
+
+    def find(self, text: str) -> InsertionRef | None:
+        """Return the listed insertion that `text` names.
+
+        Parameters
+        ----------
+        text : str
+            ``subject/date/number/probe`` (the number with or without zeros), or without the probe
+            where the session has one. The source's name, where it holds a single insertion.
+
+        Raises
+        ------
+        InsertionAmbiguous
+            The session has several probes.
+        """
+        wanted = _normal(text)
+        if not wanted:
+            return None
+        with self._lock:
+            known = self._places.get(wanted)
+        if known is not None and known[1].session.is_dir():
+            return known[0]
+        matches = []
+        for insertion in self.insertions():
+            if insertion.key == wanted:
+                return insertion
+            if wanted in (insertion.session, self.name):
+                matches.append(insertion)
+        if len(matches) > 1:
+            raise InsertionAmbiguous(text, [insertion.key for insertion in matches])
+        return matches[0] if matches else None
+
+    def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
+        """Return every dataset of the insertion and of its session, with its path and size.
+
+        Raises
+        ------
+        InsertionNotFound
+            The folder no longer lists the insertion.
+        """
+        place = self._place(insertion)
+        if place.loose:
+            found = list(files(place.session, f"alf/{insertion.probe}", self._inside))
+        else:
+            found = list(self._session_datasets(place, insertion.probe))
+        return without_twins(found)
+
+    def fetch(
+        self,
+        insertion: InsertionRef,
+        datasets: Sequence[DatasetRef],
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+    ) -> Mapping[str, Path]:
+        """Return the paths of `datasets`, by `DatasetRef.relative_path`; files are used where they lie.
+
+        Raises
+        ------
+        DatasetMissing
+            None of them is there any more.
+        """
+        paths = {d.relative_path: d.path for d in datasets if d.path is not None and d.path.is_file()}
+        if datasets and not paths:
+            raise DatasetMissing(datasets[0].name, datasets[0].path or insertion.key, "Check that the disk is mounted")
+        progress(Progress("files", len(paths), len(datasets), "files"))
+        return paths
+
+    def record(self, insertion: InsertionRef) -> InsertionRecord | None:
+        """Return None: a folder has no database."""
+        return None
+
+    def brain_locations(self, insertion: InsertionRef, histology: Histology) -> pd.DataFrame | None:
+        """Return None: a folder has no database."""
+        return None
+
+    def path(self, insertion: InsertionRef) -> Path:
+        """Return the folder of a listed insertion, for messages on the command line.
+
+        Raises
+        ------
+        InsertionNotFound
+            The folder does not list it.
+        """
+        place = self._place(insertion)
+        return place.session if place.loose else place.session / "alf" / insertion.probe
+
+    def _place(self, insertion: InsertionRef) -> _Place:
+        with self._lock:
+            known = self._places.get(insertion.key)
+        if known is None and self.find(insertion.key) is not None:
+            with self._lock:
+                known = self._places.get(insertion.key)
+        if known is None:
+            raise InsertionNotFound("No such insertion", f"{insertion.key} in {self.name}", "Look it up in the list")
+        return known[1]
+
+    def _sessions(self) -> Iterator[_Place]:
+        place = self._around()
+        if place is not None:
+            yield place
+            return
+        yield from self._walk(self.root, 0)
+
+    def _around(self) -> _Place | None:
+        """Return the session that the root lies inside of, where it is the ``alf`` folder of one or below it."""
+        parts = self.root.parts
+        if "alf" not in parts[1:]:
+            return None
+        at = len(parts) - 1 - parts[::-1].index("alf")
+        session, below = Path(*parts[:at]), len(parts) - 1 - at
+        # a folder of many subjects may be called alf as well
+        if not _SESSION.search(session.as_posix()) and not any_spikes(self.root, self._inside, below):
+            return None
+        collection = "/".join(part for part in parts[at:] if not REVISION.match(part))
+        return _Place(session, collection if below else "")
+
+    def _walk(self, folder: Path, depth: int) -> Iterator[_Place]:
+        folders, has_spikes = [], False
+        for entry in scan(folder):
+            if entry.is_dir():
+                folders.append(entry)
+            elif SPIKES.match(entry.name):
+                has_spikes = True
+        names = {entry.name for entry in folders}
+        if "alf" in names:
+            yield _Place(folder)
+        elif has_spikes or any(REVISION.match(e.name) and holds_spikes(Path(e.path)) for e in folders):
+            yield _Place(folder, loose=True)
+        elif not _SESSION.search(folder.as_posix()) and depth < _MAX_DEPTH:
+            for entry in folders:
+                if self._inside(entry):
+                    yield from self._walk(Path(entry.path), depth + 1)
+
+    def _probes(self, place: _Place) -> Iterator[tuple[InsertionRef, _Place]]:
+        session = place.session
+        match = _SESSION.search(session.as_posix())
+        lab = _LAB.search(session.parents[2].as_posix()) if match and len(session.parents) > 2 else None
+        if place.loose:
+            yield self._loose(session), place
+            return
+        for entry in scan(session / "alf"):
+            if not entry.is_dir() or not self._may_enter(place, f"alf/{entry.name}") or not self._inside(entry):
+                continue
+            if not any_spikes(Path(entry.path), self._inside):
+                continue
+            insertion = InsertionRef(
+                subject=match["subject"] if match else session.name,
+                date=match["date"] if match else "",
+                number=int(match["number"]) if match else 0,
+                probe=entry.name,
+                source=self.name,
+                lab=lab["lab"] if lab else None,
+            )
+            yield insertion, place
+
+    def _loose(self, folder: Path) -> InsertionRef:
+        """Name an insertion after its folder; where that is a probe or sorter, after the one above too."""
+        below = folder.relative_to(self.root).parts
+        probe = next((part for part in reversed(folder.parts) if _PROBE.match(part)), "probe")
+        named = [part for part in below if part != probe] or [self.root.name or "data"]
+        return InsertionRef(subject="-".join(named), date="", number=0, probe=probe, source=self.name)
+
+    def _may_enter(self, place: _Place, collection: str) -> bool:
+        only = place.collection
+        return not only or f"{collection}/".startswith(f"{only}/") or f"{only}/".startswith(f"{collection}/")
+
+    def _session_datasets(self, place: _Place, probe: str) -> Iterator[DatasetRef]:
+        alf = place.session / "alf"
+        base = f"alf/{probe}"
+        yield from files(alf, "alf", self._inside)
+        for entry in scan(alf):
+            if not entry.is_dir() or REVISION.match(entry.name) or not self._inside(entry):
+                continue
+            collection = f"alf/{entry.name}"
+            if collection == base:
+                for dataset in tree(Path(entry.path), collection, self._inside):
+                    # electrode sites hold for every sorting of the probe
+                    if self._may_enter_dataset(place, dataset):
+                        yield dataset
+            elif not any_spikes(Path(entry.path), self._inside):
+                yield from files(Path(entry.path), collection, self._inside)
+        raw = f"raw_ephys_data/{probe}"
+        if (place.session / raw).is_dir():
+            for dataset in files(place.session / raw, raw, self._inside):
+                if dataset.file_name.startswith(_QC_PREFIX):
+                    yield dataset
+
+    def _may_enter_dataset(self, place: _Place, dataset: DatasetRef) -> bool:
+        only = place.collection
+        within = not only or f"{dataset.collection}/".startswith(f"{only}/")
+        return within or dataset.object == "electrodeSites"
+
+    def _inside(self, entry: os.DirEntry[str]) -> bool:
+        """Return whether a folder may be entered: not a link that leads out of the root, or in a circle."""
+        if not entry.is_symlink():
+            return True
+        target = Path(entry.path).resolve()
+        if target.is_relative_to(self.root) and not Path(entry.path).is_relative_to(target):
+            return True
+        log.info("%s is a link out of %s and is not followed", entry.path, self.root)
+        return False
+
+
+def _normal(text: str) -> str:
+    """Return ``subject/date/number[/probe]`` with the number in three digits, other text as it is."""
+    text = text.strip().strip("/")
+    match = re.fullmatch(r"([^/]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(/[^/]+)?", text)
+    return f"{match[1]}/{match[2]}/{int(match[3]):03d}{match[4] or ''}" if match else text

@@ -1,0 +1,96 @@
+"""How fast the bytes come: progress of each file and of all of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from dashboard.model.references import DatasetRef
+from dashboard.sources.protocol import Progress, ProgressCallback
+
+#: The `Progress.stage` of the sum over all files.
+ALL_FILES = "all files"
+
+# Ten reports a second look fluid; more would only keep the page busy.
+REPORT_S = 0.1
+# The rate is over so many seconds: long enough to be steady, short enough to follow.
+WINDOW_S = 4.0
+
+
+class Meter:
+    """Counts bytes and reports them.
+
+    Parameters
+    ----------
+    datasets : sequence of DatasetRef
+    progress : callable
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[DatasetRef],
+        progress: ProgressCallback,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._progress, self._clock = progress, clock
+        self._totals = {d.relative_path: d.size or 0 for d in datasets}
+        self._done = dict.fromkeys(self._totals, 0)
+        self._seen: set[str] = set()
+        self._new = dict.fromkeys(self._totals, 0)
+        self._history = {key: deque[tuple[float, int]]() for key in (*self._totals, ALL_FILES)}
+        self._reported = dict.fromkeys(self._history, -1e9)
+        self._lock = threading.Lock()
+
+    def update(self, dataset: DatasetRef, n_bytes: int) -> bool:
+        """Take the length of a file, and report it where the last report is a while ago.
+
+        Returns
+        -------
+        bool
+            Whether it was reported.
+        """
+        return self._count(dataset, n_bytes, at_once=False)
+
+    def finish(self, dataset: DatasetRef, n_bytes: int) -> None:
+        """Report a file as whole."""
+        with self._lock:
+            self._totals[dataset.relative_path] = n_bytes
+        self._count(dataset, n_bytes, at_once=True)
+
+    def _count(self, dataset: DatasetRef, n_bytes: int, at_once: bool) -> bool:
+        key, now = dataset.relative_path, self._clock()
+        with self._lock:
+            # what an earlier call had fetched is done, but did not come at any rate
+            if key in self._seen:
+                self._new[key] += max(0, n_bytes - self._done[key])
+            self._seen.add(key)
+            self._done[key] = n_bytes
+            report = [key] if at_once or now - self._reported[key] >= REPORT_S else []
+            if at_once or now - self._reported[ALL_FILES] >= REPORT_S:
+                report.append(ALL_FILES)
+            reports = [self._report(name, now) for name in report]
+            all_known = all(self._totals.values())
+        for progress in reports:
+            if progress.stage != ALL_FILES or all_known:
+                self._progress(progress)
+            else:
+                self._progress(Progress(ALL_FILES, progress.done, 0.0, "B", progress.rate))
+        return key in report
+
+    def _report(self, key: str, now: float) -> Progress:
+        if key == ALL_FILES:
+            done, total, new = sum(self._done.values()), sum(self._totals.values()), sum(self._new.values())
+        else:
+            done, total, new = self._done[key], self._totals[key], self._new[key]
+        history = self._history[key]
+        history.append((now, new))
+        while len(history) > 2 and now - history[0][0] > WINDOW_S:
+            history.popleft()
+        (then, before), seconds = history[0], now - history[0][0]
+        self._reported[key] = now
+        del then
+        return Progress(key, float(done), float(total), "B", (new - before) / seconds if seconds > 0 else 0.0)

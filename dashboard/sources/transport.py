@@ -1,0 +1,164 @@
+"""HTTP for large files: requests whose sockets can be cut at once, and who may see the password."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import weakref
+from collections.abc import Collection, MutableMapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+log = logging.getLogger(__name__)
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 5
+
+
+class Sockets:
+    """The open sockets of a piece of work, so that all can be cut from another thread."""
+
+    def __init__(self) -> None:
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._cut = False
+
+    def add(self, sock: socket.socket) -> None:
+        """Take a socket in; it is cut at once where the others already were."""
+        with self._lock:
+            self._open.add(sock)
+            if self._cut:
+                _shut(sock)
+
+    def cut(self) -> None:
+        """End every read that is under way; whatever connects later is cut too."""
+        with self._lock:
+            self._cut = True
+            for sock in list(self._open):
+                _shut(sock)
+
+
+def _shut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it was closed in the meantime
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter whose connections report their sockets."""
+
+    def __init__(self, sockets: Sockets, pool_size: int) -> None:
+        self._sockets = sockets
+        super().__init__(pool_connections=pool_size, pool_maxsize=pool_size, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._watch(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        self._watch(manager)
+        return manager
+
+    def _watch(self, manager: PoolManager) -> None:
+        sockets = self._sockets
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                if self.sock is not None:
+                    sockets.add(self.sock)
+
+        class Secure(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                if self.sock is not None:
+                    sockets.add(self.sock)
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+
+class _NoAuth(AuthBase):
+    """Says that there is nothing to add, or requests would look into ~/.netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class Transport:
+    """Sends GET requests, follows redirects, and shows the password to nobody but the data server.
+
+    Parameters
+    ----------
+    sockets : Sockets
+    user, password : str or None
+        For the data server (basic authentication).
+    hosts : collection of str
+        ``host`` or ``host:port`` of the servers that may see them.
+    connect_s, read_s : float
+        Time-outs, in s; `read_s` is that between two arrivals of bytes.
+    pool_size : int
+    """
+
+    def __init__(
+        self,
+        sockets: Sockets,
+        user: str | None,
+        password: str | None,
+        hosts: Collection[str],
+        connect_s: float,
+        read_s: float,
+        pool_size: int,
+    ) -> None:
+        self._auth = HTTPBasicAuth(user, password or "") if user else None
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._timeout = (connect_s, read_s)
+        self._session = requests.Session()
+        adapter = _Adapter(sockets, pool_size)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def close(self) -> None:
+        """Close the connections that wait for a next request."""
+        self._session.close()
+
+    def get(self, url: str, headers: MutableMapping[str, str]) -> requests.Response:
+        """Send a GET and return the answer with its body not yet read.
+
+        Raises
+        ------
+        requests.RequestException
+            No answer, or too many redirects.
+        """
+        for _ in range(MAX_REDIRECTS):
+            response = self._session.get(
+                url,
+                headers=headers,
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=False,
+                auth=self._auth if self._auth is not None and self.may_see(url) else _NoAuth(),
+            )
+            if response.status_code not in _REDIRECTS or "Location" not in response.headers:
+                return response
+            response.close()
+            url = urljoin(url, response.headers["Location"])
+        raise requests.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
+
+    def may_see(self, url: str) -> bool:
+        """Return whether the server of `url` may be sent the password."""
+        parts = urlsplit(url)
+        return parts.netloc.rpartition("@")[2].lower() in self._hosts or (parts.hostname or "") in self._hosts

@@ -1,0 +1,202 @@
+"""Opened insertions of the process: loaded once, shared, immutable, evicted least recently used."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dashboard.compute.columns import SpikeColumns, build_columns
+from dashboard.model.errors import Cancelled, InsertionNotFound
+from dashboard.model.references import InsertionRef
+from dashboard.model.sorting import SpikeSorting
+from dashboard.opening import open_insertion
+from dashboard.sources.protocol import Progress, ProgressCallback, Source, ignore_progress
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LIMIT_BYTES = 8 * 2**30
+"""Bytes of columns held; most are memory-mapped pages that the system can drop by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKey:
+    """What makes two requests the same: insertion, sorter and revision as asked for."""
+
+    source: str
+    insertion: str
+    sorter: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenInsertion:
+    """A sorting with the columns that the views draw from.
+
+    Attributes
+    ----------
+    key : StoreKey
+    sorting : SpikeSorting
+    columns : SpikeColumns
+    source : Source
+    load_s : float
+        Time the load took, in s.
+    """
+
+    key: StoreKey
+    sorting: SpikeSorting
+    columns: SpikeColumns
+    source: Source
+    load_s: float
+
+
+@dataclass(slots=True)
+class _Load:
+    """One load under way, with everyone who waits for it."""
+
+    future: Future[OpenInsertion] = field(default_factory=Future)
+    cancel: threading.Event = field(default_factory=threading.Event)
+    listeners: list[ProgressCallback] = field(default_factory=list)
+    n_waiting: int = 0
+
+    def report(self, progress: Progress) -> None:
+        for listener in tuple(self.listeners):
+            listener(progress)
+
+
+class InsertionStore:
+    """Loads each insertion once however many ask, and keeps those used last.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        What may be opened is what these list.
+    cache : Path
+        Folder for everything that is written.
+    limit_bytes : int
+    """
+
+    def __init__(self, sources: Sequence[Source], cache: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        self.sources = tuple(sources)
+        self.cache = cache
+        self.limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._held: OrderedDict[StoreKey, OpenInsertion] = OrderedDict()
+        self._loads: dict[StoreKey, _Load] = {}
+
+    def find(self, text: str) -> tuple[Source, InsertionRef]:
+        """Return the source and insertion that `text` names.
+
+        Raises
+        ------
+        InsertionNotFound
+            No source knows it.
+        """
+        for source in self.sources:
+            insertion = source.find(text.strip())
+            if insertion is not None:
+                return source, insertion
+        names = ", ".join(source.name for source in self.sources)
+        raise InsertionNotFound(
+            "No insertion answers to", repr(text.strip()[:80]), f"Looked in {names}; pick one from the list"
+        )
+
+    def insertions(self) -> list[InsertionRef]:
+        """Return every insertion that the sources list."""
+        return [insertion for source in self.sources for insertion in source.insertions()]
+
+    def open(
+        self,
+        text: str,
+        sorter: str | None = None,
+        revision: str | None = None,
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+    ) -> OpenInsertion:
+        """Return the insertion, loading it where nobody has; blocks, so call it from a thread.
+
+        Raises
+        ------
+        Cancelled
+            `cancel` was set; the load itself stops when nobody else waits for it.
+        DashboardError
+            What finding, fetching or loading raises.
+        """
+        source, insertion = self.find(text)
+        key = StoreKey(source.name, insertion.key, sorter, revision)
+        with self._lock:
+            if (held := self._held.get(key)) is not None:
+                self._held.move_to_end(key)
+                return held
+            load = self._loads.get(key)
+            is_mine = load is None
+            if load is None:
+                load = self._loads[key] = _Load()
+            load.listeners.append(progress)
+            load.n_waiting += 1
+        if is_mine:
+            threading.Thread(target=self._load, args=(key, source, insertion, load), daemon=True).start()
+        return self._wait(load, progress, cancel)
+
+    def _wait(self, load: _Load, progress: ProgressCallback, cancel: threading.Event | None) -> OpenInsertion:
+        try:
+            while True:
+                try:
+                    return load.future.result(timeout=0.05)
+                except TimeoutError:
+                    if load.future.done():
+                        raise
+                    if cancel is not None and cancel.is_set():
+                        raise Cancelled("Loading was cancelled") from None
+        finally:
+            with self._lock:
+                load.n_waiting -= 1
+                load.listeners.remove(progress)
+                if load.n_waiting == 0 and not load.future.done():
+                    load.cancel.set()
+
+    def _load(self, key: StoreKey, source: Source, insertion: InsertionRef, load: _Load) -> None:
+        started = time.perf_counter()
+        try:
+            sorting = open_insertion(
+                insertion,
+                sorter=key.sorter,
+                revision=key.revision,
+                source=source,
+                cache=self.cache,
+                lazy=True,
+                progress=load.report,
+                cancel=load.cancel,
+            )
+            columns = build_columns(sorting, self.cache, load.report, load.cancel)
+            opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)
+        except BaseException as error:  # handed to every waiter, who raises it  # noqa: BLE001
+            with self._lock:
+                self._loads.pop(key, None)
+            load.future.set_exception(error)
+            return
+        logger.info("loaded %s: %d spikes in %.2f s", insertion.key, columns.n_spikes, opened.load_s)
+        with self._lock:
+            self._loads.pop(key, None)
+            self._held[key] = opened
+            self._evict()
+        load.future.set_result(opened)
+
+    def _evict(self) -> None:
+        """Let go of those used longest ago; sessions that show one keep it alive themselves."""
+        while len(self._held) > 1 and self.bytes_held > self.limit_bytes:
+            key, _ = self._held.popitem(last=False)
+            logger.info("evicted %s", key.insertion)
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of the columns of the insertions held."""
+        return sum(opened.columns.nbytes for opened in self._held.values())
+
+    def __len__(self) -> int:
+        return len(self._held)

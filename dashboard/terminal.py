@@ -1,0 +1,92 @@
+"""What the command line says while it works: a progress bar, and log lines, on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from typing import TextIO
+
+from dashboard.sources.protocol import Progress
+
+BAR_WIDTH = 24
+REDRAW_S = 0.1
+"""Often enough to look alive, rarely enough not to slow the work down."""
+
+logger = logging.getLogger(__name__)
+
+
+def describe(progress: Progress) -> str:
+    """Return one line for how far the work has come."""
+    if progress.unit == "B":
+        amount = f"{progress.done / 1e6:,.1f}"
+        amount += f" of {progress.total / 1e6:,.1f} MB" if progress.total else " MB"
+        rate = f"{progress.rate / 1e6:,.1f} MB/s" if progress.rate else ""
+    else:
+        amount = f"{progress.done:,.0f}"
+        amount += f" of {progress.total:,.0f} {progress.unit}" if progress.total else f" {progress.unit}"
+        rate = f"{progress.rate:,.0f} {progress.unit}/s" if progress.rate else ""
+    left = ""
+    if progress.rate and progress.total > progress.done:
+        left = f"{(progress.total - progress.done) / progress.rate:,.0f} s left"
+    return ", ".join(part for part in (amount, rate, left) if part)
+
+
+class TerminalProgress:
+    """Draws a bar where a person watches, and logs the stages where nobody does.
+
+    Called from worker threads. Use as a context manager: the bar is wiped at the end.
+
+    Parameters
+    ----------
+    stream : TextIO, optional
+        Standard error by default.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._watched = self._stream.isatty()
+        self._lock = threading.Lock()
+        self._drawn_at = 0.0
+        self._stage = ""
+        self._width = 0
+
+    def __enter__(self) -> TerminalProgress:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._wipe()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take a report; drawn at most ten times a second."""
+        with self._lock:
+            now = time.monotonic()
+            new_stage = progress.stage != self._stage
+            if new_stage:
+                self._stage = progress.stage
+                logger.info("%s", progress.stage)
+            if not self._watched or (now - self._drawn_at < REDRAW_S and not new_stage):
+                return
+            self._drawn_at = now
+            share = min(progress.done / progress.total, 1.0) if progress.total else 0.0
+            bar = "█" * round(share * BAR_WIDTH)
+            line = f"{progress.stage:<28.28} {bar:·<{BAR_WIDTH}} {share:4.0%}  {describe(progress)}"
+            self._stream.write("\r" + line.ljust(self._width))
+            self._stream.flush()
+            self._width = len(line)
+
+    def _wipe(self) -> None:
+        with self._lock:
+            if self._width:
+                self._stream.write("\r" + " " * self._width + "\r")
+                self._stream.flush()
+                self._width = 0
+
+
+def configure_logging(level: str) -> None:
+    """Send the messages of this package to standard error, from `level` up."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("dashboard").setLevel(level.upper())

@@ -1,0 +1,142 @@
+"""Bokeh figures that share one look: axes, borders, navigation by wheel and drag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bokeh.core.property.descriptors import UnsetValueError
+from bokeh.events import DoubleTap, MouseWheel
+from bokeh.models import BasicTickFormatter, CustomJS, CustomJSTickFormatter, Range1d
+from bokeh.plotting import figure
+
+LEFT_BORDER_PX = 66
+"""Room for the depth axis; the same in every row, so that frames line up."""
+
+RIGHT_BORDER_PX = 6
+
+_WHEEL = """
+// The wheel zooms time about the cursor; over the depth axis, or with Alt, it zooms depth.
+const frame = cb_obj.origin
+const over_axis = cb_obj.sx < left
+const vertical = only == "y" || (only == "" && (over_axis || cb_obj.modifiers.alt))
+const range = vertical ? y_range : x_range
+const limits = vertical ? y_limits : x_limits
+const at = vertical ? cb_obj.y : cb_obj.x
+const factor = Math.exp(-Math.max(-240, Math.min(240, cb_obj.delta)) / 480)
+const span = range.end - range.start
+let start = at - (at - range.start) * factor
+let end = at + (range.end - at) * factor
+if (!isFinite(start) || !isFinite(end)) return
+const least = vertical ? 4 : 0.002
+if (end - start < least) {
+    const middle = (start + end) / 2
+    start = middle - least / 2
+    end = middle + least / 2
+}
+const most = limits.end - limits.start
+if (end - start > most) { start = limits.start; end = limits.end }
+else if (start < limits.start) { end += limits.start - start; start = limits.start }
+else if (end > limits.end) { start -= end - limits.end; end = limits.end }
+range.setv({start, end})
+"""
+
+TIME_TICKS = """
+// Minutes and seconds would hide what people type into a script, so time stays in seconds.
+return tick.toLocaleString("en-US", {maximumFractionDigits: 6})
+"""
+
+
+def navigable(
+    x_range: Range1d,
+    y_range: Range1d,
+    x_limits: Range1d,
+    y_limits: Range1d,
+    *,
+    only: str = "",
+    **options: Any,
+) -> figure:
+    """Return a figure whose wheel zooms `x_range` or `y_range` within their limits.
+
+    Parameters
+    ----------
+    x_range, y_range : Range1d
+        Shared with every figure that must move along.
+    x_limits, y_limits : Range1d
+        The whole extent, beyond which nothing is shown.
+    only : {'', 'x', 'y'}
+        The one axis that the wheel zooms; '' decides by place and Alt.
+    """
+    plot = plain(x_range=x_range, y_range=y_range, **options)
+    plot.js_on_event(
+        MouseWheel,
+        CustomJS(
+            args={
+                "x_range": x_range,
+                "y_range": y_range,
+                "x_limits": x_limits,
+                "y_limits": y_limits,
+                "left": LEFT_BORDER_PX,
+                "only": only,
+            },
+            code=_WHEEL,
+        ),
+    )
+    reset = "x_range.setv({start: x_limits.start, end: x_limits.end});" if only != "y" else ""
+    reset += "y_range.setv({start: y_limits.start, end: y_limits.end});" if only != "x" else ""
+    plot.js_on_event(
+        DoubleTap,
+        CustomJS(
+            args={"x_range": x_range, "y_range": y_range, "x_limits": x_limits, "y_limits": y_limits}, code=reset
+        ),
+    )
+    return plot
+
+
+def plain(**options: Any) -> figure:
+    """Return a figure without toolbar in the look of the page."""
+    settings: dict[str, Any] = {
+        "toolbar_location": None,
+        "tools": [],
+        "min_border_left": LEFT_BORDER_PX,
+        "min_border_right": RIGHT_BORDER_PX,
+        "min_border_top": 4,
+        "min_border_bottom": 4,
+        "sizing_mode": "stretch_both",
+        "background_fill_alpha": 0,
+        "border_fill_alpha": 0,
+        "outline_line_alpha": 0.35,
+        "lod_threshold": None,
+    }
+    plot = figure(**{**settings, **options})
+    plot.grid.visible = False
+    for axis in plot.axis:
+        axis.axis_label_text_font_style = "normal"
+        axis.axis_label_text_font_size = "12px"
+        axis.major_label_text_font_size = "11px"
+        axis.axis_label_standoff = 4
+        axis.minor_tick_line_color = None
+        axis.axis_line_alpha = 0.35
+        axis.major_tick_in = 0
+    plot.yaxis.formatter = BasicTickFormatter(use_scientific=False)
+    return plot
+
+
+def inner_size(plot: figure, otherwise: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of a figure's frame in CSS pixels, as the browser last reported them."""
+    try:
+        return plot.inner_width or otherwise[0], plot.inner_height or otherwise[1]
+    except UnsetValueError:  # nothing was laid out yet
+        return otherwise
+
+
+def time_ticks() -> CustomJSTickFormatter:
+    """Return the formatter of time axes: seconds with thousands separated."""
+    return CustomJSTickFormatter(code=TIME_TICKS)
+
+
+def asset(name: str) -> str:
+    """Return the text of a file in assets/."""
+    from dashboard.assets import assets_folder
+
+    return (Path(assets_folder()) / name).read_text(encoding="utf-8")

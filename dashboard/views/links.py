@@ -1,0 +1,147 @@
+"""The view as a query string: parsed before the page is built, written when it changes.
+
+The words are those of the command line; docs/urls.md lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TIME_BINS_S, ViewState
+
+BASE_SORTER = "base"
+"""Word for the collection ``alf/<probe>`` itself, whose sorter name is empty."""
+
+ORIGINAL_REVISION = "original"
+"""Word for the datasets without a revision, whose revision name is empty."""
+
+QUALITY = {"all": "all", "good": "good"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a query string asks for.
+
+    Attributes
+    ----------
+    values : dict
+        Parameters of `ViewState`, parsed and valid.
+    problems : tuple of str
+        One line for every part that could not be used; the rest still opens.
+    """
+
+    values: dict[str, Any]
+    problems: tuple[str, ...]
+
+
+def _pair(text: str) -> tuple[float, float]:
+    first, second = (float(part) for part in text.split(","))
+    if not (abs(first) < 1e9 and abs(second) < 1e9):
+        raise ValueError("not finite")
+    if not first < second:
+        raise ValueError("start must be below end")
+    return first, second
+
+
+def _one_of(options: tuple[Any, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in options:
+            raise ValueError(f"is none of {', '.join(map(str, options))}")
+        return text
+
+    return parse
+
+
+def _ids(text: str) -> list[int]:
+    ids = [int(part) for part in text.split(",") if part]
+    if any(i < 0 for i in ids):
+        raise ValueError("cluster ids are not negative")
+    return list(dict.fromkeys(ids))
+
+
+def _heat(text: str) -> tuple[float, float]:
+    seconds, microns = (float(part) for part in text.split(","))
+    if seconds not in TIME_BINS_S or microns not in DEPTH_BINS_UM:
+        raise ValueError(f"bins are {TIME_BINS_S} s and {DEPTH_BINS_UM} um")
+    return seconds, microns
+
+
+PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "insertion": ("insertion", str),
+    "sorter": ("sorter", lambda text: "" if text == BASE_SORTER else text),
+    "revision": ("revision", lambda text: "" if text == ORIGINAL_REVISION else text),
+    "t": ("time_range", _pair),
+    "depth": ("depth_range", _pair),
+    "quality": ("quality", _one_of(("all", "good"))),
+    "level": ("level", _one_of(("allen", "beryl", "cosmos"))),
+    "selected": ("selected", _ids),
+    "color": ("color", _one_of(COLOURS)),
+    "scale": ("scale", _one_of(SCALES)),
+    "limits": ("limits", _pair),
+    "cmap": ("cmap", _one_of(PALETTES)),
+    "heat": ("heat", _heat),
+    "show": ("show", _one_of(SHOW)),
+    "tab": ("tab", _one_of(tuple(ViewState.param.tab.objects))),
+}
+"""Key of the query -> parameter of the state, and how its text is read."""
+
+
+def parse(query: str) -> Link:
+    """Return what a query string asks for; never raises.
+
+    Parameters
+    ----------
+    query : str
+        Without the question mark, percent-encoded.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, text in parse_qsl(query, keep_blank_values=True, max_num_fields=None):
+        if key not in PARSERS:
+            problems.append(f"The link has an unknown part '{key[:40]}'; it was left out.")
+            continue
+        name, parse_value = PARSERS[key]
+        try:
+            value = parse_value(text)
+        except ValueError as error:
+            problems.append(f"The link's {key}={text[:40]} cannot be used ({error}); the default is shown.")
+            continue
+        if name == "heat":
+            values["time_bin_s"], values["depth_bin_um"] = value
+        else:
+            values[name] = value
+    return Link(values, tuple(problems))
+
+
+def _number(value: float) -> str:
+    """Return the shortest text that reads back as the same float."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def write(state: ViewState) -> str:
+    """Return the query string of a state: every identity key, and what differs from the defaults."""
+    if not state.insertion:
+        return ""
+    parts: dict[str, str] = {"insertion": state.insertion}
+    if state.sorter is not None:
+        parts["sorter"] = state.sorter or BASE_SORTER
+    if state.revision is not None:
+        parts["revision"] = state.revision or ORIGINAL_REVISION
+    if state.time_range is not None:
+        parts["t"] = ",".join(map(_number, state.time_range))
+    if state.depth_range is not None:
+        parts["depth"] = ",".join(map(_number, state.depth_range))
+    if state.limits is not None:
+        parts["limits"] = ",".join(map(_number, state.limits))
+    if state.selected:
+        parts["selected"] = ",".join(map(str, state.selected))
+    if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):
+        parts["heat"] = f"{_number(state.time_bin_s)},{_number(state.depth_bin_um)}"
+    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab"):
+        value = getattr(state, key)
+        if value != ViewState.param[key].default:
+            parts[key] = value
+    return urlencode(parts, safe=",/", quote_via=quote)

@@ -1,0 +1,177 @@
+"""The page: where everything stands, and its empty, loading and error states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.plotting import figure
+
+from dashboard.views.figures import asset
+from dashboard.views.state import ViewState
+
+STRIP_PX = 62
+PROFILE_PX = 128
+DOCK_PX = 420
+RAIL_PX = 280
+AXIS_PX = 42
+"""Height of a time axis with its label; kept free in every figure of a row, so frames line up."""
+
+THEME = {
+    "light": {"palette": {"primary": {"main": "#3949ab"}, "background": {"default": "#fafafa", "paper": "#ffffff"}}},
+    "dark": {"palette": {"primary": {"main": "#9fa8da"}, "background": {"default": "#121212", "paper": "#1b1b1f"}}},
+}
+
+HEADER_PX = 48
+DENSE = {
+    "& .MuiToolbar-root": {"minHeight": f"{HEADER_PX}px !important", "height": f"{HEADER_PX}px"},
+    "& header .MuiTypography-h5": {"fontSize": "1.05rem"},
+    "& main": {"padding": 0},
+}
+
+
+def _pane(plot: figure, *, width: int | None = None) -> pn.pane.Bokeh:
+    # A figure's own sizing wins over its pane's, so it is set there.
+    if width is not None:
+        plot.update(sizing_mode="stretch_height", width=width)
+    plot.css_classes = ["navigable"]
+    return pn.pane.Bokeh(plot, sizing_mode=plot.sizing_mode, margin=0)
+
+
+class Centre:
+    """Toolbar, overview, drift, raster, heatmap and status line, one above the other."""
+
+    def __init__(self, state: ViewState, figures: dict[str, figure]) -> None:
+        self._state = state
+        self._figures = figures
+        css = [asset("page.css")]
+        self.mode = pmui.RadioButtonGroup.from_param(
+            state.param.mode,
+            options={"Pan": "pan", "Select": "select", "Zoom": "zoom"},
+            label="",
+            description="What a drag does: pan (V), select (B), zoom (Z)",
+            size="small",
+            variant="outlined",
+            margin=(4, 8),
+        )
+        self.show = pmui.RadioButtonGroup.from_param(
+            state.param.show,
+            options={"Both": "both", "Raster": "raster", "Heatmap": "heatmap"},
+            label="",
+            description="What is on the page (H steps through)",
+            size="small",
+            variant="outlined",
+            margin=(4, 8),
+        )
+        self.colour_bar = pn.pane.HTML("", css_classes=["colour-bar"], stylesheets=css, margin=(6, 8), height=24)
+        self.heatmap_bar = pn.pane.HTML(
+            "", css_classes=["colour-bar"], stylesheets=css, margin=(0, 8, 0, 66), height=20, align="center"
+        )
+        self.readout = pn.pane.HTML("", css_classes=["readout"], stylesheets=css, margin=(0, 8), height=20)
+        self.status = pn.pane.HTML(
+            '<div class="status-line" role="status" aria-live="polite"></div>',
+            stylesheets=css,
+            margin=(0, 8),
+            height=24,
+            sizing_mode="stretch_width",
+        )
+        spacer = STRIP_PX + PROFILE_PX
+        self._overview = self._row(_pane(figures["overview"]), pn.Spacer(width=spacer), height=56)
+        self._drift = self._row(_pane(figures["drift"]), pn.Spacer(width=spacer), height=48)
+        self._raster = self._row(
+            _pane(figures["raster"]),
+            _pane(figures["strip"], width=STRIP_PX),
+            _pane(figures["profile"], width=PROFILE_PX),
+            styles={"flex": "3 1 0", "min-height": "220px"},
+        )
+        self._heatmap = self._row(
+            _pane(figures["heatmap"]),
+            _pane(figures["heatmap_strip"], width=STRIP_PX),
+            pn.Spacer(width=PROFILE_PX),
+            styles={"flex": "2 1 0", "min-height": "160px"},
+        )
+        self._heatmap_bar = pn.Row(self.heatmap_bar, sizing_mode="stretch_width", margin=0, height=22)
+        self.column = pn.Column(
+            pn.Row(
+                self.mode,
+                self.show,
+                pn.layout.HSpacer(),
+                self.colour_bar,
+                sizing_mode="stretch_width",
+                margin=0,
+                height=40,
+            ),
+            self._overview,
+            self._drift,
+            self._raster,
+            self._heatmap_bar,
+            self._heatmap,
+            pn.Row(self.status, self.readout, sizing_mode="stretch_width", margin=0, height=24),
+            sizing_mode="stretch_both",
+            margin=0,
+            styles={"min-width": "0", "overflow": "hidden"},
+        )
+        state.param.watch(self._arrange, "show")
+        self._arrange()
+
+    @staticmethod
+    def _row(*items: Any, **options: Any) -> pn.Row:
+        has_height = "height" in options
+        sizing = "stretch_width" if has_height else "stretch_both"
+        return pn.Row(*items, sizing_mode=sizing, margin=0, **options)
+
+    def show_drift(self, is_there: bool) -> None:
+        """Fold the drift row away where there is no drift."""
+        self._drift.visible = is_there
+
+    def _arrange(self, *events: object) -> None:
+        """Give the row at the bottom the time axis, and every figure of a row the same borders."""
+        show = self._state.show
+        self._raster.visible = show != "heatmap"
+        self._heatmap.visible = self._heatmap_bar.visible = show != "raster"
+        has_axis = {"raster": show == "raster", "heatmap": True}
+        for row, names in {
+            "raster": ("raster", "strip", "profile"),
+            "heatmap": ("heatmap", "heatmap_strip"),
+        }.items():
+            self._figures[row].xaxis.visible = has_axis[row]
+            border = AXIS_PX if has_axis[row] or row == "raster" else 6
+            for name in names:
+                self._figures[name].min_border_bottom = border
+
+
+class Cover:
+    """What lies over the centre while there is nothing to see: empty, loading, error."""
+
+    def __init__(self) -> None:
+        css = [asset("page.css")]
+        self.progress = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", margin=(8, 16))
+        self.stage = pn.pane.HTML("", stylesheets=css, css_classes=["stage"], margin=(0, 16))
+        self.cancel = pmui.Button(label="Cancel", variant="outlined", size="small", margin=(8, 16))
+        self.loading = pmui.Paper(
+            self.stage, self.progress, self.cancel, elevation=4, width=460, margin=0, visible=False
+        )
+        self.alert = pmui.Alert(
+            title="", severity="error", closeable=True, visible=False, sizing_mode="stretch_width", margin=(4, 8)
+        )
+
+
+def page(
+    rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, title: str = "Spike dashboard"
+) -> pmui.Page:
+    """Return the page itself."""
+    return pmui.Page(
+        title=title,
+        header=header,
+        sidebar=rail,
+        sidebar_width=RAIL_PX,
+        sidebar_resizable=False,
+        main=main,
+        dark_theme=dark,
+        theme_config=THEME,
+        busy_indicator=None,
+        sx=DENSE,
+        meta_viewport="width=device-width, initial-scale=1.0",
+        raw_css=[asset("document.css")],
+    )

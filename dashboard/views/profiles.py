@@ -1,0 +1,183 @@
+"""What goes along the raster: session rate with the window, drift, rate by depth."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from bokeh.document import Document
+from bokeh.models import BasicTicker, ColumnDataSource, Range1d, RangeTool
+
+from dashboard.compute.rates import depth_profile, population_rate
+from dashboard.model.errors import DashboardError
+from dashboard.model.sorting import Drift, Trials
+from dashboard.views.axes import Axes
+from dashboard.views.figures import navigable, plain, time_ticks
+from dashboard.views.rendering import RenderLoop
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+
+RATE_BIN_S = 1.0
+PROFILE_BIN_UM = 10.0
+LINE = "#5c6bc0"
+DRIFT_PALETTE = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+"""Viridis in nine steps, from the tip upwards."""
+
+
+class OverviewView:
+    """The whole session in one strip: population rate, trials, and the window to drag."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.figure = plain(x_range=axes.time_limits, y_range=Range1d(0, 1), name="overview")
+        self.figure.update(min_border_bottom=16, min_border_top=2)
+        self.figure.xaxis.formatter = time_ticks()
+        self.figure.yaxis.ticker = []
+        self.figure.yaxis.axis_label = "kHz"
+        self.rate = ColumnDataSource({"time": [], "rate": []})
+        self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
+        self.passive = ColumnDataSource({"start": [], "end": []})
+        self.figure.quad(
+            left="start", right="end", bottom=0, top=1e9, source=self.passive, fill_color="#9e9e9e", fill_alpha=0.2,
+            line_color=None,
+        )
+        self.figure.varea(x="time", y1=0, y2="rate", source=self.rate, fill_color=LINE, fill_alpha=0.55)
+        self.figure.segment("time", "bottom", "time", "top", source=self.trials, line_color="#e69f00", line_width=1)
+        tool = RangeTool(x_range=axes.time)
+        tool.overlay.update(fill_color=LINE, fill_alpha=0.18, line_color=LINE, line_alpha=1, line_width=1.5)
+        self.figure.add_tools(tool)
+        self.figure.toolbar.active_multi = "auto"
+
+    def open(self, scene: Scene, trials: Trials | None) -> None:
+        """Show another insertion."""
+        edges, rate_hz = population_rate(scene.columns, RATE_BIN_S, clusters=scene.mask)
+        kilohertz = rate_hz / 1e3
+        top = float(np.percentile(kilohertz, 99.9)) * 1.25 if len(kilohertz) else 1.0
+        self.figure.y_range.update(start=0, end=top or 1.0)
+        self.figure.yaxis.ticker = [round(float(top or 1.0) / 1.25, 1)]
+        self.rate.data = {"time": (edges[:-1] + edges[1:]) / 2, "rate": np.minimum(kilohertz, top)}
+        self.trials.data = trial_ticks(trials, top or 1.0)
+        passive = trials.passive_s if trials is not None else None
+        self.passive.data = {"start": [passive[0]], "end": [passive[1]]} if passive else {"start": [], "end": []}
+
+
+def trial_ticks(trials: Trials | None, top: float) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the ticks of stimulus onsets along the upper edge."""
+    if trials is None or "stimOn_times" not in trials.table:
+        onsets = np.zeros(0)
+    else:
+        onsets = trials.table["stimOn_times"].to_numpy(dtype=np.float64)
+        onsets = onsets[np.isfinite(onsets)]
+    return {"time": onsets, "bottom": np.full(len(onsets), top * 0.88), "top": np.full(len(onsets), top)}
+
+
+class DriftView:
+    """Motion that the sorter estimated and removed, one line per depth."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.figure = navigable(
+            axes.time,
+            Range1d(-1, 1),
+            axes.time_limits,
+            axes.depth_limits,
+            only="x",
+            name="drift",
+            y_axis_label="µm",
+        )
+        self.figure.xaxis.visible = False
+        self.figure.yaxis.ticker = BasicTicker(desired_num_ticks=2)
+        self.lines = ColumnDataSource({"times": [], "um": [], "colour": []})
+        self.figure.multi_line("times", "um", line_color="colour", line_width=1.2, source=self.lines)
+
+    def open(self, drift: Drift | None) -> None:
+        """Show the drift of another insertion; nothing where it is missing."""
+        if drift is None:
+            self.lines.data = {"times": [], "um": [], "colour": []}
+            return
+        n_depths = drift.um.shape[1]
+        low, high = float(np.nanmin(drift.um)), float(np.nanmax(drift.um))
+        margin = max((high - low) * 0.1, 0.5)
+        self.figure.y_range.update(start=low - margin, end=high + margin)
+        palette = [DRIFT_PALETTE[int(i * (len(DRIFT_PALETTE) - 1) / max(n_depths - 1, 1))] for i in range(n_depths)]
+        self.lines.data = {
+            "times": [drift.times_s] * n_depths,
+            "um": [drift.um[:, index] for index in range(n_depths)],
+            "colour": palette,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRequest:
+    """A rate by depth that was asked for."""
+
+    scene: Scene
+    time_range: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProfilePicture:
+    """Corners of the step line: depth in um against rate in Hz."""
+
+    depth_um: npt.NDArray[np.float64]
+    rate_hz: npt.NDArray[np.float64]
+
+
+def render_profile(request: ProfileRequest, cancel: threading.Event) -> ProfilePicture:
+    """Compute the rate by depth of a window."""
+    profile = depth_profile(request.scene.columns, PROFILE_BIN_UM, request.time_range, clusters=request.scene.mask)
+    edges = profile.depth_edges_um
+    return ProfilePicture(np.repeat(edges, 2)[1:-1], np.repeat(profile.rate_hz, 2))
+
+
+class DepthProfileView:
+    """Firing rate by depth of the window in view."""
+
+    def __init__(
+        self,
+        state: ViewState,
+        axes: Axes,
+        pool: ThreadPoolExecutor,
+        document: Document,
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._state = state
+        self._scene: Scene | None = None
+        self.figure = navigable(
+            Range1d(0, 1),
+            axes.depth,
+            axes.time_limits,
+            axes.depth_limits,
+            only="y",
+            name="profile",
+            x_axis_label=f"Hz / {PROFILE_BIN_UM:g} µm",
+        )
+        self.figure.update(min_border_left=4, min_border_right=10)
+        self.figure.yaxis.visible = False
+        self.figure.xaxis.ticker = BasicTicker(desired_num_ticks=3)
+        self.line = ColumnDataSource({"rate": [], "depth": []})
+        self.figure.line("rate", "depth", source=self.line, line_color=LINE, line_width=1.2)
+        self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
+            document, pool, render_profile, self._apply, failed
+        )
+        state.param.watch(self._request, "time_range")
+
+    def open(self, scene: Scene) -> None:
+        """Show another insertion, or the same one through other filters."""
+        self._scene = scene
+        self._request()
+
+    def close(self) -> None:
+        """Stop rendering."""
+        self._loop.close()
+
+    def _request(self, *events: object) -> None:
+        if self._scene is not None and self._state.time_range is not None:
+            self._loop.request(ProfileRequest(self._scene, self._state.time_range))
+
+    def _apply(self, request: ProfileRequest, picture: ProfilePicture) -> None:
+        if request.scene is self._scene:
+            self.figure.x_range.end = float(np.nanmax(picture.rate_hz, initial=0.0)) * 1.05 or 1.0
+            self.line.data = {"rate": picture.rate_hz, "depth": picture.depth_um}

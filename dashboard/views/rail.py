@@ -1,0 +1,151 @@
+"""The left rail: what is open, which spikes are shown, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.model.references import InsertionRef
+from dashboard.model.sorting import SpikeSorting
+from dashboard.views.state import ViewState
+
+COLOUR_WORDS = {
+    "Spike count": "count",
+    "Firing rate": "rate",
+    "Mean amplitude": "amp_mean",
+    "Largest amplitude": "amp_max",
+    "Brain region": "region",
+    "Label (tests passed)": "label",
+    "Cluster": "cluster",
+}
+SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantitative)": "eq"}
+
+CLOSED = "open an insertion first"
+
+_FIELD = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width", "margin": (6, 12)}
+
+
+class Rail:
+    """Widgets of the rail; callbacks only set the state or ask to open something.
+
+    Parameters
+    ----------
+    state : ViewState
+    insertions : sequence of InsertionRef
+    open_insertion : callable (text, sorter, revision) -> None
+    fit_limits : callable () -> None
+        Fits the colour limits to what is in view.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        insertions: Sequence[InsertionRef],
+        open_insertion: Callable[[str, str | None, str | None], None],
+        fit_limits: Callable[[], None],
+    ) -> None:
+        self._state = state
+        self._open = open_insertion
+        self._is_moving = False
+        keys = [insertion.key for insertion in insertions]
+        self.search = pmui.AutocompleteInput(
+            label="Insertion",
+            options=keys,
+            placeholder="Paste or search: pid, eid/probe, subject/…",
+            restrict=False,
+            case_sensitive=False,
+            search_strategy="includes",
+            min_characters=0,
+            **_FIELD,
+        )
+        self.sorter = pmui.Select(label="Sorter", options={CLOSED: ""}, value="", disabled=True, **_FIELD)
+        self.revision = pmui.Select(label="Revision", options={CLOSED: ""}, value="", disabled=True, **_FIELD)
+        self.quality = pmui.RadioButtonGroup.from_param(
+            state.param.quality, options={"All units": "all", "Good units": "good"}, label="", **_group()
+        )
+        self.color = pmui.Select.from_param(state.param.color, options=COLOUR_WORDS, label="Colour", **_FIELD)
+        self.scale = pmui.Select.from_param(state.param.scale, options=SCALE_WORDS, label="Scale", **_FIELD)
+        self.cmap = pmui.Select.from_param(state.param.cmap, label="Palette", **_FIELD)
+        self.fit = pmui.Button(
+            label="Fit limits to view", variant="outlined", size="small", sizing_mode="stretch_width", margin=(6, 12)
+        )
+        self.default_limits = pmui.Button(
+            label="Default limits", variant="text", size="small", sizing_mode="stretch_width", margin=(0, 12)
+        )
+        self.time_bin = pmui.Select.from_param(state.param.time_bin_s, label="Heatmap bin (s)", **_FIELD)
+        self.depth_bin = pmui.Select.from_param(state.param.depth_bin_um, label="Heatmap bin (µm)", **_FIELD)
+        self.level = pmui.Select.from_param(
+            state.param.level,
+            options={"Allen": "allen", "Beryl": "beryl", "Cosmos": "cosmos"},
+            label="Region names",
+            **_FIELD,
+        )
+        self.notes = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 12))
+        self.search.param.watch(self._searched, "value")
+        self.sorter.param.watch(self._picked, "value")
+        self.revision.param.watch(self._picked, "value")
+        self.fit.on_click(lambda event: fit_limits())
+        self.default_limits.on_click(lambda event: state.param.update(limits=None))
+
+    def show(self, sorting: SpikeSorting) -> None:
+        """Let the pickers follow what was opened: the sorters and revisions that exist."""
+        sorter, revision = sorting.ref.sorter, sorting.ref.revision
+        self._is_moving = True
+        try:
+            self.search.value = sorting.ref.insertion.key
+            self.sorter.param.update(
+                options={name or "base (alf/probe)": name for name in sorter.alternatives or (sorter.value,)},
+                value=sorter.value,
+                disabled=len(sorter.alternatives) < 2,
+            )
+            self.revision.param.update(
+                options={name or "original": name for name in revision.alternatives or (revision.value,)},
+                value=revision.value,
+                disabled=len(revision.alternatives) < 2,
+            )
+        finally:
+            self._is_moving = False
+
+    def _searched(self, event: Any) -> None:
+        if not self._is_moving and event.new:
+            self._open(event.new, None, None)
+
+    def _picked(self, event: Any) -> None:
+        if self._is_moving or not self._state.insertion:
+            return
+        # Another sorter has its own revisions, so its default is taken.
+        revision = self.revision.value if event.obj is self.revision else None
+        self._open(self._state.insertion, self.sorter.value, revision)
+
+    @property
+    def objects(self) -> list[Any]:
+        """Widgets in reading order."""
+        return [
+            _heading("Recording"),
+            self.search,
+            self.sorter,
+            self.revision,
+            self.notes,
+            _heading("Units"),
+            self.quality,
+            _heading("Raster"),
+            self.color,
+            self.scale,
+            self.cmap,
+            self.fit,
+            self.default_limits,
+            _heading("Heatmap and regions"),
+            pn.Row(self.time_bin, self.depth_bin, sizing_mode="stretch_width", margin=0),
+            self.level,
+        ]
+
+
+def _group() -> dict[str, Any]:
+    return {"size": "small", "sizing_mode": "stretch_width", "margin": (4, 12), "variant": "outlined"}
+
+
+def _heading(text: str) -> pmui.Typography:
+    return pmui.Typography(text, variant="overline", margin=(10, 12, 0, 12), sizing_mode="stretch_width")

@@ -1,0 +1,326 @@
+"""The raster: every spike of the window, re-aggregated whenever the window or the picture changes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from bokeh.document import Document
+from bokeh.models import (
+    BoxSelectTool,
+    BoxZoomTool,
+    ColumnDataSource,
+    HoverTool,
+    LinearColorMapper,
+    PanTool,
+)
+
+from dashboard.compute.queries import count_in, spikes_in
+from dashboard.compute.rasters import Aggregate, aggregate
+from dashboard.compute.unit_index import aggregate_units
+from dashboard.model.errors import DashboardError
+from dashboard.views import shading
+from dashboard.views.axes import Axes
+from dashboard.views.figures import inner_size, navigable, time_ticks
+from dashboard.views.rendering import RenderLoop
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+
+logger = logging.getLogger(__name__)
+
+MARKS_BELOW = 4_000
+"""Spikes in view up to which each is drawn as a mark that tells its own values."""
+
+UNMEASURED = (800, 450)
+"""Size of a frame that the browser has not laid out yet."""
+
+MIN_PIXELS = 64
+MAX_PIXELS = 4_096
+"""Bounds of an image side, whatever a browser reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class RasterRequest:
+    """One picture that was asked for."""
+
+    scene: Scene
+    time_range: tuple[float, float]
+    depth_range: tuple[float, float]
+    width: int
+    height: int
+    color: str
+    scale: str
+    limits: tuple[float, float] | None
+    selected: tuple[int, ...]
+    is_auto: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RasterPicture:
+    """What a render gives: levels or colours, marks when few, and what it cost."""
+
+    aggregate: Aggregate
+    levels: shading.Levels | None
+    rgba: npt.NDArray[np.uint32] | None
+    marks: dict[str, npt.NDArray[np.generic] | list[str]] | None
+    overlay: npt.NDArray[np.uint32] | None
+    overlay_extent: tuple[float, float, float, float]
+    limits: tuple[float, float]
+    n_in_view: int
+    render_ms: float
+
+
+def extent(picture: Aggregate) -> tuple[float, float, float, float]:
+    """Return x, y, width, height of an aggregate in s and um, as Bokeh places an image."""
+    times, depths = picture.time_edges_s, picture.depth_edges_um
+    return (
+        float(times[0]),
+        float(depths[0]),
+        float(times[-1] - times[0]),
+        float(depths[-1] - depths[0]),
+    )
+
+
+def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
+    """Draw a request; pure apart from the clock."""
+    started = time.perf_counter()
+    scene, columns = request.scene, request.scene.columns
+    window = {"time_range": request.time_range, "depth_range": request.depth_range}
+    kind = request.color
+    counted = aggregate(
+        columns,
+        **window,
+        width=request.width,
+        height=request.height,
+        kind=kind,
+        clusters=scene.mask,
+        amp_range_uv=scene.amp_range_uv,
+        categories=scene.categories(kind),
+        snap=True,
+        cancel=cancel,
+    )
+    n_in_view = count_in(columns, **window, clusters=scene.mask, amp_range_uv=scene.amp_range_uv)
+    levels, rgba = None, None
+    limits = request.limits or (shading.default_limits(counted) if request.is_auto else scene.limits(kind))
+    spread = shading.needs_spread(counted)
+    if kind in ("region", "label", "cluster"):
+        rgba = shading.categorical(counted.values, scene.colours(kind))
+    else:
+        levels = shading.shade(counted, limits, request.scale, spread=spread)
+    marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
+    overlay, overlay_extent = _overlay(request, counted) if request.selected else (None, (0.0, 0.0, 1.0, 1.0))
+    elapsed_ms = (time.perf_counter() - started) * 1e3
+    return RasterPicture(counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, elapsed_ms)
+
+
+def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.generic] | list[str]]:
+    scene, columns = request.scene, request.scene.columns
+    rows = spikes_in(
+        columns,
+        request.time_range,
+        request.depth_range,
+        clusters=scene.mask,
+        amp_range_uv=scene.amp_range_uv,
+    )
+    clusters = np.asarray(columns.clusters[rows]).astype(np.int32)
+    amplitudes = scene.amplitude_texts(rows)
+    return {
+        "time": np.asarray(columns.times_s[rows]),
+        "depth": np.asarray(columns.depths_um[rows], dtype=np.float64),
+        "cluster": clusters,
+        "amplitude": amplitudes,
+        "region": scene.region_names(clusters),
+        "colour": scene.mark_colours(clusters, request.color, request.selected),
+    }
+
+
+def _overlay(
+    request: RasterRequest, counted: Aggregate
+) -> tuple[npt.NDArray[np.uint32], tuple[float, float, float, float]]:
+    """Draw the selected units from their own spikes, in their own colours."""
+    scene = request.scene
+    drawn = aggregate_units(
+        scene.columns,
+        np.asarray(request.selected, dtype=np.int64),
+        request.time_range,
+        request.depth_range,
+        request.width,
+        request.height,
+        snap=True,
+    )
+    ids = np.asarray(request.selected)
+    lookup = np.full(scene.columns.n_clusters + 1, -1, np.int32)
+    lookup[ids] = np.arange(len(ids), dtype=np.int32)
+    values = np.where(drawn.values < 0, -1, lookup[drawn.values])
+    image = shading.categorical(values, shading.selection_colours(len(ids)))
+    return shading.spread_rgba(image, 1), extent(drawn)
+
+
+class RasterView:
+    """The raster figure and what feeds it.
+
+    Parameters
+    ----------
+    state : ViewState
+    axes : Axes
+    pool : ThreadPoolExecutor
+    drawn : callable (RasterPicture) -> None
+        Told of every picture that reached the browser, for the status line and the colour bar.
+    failed : callable (DashboardError) -> None
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        axes: Axes,
+        pool: ThreadPoolExecutor,
+        document: Document,
+        drawn: Callable[[RasterPicture], None],
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._state = state
+        self._drawn = drawn
+        self._scene: Scene | None = None
+        self._is_auto = False
+        self.picture: RasterPicture | None = None
+        self.pixel_ratio = 1.0
+        self.figure = navigable(
+            axes.time,
+            axes.depth,
+            axes.time_limits,
+            axes.depth_limits,
+            name="raster",
+            x_axis_label="Time (s)",
+            y_axis_label="Depth along probe (µm)",
+        )
+        self.figure.xaxis.formatter = time_ticks()
+        self._make_renderers()
+        self._make_tools()
+        self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(
+            document, pool, render, self._apply, failed
+        )
+        state.param.watch(self._request, ["time_range", "depth_range", "color", "scale", "limits", "selected"])
+        state.param.watch(self._recolour, ["cmap", "dark"])
+        self.figure.on_change("inner_width", self._resized)
+        self.figure.on_change("inner_height", self._resized)
+
+    def _make_renderers(self) -> None:
+        self.mapper = LinearColorMapper(
+            palette=list(shading.palette("binary", dark=False)), low=1, high=shading.TOP_LEVEL, low_color="#00000000"
+        )
+        empty = np.zeros((1, 1), np.uint8)
+        place = {"x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
+        self.image = ColumnDataSource({"image": [empty], **place}, name="raster-image")
+        self._image = self.figure.image(
+            "image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper, level="image"
+        )
+        clear = np.zeros((1, 1), np.uint32)
+        self.colours = ColumnDataSource({"image": [clear], **place}, name="raster-colours")
+        self._colours = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.colours, level="image")
+        self._colours.visible = False
+        self.marks = ColumnDataSource(
+            {name: [] for name in ("time", "depth", "cluster", "amplitude", "region", "colour")}, name="raster-marks"
+        )
+        self._marks = self.figure.scatter(
+            "time", "depth", source=self.marks, marker="square", size=4, fill_color="colour", line_color=None
+        )
+        self._marks.nonselection_glyph = None
+        self.overlay = ColumnDataSource({"image": [clear], **place}, name="raster-overlay")
+        self._overlay = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.overlay)
+        self._overlay.visible = False
+
+    def _make_tools(self) -> None:
+        self.pan = PanTool()
+        self.box_zoom = BoxZoomTool()
+        self.box_select = BoxSelectTool(persistent=False, continuous=False)
+        hover = HoverTool(
+            renderers=[self._marks],
+            tooltips=[
+                ("time", "@time{0.000000} s"),
+                ("depth", "@depth{0.0} µm"),
+                ("cluster", "@cluster"),
+                ("amplitude", "@amplitude"),
+                ("region", "@region"),
+            ],
+        )
+        self.figure.add_tools(self.pan, self.box_zoom, self.box_select, hover)
+        self.figure.toolbar.active_drag = self.pan
+        self._state.param.watch(self._change_mode, "mode")
+
+    def _change_mode(self, event: object) -> None:
+        tools = {"pan": self.pan, "zoom": self.box_zoom, "select": self.box_select}
+        self.figure.toolbar.active_drag = tools[self._state.mode]
+
+    def open(self, scene: Scene) -> None:
+        """Draw another insertion, or the same one through other filters."""
+        self._loop.cancel()
+        self._scene = scene
+        self._request()
+
+    def auto_limits(self) -> None:
+        """Fit the colour limits to what is in view, once."""
+        if self.picture is not None:
+            self._state.limits = shading.default_limits(self.picture.aggregate)
+
+    def close(self) -> None:
+        """Stop rendering."""
+        self._loop.close()
+
+    def _resized(self, attribute: str, old: int | None, new: int | None) -> None:
+        self._request()
+
+    def _request(self, *events: object) -> None:
+        state = self._state
+        if self._scene is None or state.time_range is None or state.depth_range is None or state.show == "heatmap":
+            return
+        self._loop.request(
+            RasterRequest(
+                self._scene,
+                state.time_range,
+                state.depth_range,
+                *self._pixels(),
+                state.color,
+                state.scale,
+                state.limits,
+                tuple(state.selected),
+            )
+        )
+
+    def _pixels(self) -> tuple[int, int]:
+        width, height = np.clip(
+            np.array(inner_size(self.figure, UNMEASURED)) * self.pixel_ratio, MIN_PIXELS, MAX_PIXELS
+        ).astype(int)
+        return int(width), int(height)
+
+    def _apply(self, request: RasterRequest, picture: RasterPicture) -> None:
+        if request.scene is not self._scene:
+            return
+        x, y, width, height = extent(picture.aggregate)
+        place = {"x": [x], "y": [y], "dw": [width], "dh": [height]}
+        has_marks = picture.marks is not None
+        if picture.levels is not None and not has_marks:
+            self.image.data = {"image": [picture.levels.image], **place}
+        if picture.rgba is not None and not has_marks:
+            self.colours.data = {"image": [picture.rgba], **place}
+        if picture.marks is not None:
+            self.marks.data = picture.marks
+        self._image.visible = picture.levels is not None and not has_marks
+        self._colours.visible = picture.rgba is not None and not has_marks
+        self._marks.visible = has_marks
+        if picture.overlay is not None:
+            x, y, width, height = picture.overlay_extent
+            self.overlay.data = {"image": [picture.overlay], "x": [x], "y": [y], "dw": [width], "dh": [height]}
+        self._overlay.visible = picture.overlay is not None
+        self.picture = picture
+        self._drawn(picture)
+
+    def _recolour(self, *events: object) -> None:
+        self.mapper.palette = list(shading.palette(self._state.cmap, dark=self._state.dark))
+        if self.marks.data["time"] is not None:
+            self._request()

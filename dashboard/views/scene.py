@@ -1,0 +1,192 @@
+"""An opened insertion as it is drawn: its filters, categories, colours and default limits."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache, cached_property
+
+import numpy as np
+import numpy.typing as npt
+from iblatlas.regions import BrainRegions
+
+from dashboard.compute.rasters import aggregate
+from dashboard.store import OpenInsertion
+from dashboard.views import shading
+
+LABELS = ("0/3", "1/3", "2/3", "3/3 good")
+LABEL_COLOURS = np.array([[0xD5, 0x5E, 0x00], [0xE6, 0x9F, 0x00], [0x56, 0xB4, 0xE9], [0x00, 0x72, 0xB2]], np.uint8)
+"""Okabe-Ito, from failed to good."""
+
+OVERVIEW_WIDTH, OVERVIEW_HEIGHT = 1600, 768
+"""Size of the whole-session picture from which the default limits come."""
+
+UNKNOWN = "—"
+
+
+@cache
+def brain_regions() -> BrainRegions:
+    """Return the Allen ontology; names, colours and mappings, no volume."""
+    return BrainRegions()
+
+
+class Scene:
+    """What every picture of one insertion shares; immutable apart from what it remembers.
+
+    Parameters
+    ----------
+    opened : OpenInsertion
+    mask : ndarray of bool, shape (n_clusters,), or None
+        Clusters that pass the filters, by id; None lets all pass.
+    level : {'allen', 'beryl', 'cosmos'}
+        Level of the region names.
+    parent : Scene or None
+        A scene of the same insertion, whose default limits are kept so that filtering does not
+        change the scale.
+    """
+
+    amp_range_uv: tuple[float, float] | None = None
+
+    def __init__(
+        self,
+        opened: OpenInsertion,
+        mask: npt.NDArray[np.bool_] | None = None,
+        level: str = "allen",
+        parent: Scene | None = None,
+    ) -> None:
+        self.opened = opened
+        self.sorting = opened.sorting
+        self.columns = opened.columns
+        self.mask = mask
+        self.level = level
+        self._limits: dict[str, tuple[float, float]] = {} if parent is None else parent._limits
+        self._lock = threading.Lock()
+
+    @property
+    def n_clusters_passing(self) -> int:
+        """Clusters that pass the filters."""
+        return self.sorting.n_clusters if self.mask is None else int(self.mask[: self.sorting.n_clusters].sum())
+
+    @cached_property
+    def spikes_per_cluster(self) -> npt.NDArray[np.int64]:
+        """Spikes of each cluster, by id."""
+        return np.diff(self.columns.unit_index.offsets)
+
+    @property
+    def n_spikes_passing(self) -> int:
+        """Spikes that pass the filters, in the whole insertion."""
+        if self.mask is None:
+            return self.columns.n_spikes
+        return int(self.spikes_per_cluster[self.mask].sum())
+
+    def limits(self, kind: str) -> tuple[float, float]:
+        """Return the default colour limits, from the whole insertion without filters."""
+        with self._lock:
+            if kind not in self._limits:
+                whole = aggregate(self.columns, width=OVERVIEW_WIDTH, height=OVERVIEW_HEIGHT, kind=kind, snap=True)
+                self._limits[kind] = shading.default_limits(whole)
+            return self._limits[kind]
+
+    @cached_property
+    def region_ids(self) -> npt.NDArray[np.int64]:
+        """Allen id of each cluster's channel, by cluster id; 0 (void) where unknown."""
+        ids = np.zeros(self.columns.n_clusters, np.int64)
+        if "atlas_id" in self.sorting.clusters:
+            found = self.sorting.clusters["atlas_id"].to_numpy()
+            ids[: len(found)] = np.nan_to_num(found.astype(np.float64)).astype(np.int64)
+        return ids
+
+    @cached_property
+    def _regions(self) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.uint8]]:
+        """Category per cluster, and name and colour per category."""
+        acronyms = region_names(self.region_ids, self.level)
+        names, category = np.unique(acronyms, return_inverse=True)
+        regions = brain_regions()
+        colours = np.array([regions.rgb[regions.acronym2index(name)[1][0][0]] for name in names], np.uint8)
+        return category.astype(np.int32), [str(name) for name in names], colours
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """Tests passed (0 to 3) per cluster, by id; -1 where there is no label."""
+        tests = np.full(self.columns.n_clusters, -1, np.int32)
+        if "label" in self.sorting.clusters:
+            label = self.sorting.clusters["label"].to_numpy(dtype=np.float64)
+            tests[: len(label)] = np.where(np.isfinite(label), np.round(np.nan_to_num(label) * 3), -1)
+        return tests
+
+    def categories(self, kind: str) -> npt.NDArray[np.int32] | None:
+        """Return the category of each cluster for a categorical picture, None for the others."""
+        match kind:
+            case "region":
+                return self._regions[0]
+            case "label":
+                return self.labels
+            case _:
+                return None
+
+    def colours(self, kind: str) -> npt.NDArray[np.uint8]:
+        """Return the colour of each category, shape (n_categories, 3)."""
+        match kind:
+            case "region":
+                return self._regions[2]
+            case "label":
+                return LABEL_COLOURS
+            case _:
+                return cluster_colours(self.columns.n_clusters)
+
+    def legend(self, kind: str) -> list[tuple[str, str]]:
+        """Return name and colour of each category, for kinds that have few."""
+        match kind:
+            case "region":
+                names, colours = self._regions[1], self._regions[2]
+            case "label":
+                names, colours = list(LABELS), LABEL_COLOURS
+            case _:
+                return []
+        return [(name, shading.hex_colour(colour)) for name, colour in zip(names, colours, strict=True)]
+
+    def region_names(self, clusters: npt.NDArray[np.integer]) -> list[str]:
+        """Return the region of each given cluster, a dash where it is not known."""
+        if "atlas_id" not in self.sorting.clusters:
+            return [UNKNOWN] * len(clusters)
+        category, names, _ = self._regions
+        return [names[index] for index in category[clusters]]
+
+    def amplitude_texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Return amplitudes with their unit for the given rows of the columns."""
+        if self.columns.amps_uv is None:
+            return [UNKNOWN] * len(rows)
+        unit = " µV" if self.sorting.amps_are_volts else " a.u."
+        return [f"{value:.1f}{unit}" for value in self.columns.amps_uv[rows]]
+
+    def mark_colours(
+        self, clusters: npt.NDArray[np.integer], kind: str, selected: tuple[int, ...]
+    ) -> list[str]:
+        """Return the colour of single marks: by category, by selection, else the ink of the theme."""
+        if selected:
+            chosen = dict(zip(selected, map(shading.hex_colour, shading.selection_colours(len(selected))), strict=True))
+            return [chosen.get(int(cluster), "#9e9e9e") for cluster in clusters]
+        if kind in ("region", "label", "cluster"):
+            category = self.categories(kind)
+            index = clusters if category is None else category[clusters]
+            table = [shading.hex_colour(colour) for colour in self.colours(kind)]
+            return [table[i] if i >= 0 else "#9e9e9e" for i in index]
+        return ["#5c6bc0"] * len(clusters)
+
+
+def region_names(allen_ids: npt.NDArray[np.int64], level: str) -> npt.NDArray[np.str_]:
+    """Return acronyms at a level of the ontology.
+
+    Parameters
+    ----------
+    allen_ids : ndarray, shape (n,), int64
+    level : {'allen', 'beryl', 'cosmos'}
+    """
+    regions = brain_regions()
+    mapping = {"allen": "Allen", "beryl": "Beryl", "cosmos": "Cosmos"}[level]
+    return np.asarray(regions.id2acronym(allen_ids, mapping=mapping), dtype=np.str_)
+
+
+def cluster_colours(n_clusters: int) -> npt.NDArray[np.uint8]:
+    """Return colours that keep neighbouring ids apart, shape (n_clusters, 3)."""
+    table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in shading.OKABE_ITO], np.uint8)
+    return table[np.arange(n_clusters) % len(table)]

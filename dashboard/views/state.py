@@ -1,0 +1,42 @@
+"""What one browser session looks at: plain values that every view derives from."""
+
+from __future__ import annotations
+
+import param
+
+SHOW = ("both", "raster", "heatmap")
+COLOURS = ("count", "rate", "amp_mean", "amp_max", "region", "label", "cluster")
+SCALES = ("linear", "log", "eq")
+PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
+TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
+
+
+class ViewState(param.Parameterized):
+    """State of one session of the page.
+
+    Callbacks of widgets only set these; views watch them and draw. No view calls another.
+    """
+
+    insertion = param.String("", doc="Key of the open insertion, subject/date/number/probe; empty while none is.")
+    sorter = param.String(None, allow_None=True, doc="Sorter that was asked for; None takes ibllib's choice.")
+    revision = param.String(None, allow_None=True, doc="Revision that was asked for; None takes the default.")
+    time_range = param.Range(default=None, allow_None=True, doc="Window in time, in s.")
+    depth_range = param.Range(default=None, allow_None=True, doc="Window in depth, in um along the probe.")
+    show = param.Selector(default="both", objects=list(SHOW), doc="Which of raster and heatmap is on the page.")
+    color = param.Selector(default="count", objects=list(COLOURS), doc="What the raster's colour means.")
+    scale = param.Selector(default="linear", objects=list(SCALES), doc="How values map to colour.")
+    limits = param.Range(
+        default=None, allow_None=True, doc="Colour limits, spikes per s and um for counts; None means the default."
+    )
+    cmap = param.Selector(default="binary", objects=list(PALETTES), doc="Palette of scalar pictures.")
+    time_bin_s = param.Selector(default=0.05, objects=list(TIME_BINS_S), doc="Heatmap bin width, in s.")
+    depth_bin_um = param.Selector(default=10.0, objects=list(DEPTH_BINS_UM), doc="Heatmap bin height, in um.")
+    quality = param.Selector(default="all", objects=["all", "good"], doc="All clusters, or those with label == 1.")
+    level = param.Selector(
+        default="allen", objects=["allen", "beryl", "cosmos"], doc="Level of the region names in strip and colours."
+    )
+    selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
+    tab = param.Selector(default="Clusters", objects=["Clusters", "Summary", "Unit"], doc="Open tab of the dock.")
+    mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
+    dark = param.Boolean(default=False, doc="Dark theme.")

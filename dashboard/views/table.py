@@ -1,0 +1,130 @@
+"""The cluster table of the dock: sortable, read-only, its selection owned by the state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+
+from dashboard.model.sorting import SpikeSorting
+from dashboard.views.scene import Scene, region_names
+from dashboard.views.state import ViewState
+
+LEADING = ("cluster_id", "label", "firing_rate", "amp_uv", "depths", "acronym", "beryl", "cosmos")
+"""Columns that stand first, in this order, where they exist."""
+
+HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
+"""Kept out of the table: ids and coordinates that nobody sorts by."""
+
+TITLES = {
+    "cluster_id": "id",
+    "firing_rate": "rate (Hz)",
+    "amp_uv": "amp (µV)",
+    "amp_au": "amp (a.u.)",
+    "depths": "depth (µm)",
+    "acronym": "region",
+    "drift": "depth jitter (µm/h)",
+    "ks2_label": "Kilosort label",
+    "KSLabel": "Kilosort label",
+}
+"""Words of the field for the columns' names on disk."""
+
+PAGE_SIZE = 100
+
+
+def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
+    """Return the clusters as shown: leading columns first, amplitudes in uV, region levels added.
+
+    Returns
+    -------
+    DataFrame, index = cluster id
+    """
+    clusters = sorting.clusters
+    table = clusters.drop(columns=[name for name in HIDDEN if name in clusters])
+    table["cluster_id"] = clusters.index.to_numpy()
+    amplitude = next((name for name in ("amps", "amp_median") if name in clusters), None)
+    if amplitude is not None:
+        values = clusters[amplitude].to_numpy(dtype=np.float64)
+        table["amp_uv" if sorting.amps_are_volts else "amp_au"] = values * (1e6 if sorting.amps_are_volts else 1)
+    if "atlas_id" in clusters:
+        ids = np.nan_to_num(clusters["atlas_id"].to_numpy(dtype=np.float64)).astype(np.int64)
+        table["beryl"] = region_names(ids, "beryl")
+        table["cosmos"] = region_names(ids, "cosmos")
+    first = [name for name in (*LEADING, "amp_au") if name in table]
+    return table[[*first, *(name for name in table if name not in first)]]
+
+
+class ClusterTable:
+    """The table widget; its rows are those clusters that pass the filters."""
+
+    def __init__(self, state: ViewState) -> None:
+        self._state = state
+        self._is_moving = False
+        self._table = pd.DataFrame()
+        self.widget = pn.widgets.Tabulator(
+            pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)}),
+            show_index=False,
+            disabled=True,
+            pagination="remote",
+            page_size=PAGE_SIZE,
+            selectable=True,
+            layout="fit_data",
+            theme="simple",
+            sizing_mode="stretch_both",
+            titles=TITLES,
+            header_tooltips={
+                "label": "Share of the three IBL tests that pass; 1 is an IBL good unit",
+                "drift": "Summed depth change per hour; grows with the number of spikes",
+            },
+            css_classes=["cluster-table"],
+        )
+        self.widget.param.watch(self._picked, "selection")
+        state.param.watch(self._selected, "selected")
+
+    def open(self, scene: Scene) -> None:
+        """Show the clusters of another insertion, or those that pass other filters."""
+        table = cluster_table(scene.sorting)
+        if scene.mask is not None:
+            table = table[scene.mask[: len(table)]]
+        self._table = table
+        self._is_moving = True
+        try:
+            self.widget.param.update(value=table, formatters=_formatters(table), selection=[])
+        finally:
+            self._is_moving = False
+        self._selected()
+
+    @property
+    def order(self) -> list[int]:
+        """Ids of the rows in the order on screen, the user's sorting included."""
+        return [int(index) for index in self.widget.current_view.index]
+
+    def _picked(self, event: Any) -> None:
+        if not self._is_moving:
+            chosen = [int(index) for index in self._table.index[list(event.new)]]
+            kept = [cluster for cluster in self._state.selected if cluster in chosen]
+            self._state.selected = kept + [cluster for cluster in chosen if cluster not in kept]
+
+    def _selected(self, *events: object) -> None:
+        positions = self._table.index.get_indexer(pd.Index(self._state.selected))
+        self._is_moving = True
+        try:
+            self.widget.selection = [int(position) for position in positions if position >= 0]
+        finally:
+            self._is_moving = False
+
+
+def _formatters(table: pd.DataFrame) -> dict[str, Any]:
+    """Return number formats that keep columns narrow and digits honest."""
+    from bokeh.models.widgets.tables import NumberFormatter
+
+    whole = {"depths", "axial_um", "lateral_um"}
+    formats: dict[str, Any] = {}
+    for name in table:
+        if pd.api.types.is_integer_dtype(table[name]) or name in whole:
+            formats[name] = NumberFormatter(format="0,0" if name != "cluster_id" else "0", nan_format="–")
+        elif pd.api.types.is_float_dtype(table[name]):
+            formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
+    return formats

@@ -1,0 +1,117 @@
+"""Sentences of the page: status line, header, notes. Text from files is escaped here."""
+
+from __future__ import annotations
+
+from html import escape
+
+from dashboard.model.references import Histology
+from dashboard.model.sorting import SpikeSorting
+from dashboard.views.heatmap import HeatmapPicture
+from dashboard.views.raster import RasterPicture
+from dashboard.views.scene import Scene
+from dashboard.views.shading import bin_text, duration_text
+from dashboard.views.state import ViewState
+
+HISTOLOGY_WORDS = {
+    Histology.ALF: ("alf, final", "Brain locations are in the files: resolved by the lab, final."),
+    Histology.RESOLVED: ("resolved, final", "The alignment is resolved: final, read from the database."),
+    Histology.ALIGNED: ("aligned, not final", "Aligned by at least one person and not resolved: may still move."),
+    Histology.TRACED: ("traced, not final", "Traced only: depths may not match the brain regions."),
+    Histology.NONE: ("none", "No brain locations: no tracing, or no database to ask."),
+}
+
+
+def header(sorting: SpikeSorting) -> str:
+    """Return what is open: subject, date, number, probe, sorter and revision."""
+    insertion = sorting.ref.insertion
+    sorter = sorting.ref.sorter.value or "base"
+    revision = sorting.ref.revision.value or "original"
+    where = f"{insertion.subject} {insertion.date}/{insertion.number:03d} {insertion.probe}"
+    pid = f'<span class="dim" title="insertion id">{escape(insertion.pid)}</span>' if insertion.pid else ""
+    return f"<b>{escape(where)}</b><span>{escape(sorter)}</span><span>{escape(revision)}</span>{pid}"
+
+
+def spike_counts(scene: Scene) -> str:
+    """Return ``N of N spikes``, with what was dropped or hidden named."""
+    columns, sorting = scene.columns, scene.sorting
+    passing, total = scene.n_spikes_passing, columns.n_spikes
+    text = f"{passing:,} of {total:,} spikes"
+    asides = []
+    if sorting.n_dropped:
+        asides.append(f"{sorting.n_dropped:,} dropped: {sorting.drop_reason}")
+    if passing < total:
+        asides.append(f"{total - passing:,} hidden by filters")
+    return f"{text} ({'; '.join(asides)})" if asides else text
+
+
+def status(scene: Scene, picture: RasterPicture | None) -> str:
+    """Return the status line under the raster."""
+    parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {scene.sorting.n_clusters:,} clusters"]
+    if picture is not None:
+        if picture.n_in_view == 0:
+            hidden = " hidden by filters" if scene.mask is not None else ""
+            parts.append(f"0 spikes here{hidden}")
+        else:
+            parts.append(f"{picture.n_in_view:,} in view")
+        parts.append(f"{picture.render_ms:.0f} ms")
+    return " · ".join(parts)
+
+
+def colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
+    """Return the raster's colour bar or legend as HTML."""
+    if picture.marks is not None and state.color not in ("region", "label"):
+        return '<span class="title">each mark is one spike</span>'
+    if picture.levels is None:
+        if not (entries := scene.legend(state.color)):
+            return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'
+        chips = "".join(
+            f'<span class="chip"><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in entries
+        )
+        return f'<span class="title">most spikes in {escape(bin_text(picture.aggregate))}</span>{chips}'
+    levels = picture.levels
+    stops = ",".join(palette[index] for index in range(0, 256, 17))
+    unit = {
+        "count": f"spikes per {bin_text(picture.aggregate)}",
+        "rate": f"Hz per {bin_text(picture.aggregate)}",
+        "amp_mean": f"mean amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
+        "amp_max": f"largest amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
+    }[state.color]
+    scale = {"linear": "", "log": ", log", "eq": ", equalised: not quantitative"}[levels.scale]
+    return (
+        f'<span class="title">{escape(unit + scale)}</span><span>{levels.low:.3g}</span>'
+        f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{levels.high:.3g}</span>'
+    )
+
+
+def heatmap_bar(scene: Scene, picture: HeatmapPicture, state: ViewState, palette: tuple[str, ...]) -> str:
+    """Return the heatmap's colour bar as HTML."""
+    stops = ",".join(palette[index] for index in range(0, 256, 17))
+    merged = ""
+    if picture.merged != (1, 1):
+        drawn = duration_text(state.time_bin_s * picture.merged[0])
+        merged = f", mean over {drawn} × {state.depth_bin_um * picture.merged[1]:.3g} µm"
+    title = f"Hz per {duration_text(state.time_bin_s)} × {state.depth_bin_um:.3g} µm bin{merged}"
+    return (
+        f'<span class="title">{escape(title)}</span><span>{picture.levels.low:.3g}</span>'
+        f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
+        f"<span>{picture.levels.high:.3g}</span>"
+    )
+
+
+def _amplitude_unit(scene: Scene) -> str:
+    return "µV" if scene.sorting.amps_are_volts else "arbitrary units"
+
+
+def notes(sorting: SpikeSorting) -> str:
+    """Return what a reader of the plot should know: decisions, mixed revisions, missing datasets."""
+    lines = [sorting.ref.sorter.reason, sorting.ref.revision.reason, *sorting.notes]
+    revisions = set(sorting.ref.revisions.values())
+    if len(revisions) > 1:
+        names = ", ".join(sorted(revision or "original" for revision in revisions))
+        lines.append(f"Files of several revisions: {names}.")
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines if line)
+    missing = "".join(
+        f"<li><b>{escape(item.dataset)}</b> {escape(item.reason)}</li>" for item in sorting.missing
+    )
+    absent = f"<details><summary>{len(sorting.missing)} datasets not available</summary><ul>{missing}</ul></details>"
+    return f"<ul>{items}</ul>{absent if missing else ''}"

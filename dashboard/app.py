@@ -6,6 +6,7 @@ import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from dashboard.views.axes import Axes, depth_limits
 from dashboard.views.bridge import Bridge
 from dashboard.views.figures import asset
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
-from dashboard.views.picking import Picking
 from dashboard.views.page import DOCK_PX, Centre, Cover, page
+from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture, RasterView
@@ -69,7 +70,7 @@ class DashboardSession:
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state)
         self.bridge = Bridge()
-        self.cover = Cover()
+        self.cover = Cover(lambda event: self.open("demo"))
         self.centre = Centre(
             self.state,
             {
@@ -83,8 +84,7 @@ class DashboardSession:
             },
         )
         self.rail = Rail(self.state, store.insertions(), self.open, self.raster.auto_limits)
-        self.header = pn.pane.HTML("", css_classes=["header"], stylesheets=[asset("page.css")], margin=(0, 8))
-        self.badge = pmui.Chip("", size="small", visible=False, margin=(0, 8))
+        self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8))
         self.picking = Picking(self.state, self.raster, self.heatmap, document, self._picked)
         self.page = self._page()
         self._watch()
@@ -92,7 +92,7 @@ class DashboardSession:
         self._problems(link.problems)
         self._visit(link)
 
-    def _page(self) -> pmui.Page:
+    def _page(self) -> Any:
         dock = pmui.Tabs(
             ("Clusters", self.table.widget),
             sizing_mode="stretch_height",
@@ -100,16 +100,18 @@ class DashboardSession:
             dynamic=True,
             margin=0,
         )
+        self.work = pn.Row(self.centre.column, dock, sizing_mode="stretch_both", margin=0, visible=False)
         main = pn.Column(
             self.cover.alert,
             self.cover.loading,
-            pn.Row(self.centre.column, dock, sizing_mode="stretch_both", margin=0),
+            self.cover.empty,
+            self.work,
             self.bridge,
             sizing_mode="stretch_both",
             margin=0,
             styles={"height": "calc(100vh - 48px)"},
         )
-        return page(self.rail.objects, [self.header, self.badge], [main], dark=False)
+        return page(self.rail.objects, [self.header], [main], dark=False)
 
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge
@@ -119,6 +121,7 @@ class DashboardSession:
         bridge.param.watch(self._key, "key")
         bridge.param.watch(self._measured, "pixel_ratio")
         bridge.param.watch(lambda event: self._visit(links.parse(bridge.visited)), "visit")
+        self.cover.paste.param.watch(lambda event: event.new and self.open(event.new), "value")
         self.cover.cancel.on_click(lambda event: self._cancel_load.set())
 
     # -- opening ---------------------------------------------------------------------------------
@@ -129,7 +132,7 @@ class DashboardSession:
         self._cancel_load = cancel = threading.Event()
         self._after_open = values
         self.cover.alert.visible = False
-        self.cover.stage.object = f'<div class="stage-title">Opening {texts.escape(text)}</div>looking for it'
+        self.cover.stage.object = f'<div class="stage-title">Opening {escape(text)}</div>looking for it'
         self.cover.loading.visible = True
         future = self._loads.submit(
             self._store.open, text, sorter, revision, progress=partial(self._report, cancel), cancel=cancel
@@ -148,7 +151,7 @@ class DashboardSession:
             return
         share = 100 * progress.done / progress.total if progress.total else None
         amount = f" {share:.0f} %" if share is not None else ""
-        self.cover.stage.object = f'<div class="stage-title">Opening</div>{texts.escape(progress.stage)}{amount}'
+        self.cover.stage.object = f'<div class="stage-title">Opening</div>{escape(progress.stage)}{amount}'
 
     def _opened_one(
         self, cancel: threading.Event, sorter: str | None, revision: str | None, done: Future[OpenInsertion]
@@ -185,14 +188,9 @@ class DashboardSession:
         self.centre.show_drift(sorting.drift is not None)
         self.rail.show(sorting)
         self.rail.notes.object = texts.notes(sorting)
-        self.header.object = f'<div class="header">{texts.header(sorting)}</div>'
-        word, meaning = texts.HISTOLOGY_WORDS[sorting.histology]
-        self.badge.param.update(
-            object=f"histology: {word}",
-            visible=True,
-            color="success" if sorting.histology.is_final else "warning",
-            description=meaning,
-        )
+        self.header.object = texts.header(sorting)
+        self.cover.empty.visible = False
+        self.work.visible = True
 
     def _filter(self, *events: object) -> None:
         """Make the scene anew: which clusters pass, at which level regions are named."""

@@ -188,7 +188,8 @@ def render(options: argparse.Namespace, settings: Settings) -> None:
     if not out.absolute().parent.is_dir():
         raise BadRequest("No such folder", out.absolute().parent, "Make it first")
     from dashboard.compute.columns import build_columns
-    from dashboard.export import FigureRequest, write_figure
+    from dashboard.export import write_figure
+    from dashboard.figures import FigureRequest
 
     request = FigureRequest(
         time_range=options.t, depth_range=options.depth, width=options.width, height=options.height,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +18,7 @@ from dashboard.version import __version__
 
 FORMATS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 
-STYLE: Mapping[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
     "font.size": 9.0,
     "axes.linewidth": 0.7,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.probe import RegionSpan, depth_limits, region_spans
 from dashboard.compute.rasters import Aggregate, aggregate, default_window
 from dashboard.model.errors import BadRequest
+from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
 
@@ -24,6 +26,9 @@ STANDARD_DEVIATIONS = 4.0
 BASE_SIZE = (1600, 1000)
 BASE_DPI = 125.0
 """Text is laid out for a slide of 1600 x 1000 pixels and grows with the figure."""
+
+BAR_SHARE = 0.5
+"""Height of the colour bar, of that of the raster."""
 
 LEAST_SIZE = (400, 300)
 """Pixels below which the axes have no room left."""
@@ -94,7 +99,7 @@ def lay_out(width: int, height: int) -> Layout:
             f"{width} x {height} pixels are too few", "", f"A figure has {LEAST_SIZE[0]} x {LEAST_SIZE[1]}"
         )
     scale = min(width / BASE_SIZE[0], height / BASE_SIZE[1])
-    left, right, bottom, top = (round(scale * margin) for margin in (118, 112, 92, 104))
+    left, right, bottom, top = (round(scale * margin) for margin in (112, 100, 88, 104))
     strip, gap, bar = (round(scale * size) for size in (84, 14, 22))
     high = height - bottom - top
     wide = width - left - right - strip - bar - 2 * gap
@@ -104,7 +109,7 @@ def lay_out(width: int, height: int) -> Layout:
         BASE_DPI * scale,
         (left, bottom, wide, high),
         (strip_left, bottom, strip, high),
-        (bar_left, bottom, bar, high),
+        (bar_left, bottom, bar, round(high * BAR_SHARE)),
     )
 
 
@@ -156,6 +161,13 @@ def colour_limits(picture: Aggregate, limits: tuple[float, float] | None = None)
 def draw_figure(
     sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest, layout: Layout, picture: Aggregate
 ) -> Figure:
+    """Return the figure of an aggregate; the caller sets the style and draws one figure at a time.
+
+    Raises
+    ------
+    BadRequest
+        The colour map does not exist.
+    """
     # A millionth of a pixel more, or rounding may lose a whole one.
     size = ((request.width + 1e-6) / layout.dpi, (request.height + 1e-6) / layout.dpi)
     figure = Figure(figsize=size, dpi=layout.dpi, facecolor="white")
@@ -169,12 +181,12 @@ def draw_figure(
     image = _draw_raster(raster, picture, request)
     strip = axes(layout.strip)
     _draw_strip(strip, region_spans(sorting.channels, request.level), raster.get_ylim(), layout)
-    state = str(sorting.histology)
-    strip.set_title(f"histology\n{state}" if sorting.histology.is_final else f"{state}\nnot final", fontsize=8, pad=5)
+    state = "" if sorting.histology is Histology.NONE or sorting.histology.is_final else "\nnot final"
+    strip.set_title(f"histology\n{sorting.histology}{state}", fontsize=8, pad=5)
     bar = figure.colorbar(image, cax=axes(layout.bar), extend=_extend(picture, image.get_clim()))
     bar.outline.set_linewidth(0.5)
     bar.set_label(bar_title(picture), labelpad=6)
-    bar.locator = mpl.ticker.MaxNLocator(6, integer=picture.kind == "count" and image.get_clim()[1] >= 4)
+    bar.locator = mpl.ticker.MaxNLocator(6, integer=picture.kind == "count")
     bar.update_ticks()
     left = layout.raster[0] / request.width
     top = 1 - 26 / BASE_SIZE[1] * layout.dpi / BASE_DPI * BASE_SIZE[1] / request.height
@@ -208,7 +220,7 @@ def _draw_raster(axes: Axes, picture: Aggregate, request: FigureRequest) -> mpl.
         rasterized=True,
     )
     axes.set_xlabel("time (s)")
-    axes.set_ylabel("depth along the probe, tip end at the bottom (µm)")
+    axes.set_ylabel("depth along the probe (µm)")
     axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(10))
     axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(9))
     # Offsets such as "+1.2e3" cannot be read at a glance.
@@ -269,6 +281,7 @@ def bin_text(picture: Aggregate) -> str:
 
 
 def bar_title(picture: Aggregate) -> str:
+    """Return what the colours mean, with the size of the bin."""
     if picture.kind == "count":
         return f"spikes per {bin_text(picture)}"
     if picture.kind == "rate":
@@ -277,13 +290,19 @@ def bar_title(picture: Aggregate) -> str:
     return f"{KINDS[picture.kind][1]} ({unit}) in {bin_text(picture)}"
 
 
+def _span(low: float, high: float, unit: str) -> str:
+    """Write a window to a thousandth of its length, which is about a pixel."""
+    decimals = max(0, 3 - math.ceil(math.log10(high - low)))
+    return f"{low:,.{decimals}f} – {high:,.{decimals}f} {unit}"
+
+
 def what_is_shown(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest, picture: Aggregate) -> str:
     """Return the window, the filters and how many spikes of how many, in one line."""
     times, depths = picture.time_edges_s, picture.depth_edges_um
     dropped = f" ({sorting.n_dropped:,} dropped: {sorting.drop_reason})" if sorting.n_dropped else ""
     parts = (
-        f"{times[0]:,.6g} – {times[-1]:,.6g} s",
-        f"{depths[0]:,.5g} – {depths[-1]:,.5g} µm",
+        _span(float(times[0]), float(times[-1]), "s"),
+        _span(float(depths[0]), float(depths[-1]), "µm"),
         "good units (label 1)" if request.good_units else "all units",
         f"histology {sorting.histology}",
         f"{picture.n_spikes:,} of {columns.n_spikes:,} spikes{dropped}",

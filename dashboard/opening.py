@@ -174,6 +174,7 @@ def open_found(
     missing += absent
     table, metrics, absent = clusters_object.load_clusters(ref, attributes)
     missing += absent
+    clusters_object.check_channels(ref, table, len(channels))
     found, spikes, checked = _validated(ref, spikes, table, channels, cache, progress, cancel)
     notes += checked
     table = clusters_object.fill_in(table, found)

@@ -330,7 +330,7 @@ def _default_text(item: Field[Any]) -> str:
     """Write a default for the reference, the same on every machine."""
     if item.name == "cache":
         return "the platform's cache folder, `~/.cache/spike-dashboard`"
-    value = item.default
+    value: Any = item.default
     if value is None or value == ():
         return "none"
     if isinstance(value, bool):

@@ -19,6 +19,8 @@ from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progre
 TOLERANCE_S, TOLERANCE_UM = 0.0004, 100.0
 #: Spikes between two looks at `cancel`.
 BLOCK = 1_000_000
+#: Up to this many pairs of units, counting all of them (160 MB) is quicker than sorting the spikes.
+MAX_DENSE = 20_000_000
 #: Partner of a spike that has none.
 NONE = -1
 
@@ -174,7 +176,6 @@ def match_spikes(
     total = n_a + n_b
     done = 0
     while rows_a.size and rows_b.size:
-        # Spikes of b come first: a spike of a is compared with what b's spikes want.
         for mine, other, rows, near, taken in (
             (a, b, rows_a, near_a, partner_b),
             (b, a, rows_b, near_b, partner_a),
@@ -242,6 +243,10 @@ def agreement(a: SortedSpikes, b: SortedSpikes, partners: npt.NDArray[np.int32])
     n_b = np.bincount(b.clusters, minlength=b.n_clusters).astype(np.int64)
     matched = np.flatnonzero(partners >= 0)
     keys = a.clusters[matched].astype(np.int64) * b.n_clusters + b.clusters[partners[matched]]
-    found = np.bincount(keys, minlength=0) if keys.size else np.empty(0, dtype=np.int64)
-    pairs = np.flatnonzero(found)
-    return Agreement(pairs // b.n_clusters, pairs % b.n_clusters, found[pairs].astype(np.int64), n_a, n_b)
+    if a.n_clusters * b.n_clusters <= MAX_DENSE:
+        found = np.bincount(keys, minlength=1)
+        pairs = np.flatnonzero(found)
+        shared = found[pairs]
+    else:
+        pairs, shared = np.unique(keys, return_counts=True)
+    return Agreement(pairs // b.n_clusters, pairs % b.n_clusters, shared.astype(np.int64), n_a, n_b)

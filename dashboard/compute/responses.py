@@ -136,7 +136,7 @@ def _auc(baseline: npt.NDArray[np.float64], response: npt.NDArray[np.float64]) -
     return u / (n * n)
 
 
-def test_responses(
+def response_test(
     times_s: npt.ArrayLike,
     clusters: npt.ArrayLike,
     n_clusters: int,

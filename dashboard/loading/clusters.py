@@ -17,6 +17,7 @@ from dashboard.model.sorting import Missing, Spikes
 
 # The order of the columns; ibllib's own order varies from run to run (it goes through a set).
 _FIRST = ("channels", "depths", "uuids")
+_OTHER_SORTING = "The files are of different sortings or revisions; choose another revision, or fetch them again"
 
 
 def load_clusters(
@@ -54,14 +55,20 @@ def load_clusters(
         if name == "clusters.metrics":
             metrics = read_table(dataset.path) if is_table(dataset.path) else None
             continue
-        found[dataset.attribute] = _column(dataset)
-        files[dataset.attribute] = dataset
+        column = _column(dataset)
+        if column.ndim == 1:  # what has several values per cluster is found through its path
+            found[dataset.attribute] = column
+            files[dataset.attribute] = dataset
     _check_lengths(found, files)
     order = [name for name in _FIRST if name in found] + sorted(set(found).difference(_FIRST))
     clusters = pd.DataFrame({name: found[name] for name in order})
     wanted = [f"clusters.{name}" for name in ("channels", "depths", "uuids")]
     wanted += [n for n in attributes if n.startswith("clusters.") and "aveforms" not in n and not n.endswith("*")]
-    missing = tuple(Missing(n, f"no file {n}") for n in wanted if n.removeprefix("clusters.") not in found)
+    missing = tuple(
+        Missing(n, "several values per cluster" if n in ref.datasets else f"no file {n}")
+        for n in wanted
+        if n.removeprefix("clusters.") not in found
+    )
     return clusters, metrics, missing
 
 
@@ -91,7 +98,35 @@ def check_ids(ref: SortingRef, found: Validation, n_clusters: int) -> None:
         raise DatasetInvalid(
             f"spikes.clusters goes up to {found.highest_id} and the clusters object has {n_clusters} rows",
             paths,
-            "The files are of different sortings or revisions; choose another revision, or fetch them again",
+            _OTHER_SORTING,
+        )
+
+
+def check_channels(ref: SortingRef, clusters: pd.DataFrame, n_channels: int) -> None:
+    """Refuse clusters on channels that do not exist.
+
+    Parameters
+    ----------
+    ref : SortingRef
+    clusters : DataFrame
+    n_channels : int
+        Rows of the channels object, 0 where there is none.
+
+    Raises
+    ------
+    DatasetInvalid
+        A channel is negative or not below `n_channels`; the files are named.
+    """
+    if "channels" not in clusters or not len(clusters) or not n_channels:
+        return
+    low, high = int(clusters["channels"].min()), int(clusters["channels"].max())
+    if low < 0 or high >= n_channels:
+        names = ("clusters.channels", "electrodeSites.localCoordinates", "channels.localCoordinates", "channels.rawInd")
+        files = [path for name in names if name in ref.datasets and (path := ref.datasets[name].path) is not None]
+        raise DatasetInvalid(
+            f"clusters.channels goes from {low} to {high}, and there are {n_channels} channels",
+            files[:2],
+            _OTHER_SORTING,
         )
 
 
@@ -121,23 +156,12 @@ def merge_clusters(clusters: pd.DataFrame, metrics: pd.DataFrame | None, channel
     -------
     DataFrame, index = cluster id
         Columns as ``SpikeSortingLoader.merge_clusters`` (ibllib) gives them.
-
-    Raises
-    ------
-    DatasetInvalid
-        A cluster's channel does not exist.
     """
     merged: dict[str, Any] = {str(name): clusters[name].to_numpy() for name in clusters.columns}
     if metrics is not None and len(metrics) == len(clusters):
         merged |= {str(name): metrics[name].to_numpy() for name in metrics.columns}
     if "channels" in clusters and len(channels):
         rows = clusters["channels"].to_numpy()
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(channels)):
-            raise DatasetInvalid(
-                f"clusters.channels goes from {rows.min()} to {rows.max()} and there are {len(channels)} channels",
-                [],
-                "The files are of different sortings; choose another revision, or fetch them again",
-            )
         merged |= {str(name): channels[name].to_numpy()[rows] for name in channels.columns}
     return pd.DataFrame(merged, index=pd.RangeIndex(len(clusters), name="cluster"))
 
@@ -178,7 +202,7 @@ def depths_from_clusters(spikes: Spikes, depths_um: npt.NDArray[np.float64]) -> 
 def _column(dataset: DatasetRef) -> npt.NDArray[Any]:
     assert dataset.path is not None
     column = read_array(dataset.path)
-    if column.ndim != 1:
+    if column.ndim != 1 and dataset.attribute in ("channels", "depths"):
         what = f"{dataset.name} should be one column, and is of shape {column.shape}"
         raise DatasetInvalid(what, [dataset.path], "Fetch or export it again")
     if dataset.attribute == "channels":
@@ -200,5 +224,5 @@ def _check_lengths(found: dict[str, npt.NDArray[Any]], files: dict[str, DatasetR
             raise DatasetInvalid(
                 f"clusters.{reference} has {n} rows and clusters.{name} has {len(column)}",
                 paths,
-                "The files are of different sortings or revisions; choose another revision, or fetch them again",
+                _OTHER_SORTING,
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard.sources.demo_channels import Channels
-from dashboard.sources.demo_kernels import SAMPLING_HZ, chunk_bounds, order_chunk, session_times
+from dashboard.sources.demo_kernels import SAMPLING_HZ, chunk_bounds, order_chunk
 from dashboard.sources.demo_motion import Motion
 from dashboard.sources.demo_spikes import Trains, run_tasks
 
@@ -33,7 +33,7 @@ SPIKE_DTYPES: dict[str, type[np.generic]] = {
     "samples": np.int64,
     "templates": np.uint16,
 }
-"""Attributes of the spikes object, with the dtypes of real files."""
+"""Attributes of the spikes object, with the dtypes of real files, in the order `order_chunk` fills them."""
 
 
 class ArrayFile:
@@ -129,20 +129,10 @@ def _write_chunk(
     passing: _Passing,
 ) -> None:
     n = int((stop - first).sum())
-    source, cluster = np.empty(n, np.int64), np.empty(n, np.int32)
-    tally = np.zeros(int(CHUNK_S * SAMPLING_HZ) + 1, np.int32)
-    order_chunk(trains.samples, first, stop, edge, tally, source, cluster)
-    samples = trains.samples[source]
-    times = np.empty(n)
-    session_times(samples, times)
-    columns: dict[str, npt.NDArray[Any]] = {
-        "times": times,
-        "clusters": cluster,
-        "amps": trains.amps_v[source],
-        "depths": trains.depths_um[source],
-        "samples": samples,
-        "templates": cluster,
-    }
+    columns: dict[str, npt.NDArray[Any]] = {name: np.empty(n, dtype) for name, dtype in SPIKE_DTYPES.items()}
+    order_chunk(
+        trains.samples, trains.amps_v, trains.depths_um, first, stop, edge, int(CHUNK_S * SAMPLING_HZ), *columns.values()
+    )
     for name, values in columns.items():
         files[name].put(at, values)
     passing.put(number, columns)
@@ -151,12 +141,13 @@ def _write_chunk(
 class _Passing:
     """The table of the good units' spikes; chunks come in any order and are written in theirs."""
 
-    SCHEMA = pa.schema([("times", pa.float64()), ("clusters", pa.uint32()), ("depths", pa.float32()), ("amps", pa.float32())])
+    DTYPES: ClassVar = {"times": np.float64, "clusters": np.uint32, "depths": np.float32, "amps": np.float32}
     ROWS = 1_000_000
 
     def __init__(self, path: Path, good: npt.NDArray[np.bool_]) -> None:
         self._good = good
-        self._writer = pq.ParquetWriter(path, self.SCHEMA, compression="snappy")
+        schema = pa.schema([(name, pa.from_numpy_dtype(dtype)) for name, dtype in self.DTYPES.items()])
+        self._writer = pq.ParquetWriter(path, schema, compression="snappy")
         self._lock = threading.Lock()
         self._early: dict[int, pa.Table] = {}
         self._next = 0
@@ -171,7 +162,8 @@ class _Passing:
 
     def put(self, number: int, columns: dict[str, npt.NDArray[Any]]) -> None:
         keep = self._good[columns["clusters"]]
-        table = pa.table({name: columns[name][keep] for name in self.SCHEMA.names}).cast(self.SCHEMA)
+        rows = {name: columns[name][keep].astype(dtype, copy=False) for name, dtype in self.DTYPES.items()}
+        table = pa.table(rows)
         with self._lock:
             self._early[number] = table
             while self._next in self._early:

@@ -19,6 +19,8 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+UInt32 = npt.NDArray[np.uint32]
+UInt16 = npt.NDArray[np.uint16]
 
 
 def _probe() -> int:
@@ -40,6 +42,11 @@ CAN_CACHE = _can_cache()
 def kernel(function: Function) -> Function:
     """Compile on first call, to code that releases the GIL."""
     return cast(Function, numba.njit(nogil=True, cache=CAN_CACHE)(function))
+
+
+def inlined(function: Function) -> Function:
+    """Compile a helper of kernels, which LLVM inlines."""
+    return cast(Function, numba.njit(cache=CAN_CACHE)(function))
 
 
 @kernel
@@ -77,19 +84,27 @@ def add_responses(gain: Float32, times_s: Float64, weights: Float64, shape: Floa
 
 @kernel
 def renewal_train(
-    rate_hz: Float64, refractory_s: float, burst: float, end_s: float, waits: Float64, chances: Float32, out: Int32
+    relative: Float64,
+    scale_hz: float,
+    refractory_s: float,
+    burst: float,
+    end_s: float,
+    waits: Float64,
+    chances: Float32,
+    out: Int32,
 ) -> int:
     """Draw a spike train with a rate that changes, a dead time after each spike, and bursts.
 
     Each spike waits, in units of the integrated rate, for one of the exponential `waits` (a Poisson
-    process with dead time); `chances` decide on bursts, whose intervals are 2.6 - 7 ms.
+    process with dead time); `chances` decide on bursts, whose intervals are 2.6 - 7 ms. The rate aimed
+    for in a bin is ``relative * scale_hz``.
 
     Returns
     -------
     int
         Number of spikes written to `out` (samples), or -1 where the draws did not last.
     """
-    n_bins = rate_hz.size
+    n_bins = relative.size
     count = 0
     now = 0.0
     k = 0
@@ -101,10 +116,13 @@ def renewal_train(
         else:
             wait = waits[draw]
             while k < n_bins:
+                rate = relative[k] * scale_hz
+                # Dead time d after each spike lowers a rate r to r / (1 + r d): this is the inverse.
+                rate /= 1.0 - min(rate * refractory_s, 0.8)
                 edge = (k + 1) * BIN_S
-                room = rate_hz[k] * (edge - now)
+                room = rate * (edge - now)
                 if wait < room:
-                    now += wait / rate_hz[k]
+                    now += wait / rate
                     break
                 wait -= room
                 now = edge
@@ -117,6 +135,19 @@ def renewal_train(
         now += refractory_s
         k = min(int(now / BIN_S), n_bins)
     return -1
+
+
+@kernel
+def thin_train(train: Int32, dropped: Int64, out: Int32) -> None:
+    """Copy a train without the spikes at the sorted positions `dropped`."""
+    d = 0
+    at = 0
+    for i in range(train.size):
+        if d < dropped.size and dropped[d] == i:
+            d += 1
+        elif at < out.size:
+            out[at] = train[i]
+            at += 1
 
 
 @kernel
@@ -182,34 +213,58 @@ def chunk_bounds(samples: Int32, offsets: Int64, edges: Int64, bounds: Int64) ->
             bounds[u, c] = at
 
 
-@kernel
-def order_chunk(samples: Int32, starts: Int64, stops: Int64, first: int, tally: Int32, source: Int64, unit: Int32) -> int:
-    """Order one chunk's spikes by time: a counting sort by sample, ties by unit.
-
-    `tally` has one entry per sample of the chunk and one more, all zero, and is zero again
-    afterwards. Fills `source` (position in the array ordered by unit) and `unit`; returns how many.
-    """
-    for u in range(starts.size):
-        for i in range(starts[u], stops[u]):
-            tally[samples[i] - first + 1] += 1
-    for s in range(1, tally.size):
-        tally[s] += tally[s - 1]
-    total = tally[tally.size - 1]
-    for u in range(starts.size):
-        for i in range(starts[u], stops[u]):
-            at = tally[samples[i] - first]
-            tally[samples[i] - first] += 1
-            source[at] = i
-            unit[at] = u
-    tally[:] = 0
-    return int(total)
+@inlined
+def session_time(sample: int) -> float:
+    """Convert a sample of the probe to seconds of the session: its clock runs fast by 4 ppm, 12 ms late."""
+    return sample / SAMPLING_HZ * 0.999996 + 0.012
 
 
 @kernel
 def session_times(samples: Int32, out: Float64) -> None:
-    """Convert samples of the probe to seconds of the session: its clock runs fast by 4 ppm, 12 ms late."""
+    """Convert samples of the probe to seconds of the session."""
     for i in range(samples.size):
-        out[i] = samples[i] / SAMPLING_HZ * 0.999996 + 0.012
+        out[i] = session_time(samples[i])
+
+
+@kernel
+def order_chunk(
+    samples: Int32,
+    amps_v: Float32,
+    depths_um: Float32,
+    starts: Int64,
+    stops: Int64,
+    first: int,
+    n_samples: int,
+    times: Float64,
+    clusters: UInt32,
+    amps: Float64,
+    depths: Float64,
+    out_samples: Int64,
+    templates: UInt16,
+) -> None:
+    """Fill the columns of one chunk of `n_samples` in the order of time, ties by cluster: a counting sort.
+
+    ``starts[u]:stops[u]`` are cluster `u`'s spikes of the chunk in the arrays ordered by cluster; the
+    outputs have room for exactly all of them.
+    """
+    tally = np.zeros(n_samples + 1, dtype=np.int32)
+    for u in range(starts.size):
+        for i in range(starts[u], stops[u]):
+            tally[samples[i] - first + 1] += 1
+    for s in range(1, n_samples + 1):
+        tally[s] += tally[s - 1]
+    for u in range(starts.size):
+        for i in range(starts[u], stops[u]):
+            s = samples[i]
+            at = tally[s - first]
+            tally[s - first] += 1
+            times[at] = session_time(s)
+            clusters[at] = u
+            amps[at] = amps_v[i]
+            depths[at] = depths_um[i]
+            out_samples[at] = s
+            templates[at] = u
+
 
 
 @kernel

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.interpolate import CubicSpline
 
 BATCH_S = 65_600 / 30_000
 """Pykilosort's batch: one row of ``drift.um`` each."""
@@ -14,6 +15,8 @@ STEP_AT = 0.62
 """When, as a fraction of the session, the animal shifts and everything moves together."""
 STEP_UM = (21.0, 11.0)
 """That step at the tip and at the surface."""
+MISSED_UM = 4.5
+"""Standard deviation, at the tip, of slow motion that the sorter did not see."""
 GRID_S = 1.0
 
 Array = npt.NDArray[np.float64]
@@ -85,5 +88,10 @@ def make_motion(duration_s: float, rng: np.random.Generator) -> Motion:
         removed[:, column] = np.interp(times + BATCH_S / 2, seconds, estimate)
     removed += rng.normal(0.0, 0.35, removed.shape)
     shiver = rng.normal(0.0, 1.0, (seconds.size, 1)) * np.interp(up, [0, 1], [1.1, 1.6])[None, :]
-    residual = 0.14 * true + 0.7 * step + shiver
+    # What it missed of the slow motion wanders by itself, more at the tip than at the surface.
+    knots = rng.normal(0.0, 1.0, (max(6, int(duration_s / 140)), 2))
+    rows = np.linspace(0, len(knots) - 1, seconds.size)
+    slow = np.stack([CubicSpline(np.arange(len(knots)), knots[:, side])(rows) for side in (0, 1)], axis=1)
+    missed = MISSED_UM * (slow[:, :1] * scale + 0.5 * slow[:, 1:] * up[None, :])
+    residual = 0.14 * true + missed + 0.7 * step + shiver
     return Motion(times, depths, removed, residual - residual[: max(5, seconds.size // 50)].mean(axis=0))

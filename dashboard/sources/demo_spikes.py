@@ -23,6 +23,7 @@ from dashboard.sources.demo_kernels import (
     place_spikes,
     renewal_train,
     shape_rate,
+    thin_train,
 )
 from dashboard.sources.demo_motion import Motion
 from dashboard.sources.demo_units import Response, Size, Unit
@@ -155,10 +156,10 @@ def make_tracks(duration_s: float, behaviour: Behaviour, rng: np.random.Generato
     seconds = np.arange(n) * BIN_S
     common = 0.11 * _wander(n, 60.0, rng) + 0.07 * _wander(n, 3.0, rng)
     stripes = np.zeros(n)
-    n_bursts = max(2, round(duration_s / 38))
+    n_bursts = max(2, round(duration_s / 14))
     for start in rng.uniform(0, duration_s, n_bursts):
         width = float(np.exp(rng.normal(np.log(0.09), 0.5)))
-        _bump(stripes, start, width, float(rng.uniform(0.8, 2.6)))
+        _bump(stripes, start, width, float(rng.uniform(0.4, 1.0) ** 3 * 3.2))
     for start in rng.uniform(0, duration_s, max(1, round(duration_s / 240))):  # bouts of movement
         _bump(stripes, start, float(rng.uniform(1.5, 6.0)), float(rng.uniform(0.25, 0.6)))
     for start in rng.uniform(0, duration_s, max(1, round(duration_s / 300))):  # short silences
@@ -286,26 +287,22 @@ def _train(
         return np.empty(0, np.int32)
     total = float(relative.sum()) * BIN_S
     surplus = 1.02
-    end_s = duration_s - 0.1
     while True:
-        rate = relative * (surplus * n * (1 - burst) / total)
-        # Dead time after each spike lowers a rate r to r / (1 + r d): asked for is the inverse.
-        rate /= 1 - np.minimum(rate * refractory_s, 0.8)
         wanted = surplus * n
         room = int(wanted + 8 * np.sqrt(wanted) + 64)
-        out = np.empty(room, np.int32)
+        drawn = np.empty(room, np.int32)
         waits = rng.standard_exponential(room)
-        found = renewal_train(rate, refractory_s, burst, end_s, waits, rng.random(room, dtype=np.float32), out)
-        if found < 0:
-            # More than eight standard deviations too many (bursts add up): the draws must not end the session.
-            surplus *= 0.98
-            continue
+        chances = rng.random(room, dtype=np.float32)
+        scale_hz = wanted * (1 - burst) / total
+        found = renewal_train(relative, scale_hz, refractory_s, burst, duration_s - 0.1, waits, chances, drawn)
         if found >= n:
             break
-        surplus = surplus * 1.03 + 6 / np.sqrt(n)
-    if found == n:
-        return out[:n]
-    keep = np.ones(found, dtype=bool)
-    keep[rng.choice(found, found - n, replace=False, shuffle=False)] = False
-    return out[:found][keep]
-
+        if found < 0:
+            # Bursts vary more than single spikes: the draws ended before the session did.
+            surplus *= 0.985
+        else:
+            surplus = surplus * 1.03 + 6 / np.sqrt(n)
+    out = np.empty(n, np.int32)
+    dropped = np.sort(rng.choice(found, found - n, replace=False, shuffle=False))
+    thin_train(drawn[:found], dropped, out)
+    return out

@@ -226,7 +226,7 @@ def _depths(n: int, rng: np.random.Generator) -> Array:
     for row, region in enumerate(TRACK):
         if region.layer is None:
             continue
-        inside = np.flatnonzero((rows == row) & (rng.random(n) < 0.8))
+        inside = np.flatnonzero((rows == row) & (rng.random(n) < 0.72))
         centre = tops[row] - region.height_um * (1 - region.layer[0])
         packed = rng.normal(centre, region.layer[1], inside.size)
         depths[inside] = np.clip(packed, tops[row] - region.height_um + 1, tops[row] - 1)

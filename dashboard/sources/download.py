@@ -31,7 +31,7 @@ from dashboard.sources.transport import Sockets, Transport
 log = logging.getLogger(__name__)
 
 #: Fetched in this order, everything else after them: a raster needs times and depths, and no more.
-FIRST = ("spikes.times", "spikes.depths", "spikes.clusters", "spikes.amps", "clusters.channels", "channels.localCoordinates")
+FIRST = ("spikes.times", "spikes.depths", "spikes.clusters", "spikes.amps")
 
 # Four connections fill the lines of most labs; the public server asks for no more.
 WORKERS = 4
@@ -57,7 +57,9 @@ class PartialCallback(Protocol):
     its final name by the time it is opened. Called from worker threads; must be quick and must not raise.
     """
 
-    def __call__(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None: ...
+    def __call__(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
+        """Take the news of `n_bytes` in all."""
+        ...
 
 
 def ignore_partial(dataset: DatasetRef, part: Path, n_bytes: int) -> None:
@@ -94,7 +96,7 @@ class Fetched(dict[str, Path]):
         self.failures: dict[str, DownloadFailed] = {}
 
 
-class _Transient(Exception):  # noqa: N818
+class _Transient(Exception):
     """An attempt failed in a way that may pass."""
 
     def __init__(self, why: str, retry_after: float = 0.0, unreachable: bool = False) -> None:
@@ -174,7 +176,7 @@ class Downloader:
         ----------
         items : sequence of Item
         progress : callable
-            Told about each file by its name and about all of them as `protocol.ALL_FILES`, in bytes.
+            Told about each file by its name and about all of them as `meter.ALL_FILES`, in bytes.
         cancel : threading.Event or None
         on_partial : callable
 
@@ -204,9 +206,8 @@ class Downloader:
         _check_space(wanted)
         started = time.perf_counter()
         self._run(sorted(wanted, key=_priority), fetched, progress, cancel or threading.Event(), on_partial)
-        log.info(
-            "fetched %d of %d files in %.1f s", len(wanted) - len(fetched.failures), len(wanted), time.perf_counter() - started
-        )
+        seconds = time.perf_counter() - started
+        log.info("fetched %d of %d files in %.1f s", len(wanted) - len(fetched.failures), len(wanted), seconds)
         return fetched
 
     def _run(
@@ -377,9 +378,9 @@ class Downloader:
         expected = part.length + int(length) if length.isdigit() else item.dataset.size
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
         if expected is None and part.md5 is None and not chunked:
-            raise DownloadFailed(
-                item.dataset.relative_path, "neither the database nor the server say how long it is", "Ask the data managers"
-            )
+            # the end of the connection would pass for the end of the file
+            why = "neither the database nor the server says how long it is"
+            raise DownloadFailed(item.dataset.relative_path, why, "Ask the data managers")
         while True:
             try:
                 block = response.raw.read1(_BLOCK)

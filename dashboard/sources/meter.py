@@ -90,7 +90,7 @@ class Meter:
         history.append((now, new))
         while len(history) > 2 and now - history[0][0] > WINDOW_S:
             history.popleft()
-        (then, before), seconds = history[0], now - history[0][0]
+        then, before = history[0]
+        seconds = now - then
         self._reported[key] = now
-        del then
         return Progress(key, float(done), float(total), "B", (new - before) / seconds if seconds > 0 else 0.0)

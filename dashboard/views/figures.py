@@ -86,9 +86,7 @@ def navigable(
     reset += "y_range.setv({start: y_limits.start, end: y_limits.end});" if only != "x" else ""
     plot.js_on_event(
         DoubleTap,
-        CustomJS(
-            args={"x_range": x_range, "y_range": y_range, "x_limits": x_limits, "y_limits": y_limits}, code=reset
-        ),
+        CustomJS(args={"x_range": x_range, "y_range": y_range, "x_limits": x_limits, "y_limits": y_limits}, code=reset),
     )
     return plot
 

@@ -125,9 +125,7 @@ class HeatmapView:
         self.pan, self.box_zoom = PanTool(), BoxZoomTool()
         self.figure.add_tools(self.pan, self.box_zoom)
         self.figure.toolbar.active_drag = self.pan
-        self._loop: RenderLoop[HeatmapRequest, HeatmapPicture] = RenderLoop(
-            document, pool, render, self._apply, failed
-        )
+        self._loop: RenderLoop[HeatmapRequest, HeatmapPicture] = RenderLoop(document, pool, render, self._apply, failed)
         state.param.watch(self._request, ["time_range", "depth_range", "time_bin_s", "depth_bin_um", "show"])
         state.param.watch(self._recolour, ["cmap", "dark"])
         state.param.watch(self._change_mode, "mode")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.plotting import figure
 
-from dashboard.views.figures import asset
+from dashboard.views.figures import LEFT_BORDER_PX, asset
 from dashboard.views.state import ViewState
 
 STRIP_PX = 62
@@ -18,9 +19,16 @@ RAIL_PX = 280
 AXIS_PX = 42
 """Height of a time axis with its label; kept free in every figure of a row, so frames line up."""
 
+_TYPOGRAPHY = {"button": {"textTransform": "none"}}
 THEME = {
-    "light": {"palette": {"primary": {"main": "#3949ab"}, "background": {"default": "#fafafa", "paper": "#ffffff"}}},
-    "dark": {"palette": {"primary": {"main": "#9fa8da"}, "background": {"default": "#121212", "paper": "#1b1b1f"}}},
+    "light": {
+        "typography": _TYPOGRAPHY,
+        "palette": {"primary": {"main": "#3949ab"}, "background": {"default": "#fafafa", "paper": "#ffffff"}},
+    },
+    "dark": {
+        "typography": _TYPOGRAPHY,
+        "palette": {"primary": {"main": "#9fa8da"}, "background": {"default": "#121212", "paper": "#1b1b1f"}},
+    },
 }
 
 HEADER_PX = 48
@@ -64,11 +72,9 @@ class Centre:
             variant="outlined",
             margin=(4, 8),
         )
-        self.colour_bar = pn.pane.HTML("", css_classes=["colour-bar"], stylesheets=css, margin=(6, 8), height=24)
-        self.heatmap_bar = pn.pane.HTML(
-            "", css_classes=["colour-bar"], stylesheets=css, margin=(0, 8, 0, 66), height=20, align="center"
-        )
-        self.readout = pn.pane.HTML("", css_classes=["readout"], stylesheets=css, margin=(0, 8), height=20)
+        self.colour_bar = pn.pane.HTML("", stylesheets=css, margin=(11, 8), height=20, align="end")
+        self.heatmap_bar = pn.pane.HTML("", stylesheets=css, margin=(0, 8, 0, LEFT_BORDER_PX), height=20)
+        self.readout = pn.pane.HTML("", stylesheets=css, margin=(0, 8), height=24)
         self.status = pn.pane.HTML(
             '<div class="status-line" role="status" aria-live="polite"></div>',
             stylesheets=css,
@@ -112,6 +118,8 @@ class Centre:
             margin=0,
             styles={"min-width": "0", "overflow": "hidden"},
         )
+        for name in ("raster", "strip", "profile", "heatmap", "heatmap_strip"):
+            figures[name].min_border_bottom = AXIS_PX
         state.param.watch(self._arrange, "show")
         self._arrange()
 
@@ -126,40 +134,61 @@ class Centre:
         self._drift.visible = is_there
 
     def _arrange(self, *events: object) -> None:
-        """Give the row at the bottom the time axis, and every figure of a row the same borders."""
         show = self._state.show
         self._raster.visible = show != "heatmap"
         self._heatmap.visible = self._heatmap_bar.visible = show != "raster"
-        has_axis = {"raster": show == "raster", "heatmap": True}
-        for row, names in {
-            "raster": ("raster", "strip", "profile"),
-            "heatmap": ("heatmap", "heatmap_strip"),
-        }.items():
-            self._figures[row].xaxis.visible = has_axis[row]
-            border = AXIS_PX if has_axis[row] or row == "raster" else 6
-            for name in names:
-                self._figures[name].min_border_bottom = border
 
 
 class Cover:
-    """What lies over the centre while there is nothing to see: empty, loading, error."""
+    """What stands in for the centre, or over it, while there is nothing to see yet.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    open_demo : callable (event) -> None
+    """
+
+    def __init__(self, open_demo: Callable[[Any], None]) -> None:
         css = [asset("page.css")]
         self.progress = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", margin=(8, 16))
-        self.stage = pn.pane.HTML("", stylesheets=css, css_classes=["stage"], margin=(0, 16))
+        self.stage = pn.pane.HTML("", stylesheets=css, margin=(0, 16), sizing_mode="stretch_width")
         self.cancel = pmui.Button(label="Cancel", variant="outlined", size="small", margin=(8, 16))
         self.loading = pmui.Paper(
-            self.stage, self.progress, self.cancel, elevation=4, width=460, margin=0, visible=False
+            self.stage,
+            self.progress,
+            self.cancel,
+            elevation=6,
+            width=460,
+            margin=0,
+            visible=False,
+            styles={"position": "absolute", "left": "calc(50% - 230px)", "top": "30%", "z-index": "20"},
         )
         self.alert = pmui.Alert(
             title="", severity="error", closeable=True, visible=False, sizing_mode="stretch_width", margin=(4, 8)
         )
+        self.paste = pmui.TextInput(
+            label="Insertion",
+            placeholder="pid, eid/probe, subject/date/number/probe",
+            sizing_mode="stretch_width",
+            margin=(8, 0),
+        )
+        demo = pmui.Button(label="Open the demo insertion", variant="contained", margin=(8, 0))
+        demo.on_click(open_demo)
+        self.empty = pn.Column(
+            pn.pane.HTML(
+                '<div class="empty"><h2>Open an insertion</h2><p>Paste a pid, an eid and probe, or a session path, '
+                "or pick one on the left.</p></div>",
+                stylesheets=css,
+                margin=0,
+                sizing_mode="stretch_width",
+            ),
+            self.paste,
+            demo,
+            width=520,
+            margin=(120, 0, 0, 120),
+        )
 
 
-def page(
-    rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, title: str = "Spike dashboard"
-) -> pmui.Page:
+def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, title: str = "Spike dashboard") -> Any:
     """Return the page itself."""
     return pmui.Page(
         title=title,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from bokeh.document import Document
-from bokeh.models import BasicTicker, ColumnDataSource, Range1d, RangeTool
+from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, Range1d, RangeTool
 
 from dashboard.compute.rates import depth_profile, population_rate
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import Drift, Trials
 from dashboard.views.axes import Axes
-from dashboard.views.figures import navigable, plain, time_ticks
+from dashboard.views.figures import navigable, plain
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
@@ -34,14 +34,20 @@ class OverviewView:
     def __init__(self, axes: Axes) -> None:
         self.figure = plain(x_range=axes.time_limits, y_range=Range1d(0, 1), name="overview")
         self.figure.update(min_border_bottom=16, min_border_top=2)
-        self.figure.xaxis.formatter = time_ticks()
+        self.figure.xaxis.formatter = CustomJSTickFormatter(code="return tick.toLocaleString('en-US') + ' s'")
         self.figure.yaxis.ticker = []
         self.figure.yaxis.axis_label = "kHz"
         self.rate = ColumnDataSource({"time": [], "rate": []})
         self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
         self.passive = ColumnDataSource({"start": [], "end": []})
         self.figure.quad(
-            left="start", right="end", bottom=0, top=1e9, source=self.passive, fill_color="#9e9e9e", fill_alpha=0.2,
+            left="start",
+            right="end",
+            bottom=0,
+            top=1e9,
+            source=self.passive,
+            fill_color="#9e9e9e",
+            fill_alpha=0.2,
             line_color=None,
         )
         self.figure.varea(x="time", y1=0, y2="rate", source=self.rate, fill_color=LINE, fill_alpha=0.55)

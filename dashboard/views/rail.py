@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 
 from dashboard.model.references import InsertionRef
 from dashboard.model.sorting import SpikeSorting
+from dashboard.views.figures import asset
 from dashboard.views.state import ViewState
 
 COLOUR_WORDS = {
@@ -83,7 +84,7 @@ class Rail:
             label="Region names",
             **_FIELD,
         )
-        self.notes = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 12))
+        self.notes = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(4, 12))
         self.search.param.watch(self._searched, "value")
         self.sorter.param.watch(self._picked, "value")
         self.revision.param.watch(self._picked, "value")

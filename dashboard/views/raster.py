@@ -91,21 +91,23 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     """Draw a request; pure apart from the clock."""
     started = time.perf_counter()
     scene, columns = request.scene, request.scene.columns
-    window = {"time_range": request.time_range, "depth_range": request.depth_range}
     kind = request.color
     counted = aggregate(
         columns,
-        **window,
-        width=request.width,
-        height=request.height,
-        kind=kind,
+        request.time_range,
+        request.depth_range,
+        request.width,
+        request.height,
+        kind,
         clusters=scene.mask,
         amp_range_uv=scene.amp_range_uv,
         categories=scene.categories(kind),
         snap=True,
         cancel=cancel,
     )
-    n_in_view = count_in(columns, **window, clusters=scene.mask, amp_range_uv=scene.amp_range_uv)
+    n_in_view = count_in(
+        columns, request.time_range, request.depth_range, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
+    )
     levels, rgba = None, None
     limits = request.limits or (shading.default_limits(counted) if request.is_auto else scene.limits(kind))
     spread = shading.needs_spread(counted)
@@ -128,6 +130,7 @@ def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.g
         clusters=scene.mask,
         amp_range_uv=scene.amp_range_uv,
     )
+    assert rows is not None, "no limit was given"
     clusters = np.asarray(columns.clusters[rows]).astype(np.int32)
     amplitudes = scene.amplitude_texts(rows)
     return {
@@ -202,9 +205,7 @@ class RasterView:
         self.figure.xaxis.formatter = time_ticks()
         self._make_renderers()
         self._make_tools()
-        self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(
-            document, pool, render, self._apply, failed
-        )
+        self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(document, pool, render, self._apply, failed)
         state.param.watch(self._request, ["time_range", "depth_range", "color", "scale", "limits", "selected"])
         state.param.watch(self._recolour, ["cmap", "dark"])
         self.figure.on_change("inner_width", self._resized)

@@ -158,9 +158,7 @@ class Scene:
         unit = " µV" if self.sorting.amps_are_volts else " a.u."
         return [f"{value:.1f}{unit}" for value in self.columns.amps_uv[rows]]
 
-    def mark_colours(
-        self, clusters: npt.NDArray[np.integer], kind: str, selected: tuple[int, ...]
-    ) -> list[str]:
+    def mark_colours(self, clusters: npt.NDArray[np.integer], kind: str, selected: tuple[int, ...]) -> list[str]:
         """Return the colour of single marks: by category, by selection, else the ink of the theme."""
         if selected:
             chosen = dict(zip(selected, map(shading.hex_colour, shading.selection_colours(len(selected))), strict=True))

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
 from dashboard.model.references import Histology
 from dashboard.views.axes import Axes
 from dashboard.views.figures import navigable
-from dashboard.views.scene import brain_regions, region_names
+from dashboard.views.scene import UNKNOWN, brain_regions, region_names
 from dashboard.views.shading import hex_colour
 
 UNLABELLED = ("void", "root")
 LEAST_LABELLED_UM = 150.0
 """Shorter spans carry no label; the convention of the alignment GUI."""
 
-NO_REGION = "#9e9e9e"
+NO_REGION = "#9e9e9e44"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,12 @@ def region_spans(channels: pd.DataFrame, level: str) -> list[RegionSpan]:
     depths, first = np.unique(rows["axial_um"].to_numpy(dtype=np.float64), return_index=True)
     acronyms = region_names(rows["atlas_id"].to_numpy(dtype=np.int64)[first], level)
     changes = np.flatnonzero(acronyms[1:] != acronyms[:-1]) + 1
-    starts, stops = np.r_[0, changes], np.r_[changes, len(acronyms)]
+    starts = np.r_[0, changes]
     pitch = float(np.median(np.diff(depths))) if len(depths) > 1 else 20.0
     edges = np.r_[depths[0] - pitch / 2, (depths[changes - 1] + depths[changes]) / 2, depths[-1] + pitch / 2]
     regions = brain_regions()
     spans = []
-    for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        assert stop > start
+    for index, start in enumerate(starts):
         position = regions.acronym2index(acronyms[start])[1][0][0]
         spans.append(
             RegionSpan(
@@ -81,11 +80,7 @@ class StripView:
 
     def __init__(self, axes: Axes) -> None:
         self._axes = axes
-        from bokeh.models import Range1d
-
-        self.figure = navigable(
-            Range1d(0, 1), axes.depth, axes.time_limits, axes.depth_limits, only="y", name="strip"
-        )
+        self.figure = navigable(Range1d(0, 1), axes.depth, axes.time_limits, axes.depth_limits, only="y", name="strip")
         self.figure.update(min_border_left=2, min_border_right=2)
         self.figure.xaxis.visible = False
         self.figure.yaxis.visible = False
@@ -117,7 +112,7 @@ class StripView:
         spans = region_spans(channels, level)
         if not spans:
             low, high = self._axes.depth_limits.start, self._axes.depth_limits.end
-            spans = [RegionSpan(low, high, "no histology", "brain locations are not known", NO_REGION)]
+            spans = [RegionSpan(low, high, UNKNOWN, "brain locations are not known", NO_REGION)]
         self.spans.data = {
             "bottom": [span.bottom_um for span in spans],
             "top": [span.top_um for span in spans],
@@ -126,11 +121,13 @@ class StripView:
             "name": [span.name for span in spans],
             "colour": [span.colour for span in spans],
             "label": [_label(span) for span in spans],
-            "ink": [label_ink(span.colour) for span in spans],
+            "ink": ["#808080" if span.colour == NO_REGION else label_ink(span.colour) for span in spans],
         }
 
 
 def _label(span: RegionSpan) -> str:
-    if span.acronym in UNLABELLED or span.top_um - span.bottom_um < LEAST_LABELLED_UM or span.colour == NO_REGION:
+    if span.colour == NO_REGION:
+        return "no\nbrain\nlocations"
+    if span.acronym in UNLABELLED or span.top_um - span.bottom_um < LEAST_LABELLED_UM:
         return ""
     return span.acronym

@@ -9,6 +9,7 @@ import pandas as pd
 import panel as pn
 
 from dashboard.model.sorting import SpikeSorting
+from dashboard.views.figures import asset
 from dashboard.views.scene import Scene, region_names
 from dashboard.views.state import ViewState
 
@@ -78,7 +79,7 @@ class ClusterTable:
                 "label": "Share of the three IBL tests that pass; 1 is an IBL good unit",
                 "drift": "Summed depth change per hour; grows with the number of spikes",
             },
-            css_classes=["cluster-table"],
+            stylesheets=[asset("table.css")],
         )
         self.widget.param.watch(self._picked, "selection")
         state.param.watch(self._selected, "selected")
@@ -122,7 +123,7 @@ def _formatters(table: pd.DataFrame) -> dict[str, Any]:
 
     whole = {"depths", "axial_um", "lateral_um"}
     formats: dict[str, Any] = {}
-    for name in table:
+    for name in map(str, table.columns):
         if pd.api.types.is_integer_dtype(table[name]) or name in whole:
             formats[name] = NumberFormatter(format="0,0" if name != "cluster_id" else "0", nan_format="–")
         elif pd.api.types.is_float_dtype(table[name]):

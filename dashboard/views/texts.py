@@ -22,13 +22,19 @@ HISTOLOGY_WORDS = {
 
 
 def header(sorting: SpikeSorting) -> str:
-    """Return what is open: subject, date, number, probe, sorter and revision."""
+    """Return what is open: subject, date, number, probe, sorter, revision, histology state."""
     insertion = sorting.ref.insertion
     sorter = sorting.ref.sorter.value or "base"
     revision = sorting.ref.revision.value or "original"
     where = f"{insertion.subject} {insertion.date}/{insertion.number:03d} {insertion.probe}"
+    word, meaning = HISTOLOGY_WORDS[sorting.histology]
+    state = "" if sorting.histology.is_final else " draft"
+    badge = f'<span class="badge{state}" title="{escape(meaning)}">histology: {escape(word)}</span>'
     pid = f'<span class="dim" title="insertion id">{escape(insertion.pid)}</span>' if insertion.pid else ""
-    return f"<b>{escape(where)}</b><span>{escape(sorter)}</span><span>{escape(revision)}</span>{pid}"
+    return (
+        f'<div class="header"><b>{escape(where)}</b><span title="sorter">{escape(sorter)}</span>'
+        f'<span title="revision">{escape(revision)}</span>{badge}{pid}</div>'
+    )
 
 
 def spike_counts(scene: Scene) -> str:
@@ -59,6 +65,11 @@ def status(scene: Scene, picture: RasterPicture | None) -> str:
 
 def colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
     """Return the raster's colour bar or legend as HTML."""
+    inside = _colour_bar(state, scene, picture, palette)
+    return f'<div class="bar-row">{inside}</div>'
+
+
+def _colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
     if picture.marks is not None and state.color not in ("region", "label"):
         return '<span class="title">each mark is one spike</span>'
     if picture.levels is None:
@@ -92,9 +103,9 @@ def heatmap_bar(scene: Scene, picture: HeatmapPicture, state: ViewState, palette
         merged = f", mean over {drawn} × {state.depth_bin_um * picture.merged[1]:.3g} µm"
     title = f"Hz per {duration_text(state.time_bin_s)} × {state.depth_bin_um:.3g} µm bin{merged}"
     return (
-        f'<span class="title">{escape(title)}</span><span>{picture.levels.low:.3g}</span>'
+        f'<div class="bar-row"><span class="title">{escape(title)}</span><span>{picture.levels.low:.3g}</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
-        f"<span>{picture.levels.high:.3g}</span>"
+        f"<span>{picture.levels.high:.3g}</span></div>"
     )
 
 
@@ -110,8 +121,6 @@ def notes(sorting: SpikeSorting) -> str:
         names = ", ".join(sorted(revision or "original" for revision in revisions))
         lines.append(f"Files of several revisions: {names}.")
     items = "".join(f"<li>{escape(line)}</li>" for line in lines if line)
-    missing = "".join(
-        f"<li><b>{escape(item.dataset)}</b> {escape(item.reason)}</li>" for item in sorting.missing
-    )
+    missing = "".join(f"<li><b>{escape(item.dataset)}</b> {escape(item.reason)}</li>" for item in sorting.missing)
     absent = f"<details><summary>{len(sorting.missing)} datasets not available</summary><ul>{missing}</ul></details>"
-    return f"<ul>{items}</ul>{absent if missing else ''}"
+    return f'<div class="notes"><ul>{items}</ul>{absent if missing else ""}</div>'

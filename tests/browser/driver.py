@@ -98,7 +98,5 @@ class Visit:
 
 def new_visit(browser: Browser, width: int = 1600, height: int = 1000, *, dark: bool = False) -> Visit:
     """Open a fresh browser context."""
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
-    )
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
     return Visit(context.new_page())

@@ -64,7 +64,8 @@ class Recordings:
                 table.setdefault(row_id, row)
             query = parse_qs(exchange["request"]["query"])
             if endpoint == "channels" and "probe_insertion" in query:
-                self._probe_of.update({row["trajectory_estimate"]: query["probe_insertion"][0] for row in body["results"]})
+                (pid,) = query["probe_insertion"]
+                self._probe_of.update({row["trajectory_estimate"]: pid for row in body["results"]})
             if body["next"] is None and any(name in BY_RECORDED_ANSWER for name in query):
                 self.answers[(endpoint, frozenset((k, v[0]) for k, v in query.items()))] = ids
         elif endpoint == "sessions" and key:

@@ -22,7 +22,7 @@ _UUID_FILTERS = ("session", "id", "probe_insertion", "trajectory_estimate")
 _DJANGO_ROOTS = {"pk", "id", "session", "subject", "name", "json", "datasets", "trajectory_estimate", "collection"}
 
 
-class Answer(Exception):  # noqa: N818  (a way out of the filters, not an error of the tests)
+class Answer(Exception):
     """An answer other than 200."""
 
     def __init__(self, status: int, body: Record | str) -> None:

@@ -121,7 +121,7 @@ class DashboardSession:
         bridge.param.watch(self._key, "key")
         bridge.param.watch(self._measured, "pixel_ratio")
         bridge.param.watch(lambda event: self._visit(links.parse(bridge.visited)), "visit")
-        self.cover.paste.param.watch(lambda event: event.new and self.open(event.new), "value")
+        self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")
         self.cover.cancel.on_click(lambda event: self._cancel_load.set())
 
     # -- opening ---------------------------------------------------------------------------------

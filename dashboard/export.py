@@ -10,8 +10,7 @@ from typing import IO, Any
 import matplotlib as mpl
 
 from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.rasters import Aggregate
-from dashboard.figures import FigureRequest, bar_title, draw_aggregate, draw_figure, lay_out, what_is_shown
+from dashboard.figures import Drawing, FigureRequest, bar_title, draw_figure, prepare, what_is_shown
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
@@ -55,13 +54,12 @@ def render_figure(
     BadRequest
         Something that was asked for does not exist: colour map, aggregate, region level, label.
     """
-    layout = lay_out(request.width, request.height)
-    picture = draw_aggregate(sorting, columns, request, layout)
+    drawing = prepare(sorting, columns, request)
     with _drawing, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
-        figure = draw_figure(sorting, columns, request, layout, picture)
-        figure.savefig(file, format=kind, dpi=layout.dpi, metadata=_metadata(sorting, columns, request, picture, kind))
+        figure = draw_figure(drawing)
+        figure.savefig(file, format=kind, dpi=drawing.layout.dpi, metadata=_metadata(drawing, kind))
 
 
 def write_figure(path: Path, sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest) -> None:
@@ -92,12 +90,10 @@ def write_figure(path: Path, sorting: SpikeSorting, columns: SpikeColumns, reque
         draft.unlink(missing_ok=True)
 
 
-def _metadata(
-    sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest, picture: Aggregate, kind: str
-) -> dict[str, Any]:
+def _metadata(drawing: Drawing, kind: str) -> dict[str, Any]:
     """Return the provenance as the format stores it."""
-    insertion = sorting.ref.insertion
-    shown = what_is_shown(sorting, columns, request, picture).replace("  ·  ", "; ")
+    sorting, insertion = drawing.sorting, drawing.sorting.ref.insertion
+    shown = what_is_shown(drawing).replace("  ·  ", "; ")
     program = f"spike-dashboard {__version__}"
     details = [
         f"insertion {insertion.key}",
@@ -106,7 +102,7 @@ def _metadata(
         f"sorter {sorting.ref.sorter.value or 'base'}",
         f"revision {sorting.ref.revision.value or 'original'}",
         shown,
-        bar_title(picture),
+        bar_title(drawing.picture) if drawing.marks is None else "one mark per spike",
     ]
     description = "; ".join(details)
     if kind == "png":

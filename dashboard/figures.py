@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.probe import RegionSpan, depth_limits, region_spans
+from dashboard.compute.queries import spikes_in
 from dashboard.compute.rasters import Aggregate, aggregate, default_window
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
@@ -29,6 +33,15 @@ BASE_DPI = 125.0
 
 BAR_SHARE = 0.5
 """Height of the colour bar, of that of the raster."""
+
+MARKS_BELOW = 10_000
+"""Spikes up to which each is drawn as a mark: single pixels of a sparse raster cannot be seen in a talk."""
+
+MARK_PT = 1.5
+LABEL_PT = 11.0
+"""Height that the label of a region takes."""
+
+TICK_STEPS = (1, 2, 5, 10)
 
 LEAST_SIZE = (400, 300)
 """Pixels below which the axes have no room left."""
@@ -113,14 +126,39 @@ def lay_out(width: int, height: int) -> Layout:
     )
 
 
-def draw_aggregate(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest, layout: Layout) -> Aggregate:
-    """Return the aggregate of a figure: one bin for each pixel of its raster axes.
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """What a figure shows, computed and not yet drawn.
+
+    Attributes
+    ----------
+    sorting : SpikeSorting
+    columns : SpikeColumns
+    request : FigureRequest
+    layout : Layout
+    picture : Aggregate
+        One bin for each pixel of the raster's axes.
+    marks : tuple of ndarray, shape (n,), float64, or None
+        Times in s and depths in um of the spikes, where so few are in the window that each is a mark.
+    """
+
+    sorting: SpikeSorting
+    columns: SpikeColumns
+    request: FigureRequest
+    layout: Layout
+    picture: Aggregate
+    marks: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None
+
+
+def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest) -> Drawing:
+    """Compute what a figure shows.
 
     Raises
     ------
     BadRequest
-        The aggregate, or the label that a filter needs, does not exist.
+        There is no room for the axes; the aggregate, or the label that a filter needs, does not exist.
     """
+    layout = lay_out(request.width, request.height)
     if request.aggregate not in KINDS:
         raise BadRequest("No such aggregate", request.aggregate, f"Choose one of {', '.join(KINDS)}")
     keep: npt.NDArray[np.bool_] | None = None
@@ -129,15 +167,16 @@ def draw_aggregate(sorting: SpikeSorting, columns: SpikeColumns, request: Figure
             raise BadRequest("There are no labels to select good units by", sorting.ref.collection, "Draw all units")
         keep = np.zeros(columns.n_clusters, np.bool_)
         keep[: sorting.n_clusters] = sorting.clusters["label"].to_numpy(np.float64) == 1
-    return aggregate(
-        columns,
-        request.time_range or default_window(columns.time_range_s),
-        request.depth_range or depth_limits(sorting.channels, columns.depth_range_um),
-        layout.raster[2],
-        layout.raster[3],
-        request.aggregate,
-        clusters=keep,
-    )
+    times = request.time_range or default_window(columns.time_range_s)
+    depths = request.depth_range or depth_limits(sorting.channels, columns.depth_range_um)
+    _, _, width, height = layout.raster
+    picture = aggregate(columns, times, depths, width, height, request.aggregate, clusters=keep)
+    marks = None
+    if request.aggregate == "count" and picture.n_spikes <= MARKS_BELOW:
+        rows = spikes_in(columns, times, depths, clusters=keep)
+        assert rows is not None, "no limit was given"
+        marks = (columns.times_s[rows], np.asarray(columns.depths_um[rows], np.float64))
+    return Drawing(sorting, columns, request, layout, picture, marks)
 
 
 def colour_limits(picture: Aggregate, limits: tuple[float, float] | None = None) -> tuple[float, float]:
@@ -158,57 +197,68 @@ def colour_limits(picture: Aggregate, limits: tuple[float, float] | None = None)
     return low, high if high > low else low + 1.0
 
 
-def draw_figure(
-    sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest, layout: Layout, picture: Aggregate
-) -> Figure:
-    """Return the figure of an aggregate; the caller sets the style and draws one figure at a time.
+def draw_figure(drawing: Drawing) -> Figure:
+    """Return the figure; the caller sets the style and draws one figure at a time.
 
     Raises
     ------
     BadRequest
         The colour map does not exist.
     """
+    sorting, request, layout, picture = drawing.sorting, drawing.request, drawing.layout, drawing.picture
     # A millionth of a pixel more, or rounding may lose a whole one.
     size = ((request.width + 1e-6) / layout.dpi, (request.height + 1e-6) / layout.dpi)
     figure = Figure(figsize=size, dpi=layout.dpi, facecolor="white")
+    scale = layout.dpi / BASE_DPI
 
     def axes(place: tuple[int, int, int, int]) -> Axes:
         left, bottom, wide, high = place
         wanted = (left / request.width, bottom / request.height, wide / request.width, high / request.height)
         return figure.add_axes(wanted)
 
+    def write(right: float, up: float, text: str, **style: Any) -> None:
+        figure.text(right / request.width, up / request.height, text, **style)
+
     raster = axes(layout.raster)
-    image = _draw_raster(raster, picture, request)
+    times, depths = picture.time_edges_s, picture.depth_edges_um
+    raster.set_xlim(float(times[0]), float(times[-1]))
+    raster.set_ylim(float(depths[0]), float(depths[-1]))
+    raster.set_xlabel("time (s)")
+    raster.set_ylabel("depth along the probe (µm)")
+    for axis, n_ticks in ((raster.xaxis, 10), (raster.yaxis, 9)):
+        axis.set_major_locator(MaxNLocator(n_ticks, steps=TICK_STEPS))
+    # An offset such as "+1.2e3" cannot be read at a glance.
+    raster.ticklabel_format(useOffset=False, style="plain")
+    if drawing.marks is None:
+        image = _draw_image(raster, picture, request)
+        _draw_bar(figure, axes(layout.bar), image, picture)
+    else:
+        size_pt = MARK_PT if len(drawing.marks[0]) > MARKS_BELOW // 4 else 1.5 * MARK_PT
+        raster.plot(*drawing.marks, "o", color="black", markersize=size_pt, markeredgewidth=0)
+        left, bottom, _, _ = layout.bar
+        write(left, bottom, "one mark per spike", fontsize=8, rotation=90, va="bottom")
     strip = axes(layout.strip)
     _draw_strip(strip, region_spans(sorting.channels, request.level), raster.get_ylim(), layout)
     state = "" if sorting.histology is Histology.NONE or sorting.histology.is_final else "\nnot final"
     strip.set_title(f"histology\n{sorting.histology}{state}", fontsize=8, pad=5)
-    bar = figure.colorbar(image, cax=axes(layout.bar), extend=_extend(picture, image.get_clim()))
-    bar.outline.set_linewidth(0.5)
-    bar.set_label(bar_title(picture), labelpad=6)
-    bar.locator = mpl.ticker.MaxNLocator(6, integer=picture.kind == "count")
-    bar.update_ticks()
-    left = layout.raster[0] / request.width
-    top = 1 - 26 / BASE_SIZE[1] * layout.dpi / BASE_DPI * BASE_SIZE[1] / request.height
-    figure.text(left, top, sorting.title, fontsize=12, fontweight="bold", va="top")
-    below = top - 32 * layout.dpi / BASE_DPI / request.height
-    figure.text(left, below, what_is_shown(sorting, columns, request, picture), fontsize=9, color="#444444", va="top")
+
+    left, top = layout.raster[0], request.height
+    write(left, top - 26 * scale, sorting.title, fontsize=12, fontweight="bold", va="top")
+    write(left, top - 58 * scale, what_is_shown(drawing), fontsize=9, color="#444444", va="top")
     stamp = f"spike-dashboard {__version__}"
     if sorting.ref.insertion.pid:
         stamp = f"pid {sorting.ref.insertion.pid} · {stamp}"
-    right = 1 - 16 * layout.dpi / BASE_DPI / request.width
-    low = 12 * layout.dpi / BASE_DPI / request.height
-    figure.text(right, low, stamp, fontsize=6.5, color="#777777", ha="right", va="bottom")
+    write(request.width - 16 * scale, 12 * scale, stamp, fontsize=6.5, color="#777777", ha="right", va="bottom")
     return figure
 
 
-def _draw_raster(axes: Axes, picture: Aggregate, request: FigureRequest) -> mpl.image.AxesImage:
+def _draw_image(axes: Axes, picture: Aggregate, request: FigureRequest) -> AxesImage:
     name = request.cmap or KINDS[picture.kind][0]
-    if name not in mpl.colormaps:
+    if name not in colormaps:
         raise BadRequest("No such colour map", name, "Use a name that matplotlib knows, such as binary or viridis")
-    times, depths = picture.time_edges_s, picture.depth_edges_um
     low, high = colour_limits(picture, request.limits)
-    image = axes.imshow(
+    times, depths = picture.time_edges_s, picture.depth_edges_um
+    return axes.imshow(
         picture.values,
         origin="lower",
         aspect="auto",
@@ -217,15 +267,15 @@ def _draw_raster(axes: Axes, picture: Aggregate, request: FigureRequest) -> mpl.
         cmap=name,
         vmin=low,
         vmax=high,
-        rasterized=True,
     )
-    axes.set_xlabel("time (s)")
-    axes.set_ylabel("depth along the probe (µm)")
-    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(10))
-    axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(9))
-    # Offsets such as "+1.2e3" cannot be read at a glance.
-    axes.ticklabel_format(useOffset=False, style="plain")
-    return image
+
+
+def _draw_bar(figure: Figure, axes: Axes, image: AxesImage, picture: Aggregate) -> None:
+    bar = figure.colorbar(image, cax=axes, extend=_extend(picture, image.get_clim()))
+    bar.outline.set_linewidth(0.5)
+    bar.set_label(bar_title(picture), labelpad=6)
+    bar.locator = MaxNLocator(6, integer=picture.kind == "count", steps=TICK_STEPS)
+    bar.update_ticks()
 
 
 def _draw_strip(axes: Axes, spans: list[RegionSpan], depths_um: tuple[float, float], layout: Layout) -> None:
@@ -242,7 +292,7 @@ def _draw_strip(axes: Axes, spans: list[RegionSpan], depths_um: tuple[float, flo
             fontsize=8, color="#777777",
         )  # fmt: skip
         return
-    text_um = 11 * layout.dpi / BASE_DPI * BASE_DPI / 72 / layout.strip[3] * (high - low)
+    text_um = LABEL_PT * layout.dpi / 72 / layout.strip[3] * (high - low)
     for span in spans:
         bottom, top = max(span.bottom_um, low), min(span.top_um, high)
         if top <= bottom:
@@ -296,15 +346,16 @@ def _span(low: float, high: float, unit: str) -> str:
     return f"{low:,.{decimals}f} – {high:,.{decimals}f} {unit}"
 
 
-def what_is_shown(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest, picture: Aggregate) -> str:
+def what_is_shown(drawing: Drawing) -> str:
     """Return the window, the filters and how many spikes of how many, in one line."""
+    sorting, picture = drawing.sorting, drawing.picture
     times, depths = picture.time_edges_s, picture.depth_edges_um
     dropped = f" ({sorting.n_dropped:,} dropped: {sorting.drop_reason})" if sorting.n_dropped else ""
     parts = (
         _span(float(times[0]), float(times[-1]), "s"),
         _span(float(depths[0]), float(depths[-1]), "µm"),
-        "good units (label 1)" if request.good_units else "all units",
+        "good units (label 1)" if drawing.request.good_units else "all units",
         f"histology {sorting.histology}",
-        f"{picture.n_spikes:,} of {columns.n_spikes:,} spikes{dropped}",
+        f"{picture.n_spikes:,} of {drawing.columns.n_spikes:,} spikes{dropped}",
     )
     return "  ·  ".join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from dashboard.compute.matching import (
     Agreement,
     SortedSpikes,
     agreement,
+    link_units,
     match_spikes,
 )
 from dashboard.sources.protocol import ProgressCallback, ignore_progress
@@ -163,6 +165,9 @@ def compare_units(
 ) -> Comparison:
     """Match the spikes of two sortings, and say what became of every unit.
 
+    Spikes are matched twice: by time, which shows which units belong together, then with those
+    units choosing first (`link_units`).
+
     Parameters
     ----------
     a, b : SortedSpikes
@@ -178,7 +183,8 @@ def compare_units(
     Cancelled
         `cancel` was set.
     """
-    partners = match_spikes(
-        a, b, tolerance_s=tolerance_s, tolerance_um=tolerance_um, progress=progress, cancel=cancel
+    match = partial(
+        match_spikes, a, b, tolerance_s=tolerance_s, tolerance_um=tolerance_um, progress=progress, cancel=cancel
     )
+    partners = match(linked=link_units(agreement(a, b, match())))
     return classify(agreement(a, b, partners), int(np.sum(partners >= 0)))

@@ -26,9 +26,10 @@ from dashboard.sources.alyx_records import (
     record_from_insertion,
 )
 from dashboard.sources.cached_records import CachedRecords
-from dashboard.sources.download import Downloader, Fetched, Item, PartialCallback, ignore_partial
+from dashboard.sources.download import Downloader, Fetched, PartialCallback, ignore_partial
 from dashboard.sources.partial import is_complete
 from dashboard.sources.protocol import ProgressCallback, ignore_progress
+from dashboard.sources.transfer import Item
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ _KEY = re.compile(
 )
 _PROBE_AFTER_EID = re.compile(r"^/(?P<probe>[\w.-]+)$")
 # What Alyx calls a session and an insertion in its addresses, those of the admin pages included.
-_SESSION_WORDS = ("session", "ephyssession", "eid")
+_SESSION_WORDS = ("sessions", "session", "ephyssession", "eid")
 
 
 class AlyxSource:
@@ -144,9 +145,8 @@ class AlyxSource:
         match = _KEY.match(unquote(urlsplit(text).path) if text.startswith("http") else text.strip("/"))
         if match is None:
             return None
-        wanted = {"subject": match["subject"], "date": match["date"], "number": int(match["number"])}
-        filters = {"subject": match["subject"], "date": match["date"]}
-        candidates = [i for i in self._listed(filters) if (i.subject, i.date, i.number) == tuple(wanted.values())]
+        on_day = self._listed({"subject": match["subject"], "date": match["date"]})
+        candidates = [i for i in on_day if i.number == int(match["number"])]
         return self._only(text, [i for i in candidates if match["probe"] in (None, i.probe)])
 
     def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
@@ -251,10 +251,11 @@ class AlyxSource:
         return locations_from_channels(channels) if channels else None
 
     def _by_id(self, text: str, uuid: str, behind: re.Match[str] | None) -> InsertionRef | None:
-        if text.startswith("http"):
-            words = {part.lower() for part in urlsplit(text).path.split("/")} | set(parse_qs(urlsplit(text).query))
-            behind = None if not any(word in words for word in ("sessions",)) else behind
-            is_session = any(word in words for word in (*_SESSION_WORDS, "sessions"))
+        address = urlsplit(text) if text.startswith("http") else None
+        if address is not None:
+            words = {*address.path.lower().split("/"), *parse_qs(address.query)}
+            is_session = not words.isdisjoint(_SESSION_WORDS)
+            behind = behind if is_session else None
         else:
             is_session = behind is not None
         if not is_session:

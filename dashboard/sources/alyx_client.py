@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,6 +19,7 @@ from one.webclient import AlyxClient
 from requests.auth import AuthBase
 
 from dashboard.model.errors import BadRequest, SourceUnavailable
+from dashboard.sources.transport import retry_after
 
 log = logging.getLogger(__name__)
 
@@ -325,19 +325,6 @@ def _parameter_file(name: str) -> Record:
         return {}
     found = json.loads(path.read_text())
     return found if isinstance(found, dict) else {}
-
-
-def retry_after(text: str) -> float:
-    """Return the seconds that a ``Retry-After`` header asks for: a number or a date; 0 for neither."""
-    text = text.strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 _NOT_JSON = object()

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
-from dashboard.sources.alyx_client import Record
 from dashboard.sources.alf_files import parse_file_name
+from dashboard.sources.alyx_client import Record
 
 log = logging.getLogger(__name__)
 

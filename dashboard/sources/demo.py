@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
+import sys
 import threading
 import time
 import uuid
@@ -29,10 +29,8 @@ from dashboard.sources.demo_units import FULL_SPIKES, Size, plan_units, size_for
 from dashboard.sources.folder import parse_file_name
 from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows has none: two writers then both write, and the second one's is thrown away
-    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -322,9 +320,12 @@ def _prefix(folder: Path) -> str:
 @contextmanager
 def _only_writer(folder: Path, cancel: threading.Event | None) -> Iterator[None]:
     """Hold the lock of `folder`: one process writes, the others wait, and can be cancelled meanwhile."""
+    if sys.platform == "win32":  # no such lock: two writers both write, and the second one's is thrown away
+        yield
+        return
     path = folder.with_name(f".{folder.name}.lock")
     with path.open("w") as file:
-        while fcntl is not None:
+        while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
@@ -337,7 +338,7 @@ def _only_writer(folder: Path, cancel: threading.Event | None) -> Iterator[None]
 
 def _clear_abandoned(folder: Path) -> None:
     """Remove what writers left that were killed: whoever holds the lock knows that none is at work."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     for path in folder.parent.glob(f"{_prefix(folder)}*"):
         if path.is_dir():
@@ -350,4 +351,3 @@ def _check_space(folder: Path, n_spikes: int) -> None:
     if free < n_spikes * BYTES_PER_SPIKE:
         need = f"{n_spikes * BYTES_PER_SPIKE / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
         raise CacheUnusable(f"The demo takes {need}", folder, "Make room, set --cache, or ask for fewer --spikes")
-

@@ -119,7 +119,8 @@ def make_events(behaviour: Behaviour, rng: np.random.Generator) -> dict[str, Eve
     feedback = trials["feedback_times"].to_numpy()
     rewards = np.concatenate([feedback[rewarded], sounds["valveOn"].to_numpy()])
     n_licks = 9
-    licks = feedback[rewarded][:, None] + 0.12 + np.arange(n_licks) / 7.4 + rng.normal(0, 0.006, (rewarded.sum(), n_licks))
+    irregular = rng.normal(0, 0.006, (int(rewarded.sum()), n_licks))
+    licks = feedback[rewarded][:, None] + 0.12 + np.arange(n_licks) / 7.4 + irregular
     tones = np.concatenate([trials["goCue_times"].to_numpy(), sounds["toneOn"].to_numpy()])
     errors = np.concatenate([feedback[~rewarded], sounds["noiseOn"].to_numpy()])
     return {

@@ -144,6 +144,24 @@ def make_channels() -> Channels:
     )
 
 
+def nearest_channels(at_um: npt.NDArray[np.float64], channels: Channels) -> npt.NDArray[np.int64]:
+    """Return the channel nearest to each position, dead ones left out: they see no peak.
+
+    Parameters
+    ----------
+    at_um : ndarray, shape (n, 2), float64
+        Lateral and axial.
+    channels : Channels
+
+    Returns
+    -------
+    ndarray, shape (n,), int64
+    """
+    distance = np.hypot(*(channels.local_um[None, :, axis] - at_um[:, None, axis] for axis in (0, 1)))
+    distance[:, channels.labels == 1] = np.inf
+    return np.argmin(distance, axis=1).astype(np.int64)
+
+
 def _atlas_ids(acronyms: list[str]) -> npt.NDArray[np.int64]:
     """Return the Allen id of each acronym (the positive one: IBL files do not name a hemisphere)."""
     regions = BrainRegions()

@@ -64,7 +64,7 @@ class ArrayFile:
 
     def put(self, at: int, values: npt.NDArray[Any]) -> None:
         """Write `values` so that they are elements ``at ..`` of the array."""
-        data = memoryview(np.ascontiguousarray(values, dtype=self.dtype)).cast("B")
+        data = memoryview(np.ascontiguousarray(values, dtype=self.dtype).view(np.uint8).data)
         offset = self._start + at * self.dtype.itemsize
         while data:
             written = os.pwrite(self._file.fileno(), data, offset)
@@ -112,7 +112,7 @@ def write_spikes(
         }
         stack.enter_context(passing)
         tasks = [
-            partial(_write_chunk, trains, bounds[:, c], bounds[:, c + 1], int(edges[c]), c, int(starts[c]), files, passing)
+            partial(_write_chunk, trains, bounds[:, c : c + 2], int(edges[c]), c, int(starts[c]), files, passing)
             for c in range(edges.size - 1)
         ]
         run_tasks(tasks, lambda done: report(int(starts[done])), cancel)
@@ -120,19 +120,18 @@ def write_spikes(
 
 def _write_chunk(
     trains: Trains,
-    first: npt.NDArray[np.int64],
-    stop: npt.NDArray[np.int64],
+    bounds: npt.NDArray[np.int64],
     edge: int,
     number: int,
     at: int,
     files: dict[str, ArrayFile],
     passing: _Passing,
 ) -> None:
+    first, stop = np.ascontiguousarray(bounds.T)
     n = int((stop - first).sum())
     columns: dict[str, npt.NDArray[Any]] = {name: np.empty(n, dtype) for name, dtype in SPIKE_DTYPES.items()}
-    order_chunk(
-        trains.samples, trains.amps_v, trains.depths_um, first, stop, edge, int(CHUNK_S * SAMPLING_HZ), *columns.values()
-    )
+    length = int(CHUNK_S * SAMPLING_HZ)
+    order_chunk(trains.samples, trains.amps_v, trains.depths_um, first, stop, edge, length, *columns.values())
     for name, values in columns.items():
         files[name].put(at, values)
     passing.put(number, columns)

@@ -105,7 +105,6 @@ def renewal_train(
         Number of spikes written to `out` (samples), or -1 where the draws did not last.
     """
     n_bins = relative.size
-    count = 0
     now = 0.0
     k = 0
     follows = False
@@ -128,9 +127,8 @@ def renewal_train(
                 now = edge
                 k += 1
         if k >= n_bins or now >= end_s:
-            return count
-        out[count] = int(now * SAMPLING_HZ)
-        count += 1
+            return draw
+        out[draw] = int(now * SAMPLING_HZ)
         follows = chances[draw] < burst
         now += refractory_s
         k = min(int(now / BIN_S), n_bins)
@@ -264,7 +262,6 @@ def order_chunk(
             depths[at] = depths_um[i]
             out_samples[at] = s
             templates[at] = u
-
 
 
 @kernel

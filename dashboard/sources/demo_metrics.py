@@ -96,12 +96,15 @@ def measure(
     """
     n = trains.n_clusters
     values = {name: np.full(n, np.nan) for name in COLUMNS}
-    ends = np.array([trains.samples[[a, b - 1]] for a, b in zip(trains.offsets, trains.offsets[1:], strict=False) if b > a])
+    firsts, lasts = trains.offsets[:-1], trains.offsets[1:]
+    filled = lasts > firsts
+    ends = [trains.samples[firsts[filled]].min(), trains.samples[lasts[filled] - 1].max()]
     span = np.empty(2)
-    session_times(np.array([ends[:, 0].min(), ends[:, 1].max()], dtype=np.int32), span)
+    session_times(np.array(ends, dtype=np.int32), span)
+    start_s, stop_s = float(span[0]), float(span[1])
     counts = np.zeros((n, RP_S.size), dtype=np.int64)
     seconds = np.zeros(n, dtype=np.int64)
-    tasks = [partial(_measure_cluster, trains, u, float(span[0]), float(span[1]), values, counts, seconds) for u in range(n)]
+    tasks = [partial(_measure_cluster, trains, u, start_s, stop_s, values, counts, seconds) for u in range(n)]
     run_tasks(tasks, report, cancel)
     sliding_refractory(counts, seconds, np.diff(trains.offsets), values)
     passed = np.column_stack(

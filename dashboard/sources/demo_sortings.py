@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.sources.demo_channels import Channels
+from dashboard.sources.demo_channels import Channels, nearest_channels
 from dashboard.sources.demo_files import SPIKE_DTYPES, write_channels, write_clusters, write_drift, write_spikes
 from dashboard.sources.demo_kernels import SAMPLING_HZ
 from dashboard.sources.demo_metrics import measure
@@ -187,18 +187,17 @@ def resort(
     )
     whole = [item for item in found if item is not None and item.samples.size]
     at_um = np.array([item.at_um for item in whole])
-    distance = np.hypot(*(channels.local_um[None, :, axis] - at_um[:, axis, None] for axis in (0, 1)))
-    distance[:, channels.labels == 1] = np.inf
-    peaks = np.argmin(distance, axis=1).astype(np.int64)
+    peaks = nearest_channels(at_um, channels)
     order = np.lexsort((at_um[:, 1], peaks))
-    trains = empty_trains([whole[i].samples.size for i in order])
-    for row, i in enumerate(order):
+    ordered = [whole[i] for i in order]
+    trains = empty_trains([item.samples.size for item in ordered])
+    for row, item in enumerate(ordered):
         place = trains.of(row)
-        trains.samples[place], trains.depths_um[place] = whole[i].samples, whole[i].depths_um
-        trains.amps_v[place] = whole[i].amps_v
+        trains.samples[place], trains.depths_um[place] = item.samples, item.depths_um
+        trains.amps_v[place] = item.amps_v
     if not revised:
         trains.depths_um[rng.choice(len(trains), N_WITHOUT_DEPTH, replace=False)] = np.nan
-    return Sorting(trains, at_um[order], peaks[order], tuple(whole[i].shape for i in order))
+    return Sorting(trains, at_um[order], peaks[order], tuple(item.shape for item in ordered))
 
 
 @dataclass(frozen=True, slots=True)

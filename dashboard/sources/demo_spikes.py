@@ -164,7 +164,7 @@ def make_tracks(duration_s: float, behaviour: Behaviour, rng: np.random.Generato
         _bump(stripes, start, float(rng.uniform(1.5, 6.0)), float(rng.uniform(0.25, 0.6)))
     for start in rng.uniform(0, duration_s, max(1, round(duration_s / 300))):  # short silences
         _bump(stripes, start, float(rng.uniform(0.15, 0.5)), -0.8)
-    passive = (seconds >= behaviour.periods.loc["start", "passiveProtocol"]).astype(float)
+    passive = (seconds >= float(behaviour.periods["passiveProtocol"].iloc[0])).astype(float)
     tracks = []
     for group in GROUPS:
         own = 0.16 * _wander(n, 90.0, rng) + 0.12 * _wander(n, 1.2, rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,12 @@ def nearest_sites(peak: int, channels: Channels, n: int) -> npt.NDArray[np.int64
 
 
 def draw_template(
-    shape: Shape, at_um: tuple[float, float], sites: npt.NDArray[np.int64], channels: Channels, n_samples: int, trough: int
+    shape: Shape,
+    at_um: tuple[float, float],
+    sites: npt.NDArray[np.int64],
+    channels: Channels,
+    n_samples: int,
+    trough: int,
 ) -> npt.NDArray[np.float64]:
     """Return a template of unit peak-to-peak amplitude on its peak channel, shape (n_samples, n_sites).
 
@@ -99,11 +105,12 @@ def draw_template(
     wave += shape.early * np.exp(-0.5 * ((t + 3.4 * shape.width) / (1.3 * shape.width)) ** 2)
     wave *= -shape.sign * decay[None, :]
     wave[:, decay < 0.02] = 0.0  # sorters cut a template off where it has sunk into the noise
-    return wave / np.ptp(wave[:, 0])
+    scaled: npt.NDArray[np.float64] = wave / np.ptp(wave[:, 0])
+    return scaled
 
 
 def draw_templates(
-    shapes: list[Shape],
+    shapes: Sequence[Shape],
     at_um: npt.NDArray[np.float64],
     peaks: npt.NDArray[np.int64],
     amps_v: npt.NDArray[np.float64],
@@ -114,7 +121,7 @@ def draw_templates(
 
     Parameters
     ----------
-    shapes : list of Shape
+    shapes : sequence of Shape
     at_um : ndarray, shape (n_clusters, 2), float64
         Lateral and axial position of each unit.
     peaks : ndarray, shape (n_clusters,), int64
@@ -144,7 +151,8 @@ def draw_templates(
 def peak_to_trough_ms(waveforms: Float32) -> npt.NDArray[np.float64]:
     """Return the time from trough to peak on each template's first channel, in ms (phylib's definition)."""
     peak = waveforms[:, :, 0]
-    return (np.argmax(peak, axis=1) - np.argmin(peak, axis=1)) / SAMPLING_HZ * 1e3
+    times: npt.NDArray[np.float64] = (np.argmax(peak, axis=1) - np.argmin(peak, axis=1)) / SAMPLING_HZ * 1e3
+    return times
 
 
 def write_templates(folder: Path, waveforms: Float32, sites: npt.NDArray[np.int64]) -> None:
@@ -155,7 +163,10 @@ def write_templates(folder: Path, waveforms: Float32, sites: npt.NDArray[np.int6
 
 
 def write_long_templates(folder: Path, waveforms: Float32, sites: npt.NDArray[np.int64]) -> None:
-    """Write ``waveforms.templates`` (clusters x channels x samples, float16), its channels, ``clusters.peakToTrough``."""
+    """Write ``waveforms.templates`` (clusters x channels x samples), its channels, ``clusters.peakToTrough``.
+
+    The channels are a ``.npz``, as ibl-sorter writes them.
+    """
     save(folder / "waveforms.templates.npy", np.ascontiguousarray(waveforms.transpose(0, 2, 1)).astype(np.float16))
     np.savez_compressed(folder / "waveforms.channels.npz", channels=sites.astype(np.int16))
     save(folder / "clusters.peakToTrough.npy", peak_to_trough_ms(waveforms))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.sources.demo_behaviour import EVENT_KINDS
-from dashboard.sources.demo_channels import GROUPS, TRACK, make_channels, region_rows, region_tops_um
+from dashboard.sources.demo_channels import GROUPS, TRACK, make_channels, nearest_channels, region_rows, region_tops_um
 
 FULL_UNITS = 914
 FULL_SPIKES = 17_575_242
@@ -152,9 +152,7 @@ def plan_units(size: Size, rng: np.random.Generator) -> tuple[Unit, ...]:
     channels = make_channels()
     depths = np.sort(_depths(n, rng))
     lateral = rng.uniform(8.0, 62.0, n)
-    distance = np.hypot(channels.local_um[None, :, 0] - lateral[:, None], channels.local_um[None, :, 1] - depths[:, None])
-    distance[:, channels.labels == 1] = np.inf  # a dead site sees no peak
-    channel = np.argmin(distance, axis=1)
+    channel = nearest_channels(np.column_stack([lateral, depths]), channels)
     order = np.lexsort((depths, channel))
     depths, lateral, channel = depths[order], lateral[order], channel[order]
     region = region_rows(depths)
@@ -176,11 +174,9 @@ def plan_units(size: Size, rng: np.random.Generator) -> tuple[Unit, ...]:
     cv = rng.uniform(0.11, 0.20, n) + np.where(cut, 0.08, 0.0)
     floor = np.maximum(18.0, 0.3 * amp)
     threshold = np.where(cut, amp * (1 - cv * rng.uniform(-0.2, 0.7, n)), floor)
-    contamination = np.select(
-        [kind == 0, kind == 1],
-        [np.where(rng.random(n) < 0.7, rng.uniform(0.0, 0.012, n), rng.uniform(0.02, 0.12, n)), rng.uniform(0.12, 0.9, n)],
-        rng.uniform(0.3, 1.0, n),
-    )
+    clean = np.where(rng.random(n) < 0.7, rng.uniform(0.0, 0.012, n), rng.uniform(0.02, 0.12, n))
+    mixed = rng.uniform(0.12, 0.9, n)
+    contamination = np.select([kind == 0, kind == 1], [clean, mixed], rng.uniform(0.3, 1.0, n))
     jitter = np.select([kind == 0, kind == 1], [3.0 + 260.0 / amp, 8.0 + 560.0 / amp], 14.0 + 900.0 / amp)
     jitter = np.clip(jitter * rng.uniform(0.75, 1.3, n), 3.0, 42.0)
     fades = rng.random(n) < 0.05
@@ -250,7 +246,7 @@ def _counts(rates: Array, size: Size) -> npt.NDArray[np.int64]:
     rest = spikes - int(counts.sum())
     np.add.at(counts, np.argsort(counts - share, kind="stable")[: max(rest, 0)], 1)
     counts[np.argmax(counts)] += spikes - int(counts.sum())
-    return counts + least
+    return np.asarray(counts + least, dtype=np.int64)
 
 
 def _lifetimes(n: int, rng: np.random.Generator) -> list[tuple[float, float]]:
@@ -265,7 +261,11 @@ def _lifetimes(n: int, rng: np.random.Generator) -> list[tuple[float, float]]:
 
 _DRIVEN = {
     # Per group: kind of event -> probability of a response, mean gain, latency, time to peak.
-    "upper cortex": {"stim right": (0.5, 2.4, 0.055, 0.04), "flicker": (0.35, 1.2, 0.05, 0.02), "stim left": (0.1, 0.8, 0.07, 0.05)},
+    "upper cortex": {
+        "stim right": (0.5, 2.4, 0.055, 0.04),
+        "stim left": (0.1, 0.8, 0.07, 0.05),
+        "flicker": (0.35, 1.2, 0.05, 0.02),
+    },
     "deep cortex": {
         "stim right": (0.42, 1.8, 0.05, 0.045),
         "movement": (0.35, 1.1, -0.08, 0.1),
@@ -273,7 +273,11 @@ _DRIVEN = {
         "reward": (0.12, 0.8, 0.06, 0.15),
     },
     "white": {},
-    "hippocampus": {"reward": (0.22, 1.2, 0.08, 0.25), "movement": (0.2, 0.8, 0.0, 0.2), "error": (0.12, 1.0, 0.1, 0.2)},
+    "hippocampus": {
+        "reward": (0.22, 1.2, 0.08, 0.25),
+        "movement": (0.2, 0.8, 0.0, 0.2),
+        "error": (0.12, 1.0, 0.1, 0.2),
+    },
     "dentate": {"reward": (0.15, 0.9, 0.1, 0.25), "movement": (0.15, 0.7, 0.0, 0.2)},
     "pulvinar": {
         "stim right": (0.5, 2.0, 0.045, 0.05),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-import email.utils
+import functools
 import hashlib
 import logging
 import random
@@ -12,20 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
-
-import requests
-import urllib3
 
 from dashboard.model.errors import CacheUnusable, Cancelled, DownloadFailed
 from dashboard.model.references import DatasetRef
 from dashboard.sources.locks import file_lock
 from dashboard.sources.meter import Meter
-from dashboard.sources.partial import PartialFile, is_complete, partial_path
+from dashboard.sources.partial import is_complete, partial_path
 from dashboard.sources.protocol import ProgressCallback, ignore_progress
+from dashboard.sources.transfer import ATTEMPTS, Item, Patience, Transfer
 from dashboard.sources.transport import Sockets, Transport
 
 log = logging.getLogger(__name__)
@@ -35,19 +32,10 @@ FIRST = ("spikes.times", "spikes.depths", "spikes.clusters", "spikes.amps")
 
 # Four connections fill the lines of most labs; the public server asks for no more.
 WORKERS = 4
-# In a row and without one new byte. With the waits between them about 8 s, longer than a router's restart is not.
-ATTEMPTS = 5
-BACK_OFF_S, LONGEST_BACK_OFF_S = 0.5, 30.0
-# A server that asks for more is given up on: the user sees it and decides.
-LONGEST_RETRY_AFTER_S = 120.0
-# Once is bad luck on the wire; the same wrong bytes twice are wrong on the server.
-WRONG_BYTES_ALLOWED = 2
 CONNECT_S, READ_S = 10.0, 30.0
-_BLOCK = 1 << 18
 # How long `fetch` waits for its workers to put things away after a cancel.
 _SETTLE_S = 1.0
 _POLL_S = 0.05
-_TRANSIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
 class PartialCallback(Protocol):
@@ -66,22 +54,6 @@ def ignore_partial(dataset: DatasetRef, part: Path, n_bytes: int) -> None:
     """Take the news of more bytes and do nothing with them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A file to be fetched.
-
-    Attributes
-    ----------
-    dataset : DatasetRef
-        With `url`; `size` and `md5` are checked where they are known.
-    target : Path
-        Where it goes.
-    """
-
-    dataset: DatasetRef
-    target: Path
-
-
 class Fetched(dict[str, Path]):
     """Files by `DatasetRef.relative_path`, and why the others are not among them.
 
@@ -94,16 +66,6 @@ class Fetched(dict[str, Path]):
     def __init__(self) -> None:
         super().__init__()
         self.failures: dict[str, DownloadFailed] = {}
-
-
-class _Transient(Exception):
-    """An attempt failed in a way that may pass."""
-
-    def __init__(self, why: str, retry_after: float = 0.0, unreachable: bool = False) -> None:
-        self.why = why
-        self.retry_after = retry_after
-        self.unreachable = unreachable
-        super().__init__(why)
 
 
 @dataclass(slots=True)
@@ -154,10 +116,9 @@ class Downloader:
     ) -> None:
         self.locks = locks
         self.workers = workers
-        self.attempts = attempts
+        self._patience = Patience(attempts, wait, jitter)
         self._user, self._password, self._hosts = user, password, hosts
         self._connect_s, self._read_s = connect_s, read_s
-        self._wait, self._jitter = wait, jitter
 
     def fetch(
         self,
@@ -272,132 +233,14 @@ class Downloader:
             if is_complete(target, dataset):
                 log.debug("%s was fetched by somebody else", target)
             else:
-                self._transfer(item, job)
+                tell = functools.partial(self._tell, item, job)
+                Transfer(item, job.transport, self._patience, job.stop, tell, job.unreachable).run()
         job.meter.finish(dataset, target.stat().st_size)
         return target
 
     def _tell(self, item: Item, job: _Job, part: Path, n_bytes: int) -> None:
         if job.meter.update(item.dataset, n_bytes):
             job.on_partial(item.dataset, part, n_bytes)
-
-    def _transfer(self, item: Item, job: _Job) -> None:
-        """Attempt until the file is whole, or until nothing new came `attempts` times in a row."""
-        failed = wrong = furthest = 0
-        part = PartialFile(item.dataset, item.target)
-        with part.opened():
-            while True:
-                if job.stop.is_set():
-                    raise Cancelled
-                try:
-                    if not part.is_whole:
-                        self._attempt(item, part, job)
-                except _Transient as error:
-                    if job.stop.is_set():
-                        raise Cancelled from error
-                    failed = 1 if part.length > furthest else failed + 1
-                    furthest = max(furthest, part.length)
-                    self._back_off(item, failed, error, job)
-                    continue
-                if part.is_right:
-                    part.settle()
-                    return
-                part.restart()
-                wrong += 1
-                if wrong >= WRONG_BYTES_ALLOWED:
-                    raise DownloadFailed(
-                        item.dataset.relative_path,
-                        f"its MD5 is not the one on record, {wrong} times",
-                        "Try again later, or ask the data managers",
-                    )
-
-    def _back_off(self, item: Item, failed: int, error: _Transient, job: _Job) -> None:
-        dataset = item.dataset
-        host = urlsplit(dataset.url or "").netloc
-        if error.unreachable and host in job.unreachable:
-            raise DownloadFailed(dataset.relative_path, error.why) from error
-        if failed >= self.attempts:
-            if error.unreachable:
-                job.unreachable[host] = error.why
-            raise DownloadFailed(dataset.relative_path, f"{error.why}, {failed} times") from error
-        if error.retry_after > LONGEST_RETRY_AFTER_S:
-            raise DownloadFailed(
-                dataset.relative_path, f"{error.why} and asks to wait {error.retry_after:.0f} s", "Try again then"
-            ) from error
-        back_off = min(LONGEST_BACK_OFF_S, BACK_OFF_S * 2 ** (failed - 1)) * (0.5 + self._jitter())
-        log.info("%s: %s; attempt %d follows", dataset.relative_path, error.why, failed + 1)
-        if self._wait(job.stop, max(error.retry_after, back_off)):
-            raise Cancelled
-
-    def _attempt(self, item: Item, part: PartialFile, job: _Job) -> None:
-        """Send one request and take in what comes.
-
-        Raises
-        ------
-        _Transient
-            What came is not the whole file, or nothing came.
-        DownloadFailed
-            The server will not give it.
-        """
-        headers = {"Accept-Encoding": "identity"}
-        if part.length:
-            headers["Range"] = f"bytes={part.length}-"
-            if part.validator:
-                headers["If-Range"] = part.validator
-        try:
-            response = job.transport.get(item.dataset.url or "", headers)
-        except requests.RequestException as error:
-            raise _Transient(_why(error), unreachable=isinstance(error, requests.ConnectionError)) from error
-        with response:
-            self._check_status(response, item, part)
-            etag = response.headers.get("ETag", "")
-            part.validator = etag if etag.startswith('"') else ""
-            self._read(response, item, part, job)
-
-    def _check_status(self, response: requests.Response, item: Item, part: PartialFile) -> None:
-        status, name = response.status_code, item.dataset.relative_path
-        if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {part.length}-"):
-            return
-        if status in (206, 416) or (status == 200 and part.length):
-            part.restart()  # the server has other bytes, or does not know of ranges
-        if status in (206, 416):
-            raise _Transient("the server has another part of it than asked for")
-        if status == 200:
-            return
-        if status in _TRANSIENT_STATUS:
-            raise _Transient(f"the data server answered {status}", _retry_after(response))
-        if status in (401, 403):
-            raise DownloadFailed(
-                name, f"the data server refused ({status})", "Check the user and password for the data server"
-            )
-        if status in (404, 410):
-            raise DownloadFailed(name, f"the data server does not have it ({status})", "Ask the data managers")
-        raise DownloadFailed(name, f"the data server answered {status}")
-
-    def _read(self, response: requests.Response, item: Item, part: PartialFile, job: _Job) -> None:
-        length = response.headers.get("Content-Length", "")
-        expected = part.length + int(length) if length.isdigit() else item.dataset.size
-        chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-        if expected is None and part.md5 is None and not chunked:
-            # the end of the connection would pass for the end of the file
-            why = "neither the database nor the server says how long it is"
-            raise DownloadFailed(item.dataset.relative_path, why, "Ask the data managers")
-        while True:
-            try:
-                block = response.raw.read1(_BLOCK)
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise _Transient(_why(error)) from error
-            if not block:
-                break
-            part.write(block)
-            self._tell(item, job, part.path, part.length)
-            if job.stop.is_set():
-                raise Cancelled
-            if item.dataset.size is not None and part.length > item.dataset.size:
-                part.restart()
-                raise _Transient(f"more came than the {item.dataset.size:,} bytes on record")
-        whole = expected if item.dataset.size is None else item.dataset.size
-        if whole is not None and part.length < whole:
-            raise _Transient(f"only {part.length:,} of {whole:,} bytes came")
 
 
 def _priority(item: Item) -> tuple[int, int]:
@@ -424,33 +267,3 @@ def _check_space(items: Sequence[Item]) -> None:
             folder,
             "Free some space, or choose another cache folder",
         )
-
-
-def _why(error: Exception) -> str:
-    """Return a clause for the page; the exceptions' own texts name objects in memory, and addresses."""
-    if isinstance(error, requests.ConnectTimeout):
-        return "the data server did not answer in time"
-    if isinstance(error, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError):
-        return "the data server stopped sending"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the data server's certificate is not trusted"
-    if isinstance(error, requests.TooManyRedirects):
-        return "the data server redirects in a circle"
-    if isinstance(error, requests.ConnectionError):
-        return "the data server cannot be reached"
-    if isinstance(error, requests.RequestException):
-        return f"the address cannot be used ({type(error).__name__})"
-    return "the connection broke"
-
-
-def _retry_after(response: requests.Response) -> float:
-    """Return the seconds of a Retry-After header, which may be a date."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

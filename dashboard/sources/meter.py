@@ -37,6 +37,7 @@ class Meter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._progress, self._clock = progress, clock
+        self._names = {d.relative_path: d.name for d in datasets}
         self._totals = {d.relative_path: d.size or 0 for d in datasets}
         self._done = dict.fromkeys(self._totals, 0)
         self._seen: set[str] = set()
@@ -70,7 +71,7 @@ class Meter:
             self._seen.add(key)
             self._done[key] = n_bytes
             report = [key] if at_once or now - self._reported[key] >= REPORT_S else []
-            if at_once or now - self._reported[ALL_FILES] >= REPORT_S:
+            if self._done == self._totals or now - self._reported[ALL_FILES] >= REPORT_S:
                 report.append(ALL_FILES)
             reports = [self._report(name, now) for name in report]
             all_known = all(self._totals.values())
@@ -93,4 +94,6 @@ class Meter:
         then, before = history[0]
         seconds = now - then
         self._reported[key] = now
-        return Progress(key, float(done), float(total), "B", (new - before) / seconds if seconds > 0 else 0.0)
+        return Progress(
+            self._names.get(key, key), float(done), float(total), "B", (new - before) / seconds if seconds > 0 else 0.0
+        )

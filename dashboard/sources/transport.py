@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import logging
 import socket
 import threading
 import weakref
 from collections.abc import Collection, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -162,3 +164,16 @@ class Transport:
         """Return whether the server of `url` may be sent the password."""
         parts = urlsplit(url)
         return parts.netloc.rpartition("@")[2].lower() in self._hosts or (parts.hostname or "") in self._hosts
+
+
+def retry_after(text: str) -> float:
+    """Return the seconds that a ``Retry-After`` header asks for: a number or a date; 0 for neither."""
+    text = text.strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        when = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())

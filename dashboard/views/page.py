@@ -190,7 +190,7 @@ class Cover:
 
 def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, title: str = "Spike dashboard") -> Any:
     """Return the page itself."""
-    return pmui.Page(
+    return pmui.Page(  # type: ignore[attr-defined]
         title=title,
         header=header,
         sidebar=rail,

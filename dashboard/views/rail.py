@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 from dashboard.model.references import InsertionRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.figures import asset
+from dashboard.views.links import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.views.state import ViewState
 
 COLOUR_WORDS = {
@@ -62,8 +63,8 @@ class Rail:
             min_characters=0,
             **_FIELD,
         )
-        self.sorter = pmui.Select(label="Sorter", options={CLOSED: ""}, value="", disabled=True, **_FIELD)
-        self.revision = pmui.Select(label="Revision", options={CLOSED: ""}, value="", disabled=True, **_FIELD)
+        self.sorter = pmui.Select(label="Sorter", options=[CLOSED], value=CLOSED, disabled=True, **_FIELD)
+        self.revision = pmui.Select(label="Revision", options=[CLOSED], value=CLOSED, disabled=True, **_FIELD)
         self.quality = pmui.RadioButtonGroup.from_param(
             state.param.quality, options={"All units": "all", "Good units": "good"}, label="", **_group()
         )
@@ -98,13 +99,13 @@ class Rail:
         try:
             self.search.value = sorting.ref.insertion.key
             self.sorter.param.update(
-                options={name or "base (alf/probe)": name for name in sorter.alternatives or (sorter.value,)},
-                value=sorter.value,
+                options=[name or BASE_SORTER for name in sorter.alternatives or (sorter.value,)],
+                value=sorter.value or BASE_SORTER,
                 disabled=len(sorter.alternatives) < 2,
             )
             self.revision.param.update(
-                options={name or "original": name for name in revision.alternatives or (revision.value,)},
-                value=revision.value,
+                options=[name or ORIGINAL_REVISION for name in revision.alternatives or (revision.value,)],
+                value=revision.value or ORIGINAL_REVISION,
                 disabled=len(revision.alternatives) < 2,
             )
         finally:
@@ -118,8 +119,8 @@ class Rail:
         if self._is_moving or not self._state.insertion:
             return
         # Another sorter has its own revisions, so its default is taken.
-        revision = self.revision.value if event.obj is self.revision else None
-        self._open(self._state.insertion, self.sorter.value, revision)
+        revision = unnamed(self.revision.value, ORIGINAL_REVISION) if event.obj is self.revision else None
+        self._open(self._state.insertion, unnamed(self.sorter.value, BASE_SORTER), revision)
 
     @property
     def objects(self) -> list[Any]:
@@ -142,6 +143,11 @@ class Rail:
             pn.Row(self.time_bin, self.depth_bin, sizing_mode="stretch_width", margin=0),
             self.level,
         ]
+
+
+def unnamed(word: str, stands_for_none: str) -> str:
+    """Return the name that a word of the page stands for: ``base`` and ``original`` have none."""
+    return "" if word == stands_for_none else word
 
 
 def _group() -> dict[str, Any]:

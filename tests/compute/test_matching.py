@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.compute import matching
-from dashboard.compute.matching import SortedSpikes, agreement, match_spikes
+from dashboard.compute.matching import SortedSpikes, agreement, link_units, match_spikes
 from dashboard.model.errors import BadRequest, Cancelled
 
 # A grid that float64 holds exactly, so that ties in time are many and edges of the tolerance are hit.
@@ -28,15 +28,16 @@ def sorted_spikes(spikes, n_clusters=3):
     )
 
 
-def greedy(a, b, tolerance_s, tolerance_um):
+def greedy(a, b, tolerance_s, tolerance_um, linked=None):
     pairs = []
     for i in range(a.times_s.size):
         for j in range(b.times_s.size):
             lag, gap = abs(a.times_s[i] - b.times_s[j]), abs(a.depths_um[i] - b.depths_um[j])
             if lag <= tolerance_s and gap <= tolerance_um:
-                pairs.append((lag, gap, i, j))
+                strange = linked is not None and not linked[a.clusters[i], b.clusters[j]]
+                pairs.append((strange, lag, gap, i, j))
     partner, taken = np.full(a.times_s.size, -1), set()
-    for _, _, i, j in sorted(pairs):
+    for *_, i, j in sorted(pairs):
         if partner[i] < 0 and j not in taken:
             partner[i] = j
             taken.add(j)
@@ -48,6 +49,31 @@ def test_pairs_are_those_of_the_definition(spikes_a, spikes_b, ticks):
     a, b = sorted_spikes(spikes_a), sorted_spikes(spikes_b)
     partners = match_spikes(a, b, tolerance_s=ticks * TICK, tolerance_um=100.0)
     np.testing.assert_array_equal(partners, greedy(a, b, ticks * TICK, 100.0))
+
+
+@given(spike_lists, spike_lists, st.integers(0, 511))
+def test_linked_units_choose_first(spikes_a, spikes_b, bits):
+    a, b = sorted_spikes(spikes_a), sorted_spikes(spikes_b)
+    linked = np.array([bits >> k & 1 for k in range(9)], dtype=bool).reshape(3, 3)
+    partners = match_spikes(a, b, tolerance_s=6 * TICK, linked=linked)
+    np.testing.assert_array_equal(partners, greedy(a, b, 6 * TICK, 100.0, linked))
+
+
+def test_links_give_stolen_spikes_back():
+    rng = np.random.default_rng(3)
+    times = np.sort(rng.uniform(0, 10, 20_000))
+    clusters = rng.integers(0, 10, times.size).astype(np.uint32)
+    a = SortedSpikes.of(times, clusters, np.zeros(times.size), 10)
+    late = np.array([0.0002 if cluster % 2 else -0.0001 for cluster in clusters])
+    order = np.argsort(times + late, kind="stable")
+    b = SortedSpikes.of((times + late)[order], clusters[order], np.zeros(times.size), 10)
+    first = agreement(a, b, match_spikes(a, b))
+    same = first.units_a == first.units_b
+    linked = link_units(first)
+    np.testing.assert_array_equal(linked, np.eye(10, dtype=bool))
+    again = agreement(a, b, match_spikes(a, b, linked=linked))
+    assert first.score[same].max() < 0.8
+    assert again.score[again.units_a == again.units_b].min() > 0.9  # units here have no refractory period
 
 
 @given(spike_lists, spike_lists)
@@ -114,6 +140,12 @@ def test_tolerances_that_make_no_sense_are_refused(tolerance_s, tolerance_um):
     a = sorted_spikes([])
     with pytest.raises(BadRequest):
         match_spikes(a, a, tolerance_s=tolerance_s, tolerance_um=tolerance_um)
+
+
+def test_links_of_another_shape_are_refused():
+    a = sorted_spikes([])
+    with pytest.raises(BadRequest):
+        match_spikes(a, a, linked=np.ones((2, 3), dtype=bool))
 
 
 def test_columns_that_do_not_fit_are_refused():

@@ -99,8 +99,16 @@ class DashboardSession:
             width=DOCK_PX,
             dynamic=True,
             margin=0,
+            css_classes=["dock"],
         )
-        self.work = pn.Row(self.centre.column, dock, sizing_mode="stretch_both", margin=0, visible=False)
+        self.work = pn.Row(
+            self.centre.column,
+            dock,
+            sizing_mode="stretch_both",
+            margin=0,
+            visible=False,
+            stylesheets=[asset("work.css")],
+        )
         main = pn.Column(
             self.cover.alert,
             self.cover.loading,

@@ -31,6 +31,9 @@ BASE_SIZE = (1600, 1000)
 BASE_DPI = 125.0
 """Text is laid out for a slide of 1600 x 1000 pixels and grows with the figure."""
 
+SHRINK = 0.7
+"""Text shrinks less than a small figure does, to stay readable."""
+
 BAR_SHARE = 0.5
 """Height of the colour bar, of that of the raster."""
 
@@ -112,6 +115,8 @@ def lay_out(width: int, height: int) -> Layout:
             f"{width} x {height} pixels are too few", "", f"A figure has {LEAST_SIZE[0]} x {LEAST_SIZE[1]}"
         )
     scale = min(width / BASE_SIZE[0], height / BASE_SIZE[1])
+    if scale < 1:
+        scale **= SHRINK
     left, right, bottom, top = (round(scale * margin) for margin in (112, 100, 88, 104))
     strip, gap, bar = (round(scale * size) for size in (84, 14, 22))
     high = height - bottom - top

@@ -42,7 +42,17 @@ def configured_sources(settings: Settings) -> list[Source]:
     if settings.alyx_url:
         from dashboard.sources.alyx import AlyxSource
 
-        sources.append(AlyxSource(settings))
+        sources.append(
+            AlyxSource(
+                settings.alyx_url,
+                cache=settings.cache,
+                user=settings.alyx_user,
+                password=settings.alyx_password,
+                token=settings.alyx_token,
+                data_user=settings.data_user,
+                data_password=settings.data_password,
+            )
+        )
     return [*sources, DemoSource(settings.cache, n_spikes=settings.spikes)]
 
 
@@ -114,8 +124,9 @@ def locate(
     if isinstance(insertion, Path) or (insertion != DEMO and path.exists()):
         folder = FolderSource(path)
         return folder, only_insertion(folder)
+    sources = configured_sources(settings)
     try:
-        return find(insertion, configured_sources(settings))
+        return find(insertion, sources)
     except InsertionNotFound as error:
         raise InsertionNotFound("No such folder or insertion", insertion, error.remedy) from error
 

@@ -6,9 +6,10 @@ import logging
 import sys
 import threading
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from dashboard.sources.protocol import Progress
+if TYPE_CHECKING:  # it brings pandas, and --help does not wait for that
+    from dashboard.sources.protocol import Progress
 
 BAR_WIDTH = 24
 REDRAW_S = 0.1

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
+if TYPE_CHECKING:
+    from dashboard.compute.columns import SpikeColumns
+    from dashboard.model.sorting import SpikeSorting
+
+# Kernels compile on first use, and machines differ: no test is timed.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
+SMALL_DEMO_SPIKES = 50_000
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -46,10 +56,33 @@ def chromium() -> str:
     pytest.skip("no browser: apt-get install chromium")
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache folder of the whole run: what is expensive is made once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def small_demo(cache: Path) -> SpikeSorting:
+    """The demo with 50,000 spikes, default sorting."""
+    from dashboard.opening import open_insertion
+    from dashboard.sources.demo import DemoSource
+
+    return open_insertion("demo", source=DemoSource(cache, n_spikes=SMALL_DEMO_SPIKES), cache=cache)
+
+
+@pytest.fixture(scope="session")
+def small_columns(small_demo: SpikeSorting, cache: Path) -> SpikeColumns:
+    """The columns of `small_demo`."""
+    from dashboard.compute.columns import build_columns
+
+    return build_columns(small_demo, cache)
+
+
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep the developer's own settings out of the tests."""
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Keep the developer's own settings, and cache, out of the tests."""
     for name in list(os.environ):
         if name.startswith("SPIKE_DASHBOARD_"):
             monkeypatch.delenv(name)
-    yield
+    monkeypatch.setenv("SPIKE_DASHBOARD_CACHE", str(cache))

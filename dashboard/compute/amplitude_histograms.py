@@ -1,4 +1,4 @@
-"""One unit's amplitudes as a histogram, and the noise cut-off: is the lower end of it missing?"""
+"""One unit's amplitudes as a histogram, and the noise cut-off, which tells whether its low end is missing."""
 
 from __future__ import annotations
 

@@ -2,61 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from dashboard.compute.kernels import F32, F64, I64, U8, U16, inverse_row_height, settle
+from dashboard.compute.kernels import BLOCK, F32, Filter, Grid, SpikeArrays, inverse_row_height, place_block
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import TILE
 
 
 @kernel
-def mean_tiles(
-    codes: U16,
-    depths: F64,
-    clusters: npt.NDArray[Any],
-    keep: U8,
-    amps: F32,
-    filtered: bool,
-    amp_low: float,
-    amp_high: float,
-    bounds: I64,
-    rows: U16,
-    edges: F64,
-    closed: bool,
-    image: F32,
-    first: int,
-    last: int,
-) -> int:
+def mean_tiles(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: F32, first: int, last: int) -> int:
     """Write the mean amplitude, summed in float64, NaN where no spike is; return the spikes used.
 
     A spike whose amplitude is NaN is in no mean.
     """
+    bounds, amps = grid.bounds, spikes.amps
     height = image.shape[0]
-    straddles = np.uint16(height + 1)
-    inverse_height = inverse_row_height(edges)
-    sums = np.empty(height + 2, dtype=np.float64)
-    counts = np.empty(height + 2, dtype=np.uint32)
+    inverse_height = inverse_row_height(grid.edges)
+    placed = np.empty(BLOCK, dtype=np.uint16)
+    sums = np.empty(height + 1, dtype=np.float64)
+    counts = np.empty(height + 1, dtype=np.uint32)
     tile = np.empty((TILE, height), dtype=np.float32)
-    total = np.int64(0)
+    total = 0
     for left in range(first, last, TILE):
         columns = min(TILE, last - left)
         for column in range(columns):
             sums[:] = 0.0
             counts[:] = np.uint32(0)
-            for i in range(bounds[left + column], bounds[left + column + 1]):
-                amp = np.float64(amps[i])
-                used = amp == amp
-                if filtered:
-                    used = used and keep[clusters[i]] != 0 and amp >= amp_low and amp < amp_high
-                if used:
-                    row = np.int64(rows[codes[i]])
-                    if row == straddles:
-                        row = settle(depths[i], edges, inverse_height, closed)
-                    sums[row] += amp
-                    counts[row] += np.uint32(1)
+            for start in range(bounds[left + column], bounds[left + column + 1], BLOCK):
+                stop = min(start + BLOCK, bounds[left + column + 1])
+                place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
+                for k in range(stop - start):
+                    amp = amps[start + k]
+                    if amp == amp:
+                        sums[placed[k]] += np.float64(amp)
+                        counts[placed[k]] += np.uint32(1)
             for row in range(height):
                 n = counts[row]
                 total += n
@@ -68,52 +47,29 @@ def mean_tiles(
 
 
 @kernel
-def max_tiles(
-    codes: U16,
-    depths: F64,
-    clusters: npt.NDArray[Any],
-    keep: U8,
-    amps: F32,
-    filtered: bool,
-    amp_low: float,
-    amp_high: float,
-    bounds: I64,
-    rows: U16,
-    edges: F64,
-    closed: bool,
-    image: F32,
-    first: int,
-    last: int,
-) -> int:
+def max_tiles(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: F32, first: int, last: int) -> int:
     """Write the largest amplitude, NaN where no spike is; return the spikes used."""
+    bounds, amps = grid.bounds, spikes.amps
     height = image.shape[0]
-    straddles = np.uint16(height + 1)
-    inverse_height = inverse_row_height(edges)
-    counts = np.empty(height + 2, dtype=np.uint32)
-    largest = np.empty(height + 2, dtype=np.float32)
-    tile = np.empty((TILE, height), dtype=np.float32)
-    total = np.int64(0)
+    inverse_height = inverse_row_height(grid.edges)
+    placed = np.empty(BLOCK, dtype=np.uint16)
+    tile = np.empty((TILE, height + 1), dtype=np.float32)
+    total = 0
     for left in range(first, last, TILE):
         columns = min(TILE, last - left)
         for column in range(columns):
-            largest[:] = np.float32(-np.inf)
-            counts[:] = np.uint32(0)
-            for i in range(bounds[left + column], bounds[left + column + 1]):
-                amp = amps[i]
-                used = amp == amp
-                if filtered:
-                    wide = np.float64(amp)
-                    used = used and keep[clusters[i]] != 0 and wide >= amp_low and wide < amp_high
-                if used:
-                    row = np.int64(rows[codes[i]])
-                    if row == straddles:
-                        row = settle(depths[i], edges, inverse_height, closed)
-                    largest[row] = max(largest[row], amp)
-                    counts[row] += np.uint32(1)
-            for row in range(height):
-                n = counts[row]
-                total += n
-                tile[column, row] = largest[row] if n > 0 else np.float32(np.nan)
+            largest = tile[column]
+            largest[:] = np.float32(np.nan)
+            for start in range(bounds[left + column], bounds[left + column + 1], BLOCK):
+                stop = min(start + BLOCK, bounds[left + column + 1])
+                place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
+                for k in range(stop - start):
+                    amp = amps[start + k]
+                    row = placed[k]
+                    total += int((row < height) & (amp == amp))
+                    before = largest[row]
+                    # False where a NaN is compared: an amplitude replaces it, and it replaces none.
+                    largest[row] = before if (before >= amp) | (amp != amp) else amp
         for row in range(height):
             for column in range(columns):
                 image[row, left + column] = tile[column, row]

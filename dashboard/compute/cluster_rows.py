@@ -71,3 +71,26 @@ def index_units(clusters: npt.NDArray[Any], n_clusters: int, order: npt.NDArray[
     np.cumsum(counts, out=offsets[1:])
     _place(clusters, 0, offsets[:-1].copy(), order)
     return UnitIndex(offsets, order)
+
+
+@kernel
+def _find_ranges(codes: npt.NDArray[np.uint16], clusters: npt.NDArray[Any], ranges: npt.NDArray[np.int32]) -> None:
+    for i in range(codes.shape[0]):
+        cluster = clusters[i]
+        code = np.int32(codes[i])
+        ranges[cluster, 0] = min(ranges[cluster, 0], code)
+        ranges[cluster, 1] = max(ranges[cluster, 1], code)
+
+
+def code_ranges(codes: npt.NDArray[np.uint16], clusters: npt.NDArray[Any], n_clusters: int) -> npt.NDArray[np.int32]:
+    """Return the lowest and the highest depth code of each cluster.
+
+    Returns
+    -------
+    ndarray, shape (n_clusters, 2), int32
+        The first above the second for clusters without spikes.
+    """
+    ranges = np.empty((n_clusters, 2), dtype=np.int32)
+    ranges[:, 0], ranges[:, 1] = 1 << 16, -1
+    _find_ranges(codes, clusters, ranges)
+    return ranges

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.compute.cluster_rows import MAX_SPIKES, UnitIndex, index_units
+from dashboard.compute.cluster_rows import MAX_SPIKES, UnitIndex, code_ranges, index_units
 from dashboard.compute.depth_codes import DepthGrid, depth_grid, encode, scan
 from dashboard.compute.ranks import RankIndex, index_ranks, rank_shape
 from dashboard.compute.sidecars import Draft, publish, read, sidecar_key, start_draft
@@ -31,6 +31,9 @@ BLOCK = 1 << 20
 TIME_STRIDE = 1024
 #: A cluster id above this is a mistake in the file; tables by id would fill the memory.
 MAX_CLUSTER_ID = 1 << 24
+
+if TYPE_CHECKING:
+    from dashboard.compute.parts import PartStore
 
 Value = TypeVar("Value")
 
@@ -112,12 +115,21 @@ class SpikeColumns:
     @property
     def nbytes(self) -> int:
         """Bytes of the columns and of the indexes built so far."""
-        arrays = [self.times_s, self.depths_um, self.depth_codes, self.clusters, self.amps_uv, self.spike_rows]
+        arrays: list[npt.NDArray[Any] | None] = [
+            self.times_s,
+            self.depths_um,
+            self.depth_codes,
+            self.clusters,
+            self.amps_uv,
+            self.spike_rows,
+        ]
         for value in tuple(self._lazy.values.values()):
             if isinstance(value, UnitIndex):
                 arrays += [value.offsets, value.order]
             elif isinstance(value, RankIndex):
                 arrays += [value.before, value.on_edge]
+            elif isinstance(value, np.ndarray):
+                arrays.append(value)
         return sum(array.nbytes for array in arrays if array is not None)
 
     @property
@@ -134,6 +146,18 @@ class SpikeColumns:
     def rank_index(self) -> RankIndex:
         """Cumulative counts by depth; built on first use where no sidecar holds it."""
         return self._lazy.get("rank_index", lambda: index_ranks(self.depth_codes, self.depths_um, self.grid))
+
+    @property
+    def code_ranges(self) -> npt.NDArray[np.int32]:
+        """Lowest and highest depth code of each cluster, shape (n_clusters, 2); empty ranges run backwards."""
+        return self._lazy.get("code_ranges", lambda: code_ranges(self.depth_codes, self.clusters, self.n_clusters))
+
+    @property
+    def parts(self) -> PartStore:
+        """What filters keep, set apart while they are in use."""
+        from dashboard.compute.parts import PartStore  # which is made of columns
+
+        return self._lazy.get("parts", PartStore)
 
     @property
     def grid(self) -> DepthGrid:
@@ -277,6 +301,9 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
         draft.allocate("rows", (n,), np.int64)[:] = rows
     order = draft.allocate("order", (n,), np.uint32)
     units = index_units(read_only(clusters), n_clusters, order.view(np.ndarray))
+    draft.allocate("code_ranges", (n_clusters, 2), np.int32)[:] = code_ranges(
+        read_only(codes), read_only(clusters), n_clusters
+    )
     draft.allocate("offsets", units.offsets.shape, np.int64)[:] = units.offsets
     build.step(n)
     before = draft.allocate("ranks", rank_shape(n, grid.n_codes), np.uint32)
@@ -302,6 +329,7 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], source
     assert depths is not None
     lazy = _Lazy()
     lazy.values["unit_index"] = UnitIndex(read_only(arrays["offsets"]), read_only(arrays["order"]))
+    lazy.values["code_ranges"] = read_only(arrays["code_ranges"])
     lazy.values["rank_index"] = RankIndex(read_only(arrays["ranks"]), read_only(arrays["on_edge"]))
     lazy.values["depth_range"] = (float(facts["lowest_um"]), float(facts["highest_um"]))
     return SpikeColumns(

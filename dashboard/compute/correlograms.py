@@ -101,7 +101,7 @@ def _grid(bin_s: float, window_s: float) -> tuple[npt.NDArray[np.int64], npt.NDA
     half = int(0.5 * window_s / bin_s)
     if 2 * half + 1 > MAX_BINS:
         raise BadRequest("Too many correlogram bins", str(2 * half + 1), f"At most {MAX_BINS}")
-    return np.zeros(2 * half + 1, dtype=np.int64), np.arange(-half, half + 1) * bin_s
+    return np.zeros(2 * half + 1, dtype=np.int64), np.arange(-half, half + 1, dtype=np.float64) * bin_s
 
 
 def autocorrelogram(

@@ -96,7 +96,7 @@ def depth_rows(depth_range_um: Range, bin_um: float = DEPTH_BIN_UM) -> npt.NDArr
         raise BadRequest("Depth bins have to be above zero, and the range to end above its start", f"{low} to {high}")
     if (high - low) / bin_um > MAX_ROWS:
         raise BadRequest("Too many depth bins", f"{bin_um} um in {high - low:g} um", f"At most {MAX_ROWS}")
-    return np.arange(int(np.floor(low / bin_um)), int(np.floor(high / bin_um)) + 2) * float(bin_um)
+    return np.arange(int(np.floor(low / bin_um)), int(np.floor(high / bin_um)) + 2, dtype=np.float64) * bin_um
 
 
 def event_map(
@@ -136,7 +136,9 @@ def event_map(
     times, ids, keep, *_ = kernel_arguments(selection)
     shown = bin_edges(bin_s, window_s)
     before = bin_edges(bin_s, baseline_s)
-    counts, quiet_counts = (np.zeros((edges_um.shape[0] - 1, edges.shape[0] - 1), np.int64) for edges in (shown, before))
+    counts, quiet_counts = (
+        np.zeros((edges_um.shape[0] - 1, edges.shape[0] - 1), np.int64) for edges in (shown, before)
+    )
     _count_map(times, ids, keep, selection.depths_um, events.times_s, shown, edges_um, counts)
     _count_map(times, ids, keep, selection.depths_um, events.times_s, before, edges_um, quiet_counts)
     trial_s = len(events) * bin_s if len(events) else np.nan

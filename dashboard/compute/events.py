@@ -135,7 +135,9 @@ def usable_events(
     finite = wanted & np.isfinite(times)
     inside = finite.copy()
     if recording_s is not None:
-        inside[finite] = (times[finite] + window_s[0] >= recording_s[0]) & (times[finite] + window_s[1] <= recording_s[1])
+        inside[finite] = (times[finite] + window_s[0] >= recording_s[0]) & (
+            times[finite] + window_s[1] <= recording_s[1]
+        )
     trials = np.flatnonzero(inside)
     return EventTimes(
         times[trials], trials, int(np.sum(wanted & ~np.isfinite(times))), int(finite.sum() - trials.shape[0])
@@ -160,7 +162,7 @@ def bin_edges(bin_s: float, window_s: Range) -> npt.NDArray[np.float64]:
     # -0.4 / 0.01 is not exactly -40: without the tolerance there would be a 41st bin.
     first = int(np.floor(window_s[0] / bin_s + 1e-9))
     last = int(np.ceil(window_s[1] / bin_s - 1e-9))
-    return np.arange(first, last + 1) * bin_s
+    return np.arange(first, last + 1, dtype=np.float64) * bin_s
 
 
 @kernel
@@ -231,26 +233,25 @@ def _collect(
     return found
 
 
-def kernel_arguments(selection: Selection) -> tuple[Any, ...]:
+def kernel_arguments(
+    selection: Selection,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.float64], float, float]:
     """Lay out a selection for the kernels, which take empty arrays for what is not filtered by."""
     empty_ids = np.empty(0, dtype=np.uint32)
     empty_ids.flags.writeable = False
-    empty_depths = selection.times_s[:0]
-    by_depth = selection.depth_range_um is not None
+    depths = selection.depths_um if selection.depth_range_um is not None else None
     low, high = selection.depth_range_um or (-np.inf, np.inf)
     return (
         selection.times_s,
         empty_ids if selection.clusters is None else selection.clusters,
         np.empty(0, dtype=np.bool_) if selection.keep is None else selection.keep,
-        selection.depths_um if by_depth else empty_depths,
+        selection.times_s[:0] if depths is None else depths,
         float(low),
         float(high),
     )
 
 
-def count_around(
-    selection: Selection, events: EventTimes, edges_s: npt.NDArray[np.float64]
-) -> npt.NDArray[np.uint32]:
+def count_around(selection: Selection, events: EventTimes, edges_s: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
     """Count spikes per trial and bin.
 
     Bins are half-open in absolute time: a spike is in bin k where
@@ -349,9 +350,7 @@ def psth_of_counts(counts: npt.NDArray[np.uint32], edges_s: npt.NDArray[np.float
     return Psth(edges_s, mean, sem, n_trials)
 
 
-def psth(
-    selection: Selection, events: EventTimes, bin_s: float = PSTH_BIN_S, window_s: Range = WINDOW_S
-) -> Psth:
+def psth(selection: Selection, events: EventTimes, bin_s: float = PSTH_BIN_S, window_s: Range = WINDOW_S) -> Psth:
     """Compute the peri-event time histogram of a selection of spikes.
 
     Raises

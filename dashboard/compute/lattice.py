@@ -150,16 +150,16 @@ def _fill_rows(
         # Scaling by a power of two and the floor are exact; a plain difference would round.
         scaled = edges[row] * inverse_step
         whole = np.floor(scaled)
-        start = np.int64(min(max(whole - origin_code, -2.0), n_codes + 1.0))
+        start = int(min(max(whole - origin_code, -2.0), n_codes + 1.0))
         if row < height:
             following = np.floor(edges[row + 1] * inverse_step) - origin_code
-            stop = np.int64(min(max(following, 0.0), np.float64(n_codes)))
+            stop = int(min(max(following, 0.0), np.float64(n_codes)))
             for code in range(max(start if scaled == whole else start + 1, 0), stop):
                 rows[code] = row
     for row in range(height + 1):
         scaled = edges[row] * inverse_step
         whole = np.floor(scaled)
-        code = np.int64(min(max(whole - origin_code, -2.0), n_codes + 1.0))
+        code = int(min(max(whole - origin_code, -2.0), n_codes + 1.0))
         if (scaled != whole or (closed and row == height)) and 0 <= code < n_codes:
             rows[code] = straddles
 

@@ -2,80 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.kernels import F32, F64, I64, U8, U16
-from dashboard.compute.lattice import check_window, code_rows
+from dashboard.compute.kernels import BLOCK, F64, I64, U16, U32, Filter, Grid, SpikeArrays, place_block
+from dashboard.compute.lattice import check_window
 from dashboard.compute.numba_cache import kernel
-from dashboard.compute.selections import Kept, kept_spikes
-from dashboard.compute.windows import time_bounds
+from dashboard.compute.parts import count_kept, find_part
+from dashboard.compute.pool import spread
+from dashboard.compute.selections import Kept, kept_spikes, spike_arrays
+from dashboard.compute.windows import Window, lay_window
+
+#: Stretches that the spikes of a box are counted in, for the threads to share.
+STRETCHES = 64
+#: Spikes from which a filter that is used again is worth setting its spikes apart.
+PART_FROM = 200_000
 
 
 @kernel
-def _select(
-    codes: U16,
-    depths: F64,
-    clusters: npt.NDArray[Any],
-    keep: U8,
-    amps: F32,
-    amp_low: float,
-    amp_high: float,
-    start: int,
-    stop: int,
-    places: U16,
-    low: float,
-    high: float,
-    found: I64,
-) -> int:
-    """Write the rows inside into `found` until that is full; return how many there are in all."""
-    by_amp = amps.shape[0] > 0
+def _select(spikes: SpikeArrays, chosen: Filter, grid: Grid, found: I64) -> int:
+    """Write the rows inside into `found` until that is full; return how many there were by then."""
+    placed = np.empty(BLOCK, dtype=np.uint16)
     room = found.shape[0]
-    n = np.int64(0)
-    for i in range(start, stop):
-        place = places[codes[i]]
-        if place == 1 or (place == 2 and not (depths[i] >= low and depths[i] <= high)):
-            continue
-        if keep[clusters[i]] == 0:
-            continue
-        if by_amp and not (np.float64(amps[i]) >= amp_low and np.float64(amps[i]) < amp_high):
-            continue
-        if n < room:
-            found[n] = i
-        n += 1
+    n = 0
+    for start in range(grid.bounds[0], grid.bounds[1], BLOCK):
+        stop = min(start + BLOCK, grid.bounds[1])
+        place_block(spikes, chosen, grid, 0.0, start, stop, placed)
+        for i in range(start, stop):
+            if placed[i - start] == 0:
+                if n == room:
+                    return n + 1
+                found[n] = i
+                n += 1
     return n
 
 
-def _inside(
-    columns: SpikeColumns,
-    time_range: tuple[float, float],
-    depth_range: tuple[float, float],
-    kept: Kept,
-    found: npt.NDArray[np.int64],
-) -> int:
-    times = np.array(check_window(time_range, "time_range"))
-    depths = np.array(check_window(depth_range, "depth_range"))
-    start, stop = (int(bound) for bound in time_bounds(columns, times))
-    places = code_rows(depths, columns.depth_origin_um, columns.depth_step_um, columns.n_codes, True)
-    return int(
-        _select(
-            columns.depth_codes,
-            columns.depths_um,
-            columns.clusters,
-            kept.keep,
-            kept.amps,
-            *kept.amp_range,
-            start,
-            stop,
-            places,
-            depths[0],
-            depths[1],
-            found,
-        )
-    )
+@kernel
+def _count_box(spikes: SpikeArrays, chosen: Filter, grid: Grid, first: int, last: int) -> int:
+    placed = np.empty(BLOCK, dtype=np.uint16)
+    n = 0
+    for start in range(grid.bounds[first], grid.bounds[last], BLOCK):
+        stop = min(start + BLOCK, grid.bounds[last])
+        place_block(spikes, chosen, grid, 0.0, start, stop, placed)
+        for k in range(stop - start):
+            n += int(placed[k] == 0)
+    return n
+
+
+@kernel
+def _count_codes(codes: U16, depths: F64, order: U32, grid: Grid, first: int, last: int) -> int:
+    """`_count_box` without a filter: compares codes with the two that bound the box, many at a time."""
+    bounds, rows, edges, _ = grid
+    low = 0
+    while low < rows.shape[0] and rows[low] == 1:
+        low += 1
+    high = rows.shape[0] - 1
+    while high >= low and rows[high] == 1:
+        high -= 1
+    if low > high:
+        return 0
+    start, stop = bounds[first], bounds[last]
+    lowest, span = np.uint16(low), np.uint16(high - low)
+    n = 0
+    for i in range(start, stop):
+        n += int(np.uint16(codes[i] - lowest) <= span)
+    # The outermost codes may be cut by an edge: their spikes are looked at one by one.
+    for end in range(2):
+        code = np.uint16(low if end == 0 else high)
+        if rows[code] == 2 and (end == 0 or high > low):
+            for i in range(start, stop):
+                if codes[i] == code:
+                    depth = depths[int(order[i]) if order.shape[0] > 0 else i]
+                    n -= int(not (depth >= edges[0] and depth <= edges[1]))
+    return n
+
+
+def _box(columns: SpikeColumns, time_range: tuple[float, float], depth_range: tuple[float, float]) -> Window:
+    """Return a window of one pixel: row 0 is inside, 1 outside, 2 to be settled."""
+    times, depths = check_window(time_range, "time_range"), check_window(depth_range, "depth_range")
+    return lay_window(columns, np.array(times), np.array(depths))
+
+
+def _count(columns: SpikeColumns, box: Window, kept: Kept) -> int:
+    start, stop = (int(bound) for bound in box.bounds)
+    bounds = np.linspace(start, stop, STRETCHES + 1).astype(np.int64)
+    lowest, highest = columns.depth_range_um
+    at_any_depth = box.depth_edges[0] <= lowest and highest <= box.depth_edges[1]
+    if at_any_depth and kept.everything:
+        return stop - start
+    if at_any_depth and not kept.by_amp and stop - start > PART_FROM:
+        index = columns.unit_index
+        parts = [index.rows(int(cluster)) for cluster in kept.ids]
+        return int(sum(np.subtract(*np.searchsorted(rows, (stop, start))) for rows in parts))
+    spikes, chosen, grid = spike_arrays(columns), kept.chosen, box.grid._replace(bounds=bounds)
+    part = find_part(columns, kept) if kept.everything or stop - start > PART_FROM else None
+    if part is not None:
+        grid = grid._replace(bounds=part.bounds(bounds))
+        draw = partial(_count_codes, part.codes, spikes.depths, part.order, grid)
+    elif at_any_depth:
+        return int(count_kept(spikes, chosen, start, stop))
+    else:
+        draw = partial(_count_box, spikes, chosen, grid)
+    return spread(draw, grid.bounds, (stop - start) // 2)
 
 
 def count_in(
@@ -101,7 +132,7 @@ def count_in(
     BadRequest
     """
     kept = kept_spikes(columns, clusters, amp_range_uv)
-    return _inside(columns, time_range, depth_range, kept, np.empty(0, dtype=np.int64))
+    return _count(columns, _box(columns, time_range, depth_range), kept)
 
 
 def spikes_in(
@@ -136,9 +167,8 @@ def spikes_in(
     BadRequest
     """
     kept = kept_spikes(columns, clusters, amp_range_uv)
-    if limit is None:
-        limit = _inside(columns, time_range, depth_range, kept, np.empty(0, dtype=np.int64))
-    start, stop = time_bounds(columns, np.array(check_window(time_range, "time_range")))
-    found = np.empty(max(0, min(limit, int(stop - start))), dtype=np.int64)
-    n = _inside(columns, time_range, depth_range, kept, found)
-    return found[:n] if n <= limit else None
+    box = _box(columns, time_range, depth_range)
+    room = _count(columns, box, kept) if limit is None else max(0, min(int(limit), box.n_spikes))
+    found = np.empty(room, dtype=np.int64)
+    n = _select(spike_arrays(columns), kept.chosen, box.grid, found)
+    return found[:n] if n <= room else None

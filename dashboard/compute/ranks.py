@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.depth_codes import ROW_SHIFT as SHIFT
-from dashboard.compute.depth_codes import DepthGrid
+from dashboard.compute.depth_codes import ROW_SHIFT, DepthGrid
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import TILE
 
@@ -35,13 +34,13 @@ class RankIndex:
 
     @property
     def n_rows(self) -> int:
-        """Rows of ``2**SHIFT`` depth codes."""
+        """Rows of ``2**ROW_SHIFT`` depth codes."""
         return int(self.before.shape[1])
 
 
 def rank_shape(n_spikes: int, n_codes: int) -> tuple[int, int]:
     """Return the shape of `RankIndex.before`."""
-    return n_spikes // SPACING + 1, ((n_codes - 1) >> SHIFT) + 1
+    return n_spikes // SPACING + 1, ((n_codes - 1) >> ROW_SHIFT) + 1
 
 
 @kernel
@@ -51,7 +50,7 @@ def _accumulate(codes: npt.NDArray[np.uint16], running: npt.NDArray[np.uint32], 
         for row in range(n_rows):
             before[k, row] = running[row]
         for i in range(k * SPACING, min((k + 1) * SPACING, codes.shape[0])):
-            running[codes[i] >> SHIFT] += np.uint32(1)
+            running[codes[i] >> ROW_SHIFT] += np.uint32(1)
 
 
 @kernel
@@ -65,8 +64,18 @@ def _count_on_edges(
     for i in range(codes.shape[0]):
         code = codes[i]
         # Edges are whole multiples of a power of two: their product is exact.
-        if code & ((1 << SHIFT) - 1) == 0 and depths[i] == (origin_um / step_um + code) * step_um:
-            on_edge[code >> SHIFT] += 1
+        if code & ((1 << ROW_SHIFT) - 1) == 0 and depths[i] == (origin_um / step_um + code) * step_um:
+            on_edge[code >> ROW_SHIFT] += 1
+
+
+def ranks_before(
+    codes: npt.NDArray[np.uint16], n_codes: int, before: npt.NDArray[np.uint32] | None = None
+) -> npt.NDArray[np.uint32]:
+    """Return `RankIndex.before` of some codes, written into `before` where that is given."""
+    if before is None:
+        before = np.empty(rank_shape(codes.shape[0], n_codes), dtype=np.uint32)
+    _accumulate(codes, np.zeros(before.shape[1], dtype=np.uint32), before)
+    return before
 
 
 def index_ranks(
@@ -86,11 +95,8 @@ def index_ranks(
     before : ndarray of `rank_shape`, uint32, or None
         Where to write; allocated where None.
     """
-    if before is None:
-        before = np.empty(rank_shape(codes.shape[0], grid.n_codes), dtype=np.uint32)
-    n_rows = before.shape[1]
-    _accumulate(codes, np.zeros(n_rows, dtype=np.uint32), before)
-    on_edge = np.zeros(n_rows, dtype=np.int64)
+    before = ranks_before(codes, grid.n_codes, before)
+    on_edge = np.zeros(before.shape[1], dtype=np.int64)
     _count_on_edges(codes, depths, grid.origin_um, grid.step_um, on_edge)
     return RankIndex(before, on_edge)
 
@@ -105,9 +111,9 @@ def _prefix(
     for row in range(n_rows):
         prefix[row] = stored[row]
     for i in range(nearest * SPACING, boundary):
-        prefix[codes[i] >> SHIFT] += np.uint32(1)
+        prefix[codes[i] >> ROW_SHIFT] += np.uint32(1)
     for i in range(boundary, nearest * SPACING):
-        prefix[codes[i] >> SHIFT] -= np.uint32(1)
+        prefix[codes[i] >> ROW_SHIFT] -= np.uint32(1)
 
 
 @kernel
@@ -140,7 +146,7 @@ def count_ranks(
     earlier = np.empty(n_rows, dtype=np.uint32)
     later = np.empty(n_rows, dtype=np.uint32)
     tile = np.empty((TILE, height), dtype=np.uint32)
-    total = np.int64(0)
+    total = 0
     _prefix(codes, before, bounds[first_column], earlier)
     for left in range(first_column, last_column, TILE):
         columns = min(TILE, last_column - left)
@@ -161,6 +167,6 @@ def count_ranks(
         for row in range(height):
             for column in range(columns):
                 value = tile[column, row]
-                total += value
+                total += int(value)
                 image[row, left + column] = value
     return total

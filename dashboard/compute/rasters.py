@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,24 @@ import numpy.typing as npt
 
 from dashboard.compute.amplitudes import max_tiles, mean_tiles
 from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.kernels import count_kept_scatter, count_kept_tiles, count_scatter, count_tiles, count_units
+from dashboard.compute.depth_codes import ROW_SHIFT
+from dashboard.compute.kernels import (
+    I32,
+    Filter,
+    Grid,
+    SpikeArrays,
+    count_kept_tiles,
+    count_scatter,
+    count_tiles,
+    count_units,
+)
 from dashboard.compute.lattice import check_size, check_window, linear_edges, snapped_edges
-from dashboard.compute.majorities import NO_VOTE, NOT_KEPT, majority_tiles
+from dashboard.compute.majorities import NO_VOTE, majority_tiles
+from dashboard.compute.parts import find_part
 from dashboard.compute.pool import spread
 from dashboard.compute.queries import count_in, spikes_in
-from dashboard.compute.ranks import SHIFT, SPACING, count_ranks
-from dashboard.compute.selections import Kept, kept_spikes
+from dashboard.compute.ranks import SPACING, count_ranks
+from dashboard.compute.selections import Kept, kept_spikes, spike_arrays
 from dashboard.compute.windows import Window, lay_window
 from dashboard.model.errors import BadRequest
 
@@ -27,8 +39,10 @@ __all__ = ["AGGREGATES", "Aggregate", "aggregate", "compile_kernels", "count_in"
 AGGREGATES = ("count", "rate", "amp_mean", "amp_max", "region", "label", "cluster")
 #: Below this share of the spikes, their rows by cluster are read instead of all spikes.
 INDEX_BELOW = 1 / 4
-#: Bytes that one thread may use to count votes; more rows than that go in bands.
-VOTE_BYTES = 32 << 20
+#: Below one spike in so many pixels, spikes are counted straight into the image.
+SPARSE_PIXELS = 4
+#: Cells in which one thread counts votes, 32 MB; an image with more goes in bands of rows.
+VOTE_CELLS = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +106,7 @@ def _rank_rows(columns: SpikeColumns, edges: npt.NDArray[np.float64]) -> tuple[i
     None where one is not, or where a spike lies exactly on the last edge, which the index has in
     the row above.
     """
-    row_um = columns.depth_step_um * (1 << SHIFT)
+    row_um = columns.depth_step_um * (1 << ROW_SHIFT)
     places = edges / row_um
     steps = np.diff(places)
     if not (bool((places == np.floor(places)).all()) and steps[0] >= 1 and bool((steps == steps[0]).all())):
@@ -114,36 +128,38 @@ def count_window(
     """Return the counts of a window, shape (height, width), and their sum, by the route that is quickest."""
     height, width = window.shape
     n_kept = kept.share(columns, window.n_spikes)
-    is_few = kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
-    is_sparse = is_few or window.n_spikes < width * height // 4
-    image: npt.NDArray[np.uint32] = (np.zeros if is_sparse else np.empty)(window.shape, dtype=np.uint32)
-    spikes, grid, work = window.spikes(columns), window.grid, window.n_spikes
+    is_sparse = window.n_spikes < width * height // SPARSE_PIXELS
+    part = None if is_sparse else find_part(columns, kept)
+    is_few = part is None and kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
+    image: npt.NDArray[np.uint32] = (np.zeros if is_sparse or is_few else np.empty)(window.shape, dtype=np.uint32)
+    spikes, chosen, grid, work = spike_arrays(columns), kept.chosen, window.grid, window.n_spikes
     draw: Callable[[int, int], int]
-    aligned = _rank_rows(columns, window.depth_edges) if kept.everything and work > width * SPACING else None
-    if aligned is not None:
-        before = columns.rank_index.before
-        work = width * SPACING
+    if part is not None:
+        bounds = part.bounds(window.bounds)
+        work = int(bounds[-1] - bounds[0])
+        aligned = _rank_rows(columns, window.depth_edges) if work > width * SPACING else None
+        if aligned is not None:
+            before, codes = part.before(columns.n_codes), part.codes
+            work = width * SPACING
 
-        def draw(first: int, last: int) -> int:
-            return count_ranks(columns.depth_codes, before, window.bounds, *aligned, image, first, last)
-    elif kept.everything:
-        plain = count_scatter if is_sparse else count_tiles
+            def draw(first: int, last: int) -> int:
+                return count_ranks(codes, before, bounds, *aligned, image, first, last)
+        else:
+            codes, order, grid = part.codes, part.order, grid._replace(bounds=bounds)
 
-        def draw(first: int, last: int) -> int:
-            return plain(*spikes, *grid, image, first, last)
+            def draw(first: int, last: int) -> int:
+                return count_tiles(codes, spikes.depths, order, grid, image, first, last)
     elif is_few:
-        index, ids = columns.unit_index, np.flatnonzero(kept.keep)
+        index, ids = columns.unit_index, kept.ids
         work = 4 * n_kept
 
         def draw(first: int, last: int) -> int:
-            return count_units(
-                *spikes, index.order, index.offsets, ids, kept.amps, *kept.amp_range, *grid, image, first, last
-            )
+            return count_units(spikes, chosen, grid, index.order, index.offsets, ids, image, first, last)
     else:
-        masked = count_kept_scatter if is_sparse else count_kept_tiles
+        count = count_scatter if is_sparse else count_kept_tiles
 
         def draw(first: int, last: int) -> int:
-            return masked(*spikes, columns.clusters, kept.keep, kept.amps, *kept.amp_range, *grid, image, first, last)
+            return count(spikes, chosen, grid, image, first, last)
 
     return image, spread(draw, window.bounds, work + width * height // 8, threads, cancel)
 
@@ -151,27 +167,31 @@ def count_window(
 def _amplitude(
     columns: SpikeColumns, window: Window, kept: Kept, kind: str, threads: int | None, cancel: threading.Event | None
 ) -> tuple[npt.NDArray[np.float32], int]:
-    amps = columns.amps_uv
-    if amps is None:
+    if columns.amps_uv is None:
         raise BadRequest("There are no amplitudes to show", "spikes.amps is missing", "Choose another aggregate")
     image = np.empty(window.shape, dtype=np.float32)
+    spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
     tiles = mean_tiles if kind == "amp_mean" else max_tiles
 
     def draw(first: int, last: int) -> int:
-        return tiles(
-            *window.spikes(columns),
-            columns.clusters,
-            kept.keep,
-            amps,
-            not kept.everything,
-            *kept.amp_range,
-            *window.grid,
-            image,
-            first,
-            last,
-        )
+        return tiles(spikes, chosen, grid, image, first, last)
 
-    return image, spread(draw, window.bounds, window.n_spikes, threads, cancel)
+    return image, spread(draw, window.bounds, window.n_spikes + image.size // 8, threads, cancel)
+
+
+def _reach(columns: SpikeColumns, edges: npt.NDArray[np.float64], votes: npt.NDArray[np.int32], n: int) -> I32:
+    """Return the rows that each of `n` categories can reach: the first, and the one after the last."""
+    height = edges.shape[0] - 1
+    codes = columns.code_ranges
+    step, origin = columns.depth_step_um, columns.depth_origin_um
+    first = np.clip(np.searchsorted(edges, origin + codes[:, 0] * step, "right") - 1, 0, height - 1)
+    after = np.clip(np.searchsorted(edges, origin + (codes[:, 1] + 1.0) * step, "left"), 0, height)
+    voting = (votes >= 0) & (codes[:, 0] <= codes[:, 1])
+    reach = np.empty((n, 2), dtype=np.int32)
+    reach[:, 0], reach[:, 1] = height, 0
+    np.minimum.at(reach[:, 0], votes[voting], first[voting].astype(np.int32))
+    np.maximum.at(reach[:, 1], votes[voting], after[voting].astype(np.int32))
+    return reach
 
 
 def _majority(
@@ -190,40 +210,43 @@ def _majority(
             f"Its shape is ({columns.n_clusters},)",
         )
     # Votes are numbered without gaps, in the order of the categories: the lowest still wins a tie.
-    taking_part = (kept.keep != 0) & (given >= 0)
-    names, numbers = np.unique(given[taking_part], return_inverse=True)
+    voting = (kept.keep != 0) & (given >= 0)
+    names, numbers = np.unique(given[voting], return_inverse=True)
     votes = np.full(columns.n_clusters, NO_VOTE, dtype=np.int32)
-    votes[taking_part] = numbers
-    votes[kept.keep == 0] = NOT_KEPT
+    votes[voting] = numbers
     image = np.empty(window.shape, dtype=np.int32)
     height = window.shape[0]
-    n_categories = max(len(names), 1)
-    band = max(1, min(height, VOTE_BYTES // (4 * n_categories)))
+    spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
+    reach = _reach(columns, window.depth_edges, votes, len(names))
+    n_cells = int(np.maximum(reach[:, 1] - reach[:, 0], 0).sum())
+    band = height if n_cells <= VOTE_CELLS else max(1, VOTE_CELLS // len(names))
     n_spikes = 0
     for first_row in range(0, height, band):
         last_row = min(first_row + band, height)
-
-        def draw(first: int, last: int, first_row: int = first_row, last_row: int = last_row) -> int:
-            return majority_tiles(
-                *window.spikes(columns),
-                columns.clusters,
-                votes,
-                n_categories,
-                kept.amps,
-                *kept.amp_range,
-                *window.grid,
-                first_row,
-                last_row,
-                image,
-                first,
-                last,
-            )
-
-        n_spikes += spread(draw, window.bounds, window.n_spikes, threads, cancel)
+        ranges = np.clip(reach, first_row, last_row)
+        ranges[:, 1] = np.maximum(ranges[:, 0], ranges[:, 1])
+        starts = np.concatenate([[0], np.cumsum(ranges[:, 1] - ranges[:, 0], dtype=np.int64)])
+        draw = partial(_draw_band, spikes, chosen, grid, votes, ranges, starts, (first_row, last_row), image)
+        n_spikes += spread(draw, window.bounds, 2 * window.n_spikes + image.size // 4, threads, cancel)
     if len(names) and not np.array_equal(names, np.arange(len(names))):
         table = np.append(names, NO_VOTE).astype(np.int32)
         image = table[image]
     return image, n_spikes
+
+
+def _draw_band(
+    spikes: SpikeArrays,
+    chosen: Filter,
+    grid: Grid,
+    votes: I32,
+    ranges: I32,
+    starts: npt.NDArray[np.int64],
+    band: tuple[int, int],
+    image: I32,
+    first: int,
+    last: int,
+) -> int:
+    return majority_tiles(spikes, chosen, grid, votes, ranges, starts, *band, image, first, last)
 
 
 def aggregate(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.heatmaps import MAX_CELLS_WIDE
-from dashboard.compute.kernels import F32, F64, I64, U8, U16, inverse_row_height, settle
+from dashboard.compute.kernels import BLOCK, F64, I64, Filter, Grid, SpikeArrays, inverse_row_height, place_block
 from dashboard.compute.lattice import check_window, floor_edges
 from dashboard.compute.numba_cache import kernel
+from dashboard.compute.parts import count_kept
 from dashboard.compute.pool import spread
-from dashboard.compute.selections import Kept, kept_spikes
+from dashboard.compute.selections import Kept, kept_spikes, spike_arrays
 from dashboard.compute.windows import Window, lay_window, time_bounds
 from dashboard.model.errors import BadRequest
 
@@ -44,101 +45,49 @@ class DepthProfile(NamedTuple):
 
 
 @kernel
-def _count_times(
-    clusters: npt.NDArray[Any],
-    keep: U8,
-    amps: F32,
-    amp_low: float,
-    amp_high: float,
-    bounds: I64,
-    counts: I64,
-    first: int,
-    last: int,
-) -> int:
-    by_amp = amps.shape[0] > 0
-    total = np.int64(0)
+def _count_times(spikes: SpikeArrays, chosen: Filter, bounds: I64, counts: I64, first: int, last: int) -> int:
     for column in range(first, last):
-        n = np.int64(0)
-        for i in range(bounds[column], bounds[column + 1]):
-            kept = np.int64(keep[clusters[i]])
-            if by_amp:
-                amp = np.float64(amps[i])
-                kept &= np.int64((amp >= amp_low) & (amp < amp_high))
-            n += kept
-        counts[column] = n
-        total += n
-    return total
-
-
-@kernel
-def _count_depths(
-    codes: U16,
-    depths: F64,
-    clusters: npt.NDArray[Any],
-    keep: U8,
-    amps: F32,
-    has_amps: bool,
-    filtered: bool,
-    amp_low: float,
-    amp_high: float,
-    bounds: I64,
-    rows: U16,
-    edges: F64,
-    closed: bool,
-    counts: I64,
-    amp_counts: I64,
-    sums: F64,
-    first: int,
-    last: int,
-) -> int:
-    """Count by depth, and sum amplitudes that are not NaN, apart for each stretch of time."""
-    n_bins = edges.shape[0] - 1
-    straddles = n_bins + 1
-    inverse_height = inverse_row_height(edges)
-    for stretch in range(first, last):
-        for i in range(bounds[stretch], bounds[stretch + 1]):
-            amp = np.float64(amps[i]) if has_amps else 0.0
-            if filtered and (keep[clusters[i]] == 0 or not (amp >= amp_low and amp < amp_high)):
-                continue
-            row = np.int64(rows[codes[i]])
-            if row == straddles:
-                row = settle(depths[i], edges, inverse_height, closed)
-            if row < n_bins:
-                counts[stretch, row] += 1
-                if amp == amp:
-                    amp_counts[stretch, row] += 1
-                    sums[stretch, row] += amp
+        counts[column] = count_kept(spikes, chosen, bounds[column], bounds[column + 1])
     return 0
 
 
 @kernel
-def _count_clusters(
-    codes: U16,
-    depths: F64,
-    clusters: npt.NDArray[Any],
-    amps: F32,
-    amp_low: float,
-    amp_high: float,
-    bounds: I64,
-    rows: U16,
-    edges: F64,
-    closed: bool,
-    counts: I64,
-    first: int,
-    last: int,
+def _count_depths(
+    spikes: SpikeArrays, chosen: Filter, grid: Grid, counts: I64, amp_counts: I64, sums: F64, first: int, last: int
 ) -> int:
-    n_rows = edges.shape[0] - 1
-    inverse_height = inverse_row_height(edges)
-    by_amp = amps.shape[0] > 0
+    """Count by depth, and sum amplitudes that are not NaN, apart for each stretch of time."""
+    bounds, amps = grid.bounds, spikes.amps
+    n_bins = grid.edges.shape[0] - 1
+    has_amps = amps.shape[0] > 0
+    inverse_height = inverse_row_height(grid.edges)
+    placed = np.empty(BLOCK, dtype=np.uint16)
     for stretch in range(first, last):
-        for i in range(bounds[stretch], bounds[stretch + 1]):
-            if by_amp and not (np.float64(amps[i]) >= amp_low and np.float64(amps[i]) < amp_high):
-                continue
-            row = np.int64(rows[codes[i]])
-            if row == n_rows + 1:
-                row = settle(depths[i], edges, inverse_height, closed)
-            if row < n_rows:
-                counts[stretch, clusters[i]] += 1
+        for start in range(bounds[stretch], bounds[stretch + 1], BLOCK):
+            stop = min(start + BLOCK, bounds[stretch + 1])
+            place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
+            for k in range(stop - start):
+                row = placed[k]
+                if row < n_bins:
+                    counts[stretch, row] += 1
+                    if has_amps and amps[start + k] == amps[start + k]:
+                        amp_counts[stretch, row] += 1
+                        sums[stretch, row] += np.float64(amps[start + k])
+    return 0
+
+
+@kernel
+def _count_clusters(spikes: SpikeArrays, chosen: Filter, grid: Grid, counts: I64, first: int, last: int) -> int:
+    bounds, clusters = grid.bounds, spikes.clusters
+    n_rows = grid.edges.shape[0] - 1
+    inverse_height = inverse_row_height(grid.edges)
+    placed = np.empty(BLOCK, dtype=np.uint16)
+    for stretch in range(first, last):
+        for start in range(bounds[stretch], bounds[stretch + 1], BLOCK):
+            stop = min(start + BLOCK, bounds[stretch + 1])
+            place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
+            for k in range(stop - start):
+                if placed[k] < n_rows:
+                    counts[stretch, clusters[start + k]] += 1
     return 0
 
 
@@ -196,9 +145,10 @@ def population_rate(
     counts = np.diff(bounds)
     if not kept.everything:
         counts = np.empty(n_bins, dtype=np.int64)
+        spikes, chosen = spike_arrays(columns), kept.chosen
 
         def draw(first: int, last: int) -> int:
-            return _count_times(columns.clusters, kept.keep, kept.amps, *kept.amp_range, bounds, counts, first, last)
+            return _count_times(spikes, chosen, bounds, counts, first, last)
 
         spread(draw, bounds, int(bounds[-1] - bounds[0]))
     return edges, counts / size
@@ -254,32 +204,17 @@ def depth_profile(
     window = _stretches(columns, time_range, edges, closed=False)
     counts = np.zeros((STRETCHES, n_bins), dtype=np.int64)
     amp_counts, sums = np.zeros_like(counts), np.zeros((STRETCHES, n_bins))
-    has_amps = columns.amps_uv is not None
-    amps = columns.amps_uv if columns.amps_uv is not None else kept.amps
+    spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
 
     def draw(first: int, last: int) -> int:
-        return _count_depths(
-            *window.spikes(columns),
-            columns.clusters,
-            kept.keep,
-            amps,
-            has_amps,
-            not kept.everything,
-            *kept.amp_range,
-            *window.grid,
-            counts,
-            amp_counts,
-            sums,
-            first,
-            last,
-        )
+        return _count_depths(spikes, chosen, grid, counts, amp_counts, sums, first, last)
 
     spread(draw, window.bounds, window.n_spikes)
     total = counts.sum(axis=0)
     start, end = columns.time_range_s if time_range is None else time_range
     rate_hz = total / (end - start) if end > start else np.full(n_bins, np.nan)
     amp_mean = None
-    if has_amps:
+    if columns.amps_uv is not None:
         used = amp_counts.sum(axis=0)
         amp_mean = np.where(total >= MIN_SPIKES_FOR_AMPLITUDE, sums.sum(axis=0) / np.maximum(used, 1), np.nan)
         amp_mean[used == 0] = np.nan
@@ -326,10 +261,10 @@ def cluster_counts(
     window = _stretches(columns, time_range, depths, closed=True)
     counts = np.zeros((STRETCHES, columns.n_clusters), dtype=np.int64)
 
+    spikes, chosen, pixels = spike_arrays(columns), kept.chosen, window.grid
+
     def draw(first: int, last: int) -> int:
-        return _count_clusters(
-            *window.spikes(columns), columns.clusters, kept.amps, *kept.amp_range, *window.grid, counts, first, last
-        )
+        return _count_clusters(spikes, chosen, pixels, counts, first, last)
 
     spread(draw, window.bounds, window.n_spikes)
     return np.asarray(counts.sum(axis=0))

@@ -132,8 +132,9 @@ def _auc(baseline: npt.NDArray[np.float64], response: npt.NDArray[np.float64]) -
     """Return the Mann-Whitney U of each row, as a part of all pairs."""
     n = baseline.shape[1]
     ranks = stats.rankdata(np.concatenate([response, baseline], axis=1), axis=1)
-    u: npt.NDArray[np.float64] = ranks[:, :n].sum(axis=1) - n * (n + 1) / 2
-    return u / (n * n)
+    u = ranks[:, :n].sum(axis=1) - n * (n + 1) / 2
+    auc: npt.NDArray[np.float64] = u / (n * n)
+    return auc
 
 
 def response_test(

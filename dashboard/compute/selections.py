@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.columns import SpikeColumns
+from dashboard.compute.kernels import Filter, SpikeArrays
 from dashboard.model.errors import BadRequest
 
-#: Where no amplitude limit is set the kernels get this instead of the column.
+#: Stands in for amplitudes where there are none, or none are needed.
 NO_AMPS: npt.NDArray[np.float32] = np.empty(0, dtype=np.float32)
 NO_AMPS.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """A filter, validated, as the kernels take it.
+    """A filter, validated.
 
     Attributes
     ----------
@@ -27,15 +28,15 @@ class Kept:
         1 for clusters that are kept.
     by_cluster : bool
         Whether any cluster is left out.
-    amps : ndarray, shape (n_spikes,) or (0,), float32
-        Empty where amplitudes are not limited.
+    by_amp : bool
+        Whether amplitudes are limited.
     amp_range : tuple of float
         Lower limit, which is inside, and upper limit, which is not.
     """
 
     keep: npt.NDArray[np.uint8]
     by_cluster: bool
-    amps: npt.NDArray[np.float32]
+    by_amp: bool
     amp_range: tuple[float, float]
 
     @property
@@ -44,9 +45,19 @@ class Kept:
         return not self.by_cluster and not self.by_amp
 
     @property
-    def by_amp(self) -> bool:
-        """Whether amplitudes are limited."""
-        return self.amps.shape[0] > 0
+    def ids(self) -> npt.NDArray[np.int64]:
+        """Ids of the kept clusters, ascending."""
+        return np.flatnonzero(self.keep)
+
+    @property
+    def key(self) -> tuple[bytes, tuple[float, float]]:
+        """What tells this filter from others on the same columns."""
+        return self.keep.tobytes(), self.amp_range
+
+    @property
+    def chosen(self) -> Filter:
+        """The filter as kernels take it."""
+        return Filter(self.keep, self.by_cluster, self.by_amp, *self.amp_range)
 
     def share(self, columns: SpikeColumns, n_spikes: int) -> int:
         """Return about how many of `n_spikes` are of kept clusters, by their share of the session."""
@@ -54,6 +65,12 @@ class Kept:
             return n_spikes
         of_cluster = np.diff(columns.unit_index.offsets)
         return int(n_spikes * (float(of_cluster[self.keep != 0].sum()) / columns.n_spikes))
+
+
+def spike_arrays(columns: SpikeColumns) -> SpikeArrays:
+    """Return columns as kernels take them."""
+    amps = NO_AMPS if columns.amps_uv is None else columns.amps_uv
+    return SpikeArrays(columns.depth_codes, columns.depths_um, columns.clusters, amps)
 
 
 def kept_spikes(
@@ -75,17 +92,21 @@ def kept_spikes(
         Where a mask has another length, an id is not a whole number or does not exist, or there are
         no amplitudes to limit.
     """
-    amps, amp_range = NO_AMPS, (-math.inf, math.inf)
+    amp_range = (-math.inf, math.inf)
     if amp_range_uv is not None:
-        low, high = (float(value) for value in amp_range_uv)
+        try:
+            low, high = (float(value) for value in amp_range_uv)
+        except (TypeError, ValueError) as error:
+            raise BadRequest("amp_range_uv must be two numbers", repr(amp_range_uv)) from error
         if math.isnan(low) or math.isnan(high):
             raise BadRequest("amp_range_uv must be two numbers", repr(amp_range_uv))
         if columns.amps_uv is None:
             raise BadRequest("Amplitudes cannot be limited", "spikes.amps is missing", "Clear the amplitude filter")
-        amps, amp_range = columns.amps_uv, (low, high)
+        amp_range = (low, high)
+    by_amp = amp_range_uv is not None
     keep = np.ones(columns.n_clusters, dtype=np.uint8)
     if clusters is None:
-        return Kept(_frozen(keep), False, amps, amp_range)
+        return Kept(_frozen(keep), False, by_amp, amp_range)
     chosen: npt.NDArray[Any] = np.asarray(clusters)
     if chosen.ndim != 1:
         raise BadRequest("clusters must be a mask or a list of ids", f"shape {chosen.shape}")
@@ -103,7 +124,7 @@ def kept_spikes(
     else:
         keep[:] = 0
         keep[chosen] = 1
-    return Kept(_frozen(keep), not bool(keep.all()), amps, amp_range)
+    return Kept(_frozen(keep), not bool(keep.all()), by_amp, amp_range)
 
 
 def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

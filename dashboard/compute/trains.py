@@ -77,6 +77,8 @@ def as_ids(clusters: npt.ArrayLike, n_spikes: int, n_clusters: int) -> npt.NDArr
         Their number is not `n_spikes`, or an id is negative or not below `n_clusters`.
     """
     ids = np.asarray(clusters)
+    if ids.shape == (0,):
+        ids = ids.astype(np.uint32)  # an empty list is of floats
     if ids.shape != (n_spikes,) or ids.dtype.kind not in "iu":
         raise BadRequest("Cluster ids do not fit the spikes", f"{ids.shape} {ids.dtype} for {n_spikes} spikes")
     if ids.dtype not in (np.uint16, np.uint32):
@@ -95,7 +97,7 @@ def _extent(ids: npt.NDArray[Any]) -> tuple[int, int]:
     for i in range(ids.shape[0]):
         low = min(low, ids[i])
         high = max(high, ids[i])
-    return np.int64(low), np.int64(high)
+    return int(low), int(high)
 
 
 def as_values(values: npt.ArrayLike, n_spikes: int, name: str) -> npt.NDArray[np.float64]:

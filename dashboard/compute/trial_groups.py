@@ -76,7 +76,9 @@ def event_times(trials: pd.DataFrame, event: str) -> npt.NDArray[np.float64]:
 def available_events(trials: pd.DataFrame) -> tuple[str, ...]:
     """Return the names of `EVENTS` that the table has times for."""
     return tuple(
-        name for name, column in EVENTS.items() if column in trials.columns and np.isfinite(_column(trials, column)).any()
+        name
+        for name, column in EVENTS.items()
+        if column in trials.columns and np.isfinite(_column(trials, column)).any()
     )
 
 

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from dashboard.compute.cluster_rows import UnitIndex, index_units
 from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.kernels import F32, F64, I64, U16, U32, first_at, inverse_row_height, settle
-from dashboard.compute.majorities import I32, NO_VOTE
+from dashboard.compute.kernels import I32, I64, U32, Filter, Grid, SpikeArrays, first_at, inverse_row_height, settle
+from dashboard.compute.majorities import NO_VOTE
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import spread
 from dashboard.compute.rasters import Aggregate, lay_pixels
-from dashboard.compute.selections import kept_spikes
+from dashboard.compute.selections import kept_spikes, spike_arrays
 
 __all__ = ["UnitIndex", "aggregate_units", "index_units", "unit_rows"]
 
@@ -37,18 +37,12 @@ def unit_rows(columns: SpikeColumns, cluster_id: int) -> npt.NDArray[np.uint32]:
 
 @kernel
 def _lead(
-    codes: U16,
-    depths: F64,
+    spikes: SpikeArrays,
+    chosen: Filter,
+    grid: Grid,
     order: U32,
     offsets: I64,
     ids: I64,
-    amps: F32,
-    amp_low: float,
-    amp_high: float,
-    bounds: I64,
-    rows: U16,
-    edges: F64,
-    closed: bool,
     counts: U32,
     most: U32,
     image: I32,
@@ -59,23 +53,27 @@ def _lead(
 
     Units come in ascending order and take over only when they have more: the lowest wins a tie.
     """
+    codes, depths, _, amps = spikes
+    bounds, rows, edges, closed = grid
     height = image.shape[0]
     straddles = height + 1
     inverse_height = inverse_row_height(edges)
-    by_amp = amps.shape[0] > 0
-    total = np.int64(0)
-    for unit in ids:
+    total = 0
+    for j in range(ids.shape[0]):
+        unit = ids[j]
         start = first_at(order, offsets[unit], offsets[unit + 1], bounds[first])
         stop = first_at(order, start, offsets[unit + 1], bounds[last])
         for is_second in range(2):
             column = first
             for k in range(start, stop):
-                i = np.int64(order[k])
+                i = int(order[k])
                 while bounds[column + 1] <= i:
                     column += 1
-                if by_amp and not (np.float64(amps[i]) >= amp_low and np.float64(amps[i]) < amp_high):
-                    continue
-                row = np.int64(rows[codes[i]])
+                if chosen.by_amp:
+                    amp = np.float64(amps[i])
+                    if not (amp >= chosen.amp_low and amp < chosen.amp_high):
+                        continue
+                row = int(rows[codes[i]])
                 if row == straddles:
                     row = settle(depths[i], edges, inverse_height, closed)
                 if row >= height:
@@ -130,23 +128,10 @@ def aggregate_units(
     image = np.full(window.shape, NO_VOTE, dtype=np.int32)
     counts, most = np.zeros(window.shape, dtype=np.uint32), np.zeros(window.shape, dtype=np.uint32)
     index = columns.unit_index
-    chosen = np.flatnonzero(kept.keep)
+    spikes, chosen, grid, units = spike_arrays(columns), kept.chosen, window.grid, kept.ids
 
     def draw(first: int, last: int) -> int:
-        return _lead(
-            *window.spikes(columns),
-            index.order,
-            index.offsets,
-            chosen,
-            kept.amps,
-            *kept.amp_range,
-            *window.grid,
-            counts,
-            most,
-            image,
-            first,
-            last,
-        )
+        return _lead(spikes, chosen, grid, index.order, index.offsets, units, counts, most, image, first, last)
 
     n_spikes = spread(draw, window.bounds, kept.share(columns, window.n_spikes), threads, cancel)
     return Aggregate(image, window.time_edges, window.depth_edges, "cluster", "", n_spikes)

@@ -74,7 +74,10 @@ class Comparison:
     def counts(self) -> pd.DataFrame:
         """Return the number of units of each fate, one column per sorting."""
         return pd.DataFrame(
-            {name: [int(np.sum(fate == kind)) for kind in Fate] for name, fate in (("a", self.fate_a), ("b", self.fate_b))},
+            {
+                name: [int(np.sum(fate == kind)) for kind in Fate]
+                for name, fate in (("a", self.fate_a), ("b", self.fate_b))
+            },
             index=pd.Index([kind.value for kind in Fate], name="fate"),
         )
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.columns import TIME_STRIDE, SpikeColumns
-from dashboard.compute.kernels import column_bounds
+from dashboard.compute.kernels import F64, I64, U16, Grid, column_bounds
 from dashboard.compute.lattice import code_rows
-
-if TYPE_CHECKING:
-    from dashboard.compute.kernels import F64, I64, U16
 
 
 def time_bounds(columns: SpikeColumns, edges: npt.NDArray[np.float64], closed: bool = True) -> npt.NDArray[np.int64]:
@@ -67,13 +63,9 @@ class Window:
         return int(self.bounds[-1] - self.bounds[0])
 
     @property
-    def grid(self) -> tuple[I64, U16, F64, bool]:
-        """What every kernel needs to place a spike."""
-        return self.bounds, self.rows, self.depth_edges, self.closed
-
-    def spikes(self, columns: SpikeColumns) -> tuple[U16, F64]:
-        """What every kernel needs to read a spike's depth."""
-        return columns.depth_codes, columns.depths_um
+    def grid(self) -> Grid:
+        """What kernels need to place a spike."""
+        return Grid(self.bounds, self.rows, self.depth_edges, self.closed)
 
 
 def lay_window(

@@ -39,6 +39,7 @@ _KEY = re.compile(
 _PROBE_AFTER_EID = re.compile(r"^/(?P<probe>[\w.-]+)$")
 # What Alyx calls a session and an insertion in its addresses, those of the admin pages included.
 _SESSION_WORDS = ("sessions", "session", "ephyssession", "eid")
+_ATTEMPTS_OFFLINE = 2
 
 
 class AlyxSource:
@@ -221,7 +222,9 @@ class AlyxSource:
                 )
             else:
                 items.append(Item(dataset, target))
-        came = self.downloader.fetch(items, progress, cancel, on_partial)
+        # the data server may answer where the database does not, but is given less time to
+        attempts = _ATTEMPTS_OFFLINE if self.notice else None
+        came = self.downloader.fetch(items, progress, cancel, on_partial, attempts)
         fetched.update(came)
         fetched.failures.update(came.failures)
         if fetched.failures and not fetched:
@@ -255,7 +258,7 @@ class AlyxSource:
         if address is not None:
             words = {*address.path.lower().split("/"), *parse_qs(address.query)}
             is_session = not words.isdisjoint(_SESSION_WORDS)
-            behind = behind if is_session else None
+            behind = behind if is_session and behind and behind["probe"] != "change" else None
         else:
             is_session = behind is not None
         if not is_session:

@@ -46,7 +46,7 @@ MIN_SPIKES, MAX_SPIKES = 1_000, 100_000_000
 BYTES_PER_SPIKE = 105
 """Disk space that all three sortings take per spike of the default one, rounded up."""
 _STAMP = "demo.json"
-_COLLECTIONS = (  # collection, revision, whether its templates are in ibl-sorter's layout
+_COLLECTIONS = (  # collection, revision, whether it has templates in ibl-sorter's layout too
     (f"alf/{PROBE}/iblsorter", "", False),
     (f"alf/{PROBE}/pykilosort", "", False),
     (f"alf/{PROBE}/pykilosort", REVISION, True),
@@ -340,8 +340,8 @@ def _clear_abandoned(folder: Path) -> None:
     """Remove what writers left that were killed: whoever holds the lock knows that none is at work."""
     if sys.platform == "win32":
         return
-    for path in folder.parent.glob(f"{_prefix(folder)}*"):
-        if path.is_dir():
+    for path in folder.parent.iterdir():
+        if path.name.startswith(_prefix(folder)) and path.is_dir():
             log.warning("removing an unfinished demo: %s", path)
             shutil.rmtree(path, ignore_errors=True)
 

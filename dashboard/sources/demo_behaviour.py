@@ -80,7 +80,7 @@ def make_behaviour(duration_s: float, rng: np.random.Generator) -> Behaviour:
     """
     task_end = duration_s * TASK_FRACTION
     trials = _trials(task_end - 2.0, rng)
-    passive = (duration_s - task_end) * np.array([0.01, 0.42, 0.43, 0.68, 0.69, 0.985]) + task_end
+    passive = (duration_s - task_end) * np.array([0.01, 0.27, 0.28, 0.48, 0.49, 0.985]) + task_end
     periods = pd.DataFrame(
         [[passive[0], passive[0], passive[2], passive[4]], [passive[5], passive[1], passive[3], passive[5]]],
         index=["start", "stop"],

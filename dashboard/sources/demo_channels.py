@@ -159,7 +159,7 @@ def nearest_channels(at_um: npt.NDArray[np.float64], channels: Channels) -> npt.
     """
     distance = np.hypot(*(channels.local_um[None, :, axis] - at_um[:, None, axis] for axis in (0, 1)))
     distance[:, channels.labels == 1] = np.inf
-    return np.argmin(distance, axis=1).astype(np.int64)
+    return np.asarray(np.argmin(distance, axis=1), dtype=np.int64)
 
 
 def _atlas_ids(acronyms: list[str]) -> npt.NDArray[np.int64]:

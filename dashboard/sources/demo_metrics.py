@@ -270,4 +270,5 @@ def sliding_refractory(
     values["min_contamination"][rows] = least
     values["n_spikes_below2"][rows] = below
     values["slidingRP_viol"][rows] = passes
-    values["slidingRP_viol_forced"][rows] = (below == 0) & (rate > 0.5) & ~passes
+    # slidingRP says "not passed", and means "no level reached": its comparison `is False` never sees numpy's.
+    values["slidingRP_viol_forced"][rows] = (below == 0) & (rate > 0.5) & ~reached

@@ -73,7 +73,7 @@ class Sorting:
 
 def sorting_files(long_templates: bool) -> tuple[str, ...]:
     """Return the names of the files that `write_sorting` writes."""
-    return (*_CLUSTER_FILES, *(_LONG_TEMPLATE_FILES if long_templates else _TEMPLATE_FILES))
+    return (*_CLUSTER_FILES, *_TEMPLATE_FILES, *(_LONG_TEMPLATE_FILES if long_templates else ()))
 
 
 def default_sorting(units: Sequence[Unit], trains: Trains, rng: np.random.Generator) -> Sorting:
@@ -120,7 +120,7 @@ def write_sorting(
         Called with what is being done and the share of it that is, 0 .. 1.
     cancel : threading.Event or None
     long_templates : bool
-        Whether the templates are in ibl-sorter's layout.
+        Whether the templates are there in ibl-sorter's layout too.
 
     Raises
     ------
@@ -139,8 +139,10 @@ def write_sorting(
     write_clusters(folder, metrics, sorting.peaks, amps, channels, rng)
     write_channels(folder, channels)
     write_drift(folder, motion)
-    waveforms, sites = draw_templates(sorting.shapes, sorting.at_um, sorting.peaks, amps, channels, long_templates)
-    (write_long_templates if long_templates else write_templates)(folder, waveforms, sites)
+    places = (sorting.shapes, sorting.at_um, sorting.peaks, amps, channels)
+    write_templates(folder, *draw_templates(*places))
+    if long_templates:
+        write_long_templates(folder, *draw_templates(*places, long=True))
     report("writing spikes", 1.0)
 
 
@@ -223,9 +225,8 @@ def _fates(default: Sorting, seed: int, revised: bool) -> list[_Part]:
     n = default.trains.n_clusters
     rng = np.random.default_rng([seed, 8])
     names, odds = list(SHARES), list(SHARES.values())
-    draw = partial(rng.choice, [*names, "found"], p=[*odds, 1 - sum(odds)])
-    fate = draw(n)
-    again, changes = draw(n), rng.random(n) < 1 / 12
+    fate, again = rng.choice([*names, "found"], (2, n), p=[*odds, 1 - sum(odds)])
+    changes = rng.random(n) < 1 / 12
     if revised:
         fate = np.where(changes, again, fate)
     parts: list[_Part] = []
@@ -259,7 +260,7 @@ def _find_again(source: Sorting, part: _Part, rng: np.random.Generator) -> _Foun
     order = np.argsort(samples, kind="stable")
     offset = np.array([rng.normal(0.0, 2.0), rng.normal(0.0, 3.0)])
     depths = depths + np.float32(offset[1]) + rng.standard_normal(depths.size, dtype=np.float32) * np.float32(2.0)
-    gain = rng.normal(1.0, 0.04) * (1 + 0.03 * rng.standard_normal(amps.size, dtype=np.float32))
+    gain = rng.normal(1.0, 0.04) * (1 + 0.006 * rng.standard_normal(amps.size, dtype=np.float32))
     weights = [size.stop - size.start for size in map(trains.of, part.units)]
     at = np.average(source.at_um[list(part.units)], axis=0, weights=weights) + offset
     at[1] = np.clip(at[1], 6.0, 3836.0)

@@ -163,10 +163,9 @@ def write_templates(folder: Path, waveforms: Float32, sites: npt.NDArray[np.int6
 
 
 def write_long_templates(folder: Path, waveforms: Float32, sites: npt.NDArray[np.int64]) -> None:
-    """Write ``waveforms.templates`` (clusters x channels x samples), its channels, ``clusters.peakToTrough``.
+    """Write ``waveforms.templates`` (clusters x channels x samples, float16) and their channels.
 
     The channels are a ``.npz``, as ibl-sorter writes them.
     """
     save(folder / "waveforms.templates.npy", np.ascontiguousarray(waveforms.transpose(0, 2, 1)).astype(np.float16))
     np.savez_compressed(folder / "waveforms.channels.npz", channels=sites.astype(np.int16))
-    save(folder / "clusters.peakToTrough.npy", peak_to_trough_ms(waveforms))

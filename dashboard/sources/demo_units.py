@@ -158,7 +158,7 @@ def plan_units(size: Size, rng: np.random.Generator) -> tuple[Unit, ...]:
     region = region_rows(depths)
 
     # Three kinds: well isolated, mixed (multi-unit), and what hardly leaves the noise.
-    kind = rng.choice(3, n, p=[0.52, 0.34, 0.14])
+    kind = rng.permutation(np.searchsorted([0.52, 0.86], (np.arange(n) + 0.5) / n))
     amp = np.select(
         [kind == 0, kind == 1],
         [np.exp(rng.normal(np.log(125.0), 0.48, n)), np.exp(rng.normal(np.log(82.0), 0.34, n))],
@@ -168,18 +168,27 @@ def plan_units(size: Size, rng: np.random.Generator) -> tuple[Unit, ...]:
     rates = np.array([TRACK[row].rate_hz for row in region]) * np.exp(rng.normal(0.0, 1.05, n))
     rates *= np.select([kind == 0, kind == 1], [1.0, 1.7], 0.9)
     counts = _counts(rates, size)
+    fastest = np.argsort(-counts, kind="stable")
+    # In small demos few units have the spikes that a verdict takes: these make every label occur.
+    exemplary = fastest[kind[fastest] == 0][: max(3, n // 20)]
+    hopeless = fastest[kind[fastest] == 2][: max(1, n // 100)]
+    amp[exemplary] = np.maximum(amp[exemplary], 80.0)
+    amp[hopeless] = np.minimum(amp[hopeless], 42.0)
 
     cut = np.select([kind == 0, kind == 1], [rng.random(n) < 0.10, rng.random(n) < 0.42], rng.random(n) < 0.75)
     cut = cut.astype(bool)
+    cut[exemplary], cut[hopeless] = False, True
     cv = rng.uniform(0.11, 0.20, n) + np.where(cut, 0.08, 0.0)
     floor = np.maximum(18.0, 0.3 * amp)
     threshold = np.where(cut, amp * (1 - cv * rng.uniform(-0.2, 0.7, n)), floor)
     clean = np.where(rng.random(n) < 0.7, rng.uniform(0.0, 0.012, n), rng.uniform(0.02, 0.12, n))
     mixed = rng.uniform(0.12, 0.9, n)
     contamination = np.select([kind == 0, kind == 1], [clean, mixed], rng.uniform(0.3, 1.0, n))
+    contamination[exemplary] = 0.0
     jitter = np.select([kind == 0, kind == 1], [3.0 + 260.0 / amp, 8.0 + 560.0 / amp], 14.0 + 900.0 / amp)
     jitter = np.clip(jitter * rng.uniform(0.75, 1.3, n), 3.0, 42.0)
     fades = rng.random(n) < 0.05
+    fades[exemplary] = False
     fade = np.where(fades, rng.uniform(0.3, 0.62, n), rng.uniform(-0.06, 0.08, n))
     alive = _lifetimes(n, rng)
     bursty = np.array([TRACK[row].group in ("hippocampus", "dentate", "pulvinar", "thalamus") for row in region])

@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -73,6 +73,7 @@ class _Job:
     """One call of `Downloader.fetch`, as its workers share it."""
 
     transport: Transport
+    patience: Patience
     meter: Meter
     on_partial: PartialCallback
     stop: threading.Event
@@ -126,6 +127,7 @@ class Downloader:
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
         on_partial: PartialCallback = ignore_partial,
+        attempts: int | None = None,
     ) -> Fetched:
         """Fetch files, those of `FIRST` first, and return where they are.
 
@@ -140,6 +142,8 @@ class Downloader:
             Told about each file by its name and about all of them as `meter.ALL_FILES`, in bytes.
         cancel : threading.Event or None
         on_partial : callable
+        attempts : int or None
+            Fewer than the downloader's own, where there is little hope.
 
         Returns
         -------
@@ -165,8 +169,10 @@ class Downloader:
         if cancel is not None and cancel.is_set():
             raise Cancelled
         _check_space(wanted)
+        wanted.sort(key=_priority)
+        patience = self._patience if attempts is None else replace(self._patience, attempts=attempts)
         started = time.perf_counter()
-        self._run(sorted(wanted, key=_priority), fetched, progress, cancel or threading.Event(), on_partial)
+        self._run(wanted, fetched, progress, cancel or threading.Event(), on_partial, patience)
         seconds = time.perf_counter() - started
         log.info("fetched %d of %d files in %.1f s", len(wanted) - len(fetched.failures), len(wanted), seconds)
         return fetched
@@ -178,12 +184,14 @@ class Downloader:
         progress: ProgressCallback,
         cancel: threading.Event,
         on_partial: PartialCallback,
+        patience: Patience,
     ) -> None:
         sockets = Sockets()
         transport = Transport(
             sockets, self._user, self._password, self._allowed(items), self._connect_s, self._read_s, self.workers
         )
-        job = _Job(transport, Meter([item.dataset for item in items], progress), on_partial, threading.Event())
+        meter = Meter([item.dataset for item in items], progress)
+        job = _Job(transport, patience, meter, on_partial, threading.Event())
         pool = concurrent.futures.ThreadPoolExecutor(self.workers, thread_name_prefix="download")
         try:
             pending = {pool.submit(self._one, item, job): item for item in items}
@@ -234,7 +242,7 @@ class Downloader:
                 log.debug("%s was fetched by somebody else", target)
             else:
                 tell = functools.partial(self._tell, item, job)
-                Transfer(item, job.transport, self._patience, job.stop, tell, job.unreachable).run()
+                Transfer(item, job.transport, job.patience, job.stop, tell, job.unreachable).run()
         job.meter.finish(dataset, target.stat().st_size)
         return target
 

@@ -117,6 +117,7 @@ class Centre:
             sizing_mode="stretch_both",
             margin=0,
             styles={"min-width": "0", "overflow": "hidden"},
+            css_classes=["centre"],
         )
         for name in ("raster", "strip", "profile", "heatmap", "heatmap_strip"):
             figures[name].min_border_bottom = AXIS_PX

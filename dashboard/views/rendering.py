@@ -96,10 +96,17 @@ class RenderLoop(Generic[Request, Result]):
         self._is_busy = False
         if self._is_closed:
             return
+        error = future.exception()
         try:
-            self._apply(request, future.result())
-        except Cancelled:
-            logger.debug("render overtaken: %s", request)
-        except DashboardError as error:
-            self._fail(error)
-        self._start()
+            if error is None:
+                self._apply(request, future.result())
+            elif not isinstance(error, Cancelled):
+                self._report(request, error)
+        finally:
+            self._start()
+
+    def _report(self, request: Request, error: BaseException) -> None:
+        if not isinstance(error, DashboardError):
+            logger.error("a render failed: %s", request, exc_info=error)
+            error = DashboardError("This view could not be drawn", type(error).__name__, "The log has the details")
+        self._fail(error)

@@ -18,9 +18,7 @@ def reference(times, depths, events, time_edges, depth_edges):
         for row in range(depth_edges.size - 1):
             inside = (depths >= depth_edges[row]) & (depths < depth_edges[row + 1])
             for k in range(time_edges.size - 1):
-                total[row, k] += np.sum(
-                    inside & (times >= event + time_edges[k]) & (times < event + time_edges[k + 1])
-                )
+                total[row, k] += np.sum(inside & (times >= event + time_edges[k]) & (times < event + time_edges[k + 1]))
     return total
 
 

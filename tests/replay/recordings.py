@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -51,6 +51,15 @@ class Recordings:
                 self._take(exchange["request"]["path"].strip("/"), exchange)
         self._complete()
         return self
+
+    def copied(self) -> Recordings:
+        """Return recordings whose tables can be added to; their rows are shared."""
+        return replace(
+            self,
+            tables={name: dict(table) for name, table in self.tables.items()},
+            session_details=dict(self.session_details),
+            insertion_details=dict(self.insertion_details),
+        )
 
     def _take(self, path: str, exchange: Record) -> None:
         endpoint, _, key = path.partition("/")

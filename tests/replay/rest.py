@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from replay.recordings import BY_RECORDED_ANSWER, Record, Recordings
+from tests.replay.recordings import BY_RECORDED_ANSWER, Record, Recordings
 
 PAGE = 250
 MAX_PAGE = 1000

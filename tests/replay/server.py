@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from replay.faults import Fault, Faults
-from replay.recordings import RECORDED_ALYX, RECORDED_DATA, USERS, Record, Recordings
-from replay.rest import NOT_FOUND_PAGE, Answer, Rest
+from tests.replay.faults import Fault, Faults
+from tests.replay.recordings import RECORDED_ALYX, RECORDED_DATA, USERS, Record, Recordings
+from tests.replay.rest import NOT_FOUND_PAGE, Answer, Rest
 
 _CHUNK = 16384
 
@@ -59,12 +59,13 @@ class Replay:
         Every request, in order.
     down : bool
         Hang up on everyone, as a dead server does.
-    etags : bool
-        Whether data answers carry an ETag.
+    etags, ranges : bool
+        Whether data answers carry an ETag, and whether parts of a file can be asked for.
     """
 
     def __init__(self, folder: Path, data_auth: tuple[str, str] | None = None) -> None:
-        self.recordings = deepcopy(_read(folder))
+        self.recordings = _read(folder).copied()
+        self._edited: set[str] = set()
         self.rest = Rest(self.recordings)
         self.root = folder / "data"
         self.files: dict[str, bytes] = {}
@@ -73,7 +74,7 @@ class Replay:
         self.seen: list[Seen] = []
         self.tokens: set[str] = set()
         self.down = False
-        self.etags = True
+        self.etags = self.ranges = True
         self.stopping = threading.Event()
         self._server = _Server(("127.0.0.1", 0), self)
         self.port = int(self._server.server_address[1])
@@ -92,11 +93,17 @@ class Replay:
 
     def session(self, eid: str) -> Record:
         """Return the session's full record, to be changed by a test."""
-        return self.recordings.session_details[eid]
+        return self._own(self.recordings.session_details, eid)
 
     def insertion(self, pid: str) -> Record:
         """Return the insertion's full record, to be changed by a test."""
-        return self.recordings.insertion_details[pid]
+        return self._own(self.recordings.insertion_details, pid)
+
+    def _own(self, table: dict[str, Record], key: str) -> Record:
+        if key not in self._edited:
+            self._edited.add(key)
+            table[key] = deepcopy(table[key])
+        return table[key]
 
     def dataset(self, eid: str, ending: str) -> Record:
         """Return the one dataset of a session whose address without UUID ends so."""
@@ -304,7 +311,7 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "corrupt" and fault:
             at = min(fault.after, len(content) - 1)
             content = content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :]
-        start = self._start(etag) if kind != "ignore_range" else 0
+        start = self._start(etag) if replay.ranges and kind != "ignore_range" else 0
         if start and start >= len(content):
             self._send(416, b"", "text/plain", {"Content-Range": f"bytes */{len(content)}"})
             return

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import pytest
 import requests
 
-from replay.recordings import Recordings
-from replay.server import Replay
+from tests.replay.recordings import Recordings
+from tests.replay.server import Replay
 
 PATH = "/public/labrig/Subjects/KM_001/2024-03-05/001/alf/probe00/spikes.times.351e4146-32db-43a4-9d1b-6b7db8d6b94f.npy"
 

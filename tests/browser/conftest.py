@@ -1,0 +1,54 @@
+"""A served dashboard with the demo and, where it is there, the real sorting; one Chromium for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from dashboard.sources.demo import DemoSource
+from dashboard.sources.folder import FolderSource
+from dashboard.sources.protocol import Source
+from browser.driver import CHROMIUM, FLAGS, Visit, new_visit, served
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "real" / "alf"
+DEMO_SPIKES = 200_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a dashboard that serves the demo and the real sorting."""
+    cache = tmp_path_factory.mktemp("cache")
+    sources: list[Source] = [DemoSource(cache, n_spikes=DEMO_SPIKES)]
+    if REAL.is_dir():
+        sources.append(FolderSource(REAL))
+    with served(sources, cache) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """A fresh browser tab; fails the test when its console complained or a request left the host."""
+    opened = new_visit(browser)
+    yield opened
+    opened.page.context.close()
+    assert opened.complaints == []
+    assert opened.foreign == []

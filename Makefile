@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint types contracts pytest parity bench screenshots docs clean
+.PHONY: demo test smoke lint types contracts pytest parity bench screenshots docs clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/spike-dashboard demo
@@ -36,8 +36,14 @@ pytest: $(VENV)/.test
 	.ci/system fonts fonts-dejavu-core fontconfig
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# With the runtime dependencies alone, so that one that only the tests bring cannot hide.
+smoke: $(VENV)/.runtime
+	$(BIN)/python -W error -c 'import importlib, pkgutil, dashboard; \
+		[importlib.import_module(m.name) for m in pkgutil.walk_packages(dashboard.__path__, "dashboard.")]'
+	$(BIN)/spike-dashboard check demo --spikes 20000 --cache $(VENV)/smoke
+
 parity: $(PARITY)/.installed
-	$(PARITY)/bin/python -m pytest -m parity $(PYTEST_ARGS)
+	$(PARITY)/bin/python -m pytest -c tests/parity/pytest.ini tests/parity tests/compute -k "parity or brainbox" $(PYTEST_ARGS)
 
 bench: $(VENV)/.test
 	.ci/system chromium chromium

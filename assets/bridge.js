@@ -40,6 +40,7 @@ export function render({ model, el }) {
   const place = () => `${window.location.pathname}${model.query ? "?" + model.query : ""}`
   const rewrite = () => window.history.replaceState(null, "", place())
   model.on("query", rewrite)
+  if (model.query) rewrite()  // the session may have opened something before this script ran
   model.on("push", () => window.history.pushState(null, "", place()))
   listen(window, "popstate", () => {
     model.visited = window.location.search.replace(/^\?/, "")

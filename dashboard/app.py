@@ -222,7 +222,7 @@ class DashboardSession:
         self.picking.open(scene)
 
     def _picked(self, readout: str) -> None:
-        self.centre.readout.object = readout
+        self.centre.readout.object = f'<div class="readout">{readout}</div>'
 
     # -- what comes back -------------------------------------------------------------------------
 

@@ -9,7 +9,9 @@ import argparse
 import ipaddress
 import json
 import logging
+import os
 import sys
+import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -175,8 +177,8 @@ def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query
     url = f"http://{f'[{address}]' if ':' in address else address}:{server.port}/{query}"
     sys.stdout.write(f"{url}\n")
     sys.stdout.flush()
-    if not settings.no_browser:
-        server.io_loop.add_callback(webbrowser.open, url)
+    if not settings.no_browser and _has_screen():
+        threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
     server.run_until_shutdown()
 
 
@@ -252,24 +254,31 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
 
 
 def fetch(options: argparse.Namespace, settings: Settings) -> None:
-    """Bring every dataset of the sortings into the cache, one insertion after the other."""
+    """Bring the datasets of the sortings into the cache, one insertion after the other."""
     for text in options.insertion:
         with TerminalProgress() as progress:
-            sorting = _open(text, options, settings, progress)
+            sorting = _open(text, options, settings, progress, lazy=True)
         sys.stdout.write(f"{sorting.title}: {sorting.n_spikes:,} spikes\n")
 
 
-def _open(text: str, options: argparse.Namespace, settings: Settings, progress: TerminalProgress) -> SpikeSorting:
+def _open(
+    text: str, options: argparse.Namespace, settings: Settings, progress: TerminalProgress, *, lazy: bool = False
+) -> SpikeSorting:
     from dashboard.locating import locate
     from dashboard.opening import open_insertion
 
     source, insertion = locate(text, settings=settings)
     sorter, revision = options.sorter, options.revision
     return open_insertion(
-        insertion, source=source, cache=settings.cache, progress=progress,
+        insertion, source=source, cache=settings.cache, progress=progress, lazy=lazy,
         sorter="" if sorter == BASE_SORTER else sorter,
         revision="" if revision == ORIGINAL_REVISION else revision,
     )  # fmt: skip
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser would have a window; without one, text browsers take the terminal over."""
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _is_loopback(address: str) -> bool:

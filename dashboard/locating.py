@@ -51,6 +51,7 @@ def configured_sources(settings: Settings) -> list[Source]:
                 token=settings.alyx_token,
                 data_user=settings.data_user,
                 data_password=settings.data_password,
+                one_cache=settings.one_cache,
             )
         )
     return [*sources, DemoSource(settings.cache, n_spikes=settings.spikes)]

@@ -33,12 +33,7 @@ from dashboard.loading.spikes import (
 from dashboard.loading.templates import load_templates
 from dashboard.loading.trials import load_trials, trials_datasets
 from dashboard.locating import locate
-from dashboard.model.errors import (
-    BadRequest,
-    Cancelled,
-    DownloadFailed,
-    SourceUnavailable,
-)
+from dashboard.model.errors import BadRequest, Cancelled, DatasetMissing, DownloadFailed, SourceUnavailable
 from dashboard.model.references import DatasetRef, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting
 from dashboard.settings import load as load_settings
@@ -157,6 +152,9 @@ def open_found(
     progress(Progress("listing files"))
     datasets = source.datasets(insertion)
     ref = resolve(insertion, datasets, sorter, revision, namespace, good_units, attributes)
+    if good_units and "passingSpikes.table" not in ref.datasets:
+        where = f"{insertion.key} {ref.collection}"
+        raise DatasetMissing("passingSpikes.table", where, "Open all units and keep those with label 1")
     session = trials_datasets(datasets)
     ref, session, unfetched = _fetch(source, ref, session, progress, cancel)
     missing: list[Missing] = list(unfetched)
@@ -184,6 +182,8 @@ def open_found(
         had = "missing" if metrics is None else f"of {len(metrics)} rows for {len(table)} clusters"
         notes.append(f"clusters.metrics is {had}, so metrics are computed from the spikes")
 
+    if clusters_object.label_is_kilosorts(merged):
+        notes.append("label repeats Kilosort's own opinion (good or mua); the IBL tests behind it were not made")
     drift, absent = load_drift(ref)
     missing += absent
     templates, absent = load_templates(ref, len(table))
@@ -202,7 +202,7 @@ def open_found(
         trials=trials,
         drift=drift,
         templates=templates,
-        missing=tuple(missing),
+        missing=tuple({item.dataset: item for item in reversed(missing)}.values())[::-1],
         notes=tuple(notes),
         metrics_stale=stale,
     )
@@ -354,7 +354,10 @@ def _from_database(
     if locations is None:
         note = f"The record says {histology}, and the database has no brain locations of the channels"
         return channels, Histology.NONE, [note]
-    channels, said = with_brain_locations(channels, locations)
+    try:
+        channels, said = with_brain_locations(channels, locations)
+    except ValueError as error:
+        return channels, Histology.NONE, [f"The brain locations of the database cannot be used: {error}"]
     return channels, histology, list(said)
 
 

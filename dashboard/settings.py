@@ -200,6 +200,10 @@ class Settings:
     )  # fmt: skip
     alyx_password: str | None = setting(None, "Password of the Alyx user", secret=True)
     alyx_token: str | None = setting(None, "Token on the Alyx server, instead of user and password", secret=True)
+    one_cache: Path | None = setting(
+        None, "Existing ONE cache whose files are used as they are, before anything is fetched",
+        read=folder, flag="--one-cache", metavar="FOLDER", commands=("serve", *READING),
+    )  # fmt: skip
     data_user: str | None = setting(None, "User on the data server, where it asks for one", secret=True)
     data_password: str | None = setting(None, "Password on the data server", secret=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
 
 SVG = "{http://www.w3.org/2000/svg}"
+XLINK = "{http://www.w3.org/1999/xlink}"
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +81,12 @@ def test_text_in_svg_is_text_and_the_raster_is_embedded(small_demo: SpikeSorting
     assert small_demo.title in texts
     assert {"time (s)", "depth along the probe (µm)", "VISp", "CA1"} <= texts
     assert any("spikes per" in text for text in texts)
-    assert len(list(root.iter(f"{SVG}image"))) >= 1
+    _, _, wide, high = lay_out(1600, 1000).raster
+    embedded = [
+        Image.open(BytesIO(base64.b64decode(node.attrib[f"{XLINK}href"].partition("base64,")[2]))).size
+        for node in root.iter(f"{SVG}image")
+    ]
+    assert (wide, high) in embedded, "the raster was resampled"
     described = b"50,000 of 50,000 spikes"
     assert described in ElementTree.tostring(root)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -63,6 +65,22 @@ def test_every_dependency_is_pinned_in_the_constraints(repository: Path, project
     wanted = [*project["dependencies"], *extras["cluster"], *extras["test"]]
     assert {normalised(item) for item in wanted} <= pinned
     assert not [line for line in lines if "://" in line or line.startswith("-")]
+
+
+def test_what_is_imported_is_declared(repository: Path, project: dict[str, Any]) -> None:
+    """Not only brought along by something else that is."""
+    declared = {normalised(item) for item in project["dependencies"] + project["optional-dependencies"]["cluster"]}
+    owners = importlib.metadata.packages_distributions()
+    undeclared = set()
+    for path in (repository / "dashboard").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"dashboard"}:
+                if not {normalised(owner) for owner in owners.get(top, [])} & declared:
+                    undeclared.add(f"{top} in {path.name}")
+    assert undeclared == set()
 
 
 def test_the_wheel_holds_assets_types_and_nothing_else(wheel: Path, repository: Path) -> None:

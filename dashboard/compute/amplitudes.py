@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashboard.compute.kernels import BLOCK, F32, Filter, Grid, SpikeArrays, inverse_row_height, place_block
+from dashboard.compute.kernels import (
+    BLOCK,
+    F32,
+    Filter,
+    Grid,
+    SpikeArrays,
+    inverse_row_height,
+    new_scratch,
+    place_block,
+    write_tile,
+)
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import TILE
 
@@ -18,7 +28,8 @@ def mean_tiles(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: F32, firs
     bounds, amps = grid.bounds, spikes.amps
     height = image.shape[0]
     inverse_height = inverse_row_height(grid.edges)
-    placed = np.empty(BLOCK, dtype=np.uint16)
+    scratch = new_scratch()
+    placed, which = scratch.placed, scratch.which
     sums = np.empty(height + 1, dtype=np.float64)
     counts = np.empty(height + 1, dtype=np.uint32)
     tile = np.empty((TILE, height), dtype=np.float32)
@@ -30,19 +41,17 @@ def mean_tiles(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: F32, firs
             counts[:] = np.uint32(0)
             for start in range(bounds[left + column], bounds[left + column + 1], BLOCK):
                 stop = min(start + BLOCK, bounds[left + column + 1])
-                place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
-                for k in range(stop - start):
-                    amp = amps[start + k]
+                block = amps[start:stop]
+                for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
+                    amp = block[which[j]]
                     if amp == amp:
-                        sums[placed[k]] += np.float64(amp)
-                        counts[placed[k]] += np.uint32(1)
+                        sums[placed[j]] += np.float64(amp)
+                        counts[placed[j]] += np.uint32(1)
             for row in range(height):
                 n = counts[row]
                 total += n
                 tile[column, row] = np.float32(sums[row] / n) if n > 0 else np.float32(np.nan)
-        for row in range(height):
-            for column in range(columns):
-                image[row, left + column] = tile[column, row]
+        write_tile(tile, image, left, columns)
     return total
 
 
@@ -52,7 +61,8 @@ def max_tiles(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: F32, first
     bounds, amps = grid.bounds, spikes.amps
     height = image.shape[0]
     inverse_height = inverse_row_height(grid.edges)
-    placed = np.empty(BLOCK, dtype=np.uint16)
+    scratch = new_scratch()
+    placed, which = scratch.placed, scratch.which
     tile = np.empty((TILE, height + 1), dtype=np.float32)
     total = 0
     for left in range(first, last, TILE):
@@ -62,15 +72,13 @@ def max_tiles(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: F32, first
             largest[:] = np.float32(np.nan)
             for start in range(bounds[left + column], bounds[left + column + 1], BLOCK):
                 stop = min(start + BLOCK, bounds[left + column + 1])
-                place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
-                for k in range(stop - start):
-                    amp = amps[start + k]
-                    row = placed[k]
+                block = amps[start:stop]
+                for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
+                    amp = block[which[j]]
+                    row = placed[j]
                     total += int((row < height) & (amp == amp))
                     before = largest[row]
                     # False where a NaN is compared: an amplitude replaces it, and it replaces none.
                     largest[row] = before if (before >= amp) | (amp != amp) else amp
-        for row in range(height):
-            for column in range(columns):
-                image[row, left + column] = tile[column, row]
+        write_tile(tile, image, left, columns)
     return total

@@ -1,183 +1,35 @@
-"""Spikes as compact, time-sorted columns: what every picture is counted from."""
+"""Building the columns of a sorting, once, and finding them again."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dashboard.compute.aggregates import Aggregate
 from dashboard.compute.cluster_rows import MAX_SPIKES, UnitIndex, code_ranges, index_units
-from dashboard.compute.depth_codes import DepthGrid, depth_grid, encode, scan
+from dashboard.compute.depth_codes import depth_grid, encode, scan
 from dashboard.compute.ranks import RankIndex, index_ranks, rank_shape
 from dashboard.compute.sidecars import Draft, publish, read, sidecar_key, start_draft
+from dashboard.compute.spike_columns import TIME_STRIDE, LazyIndexes, SpikeColumns, read_only
 from dashboard.model.errors import Cancelled, DatasetInvalid
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+
+__all__ = ["SpikeColumns", "build_columns"]
 
 logger = logging.getLogger(__name__)
 
 #: Spikes per block while building: 8 MB of float64, so that no second full-size copy exists.
 BLOCK = 1 << 20
-#: Times kept in memory for the search of pixel edges: one of each 1,024.
-TIME_STRIDE = 1024
 #: A cluster id above this is a mistake in the file; tables by id would fill the memory.
 MAX_CLUSTER_ID = 1 << 24
-
-if TYPE_CHECKING:
-    from dashboard.compute.parts import PartStore
-
-Value = TypeVar("Value")
-
-
-@dataclass(slots=True, eq=False)
-class _Lazy:
-    """Indexes that are built when first asked for, once, whichever thread asks."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    values: dict[str, Any] = field(default_factory=dict)
-
-    def get(self, name: str, build: Callable[[], Value]) -> Value:
-        value = self.values.get(name)
-        if value is None:
-            with self.lock:
-                value = self.values.get(name)
-                if value is None:
-                    value = self.values[name] = build()
-        result: Value = value
-        return result
-
-
-@dataclass(frozen=True, eq=False)
-class SpikeColumns:
-    """Spikes with a time and a depth, in order of time; shared by all views, never written to.
-
-    Attributes
-    ----------
-    times_s : ndarray, shape (n_spikes,), float64, sorted, in seconds
-        The memory map of the file itself where that is float64, sorted and without gaps.
-    depths_um : ndarray, shape (n_spikes,), float64, in um
-        Likewise. Settles the spikes whose code an image's row edge runs through.
-    depth_codes : ndarray, shape (n_spikes,), uint16
-        Depth in steps of `depth_step_um` above `depth_origin_um`, rounded down.
-    clusters : ndarray, shape (n_spikes,), uint16 or uint32
-    amps_uv : ndarray, shape (n_spikes,), float32, or None
-        In uV, or as in the file where `amp_unit` is ``"a.u."``.
-    depth_origin_um, depth_step_um : float
-        The step is a power of two and the origin a multiple of it.
-    n_codes : int
-        Codes of the grid; all of `depth_codes` are below.
-    n_clusters : int
-        Length of tables by cluster id: the largest id + 1, and no less than the clusters table.
-    spike_rows : ndarray, shape (n_spikes,), int64, or None
-        Row in the file of each spike; None where it is the row here.
-    amp_unit : str
-        ``"uV"`` or ``"a.u."``.
-    """
-
-    times_s: npt.NDArray[np.float64]
-    depths_um: npt.NDArray[np.float64]
-    depth_codes: npt.NDArray[np.uint16]
-    clusters: npt.NDArray[Any]
-    amps_uv: npt.NDArray[np.float32] | None
-    depth_origin_um: float
-    depth_step_um: float
-    n_codes: int
-    n_clusters: int
-    spike_rows: npt.NDArray[np.int64] | None = None
-    amp_unit: str = "uV"
-    _lazy: _Lazy = field(default_factory=_Lazy, repr=False)
-
-    @property
-    def n_spikes(self) -> int:
-        """Spikes that views can show."""
-        return int(self.times_s.shape[0])
-
-    @cached_property
-    def time_range_s(self) -> tuple[float, float]:
-        """Times of the first and the last spike; (0, 0) without spikes."""
-        return (float(self.times_s[0]), float(self.times_s[-1])) if self.n_spikes else (0.0, 0.0)
-
-    @property
-    def depth_range_um(self) -> tuple[float, float]:
-        """Lowest and highest depth of a spike; (0, 0) without spikes."""
-        extremes: tuple[float, float] = self._lazy.get("depth_range", self._find_depth_range)
-        return extremes
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the columns and of the indexes built so far."""
-        arrays: list[npt.NDArray[Any] | None] = [
-            self.times_s,
-            self.depths_um,
-            self.depth_codes,
-            self.clusters,
-            self.amps_uv,
-            self.spike_rows,
-        ]
-        for value in tuple(self._lazy.values.values()):
-            if isinstance(value, UnitIndex):
-                arrays += [value.offsets, value.order]
-            elif isinstance(value, RankIndex):
-                arrays += [value.before, value.on_edge]
-            elif isinstance(value, np.ndarray):
-                arrays.append(value)
-        return sum(array.nbytes for array in arrays if array is not None)
-
-    @property
-    def time_marks(self) -> npt.NDArray[np.float64]:
-        """Every `TIME_STRIDE`-th time, in memory."""
-        return self._lazy.get("time_marks", lambda: read_only(self.times_s[::TIME_STRIDE].copy()))
-
-    @property
-    def unit_index(self) -> UnitIndex:
-        """Rows by cluster; built on first use where no sidecar holds it."""
-        return self._lazy.get("unit_index", lambda: index_units(self.clusters, self.n_clusters))
-
-    @property
-    def rank_index(self) -> RankIndex:
-        """Cumulative counts by depth; built on first use where no sidecar holds it."""
-        return self._lazy.get("rank_index", lambda: index_ranks(self.depth_codes, self.depths_um, self.grid))
-
-    @property
-    def code_ranges(self) -> npt.NDArray[np.int32]:
-        """Lowest and highest depth code of each cluster, shape (n_clusters, 2); empty ranges run backwards."""
-        return self._lazy.get("code_ranges", lambda: code_ranges(self.depth_codes, self.clusters, self.n_clusters))
-
-    @property
-    def parts(self) -> PartStore:
-        """What filters keep, set apart while they are in use."""
-        from dashboard.compute.parts import PartStore  # which is made of columns
-
-        return self._lazy.get("parts", PartStore)
-
-    @property
-    def grid(self) -> DepthGrid:
-        """Where the depth codes lie."""
-        return DepthGrid(self.depth_step_um, self.depth_origin_um / self.depth_step_um, self.n_codes)
-
-    def _find_depth_range(self) -> tuple[float, float]:
-        if not self.n_spikes:
-            return 0.0, 0.0
-        blocks = range(0, self.n_spikes, BLOCK)
-        lows = [float(self.depths_um[i : i + BLOCK].min()) for i in blocks]
-        highs = [float(self.depths_um[i : i + BLOCK].max()) for i in blocks]
-        return min(lows), max(highs)
-
-
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a plain read-only view: kernels then see one type, whether an array is mapped or not."""
-    view = np.asarray(array).view(np.ndarray)
-    view.flags.writeable = False
-    return view
 
 
 class _Source:
@@ -200,15 +52,15 @@ class _Source:
             raise DatasetInvalid(f"More than {MAX_SPIKES} spikes", self.paths)
 
     def block_times(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        return np.ascontiguousarray(self.times[rows], dtype=np.float64).view(np.ndarray)
+        return read_only(np.ascontiguousarray(self.times[rows], dtype=np.float64))
 
     def block_depths(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         if self.depths is not None:
-            return np.ascontiguousarray(self.depths[rows], dtype=np.float64).view(np.ndarray)
+            return read_only(np.ascontiguousarray(self.depths[rows], dtype=np.float64))
         assert self.by_cluster is not None
         ids = np.asarray(self.clusters[rows]).astype(np.int64)
         inside = (ids >= 0) & (ids < self.by_cluster.shape[0])
-        return np.where(inside, self.by_cluster[np.where(inside, ids, 0)], np.nan)
+        return read_only(np.where(inside, self.by_cluster[np.where(inside, ids, 0)], np.nan))
 
 
 def _depths_by_cluster(clusters: pd.DataFrame) -> npt.NDArray[np.float64]:
@@ -283,12 +135,14 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
         raise DatasetInvalid(f"A cluster id of spikes.clusters cannot be right ({wrong})", source.paths)
     n_clusters = max(largest + 1, n_table)
     codes = draft.allocate("codes", (n,), np.uint16)
+    fines = draft.allocate("fines", (n,), np.uint16)
     clusters = draft.allocate("clusters", (n,), np.uint16 if n_clusters <= 1 << 16 else np.uint32)
     amps = None if source.amps is None else draft.allocate("amps", (n,), np.float32)
     for block in _blocks(n):
         chosen = block if rows is None else rows[block]
         block_depths = source.block_depths(chosen)
-        encode(block_depths, 1.0 / grid.step_um, grid.origin_code, codes[block].view(np.ndarray))
+        written = (codes[block].view(np.ndarray), fines[block].view(np.ndarray))
+        encode(block_depths, 1.0 / grid.step_um, grid.origin_code, *written)
         if not keep_depths:
             depths[block] = block_depths
         if not keep_times:
@@ -297,6 +151,8 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
         if amps is not None and source.amps is not None:
             amps[block] = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
         build.step(block.stop - block.start)
+    marks = draft.allocate("time_marks", (-(-n // TIME_STRIDE),), np.float64)
+    marks[:] = times[::TIME_STRIDE]
     if rows is not None:
         draft.allocate("rows", (n,), np.int64)[:] = rows
     order = draft.allocate("order", (n,), np.uint32)
@@ -308,7 +164,8 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
     build.step(n)
     before = draft.allocate("ranks", rank_shape(n, grid.n_codes), np.uint32)
     ranks = index_ranks(read_only(codes), read_only(depths), grid, before.view(np.ndarray))
-    draft.allocate("on_edge", ranks.on_edge.shape, np.int64)[:] = ranks.on_edge
+    draft.allocate("edge_offsets", ranks.edge_offsets.shape, np.int64)[:] = ranks.edge_offsets
+    draft.allocate("edge_order", ranks.edge_order.shape, np.uint32)[:] = ranks.edge_order
     build.step(n)
     facts = {
         "origin_um": grid.origin_um,
@@ -320,22 +177,36 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
         "lowest_um": extremes[0],
         "highest_um": extremes[1],
     }
-    return _assemble(draft.arrays, facts, source), facts
+    columns = _assemble(draft.arrays, facts, source)
+    if draft.folder is not None:
+        picture = columns.overview
+        draft.allocate("overview", picture.values.shape, picture.values.dtype)[:] = picture.values
+        draft.allocate("overview_times", picture.time_edges_s.shape, np.float64)[:] = picture.time_edges_s
+        draft.allocate("overview_depths", picture.depth_edges_um.shape, np.float64)[:] = picture.depth_edges_um
+    return columns, facts
 
 
 def _assemble(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], source: _Source) -> SpikeColumns:
     """Return columns over built or mapped arrays; what is not among them is read where it was."""
     depths = arrays.get("depths", source.depths)
     assert depths is not None
-    lazy = _Lazy()
+    lazy = LazyIndexes()
+    n_spikes = int(facts["n_spikes"])
     lazy.values["unit_index"] = UnitIndex(read_only(arrays["offsets"]), read_only(arrays["order"]))
+    if "overview" in arrays:
+        edges = (read_only(arrays["overview_times"]), read_only(arrays["overview_depths"]))
+        lazy.values["overview"] = Aggregate(read_only(arrays["overview"]), *edges, "count", "spikes", n_spikes)
+    lazy.values["time_marks"] = read_only(np.array(arrays["time_marks"]))
     lazy.values["code_ranges"] = read_only(arrays["code_ranges"])
-    lazy.values["rank_index"] = RankIndex(read_only(arrays["ranks"]), read_only(arrays["on_edge"]))
+    lazy.values["rank_index"] = RankIndex(
+        read_only(arrays["ranks"]), read_only(arrays["edge_offsets"]), read_only(arrays["edge_order"])
+    )
     lazy.values["depth_range"] = (float(facts["lowest_um"]), float(facts["highest_um"]))
     return SpikeColumns(
         times_s=read_only(arrays.get("times", source.times)),
         depths_um=read_only(depths),
         depth_codes=read_only(arrays["codes"]),
+        depth_fines=read_only(arrays["fines"]),
         clusters=read_only(arrays["clusters"]),
         amps_uv=read_only(arrays["amps"]) if "amps" in arrays else None,
         depth_origin_um=float(facts["origin_um"]),

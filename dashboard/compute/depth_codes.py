@@ -12,6 +12,8 @@ from dashboard.compute.numba_cache import kernel
 
 #: Codes fit in 16 bits.
 MAX_CODES = 1 << 16
+#: Parts of a code that are told apart without the float depth.
+FINES = 65_536.0
 #: Codes per row of the rank index, as a power of two: 64 codes, 4 um on a Neuropixels 1.0 shank.
 ROW_SHIFT = 6
 #: No grid is finer than 2**-8 um per code, however small the span.
@@ -56,6 +58,7 @@ def depth_grid(lowest_um: float, highest_um: float) -> DepthGrid:
     step = 2.0 ** max(exponent - ROW_SHIFT, spacing, int(math.log2(FINEST_STEP_UM)))
     while True:
         origin_row = math.floor(lowest_um / (step * row_codes))
+        origin_row -= origin_row * step * row_codes > lowest_um  # the tiniest numbers underflow to zero
         n_rows = math.floor(highest_um / (step * row_codes)) - origin_row + 1
         if n_rows <= row_limit:
             return DepthGrid(step, float(origin_row * row_codes), n_rows * row_codes)
@@ -103,8 +106,18 @@ def scan(
 
 @kernel
 def encode(
-    depths: npt.NDArray[np.float64], inverse_step: float, origin_code: float, codes: npt.NDArray[np.uint16]
+    depths: npt.NDArray[np.float64],
+    inverse_step: float,
+    origin_code: float,
+    codes: npt.NDArray[np.uint16],
+    fines: npt.NDArray[np.uint16],
 ) -> None:
-    """Write the code of each depth: the scaling and the floor are exact, so no depth lands beside its code."""
+    """Write the code of each depth, and where it lies within its code in 65,536ths, rounded down.
+
+    Scaling by a power of two, the floor and the remainder are exact: no depth lands beside its code.
+    """
     for i in range(depths.shape[0]):
-        codes[i] = np.uint16(np.int32(np.floor(depths[i] * inverse_step) - origin_code))
+        scaled = depths[i] * inverse_step
+        whole = np.floor(scaled)
+        codes[i] = np.uint16(np.int32(whole - origin_code))
+        fines[i] = np.uint16(np.int32((scaled - whole) * FINES))

@@ -73,6 +73,10 @@ class ClusterFilter:
         if any(not np.isfinite(label) for label in self.labels):
             raise BadRequest("Labels are numbers", str(self.labels), "For example 1, or 0.66,1")
 
+    def __hash__(self) -> int:
+        values = (getattr(self, item.name) for item in fields(self) if item.name != "metrics")
+        return hash((*values, frozenset(self.metrics.items())))
+
     def _ranges(self) -> list[tuple[str, Limits]]:
         named = {"depth": self.depth_um, "rate": self.rate_hz, "amplitude": self.amplitude_uv}
         return [(name, limits) for name, limits in named.items() if limits is not None]

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute.depth_codes import FINES
 from dashboard.compute.numba_cache import inlined, kernel
 from dashboard.compute.pool import TILE
+from dashboard.compute.searches import first_at
 
 F64 = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]
@@ -18,16 +20,24 @@ U8 = npt.NDArray[np.uint8]
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 
-#: Spikes whose rows are found together; their numbers stay in the processor's nearest cache.
-BLOCK = 1024
+#: Spikes whose rows are found together; their numbers stay in the processor's nearest caches.
+BLOCK = 4096
+#: Spikes counted between looks at those that wait to be settled.
+SHORT_BLOCK = 1024
 #: Columns that `count_units` fills together.
 BAND = 64
+
+
+#: In place of the rows of spikes that are all there are.
+NO_ORDER: U32 = np.empty(0, dtype=np.uint32)
+NO_ORDER.flags.writeable = False
 
 
 class SpikeArrays(NamedTuple):
     """Columns as kernels read them; `amps` is empty where there are none."""
 
     codes: U16
+    fines: U16
     depths: F64
     clusters: npt.NDArray[Any]
     amps: F32
@@ -39,78 +49,36 @@ class Filter(NamedTuple):
     keep: U8
     by_cluster: bool
     by_amp: bool
-    amp_low: float
-    amp_high: float
+    amp_low: np.float32
+    amp_high: np.float32
 
 
 class Grid(NamedTuple):
-    """Pixels: rank of the first spike of each column, row of each depth code, edges that settle the rest."""
+    """Pixels: rank of the first spike of each column, row of each depth code, and what settles the rest.
+
+    Code c stands for depths from ``(origin_code + c) * step_um``.
+    """
 
     bounds: I64
     rows: U16
     edges: F64
     closed: bool
-
-
-@kernel
-def column_bounds(times: F64, marks: F64, stride: int, edges: F64, closed: bool, bounds: I64) -> None:
-    """Write the rank of the first spike at or after each edge; with `closed`, after the last one.
-
-    `marks` is every `stride`-th time: the search reads the file only within one stride.
-    """
-    n = times.shape[0]
-    for k in range(edges.shape[0]):
-        edge = edges[k]
-        after = closed and k == edges.shape[0] - 1
-        low, high = 0, marks.shape[0]
-        while low < high:
-            middle = (low + high) >> 1
-            if marks[middle] < edge or (after and marks[middle] == edge):
-                low = middle + 1
-            else:
-                high = middle
-        high = min(low * stride, n)
-        low = max((low - 1) * stride, 0)
-        while low < high:
-            middle = (low + high) >> 1
-            if times[middle] < edge or (after and times[middle] == edge):
-                low = middle + 1
-            else:
-                high = middle
-        bounds[k] = low
-
-
-@inlined
-def first_at(order: U32, start: int, stop: int, row: int) -> int:
-    """Return where, in ascending ``order[start:stop]``, the rows from `row` on begin."""
-    while start < stop:
-        middle = (start + stop) >> 1
-        if order[middle] < row:
-            start = middle + 1
-        else:
-            stop = middle
-    return start
-
-
-@kernel
-def find_bounds(order: U32, bounds: I64, found: I64) -> None:
-    """Write where in `order`, all of it ascending, the rows from each bound on begin."""
-    for k in range(bounds.shape[0]):
-        found[k] = first_at(order, 0, order.shape[0], bounds[k])
+    origin_code: float
+    step_um: float
 
 
 @inlined
 def inverse_row_height(edges: F64) -> float:
     """Return rows per um, or 0 where that overflows: `settle` then walks from the lowest row."""
     height = edges.shape[0] - 1
-    inverse = height / (edges[height] - edges[0])
+    inverse = float(height / (edges[height] - edges[0]))
     return inverse if np.isfinite(inverse) else 0.0
 
 
 @inlined
-def settle(depth: float, edges: F64, inverse_height: float, closed: bool) -> int:
+def settle(depth: np.float64, edges: F64, inverse_height: float, closed: bool) -> int:
     """Return the row of a depth by its float value, ``height`` where it is outside."""
-    height = edges.shape[0] - 1
+    height = int(edges.shape[0]) - 1
     if depth < edges[0] or depth > edges[height]:
         return height
     if depth == edges[height]:
@@ -123,64 +91,139 @@ def settle(depth: float, edges: F64, inverse_height: float, closed: bool) -> int
     return row
 
 
+class Scratch(NamedTuple):
+    """What one thread needs to place a block of spikes; see `place_block`."""
+
+    placed: U16
+    which: U16
+    waiting: U16
+    mask: U8
+
+
+@inlined
+def new_scratch() -> Scratch:
+    """Return scratch for `place_block`. Without a filter `which` stays as it is here."""
+    return Scratch(
+        np.empty(BLOCK, dtype=np.uint16),
+        np.arange(BLOCK).astype(np.uint16),
+        np.empty(BLOCK, dtype=np.uint16),
+        np.empty(BLOCK, dtype=np.uint8),
+    )
+
+
+@kernel
+def settle_waiting(
+    codes: U16,
+    fines: U16,
+    depths: F64,
+    order: U32,
+    start: int,
+    grid: Grid,
+    inverse_height: float,
+    scratch: Scratch,
+    n_waiting: int,
+) -> None:
+    """Write the rows of the first `n_waiting` spikes in ``scratch.waiting``, whose codes an edge runs through.
+
+    A code with its 65,536ths bounds a depth closely: nearly always no edge lies between, and the
+    float depth, in a file four times as large, need not be fetched. All of a block are settled in
+    one call, so that their fetches overlap.
+    """
+    placed, which, waiting, _ = scratch
+    edges, closed, origin_code, step = grid.edges, grid.closed, grid.origin_code, grid.step_um
+    height = int(edges.shape[0]) - 1
+    lowest, highest = edges[0], edges[height]
+    is_part = order.shape[0] > 0
+    for k in range(n_waiting):
+        i = start + int(which[waiting[k]])
+        code = codes[i]
+        if is_part:
+            i = int(order[np.uint64(i)])
+        at_least = (origin_code + code + fines[i] / FINES) * step
+        below = at_least + step / FINES
+        if below <= lowest or at_least > highest:
+            placed[waiting[k]] = height
+            continue
+        if lowest <= at_least < highest:
+            row = min(int((at_least - lowest) * inverse_height), height - 1)
+            while edges[np.uint64(row)] > at_least:
+                row -= 1
+            while edges[np.uint64(row + 1)] <= at_least:
+                row += 1
+            if below <= edges[np.uint64(row + 1)]:
+                placed[waiting[k]] = row
+                continue
+        placed[waiting[k]] = settle(depths[i], edges, inverse_height, closed)
+
+
 @kernel
 def place_block(
-    spikes: SpikeArrays, chosen: Filter, grid: Grid, inverse_height: float, start: int, stop: int, placed: U16
-) -> None:
-    """Write the rows of spikes ``start..stop`` into `placed`: ``height`` for those outside or filtered out.
+    spikes: SpikeArrays, chosen: Filter, grid: Grid, inverse_height: float, start: int, stop: int, scratch: Scratch
+) -> int:
+    """Find the spikes among ``start..stop`` that a filter keeps, and their rows; return their number.
 
-    The loops have no branch that the data decide, but the rare one for codes that an edge runs
-    through; those wait, so that their depths are fetched from memory side by side.
+    The j-th of them is spike ``start + which[j]``, in row ``placed[j]``; that is ``height`` where it
+    is outside. The loops take slices, which spares them the check for negative places, and have no
+    branch that the data decide but the rare one for codes that an edge runs through: those wait, so
+    that their depths are fetched from memory side by side.
     """
-    codes, depths, clusters, amps = spikes
-    keep, by_cluster, by_amp, amp_low, amp_high = chosen
-    rows, edges = grid.rows, grid.edges
-    outside = np.uint16(edges.shape[0] - 1)
-    straddles = np.uint16(edges.shape[0])
-    waiting = np.empty(BLOCK, dtype=np.int64)
+    placed, which, waiting, mask = scratch
+    rows = grid.rows
+    straddles = np.uint16(grid.edges.shape[0])
+    codes = spikes.codes[start:stop]
+    clusters = spikes.clusters[start:stop]
+    keep = chosen.keep
+    n = int(codes.shape[0])
     n_waiting = 0
-    if by_amp:
-        for i in range(start, stop):
-            amp = np.float64(amps[i])
-            used = (keep[clusters[i]] != 0) & (amp >= amp_low) & (amp < amp_high)
-            row = rows[codes[i]] if used else outside
-            placed[i - start] = row
-            if row == straddles:
-                waiting[n_waiting] = i
-                n_waiting += 1
-    elif by_cluster:
-        for i in range(start, stop):
-            row = rows[codes[i]] if keep[clusters[i]] != 0 else outside
-            placed[i - start] = row
-            if row == straddles:
-                waiting[n_waiting] = i
-                n_waiting += 1
+    if chosen.by_amp:
+        amps = spikes.amps[start:stop]
+        low, high = chosen.amp_low, chosen.amp_high
+        for i in range(codes.shape[0]):
+            mask[i] = np.uint8((amps[i] >= low) & (amps[i] < high))
+        n = 0
+        for i in range(codes.shape[0]):
+            which[n] = i
+            n += int(keep[clusters[i]] & mask[i])
+    elif chosen.by_cluster:
+        n = 0
+        for i in range(codes.shape[0]):
+            which[n] = i
+            n += int(keep[clusters[i]])
     else:
-        for i in range(start, stop):
+        for i in range(codes.shape[0]):
             row = rows[codes[i]]
-            placed[i - start] = row
+            placed[i] = row
             if row == straddles:
                 waiting[n_waiting] = i
                 n_waiting += 1
-    for k in range(n_waiting):
-        i = waiting[k]
-        placed[i - start] = np.uint16(settle(depths[i], edges, inverse_height, grid.closed))
+    if chosen.by_amp or chosen.by_cluster:
+        for j in range(n):
+            row = rows[codes[which[j]]]
+            placed[j] = row
+            if row == straddles:
+                waiting[n_waiting] = j
+                n_waiting += 1
+    if n_waiting > 0:
+        settle_waiting(
+            spikes.codes, spikes.fines, spikes.depths, NO_ORDER, start, grid, inverse_height, scratch, n_waiting
+        )
+    return n
 
 
 @kernel
-def count_tiles(codes: U16, depths: F64, order: U32, grid: Grid, image: U32, first: int, last: int) -> int:
+def count_tiles(codes: U16, fines: U16, depths: F64, order: U32, grid: Grid, image: U32, first: int, last: int) -> int:
     """Count all spikes into columns ``first..last`` of `image`, 16 columns at a time; return their number.
 
     The counts of a column stay in the processor's nearest cache; 16 of them leave together, as one
     line of memory per row. `codes` may be those of some spikes: `order` then holds their rows in
-    `depths`, and the bounds of `grid` are places in `codes`. Otherwise `order` is empty.
+    `fines` and `depths`, and the bounds of `grid` are places in `codes`. Otherwise `order` is empty.
     """
     bounds, rows, edges = grid.bounds, grid.rows, grid.edges
     height = image.shape[0]
     straddles = np.uint16(height + 1)
     inverse_height = inverse_row_height(edges)
-    is_part = order.shape[0] > 0
-    waiting = np.empty(BLOCK, dtype=np.int64)
+    scratch = new_scratch()
+    placed, waiting = scratch.placed, scratch.waiting
     tile = np.empty((TILE, height + 2), dtype=np.uint32)
     total = 0
     for left in range(first, last, TILE):
@@ -188,30 +231,41 @@ def count_tiles(codes: U16, depths: F64, order: U32, grid: Grid, image: U32, fir
         for column in range(columns):
             counts = tile[column]
             counts[:] = np.uint32(0)
-            for start in range(bounds[left + column], bounds[left + column + 1], BLOCK):
+            for start in range(bounds[left + column], bounds[left + column + 1], SHORT_BLOCK):
+                block = codes[start : min(start + SHORT_BLOCK, bounds[left + column + 1])]
                 n_waiting = 0
-                for i in range(start, min(start + BLOCK, bounds[left + column + 1])):
-                    row = rows[codes[i]]
+                for i in range(block.shape[0]):
+                    row = rows[block[i]]
                     counts[row] += np.uint32(1)
                     if row == straddles:
                         waiting[n_waiting] = i
                         n_waiting += 1
-                for k in range(n_waiting):
-                    i = int(order[waiting[k]]) if is_part else waiting[k]
-                    counts[settle(depths[i], edges, inverse_height, grid.closed)] += np.uint32(1)
-        total += write_tile(tile, image, left, columns)
+                if n_waiting > 0:
+                    settle_waiting(codes, fines, depths, order, start, grid, inverse_height, scratch, n_waiting)
+                    for k in range(n_waiting):
+                        counts[placed[waiting[k]]] += np.uint32(1)
+        write_tile(tile, image, left, columns)
+        total += sum_counts(tile, columns, height)
     return total
 
 
-@inlined
-def write_tile(tile: U32, image: U32, left: int, columns: int) -> int:
-    """Turn columns of counts into rows of `image`; return their sum."""
-    total = 0
+@kernel
+def write_tile(tile: npt.NDArray[Any], image: npt.NDArray[Any], left: int, columns: int) -> None:
+    """Turn the first `columns` rows of `tile` into columns of `image` from `left` on."""
     for row in range(image.shape[0]):
-        for column in range(columns):
-            value = tile[column, row]
-            total += int(value)
-            image[row, left + column] = value
+        pixels = image[row, left : left + columns]
+        for column in range(pixels.shape[0]):
+            pixels[column] = tile[column, row]
+
+
+@kernel
+def sum_counts(tile: U32, columns: int, height: int) -> int:
+    """Return the sum of the first `height` counts of the first `columns` rows of `tile`."""
+    total = 0
+    for column in range(columns):
+        counts = tile[column, :height]
+        for row in range(counts.shape[0]):
+            total += int(counts[row])
     return total
 
 
@@ -221,7 +275,8 @@ def count_kept_tiles(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: U32
     bounds = grid.bounds
     height = image.shape[0]
     inverse_height = inverse_row_height(grid.edges)
-    placed = np.empty(BLOCK, dtype=np.uint16)
+    scratch = new_scratch()
+    placed = scratch.placed
     tile = np.empty((TILE, height + 1), dtype=np.uint32)
     total = 0
     for left in range(first, last, TILE):
@@ -231,29 +286,29 @@ def count_kept_tiles(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: U32
             counts[:] = np.uint32(0)
             for start in range(bounds[left + column], bounds[left + column + 1], BLOCK):
                 stop = min(start + BLOCK, bounds[left + column + 1])
-                place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
-                for k in range(stop - start):
-                    counts[placed[k]] += np.uint32(1)
-        total += write_tile(tile, image, left, columns)
+                for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
+                    counts[placed[j]] += np.uint32(1)
+        write_tile(tile, image, left, columns)
+        total += sum_counts(tile, columns, height)
     return total
 
 
 @kernel
 def count_scatter(spikes: SpikeArrays, chosen: Filter, grid: Grid, image: U32, first: int, last: int) -> int:
-    """Count kept spikes straight into `image`, which is zero: for windows with fewer spikes than pixels."""
+    """Count kept spikes straight into `image`, which is zero: for windows with far fewer spikes than pixels."""
     bounds = grid.bounds
     height = image.shape[0]
     inverse_height = inverse_row_height(grid.edges)
-    placed = np.empty(BLOCK, dtype=np.uint16)
+    scratch = new_scratch()
+    placed, which = scratch.placed, scratch.which
     total = 0
     column = first
     for start in range(bounds[first], bounds[last], BLOCK):
         stop = min(start + BLOCK, bounds[last])
-        place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
-        for i in range(start, stop):
-            while bounds[column + 1] <= i:
+        for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
+            while bounds[column + 1] <= start + which[j]:
                 column += 1
-            row = placed[i - start]
+            row = placed[j]
             if row < height:
                 image[row, column] += np.uint32(1)
                 total += 1
@@ -276,8 +331,8 @@ def count_units(
 
     Columns go in narrow bands, so that the pixels which one band touches stay in the cache.
     """
-    codes, depths, _, amps = spikes
-    bounds, rows, edges, closed = grid
+    codes, depths, amps = spikes.codes, spikes.depths, spikes.amps
+    bounds, rows, edges, closed = grid.bounds, grid.rows, grid.edges, grid.closed
     height = image.shape[0]
     straddles = height + 1
     inverse_height = inverse_row_height(edges)
@@ -299,10 +354,8 @@ def count_units(
                 k += 1
                 while bounds[column + 1] <= i:
                     column += 1
-                if chosen.by_amp:
-                    amp = np.float64(amps[i])
-                    if not (amp >= chosen.amp_low and amp < chosen.amp_high):
-                        continue
+                if chosen.by_amp and not (amps[i] >= chosen.amp_low and amps[i] < chosen.amp_high):
+                    continue
                 row = int(rows[codes[i]])
                 if row == straddles:
                     row = settle(depths[i], edges, inverse_height, closed)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute.depth_codes import DepthGrid
 from dashboard.compute.numba_cache import kernel
 from dashboard.model.errors import BadRequest
 
@@ -97,8 +98,10 @@ def snapped_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.fl
     # Far from zero a bin cannot be finer than the spacing of floats there.
     finest = math.frexp(max(abs(low), abs(high)))[1] - 52
     size = 2.0 ** max(lattice_level(high - low, n_bins), finest)
-    first = math.floor(low / size)
-    last = max(math.ceil(high / size), first + 1)
+    first, last = math.floor(low / size), math.ceil(high / size)
+    # Dividing the tiniest numbers underflows to zero.
+    first -= first * size > low
+    last = max(last + (last * size < high), first + 1)
     return np.arange(first, last + 1, dtype=np.float64) * size
 
 
@@ -122,18 +125,37 @@ def floor_edges(origin: float, size: float, n_bins: int, first: int = 0) -> npt.
     """
     number = np.arange(first, first + n_bins + 1, dtype=np.float64)
     edges = origin + number * size
-    for _ in range(64):
+
+    def reached(x: npt.NDArray[np.float64], k: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        return np.asarray(np.floor((x - origin) / size) >= k)
+
+    # Rounding moves the step by a float or two, but by far more of them where an edge is near zero.
+    for _ in range(4):
+        edges = np.where(reached(edges, number), edges, np.nextafter(edges, np.inf))
         below = np.nextafter(edges, -np.inf)
-        lower = np.floor((below - origin) / size) >= number
-        if not lower.any():
-            break
-        edges = np.where(lower, below, edges)
-    for _ in range(64):
-        short = np.floor((edges - origin) / size) < number
-        if not short.any():
-            break
-        edges = np.where(short, np.nextafter(edges, np.inf), edges)
+        edges = np.where(reached(below, number), below, edges)
+    edges[number == 0] = origin  # at an origin of zero the division of the tiniest numbers underflows
+    is_far = ~reached(edges, number) | reached(np.nextafter(edges, -np.inf), number)
+    far = np.flatnonzero(is_far & (number != 0))
+    if len(far):
+        low, high = _places(edges[far] - size / 2), _places(edges[far] + size / 2)
+        while bool((low + 1 < high).any()):
+            middle = (low >> 1) + (high >> 1) + (low & high & 1)
+            is_reached = reached(_floats(middle), number[far])
+            low, high = np.where(is_reached, low, middle), np.where(is_reached, middle, high)
+        edges[far] = _floats(high)
     return edges
+
+
+def _places(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Number floats in their order, so that neighbours differ by one."""
+    bits = values.view(np.int64)
+    return np.where(bits >= 0, bits, np.iinfo(np.int64).min - bits)
+
+
+def _floats(places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the floats at these places."""
+    return np.where(places >= 0, places, np.iinfo(np.int64).min - places).view(np.float64)
 
 
 @kernel
@@ -164,18 +186,13 @@ def _fill_rows(
             rows[code] = straddles
 
 
-def code_rows(
-    edges: npt.NDArray[np.float64], origin_um: float, step_um: float, n_codes: int, closed: bool
-) -> npt.NDArray[np.uint16]:
+def code_rows(edges: npt.NDArray[np.float64], grid: DepthGrid, closed: bool) -> npt.NDArray[np.uint16]:
     """Return the image row of each depth code.
 
     Parameters
     ----------
     edges : ndarray, shape (height + 1,), float64, ascending, in um
-    origin_um, step_um : float
-        Code c stands for depths from ``origin_um + c * step_um`` up to the next code. The step is a
-        power of two and the origin a multiple of it.
-    n_codes : int
+    grid : DepthGrid
     closed : bool
         Whether a depth on the last edge is inside, as in ``numpy.histogram2d``.
 
@@ -183,8 +200,8 @@ def code_rows(
     -------
     ndarray, shape (n_codes,), uint16
         The row; ``height`` for codes outside; ``height + 1`` for codes that an edge runs through,
-        whose spikes must be settled one by one against their float depths.
+        whose spikes must be settled one by one.
     """
-    rows = np.empty(n_codes, dtype=np.uint16)
-    _fill_rows(edges, 1.0 / step_um, math.floor(origin_um / step_um), closed, rows)
+    rows = np.empty(grid.n_codes, dtype=np.uint16)
+    _fill_rows(edges, 1.0 / grid.step_um, grid.origin_code, closed, rows)
     return rows

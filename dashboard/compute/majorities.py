@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from dashboard.compute.kernels import BLOCK, I32, I64, Filter, Grid, SpikeArrays, inverse_row_height, place_block
-from dashboard.compute.numba_cache import kernel
+from dashboard.compute.kernels import (
+    BLOCK,
+    I32,
+    I64,
+    Filter,
+    Grid,
+    SpikeArrays,
+    inverse_row_height,
+    new_scratch,
+    place_block,
+    write_tile,
+)
+from dashboard.compute.numba_cache import inlined, kernel
 from dashboard.compute.pool import TILE
 
 #: Stands for no category: in the image, and in the table of votes by cluster.
 NO_VOTE = -1
+#: Categories are numbered from the top of 32 bits down, below the counts.
+LOWEST_VOTE = np.uint64(0xFFFFFFFF)
 #: A column with fewer spikes than this share of the vote table's cells looks at its spikes, not at the table.
 SPARSE_BELOW = 1 / 4
+
+
+class Ballot(NamedTuple):
+    """Who votes for what, and where votes are counted.
+
+    Attributes
+    ----------
+    votes : ndarray, shape (n_clusters,), int32
+        Number of each cluster's category, from 0 without gaps; `NO_VOTE`.
+    names : ndarray, shape (n_categories,), int32
+        What the image holds for each category; ascending.
+    ranges : ndarray, shape (n_categories, 2), int32
+        First row that a category can reach in the band, and the one after the last; equal where it
+        has none.
+    starts : ndarray, shape (n_categories + 1,), int64
+        Cumulative lengths of `ranges`.
+    """
+
+    votes: I32
+    names: I32
+    ranges: I32
+    starts: I64
+
+
+@inlined
+def rank(n: np.uint32, category: int) -> np.uint64:
+    """Return a number that is larger for more spikes and, among equals, for a lower category."""
+    return np.uint64((np.uint64(n) << np.uint64(32)) | (LOWEST_VOTE - np.uint64(category)))
 
 
 @kernel
@@ -19,9 +62,7 @@ def majority_tiles(
     spikes: SpikeArrays,
     chosen: Filter,
     grid: Grid,
-    votes: I32,
-    ranges: I32,
-    starts: I64,
+    ballot: Ballot,
     first_row: int,
     last_row: int,
     image: I32,
@@ -29,6 +70,10 @@ def majority_tiles(
     last: int,
 ) -> int:
     """Write the category with most spikes in each pixel of a band of rows; ties go to the lowest.
+
+    A column with many spikes is counted, then the counts of all categories are compared. One with
+    few notes the leader while it counts: as counts only grow, whoever ranks highest at any moment
+    up to the end ranks highest at the end.
 
     Counts lie by category and, within it, by the rows that it can reach: a cluster is narrow in
     depth, so that the counts of all of them fit in the processor's cache. Cell of category v and
@@ -38,13 +83,7 @@ def majority_tiles(
     ----------
     spikes, chosen, grid
         See `dashboard.compute.kernels`.
-    votes : ndarray, shape (n_clusters,), int32
-        Category number of each cluster, from 0 without gaps; `NO_VOTE`.
-    ranges : ndarray, shape (n_categories, 2), int32
-        First row that a category can reach in the band, and the one after the last; equal where it
-        has none.
-    starts : ndarray, shape (n_categories + 1,), int64
-        Cumulative lengths of `ranges`.
+    ballot : Ballot
     first_row, last_row : int
         The band.
     image : ndarray, shape (height, width), int32
@@ -56,16 +95,20 @@ def majority_tiles(
     int
         Spikes in the band, those without a vote included.
     """
+    votes, names, ranges, starts = ballot
     bounds, clusters = grid.bounds, spikes.clusters
     inverse_height = inverse_row_height(grid.edges)
     n_categories = ranges.shape[0]
     n_rows = last_row - first_row
-    placed = np.empty(BLOCK, dtype=np.uint16)
-    table = np.zeros(starts[n_categories] + 1, dtype=np.uint32)
-    shifts = np.empty(n_categories, dtype=np.int64)
-    for vote in range(n_categories):
-        shifts[vote] = starts[vote] - ranges[vote, 0]
-    most = np.zeros(n_rows, dtype=np.uint32)
+    scratch = new_scratch()
+    placed, which = scratch.placed, scratch.which
+    table = np.zeros(starts[n_categories], dtype=np.uint32)
+    shifts = np.empty(votes.shape[0], dtype=np.int64)
+    for cluster in range(votes.shape[0]):
+        vote = votes[cluster]
+        shifts[cluster] = starts[vote] - ranges[vote, 0] if vote >= 0 else 0
+    band = image[first_row:last_row]
+    best = np.empty(n_rows, dtype=np.uint64)
     tile = np.empty((TILE, n_rows), dtype=np.int32)
     total = 0
     for left in range(first, last, TILE):
@@ -73,50 +116,45 @@ def majority_tiles(
         for column in range(columns):
             leader = tile[column]
             leader[:] = NO_VOTE
-            most[:] = np.uint32(0)
+            best[:] = np.uint64(0)
             begin, end = bounds[left + column], bounds[left + column + 1]
             is_sparse = (end - begin) < SPARSE_BELOW * starts[n_categories]
             for start in range(begin, end, BLOCK):
                 stop = min(start + BLOCK, end)
-                place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
-                for k in range(stop - start):
-                    row = int(placed[k])
+                block = clusters[start:stop]
+                for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
+                    row = int(placed[j])
                     if row < first_row or row >= last_row:
                         continue
                     total += 1
-                    vote = int(votes[clusters[start + k]])
+                    cluster = block[which[j]]
+                    vote = votes[cluster]
                     if vote < 0:
                         continue
-                    cell = shifts[vote] + row
+                    cell = np.uint64(shifts[cluster] + row)
                     n = table[cell] + np.uint32(1)
                     table[cell] = n
                     if is_sparse:
-                        # The leader is kept while counting: a category takes over when it gets
-                        # ahead, or draws level with a lower number. Whoever leads at the end has
-                        # the most spikes, and the lowest number among equals.
                         place = row - first_row
-                        if n > most[place] or (n == most[place] and vote < leader[place]):
-                            most[place] = n
-                            leader[place] = vote
+                        best[place] = max(best[place], rank(n, vote))
             if not is_sparse:
-                for vote in range(n_categories):
-                    for row in range(ranges[vote, 0], ranges[vote, 1]):
-                        n = table[shifts[vote] + row]
-                        table[shifts[vote] + row] = np.uint32(0)
-                        place = row - first_row
-                        if n > most[place]:
-                            most[place] = n
-                            leader[place] = vote
+                for category in range(n_categories):
+                    low, high = ranges[category, 0] - first_row, ranges[category, 1] - first_row
+                    cells = table[starts[category] : starts[category + 1]]
+                    leading = best[low:high]
+                    for k in range(cells.shape[0]):
+                        leading[k] = max(leading[k], rank(cells[k], category))
+                        cells[k] = np.uint32(0)
             else:
                 for start in range(begin, end, BLOCK):
                     stop = min(start + BLOCK, end)
-                    place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
-                    for k in range(stop - start):
-                        row = int(placed[k])
-                        vote = int(votes[clusters[start + k]])
-                        if first_row <= row < last_row and vote >= 0:
-                            table[shifts[vote] + row] = np.uint32(0)
-        for row in range(n_rows):
-            for column in range(columns):
-                image[first_row + row, left + column] = tile[column, row]
+                    for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
+                        row = int(placed[j])
+                        cluster = clusters[start + which[j]]
+                        if first_row <= row < last_row and votes[cluster] >= 0:
+                            table[np.uint64(shifts[cluster] + row)] = np.uint32(0)
+            for row in range(n_rows):
+                if best[row] >> np.uint64(32):
+                    leader[row] = names[LOWEST_VOTE - (best[row] & LOWEST_VOTE)]
+        write_tile(tile, band, left, columns)
     return total

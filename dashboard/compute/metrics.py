@@ -87,8 +87,7 @@ def recompute(
     table["cluster_id"] = np.arange(n_clusters)
     table |= _presence(times, units, start, stop)
     for first in range(0, n_clusters, _BATCH):
-        if cancel is not None and cancel.is_set():
-            raise Cancelled("Computing metrics was cancelled")
+        _check(cancel)
         progress(Progress("computing metrics", first, n_clusters, "clusters"))
         batch = range(first, min(first + _BATCH, n_clusters))
         for cluster in batch:
@@ -105,6 +104,7 @@ def recompute(
                 table["missed_spikes_est"][cluster] = missed_spikes(np.asarray(amps[in_file]))
         if amps is not None:
             _amplitudes(table, batch, units, rows, amps)
+    _check(cancel)
     progress(Progress("computing metrics", n_clusters, n_clusters, "clusters"))
     frame = pd.DataFrame({name: table[name] for name in COLUMNS})
     passed = label_tests(frame)
@@ -288,6 +288,11 @@ def contamination_alt(times_s: F64) -> float:
     span = times_s[-1] - times_s[0]
     constant = (span * violations) / (2 * REFRACTORY_PERIOD_S * times_s.size**2)
     return float(np.min(np.abs(np.roots([-1, 1, constant]))))
+
+
+def _check(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("Computing metrics was cancelled")
 
 
 def _times(sorting: SpikeSorting) -> tuple[F64, npt.NDArray[np.int64] | None]:

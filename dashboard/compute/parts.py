@@ -10,22 +10,24 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.kernels import Filter, SpikeArrays, find_bounds
+from dashboard.compute.kernels import BLOCK, NO_ORDER, U16, U32, Filter, SpikeArrays
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import default_threads, run
 from dashboard.compute.ranks import ranks_before
+from dashboard.compute.searches import find_bounds
 from dashboard.compute.selections import Kept, spike_arrays
+from dashboard.compute.spike_columns import SpikeColumns
 
 #: Parts kept by the columns of one sorting hold at most this share of its bytes.
 SHARE_OF_COLUMNS = 1 / 4
-#: Filters whose use is remembered: a part is made when a filter comes back, for it then tends to stay.
+#: Filters whose use is remembered.
 REMEMBERED = 64
+#: Share of all spikes below which a picture does not have a part made.
+LEAST_SHARE = 1 / 16
+#: A code, a row and a share of the stored ranks.
+BYTES_PER_SPIKE = 8
 #: Spikes per task while a part is made.
 STRETCH = 1 << 19
-#: In place of the rows of a part that is everything.
-NO_ORDER: npt.NDArray[np.uint32] = np.empty(0, dtype=np.uint32)
-NO_ORDER.flags.writeable = False
 
 
 @dataclass(slots=True, eq=False)
@@ -47,13 +49,14 @@ class Part:
     @property
     def nbytes(self) -> int:
         """Bytes held, with the ranks that may be made."""
-        return self.codes.nbytes + self.order.nbytes + 2 * self.codes.shape[0]
+        return BYTES_PER_SPIKE * int(self.codes.shape[0])
 
     def before(self, n_codes: int) -> npt.NDArray[np.uint32]:
         """Return the cumulative counts of `dashboard.compute.ranks.RankIndex`; made on first use."""
         with self._lock:
             if self._before is None:
                 self._before = ranks_before(self.codes, n_codes)
+                self._before.flags.writeable = False
             return self._before
 
     def bounds(self, bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -71,7 +74,7 @@ class PartStore:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     parts: OrderedDict[object, Part] = field(default_factory=OrderedDict)
-    seen: OrderedDict[object, None] = field(default_factory=OrderedDict)
+    spent: OrderedDict[object, int] = field(default_factory=OrderedDict)
     making: dict[object, threading.Lock] = field(default_factory=dict)
 
     @property
@@ -84,47 +87,40 @@ class PartStore:
 @kernel
 def count_kept(spikes: SpikeArrays, chosen: Filter, start: int, stop: int) -> int:
     """Return how many of the spikes ``start..stop`` a filter keeps."""
-    _, _, clusters, amps = spikes
-    keep, _, by_amp, amp_low, amp_high = chosen
+    clusters, keep = spikes.clusters[start:stop], chosen.keep
     n = 0
-    for i in range(start, stop):
-        kept = int(keep[clusters[i]])
-        if by_amp:
-            amp = np.float64(amps[i])
-            kept &= int((amp >= amp_low) & (amp < amp_high))
-        n += kept
+    if chosen.by_amp:
+        amps = spikes.amps[start:stop]
+        for i in range(clusters.shape[0]):
+            n += int(keep[clusters[i]] & np.uint8((amps[i] >= chosen.amp_low) & (amps[i] < chosen.amp_high)))
+    else:
+        for i in range(clusters.shape[0]):
+            n += int(keep[clusters[i]])
     return n
 
 
 @kernel
-def _gather_kept(
-    spikes: SpikeArrays,
-    chosen: Filter,
-    start: int,
-    stop: int,
-    first: int,
-    codes: npt.NDArray[np.uint16],
-    order: npt.NDArray[np.uint32],
-) -> None:
-    all_codes, _, clusters, amps = spikes
-    keep, _, by_amp, amp_low, amp_high = chosen
-    block = 1024
-    places = np.empty(block + 1, dtype=np.uint32)
-    k = first
-    for begin in range(start, stop, block):
+def _gather_kept(spikes: SpikeArrays, chosen: Filter, start: int, stop: int, codes: U16, order: U32) -> None:
+    """Write the kept spikes among ``start..stop``, of which there are as many as `codes` is long."""
+    mask = np.empty(BLOCK, dtype=np.uint8)
+    which = np.empty(BLOCK, dtype=np.uint16)
+    first = 0
+    for begin in range(start, stop, BLOCK):
+        clusters = spikes.clusters[begin : min(begin + BLOCK, stop)]
+        mask[:] = np.uint8(1)
+        if chosen.by_amp:
+            amps = spikes.amps[begin : min(begin + BLOCK, stop)]
+            for i in range(amps.shape[0]):
+                mask[i] = np.uint8((amps[i] >= chosen.amp_low) & (amps[i] < chosen.amp_high))
         n = 0
-        # Without a branch that the data decide: a place is written and then kept or written over.
-        for i in range(begin, min(begin + block, stop)):
-            kept = int(keep[clusters[i]])
-            if by_amp:
-                amp = np.float64(amps[i])
-                kept &= int((amp >= amp_low) & (amp < amp_high))
-            places[n] = i
-            n += kept
+        # Without a branch that the data decide: a place is written, then kept or written over.
+        for i in range(clusters.shape[0]):
+            which[n] = i
+            n += int(chosen.keep[clusters[i]] & mask[i])
         for j in range(n):
-            order[k + j] = places[j]
-            codes[k + j] = all_codes[places[j]]
-        k += n
+            order[first + j] = begin + which[j]
+            codes[first + j] = spikes.codes[begin + which[j]]
+        first += n
 
 
 def make_part(columns: SpikeColumns, kept: Kept) -> Part:
@@ -144,36 +140,47 @@ def make_part(columns: SpikeColumns, kept: Kept) -> Part:
 
     def gather(k: int) -> None:
         stop = min(starts[k] + STRETCH, columns.n_spikes)
-        _gather_kept(spikes, chosen, starts[k], stop, int(firsts[k]), codes, order)
+        own = slice(int(firsts[k]), int(firsts[k] + sizes[k]))
+        _gather_kept(spikes, chosen, starts[k], stop, codes[own], order[own])
 
     run([partial(gather, k) for k in range(len(starts))], threads)
     codes.flags.writeable = order.flags.writeable = False
     return Part(codes, order)
 
 
-def find_part(columns: SpikeColumns, kept: Kept) -> Part | None:
-    """Return the part that a filter keeps, or None where it is not worth having.
+def find_part(columns: SpikeColumns, kept: Kept, n_spikes: int) -> Part | None:
+    """Return the part that a filter keeps, or None where it is not worth having yet.
 
-    A part is made the second time that a filter is used, and kept for as long as there is room.
+    A part is made once pictures with its filter have looked at as many spikes as there are, which
+    is what making it costs, and for a picture of many spikes: one of few is quicker without. It is
+    kept for as long as there is room.
+
+    Parameters
+    ----------
+    columns : SpikeColumns
+    kept : Kept
+    n_spikes : int
+        Spikes that the caller will look at where it gets no part.
     """
     if kept.everything:
         return Part(columns.depth_codes, NO_ORDER, columns.rank_index.before)
-    store = columns.parts
-    key = kept.key
+    store, key = columns.parts, kept.key
     with store.lock:
         part = store.parts.get(key)
         if part is not None:
             store.parts.move_to_end(key)
             return part
-        if key not in store.seen:
-            store.seen[key] = None
-            while len(store.seen) > REMEMBERED:
-                store.seen.popitem(last=False)
+        spent = store.spent.pop(key, 0)
+        store.spent[key] = spent + n_spikes
+        while len(store.spent) > REMEMBERED:
+            store.spent.popitem(last=False)
+        if spent < columns.n_spikes or n_spikes < LEAST_SHARE * columns.n_spikes:
             return None
-        making = store.making.setdefault(key, threading.Lock())
     room = columns.nbytes * SHARE_OF_COLUMNS
-    if kept.share(columns, columns.n_spikes) * 8 > room:
+    if kept.share(columns, columns.n_spikes) * BYTES_PER_SPIKE > room:
         return None
+    with store.lock:
+        making = store.making.setdefault(key, threading.Lock())
     with making:
         with store.lock:
             part = store.parts.get(key)

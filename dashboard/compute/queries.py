@@ -7,13 +7,13 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.kernels import BLOCK, F64, I64, U16, U32, Filter, Grid, SpikeArrays, place_block
+from dashboard.compute.kernels import BLOCK, F64, I64, U16, U32, Filter, Grid, SpikeArrays, new_scratch, place_block
 from dashboard.compute.lattice import check_window
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.parts import count_kept, find_part
 from dashboard.compute.pool import spread
 from dashboard.compute.selections import Kept, kept_spikes, spike_arrays
+from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.windows import Window, lay_window
 
 #: Stretches that the spikes of a box are counted in, for the threads to share.
@@ -25,37 +25,37 @@ PART_FROM = 200_000
 @kernel
 def _select(spikes: SpikeArrays, chosen: Filter, grid: Grid, found: I64) -> int:
     """Write the rows inside into `found` until that is full; return how many there were by then."""
-    placed = np.empty(BLOCK, dtype=np.uint16)
+    scratch = new_scratch()
+    placed, which = scratch.placed, scratch.which
     room = found.shape[0]
     n = 0
     for start in range(grid.bounds[0], grid.bounds[1], BLOCK):
         stop = min(start + BLOCK, grid.bounds[1])
-        place_block(spikes, chosen, grid, 0.0, start, stop, placed)
-        for i in range(start, stop):
-            if placed[i - start] == 0:
+        for j in range(place_block(spikes, chosen, grid, 0.0, start, stop, scratch)):
+            if placed[j] == 0:
                 if n == room:
                     return n + 1
-                found[n] = i
+                found[n] = start + which[j]
                 n += 1
     return n
 
 
 @kernel
 def _count_box(spikes: SpikeArrays, chosen: Filter, grid: Grid, first: int, last: int) -> int:
-    placed = np.empty(BLOCK, dtype=np.uint16)
+    scratch = new_scratch()
+    placed = scratch.placed
     n = 0
     for start in range(grid.bounds[first], grid.bounds[last], BLOCK):
         stop = min(start + BLOCK, grid.bounds[last])
-        place_block(spikes, chosen, grid, 0.0, start, stop, placed)
-        for k in range(stop - start):
-            n += int(placed[k] == 0)
+        for j in range(place_block(spikes, chosen, grid, 0.0, start, stop, scratch)):
+            n += int(placed[j] == 0)
     return n
 
 
 @kernel
 def _count_codes(codes: U16, depths: F64, order: U32, grid: Grid, first: int, last: int) -> int:
     """`_count_box` without a filter: compares codes with the two that bound the box, many at a time."""
-    bounds, rows, edges, _ = grid
+    bounds, rows, edges = grid.bounds, grid.rows, grid.edges
     low = 0
     while low < rows.shape[0] and rows[low] == 1:
         low += 1
@@ -98,7 +98,7 @@ def _count(columns: SpikeColumns, box: Window, kept: Kept) -> int:
         parts = [index.rows(int(cluster)) for cluster in kept.ids]
         return int(sum(np.subtract(*np.searchsorted(rows, (stop, start))) for rows in parts))
     spikes, chosen, grid = spike_arrays(columns), kept.chosen, box.grid._replace(bounds=bounds)
-    part = find_part(columns, kept) if kept.everything or stop - start > PART_FROM else None
+    part = find_part(columns, kept, stop - start) if kept.everything or stop - start > PART_FROM else None
     if part is not None:
         grid = grid._replace(bounds=part.bounds(bounds))
         draw = partial(_count_codes, part.codes, spikes.depths, part.order, grid)

@@ -24,13 +24,22 @@ class RankIndex:
     ----------
     before : ndarray, shape (n_spikes // SPACING + 1, n_rows), uint32
         ``before[k, r]`` counts the spikes among the first ``k * SPACING`` whose code is in row r.
-    on_edge : ndarray, shape (n_rows,), int64
-        Spikes of the session whose depth is exactly the lower edge of a row. Where a view ends
-        there, numpy counts them in and the ranks do not tell them apart.
+    edge_offsets : ndarray, shape (n_rows + 1,), int64
+    edge_order : ndarray, shape (n_on_edges,), uint32
+        Spikes whose depth is exactly the lower edge of row r, in order of time, are
+        ``edge_order[edge_offsets[r]:edge_offsets[r + 1]]``. Where a view ends at that edge numpy
+        counts them in, and the ranks have them in the row above.
     """
 
     before: npt.NDArray[np.uint32]
-    on_edge: npt.NDArray[np.int64]
+    edge_offsets: npt.NDArray[np.int64]
+    edge_order: npt.NDArray[np.uint32]
+
+    def on_edge(self, row: int) -> npt.NDArray[np.uint32]:
+        """Return the spikes exactly on the lower edge of an index row; none where there is no such row."""
+        if not 0 <= row < self.n_rows:
+            return self.edge_order[:0]
+        return self.edge_order[int(self.edge_offsets[row]) : int(self.edge_offsets[row + 1])]
 
     @property
     def n_rows(self) -> int:
@@ -54,18 +63,23 @@ def _accumulate(codes: npt.NDArray[np.uint16], running: npt.NDArray[np.uint32], 
 
 
 @kernel
-def _count_on_edges(
+def _find_on_edges(
     codes: npt.NDArray[np.uint16],
     depths: npt.NDArray[np.float64],
-    origin_um: float,
+    origin_code: float,
     step_um: float,
-    on_edge: npt.NDArray[np.int64],
+    cursor: npt.NDArray[np.int64],
+    order: npt.NDArray[np.uint32],
 ) -> None:
+    """Count spikes on the edges of rows in `cursor`; where `order` has room, place them from there."""
     for i in range(codes.shape[0]):
         code = codes[i]
         # Edges are whole multiples of a power of two: their product is exact.
-        if code & ((1 << ROW_SHIFT) - 1) == 0 and depths[i] == (origin_um / step_um + code) * step_um:
-            on_edge[code >> ROW_SHIFT] += 1
+        if code & ((1 << ROW_SHIFT) - 1) == 0 and depths[i] == (origin_code + code) * step_um:
+            row = code >> ROW_SHIFT
+            if order.shape[0] > 0:
+                order[cursor[row]] = i
+            cursor[row] += 1
 
 
 def ranks_before(
@@ -96,24 +110,42 @@ def index_ranks(
         Where to write; allocated where None.
     """
     before = ranks_before(codes, grid.n_codes, before)
-    on_edge = np.zeros(before.shape[1], dtype=np.int64)
-    _count_on_edges(codes, depths, grid.origin_um, grid.step_um, on_edge)
-    return RankIndex(before, on_edge)
+    counts = np.zeros(before.shape[1], dtype=np.int64)
+    nowhere = np.empty(0, dtype=np.uint32)
+    _find_on_edges(codes, depths, grid.origin_code, grid.step_um, counts, nowhere)
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+    order = np.empty(int(offsets[-1]), dtype=np.uint32)
+    if order.shape[0]:
+        _find_on_edges(codes, depths, grid.origin_code, grid.step_um, offsets[:-1].copy(), order)
+    return RankIndex(before, offsets, order)
 
 
 @kernel
 def _prefix(
     codes: npt.NDArray[np.uint16], before: npt.NDArray[np.uint32], boundary: int, prefix: npt.NDArray[np.uint32]
 ) -> None:
+    """Write the counts of the first `boundary` spikes: from the nearest stored rank, forward or back."""
     nearest = min((boundary + SPACING // 2) // SPACING, before.shape[0] - 1)
-    n_rows = prefix.shape[0]
-    stored = before[nearest]
-    for row in range(n_rows):
-        prefix[row] = stored[row]
-    for i in range(nearest * SPACING, boundary):
-        prefix[codes[i] >> ROW_SHIFT] += np.uint32(1)
-    for i in range(boundary, nearest * SPACING):
-        prefix[codes[i] >> ROW_SHIFT] -= np.uint32(1)
+    prefix[:] = before[nearest]
+    missing = codes[nearest * SPACING : boundary]
+    for i in range(missing.shape[0]):
+        prefix[missing[i] >> ROW_SHIFT] += np.uint32(1)
+    surplus = codes[boundary : nearest * SPACING]
+    for i in range(surplus.shape[0]):
+        prefix[surplus[i] >> ROW_SHIFT] -= np.uint32(1)
+
+
+@kernel
+def _join_rows(
+    prefix: npt.NDArray[np.uint32], first_row: int, rows_per_pixel: int, joined: npt.NDArray[np.uint32]
+) -> None:
+    """Write the sums of every `rows_per_pixel` rows from `first_row` on; rows outside hold nothing."""
+    for row in range(joined.shape[0]):
+        start = first_row + row * rows_per_pixel
+        n = np.uint32(0)
+        for index_row in range(max(start, 0), min(start + rows_per_pixel, prefix.shape[0])):
+            n += prefix[np.uint64(index_row)]
+        joined[row] = n
 
 
 @kernel
@@ -143,30 +175,27 @@ def count_ranks(
     """
     n_rows = before.shape[1]
     height = image.shape[0]
-    earlier = np.empty(n_rows, dtype=np.uint32)
-    later = np.empty(n_rows, dtype=np.uint32)
-    tile = np.empty((TILE, height), dtype=np.uint32)
+    is_plain = rows_per_pixel == 1 and first_row >= 0 and first_row + height <= n_rows
+    prefixes = np.empty((TILE + 1, n_rows), dtype=np.uint32)
+    joined = np.zeros((TILE + 1, height), dtype=np.uint32)
     total = 0
-    _prefix(codes, before, bounds[first_column], earlier)
+    _prefix(codes, before, bounds[first_column], prefixes[0])
     for left in range(first_column, last_column, TILE):
         columns = min(TILE, last_column - left)
         for column in range(columns):
-            _prefix(codes, before, bounds[left + column + 1], later)
-            counts = tile[column]
-            if rows_per_pixel == 1 and first_row >= 0 and first_row + height <= n_rows:
-                for row in range(height):
-                    counts[row] = later[first_row + row] - earlier[first_row + row]
-            else:
-                for row in range(height):
-                    start = first_row + row * rows_per_pixel
-                    total = np.uint32(0)
-                    for index_row in range(max(start, 0), min(start + rows_per_pixel, n_rows)):
-                        total += later[index_row] - earlier[index_row]
-                    counts[row] = total
-            earlier, later = later, earlier
+            _prefix(codes, before, bounds[left + column + 1], prefixes[column + 1])
+        if is_plain:
+            joined = prefixes[:, first_row : first_row + height]
+        else:
+            for column in range(columns + 1):
+                _join_rows(prefixes[column], first_row, rows_per_pixel, joined[column])
         for row in range(height):
-            for column in range(columns):
-                value = tile[column, row]
-                total += int(value)
-                image[row, left + column] = value
+            pixels = image[row, left : left + columns]
+            earlier = joined[0, row]
+            for column in range(pixels.shape[0]):
+                later = joined[column + 1, row]
+                pixels[column] = later - earlier
+                earlier = later
+            total += int(earlier - joined[0, row])
+        prefixes[0] = prefixes[columns]
     return total

@@ -4,74 +4,50 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute.aggregates import Aggregate
 from dashboard.compute.amplitudes import max_tiles, mean_tiles
-from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.depth_codes import ROW_SHIFT
+from dashboard.compute.images import new_image
 from dashboard.compute.kernels import (
     I32,
-    Filter,
-    Grid,
-    SpikeArrays,
     count_kept_tiles,
     count_scatter,
     count_tiles,
     count_units,
 )
 from dashboard.compute.lattice import check_size, check_window, linear_edges, snapped_edges
-from dashboard.compute.majorities import NO_VOTE, majority_tiles
-from dashboard.compute.parts import find_part
+from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
+from dashboard.compute.parts import Part, find_part
 from dashboard.compute.pool import spread
 from dashboard.compute.queries import count_in, spikes_in
-from dashboard.compute.ranks import SPACING, count_ranks
+from dashboard.compute.ranks import count_ranks
+from dashboard.compute.scatters import majority_scatter, max_scatter, mean_scatter
 from dashboard.compute.selections import Kept, kept_spikes, spike_arrays
+from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.windows import Window, lay_window
 from dashboard.model.errors import BadRequest
 
-__all__ = ["AGGREGATES", "Aggregate", "aggregate", "compile_kernels", "count_in", "spikes_in"]
+__all__ = ["AGGREGATES", "Aggregate", "aggregate", "compile_kernels", "count_in", "overview", "spikes_in"]
 
 AGGREGATES = ("count", "rate", "amp_mean", "amp_max", "region", "label", "cluster")
 #: Below this share of the spikes, their rows by cluster are read instead of all spikes.
 INDEX_BELOW = 1 / 4
+#: Pixels of the picture of the whole session that is kept with its columns.
+OVERVIEW_SIZE = (2048, 768)
+#: Spikes per pixel column from which differences of stored ranks are quicker than counting.
+RANK_FROM = 2048
 #: Below one spike in so many pixels, spikes are counted straight into the image.
-SPARSE_PIXELS = 4
+SPARSE_PIXELS = 6
+#: Counting votes in tiles costs so many times more per pixel than counting spikes.
+VOTE_COST = 4
 #: Cells in which one thread counts votes, 32 MB; an image with more goes in bands of rows.
 VOTE_CELLS = 8 << 20
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Aggregate:
-    """One number per pixel of a window in time and depth.
-
-    Attributes
-    ----------
-    values : ndarray, shape (height, width)
-        Row 0 is the lowest depth. uint32 for counts; float64, in Hz, for rates; float32, NaN where
-        no spike is, for amplitudes; int32, -1 where none is, for categories.
-    time_edges_s : ndarray, shape (width + 1,), float64
-    depth_edges_um : ndarray, shape (height + 1,), float64
-        A pixel holds what is on its lower edge and below its upper one; the last pixel of either
-        axis holds its upper edge too, as in ``numpy.histogram2d``.
-    kind : str
-        One of `AGGREGATES`.
-    unit : str
-        ``"spikes"``, ``"Hz"``, ``"uV"``, ``"a.u."``, or empty.
-    n_spikes : int
-        Spikes inside, after filters.
-    """
-
-    values: npt.NDArray[Any]
-    time_edges_s: npt.NDArray[np.float64]
-    depth_edges_um: npt.NDArray[np.float64]
-    kind: str
-    unit: str
-    n_spikes: int
 
 
 def default_window(extent: tuple[float, float]) -> tuple[float, float]:
@@ -101,57 +77,52 @@ def lay_pixels(
 
 
 def _rank_rows(columns: SpikeColumns, edges: npt.NDArray[np.float64]) -> tuple[int, int] | None:
-    """Return (first index row, index rows per pixel) where every edge is an edge of the rank index.
-
-    None where one is not, or where a spike lies exactly on the last edge, which the index has in
-    the row above.
-    """
+    """Return (first index row, index rows per pixel) where every edge is one of the rank index, else None."""
     row_um = columns.depth_step_um * (1 << ROW_SHIFT)
     places = edges / row_um
     steps = np.diff(places)
     if not (bool((places == np.floor(places)).all()) and steps[0] >= 1 and bool((steps == steps[0]).all())):
         return None
-    origin = columns.depth_origin_um / row_um
-    on_edge = columns.rank_index.on_edge
-    above = places[-1] - origin
-    if 0 <= above < on_edge.shape[0] and on_edge[int(above)]:
-        return None
-    first = places[0] - origin
+    first = places[0] - columns.depth_origin_um / row_um
     if abs(first) > 2**40 or steps[0] > 2**20:
         return None
     return int(first), int(steps[0])
+
+
+def _add_last_edge(columns: SpikeColumns, window: Window, kept: Kept, row: int, image: npt.NDArray[np.uint32]) -> int:
+    """Add the spikes exactly on the last depth edge to the last row, where numpy has them; return their number."""
+    found = columns.rank_index.on_edge(row)
+    first, last = np.searchsorted(found, (window.bounds[0], window.bounds[-1]))
+    found = found[first:last]
+    if not window.closed or not len(found):
+        return 0
+    if not kept.everything:
+        found = found[kept.mask(columns, found)]
+    pixels = np.searchsorted(window.bounds, found, "right") - 1
+    image[-1] += np.bincount(pixels, minlength=image.shape[1]).astype(np.uint32)
+    return len(found)
+
+
+def _is_sparse(window: Window, n_spikes: int) -> bool:
+    """Whether `n_spikes` are so few that most pixels of a window stay empty."""
+    return n_spikes < window.shape[0] * window.shape[1] // SPARSE_PIXELS
 
 
 def count_window(
     columns: SpikeColumns, window: Window, kept: Kept, threads: int | None, cancel: threading.Event | None
 ) -> tuple[npt.NDArray[np.uint32], int]:
     """Return the counts of a window, shape (height, width), and their sum, by the route that is quickest."""
-    height, width = window.shape
     n_kept = kept.share(columns, window.n_spikes)
-    is_sparse = window.n_spikes < width * height // SPARSE_PIXELS
-    part = None if is_sparse else find_part(columns, kept)
-    is_few = part is None and kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
-    image: npt.NDArray[np.uint32] = (np.zeros if is_sparse or is_few else np.empty)(window.shape, dtype=np.uint32)
-    spikes, chosen, grid, work = spike_arrays(columns), kept.chosen, window.grid, window.n_spikes
-    draw: Callable[[int, int], int]
+    part = None if _is_sparse(window, n_kept) else find_part(columns, kept, window.n_spikes)
     if part is not None:
-        bounds = part.bounds(window.bounds)
-        work = int(bounds[-1] - bounds[0])
-        aligned = _rank_rows(columns, window.depth_edges) if work > width * SPACING else None
-        if aligned is not None:
-            before, codes = part.before(columns.n_codes), part.codes
-            work = width * SPACING
-
-            def draw(first: int, last: int) -> int:
-                return count_ranks(codes, before, bounds, *aligned, image, first, last)
-        else:
-            codes, order, grid = part.codes, part.order, grid._replace(bounds=bounds)
-
-            def draw(first: int, last: int) -> int:
-                return count_tiles(codes, spikes.depths, order, grid, image, first, last)
-    elif is_few:
+        return _count_part(columns, window, kept, part, threads, cancel)
+    spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
+    is_few = kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
+    is_sparse = is_few or _is_sparse(window, n_kept)
+    image = new_image(window.shape, np.uint32, 0 if is_sparse else None)
+    draw: Callable[[int, int], int]
+    if is_few:
         index, ids = columns.unit_index, kept.ids
-        work = 4 * n_kept
 
         def draw(first: int, last: int) -> int:
             return count_units(spikes, chosen, grid, index.order, index.offsets, ids, image, first, last)
@@ -161,7 +132,38 @@ def count_window(
         def draw(first: int, last: int) -> int:
             return count(spikes, chosen, grid, image, first, last)
 
-    return image, spread(draw, window.bounds, work + width * height // 8, threads, cancel)
+    work = 4 * n_kept if is_few else window.n_spikes
+    return image, spread(draw, window.bounds, work, threads, cancel)
+
+
+def _count_part(
+    columns: SpikeColumns,
+    window: Window,
+    kept: Kept,
+    part: Part,
+    threads: int | None,
+    cancel: threading.Event | None,
+) -> tuple[npt.NDArray[np.uint32], int]:
+    """Return the counts of spikes that stand apart, or of all: from the rank index where rows allow and it pays."""
+    image = new_image(window.shape, np.uint32)
+    bounds = part.bounds(window.bounds)
+    n_spikes, width = int(bounds[-1] - bounds[0]), window.shape[1]
+    aligned = _rank_rows(columns, window.depth_edges) if n_spikes > width * RANK_FROM else None
+    codes, order = part.codes, part.order
+    if aligned is not None:
+        before, (first_row, per_pixel) = part.before(columns.n_codes), aligned
+
+        def subtract(first: int, last: int) -> int:
+            return count_ranks(codes, before, bounds, first_row, per_pixel, image, first, last)
+
+        total = spread(subtract, window.bounds, width * RANK_FROM, threads, cancel)
+        return image, total + _add_last_edge(columns, window, kept, first_row + per_pixel * image.shape[0], image)
+    grid = window.grid._replace(bounds=bounds)
+
+    def draw(first: int, last: int) -> int:
+        return count_tiles(codes, columns.depth_fines, columns.depths_um, order, grid, image, first, last)
+
+    return image, spread(draw, bounds, n_spikes + image.size // 4, threads, cancel)
 
 
 def _amplitude(
@@ -169,14 +171,20 @@ def _amplitude(
 ) -> tuple[npt.NDArray[np.float32], int]:
     if columns.amps_uv is None:
         raise BadRequest("There are no amplitudes to show", "spikes.amps is missing", "Choose another aggregate")
-    image = np.empty(window.shape, dtype=np.float32)
     spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
-    tiles = mean_tiles if kind == "amp_mean" else max_tiles
+    is_sparse = _is_sparse(window, window.n_spikes)
+    if is_sparse:
+        image = new_image(window.shape, np.float32, np.nan)
+        draw_into = mean_scatter if kind == "amp_mean" else max_scatter
+    else:
+        image = new_image(window.shape, np.float32)
+        draw_into = mean_tiles if kind == "amp_mean" else max_tiles
 
     def draw(first: int, last: int) -> int:
-        return tiles(spikes, chosen, grid, image, first, last)
+        return draw_into(spikes, chosen, grid, image, first, last)
 
-    return image, spread(draw, window.bounds, window.n_spikes + image.size // 8, threads, cancel)
+    work = window.n_spikes + (0 if is_sparse else image.size // 8)
+    return image, spread(draw, window.bounds, work, threads, cancel)
 
 
 def _reach(columns: SpikeColumns, edges: npt.NDArray[np.float64], votes: npt.NDArray[np.int32], n: int) -> I32:
@@ -214,39 +222,29 @@ def _majority(
     names, numbers = np.unique(given[voting], return_inverse=True)
     votes = np.full(columns.n_clusters, NO_VOTE, dtype=np.int32)
     votes[voting] = numbers
-    image = np.empty(window.shape, dtype=np.int32)
     height = window.shape[0]
     spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
     reach = _reach(columns, window.depth_edges, votes, len(names))
     n_cells = int(np.maximum(reach[:, 1] - reach[:, 0], 0).sum())
     band = height if n_cells <= VOTE_CELLS else max(1, VOTE_CELLS // len(names))
+    if is_sparse := band == height and _is_sparse(window, window.n_spikes // VOTE_COST):
+        image = new_image(window.shape, np.int32, NO_VOTE)
+    else:
+        image = new_image(window.shape, np.int32)
     n_spikes = 0
     for first_row in range(0, height, band):
         last_row = min(first_row + band, height)
         ranges = np.clip(reach, first_row, last_row)
         ranges[:, 1] = np.maximum(ranges[:, 0], ranges[:, 1])
         starts = np.concatenate([[0], np.cumsum(ranges[:, 1] - ranges[:, 0], dtype=np.int64)])
-        draw = partial(_draw_band, spikes, chosen, grid, votes, ranges, starts, (first_row, last_row), image)
-        n_spikes += spread(draw, window.bounds, 2 * window.n_spikes + image.size // 4, threads, cancel)
-    if len(names) and not np.array_equal(names, np.arange(len(names))):
-        table = np.append(names, NO_VOTE).astype(np.int32)
-        image = table[image]
+        ballot = Ballot(votes, names.astype(np.int32), ranges, starts)
+        if is_sparse:
+            draw = partial(majority_scatter, spikes, chosen, grid, ballot, image)
+        else:
+            draw = partial(majority_tiles, spikes, chosen, grid, ballot, first_row, last_row, image)
+        work = 2 * window.n_spikes + (0 if is_sparse else image.size // 4)
+        n_spikes += spread(draw, window.bounds, work, threads, cancel)
     return image, n_spikes
-
-
-def _draw_band(
-    spikes: SpikeArrays,
-    chosen: Filter,
-    grid: Grid,
-    votes: I32,
-    ranges: I32,
-    starts: npt.NDArray[np.int64],
-    band: tuple[int, int],
-    image: I32,
-    first: int,
-    last: int,
-) -> int:
-    return majority_tiles(spikes, chosen, grid, votes, ranges, starts, *band, image, first, last)
 
 
 def aggregate(
@@ -312,7 +310,8 @@ def aggregate(
         values, n_spikes = count_window(columns, window, kept, threads, cancel)
         unit = "spikes"
         if kind == "rate":
-            values, unit = values / np.diff(window.time_edges), "Hz"
+            counts, unit = values, "Hz"
+            values = np.divide(counts, np.diff(window.time_edges), out=new_image(window.shape, np.float64))
     elif kind in ("amp_mean", "amp_max"):
         values, n_spikes = _amplitude(columns, window, kept, kind, threads, cancel)
         unit = columns.amp_unit
@@ -324,6 +323,11 @@ def aggregate(
         values, n_spikes = _majority(columns, window, kept, categories, threads, cancel)
         unit = ""
     return Aggregate(values, window.time_edges, window.depth_edges, kind, unit, n_spikes)
+
+
+def overview(columns: SpikeColumns) -> Aggregate:
+    """Return the counts of the whole session, about `OVERVIEW_SIZE`; see `SpikeColumns.overview`."""
+    return aggregate(columns, None, None, *OVERVIEW_SIZE, snap=True)
 
 
 def compile_kernels() -> None:

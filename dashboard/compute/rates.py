@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.heatmaps import MAX_CELLS_WIDE
-from dashboard.compute.kernels import BLOCK, F64, I64, Filter, Grid, SpikeArrays, inverse_row_height, place_block
+from dashboard.compute.kernels import (
+    BLOCK,
+    F64,
+    I64,
+    Filter,
+    Grid,
+    SpikeArrays,
+    inverse_row_height,
+    new_scratch,
+    place_block,
+)
 from dashboard.compute.lattice import check_window, floor_edges
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.parts import count_kept
 from dashboard.compute.pool import spread
+from dashboard.compute.rasters import count_window
 from dashboard.compute.selections import Kept, kept_spikes, spike_arrays
+from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.windows import Window, lay_window, time_bounds
 from dashboard.model.errors import BadRequest
 
@@ -34,7 +46,8 @@ class DepthProfile(NamedTuple):
     rate_hz : ndarray, shape (n_bins,), float64
         Spikes over the length of the window in time.
     amp_mean_uv : ndarray, shape (n_bins,), float64, or None
-        NaN where there are fewer than 50 spikes; None without amplitudes.
+        NaN where there are fewer than 50 spikes; None where there are no amplitudes, or none were
+        asked for.
     counts : ndarray, shape (n_bins,), int64
     """
 
@@ -60,18 +73,19 @@ def _count_depths(
     n_bins = grid.edges.shape[0] - 1
     has_amps = amps.shape[0] > 0
     inverse_height = inverse_row_height(grid.edges)
-    placed = np.empty(BLOCK, dtype=np.uint16)
+    scratch = new_scratch()
+    placed, which = scratch.placed, scratch.which
     for stretch in range(first, last):
         for start in range(bounds[stretch], bounds[stretch + 1], BLOCK):
             stop = min(start + BLOCK, bounds[stretch + 1])
-            place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
-            for k in range(stop - start):
-                row = placed[k]
+            for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
+                row = placed[j]
                 if row < n_bins:
                     counts[stretch, row] += 1
-                    if has_amps and amps[start + k] == amps[start + k]:
+                    amp = amps[start + which[j]] if has_amps else np.float32(np.nan)
+                    if amp == amp:
                         amp_counts[stretch, row] += 1
-                        sums[stretch, row] += np.float64(amps[start + k])
+                        sums[stretch, row] += np.float64(amp)
     return 0
 
 
@@ -80,14 +94,14 @@ def _count_clusters(spikes: SpikeArrays, chosen: Filter, grid: Grid, counts: I64
     bounds, clusters = grid.bounds, spikes.clusters
     n_rows = grid.edges.shape[0] - 1
     inverse_height = inverse_row_height(grid.edges)
-    placed = np.empty(BLOCK, dtype=np.uint16)
+    scratch = new_scratch()
+    placed, which = scratch.placed, scratch.which
     for stretch in range(first, last):
         for start in range(bounds[stretch], bounds[stretch + 1], BLOCK):
             stop = min(start + BLOCK, bounds[stretch + 1])
-            place_block(spikes, chosen, grid, inverse_height, start, stop, placed)
-            for k in range(stop - start):
-                if placed[k] < n_rows:
-                    counts[stretch, clusters[start + k]] += 1
+            for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
+                if placed[j] < n_rows:
+                    counts[stretch, clusters[start + which[j]]] += 1
     return 0
 
 
@@ -162,9 +176,9 @@ def _stretches(
         start, stop = 0, columns.n_spikes
     else:
         start, stop = (int(bound) for bound in time_bounds(columns, np.array(check_window(time_range, "time_range"))))
-    window = lay_window(columns, np.zeros(1), depth_edges, closed)
+    window = lay_window(columns, np.zeros(STRETCHES + 1), depth_edges, closed)
     bounds = np.linspace(start, stop, STRETCHES + 1).astype(np.int64)
-    return Window(window.time_edges, window.depth_edges, closed, bounds, window.rows)
+    return replace(window, bounds=bounds)
 
 
 def depth_profile(
@@ -175,6 +189,7 @@ def depth_profile(
     *,
     clusters: npt.ArrayLike | None = None,
     amp_range_uv: tuple[float, float] | None = None,
+    amplitudes: bool = True,
 ) -> DepthProfile:
     """Return firing rate and mean amplitude by depth.
 
@@ -188,6 +203,8 @@ def depth_profile(
         Both ends inside; `depth_range` is covered outward to whole bins. None: all spikes.
     clusters, amp_range_uv
         As in `dashboard.compute.rasters.aggregate`.
+    amplitudes : bool
+        Whether the mean amplitudes are wanted, too: rates alone take a third of the time.
 
     Raises
     ------
@@ -202,23 +219,34 @@ def depth_profile(
         n_bins += 1
     edges = floor_edges(0.0, size, n_bins, first)
     window = _stretches(columns, time_range, edges, closed=False)
-    counts = np.zeros((STRETCHES, n_bins), dtype=np.int64)
-    amp_counts, sums = np.zeros_like(counts), np.zeros((STRETCHES, n_bins))
+    sums: npt.NDArray[np.float64] | None = None
+    if amplitudes and columns.amps_uv is not None:
+        counts, used, sums = _sum_by_depth(columns, window, kept)
+    else:
+        by_stretch, _ = count_window(columns, window, kept, None, None)
+        counts = by_stretch.sum(axis=1, dtype=np.int64)
+    start, end = columns.time_range_s if time_range is None else time_range
+    rate_hz = counts / (end - start) if end > start else np.full(n_bins, np.nan)
+    amp_mean = None
+    if sums is not None:
+        enough = (counts >= MIN_SPIKES_FOR_AMPLITUDE) & (used > 0)
+        amp_mean = np.where(enough, sums / np.maximum(used, 1), np.nan)
+    return DepthProfile(edges, rate_hz, amp_mean, counts)
+
+
+def _sum_by_depth(
+    columns: SpikeColumns, window: Window, kept: Kept
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return, by depth, the spikes, those with an amplitude, and the sum of their amplitudes."""
+    counts = np.zeros((STRETCHES, window.shape[0]), dtype=np.int64)
+    used, sums = np.zeros_like(counts), np.zeros(counts.shape)
     spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
 
     def draw(first: int, last: int) -> int:
-        return _count_depths(spikes, chosen, grid, counts, amp_counts, sums, first, last)
+        return _count_depths(spikes, chosen, grid, counts, used, sums, first, last)
 
     spread(draw, window.bounds, window.n_spikes)
-    total = counts.sum(axis=0)
-    start, end = columns.time_range_s if time_range is None else time_range
-    rate_hz = total / (end - start) if end > start else np.full(n_bins, np.nan)
-    amp_mean = None
-    if columns.amps_uv is not None:
-        used = amp_counts.sum(axis=0)
-        amp_mean = np.where(total >= MIN_SPIKES_FOR_AMPLITUDE, sums.sum(axis=0) / np.maximum(used, 1), np.nan)
-        amp_mean[used == 0] = np.nan
-    return DepthProfile(edges, rate_hz, amp_mean, total)
+    return counts.sum(axis=0), used.sum(axis=0), sums.sum(axis=0)
 
 
 def cluster_counts(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.kernels import Filter, SpikeArrays
+from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.model.errors import BadRequest
 
 #: Stands in for amplitudes where there are none, or none are needed.
@@ -57,7 +57,16 @@ class Kept:
     @property
     def chosen(self) -> Filter:
         """The filter as kernels take it."""
-        return Filter(self.keep, self.by_cluster, self.by_amp, *self.amp_range)
+        low, high = (_at_least(limit) for limit in self.amp_range)
+        return Filter(self.keep, self.by_cluster, self.by_amp, low, high)
+
+    def mask(self, columns: SpikeColumns, rows: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return which of some rows of the columns are kept."""
+        mask: npt.NDArray[np.bool_] = self.keep[columns.clusters[rows]] != 0
+        if self.by_amp and columns.amps_uv is not None:
+            amps = columns.amps_uv[rows].astype(np.float64)
+            mask &= (amps >= self.amp_range[0]) & (amps < self.amp_range[1])
+        return mask
 
     def share(self, columns: SpikeColumns, n_spikes: int) -> int:
         """Return about how many of `n_spikes` are of kept clusters, by their share of the session."""
@@ -67,10 +76,17 @@ class Kept:
         return int(n_spikes * (float(of_cluster[self.keep != 0].sum()) / columns.n_spikes))
 
 
+def _at_least(limit: float) -> np.float32:
+    """Return the smallest float32 that is not below `limit`: comparing float32 with it is comparing with `limit`."""
+    with np.errstate(over="ignore"):
+        nearest = np.float32(limit)
+    return nearest if float(nearest) >= limit else np.nextafter(nearest, np.float32(np.inf))
+
+
 def spike_arrays(columns: SpikeColumns) -> SpikeArrays:
     """Return columns as kernels take them."""
     amps = NO_AMPS if columns.amps_uv is None else columns.amps_uv
-    return SpikeArrays(columns.depth_codes, columns.depths_um, columns.clusters, amps)
+    return SpikeArrays(columns.depth_codes, columns.depth_fines, columns.depths_um, columns.clusters, amps)
 
 
 def kept_spikes(

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,8 +23,10 @@ from dashboard.model.sorting import SpikeSorting
 logger = logging.getLogger(__name__)
 
 #: Raised when what is written, or what it means, changes: older sidecars are then not read.
-FORMAT = 3
+FORMAT = 5
 MANIFEST = "manifest.json"
+#: A build takes seconds; a folder that nobody has added to for a day belongs to none that runs.
+ABANDONED_S = 86_400.0
 #: Values of an array without a file that stand for it in the key.
 SAMPLES = 256
 
@@ -131,9 +134,18 @@ def start_draft(root: Path, key: str) -> Draft:
         Where `root` cannot be written.
     """
     root.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(root)
     folder = root / f".{key}.{os.getpid()}.{uuid.uuid4().hex[:12]}.part"
     folder.mkdir()
     return Draft(folder)
+
+
+def _remove_abandoned(root: Path) -> None:
+    """Remove what builders that were killed have left behind."""
+    for folder in root.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(draft: Draft, root: Path, key: str, facts: Mapping[str, Any]) -> None:

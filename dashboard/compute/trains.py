@@ -23,7 +23,7 @@ def _first_disorder(values: npt.NDArray[np.float64]) -> int:
     return -1
 
 
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a read-only, contiguous, plain view: numba then compiles one kernel for memory maps and arrays."""
     view = np.ascontiguousarray(array).view(np.ndarray)
     if view is array or view.flags.writeable:
@@ -54,7 +54,7 @@ def as_train(times_s: npt.ArrayLike, name: str = "spike times") -> npt.NDArray[n
     times = np.asarray(times_s)
     if times.ndim != 1 or times.dtype.kind not in "iuf":
         raise BadRequest(f"{name} are not a list of numbers", f"shape {times.shape}, {times.dtype}")
-    train: npt.NDArray[np.float64] = read_only(times.astype(np.float64, copy=False))
+    train: npt.NDArray[np.float64] = _plain(times.astype(np.float64, copy=False))
     row = _first_disorder(train)
     if row >= 0:
         raise BadRequest(f"{name} are not sorted and finite", f"row {row}", "Drop NaN and sort them first")
@@ -83,7 +83,7 @@ def as_ids(clusters: npt.ArrayLike, n_spikes: int, n_clusters: int) -> npt.NDArr
         raise BadRequest("Cluster ids do not fit the spikes", f"{ids.shape} {ids.dtype} for {n_spikes} spikes")
     if ids.dtype not in (np.uint16, np.uint32):
         ids = ids.astype(np.int64, copy=False)
-    ids = read_only(ids)
+    ids = _plain(ids)
     if n_spikes:
         low, high = _extent(ids)
         if low < 0 or high >= n_clusters:
@@ -111,5 +111,5 @@ def as_values(values: npt.ArrayLike, n_spikes: int, name: str) -> npt.NDArray[np
     column = np.asarray(values)
     if column.shape != (n_spikes,) or column.dtype.kind not in "iuf":
         raise BadRequest(f"{name} do not fit the spikes", f"{column.shape} {column.dtype} for {n_spikes} spikes")
-    checked: npt.NDArray[np.float64] = read_only(column.astype(np.float64, copy=False))
+    checked: npt.NDArray[np.float64] = _plain(column.astype(np.float64, copy=False))
     return checked

@@ -24,6 +24,15 @@ REACTION_S = (0.08, 2.0)
 #: The brain-wide map drops trials that lack any of these.
 REQUIRED = ("choice", "feedbackType", "feedback_times", "stimOn_times", "firstMovement_times")
 
+#: Around a trial that is shown on its own: before stimulus onset and after feedback (in s).
+BEFORE_TRIAL_S, AFTER_TRIAL_S = 1.0, 1.5
+#: Lines of a trial's events: IBL's colours for three of them.
+LINE_COLORS = {
+    "stimOn": "#1f77b4",
+    "firstMovement": "#2ca02c",
+    "feedback": "#d62728",
+}
+
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -100,6 +109,48 @@ def brainwide_mask(trials: pd.DataFrame) -> BoolArray:
     reaction = _column(trials, "firstMovement_times") - _column(trials, "stimOn_times")
     # NaN fails both comparisons.
     return complete & (reaction >= REACTION_S[0]) & (reaction <= REACTION_S[1])
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """The window that shows one trial, and the lines to draw in it.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+    lines : tuple of (str, float, str)
+        Name of the event on the page, its time in s, and the colour IBL gives it.
+    """
+
+    start_s: float
+    end_s: float
+    lines: tuple[tuple[str, float, str], ...]
+
+
+def trial_view(trials: pd.DataFrame, row: int) -> TrialView:
+    """Return what to show of one trial: stimulus onset -1 s to feedback +1.5 s.
+
+    An end whose event is missing is taken from the trial's intervals, then from its other events.
+
+    Raises
+    ------
+    BadRequest
+        There is no such trial, or it has no time at all.
+    """
+    if not 0 <= row < len(trials):
+        raise BadRequest("There is no such trial", str(row), f"Trials go from 0 to {len(trials) - 1}")
+    times = {
+        name: float(_column(trials, column)[row])
+        for name, column in (*EVENTS.items(), ("start", "intervals_0"), ("end", "intervals_1"))
+        if column in trials.columns
+    }
+    known = {name: time for name, time in times.items() if np.isfinite(time)}
+    if not known:
+        raise BadRequest("The trial has no times", str(row))
+    first = next((known[name] for name in ("stimOn", "start") if name in known), min(known.values()))
+    last = next((known[name] for name in ("feedback", "end") if name in known), max(known.values()))
+    lines = tuple((name, known[name], color) for name, color in LINE_COLORS.items() if name in known)
+    return TrialView(first - BEFORE_TRIAL_S, max(first, last) + AFTER_TRIAL_S, lines)
 
 
 def _contrast(trials: pd.DataFrame) -> list[TrialGroup]:

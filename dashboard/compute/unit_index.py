@@ -8,13 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.cluster_rows import UnitIndex, index_units
-from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.kernels import I32, I64, U32, Filter, Grid, SpikeArrays, first_at, inverse_row_height, settle
+from dashboard.compute.images import new_image
+from dashboard.compute.kernels import (
+    I32,
+    I64,
+    U32,
+    Filter,
+    Grid,
+    SpikeArrays,
+    inverse_row_height,
+    settle,
+)
 from dashboard.compute.majorities import NO_VOTE
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import spread
 from dashboard.compute.rasters import Aggregate, lay_pixels
+from dashboard.compute.searches import first_at
 from dashboard.compute.selections import kept_spikes, spike_arrays
+from dashboard.compute.spike_columns import SpikeColumns
 
 __all__ = ["UnitIndex", "aggregate_units", "index_units", "unit_rows"]
 
@@ -53,8 +64,8 @@ def _lead(
 
     Units come in ascending order and take over only when they have more: the lowest wins a tie.
     """
-    codes, depths, _, amps = spikes
-    bounds, rows, edges, closed = grid
+    codes, depths, amps = spikes.codes, spikes.depths, spikes.amps
+    bounds, rows, edges, closed = grid.bounds, grid.rows, grid.edges, grid.closed
     height = image.shape[0]
     straddles = height + 1
     inverse_height = inverse_row_height(edges)
@@ -69,10 +80,8 @@ def _lead(
                 i = int(order[k])
                 while bounds[column + 1] <= i:
                     column += 1
-                if chosen.by_amp:
-                    amp = np.float64(amps[i])
-                    if not (amp >= chosen.amp_low and amp < chosen.amp_high):
-                        continue
+                if chosen.by_amp and not (amps[i] >= chosen.amp_low and amps[i] < chosen.amp_high):
+                    continue
                 row = int(rows[codes[i]])
                 if row == straddles:
                     row = settle(depths[i], edges, inverse_height, closed)
@@ -125,8 +134,8 @@ def aggregate_units(
     """
     kept = kept_spikes(columns, ids, amp_range_uv)
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap)
-    image = np.full(window.shape, NO_VOTE, dtype=np.int32)
-    counts, most = np.zeros(window.shape, dtype=np.uint32), np.zeros(window.shape, dtype=np.uint32)
+    image = new_image(window.shape, np.int32, NO_VOTE)
+    counts, most = new_image(window.shape, np.uint32, 0), new_image(window.shape, np.uint32, 0)
     index = columns.unit_index
     spikes, chosen, grid, units = spike_arrays(columns), kept.chosen, window.grid, kept.ids
 

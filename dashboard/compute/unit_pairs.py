@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
@@ -20,7 +20,7 @@ from dashboard.compute.matching import (
     link_units,
     match_spikes,
 )
-from dashboard.sources.protocol import ProgressCallback, ignore_progress
+from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
 
 #: Two units are the same from this score on: above it a unit can have one match only. It is what
 #: SpikeInterface takes, too.
@@ -186,8 +186,11 @@ def compare_units(
     Cancelled
         `cancel` was set.
     """
-    match = partial(
-        match_spikes, a, b, tolerance_s=tolerance_s, tolerance_um=tolerance_um, progress=progress, cancel=cancel
-    )
-    partners = match(linked=link_units(agreement(a, b, match())))
+    match = partial(match_spikes, a, b, tolerance_s=tolerance_s, tolerance_um=tolerance_um, cancel=cancel)
+
+    def report(step: Progress, passes_done: int) -> None:
+        progress(replace(step, done=passes_done * step.total + step.done, total=2 * step.total))
+
+    first = match(progress=partial(report, passes_done=0))
+    partners = match(linked=link_units(agreement(a, b, first)), progress=partial(report, passes_done=1))
     return classify(agreement(a, b, partners), int(np.sum(partners >= 0)))

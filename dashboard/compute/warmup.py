@@ -8,13 +8,14 @@ import time
 import numpy as np
 import pandas as pd
 
-from dashboard.compute.columns import SpikeColumns, build_columns
+from dashboard.compute.columns import build_columns
 from dashboard.compute.heatmaps import firing_rate
 from dashboard.compute.lattice import linear_edges
-from dashboard.compute.queries import count_in
+from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.rasters import aggregate, count_window
 from dashboard.compute.rates import cluster_counts, depth_profile, population_rate
 from dashboard.compute.selections import kept_spikes
+from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.unit_index import aggregate_units
 from dashboard.compute.windows import lay_window
 from dashboard.model.references import Choice, Histology, InsertionRef, SortingRef
@@ -43,11 +44,12 @@ def compile_kernels() -> None:
     half, few = np.arange(8) % 2 == 0, np.array([3])
     for size in (8, 512):  # dense and sparse pictures take different kernels
         aggregate(columns, width=size, height=size)
-        aggregate(columns, width=size, height=size, clusters=half)
+        for _ in range(3):  # a filter that comes back has its spikes set apart
+            aggregate(columns, width=size, height=size, clusters=half)
         aggregate(columns, width=size, height=size, clusters=few, amp_range_uv=(0.0, 1e3))
+        for kind in ("amp_mean", "amp_max", "label"):
+            aggregate(columns, width=size, height=size, kind=kind, categories=categories)
     aggregate(columns, (0.0, 512.0), (0.0, 4096.0), 1, 8, snap=True)
-    for kind in ("amp_mean", "amp_max", "label", "cluster"):
-        aggregate(columns, width=8, height=8, kind=kind, categories=categories)
     window = lay_window(columns, linear_edges((0.0, 512.0), 1), np.arange(0.0, 4097.0, 4.0))
     count_window(columns, window, kept_spikes(columns, None, None), None, None)
     aggregate_units(columns, few, width=8, height=8)
@@ -56,4 +58,6 @@ def compile_kernels() -> None:
     depth_profile(columns, 100.0)
     cluster_counts(columns, depth_range=(0.0, 100.0))
     count_in(columns, (0.0, 1.0), (0.0, 1.0))
+    count_in(columns, (0.0, 1.0), (0.0, 1.0), clusters=half)
+    spikes_in(columns, (0.0, 1.0), (0.0, 1.0))
     logger.info("kernels ready in %.1f s", time.perf_counter() - started)

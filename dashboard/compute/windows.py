@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.columns import TIME_STRIDE, SpikeColumns
-from dashboard.compute.kernels import F64, I64, U16, Grid, column_bounds
+from dashboard.compute.depth_codes import DepthGrid
+from dashboard.compute.kernels import F64, I64, U16, Grid
 from dashboard.compute.lattice import code_rows
+from dashboard.compute.searches import column_bounds
+from dashboard.compute.spike_columns import TIME_STRIDE, SpikeColumns
 
 
 def time_bounds(columns: SpikeColumns, edges: npt.NDArray[np.float64], closed: bool = True) -> npt.NDArray[np.int64]:
@@ -44,6 +46,8 @@ class Window:
         See `time_bounds`.
     rows : ndarray, shape (n_codes,), uint16
         See `code_rows`.
+    codes : DepthGrid
+        Where the codes lie.
     """
 
     time_edges: F64
@@ -51,6 +55,7 @@ class Window:
     closed: bool
     bounds: I64
     rows: U16
+    codes: DepthGrid
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,7 +70,8 @@ class Window:
     @property
     def grid(self) -> Grid:
         """What kernels need to place a spike."""
-        return Grid(self.bounds, self.rows, self.depth_edges, self.closed)
+        codes = self.codes
+        return Grid(self.bounds, self.rows, self.depth_edges, self.closed, codes.origin_code, codes.step_um)
 
 
 def lay_window(
@@ -75,6 +81,6 @@ def lay_window(
     closed: bool = True,
 ) -> Window:
     """Return the window with these edges. The kernels trust it: edges ascend and are finite."""
-    grid = (columns.depth_origin_um, columns.depth_step_um, columns.n_codes)
-    bounds = time_bounds(columns, time_edges, closed)
-    return Window(time_edges, depth_edges, closed, bounds, code_rows(depth_edges, *grid, closed))
+    grid = columns.grid
+    rows = code_rows(depth_edges, grid, closed)
+    return Window(time_edges, depth_edges, closed, time_bounds(columns, time_edges, closed), rows, grid)

@@ -34,7 +34,10 @@ def acronyms(atlas_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.object_]
     ValueError
         An id is not in the atlas.
     """
-    return np.asarray(regions().get(atlas_ids)["acronym"], dtype=object)
+    try:
+        return np.asarray(regions().get(atlas_ids)["acronym"], dtype=object)
+    except (KeyError, IndexError) as error:
+        raise ValueError("a region id is not in the Allen atlas") from error
 
 
 def load_channels(ref: SortingRef) -> tuple[pd.DataFrame, Histology, tuple[Missing, ...], tuple[str, ...]]:
@@ -118,6 +121,11 @@ def with_brain_locations(channels: pd.DataFrame, locations: pd.DataFrame) -> tup
         (``channel_locations_interpolation`` of ibllib).
     notes : tuple of str
         Says so where it was done.
+
+    Raises
+    ------
+    ValueError
+        A region id is not in the atlas.
     """
     if "axial_um" not in channels:
         table = locations.reset_index(drop=True)
@@ -166,7 +174,7 @@ def _check(columns: Mapping[str, npt.NDArray[Any]], files: Mapping[str, DatasetR
 def _acronyms_of(ids: npt.NDArray[Any], files: Mapping[str, DatasetRef]) -> npt.NDArray[np.object_]:
     try:
         return acronyms(ids)
-    except (ValueError, KeyError, IndexError) as error:
+    except ValueError as error:
         path = files[_BRAIN_LOCATIONS].path
         what = "A brain location is no region of the Allen atlas"
         raise DatasetInvalid(what, [path] if path else [], "Fetch or export it again") from error

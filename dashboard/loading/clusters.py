@@ -17,6 +17,8 @@ from dashboard.model.sorting import Missing, Spikes
 
 # The order of the columns; ibllib's own order varies from run to run (it goes through a set).
 _FIRST = ("channels", "depths", "uuids")
+#: An id above this is a mistake in the file; tables by id would fill the memory.
+MAX_CLUSTER_ID = 1 << 24
 _OTHER_SORTING = "The files are of different sortings or revisions; choose another revision, or fetch them again"
 
 
@@ -94,6 +96,10 @@ def check_ids(ref: SortingRef, found: Validation, n_clusters: int) -> None:
         raise DatasetInvalid("A cluster id is not a whole number", paths[:1], "Fetch or export it again")
     if found.lowest_id < 0:
         raise DatasetInvalid(f"A cluster id is negative ({found.lowest_id})", paths[:1], "Fetch or export it again")
+    if found.highest_id > MAX_CLUSTER_ID:
+        raise DatasetInvalid(
+            f"A cluster id cannot be right ({found.highest_id})", paths[:1], "Fetch or export it again"
+        )
     if n_clusters and found.highest_id >= n_clusters:
         raise DatasetInvalid(
             f"spikes.clusters goes up to {found.highest_id} and the clusters object has {n_clusters} rows",
@@ -138,6 +144,20 @@ def fill_in(clusters: pd.DataFrame, found: Validation) -> pd.DataFrame:
 def metrics_are_stale(clusters: pd.DataFrame, metrics: pd.DataFrame | None) -> bool:
     """Return whether the metrics have to be recomputed: missing, or of another length (ibllib's rule)."""
     return metrics is None or len(metrics) != len(clusters)
+
+
+def label_is_kilosorts(clusters: pd.DataFrame) -> bool:
+    """Return whether ``label`` repeats Kilosort's own opinion and is not the fraction of IBL's tests passed.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        Merged; Kilosort's opinion (good, mua) is ``KSLabel`` or ``ks2_label``.
+    """
+    opinion = next((clusters[name] for name in ("KSLabel", "ks2_label") if name in clusters), None)
+    if opinion is None or "label" not in clusters or not len(clusters):
+        return False
+    return bool(np.array_equal(clusters["label"].to_numpy(), (opinion == "good").to_numpy()))
 
 
 def merge_clusters(clusters: pd.DataFrame, metrics: pd.DataFrame | None, channels: pd.DataFrame) -> pd.DataFrame:

@@ -12,13 +12,10 @@ from dashboard.loading.files import map_array, read_archive
 from dashboard.model.errors import DatasetInvalid
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import Missing, Templates
+from dashboard.sources.resolving import TEMPLATES
 
-# (waveforms, channels, whether samples are the last axis on disk); the newest layout first.
-_LAYOUTS = (
-    ("waveforms.templates", "waveforms.channels", True),
-    ("templates.waveforms", "templates.waveformsChannels", False),
-    ("clusters.waveforms", "clusters.waveformsChannels", False),
-)
+# The layout in which samples are the last axis on disk.
+_SAMPLES_LAST = "waveforms.templates"
 
 
 def load_templates(ref: SortingRef, n_clusters: int) -> tuple[Templates | None, tuple[Missing, ...]]:
@@ -43,14 +40,14 @@ def load_templates(ref: SortingRef, n_clusters: int) -> tuple[Templates | None, 
     DatasetInvalid
         A file is damaged, or its channels do not fit its waveforms.
     """
-    for name, channels_name, samples_last in _LAYOUTS:
+    for name, channels_name in TEMPLATES:
         waves, chans = ref.datasets.get(name), ref.datasets.get(channels_name)
         if waves is None or waves.path is None:
             continue
         if chans is None or chans.path is None:
             return None, (Missing("templates", f"{name} without {channels_name}"),)
         waveforms, channels = _array(waves.path, name), _array(chans.path, channels_name)
-        if waveforms.ndim == 3 and samples_last:
+        if waveforms.ndim == 3 and name == _SAMPLES_LAST:
             waveforms = np.swapaxes(waveforms, 1, 2)
         if waveforms.ndim != 3 or channels.shape != (waveforms.shape[0], waveforms.shape[2]):
             what = f"{channels_name} is of shape {channels.shape} for waveforms of shape {waveforms.shape}"

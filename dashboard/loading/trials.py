@@ -27,22 +27,21 @@ def trials_datasets(datasets: Sequence[DatasetRef]) -> list[DatasetRef]:
     Returns
     -------
     list of DatasetRef
-        Of ``alf`` where it holds trials, else of the first collection (``alf/task_00``) that does.
-        Single columns are left out where the table has them.
+        Of one collection: the first with a table (``alf``, else ``alf/task_00``), else the first with
+        single columns.
     """
     groups: dict[tuple[str, str], list[DatasetRef]] = {}
     for dataset in datasets:
         if dataset.object == "trials" or dataset.name == _PASSIVE:
             groups.setdefault((dataset.collection, dataset.name), []).append(dataset)
     chosen = [found for group in groups.values() if (found := latest(group, None)) is not None]
-    collections = sorted({d.collection for d in chosen if d.object == "trials"}, key=lambda c: (len(c), c))
-    if not collections:
-        return [d for d in chosen if d.name == _PASSIVE]
-    # a collection with the table goes before one with columns only
-    home = next((d.collection for d in chosen if d.name == "trials.table"), collections[0])
-    home = collections[0] if any(d.collection == collections[0] and d.name == "trials.table" for d in chosen) else home
-    trials = [d for d in chosen if d.object == "trials" and d.collection == home]
-    return trials + [d for d in chosen if d.name == _PASSIVE][:1]
+    passive = [d for d in chosen if d.name == _PASSIVE][:1]
+    trials = [d for d in chosen if d.object == "trials"]
+    if not trials:
+        return passive
+    tables = [d.collection for d in trials if d.attribute == "table"]
+    home = min(tables or [d.collection for d in trials], key=lambda name: (len(name), name))
+    return [d for d in trials if d.collection == home] + passive
 
 
 def load_trials(datasets: Sequence[DatasetRef]) -> tuple[Trials | None, tuple[Missing, ...]]:

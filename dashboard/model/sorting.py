@@ -178,7 +178,9 @@ class SpikeSorting:
         insertion = self.ref.insertion
         sorter = self.ref.sorter.value or "base"
         revision = self.ref.revision.value or "original"
-        session = f"{insertion.subject} {insertion.date}/{insertion.number:03d}" if insertion.date else insertion.subject
+        session = (
+            f"{insertion.subject} {insertion.date}/{insertion.number:03d}" if insertion.date else insertion.subject
+        )
         return f"{session} {insertion.probe} · {sorter} · {revision}"
 
     def missing_reason(self, dataset: str) -> str | None:

@@ -40,6 +40,8 @@ _PROBE_AFTER_EID = re.compile(r"^/(?P<probe>[\w.-]+)$")
 # What Alyx calls a session and an insertion in its addresses, those of the admin pages included.
 _SESSION_WORDS = ("sessions", "session", "ephyssession", "eid")
 _ATTEMPTS_OFFLINE = 2
+# A list is looked at from its first page on, which should come soon.
+_FIRST_PAGE = "250"
 
 
 class AlyxSource:
@@ -111,7 +113,7 @@ class AlyxSource:
         """
         seen = set()
         try:
-            for page in self.records.pages("/insertions", {}):
+            for page in self.records.pages("/insertions", {"limit": _FIRST_PAGE}):
                 for row in page:
                     insertion = insertion_from_record(row, self.name)
                     if insertion is not None:
@@ -210,6 +212,7 @@ class AlyxSource:
             here = self._here(insertion, dataset)
             if here is not None:
                 fetched[dataset.relative_path] = here
+                on_partial(dataset, here, here.stat().st_size)
                 continue
             target = self._target(self.data_root, insertion, dataset)
             if target is None:

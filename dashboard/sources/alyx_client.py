@@ -29,9 +29,28 @@ CONNECT_S, READ_S = 10.0, 60.0
 # A page waits for these answers: more patience than this looks like a hang.
 LONGEST_WAIT_S = 10.0
 ATTEMPTS = 3
+#: The public database.
+OPENALYX = "https://openalyx.internationalbrainlab.org"
 # The most rows that Alyx puts on a page, whatever is asked for.
 PAGE = 1000
 _SETTINGS = "Set SPIKE_DASHBOARD_ALYX_USER with _ALYX_PASSWORD, or _ALYX_TOKEN"
+
+
+class QueryFailed(SourceUnavailable):
+    """The server answers, but not this question: an error of its own, or of the question."""
+
+
+class ServerBusy(SourceUnavailable):
+    """The server asks to be left alone for a while.
+
+    Attributes
+    ----------
+    wait_s : float
+    """
+
+    def __init__(self, wait_s: float, where: str) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"The Alyx server is busy and asks to wait {wait_s:.0f} s", where, "Try again then")
 
 
 class _Token(AuthBase):
@@ -136,7 +155,7 @@ class Client(AlyxClient):  # type: ignore[misc]
         SourceUnavailable
             As `read`.
         """
-        answer = self.read(path, {**(params or {}), "limit": str(PAGE)})
+        answer = self.read(path, {"limit": str(PAGE), **(params or {})})
         seen: set[str] = set()
         while isinstance(answer, dict):
             rows = [row for row in answer.get("results", ()) if _identity(row) not in seen]
@@ -183,9 +202,12 @@ class Client(AlyxClient):  # type: ignore[misc]
             raise SourceUnavailable("There is no login for the Alyx server", self.base_url, _SETTINGS)
         credentials = {"username": self.user, "password": self._password}
         try:
-            # a list of pairs is what nobody logs by accident
             response = requests.post(
-                f"{self.base_url}/auth-token", data=credentials, timeout=self._timeout, auth=_Token(None)
+                f"{self.base_url}/auth-token",
+                data=credentials,
+                timeout=self._timeout,
+                auth=_Token(None),
+                allow_redirects=False,  # or the password would follow them
             )
         except requests.RequestException as error:
             raise self._unreachable(error) from error
@@ -239,9 +261,7 @@ class Client(AlyxClient):  # type: ignore[misc]
                     raise self._odd(status, query)
             wait = max(wait, 0.3 * 2**attempt)
             if wait > LONGEST_WAIT_S:
-                raise SourceUnavailable(
-                    f"The Alyx server is busy and asks to wait {wait:.0f} s", self.base_url, "Try again then"
-                )
+                raise ServerBusy(wait, self.base_url)
             log.info("%s answered %d; asking again in %.1f s", self.host, status, wait)
             self._sleep(wait)
         raise self._refused(None)
@@ -270,8 +290,9 @@ class Client(AlyxClient):  # type: ignore[misc]
         """Get a new token in place of one that the server no longer takes; return whether that was possible."""
         if not self.user or not self._password:
             return False
-        if self._token is used:  # no other thread has renewed it yet
-            self.authenticate(force=True)
+        with self._login:
+            if self._token is used:  # no other thread has renewed it yet
+                self._token = {"token": self._new_token()}
         return True
 
     def _refused(self, body: Any) -> SourceUnavailable:
@@ -294,6 +315,10 @@ class Client(AlyxClient):  # type: ignore[misc]
             return SourceUnavailable(
                 "The answer is not Alyx's", where, "Check the address, and the network's login page"
             )
+        if 300 <= status < 400:
+            return SourceUnavailable("The Alyx server has moved", where, "Use the address that it redirects to")
+        if status in (400, 500):
+            return QueryFailed(f"The Alyx server answered {status}", where, "Try again later")
         return SourceUnavailable(f"The Alyx server answered {status}", where, "Try again later")
 
 

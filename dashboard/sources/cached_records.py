@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dashboard.model.errors import SourceUnavailable
-from dashboard.sources.alyx_client import Client, Record
+from dashboard.sources.alyx_client import Client, QueryFailed, Record, ServerBusy
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ FRESH_S = 120.0
 RETRY_S = 20.0
 # Answers held in memory; a session's is some 100 kB.
 _HELD = 64
+# Different questions may share a lock; they then wait for each other, which is rare and harmless.
+_N_LOCKS = 64
 
 
 class CachedRecords:
@@ -52,10 +54,10 @@ class CachedRecords:
         self.offline = offline
         self._clock = clock
         self._held: OrderedDict[str, tuple[float, Any]] = OrderedDict()
-        self._asking: dict[str, threading.Lock] = {}
+        self._asking = [threading.Lock() for _ in range(_N_LOCKS)]
         self._lock = threading.Lock()
         self._failure: SourceUnavailable | None = None
-        self._failed_at = 0.0
+        self._ask_again_at = 0.0
         self._oldest: str | None = None
 
     @property
@@ -134,9 +136,7 @@ class CachedRecords:
                     yield row
 
     def _answer(self, key: str, ask: Callable[[], Any]) -> Any:
-        with self._lock:
-            asking = self._asking.setdefault(key, threading.Lock())
-        with asking:  # several who want the same wait for one answer
+        with self._asking[hash(key) % _N_LOCKS]:  # several who want the same wait for one answer
             held = self._fresh(key)
             if held is not None:
                 return held[0]
@@ -162,15 +162,20 @@ class CachedRecords:
         if self.offline:
             raise SourceUnavailable("Not known offline", self.client.base_url, "Open it once with the server reachable")
         with self._lock:
-            failure, when = self._failure, self._failed_at
-        if failure is not None and self._clock() - when < RETRY_S:
+            failure, when = self._failure, self._ask_again_at
+        if failure is not None and self._clock() < when:
             raise failure
 
     def _note(self, error: SourceUnavailable) -> None:
         with self._lock:
-            if error is not self._failure and not self.offline:
-                log.warning("%s", error)
-                self._failure, self._failed_at = error, self._clock()
+            if error is self._failure or self.offline:
+                return
+            log.warning("%s", error)
+            self._failure = error
+            spared = 0.0 if isinstance(error, QueryFailed) else RETRY_S
+            if isinstance(error, ServerBusy):
+                spared = max(spared, error.wait_s)
+            self._ask_again_at = self._clock() + spared
 
     def _take(self, key: str, answer: Any) -> None:
         with self._lock:
@@ -178,8 +183,7 @@ class CachedRecords:
             self._held[key] = (self._clock(), answer)
             self._held.move_to_end(key)
             while len(self._held) > _HELD:
-                dropped, _ = self._held.popitem(last=False)
-                self._asking.pop(dropped, None)
+                self._held.popitem(last=False)
         if answer is not None:
             self._write(key, answer)
 

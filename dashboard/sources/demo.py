@@ -52,6 +52,7 @@ _COLLECTIONS = (  # collection, revision, whether it has templates in ibl-sorter
     (f"alf/{PROBE}/pykilosort", REVISION, True),
 )
 _STEPS = 1000
+_LOCK_POLL_S = 0.1
 # Shares of the time that writing takes, by stage, so that one bar runs evenly over all of it.
 _DRAW, _WRITE, _AGAIN = 0.40, 0.18, 0.21
 
@@ -218,7 +219,7 @@ def write_demo(
         return folder / SESSION
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _only_writer(folder, cancel):
+        with _only_writer(folder, progress, cancel):
             if _is_written(folder, stamp):
                 return folder / SESSION
             _clear_abandoned(folder)
@@ -229,6 +230,7 @@ def write_demo(
                 started = time.perf_counter()
                 _write(scratch, size_for(n_spikes), seed, progress, cancel)
                 (scratch / _STAMP).write_text(json.dumps(stamp))
+                _check_cancel(cancel)
                 _take_name(scratch, folder, stamp)
                 log.info("demo of %d spikes written in %.1f s to %s", n_spikes, time.perf_counter() - started, folder)
             finally:
@@ -313,12 +315,17 @@ def _take_name(scratch: Path, folder: Path, stamp: Mapping[str, int]) -> None:
             raise
 
 
+def _check_cancel(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("The demo was not written")
+
+
 def _prefix(folder: Path) -> str:
     return f".{folder.name}."
 
 
 @contextmanager
-def _only_writer(folder: Path, cancel: threading.Event | None) -> Iterator[None]:
+def _only_writer(folder: Path, progress: ProgressCallback, cancel: threading.Event | None) -> Iterator[None]:
     """Hold the lock of `folder`: one process writes, the others wait, and can be cancelled meanwhile."""
     if sys.platform == "win32":  # no such lock: two writers both write, and the second one's is thrown away
         yield
@@ -330,9 +337,9 @@ def _only_writer(folder: Path, cancel: threading.Event | None) -> Iterator[None]
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if cancel is not None and cancel.is_set():
-                    raise Cancelled("The demo was not written") from None
-                time.sleep(0.1)
+                progress(Progress("waiting for another writer", 0, _STEPS))
+                _check_cancel(cancel)
+                time.sleep(_LOCK_POLL_S)
         yield
 
 

@@ -41,8 +41,9 @@ _POLL_S = 0.05
 class PartialCallback(Protocol):
     """Told how much of a file has arrived, so that a first picture can be drawn from it.
 
-    `part` holds `n_bytes` bytes in order, not yet checked against the MD5; it may have been renamed to
-    its final name by the time it is opened. Called from worker threads; must be quick and must not raise.
+    `part` holds `n_bytes` bytes in order, not yet checked against the MD5; it may have got its final name
+    (`partial.target_of`) by the time it is opened. The last call for a file names its final path, and comes
+    also for files that were there before. Called from worker threads; must be quick and must not raise.
     """
 
     def __call__(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
@@ -162,6 +163,7 @@ class Downloader:
         for item in items:
             if is_complete(item.target, item.dataset):
                 fetched[item.dataset.relative_path] = item.target
+                on_partial(item.dataset, item.target, item.target.stat().st_size)
             else:
                 wanted.append(item)
         if not wanted:
@@ -243,7 +245,9 @@ class Downloader:
             else:
                 tell = functools.partial(self._tell, item, job)
                 Transfer(item, job.transport, job.patience, job.stop, tell, job.unreachable).run()
-        job.meter.finish(dataset, target.stat().st_size)
+        size = target.stat().st_size
+        job.meter.finish(dataset, size)
+        job.on_partial(dataset, target, size)
         return target
 
     def _tell(self, item: Item, job: _Job, part: Path, n_bytes: int) -> None:

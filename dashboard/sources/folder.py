@@ -63,7 +63,7 @@ class FolderSource:
     """Insertions found in a folder of ALF data; satisfies `dashboard.sources.protocol.Source`.
 
     Folders that are symbolic links to somewhere outside of the root are not entered; give their
-    target as a source of its own.
+    target as a source of its own. Files that are links are read (git-annex keeps its files that way).
 
     Parameters
     ----------

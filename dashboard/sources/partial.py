@@ -75,10 +75,14 @@ class PartialFile:
 
     def restart(self) -> None:
         """Forget what has arrived."""
-        try:
-            self._file.truncate(0)
-        except OSError as error:
-            raise unusable(error, self.path) from error
+        if self.path.exists() and self.path.stat().st_size:
+            try:
+                # a new file in place of the old: whoever has mapped the old one goes on reading it
+                self._file.close()
+                self.path.unlink()
+                self._file = self.path.open("a+b", buffering=0)
+            except OSError as error:
+                raise unusable(error, self.path) from error
         self.length = 0
         self.validator = ""
         self._hash = hashlib.md5(usedforsecurity=False)
@@ -128,6 +132,11 @@ def partial_path(dataset: DatasetRef, target: Path) -> Path:
     """Return where the bytes of an unfinished download are: ``.<name>.<md5>.part`` beside the target."""
     md5 = plain_md5(dataset.md5)
     return target.with_name(f".{target.name}.{md5[:8] if md5 else 'unhashed'}.part")
+
+
+def target_of(part: Path) -> Path:
+    """Return where a partial file goes when it is whole: the other way round from `partial_path`."""
+    return part.with_name(part.name[1:].rsplit(".", 2)[0])
 
 
 def plain_md5(text: str | None) -> str | None:

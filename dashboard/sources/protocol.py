@@ -39,7 +39,9 @@ class Progress:
 class ProgressCallback(Protocol):
     """Called from worker threads; must be quick and must not raise."""
 
-    def __call__(self, progress: Progress) -> None: ...
+    def __call__(self, progress: Progress) -> None:
+        """Take how far the work has come."""
+        ...
 
 
 def ignore_progress(progress: Progress) -> None:

@@ -27,14 +27,11 @@ ATTRIBUTES: Mapping[str, tuple[str, ...] | None] = MappingProxyType(
     }
 )
 
-#: Datasets that hold mean waveforms, by the layouts found in real insertions.
+#: Mean waveforms and their channels, by the layouts found in real insertions, the newest first.
 TEMPLATES = (
-    "templates.waveforms",
-    "templates.waveformsChannels",
-    "clusters.waveforms",
-    "clusters.waveformsChannels",
-    "waveforms.templates",
-    "waveforms.channels",
+    ("waveforms.templates", "waveforms.channels"),
+    ("templates.waveforms", "templates.waveformsChannels"),
+    ("clusters.waveforms", "clusters.waveformsChannels"),
 )
 
 # Where one dataset exists in several file types, the first of these is read.
@@ -175,6 +172,8 @@ def resolve(
         dataset = _pick(group, revision, namespace)
         if dataset is not None:
             picked[name] = dataset
+    _check_spikes(inside, picked, revision, f"{insertion.key} {chosen.value or 'base'}")
+    _keep_one_layout(picked, attributes)
     base = [d for d in datasets if d.collection == f"alf/{insertion.probe}" and d.object == "electrodeSites"]
     for name, group in _by_name(base).items():
         dataset = _pick(group, revision, None)
@@ -214,11 +213,28 @@ def _check_namespace(inside: Sequence[DatasetRef], namespace: str, insertion: In
         )
 
 
+def _check_spikes(
+    inside: Sequence[DatasetRef], picked: Mapping[str, DatasetRef], revision: str | None, where: str
+) -> None:
+    """Refuse a revision in which there are clusters or channels but no spikes yet."""
+    if revision is not None and "spikes.times" not in picked and "passingSpikes.table" not in picked:
+        known = sorted({d.revision for d in inside if d.name == "spikes.times"}, reverse=True)
+        if known:
+            raise RevisionMissing(revision, where, known)
+
+
+def _keep_one_layout(picked: dict[str, DatasetRef], attributes: Sequence[str]) -> None:
+    whole = next((layout for layout in TEMPLATES if set(layout) <= set(picked)), ())
+    for name in (name for layout in TEMPLATES for name in layout):
+        if name not in whole and name not in attributes and f"{name.partition('.')[0]}.*" not in attributes:
+            picked.pop(name, None)
+
+
 def _wanted(good_units: bool, attributes: Sequence[str]) -> set[str]:
     wanted = {f"{obj}.{name}" for obj, names in ATTRIBUTES.items() for name in (names or ("*",))}
     if good_units:
         wanted = {name for name in wanted if not name.startswith("spikes.")} | {"passingSpikes.table"}
-    return wanted | set(TEMPLATES) | set(attributes)
+    return wanted | {name for layout in TEMPLATES for name in layout} | set(attributes)
 
 
 def _is_wanted(name: str, wanted: set[str]) -> bool:

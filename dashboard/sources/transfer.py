@@ -171,7 +171,9 @@ class Transfer:
                 headers["If-Range"] = part.validator
         try:
             response = self._transport.get(self.url, headers)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
+            if isinstance(error, ValueError):  # not an address, or not one of the web
+                raise self._failure(_why(error), _ASK) from error
             raise _Transient(_why(error), unreachable=isinstance(error, requests.ConnectionError)) from error
         with response:
             self._check_status(response)
@@ -239,6 +241,6 @@ def _why(error: Exception) -> str:
         return "the data server redirects in a circle"
     if isinstance(error, requests.ConnectionError):
         return "the data server cannot be reached"
-    if isinstance(error, requests.RequestException):
+    if isinstance(error, requests.RequestException | ValueError):
         return f"the address cannot be used ({type(error).__name__})"
     return "the connection broke"

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 5
+_PORTS = {"http": 80, "https": 443}
 
 
 class Sockets:
@@ -126,7 +127,7 @@ class Transport:
         pool_size: int,
     ) -> None:
         self._auth = HTTPBasicAuth(user, password or "") if user else None
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = frozenset(origin for host in hosts for origin in _origins(host))
         self._timeout = (connect_s, read_s)
         self._session = requests.Session()
         adapter = _Adapter(sockets, pool_size)
@@ -145,14 +146,16 @@ class Transport:
         requests.RequestException
             No answer, or too many redirects.
         """
+        secret = self._auth is not None and url.startswith("https:")
         for _ in range(MAX_REDIRECTS):
+            may_see = self.may_see(url) and (not secret or url.startswith("https:"))
             response = self._session.get(
                 url,
                 headers=headers,
                 stream=True,
                 timeout=self._timeout,
                 allow_redirects=False,
-                auth=self._auth if self._auth is not None and self.may_see(url) else _NoAuth(),
+                auth=self._auth if self._auth is not None and may_see else _NoAuth(),
             )
             if response.status_code not in _REDIRECTS or "Location" not in response.headers:
                 return response
@@ -163,7 +166,18 @@ class Transport:
     def may_see(self, url: str) -> bool:
         """Return whether the server of `url` may be sent the password."""
         parts = urlsplit(url)
-        return parts.netloc.rpartition("@")[2].lower() in self._hosts or (parts.hostname or "") in self._hosts
+        return (parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)) in self._hosts
+
+
+def _origins(host: str) -> set[tuple[str, int]]:
+    """Return host and port of ``host:port``; of a bare ``host`` with the usual ports."""
+    parts = urlsplit(f"//{host.lower().rpartition('@')[2]}")
+    try:
+        port = parts.port
+    except ValueError:
+        return set()
+    name = parts.hostname or ""
+    return {(name, port)} if port else {(name, usual) for usual in _PORTS.values()}
 
 
 def retry_after(text: str) -> float:

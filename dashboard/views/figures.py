@@ -23,21 +23,16 @@ const vertical = only == "y" || (only == "" && (over_axis || cb_obj.modifiers.al
 const range = vertical ? y_range : x_range
 const limits = vertical ? y_limits : x_limits
 const at = vertical ? cb_obj.y : cb_obj.x
-const factor = Math.exp(-Math.max(-240, Math.min(240, cb_obj.delta)) / 480)
-const span = range.end - range.start
-let start = at - (at - range.start) * factor
-let end = at + (range.end - at) * factor
-if (!isFinite(start) || !isFinite(end)) return
 const least = vertical ? 4 : 0.002
-if (end - start < least) {
-    const middle = (start + end) / 2
-    start = middle - least / 2
-    end = middle + least / 2
-}
 const most = limits.end - limits.start
-if (end - start > most) { start = limits.start; end = limits.end }
-else if (start < limits.start) { end += limits.start - start; start = limits.start }
-else if (end > limits.end) { start -= end - limits.end; end = limits.end }
+const span = range.end - range.start
+if (!isFinite(at) || span <= 0) return
+const wanted = span * Math.exp(-Math.max(-240, Math.min(240, cb_obj.delta)) / 480)
+const factor = Math.min(Math.max(wanted, least), most) / span
+let start = at - (at - range.start) * factor
+let end = start + span * factor
+if (start < limits.start) { end += limits.start - start; start = limits.start }
+if (end > limits.end) { start = Math.max(limits.start, start - (end - limits.end)); end = limits.end }
 range.setv({start, end})
 """
 

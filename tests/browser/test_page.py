@@ -48,6 +48,7 @@ def frame_of(visit: Visit, name: str) -> tuple[float, float, float, float]:
 
 
 def time_window(visit: Visit) -> tuple[float, float]:
+    visit.page.wait_for_url("**t=**")
     start, end = parse_qs(urlparse(visit.page.url).query)["t"][0].split(",")
     return float(start), float(end)
 

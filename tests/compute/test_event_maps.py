@@ -91,6 +91,7 @@ def test_requests_that_make_no_sense_are_refused(make):
 
 
 @pytest.mark.parity
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # brainbox divides by no deviation
 def test_equals_brainbox_where_events_lie_on_its_bins():
     passive = pytest.importorskip("brainbox.task.passive", reason="ibllib is not installed")
     rng = np.random.default_rng(5)

@@ -149,6 +149,12 @@ def test_one_click_clears_each():
     assert ClusterFilter(level="beryl").is_empty and not ClusterFilter(ids=()).is_empty
 
 
+def test_equal_filters_are_one_key():
+    one, other = (ClusterFilter(labels=(1.0,), metrics={"drift": (0, 1), "label": (None, 1)}) for _ in range(2))
+    assert len({one, other}) == 1
+    assert len({one, one.without("drift")}) == 2
+
+
 def test_an_empty_filter_passes_all_and_no_ids_passes_none(table):
     assert filter_clusters(ClusterFilter(), table).mask.all()
     assert filter_clusters(ClusterFilter(ids=()), table).n_pass == 0

@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.compute.trial_groups import SPLITS, available_events, brainwide_mask, event_times, split_trials
+from dashboard.compute.trial_groups import (
+    SPLITS,
+    available_events,
+    brainwide_mask,
+    event_times,
+    split_trials,
+    trial_view,
+)
 from dashboard.model.errors import BadRequest
 
 nan = np.nan
@@ -99,6 +106,27 @@ def test_missing_values_may_be_pandas_own(trials):
 def test_a_table_without_trials_has_no_groups(trials):
     for split in SPLITS:
         assert split_trials(trials.iloc[:0], split) == ()
+
+
+def test_a_trial_is_shown_from_stimulus_to_feedback(trials):
+    view = trial_view(trials, 1)
+    assert (view.start_s, view.end_s) == (1.0, 6.0)
+    assert [(name, time) for name, time, _ in view.lines] == [
+        ("stimOn", 2.0),
+        ("firstMovement", 4.1),
+        ("feedback", 4.5),
+    ]
+
+
+def test_missing_events_are_replaced_by_what_is_known(trials):
+    assert (trial_view(trials, 2).start_s, trial_view(trials, 2).end_s) == (2.0, 5.0)
+    intervals = trials.assign(intervals_0=0.5, intervals_1=9.0)
+    assert (trial_view(intervals, 5).start_s, trial_view(intervals, 2).end_s) == (-0.5, 10.5)
+    for row in (-1, 6):
+        with pytest.raises(BadRequest):
+            trial_view(trials, row)
+    with pytest.raises(BadRequest):
+        trial_view(pd.DataFrame({"stimOn_times": [nan]}), 0)
 
 
 def test_real_trials(shared):

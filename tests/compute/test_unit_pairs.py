@@ -113,6 +113,14 @@ def test_no_unit_is_matched_twice(entries):
     assert (found.matches["score"] >= 0.5).all()
 
 
+def test_progress_runs_once_from_start_to_end():
+    a = SortedSpikes.of(np.arange(50) / 100, np.zeros(50, np.uint32), np.zeros(50), 1)
+    steps = []
+    compare_units(a, a, progress=steps.append)
+    done = [step.done / step.total for step in steps]
+    assert done == sorted(done) and done[-1] == 1
+
+
 def test_empty_sortings_compare():
     nothing = SortedSpikes.of([], np.empty(0, np.uint32), [], 0)
     some = SortedSpikes.of([1.0], [0], [0.0], 1)

@@ -107,6 +107,14 @@ def test_negative_ids(tmp_path: Path) -> None:
     refused(tmp_path, "spikes.clusters.npy", match="negative")
 
 
+def test_an_id_that_would_fill_the_memory(tmp_path: Path) -> None:
+    ids = sorting_arrays()["spikes.clusters"]
+    ids[0] = 4_000_000_000
+    write_session(tmp_path, without=[n for n in sorting_arrays() if n.startswith("clusters.")],
+                  changed={"spikes.clusters": ids})  # fmt: skip
+    refused(tmp_path, "spikes.clusters.npy", match="cannot be right")
+
+
 @pytest.mark.parametrize("wrong", [0.5, np.nan])
 def test_ids_that_are_not_whole(tmp_path: Path, wrong: float) -> None:
     ids = sorting_arrays()["spikes.clusters"].astype(np.float64)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from recorded import RecordedSource
 
 from dashboard.model.errors import NoSpikeSorting
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import open_insertion
+from dashboard.sources.resolving import resolve
 
 CASES = (
     "S1p00_default", "S1p00_pykilosort", "S1p00_pykilosort_rev2024-05-05", "S1p00_pykilosort_rev2024-05-06",
@@ -112,12 +113,5 @@ def test_no_data_is_said_so(alyx: Path, answers: dict[str, Any]) -> None:
     assert answers["S4p04_nodata"]["spikes"] == {}
     source = RecordedSource(alyx)
     insertion = next(iter(source.insertions()))
-    nothing = pd.Series(insertion.__class__(insertion.subject, insertion.date, insertion.number, "probe04")).iloc[0]
     with pytest.raises(NoSpikeSorting, match=r"alf/probe04"):
-        open_insertion(_listed(source, nothing), source=source)
-
-
-def _listed(source: RecordedSource, insertion: Any) -> Any:
-    known = next(i for i in source.insertions() if i.session == insertion.session)
-    source._places[insertion.key] = (insertion, source._places[known.key][1])
-    return insertion
+        resolve(replace(insertion, probe="probe04"), source.datasets(insertion))

@@ -12,9 +12,11 @@ KINDS = (
     "corrupt",  # a byte of the body is wrong
     "throttle",  # `after` bytes per `delay` seconds
     "stall",  # nothing comes any more after `after` bytes, and the connection stays open
+    "delay",  # the answer is right, and comes after `delay` seconds
     "stall_headers",  # the request is read and nothing comes back
     "no_length",  # no Content-Length; the end of the body is the end of the connection
     "ignore_range",  # the whole file comes where a part was asked for
+    "wrong_range",  # another part comes than the one asked for
     "redirect",  # to `location`
     "status",  # answer `code`, with `retry_after` where it is given
     "not_json",  # an HTML page with status 200, as proxies give

@@ -219,6 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(302, b"", extra={"Location": fault.location})
         elif fault.kind == "not_json":
             self._send(200, b"<html>Please log in to the network</html>", "text/html")
+        elif fault.kind == "delay":
+            self.server.replay.stopping.wait(fault.delay)
+            return False
         elif fault.kind == "stall_headers":
             self.server.replay.stopping.wait(20)
             self._hang_up()
@@ -315,6 +318,8 @@ class _Handler(BaseHTTPRequestHandler):
         if start and start >= len(content):
             self._send(416, b"", "text/plain", {"Content-Range": f"bytes */{len(content)}"})
             return
+        if start and kind == "wrong_range":
+            start //= 2
         self.send_response(206 if start else 200)
         self.send_header("Content-Type", "application/octet-stream")
         if start:

@@ -34,7 +34,7 @@ def token(replay: Replay) -> str:
 
 
 def get(replay: Replay, token: str, path: str) -> requests.Response:
-    return requests.get(replay.url + PATH, headers={"Authorization": f"Token {token}"}, timeout=5)
+    return requests.get(replay.url + path, headers={"Authorization": f"Token {token}"}, timeout=5)
 
 
 def comparable(folder: Path) -> list[str]:

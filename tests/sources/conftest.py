@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from dashboard.sources.alyx import AlyxSource
+from dashboard.sources.download import Downloader
+from dashboard.sources.transfer import Item
+from tests.replay.downloading import COLLECTION, Waits, served
 from tests.replay.server import Replay
-
-#: Insertions of the recordings.
-KM_001_PROBE00 = "983a6668-5d02-4273-8f0d-1f59989c80c2"
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +38,25 @@ def replay(alyx_folder: Path) -> Iterator[Replay]:
 @pytest.fixture
 def source(replay: Replay, tmp_path: Path) -> AlyxSource:
     return AlyxSource(replay.url, cache=tmp_path / "cache", user="alice", password="alicepass")
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture
+def downloader(tmp_path: Path, waits: Waits) -> Downloader:
+    return Downloader(tmp_path / "locks", wait=waits, jitter=lambda: 0.5, connect_s=2.0, read_s=2.0)
+
+
+@pytest.fixture
+def item(replay: Replay, tmp_path: Path) -> Callable[..., Item]:
+    """Make the item of one dataset of the recorded session, with fields replaced."""
+
+    def make(name: str = "spikes.times.npy", folder: str = COLLECTION, **changes: object) -> Item:
+        dataset = served(replay, f"{folder}/{name}")
+        dataset = dataclasses.replace(dataset, **changes)  # type: ignore[arg-type]
+        return Item(dataset, tmp_path / "data" / dataset.relative_path)
+
+    return make

@@ -69,6 +69,19 @@ def test_an_expired_token_is_renewed_once(client: Client, replay: Replay) -> Non
     assert replay.count("/auth-token", "POST") == 2
 
 
+def test_an_expired_token_is_renewed_once_for_all_threads(client: Client, replay: Replay) -> None:
+    client.read(f"/insertions/{PID}")
+    replay.tokens.clear()
+    # the refusals come late enough that all threads have asked with the old token
+    replay.faults.add("/insertions/*", "delay", delay=0.3, times=6)
+    threads = [threading.Thread(target=client.read, args=(f"/insertions/{PID}",)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert replay.count("/auth-token", "POST") == 2
+
+
 def test_a_token_instead_of_a_password(replay: Replay) -> None:
     replay.tokens.add("t0ken")
     assert Client(replay.url, token="t0ken").read(f"/insertions/{PID}") is not None
@@ -175,3 +188,11 @@ def test_ones_own_methods_go_the_same_way(client: Client, replay: Replay) -> Non
     assert client.rest("insertions", "read", id=PID)["name"] == "probe00"
     assert len(client.get("/sessions?subject=KM_001")) == 1
     assert list(Path.home().iterdir()) == []
+
+
+def test_a_login_that_is_redirected_takes_no_password_along(client: Client, replay: Replay, alyx_folder: Path) -> None:
+    with Replay(alyx_folder) as other:
+        replay.faults.add("/auth-token", "redirect", location=f"{other.url}/auth-token", times=None)
+        with pytest.raises(SourceUnavailable, match="moved"):
+            client.read(f"/insertions/{PID}")
+        assert other.seen == []

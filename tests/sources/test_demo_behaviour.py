@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def test_events_of_a_trial_come_in_order(behaviour: Behaviour) -> None:
     trials = behaviour.trials
     assert len(trials) > 500
     order = ["intervals_0", "stimOn_times", "goCue_times", "response_times", "feedback_times", "intervals_1"]
-    for first, second in zip(order, order[1:], strict=False):
+    for first, second in itertools.pairwise(order):
         gap = (trials[second] - trials[first]).dropna()
         assert gap.min() > 0, (first, second)
     assert (trials["intervals_0"].to_numpy()[1:] > trials["intervals_1"].to_numpy()[:-1]).all()

@@ -158,8 +158,8 @@ def test_motion_steps_and_the_sorter_removes_part_of_it() -> None:
     step = motion.residual_um[at + 8 : at + 20].mean(axis=0) - motion.residual_um[at - 20 : at - 8].mean(axis=0)
     assert step.min() > 4
     assert step[0] > step[-1], "the tip moves more than the surface"
-    before, after = motion.removed_um[motion.times_s < 900 * STEP_AT - 5], motion.removed_um[motion.times_s > 900 * STEP_AT + 5]
-    assert (after[0] - before[-1]).min() > 4
+    before, after = (np.searchsorted(motion.times_s, 900 * STEP_AT + shift) for shift in (-5, 5))
+    assert (motion.removed_um[after] - motion.removed_um[before]).min() > 4
 
 
 def test_units_sit_where_the_regions_have_cells() -> None:

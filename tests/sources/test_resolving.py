@@ -14,7 +14,7 @@ from one.util import filter_revision_last_before
 
 from dashboard.model.errors import BadRequest, NoSpikeSorting, RevisionMissing, SorterMissing
 from dashboard.model.references import DatasetRef, InsertionRef
-from dashboard.sources.resolving import latest, resolve, revisions, sorters
+from dashboard.sources.resolving import TEMPLATES, latest, resolve, revisions, sorters
 
 PROBE = InsertionRef("MOUSE", "2024-01-02", 1, "probe00")
 REVISIONS = ("", "2023-12-01", "2024-05-05", "2024-05-06", "2024-05-06a", "test")
@@ -169,3 +169,20 @@ def test_electrode_sites_belong_to_every_sorting_of_the_probe() -> None:
     found = [*sorting("pykilosort"), dataset("electrodeSites.mlapdv", "alf/probe00"),
              dataset("electrodeSites.mlapdv", "alf/probe01")]  # fmt: skip
     assert resolve(PROBE, found).datasets["electrodeSites.mlapdv"].collection == "alf/probe00"
+
+
+def test_a_revision_that_has_no_spikes_yet_lists_those_that_have() -> None:
+    found = [*sorting("pykilosort", revision="2024-05-06"), dataset("channels.labels", revision="2024-01-01")]
+    with pytest.raises(RevisionMissing, match="2024-05-06") as caught:
+        resolve(PROBE, found, revision="2024-02-02")
+    assert caught.value.available == ("2024-05-06",)
+
+
+def test_of_several_template_layouts_only_the_newest_is_fetched() -> None:
+    names = [name for layout in TEMPLATES for name in layout]
+    every = sorting("pykilosort") + [dataset(name) for name in names]
+    assert [n for n in resolve(PROBE, every).datasets if n in names] == list(TEMPLATES[0])
+    half = [d for d in every if d.name != "waveforms.channels"]
+    assert [n for n in resolve(PROBE, half).datasets if n in names] == list(TEMPLATES[1])
+    asked = resolve(PROBE, every, attributes=("clusters.waveforms",)).datasets
+    assert "clusters.waveforms" in asked

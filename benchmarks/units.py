@@ -1,0 +1,139 @@
+"""How long units, events, responses and matching take on the demo: the figures of "one unit, and what it responds to".
+
+Run ``python benchmarks/units.py [--cache FOLDER] [--spikes N] [--json FILE]``. The demo is written
+to the cache on the first run. Times are medians of some runs after a first one that compiles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from dashboard.compute.changes import compare_spans
+from dashboard.compute.columns import build_columns
+from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
+from dashboard.compute.event_maps import BASELINE_S, depth_rows, event_map, span_of
+from dashboard.compute.events import RASTER_BIN_S, WINDOW_S, bin_edges, count_around, psth_of_counts, usable_events
+from dashboard.compute.filters import ClusterFilter, filter_clusters
+from dashboard.compute.responses import response_test
+from dashboard.compute.trial_groups import event_times, split_trials
+from dashboard.compute.unit_pairs import compare_units
+from dashboard.compute.unit_warmup import compile_unit_kernels
+from dashboard.compute.units import matchable, select_spikes, unit_spikes, unit_statistics
+from dashboard.opening import open_insertion
+from dashboard.sources.demo import DEMO_SPIKES, DemoSource
+
+#: Largest unit that a large recording holds: its correlograms have to be quick, too.
+LARGE_UNIT = 500_000
+
+
+def timed(work: Callable[[], object], runs: int) -> float:
+    """Return the median time of `work`, in s, after one run that is not counted."""
+    work()
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def measure(cache: Path, n_spikes: int) -> list[dict[str, object]]:
+    source = DemoSource(cache, n_spikes=n_spikes)
+    sorting = open_insertion("demo", source=source, cache=cache)
+    other = open_insertion("demo", sorter="pykilosort", source=source, cache=cache)
+    columns, other_columns = build_columns(sorting, cache), build_columns(other, cache)
+    compile_unit_kernels()
+    if sorting.trials is None:
+        raise SystemExit("the demo has no trials")
+    trials = sorting.trials.table
+    events = usable_events(event_times(trials, "stimOn"), span_of(WINDOW_S, BASELINE_S), columns.time_range_s)
+    rows: list[dict[str, object]] = []
+
+    def record(what: str, must_s: float | None, work: Callable[[], object], runs: int = 5) -> None:
+        took = timed(work, runs)
+        rows.append({"what": what, "seconds": took, "must_s": must_s})
+        limit = "" if must_s is None else f"{1e3 * must_s:10.0f}"
+        print(f"{what:<72}{1e3 * took:10.1f}{limit:>12}", flush=True)
+
+    print(f"{columns.n_spikes:,} and {other_columns.n_spikes:,} spikes, {len(events)} events\n")
+    print(f"{'':<72}{'ms':>10}{'must':>12}")
+    largest = int(np.bincount(columns.clusters, minlength=columns.n_clusters).argmax())
+    n_largest = len(unit_spikes(columns, largest))
+    record(
+        f"unit: spikes, correlograms, intervals, refractory test ({n_largest:,} spikes)",
+        0.3,
+        lambda: unit_statistics(unit_spikes(columns, largest)),
+    )
+    train = np.sort(np.random.default_rng(0).uniform(0, 4500, LARGE_UNIT))
+    record(f"autocorrelogram of {LARGE_UNIT:,} spikes", None, lambda: autocorrelogram(train))
+    record("cross-correlogram of two such", None, lambda: crosscorrelogram(train, train + 1e-3))
+    good = filter_clusters(ClusterFilter(labels=(1.0,)), sorting.clusters).by_id(columns.n_clusters)
+    record("filter with an expression, 914 clusters", None, lambda: filter_clusters(
+        ClusterFilter(labels=(1.0,), where="firing_rate > 2 and within('VISp')"), sorting.clusters
+    ))  # fmt: skip
+    region = sorting.clusters["acronym"].mode()[0]
+    inside = filter_clusters(ClusterFilter(regions=(str(region),)), sorting.clusters).by_id(columns.n_clusters)
+
+    def region_view() -> None:
+        edges, fine = bin_edges(0.05, WINDOW_S), bin_edges(RASTER_BIN_S, WINDOW_S)
+        selection = select_spikes(columns, inside)
+        count_around(selection, events, fine)
+        counts = count_around(selection, events, edges)
+        for group in split_trials(trials, "contrast"):
+            psth_of_counts(counts[np.isin(events.trials, np.flatnonzero(group.mask))], edges)
+
+    record(f"event view of region {region}: trial raster, PSTH by contrast", 1.0, region_view)
+    depth_edges = depth_rows(columns.depth_range_um)
+    record(
+        "population event map, good units", 1.0, lambda: event_map(select_spikes(columns, good), events, depth_edges)
+    )
+    record(
+        f"test response, {columns.n_clusters} units x {len(events)} trials",
+        10.0,
+        lambda: response_test(columns.times_s, columns.clusters, columns.n_clusters, events),
+        runs=2,
+    )
+    spans = (0.0, 1500.0), (3000.0, 4500.0)
+    record(
+        "before and after, two spans of 1,500 s, every unit",
+        None,
+        lambda: compare_spans(
+            columns.times_s,
+            columns.clusters,
+            columns.n_clusters,
+            *spans,
+            depths_um=columns.depths_um,
+            amps_uv=columns.amps_uv,
+        ),
+    )
+    a, b = matchable(columns), matchable(other_columns)
+    record("match the units of the two sortings", 20.0, lambda: compare_units(a, b), runs=1)
+    print(f"\n{compare_units(a, b).counts().to_string()}")
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cache", type=Path, help="folder for the demo; a temporary one by default")
+    parser.add_argument("--spikes", type=int, default=DEMO_SPIKES)
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(arguments.cache or Path(folder), arguments.spikes)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1))
+    late = [row for row in rows if row["must_s"] is not None and float(str(row["seconds"])) > float(str(row["must_s"]))]
+    return 1 if late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

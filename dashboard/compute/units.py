@@ -1,0 +1,119 @@
+"""From the shared columns to what unit, event and matching computations take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
+from dashboard.compute.columns import SpikeColumns
+from dashboard.compute.correlograms import CLOSE_BIN_S, CLOSE_WINDOW_S, Correlogram, autocorrelogram
+from dashboard.compute.events import Range, Selection
+from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
+from dashboard.compute.matching import SortedSpikes
+from dashboard.compute.unit_index import unit_rows
+from dashboard.model.errors import BadRequest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitSpikes:
+    """All spikes of one unit, in order of time.
+
+    Attributes
+    ----------
+    cluster_id : int
+    times_s, depths_um : ndarray, shape (n_spikes,), float64
+    amps_uv : ndarray, shape (n_spikes,), float32, or None
+        None where the sorting has no amplitudes; arbitrary units where they are not volts.
+    """
+
+    cluster_id: int
+    times_s: npt.NDArray[np.float64]
+    depths_um: npt.NDArray[np.float64]
+    amps_uv: npt.NDArray[np.float32] | None
+
+    def __len__(self) -> int:
+        return int(self.times_s.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitStatistics:
+    """What the unit tab draws of one unit; every one of its spikes is in each.
+
+    Attributes
+    ----------
+    acg, close_acg : Correlogram
+        ±25 ms at 1 ms, and ±5 ms at 0.25 ms.
+    isi : IsiHistogram
+    refractory : RefractoryTest
+    amplitudes : AmplitudeHistogram or None
+        None where the sorting has no amplitudes.
+    """
+
+    acg: Correlogram
+    close_acg: Correlogram
+    isi: IsiHistogram
+    refractory: RefractoryTest
+    amplitudes: AmplitudeHistogram | None
+
+
+def unit_spikes(columns: SpikeColumns, cluster_id: int) -> UnitSpikes:
+    """Collect the spikes of one unit from the by-cluster index.
+
+    A cluster without spikes has none; that is no error.
+
+    Raises
+    ------
+    BadRequest
+        No cluster has that id.
+    """
+    if not 0 <= cluster_id < columns.n_clusters:
+        raise BadRequest("There is no such cluster", str(cluster_id), f"Ids go from 0 to {columns.n_clusters - 1}")
+    rows = unit_rows(columns, cluster_id)
+    amps = None if columns.amps_uv is None else columns.amps_uv[rows]
+    return UnitSpikes(cluster_id, columns.times_s[rows], columns.depths_um[rows].astype(np.float64, copy=False), amps)
+
+
+def unit_statistics(unit: UnitSpikes) -> UnitStatistics:
+    """Compute what the unit tab draws, with IBL's bins and windows."""
+    return UnitStatistics(
+        autocorrelogram(unit.times_s),
+        autocorrelogram(unit.times_s, CLOSE_BIN_S, CLOSE_WINDOW_S),
+        isi_histogram(unit.times_s),
+        refractory_test(unit.times_s),
+        None if unit.amps_uv is None else amplitude_histogram(unit.amps_uv),
+    )
+
+
+def select_spikes(
+    columns: SpikeColumns, keep: npt.ArrayLike | None = None, depth_range_um: Range | None = None
+) -> Selection:
+    """Return the spikes of some clusters, or depths, for `events` and `event_maps`; nothing is copied.
+
+    Parameters
+    ----------
+    columns : SpikeColumns
+    keep : array-like, shape (n_clusters,), bool, or None
+        By cluster id (`FilterResult.by_id`); all where None.
+    depth_range_um : (float, float) or None
+        ``[low, high)``, in um.
+
+    Raises
+    ------
+    BadRequest
+        `keep` does not cover every cluster id.
+    """
+    return Selection.of(
+        columns.times_s,
+        clusters=columns.clusters if keep is not None else None,
+        keep=keep,
+        depths_um=columns.depths_um,
+        depth_range_um=depth_range_um,
+    )
+
+
+def matchable(columns: SpikeColumns) -> SortedSpikes:
+    """Return the columns that `unit_pairs.compare_units` takes."""
+    return SortedSpikes.of(columns.times_s, columns.clusters, columns.depths_um, columns.n_clusters)

@@ -53,7 +53,7 @@ def depth_grid(lowest_um: float, highest_um: float) -> DepthGrid:
     row_codes = 1 << ROW_SHIFT
     row_limit = MAX_CODES >> ROW_SHIFT
     span = highest_um - lowest_um
-    exponent = math.floor(math.log2(span / row_limit)) if span > 0 else -1074
+    exponent = math.frexp(span)[1] - math.frexp(row_limit)[1] if span > 0 else -1074
     spacing = math.frexp(max(abs(lowest_um), abs(highest_um)))[1] - 52
     step = 2.0 ** max(exponent - ROW_SHIFT, spacing, int(math.log2(FINEST_STEP_UM)))
     while True:

@@ -8,7 +8,6 @@ import threading
 
 import numpy.typing as npt
 
-from dashboard.compute.images import new_image
 from dashboard.compute.lattice import MAX_PIXELS, MAX_SIDE, check_window, floor_edges
 from dashboard.compute.rasters import Aggregate, count_window
 from dashboard.compute.selections import kept_spikes
@@ -103,5 +102,4 @@ def firing_rate(
     depth_edges = floor_edges(depth_origin, depth_bin_um, n_rows, first_row)
     window = lay_window(columns, time_edges, depth_edges, closed=False)
     counts, n_spikes = count_window(columns, window, kept, threads, cancel)
-    rates = np.divide(counts, time_bin_s, out=new_image(window.shape, np.float64))
-    return Aggregate(rates, time_edges, depth_edges, "rate", "Hz", n_spikes)
+    return Aggregate(counts / time_bin_s, time_edges, depth_edges, "rate", "Hz", n_spikes)

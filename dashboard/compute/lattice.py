@@ -15,6 +15,8 @@ from dashboard.model.errors import BadRequest
 MAX_SIDE = 32_768
 #: An image of more pixels than this is a mistake: 64 M pixels of float64 are half a gigabyte.
 MAX_PIXELS = 1 << 26
+#: No bin is narrower than the smallest number that floats hold in full precision.
+SMALLEST_BIN = 2.0**-1022
 #: A window's length wavers by rounding while it is panned; its lattice level must not.
 LEVEL_TOLERANCE = 1e-6
 
@@ -77,7 +79,7 @@ def lattice_level(span: float, n_bins: int) -> int:
     A window then has between 0.71 and 1.42 times `n_bins` bins (and one more for its ends). The
     level depends on the length of the window only, so it stays while a view is panned.
     """
-    return math.floor(math.log2(span / n_bins) + 0.5 + LEVEL_TOLERANCE)
+    return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + 0.5 + LEVEL_TOLERANCE)
 
 
 def snapped_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.float64]:
@@ -97,7 +99,7 @@ def snapped_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.fl
     low, high = window
     # Far from zero a bin cannot be finer than the spacing of floats there.
     finest = math.frexp(max(abs(low), abs(high)))[1] - 52
-    size = 2.0 ** max(lattice_level(high - low, n_bins), finest)
+    size = 2.0 ** max(lattice_level(high - low, n_bins), finest, -1022)
     first, last = math.floor(low / size), math.ceil(high / size)
     # Dividing the tiniest numbers underflows to zero.
     first -= first * size > low

@@ -17,7 +17,7 @@ from dashboard.model.errors import Cancelled
 MAX_THREADS = 8
 
 #: Work, in spikes, that is worth a thread of its own.
-WORK_PER_THREAD = 150_000
+WORK_PER_THREAD = 75_000
 #: Tasks per thread, so that a thread that is held up does not hold up the picture.
 TASKS_PER_THREAD = 4
 #: Blocks of pixel columns end on whole lines of the processor's cache, for no two threads write to one.

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from dashboard.compute.aggregates import Aggregate
 from dashboard.compute.amplitudes import max_tiles, mean_tiles
 from dashboard.compute.depth_codes import ROW_SHIFT
-from dashboard.compute.images import new_image
 from dashboard.compute.kernels import (
     I32,
     count_kept_tiles,
@@ -119,7 +118,7 @@ def count_window(
     spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
     is_few = kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
     is_sparse = is_few or _is_sparse(window, n_kept)
-    image = new_image(window.shape, np.uint32, 0 if is_sparse else None)
+    image: npt.NDArray[np.uint32] = (np.zeros if is_sparse else np.empty)(window.shape, dtype=np.uint32)
     draw: Callable[[int, int], int]
     if is_few:
         index, ids = columns.unit_index, kept.ids
@@ -145,7 +144,7 @@ def _count_part(
     cancel: threading.Event | None,
 ) -> tuple[npt.NDArray[np.uint32], int]:
     """Return the counts of spikes that stand apart, or of all: from the rank index where rows allow and it pays."""
-    image = new_image(window.shape, np.uint32)
+    image = np.empty(window.shape, dtype=np.uint32)
     bounds = part.bounds(window.bounds)
     n_spikes, width = int(bounds[-1] - bounds[0]), window.shape[1]
     aligned = _rank_rows(columns, window.depth_edges) if n_spikes > width * RANK_FROM else None
@@ -174,10 +173,10 @@ def _amplitude(
     spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
     is_sparse = _is_sparse(window, window.n_spikes)
     if is_sparse:
-        image = new_image(window.shape, np.float32, np.nan)
+        image = np.full(window.shape, np.nan, dtype=np.float32)
         draw_into = mean_scatter if kind == "amp_mean" else max_scatter
     else:
-        image = new_image(window.shape, np.float32)
+        image = np.empty(window.shape, dtype=np.float32)
         draw_into = mean_tiles if kind == "amp_mean" else max_tiles
 
     def draw(first: int, last: int) -> int:
@@ -228,9 +227,9 @@ def _majority(
     n_cells = int(np.maximum(reach[:, 1] - reach[:, 0], 0).sum())
     band = height if n_cells <= VOTE_CELLS else max(1, VOTE_CELLS // len(names))
     if is_sparse := band == height and _is_sparse(window, window.n_spikes // VOTE_COST):
-        image = new_image(window.shape, np.int32, NO_VOTE)
+        image = np.full(window.shape, NO_VOTE, dtype=np.int32)
     else:
-        image = new_image(window.shape, np.int32)
+        image = np.empty(window.shape, dtype=np.int32)
     n_spikes = 0
     for first_row in range(0, height, band):
         last_row = min(first_row + band, height)
@@ -310,8 +309,7 @@ def aggregate(
         values, n_spikes = count_window(columns, window, kept, threads, cancel)
         unit = "spikes"
         if kind == "rate":
-            counts, unit = values, "Hz"
-            values = np.divide(counts, np.diff(window.time_edges), out=new_image(window.shape, np.float64))
+            values, unit = values / np.diff(window.time_edges), "Hz"
     elif kind in ("amp_mean", "amp_max"):
         values, n_spikes = _amplitude(columns, window, kept, kind, threads, cancel)
         unit = columns.amp_unit

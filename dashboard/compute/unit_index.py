@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.cluster_rows import UnitIndex, index_units
-from dashboard.compute.images import new_image
 from dashboard.compute.kernels import (
     I32,
     I64,
@@ -134,8 +133,8 @@ def aggregate_units(
     """
     kept = kept_spikes(columns, ids, amp_range_uv)
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap)
-    image = new_image(window.shape, np.int32, NO_VOTE)
-    counts, most = new_image(window.shape, np.uint32, 0), new_image(window.shape, np.uint32, 0)
+    image = np.full(window.shape, NO_VOTE, dtype=np.int32)
+    counts, most = np.zeros(window.shape, dtype=np.uint32), np.zeros(window.shape, dtype=np.uint32)
     index = columns.unit_index
     spikes, chosen, grid, units = spike_arrays(columns), kept.chosen, window.grid, kept.ids
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from browser.driver import CHROMIUM, FLAGS, Visit, new_visit, served
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
 from dashboard.sources.protocol import Source
-from browser.driver import CHROMIUM, FLAGS, Visit, new_visit, served
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real" / "alf"
 DEMO_SPIKES = 200_000

@@ -125,7 +125,7 @@ def test_a_part_is_made_when_a_filter_comes_back_and_dropped_when_room_is_short(
         part = find_part(columns, kept, columns.n_spikes)
         assert part is find_part(columns, kept, columns.n_spikes)
         assert columns.parts.nbytes <= max(room, part.nbytes)
-    assert find_part(columns, kept_spikes(columns, [0, 1], None), 0) is not None
+    assert find_part(columns, kept_spikes(columns, [0, 1], None), columns.n_spikes) is not None
 
 
 def test_a_part_is_not_made_for_a_few_looks_at_little():

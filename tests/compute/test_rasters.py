@@ -223,6 +223,16 @@ def test_snapped_edges_cover_the_window_and_keep_their_bins_while_panning(start,
     assert len(sizes) == 1
 
 
+@pytest.mark.parametrize("snap", [False, True])
+@pytest.mark.parametrize("window", [(0.0, 5e-324), (1.0, 1.0 + 2**-52), (-1e-300, 1e-300), (1e15, 1e15 + 1)])
+def test_the_narrowest_windows_are_drawn_or_refused_but_never_break(window, snap):
+    columns = build_columns(make_sorting([0.0, 1.0, 1e15], [0.0, 1.0, 1e15]))
+    for width, height in ((1, 1), (40, 30)):
+        for ranges in ((window, None), (None, window), (window, window)):
+            image = aggregate(columns, *ranges, width, height, snap=snap)
+            np.testing.assert_array_equal(image.values, numpy_counts(columns, image.depth_edges_um, image.time_edges_s))
+
+
 @pytest.mark.parametrize("kind", AGGREGATES)
 def test_no_spikes_make_an_empty_image(kind):
     columns = build_columns(make_sorting([], [], [], np.empty(0)))

@@ -26,6 +26,8 @@ REMEMBERED = 64
 LEAST_SHARE = 1 / 16
 #: A code, a row and a share of the stored ranks.
 BYTES_PER_SPIKE = 8
+#: Of so many rows of a part one is kept apart, to search from.
+MARK_STRIDE = 512
 #: Spikes per task while a part is made.
 STRETCH = 1 << 19
 
@@ -39,10 +41,13 @@ class Part:
     codes : ndarray, shape (n,), uint16
     order : ndarray, shape (n,), uint32
         Row in the columns of each; empty where the part is everything.
+    marks : ndarray, uint32
+        Every `MARK_STRIDE`-th of `order`.
     """
 
     codes: npt.NDArray[np.uint16]
     order: npt.NDArray[np.uint32]
+    marks: npt.NDArray[np.uint32]
     _before: npt.NDArray[np.uint32] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -64,7 +69,7 @@ class Part:
         if self.order is NO_ORDER:
             return bounds
         found = np.empty_like(bounds)
-        find_bounds(self.order, bounds, found)
+        find_bounds(self.order, self.marks, MARK_STRIDE, bounds, found)
         return found
 
 
@@ -144,8 +149,9 @@ def make_part(columns: SpikeColumns, kept: Kept) -> Part:
         _gather_kept(spikes, chosen, starts[k], stop, codes[own], order[own])
 
     run([partial(gather, k) for k in range(len(starts))], threads)
-    codes.flags.writeable = order.flags.writeable = False
-    return Part(codes, order)
+    marks = order[::MARK_STRIDE].copy()
+    codes.flags.writeable = order.flags.writeable = marks.flags.writeable = False
+    return Part(codes, order, marks)
 
 
 def find_part(columns: SpikeColumns, kept: Kept, n_spikes: int) -> Part | None:
@@ -163,7 +169,7 @@ def find_part(columns: SpikeColumns, kept: Kept, n_spikes: int) -> Part | None:
         Spikes that the caller will look at where it gets no part.
     """
     if kept.everything:
-        return Part(columns.depth_codes, NO_ORDER, columns.rank_index.before)
+        return Part(columns.depth_codes, NO_ORDER, NO_ORDER, columns.rank_index.before)
     store, key = columns.parts, kept.key
     with store.lock:
         part = store.parts.get(key)

@@ -53,7 +53,12 @@ def first_at(order: U32, start: int, stop: int, row: int) -> int:
 
 
 @kernel
-def find_bounds(order: U32, bounds: I64, found: I64) -> None:
-    """Write where in `order`, all of it ascending, the rows from each bound on begin."""
+def find_bounds(order: U32, marks: U32, stride: int, bounds: I64, found: I64) -> None:
+    """Write where in `order`, all of it ascending, the rows from each bound on begin.
+
+    `marks` is every `stride`-th row of it, which the processor's cache holds.
+    """
     for k in range(bounds.shape[0]):
-        found[k] = first_at(order, 0, order.shape[0], bounds[k])
+        after = first_at(marks, 0, marks.shape[0], bounds[k])
+        start = max((after - 1) * stride, 0)
+        found[k] = first_at(order, start, min(after * stride, order.shape[0]), bounds[k])

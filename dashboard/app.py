@@ -31,6 +31,7 @@ from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.strip import StripView
 from dashboard.views.table import ClusterTable
+from dashboard.views.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class DashboardSession:
 
     def __init__(self, store: InsertionStore, pool: ThreadPoolExecutor, document: Document, query: str) -> None:
         self._store = store
-        self._document = document
+        self.turns = Turns(document)
         self._loads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="open")
         self._cancel_load = threading.Event()
         self._opened: OpenInsertion | None = None
@@ -62,9 +63,9 @@ class DashboardSession:
         self._after_open: dict[str, Any] = {}
         self.state = ViewState()
         self.axes = Axes(self.state)
-        self.raster = RasterView(self.state, self.axes, pool, document, self._raster_drawn, self._failed)
-        self.heatmap = HeatmapView(self.state, self.axes, pool, document, self._heatmap_drawn, self._failed)
-        self.profile = DepthProfileView(self.state, self.axes, pool, document, self._failed)
+        self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
+        self.heatmap = HeatmapView(self.state, self.axes, pool, self.turns, self._heatmap_drawn, self._failed)
+        self.profile = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed)
         self.strips = (StripView(self.axes), StripView(self.axes))
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
@@ -85,12 +86,12 @@ class DashboardSession:
         )
         self.rail = Rail(self.state, store.insertions(), self.open, self.raster.auto_limits)
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8))
-        self.picking = Picking(self.state, self.raster, self.heatmap, document, self._picked)
+        self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
         self.page = self._page()
         self._watch()
         link = links.parse(query)
-        self._problems(link.problems)
         self._visit(link)
+        self._problems(link.problems)
 
     def _page(self) -> Any:
         dock = pmui.Tabs(
@@ -148,7 +149,7 @@ class DashboardSession:
         future.add_done_callback(lambda done: self._later(partial(self._opened_one, cancel, sorter, revision, done)))
 
     def _later(self, run: Any) -> None:
-        self._document.add_next_tick_callback(run)
+        self.turns.later(run)
 
     def _report(self, cancel: threading.Event, progress: Progress) -> None:
         if not cancel.is_set():

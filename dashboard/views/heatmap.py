@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from bokeh.document import Document
 from bokeh.models import BoxZoomTool, ColumnDataSource, LinearColorMapper, PanTool
 
 from dashboard.compute.heatmaps import firing_rate
@@ -23,6 +22,7 @@ from dashboard.views.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class HeatmapView:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        document: Document,
+        turns: Turns,
         drawn: Callable[[HeatmapPicture], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
@@ -125,7 +125,7 @@ class HeatmapView:
         self.pan, self.box_zoom = PanTool(), BoxZoomTool()
         self.figure.add_tools(self.pan, self.box_zoom)
         self.figure.toolbar.active_drag = self.pan
-        self._loop: RenderLoop[HeatmapRequest, HeatmapPicture] = RenderLoop(document, pool, render, self._apply, failed)
+        self._loop: RenderLoop[HeatmapRequest, HeatmapPicture] = RenderLoop(turns, pool, render, self._apply, failed)
         state.param.watch(self._request, ["time_range", "depth_range", "time_bin_s", "depth_bin_um", "show"])
         state.param.watch(self._recolour, ["cmap", "dark"])
         state.param.watch(self._change_mode, "mode")

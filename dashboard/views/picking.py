@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from bokeh.document import Document
 from bokeh.events import DoubleTap, SelectionGeometry, Tap
 from tornado.ioloop import IOLoop
 
@@ -17,6 +16,7 @@ from dashboard.views.heatmap import HeatmapView
 from dashboard.views.raster import UNMEASURED, RasterView
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.turns import Turns
 
 DOUBLE_CLICK_S = 0.28
 """A click waits this long to see whether it is the first half of a double click, which resets."""
@@ -29,7 +29,7 @@ class Picking:
     ----------
     state : ViewState
     raster, heatmap : RasterView, HeatmapView
-    document : Document
+    turns : Turns
     show : callable (str) -> None
         Takes the read-out as HTML, empty when the mouse has left.
     """
@@ -39,13 +39,13 @@ class Picking:
         state: ViewState,
         raster: RasterView,
         heatmap: HeatmapView,
-        document: Document,
+        turns: Turns,
         show: Callable[[str], None],
     ) -> None:
         self._state = state
         self._raster = raster
         self._heatmap = heatmap
-        self._document = document
+        self._turns = turns
         self._show = show
         self._scene: Scene | None = None
         self._click: object | None = None
@@ -85,9 +85,7 @@ class Picking:
         unit = self._unit(float(event.x), float(event.y), event.model)
         adds = bool(event.modifiers and (event.modifiers.get("shift") or event.modifiers.get("ctrl")))
         self._click = click = object()
-        IOLoop.current().call_later(
-            DOUBLE_CLICK_S, lambda: self._document.add_next_tick_callback(lambda: self._pick(click, unit, adds))
-        )
+        IOLoop.current().call_later(DOUBLE_CLICK_S, lambda: self._turns.later(lambda: self._pick(click, unit, adds)))
 
     def _double_tapped(self, event: DoubleTap) -> None:
         self._click = None

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.document import Document
 from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, Range1d, RangeTool
 
 from dashboard.compute.rates import depth_profile, population_rate
@@ -20,6 +19,7 @@ from dashboard.views.figures import navigable, plain
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.turns import Turns
 
 RATE_BIN_S = 1.0
 PROFILE_BIN_UM = 10.0
@@ -146,7 +146,7 @@ class DepthProfileView:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        document: Document,
+        turns: Turns,
         failed: Callable[[DashboardError], None],
     ) -> None:
         self._state = state
@@ -166,7 +166,7 @@ class DepthProfileView:
         self.line = ColumnDataSource({"rate": [], "depth": []})
         self.figure.line("rate", "depth", source=self.line, line_color=LINE, line_width=1.2)
         self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
-            document, pool, render_profile, self._apply, failed
+            turns, pool, render_profile, self._apply, failed
         )
         state.param.watch(self._request, "time_range")
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.document import Document
 from bokeh.models import (
     BoxSelectTool,
     BoxZoomTool,
@@ -31,6 +30,7 @@ from dashboard.views.figures import inner_size, navigable, time_ticks
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ class RasterView:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        document: Document,
+        turns: Turns,
         drawn: Callable[[RasterPicture], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
@@ -205,7 +205,7 @@ class RasterView:
         self.figure.xaxis.formatter = time_ticks()
         self._make_renderers()
         self._make_tools()
-        self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(document, pool, render, self._apply, failed)
+        self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(turns, pool, render, self._apply, failed)
         state.param.watch(self._request, ["time_range", "depth_range", "color", "scale", "limits", "selected"])
         state.param.watch(self._recolour, ["cmap", "dark"])
         self.figure.on_change("inner_width", self._resized)

@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Generic, TypeVar
 
-from bokeh.document import Document
 from tornado.ioloop import IOLoop
 
 from dashboard.model.errors import Cancelled, DashboardError
+from dashboard.views.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class RenderLoop(Generic[Request, Result]):
 
     Parameters
     ----------
-    document : Document
+    turns : Turns
     pool : ThreadPoolExecutor
     render : callable (request, cancel event) -> result
         Runs on a worker thread; touches no Bokeh model.
@@ -43,13 +43,13 @@ class RenderLoop(Generic[Request, Result]):
 
     def __init__(
         self,
-        document: Document,
+        turns: Turns,
         pool: ThreadPoolExecutor,
         render: Callable[[Request, threading.Event], Result],
         apply: Callable[[Request, Result], None],
         fail: Callable[[DashboardError], None],
     ) -> None:
-        self._document = document
+        self._turns = turns
         self._pool = pool
         self._render = render
         self._apply = apply
@@ -90,7 +90,7 @@ class RenderLoop(Generic[Request, Result]):
 
     def _finished(self, request: Request, future: Future[Result]) -> None:
         if not self._is_closed:
-            self._document.add_next_tick_callback(partial(self._show, request, future))
+            self._turns.later(partial(self._show, request, future))
 
     def _show(self, request: Request, future: Future[Result]) -> None:
         self._is_busy = False

@@ -53,10 +53,65 @@ def time_window(visit: Visit) -> tuple[float, float]:
     return float(start), float(end)
 
 
+def test_the_demo_shows_every_spike(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    assert N_OF_N in visit.wait_for_spikes()
+    assert in_view(visit) == DEMO_SPIKES
+    expect(visit.page.locator(".tabulator-row").first).to_be_visible()
+    expect(visit.page.get_by_text("histology: alf, final")).to_be_visible()
+
+
 def test_without_an_insertion_the_page_offers_one(site: str, visit: Visit) -> None:
     visit.page.goto(site)
     visit.page.get_by_role("button", name="Open the demo insertion").click()
     assert N_OF_N in visit.wait_for_spikes()
+
+
+def test_the_wheel_zooms_time_and_a_double_click_resets(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    x, y, width, height = frame_of(visit, "raster")
+    before = time_window(visit)
+    visit.page.mouse.move(x + width / 2, y + height / 2)
+    visit.page.mouse.wheel(0, -400)
+    wait_until(visit, lambda: 0 < in_view(visit) < DEMO_SPIKES)
+    after = time_window(visit)
+    assert after[1] - after[0] < before[1] - before[0]
+    assert sum(after) == pytest.approx(sum(before), abs=(before[1] - before[0]) * 0.01)
+    visit.page.mouse.dblclick(x + width / 2, y + height / 2)
+    wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)
+    assert time_window(visit) == before
+
+
+def test_alt_wheel_and_the_depth_axis_zoom_depth(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    x, y, width, height = frame_of(visit, "raster")
+    whole = time_window(visit)
+    visit.page.mouse.move(x + width / 2, y + height / 2)
+    visit.page.keyboard.down("Alt")
+    visit.page.mouse.wheel(0, -400)
+    visit.page.keyboard.up("Alt")
+    wait_until(visit, lambda: in_view(visit) < DEMO_SPIKES)
+    first = in_view(visit)
+    assert time_window(visit) == whole
+    visit.page.mouse.move(x - 30, y + height / 2)
+    visit.page.mouse.wheel(0, -400)
+    wait_until(visit, lambda: in_view(visit) < first)
+    assert time_window(visit) == whole
+
+
+def test_a_drag_pans_and_the_link_follows(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}&t=10,20")
+    visit.wait_for_spikes()
+    x, y, width, height = frame_of(visit, "raster")
+    visit.page.mouse.move(x + width / 2, y + height / 2)
+    visit.page.mouse.down()
+    visit.page.mouse.move(x + width / 2 - width / 10, y + height / 2, steps=5)
+    visit.page.mouse.up()
+    wait_until(visit, lambda: time_window(visit)[0] > 10.5)
+    start, end = time_window(visit)
+    assert end - start == pytest.approx(10, rel=1e-6)
 
 
 def test_single_spikes_tell_their_values(site: str, visit: Visit) -> None:
@@ -64,6 +119,81 @@ def test_single_spikes_tell_their_values(site: str, visit: Visit) -> None:
     visit.wait_for_spikes()
     assert 0 < in_view(visit) < 4000
     expect(visit.page.get_by_text("each mark is one spike")).to_be_visible()
+
+
+def test_a_link_opens_the_view_it_names(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}&t=5,25&depth=500,1500&show=raster&color=region&quality=good&sorter=pykilosort")
+    visit.wait_for_spikes()
+    assert time_window(visit) == (5.0, 25.0)
+    query = parse_qs(urlparse(visit.page.url).query)
+    assert query["depth"] == ["500,1500"]
+    assert query["show"] == ["raster"]
+    assert query["sorter"] == ["pykilosort"]
+    expect(visit.page.locator(".status-line")).to_contain_text("hidden by filters")
+
+
+def test_a_link_with_a_mistake_says_so_and_opens_the_rest(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}&t=9,1&color=pink")
+    assert N_OF_N in visit.wait_for_spikes()
+    expect(visit.page.get_by_text("color=pink cannot be used")).to_be_visible()
+
+
+def test_good_units_by_key_but_not_while_typing(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    box = visit.page.get_by_role("combobox", name="Insertion")
+    box.click()
+    box.press("g")
+    visit.page.wait_for_timeout(300)
+    assert N_OF_N in visit.page.locator(".status-line").inner_text()
+    box.press("Escape")
+    x, y, width, height = frame_of(visit, "raster")
+    visit.page.mouse.click(x + 5, y + 5)
+    visit.page.keyboard.press("g")
+    expect(visit.page.locator(".status-line")).to_contain_text("hidden by filters")
+
+
+def test_an_unknown_insertion_is_one_line_and_loses_nothing(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    box = visit.page.get_by_role("combobox", name="Insertion")
+    box.fill("nobody/2020-01-01/001/probe09")
+    box.press("Enter")
+    expect(visit.page.get_by_text("No insertion answers to")).to_be_visible()
+    assert N_OF_N in visit.page.locator(".status-line").inner_text()
+    assert "Traceback" not in visit.page.content()
+
+
+def test_j_selects_a_unit_and_the_link_names_it(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    visit.page.keyboard.press("j")
+    wait_until(visit, lambda: "selected=0" in visit.page.url)
+    expect(visit.page.locator(".tabulator-row.tabulator-selected")).to_have_count(1)
+
+
+def test_a_click_picks_a_unit_and_escape_lets_it_go(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    x, y, width, height = frame_of(visit, "raster")
+    visit.page.mouse.click(x + width * 0.4, y + height * 0.85)
+    wait_until(visit, lambda: "selected=" in visit.page.url)
+    visit.page.keyboard.press("Escape")
+    wait_until(visit, lambda: "selected=" not in visit.page.url)
+
+
+@pytest.mark.parametrize("show", ["raster", "heatmap", "both"])
+def test_h_steps_through_raster_and_heatmap(site: str, visit: Visit, show: str) -> None:
+    visit.open(f"{site}/?{DEMO}&show={show}")
+    visit.page.locator(".tabulator-row").first.wait_for()
+    for name in ("raster", "heatmap"):
+        has = visit.page.evaluate(
+            "name => [...Bokeh.documents[0].roots()].length > 0 && Bokeh.documents[0].get_model_by_name(name) != null",
+            name,
+        )
+        assert has
+    visit.page.keyboard.press("h")
+    wait_until(visit, lambda: f"show={show}" not in visit.page.url or show == "both")
 
 
 def test_the_real_sorting_draws_all_its_spikes(site: str, visit: Visit) -> None:

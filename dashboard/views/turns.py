@@ -1,0 +1,45 @@
+"""When the session may change the page: in its own turn, and not before the browser has built it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import panel as pn
+from bokeh.document import Document
+from panel.io import hold
+
+
+class Turns:
+    """Runs changes of one browser tab's page, one after the other.
+
+    What changes between the browser's first reading of the page and the moment it stands is dropped by Panel, so
+    changes wait for that moment. Changes of Panel's objects and of Bokeh's take different ways to the browser and
+    would overtake each other, so those of one turn leave as one message.
+
+    Parameters
+    ----------
+    document : Document
+        Of the tab; the constructor runs in it.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._waiting: list[Callable[[], None]] | None = []
+        pn.state.onload(self._start)
+
+    def later(self, change: Callable[[], None]) -> None:
+        """Run `change` in a turn of its own; may be called from any thread."""
+        self._document.add_next_tick_callback(partial(self._run, change))
+
+    def _run(self, change: Callable[[], None]) -> None:
+        if self._waiting is not None:
+            self._waiting.append(change)
+            return
+        with hold(self._document):
+            change()
+
+    def _start(self) -> None:
+        waiting, self._waiting = self._waiting or [], None
+        for change in waiting:
+            self.later(change)

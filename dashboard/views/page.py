@@ -14,7 +14,6 @@ from dashboard.views.state import ViewState
 
 STRIP_PX = 62
 PROFILE_PX = 128
-DOCK_PX = 420
 RAIL_PX = 280
 AXIS_PX = 42
 """Height of a time axis with its label; kept free in every figure of a row, so frames line up."""

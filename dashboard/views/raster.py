@@ -28,7 +28,7 @@ from dashboard.views import shading
 from dashboard.views.axes import Axes
 from dashboard.views.figures import inner_size, navigable, time_ticks
 from dashboard.views.rendering import RenderLoop
-from dashboard.views.scene import Scene
+from dashboard.views.scene import CATEGORICAL, Scene
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
 
@@ -111,7 +111,7 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     levels, rgba = None, None
     limits = request.limits or (shading.default_limits(counted) if request.is_auto else scene.limits(kind))
     spread = shading.needs_spread(counted)
-    if kind in ("region", "label", "cluster"):
+    if kind in CATEGORICAL:
         rgba = shading.categorical(counted.values, scene.colours(kind))
     else:
         levels = shading.shade(counted, limits, request.scale, spread=spread)

@@ -22,6 +22,9 @@ OVERVIEW_WIDTH, OVERVIEW_HEIGHT = 1600, 768
 
 UNKNOWN = "—"
 
+CATEGORICAL = ("region", "label", "cluster")
+"""Pictures whose colours name something, and measure nothing."""
+
 
 @cache
 def brain_regions() -> BrainRegions:
@@ -79,7 +82,12 @@ class Scene:
         return int(self.spikes_per_cluster[self.mask].sum())
 
     def limits(self, kind: str) -> tuple[float, float]:
-        """Return the default colour limits, from the whole insertion without filters."""
+        """Return the default colour limits, from the whole insertion without filters.
+
+        Categorical pictures have none, and get (0, 1).
+        """
+        if kind in CATEGORICAL:
+            return 0.0, 1.0
         with self._lock:
             if kind not in self._limits:
                 whole = aggregate(self.columns, width=OVERVIEW_WIDTH, height=OVERVIEW_HEIGHT, kind=kind, snap=True)
@@ -163,7 +171,7 @@ class Scene:
         if selected:
             chosen = dict(zip(selected, map(shading.hex_colour, shading.selection_colours(len(selected))), strict=True))
             return [chosen.get(int(cluster), "#9e9e9e") for cluster in clusters]
-        if kind in ("region", "label", "cluster"):
+        if kind in CATEGORICAL:
             category = self.categories(kind)
             index = clusters if category is None else category[clusters]
             table = [shading.hex_colour(colour) for colour in self.colours(kind)]

@@ -10,6 +10,7 @@ SCALES = ("linear", "log", "eq")
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
+TABS = ("Summary", "Clusters", "Unit", "Events", "Compare")
 
 
 class ViewState(param.Parameterized):
@@ -37,6 +38,6 @@ class ViewState(param.Parameterized):
         default="allen", objects=["allen", "beryl", "cosmos"], doc="Level of the region names in strip and colours."
     )
     selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
-    tab = param.Selector(default="Clusters", objects=["Clusters", "Summary", "Unit"], doc="Open tab of the dock.")
+    tab = param.Selector(default="Clusters", objects=list(TABS), doc="Open tab of the dock.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
     dark = param.Boolean(default=False, doc="Dark theme.")

@@ -60,6 +60,9 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
 class ClusterTable:
     """The table widget; its rows are those clusters that pass the filters."""
 
+    title = "Clusters"
+    follows_hidden = True
+
     def __init__(self, state: ViewState) -> None:
         self._state = state
         self._is_moving = False
@@ -98,7 +101,14 @@ class ClusterTable:
         self._selected()
 
     @property
-    def order(self) -> list[int]:
+    def panel(self) -> Any:
+        """What the dock shows."""
+        return self.widget
+
+    def close(self) -> None:
+        """Nothing runs here."""
+
+    def ids(self) -> list[int]:
         """Ids of the rows in the order on screen, the user's sorting included."""
         return [int(index) for index in self.widget.current_view.index]
 

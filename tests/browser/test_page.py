@@ -147,7 +147,7 @@ def test_good_units_by_key_but_not_while_typing(site: str, visit: Visit) -> None
     visit.page.wait_for_timeout(300)
     assert N_OF_N in visit.page.locator(".status-line").inner_text()
     box.press("Escape")
-    x, y, width, height = frame_of(visit, "raster")
+    x, y, _, _ = frame_of(visit, "raster")
     visit.page.mouse.click(x + 5, y + 5)
     visit.page.keyboard.press("g")
     expect(visit.page.locator(".status-line")).to_contain_text("hidden by filters")

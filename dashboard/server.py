@@ -97,10 +97,12 @@ def make_server(
         Open a browser.
     """
     from dashboard.compute.rasters import compile_kernels
+    from dashboard.views import shading
 
     pn.extension("tabulator", notifications=False)
     process = Process(sources, cache)
     process.pool.submit(compile_kernels)
+    process.pool.submit(shading.warm_up)
     return get_server(
         {"/": process.new_session},
         address=address,

@@ -11,6 +11,7 @@ import pandas as pd
 from dashboard.compute.columns import build_columns
 from dashboard.compute.heatmaps import firing_rate
 from dashboard.compute.lattice import linear_edges
+from dashboard.compute.levels import level_image, spread_levels
 from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.rasters import aggregate, count_window
 from dashboard.compute.rates import cluster_counts, depth_profile, population_rate
@@ -53,6 +54,11 @@ def compile_kernels() -> None:
     window = lay_window(columns, linear_edges((0.0, 512.0), 1), np.arange(0.0, 4097.0, 4.0))
     count_window(columns, window, kept_spikes(columns, None, None), None, None)
     aggregate_units(columns, few, width=8, height=8)
+    for kind in ("count", "rate", "amp_mean"):
+        drawn = aggregate(columns, width=8, height=8, kind=kind).values
+        for scale in ("linear", "log"):
+            for high in (1.0, 1e6):
+                spread_levels(level_image(drawn, (0.0, high), scale), 1)
     firing_rate(columns, 1.0, 100.0)
     population_rate(columns, 1.0, clusters=half)
     depth_profile(columns, 100.0)

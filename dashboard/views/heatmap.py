@@ -12,8 +12,8 @@ import numpy as np
 from bokeh.models import BoxZoomTool, ColumnDataSource, LinearColorMapper, PanTool
 
 from dashboard.compute.heatmaps import firing_rate
+from dashboard.compute.levels import TOP_LEVEL
 from dashboard.compute.rasters import Aggregate
-from dashboard.compute.rates import depth_profile
 from dashboard.model.errors import DashboardError
 from dashboard.views import shading
 from dashboard.views.axes import Axes
@@ -75,20 +75,11 @@ def render(request: HeatmapRequest, cancel: threading.Event) -> HeatmapPicture:
         clusters=scene.mask,
         amp_range_uv=scene.amp_range_uv,
     )
-    low, high = limits(scene, request.depth_bin_um)
+    low, high = scene.rate_limits(request.depth_bin_um)
     unit = (rates.values.astype(np.float32) / merge_d - np.float32(low)) / np.float32(max(high - low, 1e-9))
-    image = (np.clip(unit, 0, 1) * np.float32(shading.TOP_LEVEL)).astype(np.uint8)
+    image = (np.clip(unit, 0, 1) * np.float32(TOP_LEVEL)).astype(np.uint8)
     levels = shading.Levels(image, low, high, "linear")
     return HeatmapPicture(rates, levels, (merge_t, merge_d), (time.perf_counter() - started) * 1e3)
-
-
-def limits(scene: Scene, depth_bin_um: float) -> tuple[float, float]:
-    """Return the colour limits: the range of the time-averaged rate, as the alignment GUI has it."""
-    profile = depth_profile(scene.columns, depth_bin_um, clusters=scene.mask)
-    rates = profile.rate_hz[np.isfinite(profile.rate_hz)]
-    if rates.size == 0 or rates.max() <= rates.min():
-        return 0.0, float(rates.max()) if rates.size and rates.max() > 0 else 1.0
-    return float(rates.min()), float(rates.max())
 
 
 class HeatmapView:

@@ -133,7 +133,15 @@ class ProfilePicture:
 
 def render_profile(request: ProfileRequest, cancel: threading.Event) -> ProfilePicture:
     """Compute the rate by depth of a window."""
-    profile = depth_profile(request.scene.columns, PROFILE_BIN_UM, request.time_range, clusters=request.scene.mask)
+    scene = request.scene
+    profile = depth_profile(
+        scene.columns,
+        PROFILE_BIN_UM,
+        request.time_range,
+        clusters=scene.mask,
+        amp_range_uv=scene.amp_range_uv,
+        amplitudes=False,
+    )
     edges = profile.depth_edges_um
     return ProfilePicture(np.repeat(edges, 2)[1:-1], np.repeat(profile.rate_hz, 2))
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from bokeh.models import (
     PanTool,
 )
 
+from dashboard.compute.levels import TOP_LEVEL
 from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.rasters import Aggregate, aggregate
 from dashboard.compute.unit_index import aggregate_units
@@ -47,7 +48,13 @@ MAX_PIXELS = 4_096
 
 @dataclass(frozen=True, slots=True)
 class RasterRequest:
-    """One picture that was asked for."""
+    """One picture that was asked for.
+
+    Attributes
+    ----------
+    before : RasterPicture or None
+        A picture of the same aggregate, which need not be counted again.
+    """
 
     scene: Scene
     time_range: tuple[float, float]
@@ -58,7 +65,17 @@ class RasterRequest:
     scale: str
     limits: tuple[float, float] | None
     selected: tuple[int, ...]
-    is_auto: bool = False
+    before: RasterPicture | None = None
+
+    def counts_as(self, other: RasterRequest) -> bool:
+        """Whether the same spikes are counted in the same pixels: only scale, limits or selection differ."""
+        return self.scene is other.scene and (
+            self.time_range,
+            self.depth_range,
+            self.width,
+            self.height,
+            self.color,
+        ) == (other.time_range, other.depth_range, other.width, other.height, other.color)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,10 +107,30 @@ def extent(picture: Aggregate) -> tuple[float, float, float, float]:
 def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     """Draw a request; pure apart from the clock."""
     started = time.perf_counter()
-    scene, columns = request.scene, request.scene.columns
-    kind = request.color
+    scene, kind = request.scene, request.color
+    before = request.before
+    if before is None:
+        counted, n_in_view = _count(request, cancel)
+    else:
+        counted, n_in_view = before.aggregate, before.n_in_view
+    levels, rgba = None, None
+    limits = request.limits or scene.limits(kind)
+    spread = shading.needs_spread(counted)
+    if kind in CATEGORICAL:
+        rgba = shading.categorical(counted.values, scene.colours(kind))
+    else:
+        levels = shading.shade(counted, limits, request.scale, spread=spread)
+    marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
+    overlay, overlay_extent = _overlay(request, counted) if request.selected else (None, (0.0, 0.0, 1.0, 1.0))
+    elapsed_ms = (time.perf_counter() - started) * 1e3
+    return RasterPicture(counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, elapsed_ms)
+
+
+def _count(request: RasterRequest, cancel: threading.Event) -> tuple[Aggregate, int]:
+    """Return the aggregate of a request, and how many spikes are exactly in its window."""
+    scene, kind = request.scene, request.color
     counted = aggregate(
-        columns,
+        scene.columns,
         request.time_range,
         request.depth_range,
         request.width,
@@ -106,19 +143,9 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
         cancel=cancel,
     )
     n_in_view = count_in(
-        columns, request.time_range, request.depth_range, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
+        scene.columns, request.time_range, request.depth_range, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
     )
-    levels, rgba = None, None
-    limits = request.limits or (shading.default_limits(counted) if request.is_auto else scene.limits(kind))
-    spread = shading.needs_spread(counted)
-    if kind in CATEGORICAL:
-        rgba = shading.categorical(counted.values, scene.colours(kind))
-    else:
-        levels = shading.shade(counted, limits, request.scale, spread=spread)
-    marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
-    overlay, overlay_extent = _overlay(request, counted) if request.selected else (None, (0.0, 0.0, 1.0, 1.0))
-    elapsed_ms = (time.perf_counter() - started) * 1e3
-    return RasterPicture(counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, elapsed_ms)
+    return counted, n_in_view
 
 
 def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.generic] | list[str]]:
@@ -190,8 +217,8 @@ class RasterView:
         self._state = state
         self._drawn = drawn
         self._scene: Scene | None = None
-        self._is_auto = False
         self.picture: RasterPicture | None = None
+        self._shown: RasterRequest | None = None
         self.pixel_ratio = 1.0
         self.figure = navigable(
             axes.time,
@@ -213,7 +240,7 @@ class RasterView:
 
     def _make_renderers(self) -> None:
         self.mapper = LinearColorMapper(
-            palette=list(shading.palette("binary", dark=False)), low=1, high=shading.TOP_LEVEL, low_color="#00000000"
+            palette=list(shading.palette("binary", dark=False)), low=1, high=TOP_LEVEL, low_color="#00000000"
         )
         empty = np.zeros((1, 1), np.uint8)
         place = {"x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
@@ -280,18 +307,19 @@ class RasterView:
         state = self._state
         if self._scene is None or state.time_range is None or state.depth_range is None or state.show == "heatmap":
             return
-        self._loop.request(
-            RasterRequest(
-                self._scene,
-                state.time_range,
-                state.depth_range,
-                *self._pixels(),
-                state.color,
-                state.scale,
-                state.limits,
-                tuple(state.selected),
-            )
+        request = RasterRequest(
+            self._scene,
+            state.time_range,
+            state.depth_range,
+            *self._pixels(),
+            state.color,
+            state.scale,
+            state.limits,
+            tuple(state.selected),
         )
+        if self._shown is not None and request.counts_as(self._shown):
+            request = replace(request, before=self.picture)
+        self._loop.request(request)
 
     def _pixels(self) -> tuple[int, int]:
         width, height = np.clip(
@@ -318,7 +346,8 @@ class RasterView:
             x, y, width, height = picture.overlay_extent
             self.overlay.data = {"image": [picture.overlay], "x": [x], "y": [y], "dw": [width], "dh": [height]}
         self._overlay.visible = picture.overlay is not None
-        self.picture = picture
+        # Without the request's own picture before, or every picture would be kept for good.
+        self.picture, self._shown = picture, replace(request, before=None)
         self._drawn(picture)
 
     def _recolour(self, *events: object) -> None:

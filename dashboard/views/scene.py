@@ -10,6 +10,7 @@ import numpy.typing as npt
 from iblatlas.regions import BrainRegions
 
 from dashboard.compute.rasters import aggregate
+from dashboard.compute.rates import depth_profile
 from dashboard.store import OpenInsertion
 from dashboard.views import shading
 
@@ -62,6 +63,7 @@ class Scene:
         self.mask = mask
         self.level = level
         self._limits: dict[str, tuple[float, float]] = {} if parent is None else parent._limits
+        self._rate_limits: dict[float, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -93,6 +95,21 @@ class Scene:
                 whole = aggregate(self.columns, width=OVERVIEW_WIDTH, height=OVERVIEW_HEIGHT, kind=kind, snap=True)
                 self._limits[kind] = shading.default_limits(whole)
             return self._limits[kind]
+
+    def rate_limits(self, depth_bin_um: float) -> tuple[float, float]:
+        """Return the heatmap's limits in Hz: the range of the rate by depth over the whole session.
+
+        As ibllib's alignment GUI has it.
+        """
+        with self._lock:
+            if depth_bin_um not in self._rate_limits:
+                profile = depth_profile(
+                    self.columns, depth_bin_um, clusters=self.mask, amp_range_uv=self.amp_range_uv, amplitudes=False
+                )
+                rates = profile.rate_hz[np.isfinite(profile.rate_hz)]
+                low, high = (float(rates.min()), float(rates.max())) if rates.size else (0.0, 0.0)
+                self._rate_limits[depth_bin_um] = (low, high) if high > low else (0.0, high or 1.0)
+            return self._rate_limits[depth_bin_um]
 
     @cached_property
     def region_ids(self) -> npt.NDArray[np.int64]:

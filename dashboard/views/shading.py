@@ -7,18 +7,20 @@ Datashader makes the equalised levels and spreads sparse points (`datashader.tra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import datashader.transfer_functions as tf
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 from bokeh.palettes import Cividis256, Greys256, Magma256, Viridis256
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from dashboard.compute.levels import level_image, spread_levels, unit_levels
 from dashboard.compute.rasters import Aggregate
 
-TOP_LEVEL = 255
+EQUALISED_BINS = 4096
+"""Distinct values that an equalised scale tells apart; more are gathered into so many bins."""
 
 STANDARD_DEVIATIONS = 4.0
 """Upper limit of the default picture, as ibllib's static raster (``driftmap``)."""
@@ -117,24 +119,30 @@ def shade(aggregate: Aggregate, limits: tuple[float, float], scale: str, *, spre
         height_um = (aggregate.depth_edges_um[-1] - aggregate.depth_edges_um[0]) / values.shape[0]
         width_s = (aggregate.time_edges_s[-1] - aggregate.time_edges_s[0]) / values.shape[1]
         low, high = low * height_um, max(high * height_um, 1.0 / width_s)
-    is_empty = ~(values > 0) if aggregate.kind in ("count", "rate") else np.isnan(values)
-    match scale:
-        case "eq":
-            present = np.where(is_empty, np.nan, values.astype(np.float64))
-            equalised, _ = tf.eq_hist(present, nbins=4096)
-            unit = np.nan_to_num(equalised / max(np.nanmax(equalised, initial=0.0), 1e-12))
-            low, high = (float(np.nanmin(present)), float(np.nanmax(present))) if (~is_empty).any() else (0.0, 1.0)
-        case "log":
-            floor = max(low, 0.0)
-            unit = np.log1p(np.clip(values - floor, 0, None)) / np.log1p(max(high - floor, 1e-12))
-        case _:
-            unit = (values.astype(np.float32) - np.float32(low)) / np.float32(max(high - low, 1e-12))
-    image = (np.clip(np.nan_to_num(unit), 0, 1) * np.float32(TOP_LEVEL - 1) + np.float32(1.5)).astype(np.uint8)
-    image[is_empty] = 0
+    counts_spikes = aggregate.kind in ("count", "rate")
+    if scale == "eq":
+        image, (low, high) = _equalised(values, counts_spikes=counts_spikes)
+    else:
+        image = level_image(values, (low, high), scale, zero_is_empty=counts_spikes)
     if spread:
-        spread_image = tf.spread(xr.DataArray(image, dims=("y", "x")), px=spread, how="max")
-        image = np.asarray(spread_image.data, dtype=np.uint8)
+        image = spread_levels(image, spread)
     return Levels(image, low, high, scale)
+
+
+def _equalised(values: npt.NDArray[Any], *, counts_spikes: bool) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
+    """Return the levels that spread the values evenly over the palette, and the range of the values."""
+    is_empty = ~(values > 0) if counts_spikes else np.isnan(values)
+    present = values[~is_empty]
+    image = np.zeros(values.shape, np.uint8)
+    if present.size == 0:
+        return image, (0.0, 1.0)
+    low, high = float(present.min()), float(present.max())
+    # Whole numbers are told apart one by one only if signed: Datashader subtracts them.
+    exact = present.astype(np.int64) if present.dtype.kind == "u" else present.astype(np.float64)
+    share, _ = tf.eq_hist(exact, nbins=EQUALISED_BINS)
+    first = float(share.min())
+    image[~is_empty] = unit_levels((share - first) / max(1.0 - first, 1e-12))
+    return image, (low, high)
 
 
 def needs_spread(aggregate: Aggregate) -> int:
@@ -196,3 +204,8 @@ def selection_colours(n: int) -> npt.NDArray[np.uint8]:
 def spread_rgba(image: npt.NDArray[np.uint32], pixels: int) -> npt.NDArray[np.uint32]:
     """Let every coloured pixel grow by some pixels on each side, so that single spikes show."""
     return np.asarray(tf.spread(tf.Image(image, dims=("y", "x")), px=pixels, how="over").data, dtype=np.uint32)
+
+
+def warm_up() -> None:
+    """Compile what Datashader compiles at first use, before anyone waits for it."""
+    spread_rgba(np.eye(8, dtype=np.uint32), 1)

@@ -10,11 +10,12 @@ import numpy as np
 import panel as pn
 from bokeh.document import Document
 
+from dashboard.compute.probe import depth_limits
 from dashboard.model.errors import DashboardError
 from dashboard.opener import Opener, Wanted
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, shading, texts
-from dashboard.views.axes import Axes, depth_limits
+from dashboard.views.axes import Axes
 from dashboard.views.bridge import Bridge
 from dashboard.views.dock import Dock
 from dashboard.views.figures import asset
@@ -131,10 +132,8 @@ class DashboardSession:
         sorting, columns = opened.sorting, opened.columns
         values = dict(wanted.values)
         self._opened = opened
-        channels = sorting.channels
-        axial_max = float(channels["axial_um"].max()) if len(channels) else 3840.0
         times = columns.time_range_s
-        self.axes.open((min(0.0, times[0]), times[1]), depth_limits(axial_max, columns.depth_range_um))
+        self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
         known = set(sorting.clusters.index)
         values["selected"] = [cluster for cluster in values.get("selected", []) if cluster in known]
         self.state.param.update(

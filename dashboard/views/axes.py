@@ -6,12 +6,6 @@ from bokeh.models import Range1d
 
 from dashboard.views.state import ViewState
 
-DEPTH_TOP_UM = 4000.0
-"""Upper depth limit of the website's plots where channels reach above 3000 um."""
-
-DEPTH_MARGIN_UM = 160.0
-"""Above the highest channel, the limit of the website's plots for shorter probes."""
-
 
 class Axes:
     """Bokeh ranges of one session, and the link between them and the state.
@@ -83,18 +77,3 @@ class Axes:
     def _asked(self, *events: object) -> None:
         if not self._is_moving:
             self.show(self._state.time_range, self._state.depth_range)
-
-
-def depth_limits(axial_max_um: float, spikes_um: tuple[float, float]) -> tuple[float, float]:
-    """Return the depth axis: the website's limits, widened so that every spike is inside.
-
-    Parameters
-    ----------
-    axial_max_um : float
-        Depth of the highest channel.
-    spikes_um : (float, float)
-        Least and greatest depth of a spike.
-    """
-    top = DEPTH_TOP_UM if axial_max_um > 3000 else axial_max_um + DEPTH_MARGIN_UM
-    low, high = spikes_um
-    return min(0.0, low), max(top, high + 1.0)

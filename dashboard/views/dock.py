@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import panel_material_ui as pmui
 
+from dashboard.views.figures import asset
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 
@@ -62,6 +63,7 @@ class Dock:
             dynamic=True,
             margin=0,
             css_classes=["dock"],
+            stylesheets=[asset("dock.css")],
         )
         self.panel.param.watch(self._turned, "active")
         state.param.watch(self._asked, "tab")

@@ -10,7 +10,7 @@ from bokeh.events import DoubleTap, MouseWheel
 from bokeh.models import BasicTickFormatter, CustomJS, CustomJSTickFormatter, Range1d
 from bokeh.plotting import figure
 
-LEFT_BORDER_PX = 66
+LEFT_BORDER_PX = 74
 """Room for the depth axis; the same in every row, so that frames line up."""
 
 RIGHT_BORDER_PX = 6
@@ -98,6 +98,7 @@ def plain(**options: Any) -> figure:
         "sizing_mode": "stretch_both",
         "background_fill_alpha": 0,
         "border_fill_alpha": 0,
+        "outline_line_color": "#808080",
         "outline_line_alpha": 0.35,
         "lod_threshold": None,
     }

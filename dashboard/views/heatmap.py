@@ -105,7 +105,7 @@ class HeatmapView:
             axes.depth_limits,
             name="heatmap",
             x_axis_label="Time (s)",
-            y_axis_label="Depth along probe (µm)",
+            y_axis_label="Depth (µm)",
         )
         self.figure.xaxis.formatter = time_ticks()
         self.mapper = LinearColorMapper(palette=list(shading.palette("binary", dark=False)), low=0, high=255)

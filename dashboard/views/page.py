@@ -34,6 +34,8 @@ HEADER_PX = 48
 DENSE = {
     "& .MuiToolbar-root": {"minHeight": f"{HEADER_PX}px !important", "height": f"{HEADER_PX}px"},
     "& header .MuiTypography-h5": {"fontSize": "1.05rem"},
+    # The same in both themes: the primary colour of the dark one is too bright for a bar.
+    "& header.MuiAppBar-root": {"backgroundColor": "#283593", "color": "#ffffff", "backgroundImage": "none"},
     "& main": {"padding": 0},
 }
 
@@ -60,7 +62,7 @@ class Centre:
             description="What a drag does: pan (V), select (B), zoom (Z)",
             size="small",
             variant="outlined",
-            margin=(4, 8),
+            margin=(3, 8, 5, 8),
         )
         self.show = pmui.RadioButtonGroup.from_param(
             state.param.show,
@@ -69,7 +71,7 @@ class Centre:
             description="What is on the page (H steps through)",
             size="small",
             variant="outlined",
-            margin=(4, 8),
+            margin=(3, 8, 5, 8),
         )
         self.colour_bar = pn.pane.HTML("", stylesheets=css, margin=(11, 8), height=20, align="end")
         self.heatmap_bar = pn.pane.HTML("", stylesheets=css, margin=(0, 8, 0, LEFT_BORDER_PX), height=20)
@@ -105,7 +107,7 @@ class Centre:
                 self.colour_bar,
                 sizing_mode="stretch_width",
                 margin=0,
-                height=40,
+                height=44,
             ),
             self._overview,
             self._drift,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from iblatlas.regions import BrainRegions
 
+from dashboard.compute.probe import brain_regions, region_names
 from dashboard.compute.rasters import aggregate
 from dashboard.compute.rates import depth_profile
 from dashboard.store import OpenInsertion
@@ -25,12 +25,6 @@ UNKNOWN = "—"
 
 CATEGORICAL = ("region", "label", "cluster")
 """Pictures whose colours name something, and measure nothing."""
-
-
-@cache
-def brain_regions() -> BrainRegions:
-    """Return the Allen ontology; names, colours and mappings, no volume."""
-    return BrainRegions()
 
 
 class Scene:
@@ -194,19 +188,6 @@ class Scene:
             table = [shading.hex_colour(colour) for colour in self.colours(kind)]
             return [table[i] if i >= 0 else "#9e9e9e" for i in index]
         return ["#5c6bc0"] * len(clusters)
-
-
-def region_names(allen_ids: npt.NDArray[np.int64], level: str) -> npt.NDArray[np.str_]:
-    """Return acronyms at a level of the ontology.
-
-    Parameters
-    ----------
-    allen_ids : ndarray, shape (n,), int64
-    level : {'allen', 'beryl', 'cosmos'}
-    """
-    regions = brain_regions()
-    mapping = {"allen": "Allen", "beryl": "Beryl", "cosmos": "Cosmos"}[level]
-    return np.asarray(regions.id2acronym(allen_ids, mapping=mapping), dtype=np.str_)
 
 
 def cluster_colours(n_clusters: int) -> npt.NDArray[np.uint8]:

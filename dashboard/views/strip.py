@@ -2,70 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
+from dashboard.compute.probe import UNLABELLED, RegionSpan, region_spans
 from dashboard.model.references import Histology
 from dashboard.views.axes import Axes
-from dashboard.views.figures import navigable
-from dashboard.views.scene import UNKNOWN, brain_regions, region_names
-from dashboard.views.shading import hex_colour
+from dashboard.views.figures import inner_size, navigable
+from dashboard.views.scene import UNKNOWN
 
-UNLABELLED = ("void", "root")
-LEAST_LABELLED_UM = 150.0
-"""Shorter spans carry no label; the convention of the alignment GUI."""
+LEAST_LABELLED_PX = 13
+"""Spans that are lower on screen carry no label: it would run into its neighbour's."""
+
+ASSUMED_HEIGHT_PX = 400
+"""Height of a frame that the browser has not laid out yet."""
 
 NO_REGION = "#9e9e9e44"
-
-
-@dataclass(frozen=True, slots=True)
-class RegionSpan:
-    """A run of channels in one region; depths in um."""
-
-    bottom_um: float
-    top_um: float
-    acronym: str
-    name: str
-    colour: str
-
-
-def region_spans(channels: pd.DataFrame, level: str) -> list[RegionSpan]:
-    """Return the regions from the tip upwards; empty where brain locations are not known.
-
-    A boundary lies halfway between the channels on either side.
-
-    Parameters
-    ----------
-    channels : DataFrame
-        With ``axial_um`` and, where known, ``atlas_id``.
-    level : {'allen', 'beryl', 'cosmos'}
-    """
-    if "atlas_id" not in channels or channels.empty:
-        return []
-    rows = channels[["axial_um", "atlas_id"]].sort_values("axial_um", kind="stable")
-    depths, first = np.unique(rows["axial_um"].to_numpy(dtype=np.float64), return_index=True)
-    acronyms = region_names(rows["atlas_id"].to_numpy(dtype=np.int64)[first], level)
-    changes = np.flatnonzero(acronyms[1:] != acronyms[:-1]) + 1
-    starts = np.r_[0, changes]
-    pitch = float(np.median(np.diff(depths))) if len(depths) > 1 else 20.0
-    edges = np.r_[depths[0] - pitch / 2, (depths[changes - 1] + depths[changes]) / 2, depths[-1] + pitch / 2]
-    regions = brain_regions()
-    spans = []
-    for index, start in enumerate(starts):
-        position = regions.acronym2index(acronyms[start])[1][0][0]
-        spans.append(
-            RegionSpan(
-                float(edges[index]),
-                float(edges[index + 1]),
-                str(acronyms[start]),
-                str(regions.name[position]),
-                hex_colour(regions.rgb[position].astype(np.uint8)),
-            )
-        )
-    return spans
+NO_REGION_INK = "#808080"
 
 
 def label_ink(colour: str) -> str:
@@ -80,13 +34,13 @@ class StripView:
 
     def __init__(self, axes: Axes) -> None:
         self._axes = axes
+        self._regions: list[RegionSpan] = []
         self.figure = navigable(Range1d(0, 1), axes.depth, axes.time_limits, axes.depth_limits, only="y", name="strip")
         self.figure.update(min_border_left=2, min_border_right=2)
         self.figure.xaxis.visible = False
         self.figure.yaxis.visible = False
-        self.spans = ColumnDataSource(
-            {name: [] for name in ("bottom", "top", "middle", "acronym", "name", "colour", "label", "ink")}
-        )
+        self.spans = ColumnDataSource({name: [] for name in ("bottom", "top", "acronym", "name", "colour")})
+        self.labels = ColumnDataSource({name: [] for name in ("middle", "label", "ink")})
         quads = self.figure.quad(
             left=0, right=1, bottom="bottom", top="top", fill_color="colour", line_color="white", source=self.spans
         )
@@ -98,8 +52,11 @@ class StripView:
             text_align="center",
             text_baseline="middle",
             text_font_size="11px",
-            source=self.spans,
+            source=self.labels,
         )
+        for side in ("start", "end"):
+            axes.depth.on_change(side, self._moved)
+        self.figure.on_change("inner_height", self._moved)
         self.figure.add_tools(
             HoverTool(
                 renderers=[quads],
@@ -112,22 +69,55 @@ class StripView:
         spans = region_spans(channels, level)
         if not spans:
             low, high = self._axes.depth_limits.start, self._axes.depth_limits.end
-            spans = [RegionSpan(low, high, UNKNOWN, "brain locations are not known", NO_REGION)]
+            spans = [RegionSpan(low, high, UNKNOWN, "brain locations are not known", (0, 0, 0))]
+        self._regions = spans
         self.spans.data = {
             "bottom": [span.bottom_um for span in spans],
             "top": [span.top_um for span in spans],
-            "middle": [(span.bottom_um + span.top_um) / 2 for span in spans],
             "acronym": [span.acronym for span in spans],
             "name": [span.name for span in spans],
-            "colour": [span.colour for span in spans],
-            "label": [_label(span) for span in spans],
-            "ink": ["#808080" if span.colour == NO_REGION else label_ink(span.colour) for span in spans],
+            "colour": [_colour(span) for span in spans],
         }
+        self._label()
+
+    def _moved(self, attribute: str, old: object, new: object) -> None:
+        self._label()
+
+    def _label(self) -> None:
+        """Name the spans in the middle of what is seen of them, where there is room."""
+        window = float(self._axes.depth.start), float(self._axes.depth.end)
+        _, height_px = inner_size(self.figure, (1, ASSUMED_HEIGHT_PX))
+        labelled = [
+            (middle, label, NO_REGION_INK if span.acronym == UNKNOWN else label_ink(_colour(span)))
+            for span in self._regions
+            for middle, label in [place_label(span, window, height_px)]
+            if label
+        ]
+        middles, labels, inks = zip(*labelled, strict=True) if labelled else ((), (), ())
+        wanted = {"middle": list(middles), "label": list(labels), "ink": list(inks)}
+        if wanted != self.labels.data:
+            self.labels.data = wanted
 
 
-def _label(span: RegionSpan) -> str:
-    if span.colour == NO_REGION:
-        return "no\nbrain\nlocations"
-    if span.acronym in UNLABELLED or span.top_um - span.bottom_um < LEAST_LABELLED_UM:
-        return ""
-    return span.acronym
+def place_label(span: RegionSpan, window_um: tuple[float, float], height_px: int) -> tuple[float, str]:
+    """Return the depth of a span's label and its text, empty where there is no room for it.
+
+    Parameters
+    ----------
+    span : RegionSpan
+    window_um : (float, float)
+        Depths in view.
+    height_px : int
+        Height of the frame.
+    """
+    low, high = max(span.bottom_um, window_um[0]), min(span.top_um, window_um[1])
+    middle = (low + high) / 2
+    if span.acronym == UNKNOWN:
+        return middle, "no\nbrain\nlocations"
+    seen_px = (high - low) / max(window_um[1] - window_um[0], 1e-9) * height_px
+    is_named = span.acronym not in UNLABELLED and seen_px >= LEAST_LABELLED_PX
+    return middle, span.acronym if is_named else ""
+
+
+def _colour(span: RegionSpan) -> str:
+    return NO_REGION if span.acronym == UNKNOWN else "#{:02x}{:02x}{:02x}".format(*span.rgb)

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import panel as pn
 
+from dashboard.compute.probe import region_names
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.figures import asset
-from dashboard.views.scene import Scene, region_names
+from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 
 LEADING = ("cluster_id", "label", "firing_rate", "amp_uv", "depths", "acronym", "beryl", "cosmos")

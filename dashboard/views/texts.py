@@ -20,6 +20,9 @@ HISTOLOGY_WORDS = {
     Histology.NONE: ("none", "No brain locations: no tracing, or no database to ask."),
 }
 
+LEGEND_ENTRIES = 6
+"""A legend of more is cut off beside the buttons; the region strip names the colours then."""
+
 
 def header(sorting: SpikeSorting) -> str:
     """Return what is open: subject, date, number, probe, sorter, revision, histology state."""
@@ -75,10 +78,13 @@ def _colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette:
     if picture.levels is None:
         if not (entries := scene.legend(state.color)):
             return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'
+        title = f"most spikes in {bin_text(picture.aggregate)}"
+        if len(entries) > LEGEND_ENTRIES:
+            return f'<span class="title">{escape(title)}; colours of the region strip</span>'
         chips = "".join(
             f'<span class="chip"><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in entries
         )
-        return f'<span class="title">most spikes in {escape(bin_text(picture.aggregate))}</span>{chips}'
+        return f'<span class="title">{escape(title)}</span>{chips}'
     levels = picture.levels
     stops = ",".join(palette[index] for index in range(0, 256, 17))
     unit = {
@@ -89,7 +95,7 @@ def _colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette:
     }[state.color]
     scale = {"linear": "", "log": ", log", "eq": ", equalised: not quantitative"}[levels.scale]
     return (
-        f'<span class="title">{escape(unit + scale)}</span><span>{levels.low:.3g}</span>'
+        f'<span class="title">{escape(unit + scale)}</span><span>{levels.low:.2g}</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{levels.high:.3g}</span>'
     )
 
@@ -103,7 +109,7 @@ def heatmap_bar(scene: Scene, picture: HeatmapPicture, state: ViewState, palette
         merged = f", mean over {drawn} × {state.depth_bin_um * picture.merged[1]:.3g} µm"
     title = f"Hz per {duration_text(state.time_bin_s)} × {state.depth_bin_um:.3g} µm bin{merged}"
     return (
-        f'<div class="bar-row"><span class="title">{escape(title)}</span><span>{picture.levels.low:.3g}</span>'
+        f'<div class="bar-row"><span class="title">{escape(title)}</span><span>{picture.levels.low:.2g}</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
         f"<span>{picture.levels.high:.3g}</span></div>"
     )

@@ -1,0 +1,134 @@
+"""Make the pictures of docs/images: the main views of the demo, as a user sees them.
+
+    python docs/screenshots.py [--out FOLDER] [--only NAME ...] [--spikes N] [--data FOLDER --insertion KEY]
+
+With `--data`, the views show an insertion of that folder in place of the demo; such pictures are to
+look at, not to keep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from browser.driver import CHROMIUM, FLAGS, new_visit, served  # noqa: E402
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+
+from dashboard.settings import default_cache  # noqa: E402
+from dashboard.sources.demo import DemoSource  # noqa: E402
+from dashboard.sources.folder import FolderSource  # noqa: E402
+from dashboard.sources.protocol import Source  # noqa: E402
+
+logger = logging.getLogger("screenshots")
+
+DEMO_SPIKES = 17_575_242
+SETTLE_MS = 2_500
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture.
+
+    Attributes
+    ----------
+    name : str
+        File name without its ending.
+    query : str
+        URL keys apart from the insertion; None opens the page without one.
+    size : (int, int)
+        Of the window, in pixels.
+    dark : bool
+        Dark theme.
+    keys : tuple of str
+        Pressed once the spikes are there, with the raster in focus.
+    """
+
+    name: str
+    query: str | None = ""
+    size: tuple[int, int] = (1600, 1000)
+    dark: bool = False
+    keys: tuple[str, ...] = ()
+
+
+SHOTS = (
+    Shot("start", query=None),
+    Shot("session"),
+    Shot("session-dark", dark=True),
+    Shot("session-1280", size=(1280, 800)),
+    Shot("session-2560", size=(2560, 1440)),
+    Shot("minute", query="t=1000,1060&show=raster"),
+    Shot("second", query="t=1000,1001&depth=1500,2300&show=raster"),
+    Shot("regions", query="color=region&show=raster"),
+    Shot("selected", query="t=1000,1060&selected=5,9,20"),
+)
+
+
+def take(browser: Browser, address: str, shot: Shot, insertion: str, out: Path) -> list[str]:
+    """Take one picture; returns what the console complained about."""
+    visit = new_visit(browser, *shot.size, dark=shot.dark)
+    try:
+        query = "" if shot.query is None else f"?insertion={insertion}&{shot.query}"
+        visit.open(f"{address}/{query}")
+        if shot.query is not None:
+            visit.wait_for_spikes()
+        if shot.dark:
+            visit.page.locator("header button").last.click()
+        visit.page.wait_for_timeout(SETTLE_MS)
+        for key in shot.keys:
+            visit.page.keyboard.press(key)
+            visit.page.wait_for_timeout(SETTLE_MS)
+        _write(visit.page, out / f"{shot.name}.png")
+        return visit.complaints + visit.foreign
+    finally:
+        visit.page.context.close()
+
+
+def _write(page: Page, path: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".png", delete=False) as file:
+        temporary = Path(file.name)
+    page.screenshot(path=temporary)
+    temporary.chmod(0o644)
+    temporary.replace(path)
+
+
+def main() -> int:
+    """Take the pictures that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--only", nargs="*", choices=[shot.name for shot in SHOTS])
+    parser.add_argument("--spikes", type=int, default=DEMO_SPIKES)
+    parser.add_argument("--cache", type=Path, default=None)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--insertion", default="demo")
+    wanted = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
+    wanted.out.mkdir(parents=True, exist_ok=True)
+    cache = wanted.cache or default_cache()
+    sources: list[Source] = [DemoSource(cache, n_spikes=wanted.spikes)]
+    if wanted.data:
+        sources.append(FolderSource(wanted.data))
+    complaints = []
+    with served(sources, cache) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        for shot in SHOTS:
+            if wanted.only and shot.name not in wanted.only:
+                continue
+            found = take(browser, address, shot, wanted.insertion, wanted.out)
+            complaints += [f"{shot.name}: {line}" for line in found]
+            logger.info("%s", wanted.out / f"{shot.name}.png")
+        browser.close()
+    for line in complaints:
+        logger.error("console: %s", line)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -150,7 +150,6 @@ class DashboardSession:
         self.rail.show(sorting)
         self.rail.notes.object = texts.notes(sorting)
         self.header.object = texts.header(sorting)
-        self.cover.empty.visible = False
         self.work.visible = True
 
     def _filter(self, *events: object) -> None:

@@ -65,6 +65,7 @@ class Opener:
         self._failed = failed
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="open")
         self._cancel = threading.Event()
+        self._has_opened = False
         cover.cancel.on_click(lambda event: self.cancel())
 
     def open(self, wanted: Wanted) -> None:
@@ -75,6 +76,7 @@ class Opener:
         cover.alert.visible = False
         cover.stage.object = f'<div class="stage-title">Opening {escape(wanted.text)}</div>looking for it'
         cover.loading.visible = True
+        cover.empty.visible = False
         future = self._threads.submit(
             self._store.open,
             wanted.text,
@@ -112,8 +114,10 @@ class Opener:
         try:
             opened = done.result()
         except Cancelled:
-            return
+            self._cover.empty.visible = not self._has_opened
         except DashboardError as error:
+            self._cover.empty.visible = not self._has_opened
             self._failed(error)
-            return
-        self._opened(opened, wanted)
+        else:
+            self._has_opened = True
+            self._opened(opened, wanted)

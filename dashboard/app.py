@@ -10,8 +10,10 @@ import numpy as np
 import panel as pn
 from bokeh.document import Document
 
+from dashboard.completing import Completer
 from dashboard.compute.probe import depth_limits
 from dashboard.model.errors import DashboardError
+from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, shading, texts
@@ -70,6 +72,7 @@ class DashboardSession:
         self.bridge = Bridge()
         self.cover = Cover(lambda event: self.open("demo"))
         self.opener = Opener(store, self.cover, self.turns, self._show, self._failed)
+        self.completer = Completer(store, self.turns, self._completed, self._failed)
         self.centre = Centre(
             self.state,
             {
@@ -82,7 +85,9 @@ class DashboardSession:
                 "profile": self.profile.figure,
             },
         )
-        self.rail = Rail(self.state, store.insertions(), self.open, self.raster.auto_limits)
+        self.rail = Rail(
+            self.state, store.insertions(), self.open, self.raster.auto_limits, [self.completer.line.panel]
+        )
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8))
         self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
         self.page = self._page()
@@ -147,10 +152,21 @@ class DashboardSession:
         self.axes.show(values.get("time_range"), values.get("depth_range"))
         self.drift.open(sorting.drift)
         self.centre.show_drift(sorting.drift is not None)
+        self._tell(sorting)
+        self.work.visible = True
+        self.completer.open(opened)
+
+    def _completed(self, opened: OpenInsertion) -> None:
+        """Take the metrics that were computed meanwhile; nothing else changes."""
+        if self._opened is not None and self._opened.columns is opened.columns:
+            self._opened = opened
+            self._filter()
+            self._tell(opened.sorting)
+
+    def _tell(self, sorting: SpikeSorting) -> None:
         self.rail.show(sorting)
         self.rail.notes.object = texts.notes(sorting)
         self.header.object = texts.header(sorting)
-        self.work.visible = True
 
     def _filter(self, *events: object) -> None:
         """Make the scene anew: which clusters pass, at which level regions are named."""
@@ -158,10 +174,9 @@ class DashboardSession:
             return
         sorting, columns = self._opened.sorting, self._opened.columns
         mask = None
-        if self.state.quality == "good":
+        if self.state.quality == "good" and not sorting.why_no_labels:
             mask = np.zeros(columns.n_clusters, np.bool_)
-            if "label" in sorting.clusters:
-                mask[: sorting.n_clusters] = sorting.clusters["label"].to_numpy(dtype=np.float64) == 1
+            mask[: sorting.n_clusters] = sorting.labels == 1
         self._scene = scene = Scene(self._opened, mask, self.state.level, parent=self._scene)
         self.raster.open(scene)
         self.heatmap.open(scene)
@@ -226,5 +241,6 @@ class DashboardSession:
     def close(self) -> None:
         """Let go of everything when the browser has gone."""
         self.opener.close()
+        self.completer.close()
         for view in (self.raster, self.heatmap, self.profile, self.dock):
             view.close()

@@ -229,12 +229,15 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
     -------
     dict
         ``n_spikes`` are the rows of the file, those dropped included; ``n_good`` is None where no
-        cluster has a label; ``duration_s`` is the time of the last spike less that of the first.
+        cluster has an IBL label, and ``missing`` says why; ``duration_s`` is the time of the last
+        spike less that of the first.
     """
     import numpy as np
 
     insertion, times_s = sorting.ref.insertion, sorting.spikes.times_s
-    labels = sorting.clusters.get("label")
+    missing = [{"dataset": item.dataset, "reason": item.reason} for item in sorting.missing]
+    if sorting.why_no_labels:
+        missing.append({"dataset": "label", "reason": sorting.why_no_labels})
     first, last = float(np.nanmin(times_s)), float(np.nanmax(times_s))
     return {
         "pid": insertion.pid,
@@ -247,9 +250,9 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
         "n_spikes": sorting.n_spikes,
         "n_dropped": sorting.n_dropped,
         "n_clusters": sorting.n_clusters,
-        "n_good": None if labels is None else int((labels == 1).sum()),
+        "n_good": None if sorting.why_no_labels else int((sorting.labels == 1).sum()),
         "duration_s": round(last - first, 3) if np.isfinite(last - first) else None,
-        "missing": [{"dataset": item.dataset, "reason": item.reason} for item in sorting.missing],
+        "missing": missing,
     }
 
 

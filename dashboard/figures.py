@@ -168,10 +168,11 @@ def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest
         raise BadRequest("No such aggregate", request.aggregate, f"Choose one of {', '.join(KINDS)}")
     keep: npt.NDArray[np.bool_] | None = None
     if request.good_units:
-        if "label" not in sorting.clusters:
-            raise BadRequest("There are no labels to select good units by", sorting.ref.collection, "Draw all units")
+        if sorting.why_no_labels:
+            reason = f"{sorting.ref.collection} ({sorting.why_no_labels})"
+            raise BadRequest("There are no labels to select good units by", reason, "Draw all units")
         keep = np.zeros(columns.n_clusters, np.bool_)
-        keep[: sorting.n_clusters] = sorting.clusters["label"].to_numpy(np.float64) == 1
+        keep[: sorting.n_clusters] = sorting.labels == 1
     times = request.time_range or default_window(columns.time_range_s)
     depths = request.depth_range or depth_limits(sorting.channels, columns.depth_range_um)
     _, _, width, height = layout.raster

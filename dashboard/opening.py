@@ -182,7 +182,8 @@ def open_found(
         had = "missing" if metrics is None else f"of {len(metrics)} rows for {len(table)} clusters"
         notes.append(f"clusters.metrics is {had}, so metrics are computed from the spikes")
 
-    if clusters_object.label_is_kilosorts(merged):
+    is_kilosorts = clusters_object.label_is_kilosorts(merged)
+    if is_kilosorts:
         notes.append("label repeats Kilosort's own opinion (good or mua); the IBL tests behind it were not made")
     drift, absent = load_drift(ref)
     missing += absent
@@ -205,6 +206,7 @@ def open_found(
         missing=tuple({item.dataset: item for item in reversed(missing)}.values())[::-1],
         notes=tuple(notes),
         metrics_stale=stale,
+        label_is_kilosorts=is_kilosorts,
     )
 
 
@@ -257,13 +259,15 @@ def render(
 
 def _categories(sorting: SpikeSorting, aggregate: str) -> npt.NDArray[np.int32]:
     """Return the category of each cluster, -1 where it has none."""
-    name = "atlas_id" if aggregate == "region" else "label"
-    if name not in sorting.clusters:
-        what = "Brain regions are not known" if aggregate == "region" else "There are no quality labels"
-        raise BadRequest(what, sorting.title, "Choose another aggregate")
-    values = sorting.clusters[name].to_numpy(dtype=np.float64)
-    if aggregate == "label":
-        values = np.rint(values * N_TESTS)
+    if aggregate == "region" and "atlas_id" not in sorting.clusters:
+        raise BadRequest("Brain regions are not known", sorting.title, "Choose another aggregate")
+    if aggregate == "label" and sorting.why_no_labels:
+        where = f"{sorting.title} ({sorting.why_no_labels})"
+        raise BadRequest("There are no quality labels", where, "Choose another aggregate")
+    if aggregate == "region":
+        values = sorting.clusters["atlas_id"].to_numpy(dtype=np.float64)
+    else:
+        values = np.rint(sorting.labels * N_TESTS)
     return np.where(np.isfinite(values), values, -1).astype(np.int32)
 
 
@@ -330,6 +334,8 @@ def _validated(
             found = replace(found, n_no_depth=len(spikes), n_dropped=len(spikes))
     if not known and cache is not None:
         record_validation(cache, key, found)
+    if found.n_dropped:
+        notes.append(f"{found.n_dropped:,} spikes are in no view: {found.drop_reason}")
     if not found.amps_are_volts:
         notes.append("Amplitudes cannot be volts (median above 10 mV) and are shown in arbitrary units")
     if not found.times_sorted:

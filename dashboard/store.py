@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dashboard.compute.columns import SpikeColumns, build_columns
+from dashboard.compute.metrics import recorded_or_recomputed, with_metrics
 from dashboard.model.errors import Cancelled, InsertionNotFound
 from dashboard.model.references import InsertionRef
 from dashboard.model.sorting import SpikeSorting
@@ -26,12 +27,13 @@ DEFAULT_LIMIT_BYTES = 8 * 2**30
 
 @dataclass(frozen=True, slots=True)
 class StoreKey:
-    """What makes two requests the same: insertion, sorter and revision as asked for."""
+    """What makes two requests the same: insertion, sorter and revision as asked for, and how far it is made."""
 
     source: str
     insertion: str
     sorter: str | None
     revision: str | None
+    stage: str = "opened"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +131,33 @@ class InsertionStore:
         """
         source, insertion = self.find(text)
         key = StoreKey(source.name, insertion.key, sorter, revision)
+        return self._once(key, lambda load: self._load(key, source, insertion, load), progress, cancel)
+
+    def complete(
+        self,
+        opened: OpenInsertion,
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+    ) -> OpenInsertion:
+        """Return the insertion with its metrics computed where they are stale; blocks.
+
+        However many ask at once, it is computed once; the store then holds the result.
+
+        Raises
+        ------
+        Cancelled
+            `cancel` was set; the work itself stops when nobody else waits for it.
+        """
+        key = replace(opened.key, stage="metrics")
+        return self._once(key, lambda load: self._complete(opened, load), progress, cancel)
+
+    def _once(
+        self,
+        key: StoreKey,
+        make: Callable[[_Load], OpenInsertion],
+        progress: ProgressCallback,
+        cancel: threading.Event | None,
+    ) -> OpenInsertion:
         with self._lock:
             if (held := self._held.get(key)) is not None:
                 self._held.move_to_end(key)
@@ -140,7 +169,7 @@ class InsertionStore:
             load.listeners.append(progress)
             load.n_waiting += 1
         if is_mine:
-            threading.Thread(target=self._load, args=(key, source, insertion, load), daemon=True).start()
+            threading.Thread(target=self._make, args=(key, make, load), daemon=True).start()
         return self._wait(load, progress, cancel)
 
     def _wait(self, load: _Load, progress: ProgressCallback, cancel: threading.Event | None) -> OpenInsertion:
@@ -160,32 +189,40 @@ class InsertionStore:
                 if load.n_waiting == 0 and not load.future.done():
                     load.cancel.set()
 
-    def _load(self, key: StoreKey, source: Source, insertion: InsertionRef, load: _Load) -> None:
-        started = time.perf_counter()
+    def _make(self, key: StoreKey, make: Callable[[_Load], OpenInsertion], load: _Load) -> None:
         try:
-            sorting = open_insertion(
-                insertion,
-                sorter=key.sorter,
-                revision=key.revision,
-                source=source,
-                cache=self.cache,
-                lazy=True,
-                progress=load.report,
-                cancel=load.cancel,
-            )
-            columns = build_columns(sorting, self.cache, load.report, load.cancel)
-            opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)
+            opened = make(load)
         except BaseException as error:  # handed to every waiter, who raises it  # noqa: BLE001
             with self._lock:
                 self._loads.pop(key, None)
             load.future.set_exception(error)
             return
-        logger.info("loaded %s: %d spikes in %.2f s", insertion.key, columns.n_spikes, opened.load_s)
         with self._lock:
             self._loads.pop(key, None)
-            self._held[key] = opened
+            self._held[opened.key] = opened
             self._evict()
         load.future.set_result(opened)
+
+    def _load(self, key: StoreKey, source: Source, insertion: InsertionRef, load: _Load) -> OpenInsertion:
+        started = time.perf_counter()
+        sorting = open_insertion(
+            insertion,
+            sorter=key.sorter,
+            revision=key.revision,
+            source=source,
+            cache=self.cache,
+            lazy=True,
+            progress=load.report,
+            cancel=load.cancel,
+        )
+        columns = build_columns(sorting, self.cache, load.report, load.cancel)
+        opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)
+        logger.info("loaded %s: %d spikes in %.2f s", insertion.key, columns.n_spikes, opened.load_s)
+        return opened
+
+    def _complete(self, opened: OpenInsertion, load: _Load) -> OpenInsertion:
+        metrics = recorded_or_recomputed(opened.sorting, self.cache, load.report, load.cancel)
+        return replace(opened, sorting=with_metrics(opened.sorting, metrics))
 
     def _evict(self) -> None:
         """Let go of those used longest ago; sessions that show one keep it alive themselves."""

@@ -159,7 +159,8 @@ def with_metrics(sorting: SpikeSorting, metrics: pd.DataFrame) -> SpikeSorting:
     """
     of_channels = [name for name in sorting.channels.columns if name in sorting.clusters.columns]
     clusters = sorting.clusters.drop(columns=of_channels if "channels" in sorting.clusters else [])
-    return replace(sorting, clusters=merge_clusters(clusters, metrics, sorting.channels), metrics_stale=False)
+    merged = merge_clusters(clusters, metrics, sorting.channels)
+    return replace(sorting, clusters=merged, metrics_stale=False, label_is_kilosorts=False)
 
 
 def label_tests(clusters: pd.DataFrame) -> pd.DataFrame:

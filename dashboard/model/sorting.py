@@ -145,6 +145,8 @@ class SpikeSorting:
     metrics_stale : bool
         True where the metrics file is missing or of another length than the clusters and the
         metrics have to be recomputed.
+    label_is_kilosorts : bool
+        True where ``label`` in the files repeats Kilosort's own opinion and is no IBL label.
     """
 
     ref: SortingRef
@@ -161,6 +163,27 @@ class SpikeSorting:
     missing: tuple[Missing, ...] = ()
     notes: tuple[str, ...] = ()
     metrics_stale: bool = False
+    label_is_kilosorts: bool = False
+
+    @property
+    def labels(self) -> npt.NDArray[np.float64]:
+        """IBL labels, the fraction of the three tests passed, shape (n_clusters,); NaN where there is none."""
+        if self.label_is_kilosorts or "label" not in self.clusters:
+            return np.full(self.n_clusters, np.nan)
+        return self.clusters["label"].to_numpy(dtype=np.float64)
+
+    @property
+    def why_no_labels(self) -> str:
+        """Why no cluster has an IBL label; empty where some have."""
+        if np.isfinite(self.labels).any():
+            return ""
+        if self.metrics_stale:
+            return "metrics are not computed yet"
+        if self.label_is_kilosorts:
+            return "label in the files is Kilosort's own opinion; the IBL tests were not made"
+        if not self.amps_are_volts:
+            return "the IBL tests need amplitudes in volts"
+        return "clusters have no label"
 
     @property
     def n_spikes(self) -> int:

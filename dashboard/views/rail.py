@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 import panel as pn
@@ -40,6 +41,8 @@ class Rail:
     open_insertion : callable (text, sorter, revision) -> None
     fit_limits : callable () -> None
         Fits the colour limits to what is in view.
+    extras : sequence of Viewable
+        Shown under the notes.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Rail:
         insertions: Sequence[InsertionRef],
         open_insertion: Callable[[str, str | None, str | None], None],
         fit_limits: Callable[[], None],
+        extras: Sequence[Any] = (),
     ) -> None:
+        self._extras = extras
         self._state = state
         self._open = open_insertion
         self._is_moving = False
@@ -67,6 +72,9 @@ class Rail:
         self.revision = pmui.Select(label="Revision", options=[CLOSED], value=CLOSED, disabled=True, **_FIELD)
         self.quality = pmui.RadioButtonGroup.from_param(
             state.param.quality, options={"All units": "all", "Good units": "good"}, label="", **_group()
+        )
+        self.no_labels = pn.pane.HTML(
+            "", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12), visible=False
         )
         self.color = pmui.Select.from_param(state.param.color, options=COLOUR_WORDS, label="Colour", **_FIELD)
         self.scale = pmui.Select.from_param(state.param.scale, options=SCALE_WORDS, label="Scale", **_FIELD)
@@ -110,6 +118,10 @@ class Rail:
             )
         finally:
             self._is_moving = False
+        reason = sorting.why_no_labels
+        self.quality.disabled = bool(reason)
+        words = f"Good units are not known: {escape(reason)}. All units are shown."
+        self.no_labels.param.update(object=f'<div class="notes">{words}</div>', visible=bool(reason))
 
     def _searched(self, event: Any) -> None:
         if not self._is_moving and event.new:
@@ -131,8 +143,10 @@ class Rail:
             self.sorter,
             self.revision,
             self.notes,
+            *self._extras,
             _heading("Units"),
             self.quality,
+            self.no_labels,
             _heading("Raster"),
             self.color,
             self.scale,

@@ -127,9 +127,8 @@ class Scene:
     def labels(self) -> npt.NDArray[np.int32]:
         """Tests passed (0 to 3) per cluster, by id; -1 where there is no label."""
         tests = np.full(self.columns.n_clusters, -1, np.int32)
-        if "label" in self.sorting.clusters:
-            label = self.sorting.clusters["label"].to_numpy(dtype=np.float64)
-            tests[: len(label)] = np.where(np.isfinite(label), np.round(np.nan_to_num(label) * 3), -1)
+        label = self.sorting.labels
+        tests[: len(label)] = np.where(np.isfinite(label), np.round(np.nan_to_num(label) * 3), -1)
         return tests
 
     def categories(self, kind: str) -> npt.NDArray[np.int32] | None:

@@ -61,9 +61,10 @@ def write_session(
     without: Iterable[str] = (),
     changed: Mapping[str, Any] | None = None,
     revision: str = "",
+    session: str = SESSION,
     **options: Any,
 ) -> Path:
     """Write one sorting below a ONE cache root and return its folder."""
     arrays = {k: v for k, v in sorting_arrays().items() if k not in set(without)} | dict(changed or {})
-    folder = root / SESSION / "alf" / probe / sorter / (f"#{revision}#" if revision else "")
+    folder = root / session / "alf" / probe / sorter / (f"#{revision}#" if revision else "")
     return write(folder, arrays, **options)

@@ -1,0 +1,92 @@
+"""Bad files in the page: one clear line, and what is open stays; odd files open and say what is odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loading.alf_folder import N_SPIKES, write_session
+from loading.bad_folders import KINDS, SESSION
+from playwright.sync_api import expect
+
+from browser.driver import Visit, served
+from dashboard.sources.folder import FolderSource
+
+GOOD = "good/2024-01-02/001/probe00"
+REFUSED = [name for name, kind in KINDS.items() if kind.is_refused]
+WAIT_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a dashboard with a good sorting among bad ones."""
+    root: Path = tmp_path_factory.mktemp("shelf")
+    write_session(root / "data", session=SESSION.format("good"))
+    write_session(root / "data", session=SESSION.format("revised"), revision="2024-05-06")
+    for name, kind in KINDS.items():
+        kind.write(root / "data", name)
+    with served([FolderSource(root / "data")], root / "cache") as url:
+        yield url
+
+
+def paste(visit: Visit, text: str) -> None:
+    box = visit.page.get_by_role("combobox", name="Insertion")
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_what_is_open_survives_every_kind_of_bad_file(shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion={GOOD}&t=10,40&selected=3")
+    before = visit.wait_for_spikes()
+    assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in before
+    for name in REFUSED:
+        paste(visit, f"{name}/2024-01-02/001/probe00")
+        alert = visit.page.get_by_role("alert")
+        for words in KINDS[name].says:
+            expect(alert).to_contain_text(words, timeout=WAIT_MS)
+        expect(alert).not_to_contain_text("Traceback")
+        assert visit.page.locator(".status-line").inner_text().split(" · ")[:3] == before.split(" · ")[:3]
+        assert "good/2024-01-02" in visit.page.url
+        assert "t=10,40" in visit.page.url.replace("%2C", ",")
+        assert "selected=3" in visit.page.url
+
+
+def test_a_revision_before_the_first_lists_those_that_exist(shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion=revised/2024-01-02/001/probe00&revision=2023-01-01")
+    expect(visit.page.get_by_role("alert")).to_contain_text("2024-05-06", timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize("name", ["no_depths", "no_amps", "no_volts", "unsorted", "nan"])
+def test_what_is_odd_is_shown_and_said(name: str, shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion={name}/2024-01-02/001/probe00")
+    line = visit.wait_for_spikes()
+    n_shown = N_SPIKES - 42 if name == "nan" else N_SPIKES
+    assert f"{n_shown:,} of {n_shown:,} spikes" in line
+    if name == "nan":
+        assert "42 dropped: no depth" in line
+    words = visit.page.locator(".notes").first
+    for said in KINDS[name].says:
+        expect(words).to_contain_text(said)
+
+
+def test_missing_metrics_are_computed_while_the_raster_is_there(shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion=no_metrics/2024-01-02/001/probe00")
+    visit.wait_for_spikes()
+    expect(visit.page.get_by_role("columnheader", name="label")).to_be_visible(timeout=WAIT_MS)
+    good = visit.page.get_by_role("button", name="Good units")
+    expect(good).to_be_enabled()
+    assert "t=" in visit.page.url
+
+
+def test_amplitude_views_are_off_without_amplitudes(shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion=no_amps/2024-01-02/001/probe00&color=amp_mean")
+    visit.page.get_by_role("alert").wait_for(timeout=WAIT_MS)
+    expect(visit.page.get_by_role("alert")).to_contain_text("mplitude")
+
+
+def test_the_shelf_differs() -> None:
+    """The kinds are what they are called: a test of the test's own material."""
+    shuffled = KINDS["unsorted"].changed()["spikes.times"]
+    assert (np.diff(shuffled) < 0).any()

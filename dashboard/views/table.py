@@ -67,9 +67,16 @@ class ClusterTable:
     def __init__(self, state: ViewState) -> None:
         self._state = state
         self._is_moving = False
-        self._table = pd.DataFrame()
+        self._table = pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)})
+        self._box = pn.Column(sizing_mode="stretch_both", margin=0)
+        self._make()
+        state.param.watch(self._selected, "selected")
+
+    def _make(self) -> None:
+        """Put a new widget on the page: one that changes its columns before it is laid out breaks in the browser."""
         self.widget = pn.widgets.Tabulator(
-            pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)}),
+            self._table,
+            formatters=_formatters(self._table),
             show_index=False,
             disabled=True,
             pagination="remote",
@@ -86,17 +93,21 @@ class ClusterTable:
             stylesheets=[asset("table.css")],
         )
         self.widget.param.watch(self._picked, "selection")
-        state.param.watch(self._selected, "selected")
+        self._box[:] = [self.widget]
 
     def open(self, scene: Scene) -> None:
         """Show the clusters of another insertion, or those that pass other filters."""
         table = cluster_table(scene.sorting)
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
+        is_alike = list(table.columns) == list(self._table.columns)
         self._table = table
         self._is_moving = True
         try:
-            self.widget.param.update(value=table, formatters=_formatters(table), selection=[])
+            if is_alike:
+                self.widget.param.update(value=table, formatters=_formatters(table), selection=[])
+            else:
+                self._make()
         finally:
             self._is_moving = False
         self._selected()
@@ -104,7 +115,7 @@ class ClusterTable:
     @property
     def panel(self) -> Any:
         """What the dock shows."""
-        return self.widget
+        return self._box
 
     def close(self) -> None:
         """Nothing runs here."""

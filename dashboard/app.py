@@ -100,7 +100,7 @@ class DashboardSession:
         self._watch()
         link = links.parse(query)
         self._visit(link)
-        self._problems(link.problems)
+        self.turns.later(partial(self._problems, link.problems))
         pool.submit(self._list, store)
 
     def _page(self) -> Any:

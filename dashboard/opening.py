@@ -37,6 +37,7 @@ from dashboard.model.errors import BadRequest, Cancelled, DatasetMissing, Source
 from dashboard.model.references import DatasetRef, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting
 from dashboard.settings import load as load_settings
+from dashboard.sources.offers import offers
 from dashboard.sources.protocol import (
     PartialCallback,
     Progress,
@@ -218,6 +219,7 @@ def open_found(
         notes=tuple(notes),
         metrics_stale=stale,
         label_is_kilosorts=is_kilosorts,
+        offers=offers(datasets, insertion.probe),
     )
 
 

@@ -13,8 +13,9 @@ import panel_material_ui as pmui
 from bokeh.document import Document
 
 from dashboard.completing import Completer
+from dashboard.compute.filters import ClusterFilter, filter_clusters
 from dashboard.compute.probe import depth_limits
-from dashboard.model.errors import DashboardError
+from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
 from dashboard.store import InsertionStore, OpenInsertion
@@ -23,6 +24,8 @@ from dashboard.views.axes import Axes
 from dashboard.views.bridge import Bridge
 from dashboard.views.dock import Dock
 from dashboard.views.figures import asset
+from dashboard.views.filters import FiltersView
+from dashboard.views.filters import apply as apply_filters
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
 from dashboard.views.page import Centre, Cover, page
@@ -69,7 +72,7 @@ class DashboardSession:
         self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
         self.heatmap = HeatmapView(self.state, self.axes, pool, self.turns, self._heatmap_drawn, self._failed)
         self.profile = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed)
-        self.strips = (StripView(self.axes), StripView(self.axes))
+        self.strips = (StripView(self.axes, self._region), StripView(self.axes, self._region))
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state)
@@ -93,7 +96,9 @@ class DashboardSession:
         )
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
         self.reload.on_click(self._reload)
-        self.rail = Rail(self.state, self.open, self.raster.auto_limits, [self.completer.line.panel, self.reload])
+        self.filters = FiltersView(self.state)
+        extras = [self.completer.line.panel, self.reload]
+        self.rail = Rail(self.state, self.open, self.raster.auto_limits, extras, self.filters.objects)
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8))
         self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
         self.page = self._page()
@@ -101,6 +106,7 @@ class DashboardSession:
         link = links.parse(query)
         self._visit(link)
         self.turns.later(partial(self._problems, link.problems))
+        self.turns.is_building = False
         pool.submit(self._list, store)
 
     def _page(self) -> Any:
@@ -127,7 +133,7 @@ class DashboardSession:
 
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge
-        state.param.watch(self._filter, ["quality", "level"])
+        state.param.watch(self._filter, ["quality", "filters", "level"])
         state.param.watch(self._write_link, list(ViewState.param))
         self.page.param.watch(self._change_theme, "dark_theme")
         bridge.param.watch(lambda event: self.keys.press(event.new.get("key", "")), "key")
@@ -146,11 +152,10 @@ class DashboardSession:
         keys = []
         for insertion in store.insertions():
             keys.append(insertion.key)
-            if len(keys) == 50:
-                self.turns.later(partial(self.rail.offer, tuple(keys)))
             if len(keys) == MOST_LISTED:
-                return
+                break
         self.turns.later(partial(self.rail.offer, tuple(keys)))
+        self.turns.later(self.rail.name)
 
     def _reload(self, event: object) -> None:
         """Try once more for the datasets that did not come; the view stays."""
@@ -192,6 +197,7 @@ class DashboardSession:
 
     def _tell(self, sorting: SpikeSorting) -> None:
         self.rail.show(sorting)
+        self.filters.offer(sorting)
         notice = self._opened.source.notice if self._opened is not None else ""
         self.rail.notes.object = texts.notes(sorting, notice)
         self.reload.visible = any(item.can_come for item in sorting.missing)
@@ -202,10 +208,17 @@ class DashboardSession:
         if self._opened is None:
             return
         sorting, columns = self._opened.sorting, self._opened.columns
-        mask = None
-        if self.state.quality == "good" and not sorting.why_no_labels:
-            mask = np.zeros(columns.n_clusters, np.bool_)
-            mask[: sorting.n_clusters] = sorting.labels == 1
+        counts = np.diff(columns.unit_index.offsets)
+        try:
+            result = apply_filters(self.state, sorting, counts)
+        except BadRequest as error:
+            self.filters.refuse(error)
+            if self._scene is not None and self._scene.opened is self._opened:
+                return
+            result = filter_clusters(ClusterFilter(), sorting.clusters, counts)
+        else:
+            self.filters.show(result, sorting.n_clusters)
+        mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
         self._scene = scene = Scene(self._opened, mask, self.state.level, parent=self._scene)
         self.raster.open(scene)
         self.heatmap.open(scene)
@@ -216,6 +229,13 @@ class DashboardSession:
             strip.open(sorting.channels, self.state.level, sorting.histology)
 
         self.picking.open(scene)
+
+    def _region(self, acronym: str) -> None:
+        """Show only the clusters of a region that was clicked; a second click shows all again."""
+        filters = {word: text for word, text in self.state.filters.items() if word != "regions"}
+        if self.state.filters.get("regions") != acronym:
+            filters["regions"] = acronym
+        self.state.filters = filters
 
     def _picked(self, readout: str) -> None:
         self.centre.readout.object = f'<div class="readout">{readout}</div>'

@@ -81,8 +81,12 @@ class Opener:
         self._cancel = cancel = threading.Event()
         self._wanted = wanted
         self._files = {}
-        # A click can come before the page stands for Panel, which then drops what changes at once.
-        self._turns.later(partial(self._show_opening, wanted, cancel))
+        # A click can come before the page stands for Panel, which then drops what changes at once; what a link
+        # asks for is part of the page from the start.
+        if self._turns.is_building:
+            self._show_opening(wanted, cancel)
+        else:
+            self._turns.later(partial(self._show_opening, wanted, cancel))
         future = self._threads.submit(
             self._store.open,
             wanted.text,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from dashboard.compute.filter_words import WORDS, read_words
+from dashboard.model.errors import BadRequest
 from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TIME_BINS_S, ViewState
 
 BASE_SORTER = "base"
@@ -18,7 +20,8 @@ BASE_SORTER = "base"
 ORIGINAL_REVISION = "original"
 """Word for the datasets without a revision, whose revision name is empty."""
 
-QUALITY = {"all": "all", "good": "good"}
+FILTER_KEYS = tuple(word for word in WORDS if word not in ("quality", "level"))
+"""Words of the filter; the state holds them as they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,14 @@ def parse(query: str) -> Link:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for key, text in parse_qsl(query, keep_blank_values=True, max_num_fields=None):
+        if key in FILTER_KEYS:
+            try:
+                read_words({key: text})
+            except BadRequest as error:
+                problems.append(f"The link's {key}={text[:40]} cannot be used ({error}); it was left out.")
+            else:
+                values.setdefault("filters", {})[key] = text
+            continue
         if key not in PARSERS:
             problems.append(f"The link has an unknown part '{key[:40]}'; it was left out.")
             continue
@@ -144,4 +155,5 @@ def write(state: ViewState) -> str:
         value = getattr(state, key)
         if value != ViewState.param[key].default:
             parts[key] = value
+    parts |= {key: state.filters[key] for key in FILTER_KEYS if key in state.filters}
     return urlencode(parts, safe=",/", quote_via=quote)

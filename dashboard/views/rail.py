@@ -41,6 +41,8 @@ class Rail:
         Fits the colour limits to what is in view.
     extras : sequence of Viewable
         Shown under the notes.
+    filters : sequence of Viewable
+        Shown under the choice of units.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Rail:
         open_insertion: Callable[[str, str | None, str | None], None],
         fit_limits: Callable[[], None],
         extras: Sequence[Any] = (),
+        filters: Sequence[Any] = (),
     ) -> None:
+        self._filters = filters
         self._extras = extras
         self._state = state
         self._open = open_insertion
@@ -97,8 +101,20 @@ class Rail:
         self.default_limits.on_click(lambda event: state.param.update(limits=None))
 
     def offer(self, keys: Sequence[str]) -> None:
-        """Have the picker offer these insertions."""
-        self.search.options = list(keys)
+        """Have the picker offer these insertions; `name` has to follow in a turn of its own."""
+        self._is_moving = True
+        try:
+            self.search.param.update(options=list(keys), value="")
+        finally:
+            self._is_moving = False
+
+    def name(self) -> None:
+        """Write what is open into the picker: it forgets its text when it is given other options."""
+        self._is_moving = True
+        try:
+            self.search.value = self._state.insertion
+        finally:
+            self._is_moving = False
 
     def show(self, sorting: SpikeSorting) -> None:
         """Let the pickers follow what was opened: the sorters and revisions that exist."""
@@ -147,6 +163,7 @@ class Rail:
             _heading("Units"),
             self.quality,
             self.no_labels,
+            *self._filters,
             _heading("Raster"),
             self.color,
             self.scale,

@@ -90,6 +90,7 @@ class RasterPicture:
     overlay_extent: tuple[float, float, float, float]
     limits: tuple[float, float]
     n_in_view: int
+    n_hidden: int
     render_ms: float
 
 
@@ -123,7 +124,8 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
     overlay, overlay_extent = _overlay(request, counted) if request.selected else (None, (0.0, 0.0, 1.0, 1.0))
     elapsed_ms = (time.perf_counter() - started) * 1e3
-    return RasterPicture(counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, elapsed_ms)
+    hidden = 0 if n_in_view else _hidden(request)
+    return RasterPicture(counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, hidden, elapsed_ms)
 
 
 def _count(request: RasterRequest, cancel: threading.Event) -> tuple[Aggregate, int]:
@@ -146,6 +148,14 @@ def _count(request: RasterRequest, cancel: threading.Event) -> tuple[Aggregate, 
         scene.columns, request.time_range, request.depth_range, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
     )
     return counted, n_in_view
+
+
+def _hidden(request: RasterRequest) -> int:
+    """Return how many spikes of the window the filters hide; asked only where none is left."""
+    scene = request.scene
+    if scene.mask is None and scene.amp_range_uv is None:
+        return 0
+    return count_in(scene.columns, request.time_range, request.depth_range)
 
 
 def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.generic] | list[str]]:

@@ -34,6 +34,7 @@ class ViewState(param.Parameterized):
     time_bin_s = param.Selector(default=0.05, objects=list(TIME_BINS_S), doc="Heatmap bin width, in s.")
     depth_bin_um = param.Selector(default=10.0, objects=list(DEPTH_BINS_UM), doc="Heatmap bin height, in um.")
     quality = param.Selector(default="all", objects=["all", "good"], doc="All clusters, or those with label == 1.")
+    filters = param.Dict(default={}, doc="Further filters, by the words of dashboard.compute.filter_words.")
     level = param.Selector(
         default="allen", objects=["allen", "beryl", "cosmos"], doc="Level of the region names in strip and colours."
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
+from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
 from dashboard.compute.probe import UNLABELLED, RegionSpan, region_spans
@@ -30,10 +33,18 @@ def label_ink(colour: str) -> str:
 
 
 class StripView:
-    """The region strip beside the raster."""
+    """The region strip beside the raster.
 
-    def __init__(self, axes: Axes) -> None:
+    Parameters
+    ----------
+    axes : Axes
+    picked : callable (str) -> None
+        Told the acronym of a region that is clicked.
+    """
+
+    def __init__(self, axes: Axes, picked: Callable[[str], None]) -> None:
         self._axes = axes
+        self._picked = picked
         self._regions: list[RegionSpan] = []
         self.figure = navigable(Range1d(0, 1), axes.depth, axes.time_limits, axes.depth_limits, only="y", name="strip")
         self.figure.update(min_border_left=2, min_border_right=2)
@@ -54,6 +65,7 @@ class StripView:
             text_font_size="11px",
             source=self.labels,
         )
+        self.figure.on_event(Tap, self._tapped)
         for side in ("start", "end"):
             axes.depth.on_change(side, self._moved)
         self.figure.on_change("inner_height", self._moved)
@@ -79,6 +91,11 @@ class StripView:
             "colour": [_colour(span) for span in spans],
         }
         self._label()
+
+    def _tapped(self, event: Tap) -> None:
+        span = next((s for s in self._regions if event.y is not None and s.bottom_um <= event.y < s.top_um), None)
+        if span is not None and span.acronym != UNKNOWN:
+            self._picked(span.acronym)
 
     def _moved(self, attribute: str, old: object, new: object) -> None:
         self._label()

@@ -58,7 +58,7 @@ def status(scene: Scene, picture: RasterPicture | None) -> str:
     parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {scene.sorting.n_clusters:,} clusters"]
     if picture is not None:
         if picture.n_in_view == 0:
-            hidden = " hidden by filters" if scene.mask is not None else ""
+            hidden = f"; {picture.n_hidden:,} hidden by filters" if picture.n_hidden else ""
             parts.append(f"0 spikes here{hidden}")
         else:
             parts.append(f"{picture.n_in_view:,} in view")

@@ -21,10 +21,17 @@ class Turns:
     ----------
     document : Document
         Of the tab; the constructor runs in it.
+
+    Attributes
+    ----------
+    is_building : bool
+        Whether the page is still being put together, and has not been sent: changes then need no turn. Whoever
+        builds it clears this at the end.
     """
 
     def __init__(self, document: Document) -> None:
         self._document = document
+        self.is_building = True
         self._waiting: list[Callable[[], None]] | None = []
         pn.state.onload(self._start)
 

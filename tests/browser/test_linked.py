@@ -1,0 +1,120 @@
+"""Filters, selection and links: everything follows from one state, and the numbers are pandas'."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from browser.conftest import DEMO_SPIKES, REAL
+from browser.driver import Visit
+from browser.test_page import frame_of, in_view, wait_until
+from dashboard.model.sorting import SpikeSorting
+from dashboard.opening import open_insertion
+from dashboard.sources.demo import DemoSource
+
+DEMO = "insertion=demo"
+
+
+@pytest.fixture(scope="module")
+def sorting(site: str, tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting:
+    """The demo that the page shows, opened a second time for its numbers."""
+    cache = tmp_path_factory.mktemp("numbers")
+    return open_insertion("demo", source=DemoSource(cache, n_spikes=DEMO_SPIKES), cache=cache)
+
+
+def numbers(visit: Visit) -> tuple[int, int]:
+    """Return the spikes and the clusters that pass, as the status line has them."""
+    line = visit.page.locator(".status-line").inner_text()
+    spikes = re.search(r"([\d,]+) of [\d,]+ spikes", line)
+    clusters = re.search(r"([\d,]+) of [\d,]+ clusters", line)
+    if not spikes or not clusters:
+        return -1, -1
+    return int(spikes[1].replace(",", "")), int(clusters[1].replace(",", ""))
+
+
+def expected(sorting: SpikeSorting, mask: np.ndarray) -> tuple[int, int]:
+    ids = sorting.clusters.index[mask]
+    return int(np.isin(sorting.spikes.clusters, ids).sum()), len(ids)
+
+
+def test_an_expression_in_the_link_filters_and_the_chip_clears_it(
+    site: str, visit: Visit, sorting: SpikeSorting
+) -> None:
+    visit.open(f"{site}/?{DEMO}&where=firing_rate > 0.5 and label == 1&amp=60,")
+    visit.wait_for_spikes()
+    table = sorting.clusters
+    amplitude = table["amps" if "amps" in table else "amp_median"] * 1e6
+    mask = ((table["firing_rate"] > 0.5) & (table["label"] == 1) & (amplitude >= 60)).to_numpy()
+    assert 0 < mask.sum() < len(table)
+    wait_until(visit, lambda: numbers(visit) == expected(sorting, mask))
+    rows = visit.page.locator(".tabulator-row")
+    expect(rows).to_have_count(min(int(mask.sum()), 100))
+    visit.page.get_by_role("button", name=re.compile("amplitude.*✕")).click()
+    wait_until(visit, lambda: numbers(visit)[1] == int(((table["firing_rate"] > 0.5) & (table["label"] == 1)).sum()))
+    visit.page.get_by_role("button", name=re.compile("firing_rate.*✕")).click()
+    wait_until(visit, lambda: numbers(visit) == (DEMO_SPIKES, sorting.n_clusters))
+    assert "where" not in visit.page.url
+
+
+def test_filter_select_overlay_clear_and_back(site: str, visit: Visit, sorting: SpikeSorting) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    visit.page.get_by_role("button", name="Good units").click()
+    good = (sorting.clusters["label"] == 1).to_numpy()
+    wait_until(visit, lambda: numbers(visit) == expected(sorting, good))
+    visit.page.locator(".tabulator-row").nth(2).click()
+    wait_until(visit, lambda: "selected=" in visit.page.url)
+    unit = int(sorting.clusters.index[good][2])
+    assert f"selected={unit}" in visit.page.url
+    has_overlay = """() => Bokeh.documents[0].get_model_by_name('raster-overlay').data.image[0].some((v) => v != 0)"""
+    wait_until(visit, lambda: bool(visit.page.evaluate(has_overlay)))
+    visit.page.keyboard.press("Escape")
+    visit.page.get_by_role("button", name=re.compile("label 1 ✕")).click()
+    wait_until(visit, lambda: numbers(visit) == (DEMO_SPIKES, sorting.n_clusters))
+
+
+def test_a_region_of_the_strip_filters_with_its_descendants(site: str, visit: Visit, sorting: SpikeSorting) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    x, y, width, height = frame_of(visit, "strip")
+    visit.page.mouse.click(x + width / 2, y + height - 15)
+    wait_until(visit, lambda: "regions=" in visit.page.url)
+    acronym = visit.page.url.split("regions=")[1].split("&")[0]
+    mask = (sorting.clusters["acronym"] == acronym).to_numpy()
+    wait_until(visit, lambda: numbers(visit) == expected(sorting, mask))
+    assert in_view(visit) == expected(sorting, mask)[0]
+
+
+def test_a_filter_that_cannot_be_read_says_so_and_hides_nothing(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}&where=no_such_column > 1")
+    visit.wait_for_spikes()
+    expect(visit.page.locator(".refused")).to_contain_text("no_such_column")
+    assert numbers(visit)[0] == DEMO_SPIKES
+    visit.page.get_by_role("button", name="More filters").click()
+    box = visit.page.get_by_label("Expression")
+    box.fill("__import__('os').system('true')")
+    box.press("Enter")
+    expect(visit.page.locator(".refused")).not_to_contain_text("no_such_column")
+    expect(visit.page.locator(".refused")).to_be_visible()
+    assert numbers(visit)[0] == DEMO_SPIKES
+
+
+def test_where_nothing_passes_the_page_says_what_is_hidden(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}&rate=1000,")
+    visit.wait_for_spikes()
+    expect(visit.page.locator(".status-line")).to_contain_text(f"0 spikes here; {DEMO_SPIKES:,} hidden by filters")
+    visit.page.get_by_role("button", name=re.compile("firing rate.*✕")).click()
+    wait_until(visit, lambda: numbers(visit)[0] == DEMO_SPIKES)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real sorting is not there")
+def test_what_the_real_sorting_lacks_hides_nothing_and_is_said(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=ZFM-02370/2021-04-28/001/probe00&quality=good&regions=CA1")
+    visit.wait_for_spikes()
+    assert numbers(visit) == (290_360, 403)
+    line = visit.page.locator(".filtered")
+    expect(line).to_contain_text("brain locations are not known")
+    expect(line).to_contain_text("no label")

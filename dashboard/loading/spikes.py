@@ -28,7 +28,7 @@ LARGEST_MEDIAN_V = 0.01
 # Rows that the checking pass holds at a time: 8 MB of float64, well inside a cache's reach.
 _BLOCK = 1 << 20
 # Raised when what is recorded about a sorting changes its meaning.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,8 @@ def validate(
         ids = np.asarray(spikes.clusters[rows])
         low, high = min(low, ids.min()), max(high, ids.max())
         if ids.dtype.kind == "f":
-            whole = whole and bool(np.all(np.floor(ids) == ids))  # NaN is equal to nothing
+            # NaN is equal to nothing, infinity to itself
+            whole = whole and bool(np.all(np.isfinite(ids) & (np.floor(ids) == ids)))
         if spikes.amps_v is not None:
             amps = np.asarray(spikes.amps_v[rows])
             large += int(np.count_nonzero(amps > LARGEST_MEDIAN_V))
@@ -189,6 +190,24 @@ def validate(
         n_amps=n_amps,
         whole_ids=whole,
     )
+
+
+def check_times(ref: SortingRef, found: Validation) -> None:
+    """Refuse spikes of which none has a time.
+
+    Parameters
+    ----------
+    ref : SortingRef
+    found : Validation
+
+    Raises
+    ------
+    DatasetInvalid
+        Every time is NaN or infinite.
+    """
+    if found.n_no_time == found.n_spikes:
+        what = f"None of the {found.n_spikes:,} spikes has a time (all are NaN or infinite)"
+        raise DatasetInvalid(what, [_path(_dataset(ref, "times"))], "Fetch or export it again")
 
 
 def count_invalid(times: npt.NDArray[Any], depths: npt.NDArray[Any] | None) -> int:

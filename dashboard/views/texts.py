@@ -121,7 +121,8 @@ def _amplitude_unit(scene: Scene) -> str:
 
 def notes(sorting: SpikeSorting) -> str:
     """Return what a reader of the plot should know: decisions, mixed revisions, missing datasets."""
-    lines = [sorting.ref.sorter.reason, sorting.ref.revision.reason, *sorting.notes]
+    lines = [f"{name} {value}: {reason}" for name, value, reason in sorting.choices if reason]
+    lines += [note for note in sorting.notes if note not in sorting.histology_reason]
     revisions = set(sorting.ref.revisions.values())
     if len(revisions) > 1:
         names = ", ".join(sorted(revision or "original" for revision in revisions))

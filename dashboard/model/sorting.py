@@ -24,10 +24,13 @@ class Missing:
         ``spikes.amps``.
     reason : str
         One clause that a view can show.
+    can_come : bool
+        Whether trying again may bring it: it exists, and the download failed.
     """
 
     dataset: str
     reason: str
+    can_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)

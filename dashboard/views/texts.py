@@ -32,11 +32,12 @@ def header(sorting: SpikeSorting) -> str:
     where = f"{insertion.subject} {insertion.date}/{insertion.number:03d} {insertion.probe}"
     word, meaning = HISTOLOGY_WORDS[sorting.histology]
     state = "" if sorting.histology.is_final else " draft"
-    badge = f'<span class="badge{state}" title="{escape(meaning)}">histology: {escape(word)}</span>'
+    sorter_why, revision_why, histology_why = (escape(reason) for _, _, reason in sorting.choices)
+    badge = f'<span class="badge{state}" title="{escape(meaning)} ({histology_why})">histology: {escape(word)}</span>'
     pid = f'<span class="dim" title="insertion id">{escape(insertion.pid)}</span>' if insertion.pid else ""
     return (
-        f'<div class="header"><b>{escape(where)}</b><span title="sorter">{escape(sorter)}</span>'
-        f'<span title="revision">{escape(revision)}</span>{badge}{pid}</div>'
+        f'<div class="header"><b>{escape(where)}</b><span title="sorter: {sorter_why}">{escape(sorter)}</span>'
+        f'<span title="revision: {revision_why}">{escape(revision)}</span>{badge}{pid}</div>'
     )
 
 
@@ -119,15 +120,21 @@ def _amplitude_unit(scene: Scene) -> str:
     return "µV" if scene.sorting.amps_are_volts else "arbitrary units"
 
 
-def notes(sorting: SpikeSorting) -> str:
-    """Return what a reader of the plot should know: decisions, mixed revisions, missing datasets."""
+def notes(sorting: SpikeSorting, notice: str = "") -> str:
+    """Return what a reader of the plot should know: decisions, mixed revisions, missing datasets.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    notice : str
+        What the source says of itself now, such as that it is offline; first, and marked.
+    """
+    warning = f'<div class="notice">{escape(notice)}</div>' if notice else ""
     lines = [f"{name} {value}: {reason}" for name, value, reason in sorting.choices if reason]
     lines += [note for note in sorting.notes if note not in sorting.histology_reason]
-    revisions = set(sorting.ref.revisions.values())
-    if len(revisions) > 1:
-        names = ", ".join(sorted(revision or "original" for revision in revisions))
-        lines.append(f"Files of several revisions: {names}.")
     items = "".join(f"<li>{escape(line)}</li>" for line in lines if line)
     missing = "".join(f"<li><b>{escape(item.dataset)}</b> {escape(item.reason)}</li>" for item in sorting.missing)
-    absent = f"<details><summary>{len(sorting.missing)} datasets not available</summary><ul>{missing}</ul></details>"
-    return f'<div class="notes"><ul>{items}</ul>{absent if missing else ""}</div>'
+    is_open = " open" if any(item.can_come for item in sorting.missing) else ""
+    summary = f"<summary>{len(sorting.missing)} datasets not available</summary>"
+    absent = f"<details{is_open}>{summary}<ul>{missing}</ul></details>"
+    return f'<div class="notes">{warning}<ul>{items}</ul>{absent if missing else ""}</div>'

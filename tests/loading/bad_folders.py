@@ -96,6 +96,10 @@ KINDS: dict[str, Kind] = {
         ("spikes.times.npy", "None of the 3,000 spikes has a time", "again"),
         changed=lambda: {"spikes.times": sorting_arrays()["spikes.times"] * np.nan},
     ),
+    "samples": Kind(
+        ("spikes.times.npy", "cannot be in seconds", "Export it in seconds"),
+        changed=lambda: {"spikes.times": sorting_arrays()["spikes.times"] * 30_000},
+    ),
     "words": Kind(
         ("channels.localCoordinates.npy", "should be numbers"),
         changed=lambda: {"channels.localCoordinates": sorting_arrays()["channels.localCoordinates"].astype(str)},

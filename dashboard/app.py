@@ -25,6 +25,7 @@ from dashboard.views.dock import Dock
 from dashboard.views.figures import asset
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
+from dashboard.views.offers import colours_off
 from dashboard.views.page import Centre, Cover, page
 from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
@@ -163,6 +164,8 @@ class DashboardSession:
     def _show(self, opened: OpenInsertion, wanted: Wanted) -> None:
         sorting, columns = opened.sorting, opened.columns
         values = dict(wanted.values)
+        if values.get("color", self.state.color) in colours_off(sorting):
+            values["color"] = "count"  # the rail says why
         self._opened = opened
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))

@@ -143,7 +143,7 @@ def read_archive(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (*_DAMAGED, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (*_DAMAGED, OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise DatasetInvalid("Not a NumPy archive, or damaged", [path], _FETCH_AGAIN) from error
 
 

@@ -132,8 +132,17 @@ def test_missing_metrics_are_computed_while_the_raster_is_there(shelf: str, visi
 
 def test_amplitude_views_are_off_without_amplitudes(shelf: str, visit: Visit) -> None:
     visit.open(f"{shelf}/?insertion=no_amps/2024-01-02/001/probe00&color=amp_mean")
-    visit.page.get_by_role("alert").wait_for(timeout=WAIT_MS)
-    expect(visit.page.get_by_role("alert")).to_contain_text("mplitude")
+    assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in visit.wait_for_spikes()
+    expect(visit.page.get_by_text("Mean amplitude, Largest amplitude: off, no file spikes.amps")).to_be_visible()
+    visit.page.wait_for_url(lambda url: "amp_mean" not in url)
+    visit.page.get_by_role("combobox", name="Colour").click()
+    for name, is_off in (("Mean amplitude", "true"), ("Brain region", "true"), ("Firing rate", None)):
+        option = visit.page.get_by_role("option", name=name)
+        if is_off:
+            expect(option).to_have_attribute("aria-disabled", is_off)
+        else:
+            expect(option).to_be_enabled()
+    visit.page.keyboard.press("Escape")
 
 
 def test_the_shelf_differs() -> None:

@@ -166,6 +166,8 @@ class DashboardSession:
         values = dict(wanted.values)
         if values.get("color", self.state.color) in colours_off(sorting):
             values["color"] = "count"  # the rail says why
+        if sorting.why_no_labels and not sorting.metrics_wanted:
+            values["quality"] = "all"
         self._opened = opened
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))

@@ -217,7 +217,7 @@ def check(options: argparse.Namespace, settings: Settings) -> None:
     for name, value in report.items():
         if name != "missing":
             sys.stdout.write(f"{name:<12}{'unknown' if value is None else value}{reasons.get(name, '')}\n")
-    for note in sorting.notes:
+    for note in (note for note in sorting.notes if note not in sorting.histology_reason):
         sys.stdout.write(f"{'note':<12}{note}\n")
     for item in report["missing"]:
         sys.stdout.write(f"{'missing':<12}{item['dataset']}: {item['reason']}\n")

@@ -18,7 +18,7 @@ def colours_off(sorting: SpikeSorting) -> dict[str, str]:
     if "atlas_id" not in sorting.clusters:
         off["region"] = "there are no brain locations"
     if sorting.why_no_labels:
-        off["label"] = sorting.why_no_labels
+        off["label"] = "there are no IBL labels"  # the line under the units says why
     return off
 
 

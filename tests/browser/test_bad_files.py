@@ -90,6 +90,7 @@ def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(shelf: str
     line = visit.wait_for_spikes()
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line
     assert "hidden" not in line
+    assert "quality=good" not in visit.page.url
     expect(visit.page.get_by_role("button", name="Good units")).to_be_disabled()
     expect(visit.page.get_by_text("Good units are not known")).to_contain_text("Kilosort's own opinion")
     paste(visit, "kilosorts/2024-01-02/001/probe00")
@@ -135,7 +136,7 @@ def test_amplitude_views_are_off_without_amplitudes(shelf: str, visit: Visit) ->
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in visit.wait_for_spikes()
     expect(visit.page.get_by_text("Mean amplitude, Largest amplitude: off, no file spikes.amps")).to_be_visible()
     visit.page.wait_for_url(lambda url: "amp_mean" not in url)
-    visit.page.get_by_role("combobox", name="Colour").click()
+    visit.page.locator("[role=combobox]", has_text="Spike count").click()
     for name, is_off in (("Mean amplitude", "true"), ("Brain region", "true"), ("Firing rate", None)):
         option = visit.page.get_by_role("option", name=name)
         if is_off:

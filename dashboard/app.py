@@ -21,11 +21,11 @@ from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, shading, texts
 from dashboard.views.axes import Axes
 from dashboard.views.bridge import Bridge
+from dashboard.views.colours import colours_off
 from dashboard.views.dock import Dock
 from dashboard.views.figures import asset
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
-from dashboard.views.offers import colours_off
 from dashboard.views.page import Centre, Cover, page
 from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
@@ -101,7 +101,7 @@ class DashboardSession:
         self._watch()
         link = links.parse(query)
         self._visit(link)
-        self._problems(link.problems)
+        self.turns.later(partial(self._problems, link.problems))
         pool.submit(self._list, store)
 
     def _page(self) -> Any:

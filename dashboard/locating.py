@@ -154,7 +154,11 @@ def locate(
         return find(insertion, sources)
     except InsertionNotFound as error:
         if settings.alyx_url is None and UUID.search(insertion):
-            return find(insertion, [alyx_source(settings)])
+            try:
+                return find(insertion, [alyx_source(settings)])
+            except SourceUnavailable as unavailable:
+                remedy = f"{error.remedy}; {unavailable}"
+                raise InsertionNotFound("No such folder or insertion", insertion, remedy) from error
         raise InsertionNotFound("No such folder or insertion", insertion, error.remedy) from error
 
 

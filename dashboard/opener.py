@@ -79,14 +79,10 @@ class Opener:
         """Load an insertion; a load that runs is cancelled."""
         self._cancel.set()
         self._cancel = cancel = threading.Event()
-        cover = self._cover
         self._wanted = wanted
         self._files = {}
-        cover.alert.visible = cover.retry.visible = False
-        cover.arriving.hide()
-        cover.stage.object = _stage(wanted, "looking for it")
-        cover.loading.visible = True
-        cover.empty.visible = False
+        # A click can come before the page stands for Panel, which then drops what changes at once.
+        self._turns.later(partial(self._show_opening, wanted, cancel))
         future = self._threads.submit(
             self._store.open,
             wanted.text,
@@ -97,6 +93,16 @@ class Opener:
             on_partial=Arrivals(partial(self._arrived, cancel)),
         )
         future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wanted, cancel, done)))
+
+    def _show_opening(self, wanted: Wanted, cancel: threading.Event) -> None:
+        if cancel is not self._cancel:
+            return
+        cover = self._cover
+        cover.alert.visible = cover.retry.visible = False
+        cover.arriving.hide()
+        cover.stage.object = _stage(wanted, "looking for it")
+        cover.loading.visible = True
+        cover.empty.visible = False
 
     def again(self) -> None:
         """Ask once more for what could not be opened."""
@@ -166,7 +172,10 @@ def _stage(wanted: Wanted, inside: str) -> str:
 
 def _download_rows(files: dict[str, Progress]) -> str:
     """Return a table of the files that come, the sum of them first."""
-    stages = sorted(files, key=lambda stage: (stage != ALL_FILES, stage))
+    stages = sorted(
+        (stage for stage, file in files.items() if stage == ALL_FILES or file.done < file.total),
+        key=lambda stage: (stage != ALL_FILES, stage),
+    )
     rows = "".join(
         f'<tr class="{"sum" if stage == ALL_FILES else "file"}"><td>{escape(stage)}</td>'
         f"<td>{escape(progress_text(files[stage]))}</td></tr>"

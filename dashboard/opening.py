@@ -40,6 +40,7 @@ from dashboard.model.errors import BadRequest, Cancelled, DatasetMissing, Source
 from dashboard.model.references import Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting
 from dashboard.settings import load as load_settings
+from dashboard.sources.offers import offers
 from dashboard.sources.protocol import (
     PartialCallback,
     Progress,
@@ -223,6 +224,7 @@ def open_found(
         metrics_stale=stale,
         label_is_kilosorts=is_kilosorts,
         histology_reason=why or histology.reason,
+        offers=offers(datasets, insertion.probe),
     )
 
 

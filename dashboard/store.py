@@ -14,7 +14,7 @@ from pathlib import Path
 from dashboard.compute.columns import SpikeColumns, build_columns
 from dashboard.compute.metrics import recorded_or_recomputed, with_metrics
 from dashboard.locating import find
-from dashboard.model.errors import Cancelled, SourceUnavailable
+from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
 from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import open_insertion
@@ -112,7 +112,11 @@ class InsertionStore:
         InsertionNotFound
             No source knows it.
         """
-        return find(text, self.sources)
+        try:
+            return find(text, self.sources)
+        except InsertionNotFound as error:
+            error.remedy += "; pick one from the list"
+            raise
 
     def insertions(self) -> Iterator[InsertionRef]:
         """Yield every insertion that the sources list; a server that does not answer is passed over.

@@ -137,4 +137,22 @@ def notes(sorting: SpikeSorting, notice: str = "") -> str:
     is_open = " open" if any(item.can_come for item in sorting.missing) else ""
     summary = f"<summary>{len(sorting.missing)} datasets not available</summary>"
     absent = f"<details{is_open}>{summary}<ul>{missing}</ul></details>"
-    return f'<div class="notes">{warning}<ul>{items}</ul>{absent if missing else ""}</div>'
+    return f'<div class="notes">{warning}<ul>{items}</ul>{_offers(sorting)}{absent if missing else ""}</div>'
+
+
+def _offers(sorting: SpikeSorting) -> str:
+    """Return the table of the insertion's sortings, for a reader who wonders which one this is."""
+    if not sorting.offers:
+        return ""
+    shown = (sorting.ref.sorter.value, sorting.ref.revision.value)
+    rows = "".join(
+        f'<tr class="{"shown" if (offer.sorter, offer.revision) == shown else ""}">'
+        f"<td>{escape(offer.sorter or 'base')}</td><td>{escape(offer.revision or 'original')}</td>"
+        f"<td>{escape(offer.version or '—')}</td><td>{offer.n_bytes / 1e6:,.0f} MB</td>"
+        f"<td>{'default' if offer.is_default else ''}</td></tr>"
+        for offer in sorting.offers
+    )
+    n_sortings = len(sorting.offers)
+    summary = f"{n_sortings} sorting{'s' if n_sortings > 1 else ''} of this probe"
+    head = "<tr><th>sorter</th><th>revision</th><th>version</th><th>size</th><th></th></tr>"
+    return f'<details><summary>{summary}</summary><table class="offers">{head}{rows}</table></details>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dashboard.model.sorting import Missing, SpikeSorting
-from dashboard.views.offers import colours_off, colours_off_words
+from dashboard.views.colours import colours_off, colours_off_words
 from dashboard.views.rail import COLOUR_WORDS
 from dashboard.views.state import COLOURS
 

@@ -22,6 +22,7 @@ from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, shading, texts
 from dashboard.views.axes import Axes
 from dashboard.views.bridge import Bridge
+from dashboard.views.colours import colours_off
 from dashboard.views.dock import Dock
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView
@@ -168,6 +169,10 @@ class DashboardSession:
     def _show(self, opened: OpenInsertion, wanted: Wanted) -> None:
         sorting, columns = opened.sorting, opened.columns
         values = dict(wanted.values)
+        if values.get("color", self.state.color) in colours_off(sorting):
+            values["color"] = "count"  # the rail says why
+        if sorting.why_no_labels and not sorting.metrics_wanted:
+            values["quality"] = "all"
         self._opened = opened
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))

@@ -213,13 +213,14 @@ def check(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
         return
+    reasons = {name: f" ({reason})" for name, _, reason in sorting.choices if reason}
     for name, value in report.items():
         if name != "missing":
-            sys.stdout.write(f"{name:<12}{'unknown' if value is None else value}\n")
-    for note in sorting.notes:
+            sys.stdout.write(f"{name:<12}{'unknown' if value is None else value}{reasons.get(name, '')}\n")
+    for note in (note for note in sorting.notes if note not in sorting.histology_reason):
         sys.stdout.write(f"{'note':<12}{note}\n")
-    for item in sorting.missing:
-        sys.stdout.write(f"{'missing':<12}{item.dataset}: {item.reason}\n")
+    for item in report["missing"]:
+        sys.stdout.write(f"{'missing':<12}{item['dataset']}: {item['reason']}\n")
 
 
 def describe(sorting: SpikeSorting) -> dict[str, Any]:
@@ -238,7 +239,11 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
     missing = [{"dataset": item.dataset, "reason": item.reason} for item in sorting.missing]
     if sorting.why_no_labels:
         missing.append({"dataset": "label", "reason": sorting.why_no_labels})
+    # Infinite times are dropped as NaN is; a copy only where there are any.
     first, last = float(np.nanmin(times_s)), float(np.nanmax(times_s))
+    if not np.isfinite(last - first):
+        finite = times_s[np.isfinite(times_s)]
+        first, last = float(finite.min()), float(finite.max())
     return {
         "pid": insertion.pid,
         "eid": insertion.eid,

@@ -53,7 +53,7 @@ class Completer:
         """Take another insertion; the work for the one before stops."""
         self._cancel.set()
         self._opened = opened
-        if opened.sorting.metrics_stale:
+        if opened.sorting.metrics_wanted:
             self._start()
         else:
             self.line.hide()

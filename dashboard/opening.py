@@ -21,8 +21,11 @@ from dashboard.fetching import fetch
 from dashboard.loading import clusters as clusters_object
 from dashboard.loading.channels import histology_of, load_channels, with_brain_locations
 from dashboard.loading.drift import load_drift
+from dashboard.loading.notes import dropped_note, other_locations, revision_notes
+from dashboard.loading.sparing import unless_damaged
 from dashboard.loading.spikes import (
     Validation,
+    check_times,
     count_invalid,
     files_key,
     load_spikes,
@@ -31,10 +34,10 @@ from dashboard.loading.spikes import (
     validate,
 )
 from dashboard.loading.templates import load_templates
-from dashboard.loading.trials import load_trials, trials_datasets
+from dashboard.loading.trials import load_trials, trials_datasets, trials_notes
 from dashboard.locating import locate
 from dashboard.model.errors import BadRequest, Cancelled, DatasetMissing, SourceUnavailable
-from dashboard.model.references import DatasetRef, Histology, InsertionRef, SortingRef
+from dashboard.model.references import Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting
 from dashboard.settings import load as load_settings
 from dashboard.sources.offers import offers
@@ -49,8 +52,6 @@ from dashboard.sources.protocol import (
 from dashboard.sources.resolving import resolve
 
 logger = logging.getLogger(__name__)
-
-_MIXED = "Revisions are mixed: {others}; the other files are of {main}"
 
 
 def open_insertion(
@@ -170,15 +171,17 @@ def open_found(
     session = trials_datasets(datasets)
     ref, session, unfetched = fetch(source, ref, session, progress, cancel, on_partial)
     missing: list[Missing] = list(unfetched)
-    notes: list[str] = _revision_notes(ref)
+    notes: list[str] = revision_notes(ref)
 
     channels, histology, absent, said = load_channels(ref)
     missing += absent
     notes += said
+    why = ""
     if histology is Histology.NONE:
         channels, histology, found_out = _from_database(source, insertion, channels)
         notes += found_out
-        notes += _elsewhere(ref, datasets)
+        why = " ".join(found_out) if histology is Histology.NONE else ""
+        notes += other_locations(ref, datasets)
 
     spikes, absent = load_spikes(ref, attributes)
     missing += absent
@@ -196,11 +199,12 @@ def open_found(
 
     is_kilosorts = clusters_object.label_is_kilosorts(merged)
     if is_kilosorts:
-        notes.append("label repeats Kilosort's own opinion (good or mua); the IBL tests behind it were not made")
-    drift, absent = load_drift(ref)
+        notes.append(clusters_object.KILOSORTS_LABEL)
+    drift, absent = unless_damaged("drift", load_drift, ref)
     missing += absent
-    templates, absent = load_templates(ref, len(table))
+    templates, absent = unless_damaged("templates", load_templates, ref, len(table))
     missing += absent
+    notes += trials_notes(datasets)
     trials, absent = load_trials(session)
     missing += absent
     return SpikeSorting(
@@ -219,6 +223,7 @@ def open_found(
         notes=tuple(notes),
         metrics_stale=stale,
         label_is_kilosorts=is_kilosorts,
+        histology_reason=why or histology.reason,
         offers=offers(datasets, insertion.probe),
     )
 
@@ -303,6 +308,7 @@ def _validated(
             progress(Progress("checking spikes", done, len(spikes), "spikes"))
 
         found = validate(spikes, report, cancel)
+    check_times(ref, found)
     clusters_object.check_ids(ref, found, len(table))
     notes = []
     if spikes.depths_um is None:
@@ -319,7 +325,7 @@ def _validated(
     if not known and cache is not None:
         record_validation(cache, key, found)
     if found.n_dropped:
-        notes.append(f"{found.n_dropped:,} spikes are in no view: {found.drop_reason}")
+        notes.append(dropped_note(found))
     if not found.amps_are_volts:
         notes.append("Amplitudes cannot be volts (median above 10 mV) and are shown in arbitrary units")
     if not found.times_sorted:
@@ -349,28 +355,6 @@ def _from_database(
     except ValueError as error:
         return channels, Histology.NONE, [f"The brain locations of the database cannot be used: {error}"]
     return channels, histology, list(said)
-
-
-def _elsewhere(ref: SortingRef, datasets: Sequence[DatasetRef]) -> list[str]:
-    """Say where another sorting of the probe has brain locations in its files: ibllib looks in its own only."""
-    base = f"alf/{ref.insertion.probe}"
-    others = {
-        d.collection.removeprefix(base).strip("/") or "base"
-        for d in datasets
-        if d.name == "channels.brainLocationIds_ccf_2017"
-        and d.collection != ref.collection
-        and f"{d.collection}/".startswith(f"{base}/")
-    }
-    return [f"Final brain locations are in the files of another sorting: {', '.join(sorted(others))}"] if others else []
-
-
-def _revision_notes(ref: SortingRef) -> list[str]:
-    main = ref.revision.value
-    others = {name: value for name, value in ref.revisions.items() if value != main}
-    if not others:
-        return []
-    listed = ", ".join(f"{name} is of {value or 'the original'}" for name, value in sorted(others.items()))
-    return [_MIXED.format(others=listed, main=main or "the original")]
 
 
 def _check(cancel: threading.Event | None) -> None:

@@ -149,7 +149,8 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
             times[block] = source.block_times(chosen)
         clusters[block] = source.clusters[chosen]
         if amps is not None and source.amps is not None:
-            amps[block] = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
+            with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and no amplitude
+                amps[block] = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
         build.step(block.stop - block.start)
     marks = draft.allocate("time_marks", (-(-n // TIME_STRIDE),), np.float64)
     marks[:] = times[::TIME_STRIDE]

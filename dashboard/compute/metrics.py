@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from dashboard.compute.isi import refractory_test
 from dashboard.compute.unit_index import UnitIndex, index_units
-from dashboard.loading.clusters import merge_clusters
+from dashboard.loading.clusters import KILOSORTS_LABEL, merge_clusters
 from dashboard.loading.files import read_table, write_atomically
 from dashboard.loading.spikes import files_key
 from dashboard.model.errors import Cancelled, DatasetInvalid
@@ -48,6 +48,7 @@ COLUMNS = (
     "slidingRP_viol_forced", "max_confidence", "min_contamination", "n_spikes_below2", "firing_rate", "label",
     "bitwise_fail",
 )  # fmt: skip
+_RELABELLED = "label was Kilosort's own opinion in the files; it and the metrics are recomputed from the spikes"
 # Clusters handled between two looks at `cancel`.
 _BATCH = 16
 
@@ -160,7 +161,8 @@ def with_metrics(sorting: SpikeSorting, metrics: pd.DataFrame) -> SpikeSorting:
     of_channels = [name for name in sorting.channels.columns if name in sorting.clusters.columns]
     clusters = sorting.clusters.drop(columns=of_channels if "channels" in sorting.clusters else [])
     merged = merge_clusters(clusters, metrics, sorting.channels)
-    return replace(sorting, clusters=merged, metrics_stale=False, label_is_kilosorts=False)
+    notes = tuple(_RELABELLED if note == KILOSORTS_LABEL else note for note in sorting.notes)
+    return replace(sorting, clusters=merged, metrics_stale=False, label_is_kilosorts=False, notes=notes)
 
 
 def label_tests(clusters: pd.DataFrame) -> pd.DataFrame:

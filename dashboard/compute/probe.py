@@ -126,5 +126,7 @@ def depth_limits(channels: pd.DataFrame, spikes_um: tuple[float, float]) -> tupl
     """
     low, high = spikes_um
     highest = float(channels["axial_um"].max()) if "axial_um" in channels and len(channels) else high
+    if not np.isfinite(highest):  # sites without coordinates
+        highest = high
     top = DEPTH_TOP_UM if highest > LONG_PROBE_UM else highest + DEPTH_MARGIN_UM
     return min(0.0, low), max(top, high + 1.0)

@@ -166,6 +166,12 @@ def _check(columns: Mapping[str, npt.NDArray[Any]], files: Mapping[str, DatasetR
         if len(column) != n:
             what = f"channels.{name} has {len(column)} rows and channels.localCoordinates has {n}"
             raise DatasetInvalid(what, paths, "Choose another revision, or fetch them again")
+        if name in widths | {_BRAIN_LOCATIONS: 1} and column.dtype.kind not in "iuf":
+            what = f"channels.{name} should be numbers, and is {column.dtype}"
+            raise DatasetInvalid(what, paths[-1:], "Fetch or export it again")
+        if name == _BRAIN_LOCATIONS and column.ndim != 1:
+            what = f"channels.{name} should be one column, and is of shape {column.shape}"
+            raise DatasetInvalid(what, paths[-1:], "Fetch or export it again")
         if name in widths and (column.ndim != 2 or column.shape[1] < widths[name]):
             what = f"channels.{name} should have {widths[name]} columns, and is of shape {column.shape}"
             raise DatasetInvalid(what, paths[-1:], "Fetch or export it again")

@@ -19,6 +19,10 @@ from dashboard.model.sorting import Missing, Spikes
 _FIRST = ("channels", "depths", "uuids")
 #: An id above this is a mistake in the file; tables by id would fill the memory.
 MAX_CLUSTER_ID = 1 << 24
+# What Kilosort and Phy call a unit; an IBL label is a number.
+_KILOSORT_WORDS = ("good", "mua", "noise", "unsorted")
+#: Said where ``label`` is no IBL label, until the IBL tests have been made.
+KILOSORTS_LABEL = "label repeats Kilosort's own opinion (good or mua); the IBL tests behind it were not made"
 _OTHER_SORTING = "The files are of different sortings or revisions; choose another revision, or fetch them again"
 
 
@@ -154,6 +158,8 @@ def label_is_kilosorts(clusters: pd.DataFrame) -> bool:
     clusters : DataFrame
         Merged; Kilosort's opinion (good, mua) is ``KSLabel`` or ``ks2_label``.
     """
+    if "label" in clusters and set(clusters["label"].dropna().astype(str)) & set(_KILOSORT_WORDS):
+        return True
     opinion = next((clusters[name] for name in ("KSLabel", "ks2_label") if name in clusters), None)
     if opinion is None or "label" not in clusters or not len(clusters):
         return False
@@ -224,6 +230,9 @@ def _column(dataset: DatasetRef) -> npt.NDArray[Any]:
     column = read_array(dataset.path)
     if column.ndim != 1 and dataset.attribute in ("channels", "depths"):
         what = f"{dataset.name} should be one column, and is of shape {column.shape}"
+        raise DatasetInvalid(what, [dataset.path], "Fetch or export it again")
+    if column.dtype.kind not in "iuf" and dataset.attribute in ("channels", "depths"):
+        what = f"{dataset.name} should be numbers, and is {column.dtype}"
         raise DatasetInvalid(what, [dataset.path], "Fetch or export it again")
     if dataset.attribute == "channels":
         if column.dtype.kind == "f" and not np.all(np.floor(column) == column):

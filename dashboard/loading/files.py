@@ -5,8 +5,11 @@ Arrays are memory-mapped: reading the type of a 140 MB column costs a page, not 
 
 from __future__ import annotations
 
+import math
 import os
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ import pyarrow.parquet as pq
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 
+# What NumPy's parser of headers lets through: Python's own tokenizer reads them.
+_DAMAGED = (ValueError, TypeError, EOFError, SyntaxError, KeyError, OverflowError, tokenize.TokenError)
 _FETCH_AGAIN = "Copy or fetch the file again"
 _TABLES = {"pqt", "parquet", "csv", "tsv", "htsv", "ssv"}
 _SEPARATORS = {"csv": ",", "tsv": "\t", "htsv": "\t", "ssv": " "}
@@ -83,14 +88,16 @@ def map_array(path: Path) -> npt.NDArray[Any]:
             )
             shape, fortran_order, dtype = read_header(file)
             offset = file.tell()
-    except (ValueError, EOFError, SyntaxError) as error:
+    except _DAMAGED as error:
         what = "The file is empty" if size == 0 else "Not a NumPy array file, or its header is damaged"
         raise DatasetInvalid(what, [path], _FETCH_AGAIN) from error
     except OSError as error:
         raise DatasetInvalid(f"Cannot be read ({error.strerror or error})", [path], "Check its permissions") from error
     if dtype.hasobject:
         raise DatasetInvalid("Holds Python objects, which are never loaded", [path], "Save it with a numeric type")
-    expected = offset + dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    expected = offset + dtype.itemsize * math.prod(shape)
+    if any(n < 0 for n in shape):
+        raise DatasetInvalid("Not a NumPy array file, or its header is damaged", [path], _FETCH_AGAIN)
     if size < expected:
         raise DatasetInvalid(f"Truncated: {size:,} of {expected:,} bytes", [path], _FETCH_AGAIN)
     if expected == offset:  # an empty array has nothing to map
@@ -136,7 +143,7 @@ def read_archive(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (*_DAMAGED, OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise DatasetInvalid("Not a NumPy archive, or damaged", [path], _FETCH_AGAIN) from error
 
 
@@ -170,8 +177,9 @@ def read_table(path: Path) -> pd.DataFrame:
             return table
         if kind in _SEPARATORS:
             return pd.read_csv(path, sep=_SEPARATORS[kind])
-    except (pa.ArrowException, OSError, ValueError) as error:
-        # pandas' parser and decoding errors are ValueErrors, Arrow's are its own or OSErrors
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        # pandas' parser and decoding errors are ValueErrors, Arrow's are its own or OSErrors; the others come of
+        # damaged words about the columns
         raise DatasetInvalid(f"Not a readable {kind} table", [path], _FETCH_AGAIN) from error
     raise DatasetInvalid(f"No table is read from a .{kind} file", [path])
 

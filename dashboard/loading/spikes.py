@@ -25,10 +25,13 @@ log = logging.getLogger(__name__)
 #: Amplitudes of which the median is above this cannot be volts: spikes are below 2 mV.
 LARGEST_MEDIAN_V = 0.01
 
+#: Times that span more are samples, or damaged: no acute recording lasts a week.
+LONGEST_S = 7 * 86_400.0
+
 # Rows that the checking pass holds at a time: 8 MB of float64, well inside a cache's reach.
 _BLOCK = 1 << 20
 # Raised when what is recorded about a sorting changes its meaning.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Validation:
         Finite amplitudes above `LARGEST_MEDIAN_V`, and all finite ones.
     whole_ids : bool
         False where a cluster id is not a whole number.
+    span_s : float
+        From the earliest to the latest finite time.
     """
 
     n_spikes: int
@@ -62,6 +67,7 @@ class Validation:
     n_large_amps: int = 0
     n_amps: int = 0
     whole_ids: bool = True
+    span_s: float = 0.0
 
     @property
     def amps_are_volts(self) -> bool:
@@ -149,6 +155,7 @@ def validate(
     no_time = no_depth = dropped = large = n_amps = 0
     low, high, in_order, whole = np.inf, -np.inf, True, True
     last = -np.inf
+    earliest, latest = np.inf, -np.inf
     for start in range(0, n, _BLOCK):
         if cancel is not None and cancel.is_set():
             raise Cancelled
@@ -161,6 +168,7 @@ def validate(
         if finite.size:
             in_order = in_order and finite[0] >= last and bool(np.all(finite[1:] >= finite[:-1]))
             last = finite[-1]
+            earliest, latest = min(earliest, float(finite.min())), max(latest, float(finite.max()))
         if spikes.depths_um is not None:
             lost = ~np.isfinite(spikes.depths_um[rows])
             no_depth += int(np.count_nonzero(lost))
@@ -169,7 +177,8 @@ def validate(
         ids = np.asarray(spikes.clusters[rows])
         low, high = min(low, ids.min()), max(high, ids.max())
         if ids.dtype.kind == "f":
-            whole = whole and bool(np.all(np.floor(ids) == ids))  # NaN is equal to nothing
+            # NaN is equal to nothing, infinity to itself
+            whole = whole and bool(np.all(np.isfinite(ids) & (np.floor(ids) == ids)))
         if spikes.amps_v is not None:
             amps = np.asarray(spikes.amps_v[rows])
             large += int(np.count_nonzero(amps > LARGEST_MEDIAN_V))
@@ -188,7 +197,29 @@ def validate(
         n_large_amps=large,
         n_amps=n_amps,
         whole_ids=whole,
+        span_s=max(latest - earliest, 0.0),
     )
+
+
+def check_times(ref: SortingRef, found: Validation) -> None:
+    """Refuse spikes of which none has a time, or whose times cannot be seconds.
+
+    Parameters
+    ----------
+    ref : SortingRef
+    found : Validation
+
+    Raises
+    ------
+    DatasetInvalid
+        Every time is NaN or infinite, or they span more than `LONGEST_S`.
+    """
+    if found.n_no_time == found.n_spikes:
+        what = f"None of the {found.n_spikes:,} spikes has a time (all are NaN or infinite)"
+        raise DatasetInvalid(what, [_path(_dataset(ref, "times"))], "Fetch or export it again")
+    if found.span_s > LONGEST_S:
+        what = f"spikes.times spans {found.span_s / 86_400:,.0f} days, so it cannot be in seconds"
+        raise DatasetInvalid(what, [_path(_dataset(ref, "times"))], "Export it in seconds, not in samples")
 
 
 def count_invalid(times: npt.NDArray[Any], depths: npt.NDArray[Any] | None) -> int:

@@ -49,6 +49,9 @@ def load_templates(ref: SortingRef, n_clusters: int) -> tuple[Templates | None, 
         waveforms, channels = _array(waves.path, name), _array(chans.path, channels_name)
         if waveforms.ndim == 3 and name == _SAMPLES_LAST:
             waveforms = np.swapaxes(waveforms, 1, 2)
+        if waveforms.dtype.kind not in "iuf" or channels.dtype.kind not in "iuf":
+            what = f"{name} should hold numbers, and {channels_name} too"
+            raise DatasetInvalid(what, [waves.path, chans.path], "Fetch them again")
         if waveforms.ndim != 3 or channels.shape != (waveforms.shape[0], waveforms.shape[2]):
             what = f"{channels_name} is of shape {channels.shape} for waveforms of shape {waveforms.shape}"
             raise DatasetInvalid(what, [waves.path, chans.path], "Fetch them again")

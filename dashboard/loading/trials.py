@@ -44,6 +44,20 @@ def trials_datasets(datasets: Sequence[DatasetRef]) -> list[DatasetRef]:
     return [d for d in trials if d.collection == home] + passive
 
 
+def trials_notes(datasets: Sequence[DatasetRef]) -> list[str]:
+    """Say which folder's trials are shown where a session has several, one per task.
+
+    Parameters
+    ----------
+    datasets : sequence of DatasetRef
+        All that the source has of the session.
+    """
+    folders = sorted({d.collection for d in datasets if d.object == "trials"}, key=lambda name: (len(name), name))
+    shown = next((d.collection for d in trials_datasets(datasets) if d.object == "trials"), "")
+    others = [name for name in folders if name != shown]
+    return [f"Trials are those of {shown}; there are others in {', '.join(others)}"] if others else []
+
+
 def load_trials(datasets: Sequence[DatasetRef]) -> tuple[Trials | None, tuple[Missing, ...]]:
     """Return the trials, or why there are none.
 

@@ -27,6 +27,22 @@ class Histology(StrEnum):
         """Whether the locations are agreed on; those of other states may still move."""
         return self in (Histology.ALF, Histology.RESOLVED)
 
+    @property
+    def reason(self) -> str:
+        """What makes an insertion be in this state; empty for none, which has several causes."""
+        return _HISTOLOGY_REASONS[self]
+
+
+_HISTOLOGY_REASONS = MappingProxyType(
+    {
+        Histology.ALF: "brain locations are in the files",
+        Histology.RESOLVED: "brain locations are not in the files; the record has an alignment that is resolved",
+        Histology.ALIGNED: "brain locations are not in the files; the record has alignments, none of them resolved",
+        Histology.TRACED: "brain locations are not in the files; the record has a tracing and no alignment",
+        Histology.NONE: "",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class InsertionRef:

@@ -152,6 +152,8 @@ class SpikeSorting:
         Every sorting of the insertion, this one among them.
     label_is_kilosorts : bool
         True where ``label`` in the files repeats Kilosort's own opinion and is no IBL label.
+    histology_reason : str
+        Why `histology` is what it is.
     """
 
     ref: SortingRef
@@ -169,6 +171,7 @@ class SpikeSorting:
     notes: tuple[str, ...] = ()
     metrics_stale: bool = False
     label_is_kilosorts: bool = False
+    histology_reason: str = ""
     offers: tuple[Offer, ...] = ()
 
     @property
@@ -176,7 +179,25 @@ class SpikeSorting:
         """IBL labels, the fraction of the three tests passed, shape (n_clusters,); NaN where there is none."""
         if self.label_is_kilosorts or "label" not in self.clusters:
             return np.full(self.n_clusters, np.nan)
-        return self.clusters["label"].to_numpy(dtype=np.float64)
+        values = pd.to_numeric(self.clusters["label"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        # What is no fraction is no label either, and would be no colour of the views.
+        return np.where((values >= 0) & (values <= 1), values, np.nan)
+
+    @property
+    def choices(self) -> tuple[tuple[str, str, str], ...]:
+        """What was chosen and why: name, value and reason of the sorter, the revision and the histology."""
+        sorter, revision = self.ref.sorter, self.ref.revision
+        return (
+            ("sorter", sorter.value or "base", sorter.reason),
+            ("revision", revision.value or "original", revision.reason),
+            ("histology", str(self.histology), self.histology_reason or self.histology.reason),
+        )
+
+    @property
+    def metrics_wanted(self) -> bool:
+        """Whether metrics are to be computed from the spikes: they are stale, or the only labels are Kilosort's."""
+        has_volts = self.amps_are_volts and self.spikes.amps_v is not None
+        return self.metrics_stale or (self.label_is_kilosorts and has_volts)
 
     @property
     def why_no_labels(self) -> str:
@@ -185,11 +206,14 @@ class SpikeSorting:
             return ""
         if self.metrics_stale:
             return "metrics are not computed yet"
+        volts = "the IBL tests need amplitudes in volts"
+        has_volts = self.amps_are_volts and self.spikes.amps_v is not None
         if self.label_is_kilosorts:
-            return "label in the files is Kilosort's own opinion; the IBL tests were not made"
-        if not self.amps_are_volts:
-            return "the IBL tests need amplitudes in volts"
-        return "clusters have no label"
+            why = "the IBL tests were not made" if has_volts else volts
+            return f"label in the files is Kilosort's own opinion, and {why}"
+        if "label" in self.clusters and self.clusters["label"].notna().any():
+            return "label in the files is not a fraction of tests passed"
+        return "clusters have no label" if has_volts else volts
 
     @property
     def n_spikes(self) -> int:

@@ -7,6 +7,7 @@ that lists what does (ibllib falls back silently), and ``alf/probe00a`` is never
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -33,6 +34,9 @@ TEMPLATES = (
     ("templates.waveforms", "templates.waveformsChannels"),
     ("clusters.waveforms", "clusters.waveformsChannels"),
 )
+
+# Revisions are dates, with a letter where a day has several.
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d\w*)?)?$")
 
 # Where one dataset exists in several file types, the first of these is read.
 _EXTENSIONS = ("npy", "pqt", "parquet", "npz", "csv", "tsv", "htsv", "ssv")
@@ -159,7 +163,7 @@ def resolve(
     collection = f"alf/{insertion.probe}/{chosen.value}".rstrip("/")
     inside = [d for d in datasets if d.collection == collection]
     known = revisions(inside, collection)
-    if revision is not None and not any(r <= revision for r in known):
+    if revision is not None and not _exists(revision, known):
         raise RevisionMissing(revision, f"{insertion.key} {chosen.value or 'base'}", known)
     if namespace:
         _check_namespace(inside, namespace, insertion)
@@ -187,6 +191,14 @@ def resolve(
         datasets=MappingProxyType(picked),
         namespace=namespace or "",
     )
+
+
+def _exists(revision: str, known: Sequence[str]) -> bool:
+    """Tell whether a revision is there or, for a date, an earlier one stands for it.
+
+    ONE compares any two strings; a word that is no date and no revision is a mistake, not "the newest".
+    """
+    return revision in known or (bool(_DATE.match(revision)) and any(r <= revision for r in known))
 
 
 def _choose_sorter(available: Sequence[str], sorter: str | None, insertion: InsertionRef) -> Choice:

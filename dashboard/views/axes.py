@@ -39,6 +39,8 @@ class Axes:
             (self.time, self.time_limits, time_limits),
             (self.depth, self.depth_limits, depth_limits),
         ):
+            if not end > start:  # no spike, or all at one place: an axis needs some length
+                end = start + 1.0
             axis.bounds = None
             limits.update(start=start, end=end)
             axis.bounds = (start, end)

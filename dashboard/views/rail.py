@@ -10,6 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.model.sorting import SpikeSorting
+from dashboard.views.colours import colours_off, colours_off_words
 from dashboard.views.figures import asset
 from dashboard.views.links import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.views.state import ViewState
@@ -77,6 +78,9 @@ class Rail:
             "", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12), visible=False
         )
         self.color = pmui.Select.from_param(state.param.color, options=COLOUR_WORDS, label="Colour", **_FIELD)
+        self.colours_off = pn.pane.HTML(
+            "", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12), visible=False
+        )
         self.scale = pmui.Select.from_param(state.param.scale, options=SCALE_WORDS, label="Scale", **_FIELD)
         self.cmap = pmui.Select.from_param(state.param.cmap, label="Palette", **_FIELD)
         self.fit = pmui.Button(
@@ -138,6 +142,9 @@ class Rail:
         self.quality.disabled = bool(reason)
         words = f"Good units are not known: {escape(reason)}. All units are shown."
         self.no_labels.param.update(object=f'<div class="notes">{words}</div>', visible=bool(reason))
+        off = colours_off(sorting)
+        self.color.disabled_options = list(off)
+        self.colours_off.param.update(object=colours_off_words(off, COLOUR_WORDS), visible=bool(off))
 
     def _searched(self, event: Any) -> None:
         if not self._is_moving and event.new:
@@ -166,6 +173,7 @@ class Rail:
             *self._filters,
             _heading("Raster"),
             self.color,
+            self.colours_off,
             self.scale,
             self.cmap,
             self.fit,

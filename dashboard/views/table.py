@@ -45,6 +45,9 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
     """
     clusters = sorting.clusters
     table = clusters.drop(columns=[name for name in HIDDEN if name in clusters])
+    if sorting.label_is_kilosorts:  # no IBL label, and not to be taken for one
+        named = any(name in table for name in ("KSLabel", "ks2_label"))
+        table = table.drop(columns="label") if named else table.rename(columns={"label": "KSLabel"})
     table["cluster_id"] = clusters.index.to_numpy()
     amplitude = next((name for name in ("amps", "amp_median") if name in clusters), None)
     if amplitude is not None:

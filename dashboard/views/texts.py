@@ -32,11 +32,12 @@ def header(sorting: SpikeSorting) -> str:
     where = f"{insertion.subject} {insertion.date}/{insertion.number:03d} {insertion.probe}"
     word, meaning = HISTOLOGY_WORDS[sorting.histology]
     state = "" if sorting.histology.is_final else " draft"
-    badge = f'<span class="badge{state}" title="{escape(meaning)}">histology: {escape(word)}</span>'
+    sorter_why, revision_why, histology_why = (escape(reason) for _, _, reason in sorting.choices)
+    badge = f'<span class="badge{state}" title="{escape(meaning)} ({histology_why})">histology: {escape(word)}</span>'
     pid = f'<span class="dim" title="insertion id">{escape(insertion.pid)}</span>' if insertion.pid else ""
     return (
-        f'<div class="header"><b>{escape(where)}</b><span title="sorter">{escape(sorter)}</span>'
-        f'<span title="revision">{escape(revision)}</span>{badge}{pid}</div>'
+        f'<div class="header"><b>{escape(where)}</b><span title="sorter: {sorter_why}">{escape(sorter)}</span>'
+        f'<span title="revision: {revision_why}">{escape(revision)}</span>{badge}{pid}</div>'
     )
 
 
@@ -129,11 +130,8 @@ def notes(sorting: SpikeSorting, notice: str = "") -> str:
         What the source says of itself now, such as that it is offline; first, and marked.
     """
     warning = f'<div class="notice">{escape(notice)}</div>' if notice else ""
-    lines = [sorting.ref.sorter.reason, sorting.ref.revision.reason, *sorting.notes]
-    revisions = set(sorting.ref.revisions.values())
-    if len(revisions) > 1:
-        names = ", ".join(sorted(revision or "original" for revision in revisions))
-        lines.append(f"Files of several revisions: {names}.")
+    lines = [f"{name} {value}: {reason}" for name, value, reason in sorting.choices if reason]
+    lines += [note for note in sorting.notes if note not in sorting.histology_reason]
     items = "".join(f"<li>{escape(line)}</li>" for line in lines if line)
     missing = "".join(f"<li><b>{escape(item.dataset)}</b> {escape(item.reason)}</li>" for item in sorting.missing)
     is_open = " open" if any(item.can_come for item in sorting.missing) else ""

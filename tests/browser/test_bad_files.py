@@ -24,7 +24,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a dashboard with a good sorting among bad ones."""
     root: Path = tmp_path_factory.mktemp("shelf")
     write_session(root / "data", session=SESSION.format("good"))
+    write_session(root / "data", session=SESSION.format("odd"))
     write_session(root / "data", session=SESSION.format("revised"), revision="2024-05-06")
+    (root / "data" / SESSION.format("nothing") / "alf" / "probe00" / "pykilosort").mkdir(parents=True)
     for name, kind in KINDS.items():
         kind.write(root / "data", name)
     with served([FolderSource(root / "data")], root / "cache") as url:
@@ -51,6 +53,13 @@ def test_what_is_open_survives_every_kind_of_bad_file(shelf: str, visit: Visit) 
         assert "good/2024-01-02" in visit.page.url
         assert "t=10,40" in visit.page.url.replace("%2C", ",")
         assert "selected=3" in visit.page.url
+    expect(visit.page.locator(".tabulator-row.tabulator-selected")).to_have_count(1)
+    paste(visit, "nothing/2024-01-02/001/probe00")  # whose folder holds no sorting
+    expect(visit.page.get_by_role("alert")).to_contain_text("No insertion answers to", timeout=WAIT_MS)
+    paste(visit, "odd/2024-01-02/001/probe00")
+    expect(visit.page.locator(".status-line")).to_contain_text(f"{N_SPIKES:,} of {N_SPIKES:,} spikes")
+    visit.page.wait_for_url("**odd/2024-01-02**", timeout=WAIT_MS)
+    expect(visit.page.get_by_role("alert")).to_be_hidden()
 
 
 def test_a_revision_before_the_first_lists_those_that_exist(shelf: str, visit: Visit) -> None:
@@ -58,7 +67,49 @@ def test_a_revision_before_the_first_lists_those_that_exist(shelf: str, visit: V
     expect(visit.page.get_by_role("alert")).to_contain_text("2024-05-06", timeout=WAIT_MS)
 
 
-@pytest.mark.parametrize("name", ["no_depths", "no_amps", "no_volts", "unsorted", "nan"])
+def test_a_sorter_that_does_not_exist_lists_those_that_do_and_loses_nothing(shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion={GOOD}&sorter=kilosort9")
+    expect(visit.page.get_by_role("alert")).to_contain_text("'kilosort9'", timeout=WAIT_MS)
+    expect(visit.page.get_by_role("alert")).to_contain_text("Available sorters: pykilosort")
+    paste(visit, GOOD)
+    visit.wait_for_spikes()
+    expect(visit.page.get_by_role("alert")).to_be_hidden()
+
+
+def test_what_was_chosen_and_why_is_on_the_page(shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion=revised/2024-01-02/001/probe00&revision=2024-06-01")
+    visit.wait_for_spikes()
+    words = visit.page.locator(".notes").first
+    expect(words).to_contain_text("sorter pykilosort: the only sorting")
+    expect(words).to_contain_text("revision 2024-05-06: the greatest not after '2024-06-01' that was asked for")
+    expect(words).to_contain_text("histology none: Brain locations are not in the files")
+
+
+def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion=kilosorts_no_volts/2024-01-02/001/probe00&quality=good")
+    line = visit.wait_for_spikes()
+    assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line
+    assert "hidden" not in line
+    assert "quality=good" not in visit.page.url
+    expect(visit.page.get_by_role("button", name="Good units")).to_be_disabled()
+    expect(visit.page.get_by_text("Good units are not known")).to_contain_text("Kilosort's own opinion")
+    paste(visit, "kilosorts/2024-01-02/001/probe00")
+    visit.page.wait_for_url("**kilosorts/2024-01-02**", timeout=WAIT_MS)
+    expect(visit.page.locator(".notes").first).to_contain_text("recomputed from the spikes", timeout=WAIT_MS)
+    expect(visit.page.get_by_role("button", name="Good units")).to_be_enabled()
+    expect(visit.page.get_by_role("columnheader", name="max_confidence")).to_be_attached()
+
+
+def test_spikes_without_any_depth_say_so_and_another_opens(shelf: str, visit: Visit) -> None:
+    visit.open(f"{shelf}/?insertion=nowhere/2024-01-02/001/probe00")
+    line = visit.wait_for_spikes()
+    assert f"0 of 0 spikes ({N_SPIKES:,} dropped: no depth)" in line
+    expect(visit.page.locator(".notes").first).to_contain_text("no spike can be placed")
+    paste(visit, GOOD)
+    expect(visit.page.locator(".status-line")).to_contain_text(f"{N_SPIKES:,} of {N_SPIKES:,}", timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize("name", ["no_depths", "no_amps", "no_volts", "unsorted", "nan", "templates", "no_sites"])
 def test_what_is_odd_is_shown_and_said(name: str, shelf: str, visit: Visit) -> None:
     visit.open(f"{shelf}/?insertion={name}/2024-01-02/001/probe00")
     line = visit.wait_for_spikes()
@@ -82,8 +133,14 @@ def test_missing_metrics_are_computed_while_the_raster_is_there(shelf: str, visi
 
 def test_amplitude_views_are_off_without_amplitudes(shelf: str, visit: Visit) -> None:
     visit.open(f"{shelf}/?insertion=no_amps/2024-01-02/001/probe00&color=amp_mean")
-    visit.page.get_by_role("alert").wait_for(timeout=WAIT_MS)
-    expect(visit.page.get_by_role("alert")).to_contain_text("mplitude")
+    assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in visit.wait_for_spikes()
+    expect(visit.page.get_by_text("Mean amplitude, Largest amplitude: off, no file spikes.amps")).to_be_visible()
+    visit.page.wait_for_url(lambda url: "amp_mean" not in url)
+    visit.page.locator("[role=combobox]", has_text="Spike count").click()
+    for name in ("Mean amplitude", "Largest amplitude", "Brain region"):
+        expect(visit.page.get_by_role("menuitem", name=name)).to_be_disabled()
+    expect(visit.page.get_by_role("menuitem", name="Firing rate")).to_be_enabled()
+    visit.page.keyboard.press("Escape")
 
 
 def test_the_shelf_differs() -> None:

@@ -60,6 +60,15 @@ def _shuffled() -> dict[str, Any]:
     return {"spikes.times": np.random.default_rng(1).permutation(times)}
 
 
+def _opinions(scale: float) -> dict[str, Any]:
+    arrays = sorting_arrays()
+    labels = {"label": [1.0, 0.0] * (N_CLUSTERS // 2), "KSLabel": ["good", "mua"] * (N_CLUSTERS // 2)}
+    return {
+        "clusters.metrics": arrays["clusters.metrics"].assign(**labels),
+        "spikes.amps": arrays["spikes.amps"] * scale,
+    }
+
+
 def _with_nan() -> dict[str, Any]:
     depths = sorting_arrays()["spikes.depths"]
     depths[:42] = np.nan
@@ -83,6 +92,18 @@ KINDS: dict[str, Kind] = {
         ("spikes.times.npy", "no spikes"),
         changed=lambda: {name: sorting_arrays()[name][:0] for name in sorting_arrays() if name.startswith("spikes.")},
     ),
+    "timeless": Kind(
+        ("spikes.times.npy", "None of the 3,000 spikes has a time", "again"),
+        changed=lambda: {"spikes.times": sorting_arrays()["spikes.times"] * np.nan},
+    ),
+    "samples": Kind(
+        ("spikes.times.npy", "cannot be in seconds", "Export it in seconds"),
+        changed=lambda: {"spikes.times": sorting_arrays()["spikes.times"] * 30_000},
+    ),
+    "words": Kind(
+        ("channels.localCoordinates.npy", "should be numbers"),
+        changed=lambda: {"channels.localCoordinates": sorting_arrays()["channels.localCoordinates"].astype(str)},
+    ),
     "no_times": Kind(("spikes.times is missing",), without=("spikes.times",)),
     "no_depths": Kind(("depth of its cluster's channel",), is_refused=False, without=("spikes.depths",)),
     "no_amps": Kind(("spikes.amps",), is_refused=False, without=("spikes.amps",)),
@@ -92,4 +113,30 @@ KINDS: dict[str, Kind] = {
     "unsorted": Kind(("sorted",), is_refused=False, changed=_shuffled),
     "nan": Kind(("42", "no depth"), is_refused=False, changed=_with_nan),
     "no_metrics": Kind(("computed from the spikes",), is_refused=False, without=("clusters.metrics",)),
+    "kilosorts": Kind(("Kilosort's own opinion",), is_refused=False, changed=lambda: _opinions(1.0)),
+    "kilosorts_no_volts": Kind(
+        ("Kilosort's own opinion", "in volts"), is_refused=False, changed=lambda: _opinions(1e6)
+    ),
+    "templates": Kind(
+        ("templates.waveforms.npy", "damaged"),
+        is_refused=False,
+        changed=lambda: {"templates.waveformsChannels": np.zeros((N_CLUSTERS, 5), np.int64)},
+        damage=lambda folder: (folder / "templates.waveforms.npy").write_bytes(b"\x93NUMPY nothing"),
+    ),
+    "no_sites": Kind(
+        ("channels.localCoordinates",),
+        is_refused=False,
+        without=("channels.localCoordinates", "channels.rawInd", "clusters.channels", "clusters.depths"),
+    ),
+    "nowhere": Kind(
+        ("no spike can be placed",),
+        is_refused=False,
+        without=(
+            "spikes.depths",
+            "channels.localCoordinates",
+            "channels.rawInd",
+            "clusters.channels",
+            "clusters.depths",
+        ),
+    ),
 }

@@ -173,3 +173,40 @@ def test_what_is_open_stays_open_when_another_fails(tmp_path: Path) -> None:
     cut("spikes.times.npy", 200)(write_session(tmp_path / "bad"))
     refused(tmp_path / "bad", match="Truncated")
     np.testing.assert_array_equal(sorting.spikes.times_s, sorting_arrays()["spikes.times"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_spikes_without_any_time(tmp_path: Path, value: float) -> None:
+    write_session(tmp_path, changed={"spikes.times": np.full(N_SPIKES, value)})
+    refused(tmp_path, "spikes.times.npy", match="None of the 3,000 spikes has a time")
+
+
+def test_an_id_that_is_infinite(tmp_path: Path) -> None:
+    ids = sorting_arrays()["spikes.clusters"].astype(np.float64)
+    ids[3] = np.inf
+    write_session(tmp_path, changed={"spikes.clusters": ids})
+    refused(tmp_path, "spikes.clusters.npy", match="whole number")
+
+
+@pytest.mark.parametrize("name", ["clusters.channels", "clusters.depths", "channels.localCoordinates"])
+def test_words_where_numbers_should_be(tmp_path: Path, name: str) -> None:
+    write_session(tmp_path, changed={name: sorting_arrays()[name].astype(str)})
+    refused(tmp_path, f"{name}.npy", match=f"{name} should be numbers")
+
+
+def test_brain_locations_of_two_columns(tmp_path: Path) -> None:
+    n = len(sorting_arrays()["channels.rawInd"])
+    locations = {"channels.brainLocationIds_ccf_2017": np.full((n, 2), 382), "channels.mlapdv": np.zeros((n, 3))}
+    write_session(tmp_path, changed=locations)
+    refused(tmp_path, "brainLocationIds_ccf_2017.npy", match="one column")
+
+
+def test_a_header_of_impossible_shape(tmp_path: Path) -> None:
+    path = write_session(tmp_path) / "spikes.times.npy"
+    for shape in (b"(-300,)", b"(1 << 9", b"(9999999999999999999, 9999999999999)"):
+        whole = bytearray(128 + 8 * N_SPIKES)
+        header = b"{'descr': '<f8', 'fortran_order': False, 'shape': " + shape + b", }"
+        whole[:10] = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
+        whole[10:128] = header.ljust(117) + b"\n"
+        path.write_bytes(bytes(whole))
+        refused(tmp_path, "spikes.times.npy", match="damaged|Truncated")

@@ -1,0 +1,26 @@
+"""Axes of insertions with nothing on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dashboard.compute.probe import depth_limits
+from dashboard.views.axes import Axes
+from dashboard.views.state import ViewState
+
+
+def test_an_extent_of_no_length_gets_some() -> None:
+    axes = Axes(ViewState())
+    axes.open((0.0, 0.0), (20.0, 20.0))
+    axes.show(None, None)
+    assert (axes.time.start, axes.time.end) == (0.0, 1.0)
+    assert axes.time.bounds == (0.0, 1.0)
+    assert (axes.depth.start, axes.depth.end) == (20.0, 21.0)
+
+
+def test_sites_without_coordinates_leave_the_depths_of_the_spikes() -> None:
+    channels = pd.DataFrame({"axial_um": [np.nan, np.nan]})
+    low, high = depth_limits(channels, (30.0, 500.0))
+    assert low == 0.0
+    assert high >= 500.0

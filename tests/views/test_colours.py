@@ -1,0 +1,29 @@
+"""Colours that an insertion has no data for are off, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dashboard.model.sorting import Missing, SpikeSorting
+from dashboard.views.colours import colours_off, colours_off_words
+from dashboard.views.rail import COLOUR_WORDS
+from dashboard.views.state import COLOURS
+
+
+def test_the_demo_offers_every_colour(small_demo: SpikeSorting) -> None:
+    assert colours_off(small_demo) == {}
+    assert colours_off_words({}, COLOUR_WORDS) == ""
+
+
+def test_what_is_missing_is_off_and_says_why(small_demo: SpikeSorting) -> None:
+    poor = replace(
+        small_demo,
+        spikes=replace(small_demo.spikes, amps_v=None),
+        clusters=small_demo.clusters.drop(columns=["label", "atlas_id"]),
+        missing=(Missing("spikes.amps", "no file <spikes.amps>"),),
+    )
+    off = colours_off(poor)
+    assert set(off) == {"amp_mean", "amp_max", "region", "label"} < set(COLOURS)
+    words = colours_off_words(off, COLOUR_WORDS)
+    assert "Mean amplitude, Largest amplitude: off, no file &lt;spikes.amps&gt;" in words
+    assert "Brain region: off, there are no brain locations" in words

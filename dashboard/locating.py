@@ -6,6 +6,7 @@ Two doors, kept apart: `locate` is for arguments of scripts and of the command l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,10 @@ DEMO = "demo"
 
 # Enough to name some in a message; a large data folder is not listed to its end for that.
 _MOST_NAMED = 8
+# What people paste by accident is longer than any address of a database.
+MOST_PASTED = 500
+_UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?:/[\w.-]+)?", re.IGNORECASE)
+_KEY = re.compile(r"(?:^|/)[^/\s]+/\d{4}-\d{2}-\d{2}/\d{1,3}(?:/|$)")
 
 
 def configured_sources(settings: Settings) -> list[Source]:
@@ -55,6 +60,27 @@ def configured_sources(settings: Settings) -> list[Source]:
             )
         )
     return [*sources, DemoSource(settings.cache, n_spikes=settings.spikes)]
+
+
+def recognise(text: str) -> str | None:
+    """Return what of some pasted text names an insertion or session, None where nothing does.
+
+    Parameters
+    ----------
+    text : str
+        A pid, an eid, ``eid/probe``, a session path, or an address that holds one of these.
+
+    Returns
+    -------
+    str or None
+        An address as it is, since the words in it tell a session from an insertion; else the id or path alone.
+    """
+    text = text.strip()
+    if len(text) > MOST_PASTED or "\n" in text:
+        return None
+    if _UUID.fullmatch(text) or _KEY.search(text):
+        return text.lower() if _UUID.fullmatch(text) and "/" not in text else text
+    return text if re.match(r"https?://", text) and _UUID.search(text) else None
 
 
 def find(text: str, sources: Sequence[Source]) -> tuple[Source, InsertionRef]:

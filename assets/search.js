@@ -82,7 +82,7 @@ export function render({ model, el }) {
   const rows = make("div", { className: "rows" })
   const scroller = make("div", { className: "scroller", tabIndex: 0 }, [head, rows])
   scroller.setAttribute("aria-label", "Insertions: arrows or J and K move, Enter opens, S stars, T starts triage")
-  const panel = make("div", { className: "finder", hidden: true }, [
+  const panel = make("div", { className: "finder-panel", hidden: true }, [
     make("div", { className: "top" }, [make("h2", { textContent: "Find an insertion" }), count, note, retry, make("i", { className: "gap" }), save, start, close]),
     bar, recent, scroller,
   ])
@@ -275,10 +275,10 @@ export function render({ model, el }) {
 }
 
 const CSS = `
-.finder, .triage { --fg: #1c1c1e; --bg: #fafafa; --line: #d5d5dc; --field: #fff; --dim: #5c5c66; --accent: #3949ab; --on: #e8eaf6; color: var(--fg); font: 13px system-ui, sans-serif; }
+.finder-panel, .triage { --fg: #1c1c1e; --bg: #fafafa; --line: #d5d5dc; --field: #fff; --dim: #5c5c66; --accent: #3949ab; --on: #e8eaf6; color: var(--fg); font: 13px system-ui, sans-serif; }
 .dark { --fg: #e8e8ec; --bg: #151518; --line: #3a3a42; --field: #222227; --dim: #a5a5b0; --accent: #9fa8da; --on: #2b2f4a; color-scheme: dark; }
 [hidden] { display: none !important; }
-.finder { position: fixed; z-index: 30; background: var(--bg); display: flex; flex-direction: column; gap: 6px; padding: 10px 14px; box-sizing: border-box; }
+.finder-panel { position: fixed; z-index: 30; background: var(--bg); display: flex; flex-direction: column; gap: 6px; padding: 10px 14px; box-sizing: border-box; }
 .top, .facets, .recent, .triage { display: flex; align-items: center; gap: 6px; flex-wrap: wrap; }
 h2 { font-size: 16px; font-weight: 600; margin: 0 6px 0 0; }
 .count { font-variant-numeric: tabular-nums; }

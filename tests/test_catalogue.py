@@ -239,7 +239,7 @@ def test_a_failing_server_leaves_a_note_and_what_came_before_and_can_be_tried_ag
     until(lambda: "reading" not in catalogue.note and bool(catalogue.note))
     first = len(catalogue.table)
     assert catalogue.has_failed
-    assert 0 < first
+    assert first > 0
     fault.times = 0
     catalogue.start(again=True)
     until(lambda: not catalogue.note)

@@ -63,7 +63,8 @@ def test_a_locked_database_says_so_and_works_again(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("author", "verdict", "comment"), [("", "pass", ""), (" ", "pass", ""), ("Ada", "maybe", ""), ("Ada", "comment", " ")]
+    ("author", "verdict", "comment"),
+    [("", "pass", ""), (" ", "pass", ""), ("Ada", "maybe", ""), ("Ada", "comment", " ")],
 )
 def test_a_verdict_that_says_nothing_is_refused(tmp_path: Path, author: str, verdict: str, comment: str) -> None:
     keeper = Keeper.in_folder(tmp_path)

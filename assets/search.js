@@ -192,15 +192,15 @@ export function render({ model, el }) {
 
   // -- the page ---------------------------------------------------------------------------------
   el.append(make("style", { textContent: CSS }), panel, strip)
+  const host = el.getRootNode().host ?? el
   const place = () => {
     // over what the page's main column shows, whatever the rail beside it does
-    const box = el.getRootNode().host?.parentElement?.getBoundingClientRect() ?? { left: 0, top: 48, width: innerWidth }
-    const top = Math.max(box.top, 48)
-    Object.assign(panel.style, { left: `${box.left}px`, top: `${top}px`, width: `${innerWidth - box.left}px`, height: `${innerHeight - top}px` })
+    const { left } = host.getBoundingClientRect()
+    Object.assign(panel.style, { left: `${left}px`, top: "48px", width: `${innerWidth - left}px`, height: `${innerHeight - 48}px` })
   }
   listen(window, "resize", place)
   const watcher = new ResizeObserver(place)
-  if (el.getRootNode().host?.parentElement) watcher.observe(el.getRootNode().host.parentElement)
+  watcher.observe(host)
   const theme = () => { panel.classList.toggle("dark", model.dark); strip.classList.toggle("dark", model.dark) }
   const shown = () => {
     panel.hidden = !model.shown; draw_triage()

@@ -36,7 +36,7 @@ COLUMNS = {
     "date": ("date", "96px"),
     "number": ("no.", "44px"),
     "probe": ("probe", "84px"),
-    "lab": ("lab", "130px"),
+    "lab": ("lab", "170px"),
     "projects": ("projects", "minmax(140px, 1fr)"),
     "task": ("task protocol", "minmax(160px, 1fr)"),
     "model": ("model", "64px"),
@@ -115,7 +115,7 @@ class Search:
         self.empty_button = _button("Find insertions…")
         for button in (self.button, self.empty_button):
             button.on_click(lambda event: self.show())
-        self.panel.param.watch(self._act, "action")
+        self.panel.param.watch(self._acted, "action")
         state.param.watch(self._opened, "insertion")
         state.param.watch(lambda event: self.panel.param.update(dark=event.new), "dark")
         catalogue.listen(self._changed)
@@ -138,8 +138,11 @@ class Search:
 
     # -- what the user did -----------------------------------------------------------------------
 
-    def _act(self, event: Any) -> None:
-        action = event.new
+    def _acted(self, event: Any) -> None:
+        # somebody may be quicker than the page, which takes changes only once it stands
+        self._turns.later(partial(self._act, event.new))
+
+    def _act(self, action: dict[str, Any]) -> None:
         match action.get("kind"):
             case "show":
                 self.show()

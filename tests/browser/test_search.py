@@ -81,7 +81,7 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
                 expect(page.locator(".triage .word").nth(1)).to_have_text("Ada: comment “drifts”", timeout=20_000)
             if n < 5:
                 keys.press("j")
-        expect(page.locator(".header")).to_contain_text("SWC_1", timeout=60_000)
+        expect(page.locator("div.header")).to_contain_text("SWC_1", timeout=60_000)
         shoot(visit, "triage")
         keys.press("k")
         expect(where).to_contain_text("4 of 5")
@@ -128,13 +128,13 @@ def test_the_list_opens_stars_and_takes_pasted_ids(visit: Visit, place: str) -> 
     page.locator(".rows .star").first.click()
     expect(page.locator(".rows .star").first).to_have_text("★", timeout=20_000)
     page.locator(".rows .row").first.click()
-    expect(page.locator(".header")).to_contain_text("NYU_3", timeout=60_000)
+    expect(page.locator("div.header")).to_contain_text("NYU_3", timeout=60_000)
     page.evaluate(
         """() => { const data = new DataTransfer(); data.setData("text", "SWC_2/2024-01-02/001/probe00")
         document.body.focus(); document.activeElement.blur()
         document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true})) }"""
     )
-    expect(page.locator(".header")).to_contain_text("SWC_2", timeout=60_000)
+    expect(page.locator("div.header")).to_contain_text("SWC_2", timeout=60_000)
 
 
 def test_the_brain_wide_map_narrows_as_one_types(visit: Visit, tmp_path: Path) -> None:

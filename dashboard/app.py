@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import panel as pn
+import panel_material_ui as pmui
 from bokeh.document import Document
 
 from dashboard.catalogue import Catalogue
@@ -40,6 +42,9 @@ from dashboard.views.turns import Turns
 
 logger = logging.getLogger(__name__)
 
+MOST_LISTED = 2_000
+"""Insertions that the picker offers; more are found by pasting, or by search."""
+
 SETTLED_MS = 600
 """A view that stands still this long becomes a step in the browser's history."""
 
@@ -71,6 +76,7 @@ class DashboardSession:
         keeper: Keeper,
     ) -> None:
         self.turns = Turns(document)
+        self._store = store
         self._opened: OpenInsertion | None = None
         self._scene: Scene | None = None
         self.state = ViewState()
@@ -100,9 +106,9 @@ class DashboardSession:
                 "profile": self.profile.figure,
             },
         )
-        self.rail = Rail(
-            self.state, store.insertions(), self.open, self.raster.auto_limits, [self.completer.line.panel]
-        )
+        self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
+        self.reload.on_click(self._reload)
+        self.rail = Rail(self.state, self.open, self.raster.auto_limits, [self.completer.line.panel, self.reload])
         self.search = Search(
             self.state, catalogue, keeper, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
@@ -113,7 +119,8 @@ class DashboardSession:
         self._watch()
         link = links.parse(query)
         self._visit(link)
-        self._problems(link.problems)
+        self.turns.later(partial(self._problems, link.problems))
+        pool.submit(self._list, store)
 
     def _page(self) -> Any:
         self.work = pn.Row(
@@ -127,6 +134,7 @@ class DashboardSession:
         main = pn.Column(
             self.search.panel,
             self.cover.alert,
+            self.cover.retry,
             self.cover.loading,
             self.cover.empty,
             self.work,
@@ -152,6 +160,25 @@ class DashboardSession:
     def open(self, text: str, sorter: str | None = None, revision: str | None = None, **values: Any) -> None:
         """Open an insertion, then take `values` into the state."""
         self.opener.open(Wanted(text, sorter, revision, values))
+
+    def _list(self, store: InsertionStore) -> None:
+        """Fill the picker from a worker thread: a server's list takes its time."""
+        keys = []
+        for insertion in store.insertions():
+            keys.append(insertion.key)
+            if len(keys) == 50:
+                self.turns.later(partial(self.rail.offer, tuple(keys)))
+            if len(keys) == MOST_LISTED:
+                return
+        self.turns.later(partial(self.rail.offer, tuple(keys)))
+
+    def _reload(self, event: object) -> None:
+        """Try once more for the datasets that did not come; the view stays."""
+        if self._opened is not None:
+            self._store.forget(self._opened)
+            state = self.state
+            kept = {"time_range": state.time_range, "depth_range": state.depth_range, "selected": state.selected}
+            self.open(state.insertion, state.sorter, state.revision, limits=state.limits, **kept)
 
     def _show(self, opened: OpenInsertion, wanted: Wanted) -> None:
         sorting, columns = opened.sorting, opened.columns
@@ -185,7 +212,9 @@ class DashboardSession:
 
     def _tell(self, sorting: SpikeSorting) -> None:
         self.rail.show(sorting)
-        self.rail.notes.object = texts.notes(sorting)
+        notice = self._opened.source.notice if self._opened is not None else ""
+        self.rail.notes.object = texts.notes(sorting, notice)
+        self.reload.visible = any(item.can_come for item in sorting.missing)
         self.header.object = texts.header(sorting)
 
     def _filter(self, *events: object) -> None:
@@ -253,7 +282,7 @@ class DashboardSession:
         self.bridge.query = links.write(self.state)
 
     def _change_theme(self, event: Any) -> None:
-        self.state.dark = bool(event.new)
+        self.state.dark = self.opener.is_dark = bool(event.new)
 
     def _measured(self, event: Any) -> None:
         self.raster.pixel_ratio = min(max(float(event.new), 1.0), 3.0)

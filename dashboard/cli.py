@@ -160,7 +160,7 @@ def serve(options: argparse.Namespace, settings: Settings) -> None:
             "Anyone who reaches this address could see the data", settings.address,
             "Add --without-login where that is meant, or stay on 127.0.0.1",
         )  # fmt: skip
-    _serve(configured_sources(settings), settings, address=settings.address)
+    _serve(configured_sources(settings, default_alyx=not settings.data), settings, address=settings.address)
 
 
 def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query: str = "") -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dashboard.model.errors import InsertionAmbiguous, InsertionNotFound, NoSpikeSorting
+from dashboard.model.errors import InsertionAmbiguous, InsertionNotFound, NoSpikeSorting, SourceUnavailable
 from dashboard.model.references import InsertionRef
 from dashboard.settings import Settings
 from dashboard.settings import load as load_settings
@@ -21,6 +21,9 @@ from dashboard.sources.protocol import Source
 #: What opens the synthetic insertion.
 DEMO = "demo"
 
+#: A UUID anywhere in a text.
+UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE)
+
 # Enough to name some in a message; a large data folder is not listed to its end for that.
 _MOST_NAMED = 8
 # What people paste by accident is longer than any address of a database.
@@ -29,12 +32,32 @@ _UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?:
 _KEY = re.compile(r"(?:^|/)[^/\s]+/\d{4}-\d{2}-\d{2}/\d{1,3}(?:/|$)")
 
 
-def configured_sources(settings: Settings) -> list[Source]:
+def alyx_source(settings: Settings) -> Source:
+    """Return the Alyx server that the settings name, or the default one."""
+    from dashboard.sources.alyx import AlyxSource
+    from dashboard.sources.alyx_client import default_address
+
+    return AlyxSource(
+        settings.alyx_url or default_address(),
+        cache=settings.cache,
+        user=settings.alyx_user,
+        password=settings.alyx_password,
+        token=settings.alyx_token,
+        data_user=settings.data_user,
+        data_password=settings.data_password,
+        one_cache=settings.one_cache,
+        offline=settings.offline,
+    )
+
+
+def configured_sources(settings: Settings, *, default_alyx: bool = False) -> list[Source]:
     """Return the sources that the settings name: data folders in their order, the Alyx server, the demo.
 
     Parameters
     ----------
     settings : Settings
+    default_alyx : bool
+        Take the default Alyx server where the settings name none.
 
     Raises
     ------
@@ -44,21 +67,8 @@ def configured_sources(settings: Settings) -> list[Source]:
     from dashboard.sources.demo import DemoSource
 
     sources: list[Source] = [FolderSource(folder) for folder in settings.data]
-    if settings.alyx_url:
-        from dashboard.sources.alyx import AlyxSource
-
-        sources.append(
-            AlyxSource(
-                settings.alyx_url,
-                cache=settings.cache,
-                user=settings.alyx_user,
-                password=settings.alyx_password,
-                token=settings.alyx_token,
-                data_user=settings.data_user,
-                data_password=settings.data_password,
-                one_cache=settings.one_cache,
-            )
-        )
+    if settings.alyx_url or default_alyx:
+        sources.append(alyx_source(settings))
     return [*sources, DemoSource(settings.cache, n_spikes=settings.spikes)]
 
 
@@ -98,11 +108,21 @@ def find(text: str, sources: Sequence[Source]) -> tuple[Source, InsertionRef]:
         None of them does.
     InsertionAmbiguous
         The first that knows it has several.
+    SourceUnavailable
+        None of those that answer knows it, and one does not answer.
     """
+    unavailable: SourceUnavailable | None = None
     for source in sources:
-        insertion = source.find(text.strip())
+        try:
+            insertion = source.find(text.strip())
+        except SourceUnavailable as error:
+            # Another source may know it; only where none does is this what went wrong.
+            unavailable = unavailable or error
+            continue
         if insertion is not None:
             return source, insertion
+    if unavailable is not None:
+        raise unavailable
     names = ", ".join(source.name for source in sources) or "no source"
     raise InsertionNotFound("No insertion answers to", repr(text.strip()[:80]), f"Looked in {names}")
 
@@ -119,7 +139,8 @@ def locate(
     Parameters
     ----------
     insertion : str, Path or InsertionRef
-        Without `source`, an existing folder is taken first, then what the configured sources list.
+        Without `source`, an existing folder is taken first, then what the configured sources list;
+        a pid or eid that none of them has is looked up on the default Alyx server.
     source : Source or None
         Look here only; text is then never a path.
     cache : Path or None
@@ -131,6 +152,8 @@ def locate(
     ------
     InsertionNotFound
         There is no such folder or insertion.
+    SourceUnavailable
+        A server that might know it does not answer.
     InsertionAmbiguous
         There are several.
     NoSpikeSorting
@@ -155,6 +178,12 @@ def locate(
     try:
         return find(insertion, sources)
     except InsertionNotFound as error:
+        if settings.alyx_url is None and UUID.search(insertion):
+            try:
+                return find(insertion, [alyx_source(settings)])
+            except SourceUnavailable as unavailable:
+                remedy = f"{error.remedy}; {unavailable}"
+                raise InsertionNotFound("No such folder or insertion", insertion, remedy) from error
         raise InsertionNotFound("No such folder or insertion", insertion, error.remedy) from error
 
 

@@ -10,9 +10,12 @@ from functools import partial
 from html import escape
 from typing import Any
 
-from dashboard.model.errors import Cancelled, DashboardError
-from dashboard.sources.protocol import Progress
+from dashboard.arrivals import Arrivals
+from dashboard.model.errors import CacheUnusable, Cancelled, DashboardError, DownloadFailed, SourceUnavailable
+from dashboard.sources.meter import ALL_FILES
+from dashboard.sources.protocol import Progress, progress_text
 from dashboard.store import InsertionStore, OpenInsertion
+from dashboard.views.arriving import ArrivalPicture
 from dashboard.views.page import Cover
 from dashboard.views.turns import Turns
 
@@ -66,17 +69,20 @@ class Opener:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="open")
         self._cancel = threading.Event()
         self._has_opened = False
+        self._files: dict[str, Progress] = {}
+        self._wanted: Wanted | None = None
+        self.is_dark = False
+        cover.retry.on_click(lambda event: self.again())
         cover.cancel.on_click(lambda event: self.cancel())
 
     def open(self, wanted: Wanted) -> None:
         """Load an insertion; a load that runs is cancelled."""
         self._cancel.set()
         self._cancel = cancel = threading.Event()
-        cover = self._cover
-        cover.alert.visible = False
-        cover.stage.object = f'<div class="stage-title">Opening {escape(wanted.text)}</div>looking for it'
-        cover.loading.visible = True
-        cover.empty.visible = False
+        self._wanted = wanted
+        self._files = {}
+        # A click can come before the page stands for Panel, which then drops what changes at once.
+        self._turns.later(partial(self._show_opening, wanted, cancel))
         future = self._threads.submit(
             self._store.open,
             wanted.text,
@@ -84,8 +90,24 @@ class Opener:
             wanted.revision,
             progress=partial(self._report, wanted, cancel),
             cancel=cancel,
+            on_partial=Arrivals(partial(self._arrived, cancel)),
         )
         future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wanted, cancel, done)))
+
+    def _show_opening(self, wanted: Wanted, cancel: threading.Event) -> None:
+        if cancel is not self._cancel:
+            return
+        cover = self._cover
+        cover.alert.visible = cover.retry.visible = False
+        cover.arriving.hide()
+        cover.stage.object = _stage(wanted, "looking for it")
+        cover.loading.visible = True
+        cover.empty.visible = False
+
+    def again(self) -> None:
+        """Ask once more for what could not be opened."""
+        if self._wanted is not None:
+            self.open(self._wanted)
 
     def cancel(self) -> None:
         """Stop the load that runs."""
@@ -103,14 +125,34 @@ class Opener:
     def _show_progress(self, wanted: Wanted, cancel: threading.Event, progress: Progress) -> None:
         if cancel is not self._cancel:
             return
-        share = f" {100 * progress.done / progress.total:.0f} %" if progress.total else ""
-        title = f'<div class="stage-title">Opening {escape(wanted.text)}</div>'
-        self._cover.stage.object = f"{title}{escape(progress.stage)}{share}"
+        if progress.unit == "B":
+            self._files[progress.stage] = progress
+            inside = _download_rows(self._files)
+        else:
+            self._files = {}
+            share = f" {100 * progress.done / progress.total:.0f} %" if progress.total else ""
+            inside = f"{escape(progress.stage)}{share}"
+        has_share = progress.total > 0 and (progress.unit != "B" or ALL_FILES in self._files)
+        whole = self._files.get(ALL_FILES, progress)
+        if has_share and whole.total:
+            self._cover.progress.param.update(variant="determinate", value=int(100 * whole.done / whole.total))
+        else:
+            self._cover.progress.variant = "indeterminate"
+        self._cover.stage.object = _stage(wanted, inside)
+
+    def _arrived(self, cancel: threading.Event, picture: ArrivalPicture) -> None:
+        if not cancel.is_set():
+            self._turns.later(partial(self._show_arrived, cancel, picture))
+
+    def _show_arrived(self, cancel: threading.Event, picture: ArrivalPicture) -> None:
+        if cancel is self._cancel and self._cover.loading.visible:
+            self._cover.arriving.show(picture, dark=self.is_dark)
 
     def _finished(self, wanted: Wanted, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
         if cancel is not self._cancel:
             return
         self._cover.loading.visible = False
+        self._cover.arriving.hide()
         try:
             opened = done.result()
         except Cancelled:
@@ -118,6 +160,25 @@ class Opener:
         except DashboardError as error:
             self._cover.empty.visible = not self._has_opened
             self._failed(error)
+            self._cover.retry.visible = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
         else:
             self._has_opened = True
             self._opened(opened, wanted)
+
+
+def _stage(wanted: Wanted, inside: str) -> str:
+    return f'<div class="stage"><div class="stage-title">Opening {escape(wanted.text)}</div>{inside}</div>'
+
+
+def _download_rows(files: dict[str, Progress]) -> str:
+    """Return a table of the files that come, the sum of them first."""
+    stages = sorted(
+        (stage for stage, file in files.items() if stage == ALL_FILES or file.done < file.total),
+        key=lambda stage: (stage != ALL_FILES, stage),
+    )
+    rows = "".join(
+        f'<tr class="{"sum" if stage == ALL_FILES else "file"}"><td>{escape(stage)}</td>'
+        f"<td>{escape(progress_text(files[stage]))}</td></tr>"
+        for stage in stages
+    )
+    return f'<table class="files">{rows}</table>'

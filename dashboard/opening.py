@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from dashboard.compute.columns import build_columns
 from dashboard.compute.metrics import N_TESTS, recorded_or_recomputed, with_metrics
 from dashboard.compute.rasters import Aggregate
 from dashboard.compute.rasters import aggregate as compute_aggregate
+from dashboard.fetching import fetch
 from dashboard.loading import clusters as clusters_object
 from dashboard.loading.channels import histology_of, load_channels, with_brain_locations
 from dashboard.loading.drift import load_drift
@@ -33,17 +33,23 @@ from dashboard.loading.spikes import (
 from dashboard.loading.templates import load_templates
 from dashboard.loading.trials import load_trials, trials_datasets
 from dashboard.locating import locate
-from dashboard.model.errors import BadRequest, Cancelled, DatasetMissing, DownloadFailed, SourceUnavailable
+from dashboard.model.errors import BadRequest, Cancelled, DatasetMissing, SourceUnavailable
 from dashboard.model.references import DatasetRef, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting
 from dashboard.settings import load as load_settings
-from dashboard.sources.protocol import Progress, ProgressCallback, Source, ignore_progress
+from dashboard.sources.offers import offers
+from dashboard.sources.protocol import (
+    PartialCallback,
+    Progress,
+    ProgressCallback,
+    Source,
+    ignore_partial,
+    ignore_progress,
+)
 from dashboard.sources.resolving import resolve
 
 logger = logging.getLogger(__name__)
 
-# What is fetched first, so that a raster can be drawn while the rest still comes.
-_FETCH_ORDER = ("spikes.times", "spikes.depths", "spikes.clusters", "passingSpikes.table", "clusters.", "channels.")
 _MIXED = "Revisions are mixed: {others}; the other files are of {main}"
 
 
@@ -60,6 +66,7 @@ def open_insertion(
     lazy: bool = False,
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
+    on_partial: PartialCallback = ignore_partial,
 ) -> SpikeSorting:
     """Open an insertion's spike sorting.
 
@@ -90,6 +97,9 @@ def open_insertion(
     progress : callable
         Called with a `Progress`, from this thread or others.
     cancel : threading.Event or None
+    on_partial : callable
+        Told of bytes that come over a network; `dashboard.sources.arriving.ArrivingSpikes` makes spikes
+        of them.
 
     Returns
     -------
@@ -126,6 +136,7 @@ def open_insertion(
         cache=folder,
         progress=progress,
         cancel=cancel,
+        on_partial=on_partial,
     )
     if sorting.metrics_stale and not lazy:
         metrics = recorded_or_recomputed(sorting, folder, progress, cancel)
@@ -146,6 +157,7 @@ def open_found(
     cache: Path | None = None,
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
+    on_partial: PartialCallback = ignore_partial,
 ) -> SpikeSorting:
     """Open what a source listed, with metrics left as they are on disk; see `open_insertion`."""
     _check(cancel)
@@ -156,7 +168,7 @@ def open_found(
         where = f"{insertion.key} {ref.collection}"
         raise DatasetMissing("passingSpikes.table", where, "Open all units and keep those with label 1")
     session = trials_datasets(datasets)
-    ref, session, unfetched = _fetch(source, ref, session, progress, cancel)
+    ref, session, unfetched = fetch(source, ref, session, progress, cancel, on_partial)
     missing: list[Missing] = list(unfetched)
     notes: list[str] = _revision_notes(ref)
 
@@ -207,6 +219,7 @@ def open_found(
         notes=tuple(notes),
         metrics_stale=stale,
         label_is_kilosorts=is_kilosorts,
+        offers=offers(datasets, insertion.probe),
     )
 
 
@@ -269,35 +282,6 @@ def _categories(sorting: SpikeSorting, aggregate: str) -> npt.NDArray[np.int32]:
     else:
         values = np.rint(sorting.labels * N_TESTS)
     return np.where(np.isfinite(values), values, -1).astype(np.int32)
-
-
-def _fetch(
-    source: Source,
-    ref: SortingRef,
-    session: Sequence[DatasetRef],
-    progress: ProgressCallback,
-    cancel: threading.Event | None,
-) -> tuple[SortingRef, list[DatasetRef], list[Missing]]:
-    """Return both with their paths, and what could not be had."""
-
-    def rank(dataset: DatasetRef) -> int:
-        return next((i for i, start in enumerate(_FETCH_ORDER) if dataset.name.startswith(start)), len(_FETCH_ORDER))
-
-    wanted = sorted(ref.datasets.values(), key=rank)
-    paths = source.fetch(ref.insertion, [*wanted, *session], progress, cancel)
-    _check(cancel)
-    for name in ("spikes.times", "spikes.clusters", "passingSpikes.table"):
-        dataset = ref.datasets.get(name)
-        if dataset is not None and dataset.relative_path not in paths:
-            raise DownloadFailed(name, f"{dataset.relative_path} did not come through")
-    here = {n: replace(d, path=paths[d.relative_path]) for n, d in ref.datasets.items() if d.relative_path in paths}
-    unfetched = [
-        Missing(name, f"{dataset.file_name} could not be fetched")
-        for name, dataset in ref.datasets.items()
-        if dataset.relative_path not in paths
-    ]
-    trials = [replace(d, path=paths.get(d.relative_path)) for d in session]
-    return replace(ref, datasets=MappingProxyType(here)), trials, unfetched
 
 
 def _validated(

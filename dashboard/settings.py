@@ -205,7 +205,8 @@ class Settings:
         secret=True,
     )  # fmt: skip
     alyx_url: str | None = setting(
-        None, "Alyx server to find insertions on",
+        None, "Alyx server to find insertions on; where none is named, ONE's default one, else OpenAlyx, "
+        "is asked for ids that no folder has, and by a server without data folders",
         read=web_address, flag="--alyx", metavar="URL", commands=("serve", *READING),
     )  # fmt: skip
     alyx_user: str | None = setting(
@@ -213,6 +214,10 @@ class Settings:
     )  # fmt: skip
     alyx_password: str | None = setting(None, "Password of the Alyx user", secret=True)
     alyx_token: str | None = setting(None, "Token on the Alyx server, instead of user and password", secret=True)
+    offline: bool = setting(
+        False, "Ask no server: open what was fetched before",
+        read=switch, flag="--offline", commands=("serve", *READING),
+    )  # fmt: skip
     one_cache: Path | None = setting(
         None, "Existing ONE cache whose files are used as they are, before anything is fetched",
         read=folder, flag="--one-cache", metavar="FOLDER", commands=("serve", *READING),

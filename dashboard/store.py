@@ -6,18 +6,26 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dashboard.compute.columns import SpikeColumns, build_columns
 from dashboard.compute.metrics import recorded_or_recomputed, with_metrics
-from dashboard.model.errors import Cancelled, InsertionNotFound
-from dashboard.model.references import InsertionRef
+from dashboard.locating import find
+from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
+from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import open_insertion
-from dashboard.sources.protocol import Progress, ProgressCallback, Source, ignore_progress
+from dashboard.sources.protocol import (
+    PartialCallback,
+    Progress,
+    ProgressCallback,
+    Source,
+    ignore_partial,
+    ignore_progress,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +72,12 @@ class _Load:
     future: Future[OpenInsertion] = field(default_factory=Future)
     cancel: threading.Event = field(default_factory=threading.Event)
     listeners: list[ProgressCallback] = field(default_factory=list)
+    watchers: list[PartialCallback] = field(default_factory=list)
     n_waiting: int = 0
+
+    def came(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
+        for watcher in tuple(self.watchers):
+            watcher(dataset, part, n_bytes)
 
     def report(self, progress: Progress) -> None:
         for listener in tuple(self.listeners):
@@ -99,18 +112,28 @@ class InsertionStore:
         InsertionNotFound
             No source knows it.
         """
-        for source in self.sources:
-            insertion = source.find(text.strip())
-            if insertion is not None:
-                return source, insertion
-        names = ", ".join(source.name for source in self.sources)
-        raise InsertionNotFound(
-            "No insertion answers to", repr(text.strip()[:80]), f"Looked in {names}; pick one from the list"
-        )
+        try:
+            return find(text, self.sources)
+        except InsertionNotFound as error:
+            error.remedy += "; pick one from the list"
+            raise
 
-    def insertions(self) -> list[InsertionRef]:
-        """Return every insertion that the sources list."""
-        return [insertion for source in self.sources for insertion in source.insertions()]
+    def insertions(self) -> Iterator[InsertionRef]:
+        """Yield every insertion that the sources list; a server that does not answer is passed over.
+
+        Blocks while a server's pages are read, so iterate from a thread.
+        """
+        for source in self.sources:
+            try:
+                yield from source.insertions()
+            except SourceUnavailable as error:
+                logger.warning("%s", error)
+
+    def forget(self, opened: OpenInsertion) -> None:
+        """Let the next request load the insertion anew; who shows it keeps it."""
+        with self._lock:
+            for key in [held for held in self._held if replace(held, stage="") == replace(opened.key, stage="")]:
+                del self._held[key]
 
     def open(
         self,
@@ -119,6 +142,7 @@ class InsertionStore:
         revision: str | None = None,
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
+        on_partial: PartialCallback = ignore_partial,
     ) -> OpenInsertion:
         """Return the insertion, loading it where nobody has; blocks, so call it from a thread.
 
@@ -131,7 +155,7 @@ class InsertionStore:
         """
         source, insertion = self.find(text)
         key = StoreKey(source.name, insertion.key, sorter, revision)
-        return self._once(key, lambda load: self._load(key, source, insertion, load), progress, cancel)
+        return self._once(key, lambda load: self._load(key, source, insertion, load), progress, cancel, on_partial)
 
     def complete(
         self,
@@ -157,6 +181,7 @@ class InsertionStore:
         make: Callable[[_Load], OpenInsertion],
         progress: ProgressCallback,
         cancel: threading.Event | None,
+        on_partial: PartialCallback = ignore_partial,
     ) -> OpenInsertion:
         with self._lock:
             if (held := self._held.get(key)) is not None:
@@ -167,12 +192,19 @@ class InsertionStore:
             if load is None:
                 load = self._loads[key] = _Load()
             load.listeners.append(progress)
+            load.watchers.append(on_partial)
             load.n_waiting += 1
         if is_mine:
             threading.Thread(target=self._make, args=(key, make, load), daemon=True).start()
-        return self._wait(load, progress, cancel)
+        return self._wait(load, progress, cancel, on_partial)
 
-    def _wait(self, load: _Load, progress: ProgressCallback, cancel: threading.Event | None) -> OpenInsertion:
+    def _wait(
+        self,
+        load: _Load,
+        progress: ProgressCallback,
+        cancel: threading.Event | None,
+        on_partial: PartialCallback,
+    ) -> OpenInsertion:
         try:
             while True:
                 try:
@@ -186,6 +218,7 @@ class InsertionStore:
             with self._lock:
                 load.n_waiting -= 1
                 load.listeners.remove(progress)
+                load.watchers.remove(on_partial)
                 if load.n_waiting == 0 and not load.future.done():
                     load.cancel.set()
 
@@ -214,6 +247,7 @@ class InsertionStore:
             lazy=True,
             progress=load.report,
             cancel=load.cancel,
+            on_partial=load.came,
         )
         columns = build_columns(sorting, self.cache, load.report, load.cancel)
         opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)

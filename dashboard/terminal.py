@@ -18,22 +18,6 @@ REDRAW_S = 0.1
 logger = logging.getLogger(__name__)
 
 
-def describe(progress: Progress) -> str:
-    """Return one line for how far the work has come."""
-    if progress.unit == "B":
-        amount = f"{progress.done / 1e6:,.1f}"
-        amount += f" of {progress.total / 1e6:,.1f} MB" if progress.total else " MB"
-        rate = f"{progress.rate / 1e6:,.1f} MB/s" if progress.rate else ""
-    else:
-        amount = f"{progress.done:,.0f}"
-        amount += f" of {progress.total:,.0f} {progress.unit}" if progress.total else f" {progress.unit}"
-        rate = f"{progress.rate:,.0f} {progress.unit}/s" if progress.rate else ""
-    left = ""
-    if progress.rate and progress.total > progress.done:
-        left = f"{(progress.total - progress.done) / progress.rate:,.0f} s left"
-    return ", ".join(part for part in (amount, rate, left) if part)
-
-
 class TerminalProgress:
     """Draws a bar where a person watches, and logs the stages where nobody does.
 
@@ -72,7 +56,9 @@ class TerminalProgress:
             self._drawn_at = now
             share = min(progress.done / progress.total, 1.0) if progress.total else 0.0
             bar = "█" * round(share * BAR_WIDTH)
-            line = f"{progress.stage:<28.28} {bar:·<{BAR_WIDTH}} {share:4.0%}  {describe(progress)}"
+            from dashboard.sources.protocol import progress_text  # it brings pandas, and --help does not wait for that
+
+            line = f"{progress.stage:<28.28} {bar:·<{BAR_WIDTH}} {share:4.0%}  {progress_text(progress)}"
             self._stream.write("\r" + line.ljust(self._width))
             self._stream.flush()
             self._width = len(line)

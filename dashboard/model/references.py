@@ -131,6 +131,29 @@ class DatasetRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """One sorting that an insertion has.
+
+    Attributes
+    ----------
+    sorter, revision : str
+        ``''`` for the collection ``alf/<probe>`` itself, and for the original.
+    version : str
+        Of the software that wrote the spikes; empty where nothing says so.
+    n_bytes : int
+        Of the files of this revision.
+    is_default : bool
+        Whether it is taken when nothing is asked for.
+    """
+
+    sorter: str
+    revision: str
+    version: str = ""
+    n_bytes: int = 0
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What was chosen and why, in words the page can show.
 

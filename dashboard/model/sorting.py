@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.model.references import Histology, SortingRef
+from dashboard.model.references import Histology, Offer, SortingRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,13 @@ class Missing:
         ``spikes.amps``.
     reason : str
         One clause that a view can show.
+    can_come : bool
+        Whether trying again may bring it: it exists, and the download failed.
     """
 
     dataset: str
     reason: str
+    can_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ class SpikeSorting:
     metrics_stale : bool
         True where the metrics file is missing or of another length than the clusters and the
         metrics have to be recomputed.
+    offers : tuple of Offer
+        Every sorting of the insertion, this one among them.
     label_is_kilosorts : bool
         True where ``label`` in the files repeats Kilosort's own opinion and is no IBL label.
     """
@@ -164,6 +169,7 @@ class SpikeSorting:
     notes: tuple[str, ...] = ()
     metrics_stale: bool = False
     label_is_kilosorts: bool = False
+    offers: tuple[Offer, ...] = ()
 
     @property
     def labels(self) -> npt.NDArray[np.float64]:

@@ -26,9 +26,9 @@ from dashboard.sources.alyx_records import (
     record_from_insertion,
 )
 from dashboard.sources.cached_records import CachedRecords
-from dashboard.sources.download import Downloader, Fetched, PartialCallback, ignore_partial
+from dashboard.sources.download import Downloader, Fetched
 from dashboard.sources.partial import is_complete
-from dashboard.sources.protocol import ProgressCallback, ignore_progress
+from dashboard.sources.protocol import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.sources.transfer import Item
 
 log = logging.getLogger(__name__)

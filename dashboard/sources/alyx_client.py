@@ -23,6 +23,9 @@ from dashboard.sources.transport import retry_after
 
 log = logging.getLogger(__name__)
 
+OPENALYX = "https://openalyx.internationalbrainlab.org"
+"""The public database of the International Brain Laboratory."""
+
 Record = dict[str, Any]
 
 CONNECT_S, READ_S = 10.0, 60.0
@@ -342,6 +345,17 @@ def stored_parameters(url: str) -> Record:
         log.warning("ONE's parameters cannot be read: %s", type(error).__name__)
         return {}
     return {**stored, "CACHE_DIR": folders.get(key)} if stored else {}
+
+
+def default_address() -> str:
+    """Return the address of ONE's default server, that of OpenAlyx where ONE is not set up."""
+    try:
+        key = _parameter_file("caches").get("DEFAULT")
+        address = _parameter_file(str(key)).get("ALYX_URL") if key else None
+    except (OSError, ValueError) as error:
+        log.warning("ONE's parameters cannot be read: %s", type(error).__name__)
+        return OPENALYX
+    return str(address or OPENALYX)
 
 
 def _parameter_file(name: str) -> Record:

@@ -27,7 +27,7 @@ from dashboard.sources.demo_sortings import default_sorting, resort, sorting_fil
 from dashboard.sources.demo_spikes import draw_trains, make_tracks
 from dashboard.sources.demo_units import FULL_SPIKES, Size, plan_units, size_for
 from dashboard.sources.folder import parse_file_name
-from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+from dashboard.sources.protocol import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 
 if sys.platform != "win32":
     import fcntl
@@ -79,6 +79,7 @@ class DemoSource:
     """
 
     name = "demo"
+    notice = ""
 
     def __init__(
         self,
@@ -138,6 +139,7 @@ class DemoSource:
         datasets: Sequence[DatasetRef],
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
+        on_partial: PartialCallback = ignore_partial,
     ) -> Mapping[str, Path]:
         """Write the demo where that was not done before, and return the paths of `datasets`.
 

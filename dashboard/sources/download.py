@@ -13,15 +13,13 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from dashboard.model.errors import CacheUnusable, Cancelled, DownloadFailed
-from dashboard.model.references import DatasetRef
 from dashboard.sources.locks import file_lock
 from dashboard.sources.meter import Meter
 from dashboard.sources.partial import is_complete, partial_path
-from dashboard.sources.protocol import ProgressCallback, ignore_progress
+from dashboard.sources.protocol import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.sources.transfer import ATTEMPTS, Item, Patience, Transfer
 from dashboard.sources.transport import Sockets, Transport
 
@@ -36,23 +34,6 @@ CONNECT_S, READ_S = 10.0, 30.0
 # How long `fetch` waits for its workers to put things away after a cancel.
 _SETTLE_S = 1.0
 _POLL_S = 0.05
-
-
-class PartialCallback(Protocol):
-    """Told how much of a file has arrived, so that a first picture can be drawn from it.
-
-    `part` holds `n_bytes` bytes in order, not yet checked against the MD5; it may have got its final name
-    (`partial.target_of`) by the time it is opened. The last call for a file names its final path, and comes
-    also for files that were there before. Called from worker threads; must be quick and must not raise.
-    """
-
-    def __call__(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
-        """Take the news of `n_bytes` in all."""
-        ...
-
-
-def ignore_partial(dataset: DatasetRef, part: Path, n_bytes: int) -> None:
-    """Take the news of more bytes and do nothing with them."""
 
 
 class Fetched(dict[str, Path]):

@@ -30,7 +30,7 @@ from dashboard.sources.alf_files import (
     tree,
     without_twins,
 )  # fmt: skip
-from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+from dashboard.sources.protocol import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 
 __all__ = ["FolderSource", "parse_file_name"]
 
@@ -154,12 +154,18 @@ class FolderSource:
             found = list(self._session_datasets(place, insertion.probe))
         return without_twins(found)
 
+    @property
+    def notice(self) -> str:
+        """Nothing: a folder is here or it is not."""
+        return ""
+
     def fetch(
         self,
         insertion: InsertionRef,
         datasets: Sequence[DatasetRef],
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
+        on_partial: PartialCallback = ignore_partial,
     ) -> Mapping[str, Path]:
         """Return the paths of `datasets`, by `DatasetRef.relative_path`; files are used where they lie.
 

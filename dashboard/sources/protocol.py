@@ -48,6 +48,39 @@ def ignore_progress(progress: Progress) -> None:
     """Take a progress report and do nothing with it."""
 
 
+class PartialCallback(Protocol):
+    """Told how much of a file has arrived, so that a first picture can be drawn from it.
+
+    `part` holds `n_bytes` bytes in order, not yet checked against the MD5; it may have got its final name
+    (`dashboard.sources.partial.target_of`) by the time it is opened. The last call for a file names its final path,
+    and comes also for files that were there before. Called from worker threads; must be quick and must not raise.
+    """
+
+    def __call__(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
+        """Take the news of `n_bytes` in all."""
+        ...
+
+
+def ignore_partial(dataset: DatasetRef, part: Path, n_bytes: int) -> None:
+    """Take the news of more bytes and do nothing with them."""
+
+
+def progress_text(progress: Progress) -> str:
+    """Return how far the work has come: amount, rate and time left, as far as they are known."""
+    if progress.unit == "B":
+        amount = f"{progress.done / 1e6:,.1f}"
+        amount += f" of {progress.total / 1e6:,.1f} MB" if progress.total else " MB"
+        rate = f"{progress.rate / 1e6:,.1f} MB/s" if progress.rate else ""
+    else:
+        amount = f"{progress.done:,.0f}"
+        amount += f" of {progress.total:,.0f} {progress.unit}" if progress.total else f" {progress.unit}"
+        rate = f"{progress.rate:,.0f} {progress.unit}/s" if progress.rate else ""
+    left = ""
+    if progress.rate and progress.total > progress.done:
+        left = f"{(progress.total - progress.done) / progress.rate:,.0f} s left"
+    return ", ".join(part for part in (amount, rate, left) if part)
+
+
 class Source(Protocol):
     """A place that insertions come from. Methods are safe to call from several threads.
 
@@ -55,9 +88,16 @@ class Source(Protocol):
     ----------
     name : str
         Shown to users: ``demo``, the folder's name, the server's host.
+    notice : str
+        A sentence for the page, such as that answers come from the disk (offline); empty otherwise.
     """
 
     name: str
+
+    @property
+    def notice(self) -> str:
+        """What a reader of the page should know of the source now; empty where nothing."""
+        ...
 
     def insertions(self) -> Iterator[InsertionRef]:
         """Yield every insertion known without asking a server for more than one list."""
@@ -92,11 +132,13 @@ class Source(Protocol):
         datasets: Sequence[DatasetRef],
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
+        on_partial: PartialCallback = ignore_partial,
     ) -> Mapping[str, Path]:
         """Return a readable file for each dataset, keyed by `DatasetRef.relative_path`.
 
         Datasets that could not be fetched are absent from the answer where they are optional to
-        the caller; `DownloadFailed` is raised where none came through.
+        the caller; `DownloadFailed` is raised where none came through. `on_partial` is told of bytes
+        as they come over a network.
         """
         ...
 

@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.plotting import figure
 
+from dashboard.views.arriving import ArrivingView
 from dashboard.views.figures import LEFT_BORDER_PX, asset
 from dashboard.views.state import ViewState
 
@@ -141,6 +142,10 @@ class Centre:
         self._heatmap.visible = self._heatmap_bar.visible = show != "raster"
 
 
+CARD_PX = 620
+"""Width of the card that shows the progress of a load."""
+
+
 class Cover:
     """What stands in for the centre, or over it, while there is nothing to see yet.
 
@@ -154,19 +159,22 @@ class Cover:
         self.progress = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", margin=(8, 16))
         self.stage = pn.pane.HTML("", stylesheets=css, margin=(0, 16), sizing_mode="stretch_width")
         self.cancel = pmui.Button(label="Cancel", variant="outlined", size="small", margin=(8, 16))
+        self.arriving = ArrivingView()
         self.loading = pmui.Paper(
             self.stage,
+            self.arriving.panel,
             self.progress,
             self.cancel,
             elevation=6,
-            width=460,
+            width=CARD_PX,
             margin=0,
             visible=False,
-            styles={"position": "absolute", "left": "calc(50% - 230px)", "top": "30%", "z-index": "20"},
+            styles={"position": "absolute", "left": f"calc(50% - {CARD_PX // 2}px)", "top": "14%", "z-index": "20"},
         )
         self.alert = pmui.Alert(
             title="", severity="error", closeable=True, visible=False, sizing_mode="stretch_width", margin=(4, 8)
         )
+        self.retry = pmui.Button(label="Try again", variant="outlined", size="small", visible=False, margin=(0, 8))
         self.paste = pmui.TextInput(
             label="Insertion",
             placeholder="pid, eid/probe, subject/date/number/probe",

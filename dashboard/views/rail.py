@@ -9,7 +9,6 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.model.references import InsertionRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.figures import asset
 from dashboard.views.links import BASE_SORTER, ORIGINAL_REVISION
@@ -37,7 +36,6 @@ class Rail:
     Parameters
     ----------
     state : ViewState
-    insertions : sequence of InsertionRef
     open_insertion : callable (text, sorter, revision) -> None
     fit_limits : callable () -> None
         Fits the colour limits to what is in view.
@@ -48,7 +46,6 @@ class Rail:
     def __init__(
         self,
         state: ViewState,
-        insertions: Sequence[InsertionRef],
         open_insertion: Callable[[str, str | None, str | None], None],
         fit_limits: Callable[[], None],
         extras: Sequence[Any] = (),
@@ -57,10 +54,9 @@ class Rail:
         self._state = state
         self._open = open_insertion
         self._is_moving = False
-        keys = [insertion.key for insertion in insertions]
         self.search = pmui.AutocompleteInput(
             label="Insertion",
-            options=keys,
+            options=[],
             placeholder="Paste or search: pid, eid/probe, subject/…",
             restrict=False,
             case_sensitive=False,
@@ -99,6 +95,10 @@ class Rail:
         self.revision.param.watch(self._picked, "value")
         self.fit.on_click(lambda event: fit_limits())
         self.default_limits.on_click(lambda event: state.param.update(limits=None))
+
+    def offer(self, keys: Sequence[str]) -> None:
+        """Have the picker offer these insertions."""
+        self.search.options = list(keys)
 
     def show(self, sorting: SpikeSorting) -> None:
         """Let the pickers follow what was opened: the sorters and revisions that exist."""

@@ -119,8 +119,16 @@ def _amplitude_unit(scene: Scene) -> str:
     return "µV" if scene.sorting.amps_are_volts else "arbitrary units"
 
 
-def notes(sorting: SpikeSorting) -> str:
-    """Return what a reader of the plot should know: decisions, mixed revisions, missing datasets."""
+def notes(sorting: SpikeSorting, notice: str = "") -> str:
+    """Return what a reader of the plot should know: decisions, mixed revisions, missing datasets.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    notice : str
+        What the source says of itself now, such as that it is offline; first, and marked.
+    """
+    warning = f'<div class="notice">{escape(notice)}</div>' if notice else ""
     lines = [sorting.ref.sorter.reason, sorting.ref.revision.reason, *sorting.notes]
     revisions = set(sorting.ref.revisions.values())
     if len(revisions) > 1:
@@ -128,5 +136,25 @@ def notes(sorting: SpikeSorting) -> str:
         lines.append(f"Files of several revisions: {names}.")
     items = "".join(f"<li>{escape(line)}</li>" for line in lines if line)
     missing = "".join(f"<li><b>{escape(item.dataset)}</b> {escape(item.reason)}</li>" for item in sorting.missing)
-    absent = f"<details><summary>{len(sorting.missing)} datasets not available</summary><ul>{missing}</ul></details>"
-    return f'<div class="notes"><ul>{items}</ul>{absent if missing else ""}</div>'
+    is_open = " open" if any(item.can_come for item in sorting.missing) else ""
+    summary = f"<summary>{len(sorting.missing)} datasets not available</summary>"
+    absent = f"<details{is_open}>{summary}<ul>{missing}</ul></details>"
+    return f'<div class="notes">{warning}<ul>{items}</ul>{_offers(sorting)}{absent if missing else ""}</div>'
+
+
+def _offers(sorting: SpikeSorting) -> str:
+    """Return the table of the insertion's sortings, for a reader who wonders which one this is."""
+    if not sorting.offers:
+        return ""
+    shown = (sorting.ref.sorter.value, sorting.ref.revision.value)
+    rows = "".join(
+        f'<tr class="{"shown" if (offer.sorter, offer.revision) == shown else ""}">'
+        f"<td>{escape(offer.sorter or 'base')}</td><td>{escape(offer.revision or 'original')}</td>"
+        f"<td>{escape(offer.version or '—')}</td><td>{offer.n_bytes / 1e6:,.0f} MB</td>"
+        f"<td>{'default' if offer.is_default else ''}</td></tr>"
+        for offer in sorting.offers
+    )
+    n_sortings = len(sorting.offers)
+    summary = f"{n_sortings} sorting{'s' if n_sortings > 1 else ''} of this probe"
+    head = "<tr><th>sorter</th><th>revision</th><th>version</th><th>size</th><th></th></tr>"
+    return f'<details><summary>{summary}</summary><table class="offers">{head}{rows}</table></details>'

@@ -64,13 +64,13 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
         shoot(visit, "list")
         keys.press("Control+Enter")
         where = page.locator(".triage .where")
-        expect(where).to_have_text("1 of 5: CSH_5/2024-01-05/001/probe00")
+        expect(where).to_have_text("1 of 5: CSH_5/2024-01-05/001/probe00", timeout=30_000)
         keys.press("p")  # nobody has said who judges yet
         expect(page.locator(".triage .author")).to_be_focused()
         keys.type("Ada")
         keys.press("Enter")
         for n, key in enumerate("pfppf", 1):
-            expect(where).to_contain_text(f"{n} of 5")
+            expect(where).to_contain_text(f"{n} of 5", timeout=30_000)
             keys.press(key)
             word = "pass" if key == "p" else "fail"
             expect(page.locator(".triage .word")).to_have_text(f"Ada: {word}", timeout=20_000)
@@ -84,7 +84,7 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
         expect(page.locator("div.header")).to_contain_text("SWC_1", timeout=60_000)
         shoot(visit, "triage")
         keys.press("k")
-        expect(where).to_contain_text("4 of 5")
+        expect(where).to_contain_text("4 of 5", timeout=30_000)
         with page.expect_download() as saved:
             page.locator(".triage button", has_text="CSV").click()
         rows = list(csv.DictReader(io.StringIO(Path(saved.value.path()).read_text())))

@@ -5,10 +5,10 @@ const AUTHOR = "spike-dashboard-author"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const FIELDS = [
   ["text", "pid, eid, subject, date …", 220], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
-  ["first", "from", 120, "date"], ["last", "to", 120, "date"], ["region", "region, e.g. CA1", 110],
+  ["first", "from", 120, "date"], ["last", "to", 120, "date"], ["region", "region, e.g. CA1", 132],
   ["level", "", 78, "level"], ["project", "project", 120], ["task", "task protocol", 120],
-  ["probe", "probe", 96, "select"], ["model", "probe model", 106, "select"],
-  ["histology", "histology", 104, "select"], ["tag", "tag", 100],
+  ["probe", "probe", 112, "select"], ["model", "probe model", 146, "select"],
+  ["histology", "histology", 124, "select"], ["tag", "tag", 100],
 ]
 
 function focused() {

@@ -304,7 +304,7 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .head { position: sticky; top: 0; z-index: 1; background: var(--bg); font-weight: 600; cursor: default; }
 .rows .row:hover, .row.cursor { background: var(--on); }
 .row.cursor { box-shadow: inset 3px 0 var(--accent); }
-.row.open { font-weight: 600; }
+.row.open { color: var(--accent); }
 .star { border: 0; background: none; padding: 0; height: 25px; color: var(--dim); }
 .none { padding: 24px; color: var(--dim); }
 .triage { padding: 4px 8px; background: var(--on); border-bottom: 1px solid var(--line); min-height: 36px; }

@@ -43,7 +43,7 @@ COLUMNS = {
     "histology": ("histology", "86px"),
     "qc": ("QC", "80px"),
     "verdicts": ("verdicts", "150px"),
-    "pid": ("pid", "minmax(290px, 1fr)"),
+    "pid": ("pid", "300px"),
     "source": ("source", "minmax(120px, 1fr)"),
 }
 _TEXTS = {field.name for field in fields(Facets) if field.name != "favourites"}
@@ -286,6 +286,7 @@ class Search:
         if self._queue:
             self._at = min(max(at, 0), len(self._queue) - 1)
             self.panel.shown = False
+            self._state.tab = "Summary"
             self._look()
 
     def _step(self, by: int) -> None:

@@ -12,9 +12,11 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.document import Document
 
+from dashboard.catalogue import Catalogue
 from dashboard.completing import Completer
 from dashboard.compute.filters import ClusterFilter, filter_clusters
 from dashboard.compute.probe import depth_limits
+from dashboard.keeping import Keeper
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
@@ -35,8 +37,10 @@ from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture, RasterView
 from dashboard.views.scene import Scene
+from dashboard.views.search import Search
 from dashboard.views.state import ViewState
 from dashboard.views.strip import StripView
+from dashboard.views.summary import SummaryTab
 from dashboard.views.table import ClusterTable
 from dashboard.views.turns import Turns
 
@@ -61,9 +65,20 @@ class DashboardSession:
     document : Document
     query : str
         Query string that the page was opened with.
+    catalogue : Catalogue
+    keeper : Keeper
+        Both shared by the sessions of the process, too.
     """
 
-    def __init__(self, store: InsertionStore, pool: ThreadPoolExecutor, document: Document, query: str) -> None:
+    def __init__(
+        self,
+        store: InsertionStore,
+        pool: ThreadPoolExecutor,
+        document: Document,
+        query: str,
+        catalogue: Catalogue,
+        keeper: Keeper,
+    ) -> None:
         self.turns = Turns(document)
         self._store = store
         self._opened: OpenInsertion | None = None
@@ -77,7 +92,7 @@ class DashboardSession:
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state)
-        self.dock = Dock(self.state, [self.table])
+        self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table])
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge()
         self.cover = Cover(lambda event: self.open("demo"))
@@ -100,6 +115,10 @@ class DashboardSession:
         self.filters = FiltersView(self.state)
         extras = [self.completer.line.panel, self.reload]
         self.rail = Rail(self.state, self.open, self.raster.auto_limits, extras, self.filters.objects)
+        self.search = Search(
+            self.state, catalogue, keeper, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
+        )
+        self.cover.empty.append(self.search.empty_button)
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8))
         self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
         self.page = self._page()
@@ -120,6 +139,7 @@ class DashboardSession:
             stylesheets=[asset("work.css")],
         )
         main = pn.Column(
+            self.search.panel,
             self.cover.alert,
             self.cover.retry,
             self.cover.loading,
@@ -130,7 +150,7 @@ class DashboardSession:
             margin=0,
             styles={"height": "calc(100vh - 48px)"},
         )
-        return page(self.rail.objects, [self.header], [main], dark=False)
+        return page([self.search.button, *self.rail.objects], [self.header], [main], dark=False)
 
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge
@@ -296,5 +316,5 @@ class DashboardSession:
         """Let go of everything when the browser has gone."""
         self.opener.close()
         self.completer.close()
-        for view in (self.raster, self.heatmap, self.profile, self.dock):
+        for view in (self.raster, self.heatmap, self.profile, self.dock, self.search):
             view.close()

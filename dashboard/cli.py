@@ -167,7 +167,10 @@ def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query
     from dashboard.server import make_server
 
     try:
-        server = make_server(sources, cache=settings.cache, address=address, port=settings.port)
+        server = make_server(
+            sources, cache=settings.cache, address=address, port=settings.port,
+            insertions=settings.insertions, regions=settings.regions, database=settings.database,
+        )  # fmt: skip
     except OSError as error:
         raise BadRequest(
             "Cannot listen there",

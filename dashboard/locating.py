@@ -26,6 +26,10 @@ UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNOREC
 
 # Enough to name some in a message; a large data folder is not listed to its end for that.
 _MOST_NAMED = 8
+# What people paste by accident is longer than any address of a database.
+MOST_PASTED = 500
+_UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?:/[\w.-]+)?", re.IGNORECASE)
+_KEY = re.compile(r"(?:^|/)[^/\s]+/\d{4}-\d{2}-\d{2}/\d{1,3}(?:/|$)")
 
 
 def alyx_source(settings: Settings) -> Source:
@@ -66,6 +70,27 @@ def configured_sources(settings: Settings, *, default_alyx: bool = False) -> lis
     if settings.alyx_url or default_alyx:
         sources.append(alyx_source(settings))
     return [*sources, DemoSource(settings.cache, n_spikes=settings.spikes)]
+
+
+def recognise(text: str) -> str | None:
+    """Return what of some pasted text names an insertion or session, None where nothing does.
+
+    Parameters
+    ----------
+    text : str
+        A pid, an eid, ``eid/probe``, a session path, or an address that holds one of these.
+
+    Returns
+    -------
+    str or None
+        An address as it is, since the words in it tell a session from an insertion; else the id or path alone.
+    """
+    text = text.strip()
+    if len(text) > MOST_PASTED or "\n" in text:
+        return None
+    if _UUID.fullmatch(text) or _KEY.search(text):
+        return text.lower() if _UUID.fullmatch(text) and "/" not in text else text
+    return text if re.match(r"https?://", text) and _UUID.search(text) else None
 
 
 def find(text: str, sources: Sequence[Source]) -> tuple[Source, InsertionRef]:

@@ -17,6 +17,8 @@ from panel.io.server import get_server
 from tornado.web import RequestHandler
 
 from dashboard.app import DashboardSession
+from dashboard.catalogue import Catalogue
+from dashboard.keeping import Keeper
 from dashboard.sources.protocol import Source
 from dashboard.store import InsertionStore
 from dashboard.version import __version__
@@ -29,7 +31,16 @@ RENDER_THREADS = max(2, os.cpu_count() or 2)
 class Process:
     """What the sessions of one server process share."""
 
-    def __init__(self, sources: Sequence[Source], cache: Path) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        cache: Path,
+        insertions: Path | None = None,
+        regions: Path | None = None,
+        database: str | None = None,
+    ) -> None:
+        self.catalogue = Catalogue(sources, insertions, regions)
+        self.keeper = Keeper(database) if database else Keeper.in_folder(cache)
         self.store = InsertionStore(sources, cache)
         self.pool = ThreadPoolExecutor(max_workers=RENDER_THREADS, thread_name_prefix="render")
         self.started = time.monotonic()
@@ -40,7 +51,7 @@ class Process:
         document = pn.state.curdoc
         assert document is not None
         query = (pn.state.location.search if pn.state.location else "").removeprefix("?")
-        session = DashboardSession(self.store, self.pool, document, query)
+        session = DashboardSession(self.store, self.pool, document, query, self.catalogue, self.keeper)
         self.sessions.add(session)
         pn.state.on_session_destroyed(lambda context: self._forget(session))
         return session.page
@@ -81,6 +92,9 @@ def make_server(
     address: str = "127.0.0.1",
     port: int = 0,
     show: bool = False,
+    insertions: Path | None = None,
+    regions: Path | None = None,
+    database: str | None = None,
 ) -> Server:
     """Return a server that listens and is not yet started.
 
@@ -95,12 +109,16 @@ def make_server(
         0 takes a free one.
     show : bool
         Open a browser.
+    insertions, regions : Path or None
+        Lists for the search page; see `dashboard.catalogue.Catalogue`.
+    database : str or None
+        SQLAlchemy address for what users keep; by default a file in the cache folder.
     """
     from dashboard.compute.rasters import compile_kernels
     from dashboard.views import shading
 
     pn.extension("tabulator", notifications=False)
-    process = Process(sources, cache)
+    process = Process(sources, cache, insertions, regions, database)
     process.pool.submit(compile_kernels)
     process.pool.submit(shading.warm_up)
     return get_server(

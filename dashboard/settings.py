@@ -191,6 +191,19 @@ class Settings:
         64, "Browser sessions at the same time; more are told to wait",
         read=whole(1), flag="--max-sessions", metavar="N", commands=SERVING,
     )  # fmt: skip
+    insertions: Path | None = setting(
+        None, "CSV or parquet list of insertions to search: pid, eid, probe_name, session_number, date, subject, lab",
+        read=folder, flag="--insertions", metavar="FILE", commands=("serve",),
+    )  # fmt: skip
+    regions: Path | None = setting(
+        None, "CSV or parquet list of pid, region and number of clusters, for searches by region",
+        read=folder, flag="--regions", metavar="FILE", commands=("serve",),
+    )  # fmt: skip
+    database: str | None = setting(
+        None, "SQLAlchemy address of the database for verdicts, favourites and what was opened; kept.sqlite in the "
+        "cache folder by default",
+        secret=True,
+    )  # fmt: skip
     alyx_url: str | None = setting(
         None, "Alyx server to find insertions on; where none is named, ONE's default one, else OpenAlyx, "
         "is asked for ids that no folder has, and by a server without data folders",

@@ -24,7 +24,7 @@ FLAGS = [
 
 
 @contextmanager
-def served(sources: Sequence[Source], cache: Path) -> Iterator[str]:
+def served(sources: Sequence[Source], cache: Path, **lists: Path) -> Iterator[str]:
     """Serve on a free port of the loopback, in a thread with a loop of its own; yields the URL."""
     import asyncio
 
@@ -35,7 +35,7 @@ def served(sources: Sequence[Source], cache: Path) -> Iterator[str]:
 
     def run() -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())
-        server = make_server(sources, cache=cache)
+        server = make_server(sources, cache=cache, **lists)
         box["server"], box["port"] = server, server.port
         server.start()
         ready.set()

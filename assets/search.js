@@ -1,0 +1,315 @@
+// The list of insertions and the triage bar. Rows come from Python a window at a time; nothing is filtered here.
+const ROW = 26
+const WINDOW = 120
+const AUTHOR = "spike-dashboard-author"
+const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
+const FIELDS = [
+  ["text", "pid, eid, subject, date …", 220], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
+  ["first", "from", 120, "date"], ["last", "to", 120, "date"], ["region", "region, e.g. CA1", 132],
+  ["level", "", 78, "level"], ["project", "project", 120], ["task", "task protocol", 120],
+  ["probe", "probe", 112, "select"], ["model", "probe model", 146, "select"],
+  ["histology", "histology", 124, "select"], ["tag", "tag", 100],
+]
+
+function focused() {
+  let element = document.activeElement
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+  return element
+}
+
+function make(tag, properties = {}, children = []) {
+  const { dataset, ...rest } = properties
+  const node = Object.assign(document.createElement(tag), rest)
+  Object.assign(node.dataset, dataset ?? {})
+  node.append(...children)
+  return node
+}
+
+export function render({ model, el }) {
+  const listeners = new AbortController()
+  const listen = (target, type, run, options = {}) =>
+    target.addEventListener(type, run, { signal: listeners.signal, ...options })
+  let n = 0
+  const act = (kind, more = {}) => { n += 1; model.action = { kind, n, ...more } }
+  let author = ""
+  try { author = localStorage.getItem(AUTHOR) ?? "" } catch { /* storage may be off */ }
+  if (author) act("author", { author })
+
+  // -- the list ---------------------------------------------------------------------------------
+  const facets = {}
+  const inputs = {}
+  const bar = make("div", { className: "facets" })
+  let timer = 0
+  const ask = () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => { cursor = 0; scroller.scrollTop = 0; act("narrow", { facets: { ...facets } }) }, 60)
+  }
+  for (const [name, hint, width, kind] of FIELDS) {
+    const is_select = kind === "select" || kind === "level"
+    const input = make(is_select ? "select" : "input", { className: `facet facet-${name}`, title: hint || "level of the region names" })
+    input.setAttribute("aria-label", hint || "level of the region names")
+    input.style.width = `${width}px`
+    if (!is_select) { input.placeholder = hint; input.type = kind === "date" ? "date" : "text"; input.spellcheck = false }
+    if (kind === "level") input.append(make("option", { value: "allen", textContent: "Allen" }), make("option", { value: "beryl", textContent: "Beryl" }))
+    listen(input, is_select ? "change" : "input", () => { facets[name] = input.value; ask() })
+    inputs[name] = input
+    bar.append(kind === "date" ? make("label", { textContent: hint }, [input]) : input)
+  }
+  const starred = make("button", { className: "toggle", textContent: "★ favourites" })
+  listen(starred, "click", () => {
+    facets.favourites = !facets.favourites
+    starred.classList.toggle("on", facets.favourites); starred.setAttribute("aria-pressed", facets.favourites); ask()
+  })
+  const clear = make("button", { textContent: "Clear" })
+  listen(clear, "click", () => {
+    for (const [name, input] of Object.entries(inputs)) { input.value = name === "level" ? "allen" : ""; delete facets[name] }
+    facets.favourites = false; starred.classList.remove("on"); ask(); inputs.text.focus()
+  })
+  bar.append(starred, clear)
+  const count = make("b", { className: "count" })
+  const note = make("span", { className: "note" })
+  note.setAttribute("role", "status")
+  const retry = make("button", { textContent: "Try again", hidden: true })
+  listen(retry, "click", () => act("retry"))
+  const start = make("button", { className: "primary start", textContent: "Triage these", title: "Ctrl+Enter, or T in the list" })
+  listen(start, "click", () => begin())
+  const save = make("button", { textContent: "Verdicts as CSV" })
+  listen(save, "click", () => act("export"))
+  const close = make("button", { textContent: "Close", title: "Esc" })
+  listen(close, "click", () => act("hide"))
+  const recent = make("div", { className: "recent" })
+  const head = make("div", { className: "row head" })
+  const rows = make("div", { className: "rows" })
+  const scroller = make("div", { className: "scroller", tabIndex: 0 }, [head, rows])
+  scroller.setAttribute("aria-label", "Insertions: arrows or J and K move, Enter opens, S stars, T starts triage")
+  const panel = make("div", { className: "finder-panel", hidden: true }, [
+    make("div", { className: "top" }, [make("h2", { textContent: "Find an insertion" }), count, note, retry, make("i", { className: "gap" }), save, start, close]),
+    bar, recent, scroller,
+  ])
+  panel.setAttribute("role", "dialog")
+  panel.setAttribute("aria-label", "Find an insertion")
+  let cursor = 0
+  const begin = () => act("triage", { at: cursor })
+
+  const draw = () => {
+    const { first = 0, rows: data = [], n: many = 0, total = 0, columns = [], widths = [] } = model.view ?? {}
+    count.textContent = `${many.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} insertions`
+    start.disabled = many === 0
+    start.textContent = many ? `Triage these ${many.toLocaleString("en-US")}` : "Triage: no insertions"
+    scroller.style.setProperty("--columns", ["28px", ...widths].join(" "))
+    head.replaceChildren(make("span"), ...columns.map((title) => make("span", { textContent: title })))
+    rows.style.height = `${many * ROW}px`
+    rows.replaceChildren(...data.map((row, i) => {
+      const at = first + i
+      const star = make("button", { className: "star", textContent: row.star ? "★" : "☆", title: row.star ? "No favourite any more" : "Make it a favourite" })
+      star.addEventListener("click", (event) => { event.stopPropagation(); act("star", { key: row.key, on: !row.star }) })
+      const line = make("div", { className: `row${at === cursor ? " cursor" : ""}${row.key === model.open_key ? " open" : ""}`, dataset: { key: row.key, at } },
+        [star, ...row.cells.map((text) => make("span", { textContent: text, title: text }))])
+      line.style.top = `${at * ROW}px`
+      line.addEventListener("click", () => { cursor = at; act("open", { key: row.key }) })
+      return line
+    }))
+    if (many === 0) rows.replaceChildren(make("div", { className: "none", textContent: total ? "No insertion meets all of this. Clear a field." : "No insertions known yet." }))
+  }
+  const show_window = () => {
+    const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - 30)
+    const { first: have = 0, rows: data = [], n: many = 0 } = model.view ?? {}
+    const last = Math.min(many, Math.ceil((scroller.scrollTop + scroller.clientHeight) / ROW))
+    if (Math.floor(scroller.scrollTop / ROW) < have || last > have + data.length) act("window", { first })
+  }
+  listen(scroller, "scroll", () => { cancelAnimationFrame(show_window.frame); show_window.frame = requestAnimationFrame(show_window) })
+  const move = (step) => {
+    cursor = Math.max(0, Math.min((model.view?.n ?? 1) - 1, cursor + step))
+    const top = cursor * ROW
+    if (top < scroller.scrollTop) scroller.scrollTop = top
+    if (top + 3 * ROW > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = top + 3 * ROW - scroller.clientHeight
+    draw()
+  }
+  const at_cursor = () => { const { first = 0, rows: data = [] } = model.view ?? {}; return data[cursor - first] }
+
+  const options = () => {
+    for (const [name, , , kind] of FIELDS) {
+      if (kind !== "select") continue
+      const select = inputs[name]
+      const counts = model.options?.[name === "project" ? "projects" : name] ?? {}
+      const hint = FIELDS.find((field) => field[0] === name)[1]
+      select.replaceChildren(make("option", { value: "", textContent: `any ${hint}` }),
+        ...Object.entries(counts).map(([value, many]) => make("option", { value, textContent: `${value} (${many})` })))
+      select.value = facets[name] ?? ""
+      select.disabled = Object.keys(counts).length === 0
+      select.title = select.disabled ? `${hint}: not in these lists` : hint
+    }
+  }
+  const draw_recent = () => {
+    recent.replaceChildren(...(model.recent?.length ? [make("span", { textContent: "Recent" })] : []),
+      ...(model.recent ?? []).slice(0, 8).map((key) => {
+        const button = make("button", { className: "chip", textContent: key })
+        button.addEventListener("click", () => act("open", { key }))
+        return button
+      }))
+  }
+  const draw_note = () => { note.textContent = model.note; retry.hidden = !model.failed; strip_note.textContent = model.message }
+
+  // -- triage -----------------------------------------------------------------------------------
+  const where = make("b", { className: "where" })
+  const said = make("span", { className: "said" })
+  const by = make("input", { className: "author", placeholder: "your name", value: author, title: "Author of the verdicts; kept in this browser" })
+  by.setAttribute("aria-label", "Author")
+  const comment = make("input", { className: "comment", placeholder: "C: comment, Enter keeps it" })
+  comment.setAttribute("aria-label", "Comment")
+  const strip_note = make("span", { className: "note" })
+  strip_note.setAttribute("role", "status")
+  const key_button = (text, title, run, name) => { const b = make("button", { textContent: text, title, className: name }); listen(b, "click", run); return b }
+  const keep = (verdict, text = "") => {
+    if (!by.value.trim()) { by.focus(); by.classList.add("wrong"); return }
+    act("judge", { verdict, comment: text, author: by.value })
+  }
+  const strip = make("div", { className: "triage", hidden: true }, [
+    key_button("‹ K", "Previous insertion", () => act("step", { by: -1 })), key_button("J ›", "Next insertion", () => act("step", { by: 1 })),
+    where, key_button("P pass", "Keep: pass", () => keep("pass"), "pass"), key_button("F fail", "Keep: fail", () => keep("fail"), "fail"),
+    comment, by, said, strip_note, make("i", { className: "gap" }), key_button("CSV", "All verdicts as CSV", () => act("export")),
+    key_button("Find", "Back to the list", () => act("show")), key_button("End", "End the triage (Esc)", () => act("end")),
+  ])
+  const remember = () => {
+    author = by.value.trim(); by.classList.toggle("wrong", !author)
+    try { localStorage.setItem(AUTHOR, author) } catch { /* storage may be off */ }
+    act("author", { author })
+  }
+  listen(by, "change", remember)
+  listen(by, "keydown", (event) => { if (event.key === "Enter" || event.key === "Escape") { by.blur(); event.stopPropagation() } })
+  listen(comment, "keydown", (event) => {
+    if (event.key === "Enter" && comment.value.trim()) { keep("comment", comment.value); comment.value = ""; if (author) comment.blur() }
+    if (event.key === "Escape") comment.blur()
+    event.stopPropagation()
+  })
+  const draw_triage = () => {
+    const { on = false, text = "", said: words = [] } = model.triage ?? {}
+    strip.hidden = !on || model.shown
+    where.textContent = text
+    said.replaceChildren(...words.map(({ author: who, verdict, comment: what, time }) =>
+      make("span", { className: `word ${verdict}`, textContent: `${who}: ${verdict}${what ? " “" + what + "”" : ""}`, title: time })))
+  }
+
+  // -- the page ---------------------------------------------------------------------------------
+  el.append(make("style", { textContent: CSS }), panel, strip)
+  const host = el.getRootNode().host ?? el
+  const place = () => {
+    // over what the page's main column shows, whatever the rail beside it does
+    const { left } = host.getBoundingClientRect()
+    Object.assign(panel.style, { left: `${left}px`, top: "48px", width: `${innerWidth - left}px`, height: `${innerHeight - 48}px` })
+  }
+  listen(window, "resize", place)
+  const watcher = new ResizeObserver(place)
+  watcher.observe(host)
+  const theme = () => { panel.classList.toggle("dark", model.dark); strip.classList.toggle("dark", model.dark) }
+  const shown = () => {
+    panel.hidden = !model.shown; draw_triage()
+    if (model.shown) { place(); draw(); inputs.text.focus(); inputs.text.select() }
+    else if (panel.contains(focused())) focused().blur()
+  }
+
+  listen(window, "keydown", (event) => {
+    const focus = focused()
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
+    const typing = focus?.closest?.(EDITABLE)
+    const take = (run) => { event.preventDefault(); event.stopImmediatePropagation(); run() }
+    if (event.ctrlKey || event.metaKey) {
+      if (key === "k") take(() => act(model.shown ? "hide" : "show"))
+      else if (key === "Enter" && model.shown) take(begin)
+      return
+    }
+    if (event.altKey) return
+    if (model.shown) {
+      const inside = panel.contains(focus)
+      if (key === "Escape") return take(() => act("hide"))
+      if (key === "ArrowDown" || key === "ArrowUp") {
+        if (focus?.tagName === "SELECT" || focus?.type === "date") return
+        return take(() => move(key === "ArrowDown" ? 1 : -1))
+      }
+      if (key === "PageDown" || key === "PageUp") return take(() => move(key === "PageDown" ? 15 : -15))
+      if (key === "Enter" && !focus?.matches?.("button, select")) return take(() => { const row = at_cursor(); if (row) act("open", { key: row.key }) })
+      if (typing && inside) return event.stopPropagation()
+      if (!typing) {
+        if (key === "j" || key === "k") return take(() => move(key === "j" ? 1 : -1))
+        if (key === "s") return take(() => { const row = at_cursor(); if (row) act("star", { key: row.key, on: !row.star }) })
+        if (key === "t") return take(begin)
+        if (key === "/") return take(() => inputs.text.focus())
+      }
+      return
+    }
+    if (typing) return
+    if (key === "/") return take(() => act("show"))
+    if (!model.triage?.on) return
+    if (key === "j" || key === "k") take(() => act("step", { by: key === "j" ? 1 : -1 }))
+    else if (key === "p" || key === "f") take(() => keep(key === "p" ? "pass" : "fail"))
+    else if (key === "c") take(() => comment.focus())
+    else if (key === "Escape") take(() => act("end"))
+  }, { capture: true })
+
+  // Text pasted outside of fields may name an insertion.
+  listen(document, "paste", (event) => {
+    if (focused()?.closest?.(EDITABLE)) return
+    const text = event.clipboardData?.getData("text")?.trim().slice(0, 500)
+    if (text) act("paste", { text })
+  })
+
+  model.on("view", draw)
+  model.on("open_key", draw)
+  model.on("options", options)
+  model.on("recent", draw_recent)
+  model.on("note", draw_note); model.on("failed", draw_note); model.on("message", draw_note)
+  model.on("triage", draw_triage)
+  model.on("shown", shown)
+  model.on("dark", theme)
+  model.on("preset", () => {
+    inputs.text.value = model.preset; facets.text = model.preset; ask()
+  })
+  model.on("download", () => {
+    if (!model.download?.text) return
+    const url = URL.createObjectURL(new Blob([model.download.text], { type: "text/csv" }))
+    make("a", { href: url, download: model.download.name }).click()
+    setTimeout(() => URL.revokeObjectURL(url), 1000)
+  })
+  model.on("remove", () => { listeners.abort(); watcher.disconnect() })
+  theme(); options(); draw_recent(); draw_note(); draw_triage(); shown()
+}
+
+const CSS = `
+.finder-panel, .triage { --fg: #1c1c1e; --bg: #fafafa; --line: #d5d5dc; --field: #fff; --dim: #5c5c66; --accent: #3949ab; --on: #e8eaf6; color: var(--fg); font: 13px system-ui, sans-serif; }
+.dark { --fg: #e8e8ec; --bg: #151518; --line: #3a3a42; --field: #222227; --dim: #a5a5b0; --accent: #9fa8da; --on: #2b2f4a; color-scheme: dark; }
+[hidden] { display: none !important; }
+.finder-panel { position: fixed; z-index: 30; background: var(--bg); display: flex; flex-direction: column; gap: 6px; padding: 10px 14px; box-sizing: border-box; }
+.top, .facets, .recent, .triage { display: flex; align-items: center; gap: 6px; flex-wrap: wrap; }
+h2 { font-size: 16px; font-weight: 600; margin: 0 6px 0 0; }
+.count { font-variant-numeric: tabular-nums; }
+.note { color: var(--dim); font-size: 12px; }
+.gap { flex: 1; }
+input, select, button { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line); border-radius: 4px; height: 28px; padding: 0 7px; box-sizing: border-box; }
+select:disabled, button:disabled { opacity: .5; }
+button { cursor: pointer; }
+button:disabled { cursor: default; }
+input:focus-visible, select:focus-visible, button:focus-visible, .scroller:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
+input.wrong { border-color: #d55e00; }
+input::placeholder { color: var(--dim); opacity: 1; }
+.facets label { color: var(--dim); font-size: 12px; display: flex; align-items: center; gap: 4px; }
+.primary { background: var(--accent); color: var(--bg); border-color: var(--accent); }
+.toggle.on { background: var(--on); border-color: var(--accent); }
+.recent { font-size: 12px; color: var(--dim); }
+.recent .chip { height: 22px; font-size: 12px; border-radius: 11px; }
+.scroller { flex: 1; min-height: 0; overflow: auto; border: 1px solid var(--line); border-radius: 4px; background: var(--field); }
+.rows { position: relative; min-width: max-content; }
+.row { display: grid; grid-template-columns: var(--columns); height: 26px; line-height: 26px; min-width: max-content; width: 100%; cursor: pointer; box-sizing: border-box; border-bottom: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
+.rows .row { position: absolute; left: 0; }
+.row span { padding: 0 8px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.head { position: sticky; top: 0; z-index: 1; background: var(--bg); font-weight: 600; cursor: default; }
+.rows .row:hover, .row.cursor { background: var(--on); }
+.row.cursor { box-shadow: inset 3px 0 var(--accent); }
+.row.open { color: var(--accent); }
+.star { border: 0; background: none; padding: 0; height: 25px; color: var(--dim); }
+.none { padding: 24px; color: var(--dim); }
+.triage { padding: 4px 8px; background: var(--on); border-bottom: 1px solid var(--line); min-height: 36px; }
+.triage .pass { border-color: #0072b2; } .triage .fail { border-color: #d55e00; }
+.triage .comment { width: 200px; } .triage .author { width: 110px; }
+.word { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid var(--line); margin-right: 4px; white-space: nowrap; }
+.word.pass { border-color: #0072b2; } .word.fail { border-color: #d55e00; }
+`

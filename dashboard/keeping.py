@@ -1,0 +1,202 @@
+"""What users keep: insertions opened lately, favourites, verdicts; one database for everybody."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboard.model.errors import BadRequest, DashboardError
+
+VERDICTS = ("pass", "fail", "comment")
+LOCK_WAIT_S = 5.0
+"""A write of SQLite takes milliseconds; who holds the database longer than this is stuck."""
+MOST_RECENT = 30
+
+_metadata = sa.MetaData()
+_opened = sa.Table(
+    "opened", _metadata,
+    sa.Column("author", sa.String(200), primary_key=True),
+    sa.Column("insertion", sa.String(400), primary_key=True),
+    sa.Column("time", sa.String(40), nullable=False),
+)  # fmt: skip
+_favourites = sa.Table(
+    "favourites", _metadata,
+    sa.Column("author", sa.String(200), primary_key=True),
+    sa.Column("insertion", sa.String(400), primary_key=True),
+)  # fmt: skip
+_verdicts = sa.Table(
+    "verdicts", _metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("insertion", sa.String(400), nullable=False, index=True),
+    sa.Column("pid", sa.String(40), nullable=False),
+    sa.Column("author", sa.String(200), nullable=False),
+    sa.Column("verdict", sa.String(10), nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("time", sa.String(40), nullable=False),
+)  # fmt: skip
+
+
+class KeepingFailed(DashboardError):
+    """The database of what users keep cannot be read or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one person said of one insertion, once.
+
+    Attributes
+    ----------
+    insertion : str
+        Key.
+    pid : str
+        ``''`` where unknown.
+    author : str
+    verdict : {'pass', 'fail', 'comment'}
+    comment : str
+    time : str
+        ISO, UTC.
+    """
+
+    insertion: str
+    pid: str
+    author: str
+    verdict: str
+    comment: str
+    time: str
+
+
+class Keeper:
+    """Reads and writes what users keep. Methods may be called from several threads and processes.
+
+    Parameters
+    ----------
+    url : str
+        A SQLAlchemy address, ``sqlite:////data/kept.sqlite``; its tables are made where they are not.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            address = sa.make_url(url)
+            options = {"timeout": LOCK_WAIT_S} if address.get_backend_name() == "sqlite" else {}
+            self._engine = sa.create_engine(address, connect_args=options)
+        except (SQLAlchemyError, ImportError) as error:
+            # the address may hold a password and is not shown
+            raise BadRequest(
+                "The database address cannot be used", "SPIKE_DASHBOARD_DATABASE", type(error).__name__
+            ) from None
+        self._is_ready = False
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Keeper:
+        """Return the default one: ``kept.sqlite`` in a folder."""
+        return cls(f"sqlite:///{folder.absolute() / 'kept.sqlite'}")
+
+    @contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        try:
+            if not self._is_ready:
+                database = self._engine.url.database
+                if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
+                    Path(database).parent.mkdir(parents=True, exist_ok=True)
+                _metadata.create_all(self._engine)
+                self._is_ready = True
+            with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            reason = str(getattr(error, "orig", None) or type(error).__name__)
+            shown = self._engine.url.render_as_string(hide_password=True)
+            if "locked" in reason:
+                raise KeepingFailed("The database is locked by another program", shown, "Try again") from error
+            raise KeepingFailed(
+                f"The database did not take this: {reason}", shown, "Try again; see SPIKE_DASHBOARD_DATABASE"
+            ) from error
+
+    def remember(self, author: str, insertion: str) -> None:
+        """Note that somebody has opened an insertion now."""
+        with self._connection() as connection:
+            mine = (_opened.c.author == author) & (_opened.c.insertion == insertion)
+            connection.execute(_opened.delete().where(mine))
+            connection.execute(_opened.insert().values(author=author, insertion=insertion, time=_now()))
+
+    def recent(self, author: str) -> list[str]:
+        """Return the keys that somebody opened, newest first."""
+        chosen = sa.select(_opened.c.insertion).where(_opened.c.author == author)
+        with self._connection() as connection:
+            return list(connection.scalars(chosen.order_by(_opened.c.time.desc()).limit(MOST_RECENT)))
+
+    def star(self, author: str, insertion: str, *, on: bool) -> None:
+        """Make an insertion one of somebody's favourites, or no longer."""
+        with self._connection() as connection:
+            mine = (_favourites.c.author == author) & (_favourites.c.insertion == insertion)
+            connection.execute(_favourites.delete().where(mine))
+            if on:
+                connection.execute(_favourites.insert().values(author=author, insertion=insertion))
+
+    def favourites(self, author: str) -> set[str]:
+        """Return the keys of somebody's favourites."""
+        with self._connection() as connection:
+            return set(connection.scalars(sa.select(_favourites.c.insertion).where(_favourites.c.author == author)))
+
+    def judge(self, insertion: str, author: str, verdict: str, comment: str = "", pid: str = "") -> Verdict:
+        """Add a verdict; those before it stay.
+
+        Raises
+        ------
+        BadRequest
+            No author, no such verdict, or a comment without words.
+        KeepingFailed
+            It was not written.
+        """
+        author, comment = author.strip(), comment.strip()
+        if not author:
+            raise BadRequest("A verdict needs its author", "", "Write your name into the field Author")
+        if verdict not in VERDICTS:
+            raise BadRequest("No such verdict", verdict[:20], f"One of: {', '.join(VERDICTS)}")
+        if verdict == "comment" and not comment:
+            raise BadRequest("The comment is empty", "", "Write something")
+        said = Verdict(insertion, pid, author, verdict, comment, _now())
+        with self._connection() as connection:
+            connection.execute(
+                _verdicts.insert().values(
+                    insertion=said.insertion, pid=said.pid, author=said.author, verdict=said.verdict,
+                    comment=said.comment, time=said.time,
+                )
+            )  # fmt: skip
+        return said
+
+    def verdicts(self, insertion: str | None = None) -> list[Verdict]:
+        """Return every verdict, oldest first; of one insertion where it is given."""
+        chosen = sa.select(*(_verdicts.c[name] for name in Verdict.__slots__)).order_by(_verdicts.c.id)
+        if insertion is not None:
+            chosen = chosen.where(_verdicts.c.insertion == insertion)
+        with self._connection() as connection:
+            return [Verdict(*row) for row in connection.execute(chosen)]
+
+    def csv(self) -> str:
+        """Return every verdict as CSV; text that a spreadsheet would take for a formula gets an apostrophe."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(Verdict.__slots__)
+        for said in self.verdicts():
+            writer.writerow([_harmless(getattr(said, name)) for name in Verdict.__slots__])
+        return out.getvalue()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,105 @@
+"""A lab's own list of insertions: CSV or parquet files, columns as in the brain-wide-map release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from dashboard.model.errors import BadRequest
+from dashboard.model.references import InsertionRef
+
+#: Our names, and what files call them.
+_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "pid": ("pid", "probe_insertion", "insertion"),
+        "eid": ("eid", "session"),
+        "probe": ("probe_name", "probe", "pname", "name"),
+        "number": ("session_number", "number"),
+        "date": ("date", "session_date"),
+        "subject": ("subject", "nickname"),
+        "lab": ("lab",),
+        "projects": ("project", "projects"),
+        "task": ("task_protocol", "task"),
+        "model": ("model",),
+        "histology": ("histology",),
+        "qc": ("qc",),
+    }
+)
+_NEEDED = ("subject", "date", "probe")
+_REGION_NAMES = ("region", "acronym", "Allen", "Beryl", "beryl")
+_COUNT_NAMES = ("n_clusters", "nclus", "clusters", "number of clusters", "number_of_clusters")
+
+
+def read_insertions(path: Path) -> list[dict[str, object]]:
+    """Return the rows of a list of insertions, with the columns of the search page and their ``key``.
+
+    Raises
+    ------
+    BadRequest
+        The file cannot be read, or lacks subject, date or probe.
+    """
+    table = _read(path)
+    names = {ours: next((name for name in theirs if name in table), None) for ours, theirs in _NAMES.items()}
+    absent = [name for name in _NEEDED if names[name] is None]
+    if absent:
+        raise BadRequest(
+            f"The list of insertions has no column {' or '.join(absent)}",
+            path,
+            "It needs pid, eid, probe_name, session_number, date, subject, lab",
+        )
+    columns = {ours: table[name].fillna("").astype(str) for ours, name in names.items() if name is not None}
+    rows: list[dict[str, object]] = []
+    for values in zip(*columns.values(), strict=True):
+        row: dict[str, object] = dict(zip(columns, values, strict=True))
+        try:
+            number = int(float(str(row.get("number") or 1)))
+        except ValueError:
+            raise BadRequest("A session number is none", f"{path}: {row['number']!r}", "Write 1, 2, ...") from None
+        date = str(row["date"])[:10]
+        key = InsertionRef(str(row["subject"]), date, number, str(row["probe"])).key
+        rows.append({**row, "date": date, "number": number, "key": key, "source": path.name})
+    return rows
+
+
+def read_regions(path: Path) -> pd.DataFrame:
+    """Return how many clusters each insertion has in each region.
+
+    Returns
+    -------
+    DataFrame
+        ``pid`` (str), ``region`` (str), ``n_clusters`` (int64).
+
+    Raises
+    ------
+    BadRequest
+        The file cannot be read, or lacks a column.
+    """
+    table = _read(path)
+    region = next((name for name in _REGION_NAMES if name in table), None)
+    count = next((name for name in _COUNT_NAMES if name in table), None)
+    if "pid" not in table or region is None or count is None:
+        raise BadRequest("The list of regions lacks a column", path, "It needs pid, region, n_clusters")
+    counts = pd.to_numeric(table[count], errors="coerce")
+    if counts.isna().any():
+        raise BadRequest("A number of clusters is none", path, "Every row needs one")
+    return pd.DataFrame(
+        {
+            "pid": table["pid"].fillna("").astype(str),
+            "region": table[region].fillna("").astype(str),
+            "n_clusters": counts.astype("int64"),
+        }
+    )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix.lower() in (".pqt", ".parquet"):
+            return pd.read_parquet(path)
+        return pd.read_csv(path, dtype=str)
+    except FileNotFoundError:
+        raise BadRequest("No such file", path, "Give a CSV or parquet file") from None
+    except (OSError, ValueError) as error:  # ParserError, UnicodeDecodeError and ArrowInvalid are ValueErrors
+        raise BadRequest("The file cannot be read as CSV or parquet", path, str(error)[:120]) from error

@@ -1,0 +1,166 @@
+"""The search page, triage by keyboard, and the Summary tab, in a browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+
+from browser.driver import Visit, served
+from dashboard.keeping import Keeper
+from dashboard.sources.demo import DemoSource
+from dashboard.sources.folder import FolderSource
+
+SUBJECTS = ("SWC_1", "SWC_2", "NYU_3", "NYU_4", "CSH_5")
+BWM = Path(__file__).resolve().parents[3] / "shared" / "real" / "bwm"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> FolderSource:
+    """Five insertions of five subjects, the demo's files."""
+    root = tmp_path_factory.mktemp("lab")
+    demo = DemoSource(tmp_path_factory.mktemp("demo"), n_spikes=20_000)
+    insertion = demo.find("demo")
+    assert insertion is not None
+    files = demo.fetch(insertion, demo.datasets(insertion))
+    for day, subject in enumerate(SUBJECTS, 1):
+        for name, path in files.items():
+            target = root / "lab" / "Subjects" / subject / f"2024-01-{day:02d}" / "001" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    return FolderSource(root)
+
+
+@pytest.fixture
+def place(lab: FolderSource, tmp_path: Path) -> Iterator[str]:
+    with served([lab], tmp_path) as url:
+        yield url
+
+
+def find(visit: Visit) -> None:
+    visit.page.keyboard.press("Control+k")
+    visit.page.locator(".finder-panel").wait_for()
+
+
+def shoot(visit: Visit, name: str) -> None:
+    folder = os.environ.get("SCREENSHOTS")
+    if folder:
+        visit.page.screenshot(path=f"{folder}/{name}.png")
+
+
+def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path) -> None:
+    page, keys = visit.page, visit.page.keyboard
+    with served([lab], tmp_path) as url:
+        visit.open(url)
+        find(visit)
+        expect(page.locator(".finder-panel .count")).to_have_text("5 of 5 insertions", timeout=30_000)
+        shoot(visit, "list")
+        keys.press("Control+Enter")
+        where = page.locator(".triage .where")
+        expect(where).to_have_text("1 of 5: CSH_5/2024-01-05/001/probe00", timeout=30_000)
+        keys.press("p")  # nobody has said who judges yet
+        expect(page.locator(".triage .author")).to_be_focused()
+        keys.type("Ada")
+        keys.press("Enter")
+        for n, key in enumerate("pfppf", 1):
+            expect(where).to_contain_text(f"{n} of 5", timeout=30_000)
+            keys.press(key)
+            word = "pass" if key == "p" else "fail"
+            expect(page.locator(".triage .word")).to_have_text(f"Ada: {word}", timeout=20_000)
+            if n == 2:
+                keys.press("c")
+                keys.type("drifts")
+                keys.press("Enter")
+                expect(page.locator(".triage .word").nth(1)).to_have_text("Ada: comment “drifts”", timeout=20_000)
+            if n < 5:
+                keys.press("j")
+        expect(page.locator("div.header")).to_contain_text("SWC_1", timeout=60_000)
+        shoot(visit, "triage")
+        keys.press("k")
+        expect(where).to_contain_text("4 of 5", timeout=30_000)
+        with page.expect_download() as saved:
+            page.locator(".triage button", has_text="CSV").click()
+        rows = list(csv.DictReader(io.StringIO(Path(saved.value.path()).read_text())))
+        assert [row["verdict"] for row in rows] == ["pass", "fail", "comment", "pass", "pass", "fail"]
+    # a restart: another process would read the same file
+    keeper = Keeper.in_folder(tmp_path)
+    keeper.judge("CSH_5/2024-01-05/001/probe00", "Bob", "fail")
+    keeper.close()
+    with served([lab], tmp_path) as url:
+        visit.open(url)
+        find(visit)
+        keys.type("CSH")
+        expect(page.locator(".finder-panel .count")).to_have_text("1 of 5 insertions", timeout=30_000)
+        row = page.locator(".rows .row", has_text="CSH_5")
+        expect(row).to_contain_text("Ada:pass Bob:fail", timeout=20_000)
+
+
+def test_summary_says_what_the_files_say(visit: Visit, place: str) -> None:
+    visit.page.set_viewport_size({"width": 1600, "height": 1000})
+    visit.open(f"{place}/?insertion=SWC_1/2024-01-01/1/probe00")
+    visit.wait_for_spikes()
+    visit.page.get_by_role("tab", name="Summary").click()
+    page = visit.page
+    expect(page.locator(".summary .tests")).to_contain_text("AP RMS, 90th percentile", timeout=60_000)
+    expect(page.locator(".summary .regions")).to_be_visible()
+    expect(page.locator(".summary", has_text="insertion QC")).to_contain_text("not available")
+    shoot(visit, "summary")
+    field = page.get_by_label("AP RMS below (µV)")
+    field.press("ControlOrMeta+a")
+    page.keyboard.type("1")
+    field.press("Enter")
+    expect(page.locator(".summary .tests tr").first).to_contain_text("fail", timeout=20_000)
+
+
+def test_the_list_opens_stars_and_takes_pasted_ids(visit: Visit, place: str) -> None:
+    page = visit.page
+    visit.open(place)
+    find(visit)
+    page.keyboard.type("NYU_3")
+    expect(page.locator(".finder-panel .count")).to_have_text("1 of 5 insertions", timeout=30_000)
+    page.locator(".rows .star").first.click()
+    expect(page.locator(".rows .star").first).to_have_text("★", timeout=20_000)
+    page.locator(".rows .row").first.click()
+    expect(page.locator("div.header")).to_contain_text("NYU_3", timeout=60_000)
+    page.evaluate(
+        """() => { const data = new DataTransfer(); data.setData("text", "SWC_2/2024-01-02/001/probe00")
+        document.body.focus(); document.activeElement.blur()
+        document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true})) }"""
+    )
+    expect(page.locator("div.header")).to_contain_text("SWC_2", timeout=60_000)
+
+
+def test_the_brain_wide_map_narrows_as_one_types(visit: Visit, tmp_path: Path) -> None:
+    if not BWM.is_dir():
+        pytest.skip("no lists: shared/real/bwm is absent")
+    lists = {"insertions": BWM / "2023_12_bwm_release.csv", "regions": BWM / "bwm_sess_regions.csv"}
+    table = pd.read_csv(lists["insertions"])
+    regions = pd.read_csv(lists["regions"])
+    page = visit.page
+    with served([], tmp_path, **lists) as url:
+        visit.open(url)
+        find(visit)
+        count = page.locator(".finder-panel .count")
+        expect(count).to_have_text(f"{len(table)} of {len(table)} insertions", timeout=30_000)
+        shoot(visit, "bwm")
+        page.get_by_label("subject", exact=True).fill("SWC_043")
+        expect(count).to_contain_text(f"{int((table.subject == 'SWC_043').sum())} of", timeout=20_000)
+        page.get_by_role("button", name="Clear").click()
+        page.get_by_label("region, e.g. CA1").press_sequentially("CA1")
+        n = table.pid.isin(regions.pid[regions.Beryl == "CA1"]).sum()
+        expect(count).to_contain_text(f"{n} of", timeout=20_000)
+        page.get_by_role("button", name="Clear").click()
+        expect(count).to_contain_text(f"{len(table)} of", timeout=20_000)
+        page.locator(".scroller").evaluate("e => { e.scrollTop = e.scrollHeight }")
+        expect(page.locator(f".rows .row[data-at='{len(table) - 1}']")).to_be_visible(timeout=20_000)
+        if os.environ.get("SCREENSHOTS"):
+            for width in (1280, 2560):
+                page.set_viewport_size({"width": width, "height": 1000})
+                shoot(visit, f"bwm-{width}")

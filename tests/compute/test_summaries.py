@@ -1,0 +1,137 @@
+"""The numbers of the Summary against a direct computation from the files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from iblatlas.regions import BrainRegions
+
+from dashboard.compute.summaries import Outcome, Summary, summarise, verdicts
+from dashboard.loading.noise import Noise, load_noise, noise_datasets
+from dashboard.model.references import DatasetRef
+from dashboard.model.sorting import SpikeSorting
+from dashboard.opening import open_insertion
+from dashboard.sources.demo import DemoSource
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[SpikeSorting, Noise, Mapping[str, Path]]:
+    folder = tmp_path_factory.mktemp("demo")
+    source = DemoSource(folder, n_spikes=20_000)
+    insertion = source.find("demo")
+    assert insertion is not None
+    datasets = source.datasets(insertion)
+    files = source.fetch(insertion, datasets)
+    noise = load_noise([replace(d, path=files[d.relative_path]) for d in noise_datasets(datasets, insertion.probe)])
+    return open_insertion(insertion, source=source, cache=folder), noise, files
+
+
+@pytest.fixture(scope="module")
+def summary(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]]) -> Summary:
+    return summarise(opened[0], opened[1])
+
+
+def file(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], dataset: str) -> Path:
+    sorting, _, files = opened
+    chosen = sorting.ref.datasets.get(dataset)
+    if chosen is not None:
+        return files[chosen.relative_path]
+    return next(path for name, path in files.items() if dataset in name)
+
+
+def test_units(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary) -> None:
+    metrics = pd.read_parquet(file(opened, "clusters.metrics"))
+    assert summary.n_good == (metrics["label"] == 1).sum() > 0
+    assert summary.n_units == len(np.load(file(opened, "clusters.channels")))
+    ids = np.load(file(opened, "channels.brainLocationIds_ccf_2017"))
+    names = BrainRegions().id2acronym(ids[np.load(file(opened, "clusters.channels"))], mapping="Beryl")
+    assert summary.regions is not None
+    assert summary.regions["all"].to_dict() == pd.Series(names).value_counts().to_dict()
+    label = metrics.set_index("cluster_id")["label"].reindex(range(len(names))).to_numpy()
+    for name, row in summary.regions.iterrows():
+        assert row["good"] == ((names == name) & (label == 1)).sum()
+
+
+def test_channels(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary) -> None:
+    labels = np.load(file(opened, "channels.labels"))
+    assert summary.bad_channels == {
+        "dead": (labels == 1).sum(),
+        "noisy": (labels == 2).sum(),
+        "outside the brain": (labels == 3).sum(),
+    }
+    rms = np.load(file(opened, "ephysTimeRmsAP.rms")).astype(np.float64)
+    assert summary.ap_rms_p90_uv == pytest.approx(np.percentile(np.median(rms, axis=0), 90) * 1e6, rel=1e-12)
+    assert summary.depths_um is not None
+    assert len(summary.depths_um) == rms.shape[1]
+
+
+def test_trials(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary) -> None:
+    t = pd.read_parquet(file(opened, "trials.table"))
+    reaction = t.firstMovement_times - t.stimOn_times
+    complete = (
+        t[["choice", "feedbackType", "feedback_times", "stimOn_times", "firstMovement_times"]].notna().all(axis=1)
+    )
+    assert summary.n_trials == len(t)
+    assert summary.n_trials_passing == (complete & (reaction >= 0.08) & (reaction <= 2)).sum()
+
+
+def test_drift(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary) -> None:
+    um = np.load(file(opened, "drift.um"))
+    assert summary.drift_rms_um == pytest.approx(float(np.std(um, axis=0) @ np.std(um, axis=0) / um.shape[1]) ** 0.5)
+
+
+def test_lfp_power_is_the_mean_of_its_band(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]]) -> None:
+    rng = np.random.default_rng(0)
+    power, hz = rng.uniform(1e-12, 1e-9, (100, 384)), np.linspace(0, 125, 100)
+    found = summarise(opened[0], replace(opened[1], lfp_power=power, lfp_hz=hz)).lfp_power_db
+    band = power[(hz >= 20) & (hz <= 80)]
+    np.testing.assert_allclose(found, 10 * np.log10(band.mean(axis=0)), rtol=1e-12)
+
+
+def test_verdicts_pass_fail_and_say_when_they_cannot(summary: Summary) -> None:
+    assert summary.ap_rms_p90_uv is not None
+    ap, rate = verdicts(summary)
+    assert ap.outcome == (Outcome.PASS if summary.ap_rms_p90_uv < 40 else Outcome.FAIL)
+    assert rate.value == pytest.approx(summary.n_good / summary.n_channels if summary.n_good else 0)
+    assert verdicts(summary, ap_rms_max_uv=summary.ap_rms_p90_uv)[0].outcome == Outcome.FAIL
+    assert verdicts(summary, yield_min=1e6)[1].outcome == Outcome.FAIL
+    absent = replace(summary, ap_rms_p90_uv=None, n_good=None)
+    assert [test.outcome for test in verdicts(absent)] == [Outcome.NOT_AVAILABLE] * 2
+
+
+def test_what_is_not_there_is_none_with_a_reason(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]]) -> None:
+    sorting, _, _ = opened
+    bare = replace(
+        sorting,
+        trials=None,
+        drift=None,
+        clusters=sorting.clusters.drop(columns=["label", "atlas_id"]),
+        channels=sorting.channels.drop(columns=["labels"]),
+    )
+    found = summarise(bare, load_noise([]))
+    assert found.n_good is found.regions is found.bad_channels is found.n_trials is found.drift_rms_um is None
+    assert found.ap_rms_p90_uv is None
+    assert all((found.ap_reason, found.lfp_reason, found.trials_reason, found.drift_reason))
+
+
+def test_damaged_noise_files_are_reported(tmp_path: Path) -> None:
+    def dataset(attribute: str, obj: str, values: np.ndarray) -> DatasetRef:
+        path = tmp_path / f"{obj}.{attribute}.npy"
+        np.save(path, values)
+        return DatasetRef(obj, attribute, "npy", "raw_ephys_data/probe00", namespace="iblqc", path=path)
+
+    files = [
+        dataset("rms", "ephysTimeRmsAP", np.zeros(3)),
+        dataset("power", "ephysSpectralDensityLF", np.ones((4, 2))),
+        dataset("freqs", "ephysSpectralDensityLF", np.arange(5.0)),
+    ]
+    assert len(noise_datasets(files, "probe00")) == 3
+    assert noise_datasets(files, "probe01") == []
+    found = load_noise(files)
+    assert found.ap_rms_v is found.lfp_power is None
+    assert {item.dataset for item in found.missing} == {"ephysTimeRmsAP.rms", "ephysSpectralDensityLF.power"}

@@ -22,7 +22,8 @@ from dashboard.model.errors import BadRequest
 ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
 SERVING = ("demo", "serve")
 READING = ("render", "check", "fetch")
-ANY = (*SERVING, *READING)
+OPERATING = ("user", "cache")
+ANY = (*SERVING, *READING, *OPERATING)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SIZE_UNITS = MappingProxyType({"": 0, "K": 10, "M": 20, "G": 30, "T": 40})
 
@@ -94,6 +95,21 @@ def web_address(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
         raise ValueError("not a web address such as https://openalyx.internationalbrainlab.org")
     return text.rstrip("/")
+
+
+def web_origin(text: str) -> str:
+    """Read ``host`` or ``host:port``; a wildcard would let every site in."""
+    if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?", text):
+        raise ValueError(f"'{text}' is not a host such as lab.example.org or 10.0.0.5:5006")
+    return text.lower()
+
+
+def web_prefix(text: str) -> str:
+    """Read the path that URLs begin with."""
+    path = text.strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9._~/-]*", path) or ".." in path or "//" in path:
+        raise ValueError(f"'{text}' is not a path such as /spikes")
+    return f"/{path}" if path else ""
 
 
 def setting(
@@ -175,9 +191,36 @@ class Settings:
     no_browser: bool = setting(
         False, "Do not open a browser", read=switch, flag="--no-browser", commands=SERVING,
     )  # fmt: skip
-    without_login: bool = setting(
+    users: Path | None = setting(
+        None, "File of users who may log in, made with `user add`; without it nobody has to",
+        read=folder, flag="--users", metavar="FILE", commands=("serve", "user"),
+    )  # fmt: skip
+    allow_open_access: bool = setting(
         False, "Listen beyond this machine although anyone who reaches the address can see the data",
-        read=switch, flag="--without-login", commands=("serve",),
+        read=switch, flag="--allow-open-access", commands=("serve",),
+    )  # fmt: skip
+    origin: tuple[str, ...] = setting(
+        (), "Host and port as browsers write them, `lab.example.org`, where not those of the address; may be repeated",
+        read=web_origin, flag="--origin", metavar="HOST", repeated=True, commands=("serve",),
+    )  # fmt: skip
+    behind_proxy: bool = setting(
+        False, "Take address and protocol of the browser from the headers of a proxy, which must set them itself",
+        read=switch, flag="--behind-proxy", commands=("serve",),
+    )  # fmt: skip
+    prefix: str = setting(
+        "", "Path that every URL begins with, `/spikes`", read=web_prefix, flag="--prefix", metavar="PATH",
+        commands=("serve",),
+    )  # fmt: skip
+    idle_minutes: int = setting(
+        480, "Minutes after which an unused login ends",
+        read=whole(1, 100_000), flag="--idle-minutes", metavar="N", commands=("serve",),
+    )  # fmt: skip
+    open_health: bool = setting(
+        False, "Answer /health without a login", read=switch, flag="--open-health", commands=("serve",),
+    )  # fmt: skip
+    log_json: bool = setting(
+        False, "Log one JSON object per line, with the browser session", read=switch, flag="--log-json",
+        commands=SERVING,
     )  # fmt: skip
     spikes: int = setting(
         17_575_242, "Number of spikes of the demo's default sorting",
@@ -340,7 +383,7 @@ def _default_text(item: Field[Any]) -> str:
     if item.name == "cache":
         return "the platform's cache folder, `~/.cache/spike-dashboard`"
     value: Any = item.default
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "none"
     if isinstance(value, bool):
         return "no"

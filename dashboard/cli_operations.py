@@ -8,13 +8,14 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from dashboard.accounts import add_user
 from dashboard.model.errors import BadRequest, CacheUnusable
 from dashboard.settings import Settings
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line."""
     command = commands.add_parser("user", help="let a user log in to a server")
     command.add_argument("action", choices=("add",), help="add: a new user, or a new password")

@@ -69,6 +69,8 @@ def site(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Iterato
         server.start()
         ready.set()
         server.io_loop.start()
+        server.io_loop.asyncio_loop.run_until_complete(server._http.close_all_connections())
+        server.io_loop.close(all_fds=True)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -172,6 +174,8 @@ def connect(site: Site, cookie: str | None, origin: str) -> int:
         except HTTPClientError as error:
             return int(error.code)
         socket.close()
+        while await socket.read_message() is not None:
+            pass
         return 101
 
     return asyncio.run(attempt())

@@ -32,6 +32,7 @@ contracts: $(VENV)/.test
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.test
+	.ci/system nginx nginx-light
 	.ci/system chromium chromium
 	.ci/system fonts fonts-dejavu-core fontconfig
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dashboard import cli_operations
 from dashboard import settings as settings_table
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionNotFound
 from dashboard.settings import Settings
@@ -66,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("fetch", help="bring insertions into the cache")
     _add_insertion(command, nargs="+")
     command.set_defaults(run=fetch)
+    cli_operations.add_parsers(commands)
     for name, command in commands.choices.items():
         settings_table.add_flags(command, name)
     return parser
@@ -155,34 +157,37 @@ def serve(options: argparse.Namespace, settings: Settings) -> None:
             shown = "(set)" if item.metadata["secret"] and value else value
             sys.stdout.write(f"{item.name} = {shown}\n")
         return
-    if not (_is_loopback(settings.address) or settings.without_login):
+    if not (_is_loopback(settings.address) or settings.users or settings.allow_open_access):
         raise BadRequest(
             "Anyone who reaches this address could see the data", settings.address,
-            "Add --without-login where that is meant, or stay on 127.0.0.1",
+            "Name who may with --users FILE, or add --allow-open-access where that is meant",
         )  # fmt: skip
     _serve(configured_sources(settings, default_alyx=not settings.data), settings, address=settings.address)
 
 
 def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query: str = "") -> None:
-    from dashboard.server import make_server
+    from dashboard.monitoring import JsonFormatter
+    from dashboard.server import make_server, session_name
 
+    if settings.log_json:
+        configure_logging(settings.log_level, JsonFormatter(session_name))
     try:
-        server = make_server(
-            sources, cache=settings.cache, address=address, port=settings.port,
-            insertions=settings.insertions, regions=settings.regions, database=settings.database,
-        )  # fmt: skip
+        server = make_server(sources, cache=settings.cache, address=address, port=settings.port, settings=settings)
     except OSError as error:
         raise BadRequest(
             "Cannot listen there",
             f"{address}:{settings.port} ({error.strerror})",
             "Choose another --port, or 0 for a free one",
         ) from error
-    url = f"http://{f'[{address}]' if ':' in address else address}:{server.port}/{query}"
+    url = f"http://{f'[{address}]' if ':' in address else address}:{server.port}{settings.prefix}/{query}"
     sys.stdout.write(f"{url}\n")
     sys.stdout.flush()
     if not settings.no_browser and _has_screen():
         threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
-    server.run_until_shutdown()
+    try:
+        server.run_until_shutdown()
+    finally:
+        server.process.close()
 
 
 def render(options: argparse.Namespace, settings: Settings) -> None:

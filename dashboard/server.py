@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import panel as pn
 from bokeh.server.server import Server
 from panel.io.server import get_server
+from tornado.ioloop import PeriodicCallback
 from tornado.web import RequestHandler
 
+from dashboard.access import Logins, guard, limit, token_of
+from dashboard.accounts import Accounts
 from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
+from dashboard.fair_pool import FairPool
 from dashboard.keeping import Keeper
+from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
+from dashboard.settings import Settings
 from dashboard.sources.protocol import Source
 from dashboard.store import InsertionStore
 from dashboard.version import __version__
@@ -26,39 +33,55 @@ from dashboard.version import __version__
 logger = logging.getLogger(__name__)
 
 RENDER_THREADS = max(2, os.cpu_count() or 2)
+IDLE_CHECK_MS = 15_000
 
 
 class Process:
     """What the sessions of one server process share."""
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        cache: Path,
-        insertions: Path | None = None,
-        regions: Path | None = None,
-        database: str | None = None,
-    ) -> None:
-        self.catalogue = Catalogue(sources, insertions, regions)
+    def __init__(self, sources: Sequence[Source], cache: Path, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else Settings(cache=cache)
+        self.catalogue = Catalogue(sources, self.settings.insertions, self.settings.regions)
+        database = self.settings.database
         self.keeper = Keeper(database) if database else Keeper.in_folder(cache)
-        self.store = InsertionStore(sources, cache)
-        self.pool = ThreadPoolExecutor(max_workers=RENDER_THREADS, thread_name_prefix="render")
+        self.store = InsertionStore(sources, cache, self.settings.memory)
+        self.renders = Histogram(RENDER_BUCKETS_S)
+        self.pool = FairPool(RENDER_THREADS, self.renders.observe)
         self.started = time.monotonic()
         self.sessions: set[DashboardSession] = set()
+        self.logins: Logins | None = None
 
     def new_session(self) -> Any:
         """Build the page of one browser tab; called by the server in the tab's document."""
         document = pn.state.curdoc
         assert document is not None
         query = (pn.state.location.search if pn.state.location else "").removeprefix("?")
-        session = DashboardSession(self.store, self.pool, document, query, self.catalogue, self.keeper)
+        share = self.pool.session()
+        session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, self.keeper)
         self.sessions.add(session)
-        pn.state.on_session_destroyed(lambda context: self._forget(session))
+        if (logins := self.logins) is not None:
+            token = token_of(document.session_context.request) if document.session_context else ""
+            document.on_change(lambda event: logins.user(token) and None)  # who works in a tab is not idle
+
+        def destroyed(context: object) -> None:
+            self.sessions.discard(session)
+            session.close()
+            share.shutdown()
+
+        pn.state.on_session_destroyed(destroyed)
         return session.page
 
-    def _forget(self, session: DashboardSession) -> None:
-        self.sessions.discard(session)
-        session.close()
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another session."""
+        return len(self.sessions) >= self.settings.max_sessions
+
+    def close(self) -> None:
+        """Stop sessions, renders and loads; what was downloaded so far is kept and goes on next time."""
+        for session in tuple(self.sessions):
+            session.close()
+        self.pool.shutdown()
+        self.store.close()
 
     def health(self) -> dict[str, Any]:
         """Return what a monitor asks for."""
@@ -70,6 +93,26 @@ class Process:
             "bytes_held": self.store.bytes_held,
             "uptime_s": round(time.monotonic() - self.started, 1),
         }
+
+    def metrics(self) -> str:
+        """Return what Prometheus asks for, in its text format."""
+        lines = [
+            *self.renders.lines("spike_dashboard_render_seconds", "Time that jobs ran on the render threads."),
+            *self.store.loads.lines(
+                "spike_dashboard_load_seconds", "Time from asking for an insertion to its columns."
+            ),
+            *gauges(
+                {
+                    "spike_dashboard_sessions": ("Open browser sessions.", len(self.sessions)),
+                    "spike_dashboard_insertions_open": ("Insertions in the store.", len(self.store)),
+                    "spike_dashboard_bytes_held": ("Bytes of their columns.", self.store.bytes_held),
+                    "spike_dashboard_loads_running": ("Loads and downloads under way.", self.store.n_loading),
+                    "spike_dashboard_threads": ("Python threads.", threading.active_count()),
+                    "spike_dashboard_uptime_seconds": ("Time since the start.", time.monotonic() - self.started),
+                }
+            ),
+        ]
+        return "\n".join(lines) + "\n"
 
 
 class HealthHandler(RequestHandler):
@@ -85,6 +128,22 @@ class HealthHandler(RequestHandler):
         self.write(json.dumps(self._process.health()))
 
 
+class MetricsHandler(HealthHandler):
+    """Answers ``/metrics`` for Prometheus."""
+
+    def get(self) -> None:
+        """Answer with the text format."""
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.write(self._process.metrics())
+
+
+def session_name() -> str:
+    """Return a short name of the browser session that the thread works for; not its id, which is a key to it."""
+    document = pn.state.curdoc
+    context = document.session_context if document is not None else None
+    return hashlib.sha256(context.id.encode()).hexdigest()[:8] if context is not None else ""
+
+
 def make_server(
     sources: Sequence[Source],
     *,
@@ -92,9 +151,7 @@ def make_server(
     address: str = "127.0.0.1",
     port: int = 0,
     show: bool = False,
-    insertions: Path | None = None,
-    regions: Path | None = None,
-    database: str | None = None,
+    settings: Settings | None = None,
 ) -> Server:
     """Return a server that listens and is not yet started.
 
@@ -109,28 +166,59 @@ def make_server(
         0 takes a free one.
     show : bool
         Open a browser.
-    insertions, regions : Path or None
-        Lists for the search page; see `dashboard.catalogue.Catalogue`.
-    database : str or None
-        SQLAlchemy address for what users keep; by default a file in the cache folder.
+    settings : Settings, optional
+        Limits, users, origins, prefix; the defaults where absent.
+
+    Raises
+    ------
+    BadRequest
+        The users file cannot be used.
     """
     from dashboard.compute.rasters import compile_kernels
     from dashboard.views import shading
 
     pn.extension("tabulator", notifications=False)
-    process = Process(sources, cache, insertions, regions, database)
-    process.pool.submit(compile_kernels)
-    process.pool.submit(shading.warm_up)
-    return get_server(
+    process = Process(sources, cache, settings)
+    settings = process.settings
+    if settings.users is not None:
+        process.logins = Logins(Accounts(settings.users), 60.0 * settings.idle_minutes)
+    warming = process.pool.session()
+    warming.submit(compile_kernels)
+    warming.submit(shading.warm_up)
+    origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
+    server = get_server(
         {"/": process.new_session},
         address=address,
         port=port,
         show=show,
         start=False,
         title="Spike dashboard",
-        websocket_origin=[f"{address}:{port}", f"localhost:{port}"] if port else None,
-        extra_patterns=[(r"/health", HealthHandler, {"process": process})],
+        websocket_origin=[*origins, *settings.origin] or None,
+        extra_patterns=[
+            (r"/health", HealthHandler, {"process": process}),
+            (r"/metrics", MetricsHandler, {"process": process}),
+        ],
+        prefix=settings.prefix,
+        http_server_kwargs={"xheaders": settings.behind_proxy},
     )
+    application = server._tornado
+    limit(application, settings.prefix, lambda: process.is_full)
+    if process.logins is not None:
+        guard(application, process.logins, settings.prefix, open_health=settings.open_health)
+        callback = PeriodicCallback(lambda: _close_idle(server, process), IDLE_CHECK_MS)
+        server.io_loop.add_callback(callback.start)
+    server.process = process
+    return server
+
+
+def _close_idle(server: Server, process: Process) -> None:
+    """Close the websockets of logins that have ended: tabs left open do not stay logged in."""
+    assert process.logins is not None
+    for connection in tuple(server._tornado._clients):
+        socket = connection._socket
+        if process.logins.user(token_of(socket.request), touch=False) is None:
+            logger.info("closing a tab whose login has ended")
+            socket.close(code=4401, reason="Log in again")
 
 
 def serve(
@@ -144,4 +232,7 @@ def serve(
     """Serve until interrupted; prints the address once it answers."""
     server = make_server(sources, cache=cache, address=address, port=port, show=show)
     logger.info("serving %d sources", len(sources))
-    server.run_until_shutdown()
+    try:
+        server.run_until_shutdown()
+    finally:
+        server.process.close()

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, cast
 
 from dashboard.model.errors import BadRequest
+from dashboard.setting_readers import folder, one_of, size, switch, web_address, web_origin, web_prefix, whole
 
 ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
 SERVING = ("demo", "serve")
 READING = ("render", "check", "fetch")
-ANY = (*SERVING, *READING)
+OPERATING = ("user", "cache")
+ANY = (*SERVING, *READING, *OPERATING)
 LOG_LEVELS = ("debug", "info", "warning", "error")
-SIZE_UNITS = MappingProxyType({"": 0, "K": 10, "M": 20, "G": 30, "T": 40})
 
 
 def default_cache() -> Path:
@@ -36,64 +35,6 @@ def default_cache() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "spike-dashboard"
-
-
-def folder(text: str) -> Path:
-    """Read a path, with ``~`` for the home folder."""
-    if not text.strip():
-        raise ValueError("an empty path")
-    return Path(text).expanduser()
-
-
-def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Return a reader of whole numbers within bounds; underscores and commas may group digits."""
-
-    def read(text: str) -> int:
-        try:
-            number = int(text.replace(",", "").replace("_", ""))
-        except ValueError:
-            raise ValueError(f"'{text}' is not a whole number") from None
-        if number < least or (most is not None and number > most):
-            bounds = f"at least {least:,}" if most is None else f"from {least:,} to {most:,}"
-            raise ValueError(f"{number:,} is not {bounds}")
-        return number
-
-    return read
-
-
-def size(text: str) -> int:
-    """Read a number of bytes: ``8G``, ``512 MiB``, ``1000000``."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    if not match or not float(match[1]):
-        raise ValueError(f"'{text}' is not a size such as 8G or 512M")
-    return int(float(match[1]) * 2 ** SIZE_UNITS[match[2].upper()])
-
-
-def switch(text: str) -> bool:
-    """Read yes or no, as written in an environment variable."""
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    try:
-        return words[text.strip().lower()]
-    except KeyError:
-        raise ValueError(f"'{text}' is neither yes nor no") from None
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """Return a reader of one of some words, whatever their case."""
-
-    def read(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError(f"'{text}' is none of {', '.join(words)}")
-        return text.lower()
-
-    return read
-
-
-def web_address(text: str) -> str:
-    """Read the address of a server, without a user or password in it."""
-    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
-        raise ValueError("not a web address such as https://openalyx.internationalbrainlab.org")
-    return text.rstrip("/")
 
 
 def setting(
@@ -175,9 +116,36 @@ class Settings:
     no_browser: bool = setting(
         False, "Do not open a browser", read=switch, flag="--no-browser", commands=SERVING,
     )  # fmt: skip
-    without_login: bool = setting(
+    users: Path | None = setting(
+        None, "File of users who may log in, made with `user add`; without it nobody has to",
+        read=folder, flag="--users", metavar="FILE", commands=("serve", "user"),
+    )  # fmt: skip
+    allow_open_access: bool = setting(
         False, "Listen beyond this machine although anyone who reaches the address can see the data",
-        read=switch, flag="--without-login", commands=("serve",),
+        read=switch, flag="--allow-open-access", commands=("serve",),
+    )  # fmt: skip
+    origin: tuple[str, ...] = setting(
+        (), "Host and port as browsers write them, `lab.example.org`, where not those of the address; may be repeated",
+        read=web_origin, flag="--origin", metavar="HOST", repeated=True, commands=("serve",),
+    )  # fmt: skip
+    behind_proxy: bool = setting(
+        False, "Take address and protocol of the browser from the headers of a proxy, which must set them itself",
+        read=switch, flag="--behind-proxy", commands=("serve",),
+    )  # fmt: skip
+    prefix: str = setting(
+        "", "Path that every URL begins with, `/spikes`", read=web_prefix, flag="--prefix", metavar="PATH",
+        commands=("serve",),
+    )  # fmt: skip
+    idle_minutes: int = setting(
+        480, "Minutes after which an unused login ends",
+        read=whole(1, 100_000), flag="--idle-minutes", metavar="N", commands=("serve",),
+    )  # fmt: skip
+    open_health: bool = setting(
+        False, "Answer /health without a login", read=switch, flag="--open-health", commands=("serve",),
+    )  # fmt: skip
+    log_json: bool = setting(
+        False, "Log one JSON object per line, with the browser session", read=switch, flag="--log-json",
+        commands=SERVING,
     )  # fmt: skip
     spikes: int = setting(
         17_575_242, "Number of spikes of the demo's default sorting",
@@ -353,7 +321,7 @@ def _default_text(item: Field[Any]) -> str:
     if item.name == "cache":
         return "the platform's cache folder, `~/.cache/spike-dashboard`"
     value: Any = item.default
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "none"
     if isinstance(value, bool):
         return "no"

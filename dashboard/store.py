@@ -7,9 +7,10 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from dashboard.compute.columns import SpikeColumns, build_columns
 from dashboard.compute.metrics import recorded_or_recomputed, with_metrics
@@ -17,6 +18,7 @@ from dashboard.locating import find
 from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
 from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.model.sorting import SpikeSorting
+from dashboard.monitoring import LOAD_BUCKETS_S, Histogram
 from dashboard.opening import open_insertion
 from dashboard.sources.protocol import (
     PartialCallback,
@@ -44,7 +46,7 @@ class StoreKey:
     stage: str = "opened"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class OpenInsertion:
     """A sorting with the columns that the views draw from.
 
@@ -102,7 +104,9 @@ class InsertionStore:
         self.limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._held: OrderedDict[StoreKey, OpenInsertion] = OrderedDict()
+        self._in_use: WeakValueDictionary[StoreKey, OpenInsertion] = WeakValueDictionary()
         self._loads: dict[StoreKey, _Load] = {}
+        self.loads = Histogram(LOAD_BUCKETS_S)
 
     def find(self, text: str) -> tuple[Source, InsertionRef]:
         """Return the source and insertion that `text` names.
@@ -132,8 +136,9 @@ class InsertionStore:
     def forget(self, opened: OpenInsertion) -> None:
         """Let the next request load the insertion anew; who shows it keeps it."""
         with self._lock:
-            for key in [held for held in self._held if replace(held, stage="") == replace(opened.key, stage="")]:
-                del self._held[key]
+            for key in [held for held in self._in_use if replace(held, stage="") == replace(opened.key, stage="")]:
+                self._held.pop(key, None)
+                self._in_use.pop(key, None)
 
     def open(
         self,
@@ -184,8 +189,10 @@ class InsertionStore:
         on_partial: PartialCallback = ignore_partial,
     ) -> OpenInsertion:
         with self._lock:
-            if (held := self._held.get(key)) is not None:
+            if (held := self._held.get(key) or self._in_use.get(key)) is not None:
+                self._held[key] = held
                 self._held.move_to_end(key)
+                self._evict()
                 return held
             load = self._loads.get(key)
             is_mine = load is None
@@ -232,7 +239,7 @@ class InsertionStore:
             return
         with self._lock:
             self._loads.pop(key, None)
-            self._held[opened.key] = opened
+            self._held[opened.key] = self._in_use[opened.key] = opened
             self._evict()
         load.future.set_result(opened)
 
@@ -251,6 +258,7 @@ class InsertionStore:
         )
         columns = build_columns(sorting, self.cache, load.report, load.cancel)
         opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)
+        self.loads.observe(opened.load_s)
         logger.info("loaded %s: %d spikes in %.2f s", insertion.key, columns.n_spikes, opened.load_s)
         return opened
 
@@ -259,15 +267,36 @@ class InsertionStore:
         return replace(opened, sorting=with_metrics(opened.sorting, metrics))
 
     def _evict(self) -> None:
-        """Let go of those used longest ago; sessions that show one keep it alive themselves."""
-        while len(self._held) > 1 and self.bytes_held > self.limit_bytes:
+        """Let go of those used longest ago; one that a session shows stays alive, and is found again, through it."""
+        while len(self._held) > 1 and _n_bytes(list(self._held.values())) > self.limit_bytes:
             key, _ = self._held.popitem(last=False)
             logger.info("evicted %s", key.insertion)
 
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Stop all loads; what they had fetched is kept, and the next run goes on from there."""
+        with self._lock:
+            loads = list(self._loads.values())
+        for load in loads:
+            load.cancel.set()
+        wait([load.future for load in loads], timeout=timeout_s)
+
+    @property
+    def n_loading(self) -> int:
+        """Loads under way."""
+        return len(self._loads)
+
     @property
     def bytes_held(self) -> int:
-        """Bytes of the columns of the insertions held."""
-        return sum(opened.columns.nbytes for opened in self._held.values())
+        """Bytes of the columns of the insertions held by the store or shown by a session."""
+        return _n_bytes(self._alive())
+
+    def _alive(self) -> list[OpenInsertion]:
+        return [opened for reference in self._in_use.valuerefs() if (opened := reference()) is not None]
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._alive())
+
+
+def _n_bytes(insertions: list[OpenInsertion]) -> int:
+    """Return the bytes of their columns; those that share columns count once."""
+    return sum({id(opened.columns): opened.columns.nbytes for opened in insertions}.values())

@@ -117,7 +117,7 @@ def test_fetch_says_what_came(small_demo: object, capsys: pytest.CaptureFixture[
         (("render", "demo", "--out", "figure.png", "--width", "7"), "'7' is not a number of pixels"),
         (("render", "demo"), "--out"),
         (("serve", "--data", "/nowhere/at/all"), "/nowhere/at/all"),
-        (("serve", "--address", "0.0.0.0"), "--without-login"),
+        (("serve", "--address", "0.0.0.0"), "--allow-open-access"),
         (("serve", "--port", "99999"), "99,999 is not from 0 to 65,535"),
         (("serve", "--config", "/nowhere/at/all.toml"), "/nowhere/at/all.toml"),
         (("dance",), "dance"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
@@ -29,13 +29,14 @@ def served(sources: Sequence[Source], cache: Path, **lists: Path) -> Iterator[st
     import asyncio
 
     from dashboard.server import make_server
+    from dashboard.settings import Settings
 
     ready = threading.Event()
     box: dict[str, object] = {}
 
     def run() -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())
-        server = make_server(sources, cache=cache, **lists)
+        server = make_server(sources, cache=cache, settings=replace(Settings(cache=cache), **lists))
         box["server"], box["port"] = server, server.port
         server.start()
         ready.set()

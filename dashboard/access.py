@@ -1,0 +1,270 @@
+"""Nobody gets past who has not logged in: a gate before every route, and the login page.
+
+The gate is a rule in front of all routes of the Tornado application, so a route that is added later is behind it too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, Rule
+from tornado.web import Application, RequestHandler
+
+from dashboard.accounts import Accounts
+from dashboard.assets import assets_folder
+
+logger = logging.getLogger(__name__)
+
+COOKIE = "spike_dashboard_login"
+MOST_FAILURES = 5
+FAILURES_S = 300.0
+MOST_REMEMBERED = 10_000
+"""Addresses and logins held at once; the oldest go first."""
+
+
+@dataclass(slots=True)
+class _Login:
+    user: str
+    seen: float
+
+
+class Logins:
+    """Who is logged in, by random tokens of which only hashes are held; gone with the process.
+
+    Parameters
+    ----------
+    accounts : Accounts
+    idle_s : float
+        A login not used this long ends.
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(self, accounts: Accounts, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.accounts = accounts
+        self._idle_s = idle_s
+        self._clock = clock
+        self._logins: OrderedDict[str, _Login] = OrderedDict()
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def start(self, user: str) -> str:
+        """Return the token of a new login."""
+        token = secrets.token_urlsafe(32)
+        self._logins[_digest(token)] = _Login(user, self._clock())
+        while len(self._logins) > MOST_REMEMBERED:
+            self._logins.popitem(last=False)
+        return token
+
+    def user(self, token: str, *, touch: bool = True) -> str | None:
+        """Return who holds the token: None where nobody does, the login was idle, or the user was removed."""
+        key = _digest(token)
+        login = self._logins.get(key)
+        if login is None:
+            return None
+        now = self._clock()
+        if now - login.seen > self._idle_s or login.user not in self.accounts:
+            del self._logins[key]
+            return None
+        if touch:
+            login.seen = now
+        return login.user
+
+    def end(self, token: str) -> None:
+        """Log out."""
+        self._logins.pop(_digest(token), None)
+
+    def wait_s(self, *sources: str) -> float:
+        """Return how long these addresses and names have to wait before they may try again, in s."""
+        now, wait = self._clock(), 0.0
+        for source in sources:
+            failures = self._failures.get(source, deque())
+            while failures and now - failures[0] > FAILURES_S:
+                failures.popleft()
+            if len(failures) >= MOST_FAILURES:
+                wait = max(wait, FAILURES_S - (now - failures[0]))
+        return wait
+
+    def failed(self, *sources: str) -> None:
+        """Count an attempt; counted before the password is looked at, so that many at once do not get through."""
+        for source in sources:
+            self._failures.setdefault(source, deque()).append(self._clock())
+            self._failures.move_to_end(source)
+        while len(self._failures) > MOST_REMEMBERED:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, *sources: str) -> None:
+        """Forget the failures."""
+        for source in sources:
+            self._failures.pop(source, None)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def token_of(request: HTTPServerRequest) -> str:
+    """Return the login token that a request carries, or an empty text."""
+    morsel = request.cookies.get(COOKIE)
+    return morsel.value if morsel else ""
+
+
+class _Unknown(Matcher):
+    """Matches every request that carries no login, but for the open paths."""
+
+    def __init__(self, logins: Logins, open_paths: frozenset[str]) -> None:
+        self._logins = logins
+        self._open = open_paths
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        if request.path in self._open or self._logins.user(token_of(request)) is not None:
+            return None
+        return {}
+
+
+class RefusedHandler(RequestHandler):
+    """Sends pages to the login, and answers 401 to all else."""
+
+    def initialize(self, prefix: str) -> None:
+        """Take the path that all routes begin with."""
+        self._prefix = prefix
+
+    def prepare(self) -> None:
+        """Answer, whatever the method."""
+        request = self.request
+        is_page = request.method == "GET" and request.path in (f"{self._prefix}/", self._prefix)
+        if is_page and request.headers.get("Upgrade", "").lower() != "websocket":
+            self.redirect(f"{self._prefix}/login?next={quote(request.uri or '/', safe='')}")
+            return
+        self.set_status(401)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("Log in first\n")
+
+
+class LoginHandler(RequestHandler):
+    """The login page; it needs nothing but itself."""
+
+    def initialize(self, logins: Logins, prefix: str, threads: ThreadPoolExecutor) -> None:
+        """Take the logins, the path that all routes begin with, and where hashes are computed."""
+        self._logins, self._prefix, self._threads = logins, prefix, threads
+
+    def set_default_headers(self) -> None:
+        """Keep the page out of frames and caches, and scripts out of the page."""
+        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'")
+        self.set_header("X-Frame-Options", "DENY")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Referrer-Policy", "no-referrer")
+
+    def get(self) -> None:
+        """Show the form."""
+        self._form("")
+
+    async def post(self) -> None:
+        """Check name and password."""
+        if not self._is_from_here():
+            self.set_status(403)
+            self._form("That form came from another site.")
+            return
+        name, password = self.get_body_argument("name", "")[:64], self.get_body_argument("password", "", strip=False)
+        sources = (f"address {self.request.remote_ip}", f"name {name}")
+        if wait := self._logins.wait_s(*sources):
+            self.set_status(429)
+            self.set_header("Retry-After", str(int(wait) + 1))
+            self._form(f"Too many attempts. Try again in {int(wait) + 1} s.")
+            return
+        self._logins.failed(*sources)
+        loop = asyncio.get_running_loop()
+        if not await loop.run_in_executor(self._threads, self._logins.accounts.check, name, password[:1024]):
+            logger.warning("login refused for %r from %s", name, self.request.remote_ip)
+            self.set_status(403)
+            self._form("Name or password is wrong.")
+            return
+        self._logins.succeeded(*sources)
+        self.set_cookie(
+            COOKIE, self._logins.start(name), path=f"{self._prefix}/", httponly=True, samesite="Lax",
+            secure=self.request.protocol == "https",
+        )  # fmt: skip
+        logger.info("login of %r from %s", name, self.request.remote_ip)
+        self.redirect(self._next(), status=303)
+
+    def _is_from_here(self) -> bool:
+        origin = self.request.headers.get("Origin")
+        return origin is None or urlsplit(origin).netloc == self.request.host
+
+    def _next(self) -> str:
+        """Return where to go on: only ever the page of this server."""
+        home = f"{self._prefix}/"
+        wanted = self.get_argument("next", home)
+        return wanted if wanted == home or wanted.startswith(f"{home}?") else home
+
+    def _form(self, problem: str) -> None:
+        page = (assets_folder() / "login.html").read_text(encoding="utf-8")
+        self.finish(page.replace("{{problem}}", escape(problem)).replace("{{next}}", escape(self._next(), quote=True)))
+
+
+class LogoutHandler(RequestHandler):
+    """Ends the login."""
+
+    def initialize(self, logins: Logins, prefix: str) -> None:
+        """Take the logins and the path that all routes begin with."""
+        self._logins, self._prefix = logins, prefix
+
+    def post(self) -> None:
+        """Forget the token, here and in the browser."""
+        self._logins.end(token_of(self.request))
+        self.clear_cookie(COOKIE, path=f"{self._prefix}/")
+        self.redirect(f"{self._prefix}/login", status=303)
+
+
+class _Full(Matcher):
+    """Matches requests for the page while there is no room for another session."""
+
+    def __init__(self, page: frozenset[str], is_full: Callable[[], bool]) -> None:
+        self._page = page
+        self._is_full = is_full
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        return {} if request.path in self._page and self._is_full() else None
+
+
+class FullHandler(RequestHandler):
+    """Says that there is no room, and tries again by itself."""
+
+    def get(self) -> None:
+        """Answer 503 with a page that says so."""
+        self.set_status(503)
+        self.set_header("Retry-After", "30")
+        self.finish((assets_folder() / "full.html").read_text(encoding="utf-8"))
+
+
+def guard(application: Application, logins: Logins, prefix: str, *, open_health: bool) -> None:
+    """Put the gate before every route of the application, and the login page beside it."""
+    threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="login")
+    shared = {"logins": logins, "prefix": prefix}
+    application.add_handlers(
+        ".*",
+        [
+            (f"{prefix}/login", LoginHandler, {**shared, "threads": threads}),
+            (f"{prefix}/logout", LogoutHandler, shared),
+        ],
+    )
+    open_paths = {f"{prefix}/login"} | ({f"{prefix}/health"} if open_health else set())
+    rule = Rule(_Unknown(logins, frozenset(open_paths)), RefusedHandler, {"prefix": prefix})
+    application.default_router.rules.insert(0, rule)
+
+
+def limit(application: Application, prefix: str, is_full: Callable[[], bool]) -> None:
+    """Answer requests for the page with another page while `is_full`; call it before `guard`."""
+    pages = frozenset({f"{prefix}/", prefix or "/"})
+    application.default_router.rules.insert(0, Rule(_Full(pages, is_full), FullHandler))

@@ -1,0 +1,120 @@
+"""Who may log in: a file of names with salted scrypt hashes (RFC 7914)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+from functools import cache
+from pathlib import Path
+
+from dashboard.model.errors import BadRequest
+
+N, R, P = 2**14, 8, 1
+SALT_BYTES = 16
+LEAST_LENGTH = 8
+_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+
+
+def hash_password(password: str) -> str:
+    """Return ``scrypt$N$r$p$salt$hash`` with a fresh salt."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    return f"scrypt${N}${R}${P}${salt.hex()}${_scrypt(password, salt, N, R, P).hex()}"
+
+
+@cache
+def _nobody() -> str:
+    """Return a hash to compare with where a name is unknown: the time of the answer must not tell which exist."""
+    return hash_password(secrets.token_hex())
+
+
+def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=2**27, dklen=32)
+
+
+class Accounts:
+    """The users file; read again whenever it has changed, so that users come and go without a restart.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    BadRequest
+        The file cannot be read, is damaged, or names nobody.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp: tuple[int, int] | None = None
+        self._hashes: dict[str, str] = {}
+        self._refresh()
+        if not self._hashes:
+            raise BadRequest("The users file names nobody", path, "Add one: spike-dashboard user add NAME --users FILE")
+
+    def check(self, name: str, password: str) -> bool:
+        """Return whether the password is that of the user; takes about 50 ms, so call it from a thread."""
+        self._refresh()
+        _, n, r, p, salt, wanted = (self._hashes.get(name) or _nobody()).split("$")
+        found = _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p))
+        return hmac.compare_digest(found.hex(), wanted) and name in self._hashes
+
+    def __contains__(self, name: str) -> bool:
+        self._refresh()
+        return name in self._hashes
+
+    def _refresh(self) -> None:
+        try:
+            state = self.path.stat()
+            stamp = (state.st_mtime_ns, state.st_size)
+            if stamp != self._stamp:
+                self._hashes, self._stamp = read_users(self.path), stamp
+        except OSError as error:
+            raise BadRequest("Cannot read the users file", self.path, error.strerror or "") from None
+
+
+def read_users(path: Path) -> dict[str, str]:
+    """Return the hash of each name.
+
+    Raises
+    ------
+    BadRequest
+        The content is not that of a users file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise BadRequest("The users file is damaged", path, "Make it anew with: spike-dashboard user add") from None
+    pattern = re.compile(r"scrypt\$\d+\$\d+\$\d+\$[0-9a-f]+\$[0-9a-f]{64}")
+    is_sound = isinstance(content, dict) and all(isinstance(v, str) and pattern.fullmatch(v) for v in content.values())
+    if not is_sound:
+        raise BadRequest("The users file is damaged", path, "Make it anew with: spike-dashboard user add")
+    return dict(content)
+
+
+def add_user(path: Path, name: str, password: str) -> None:
+    """Write a user, or a new password for one, into the file; others cannot read it.
+
+    Raises
+    ------
+    BadRequest
+        The name or password cannot be used, or the file cannot be read.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadRequest("Not a user name", name[:80], "Use letters, digits and . _ @ -, at most 64")
+    if len(password) < LEAST_LENGTH:
+        raise BadRequest("The password is too short", "", f"Use at least {LEAST_LENGTH} characters")
+    users = read_users(path) if path.exists() else {}
+    users[name] = hash_password(password)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(users, stream, indent=2)
+        temporary.replace(path)
+    except OSError as error:
+        raise BadRequest("Cannot write the users file", path, error.strerror or "") from None

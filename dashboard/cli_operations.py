@@ -1,0 +1,69 @@
+"""Commands of whoever runs a server: user add, cache list and clear."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dashboard.accounts import add_user
+from dashboard.model.errors import BadRequest, CacheUnusable
+from dashboard.settings import Settings
+
+
+def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the commands to the command line."""
+    command = commands.add_parser("user", help="let a user log in to a server")
+    command.add_argument("action", choices=("add",), help="add: a new user, or a new password")
+    command.add_argument("name", metavar="NAME")
+    command.set_defaults(run=user)
+    command = commands.add_parser("cache", help="what the cache folder holds")
+    command.add_argument("action", choices=("list", "clear"), help="list sizes and last use, or clear what is named")
+    command.add_argument("name", metavar="NAME", nargs="*", help="with clear: folders as listed")
+    command.set_defaults(run=cache)
+
+
+def user(options: argparse.Namespace, settings: Settings) -> None:
+    """Write a user into the users file; the password comes from the terminal or standard input."""
+    if settings.users is None:
+        raise BadRequest("No users file", "", "Name one with --users FILE")
+    if sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {options.name}: ")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    add_user(settings.users, options.name, password)
+
+
+def cache(options: argparse.Namespace, settings: Settings) -> None:
+    """List or clear the folders of the cache."""
+    held = {entry.name: entry for entry in sorted(settings.cache.iterdir())} if settings.cache.is_dir() else {}
+    if options.action == "list":
+        for name, entry in held.items():
+            n_bytes, used = measure(entry)
+            day = time.strftime("%Y-%m-%d", time.localtime(used))
+            sys.stdout.write(f"{n_bytes / 2**20:>12,.1f} MiB  {day}  {name}\n")
+        return
+    if not options.name:
+        raise BadRequest("Nothing named to clear", settings.cache, "Name folders as `cache list` writes them")
+    if unknown := [name for name in options.name if name not in held]:
+        raise BadRequest("Not in the cache", ", ".join(unknown), f"It holds: {', '.join(held) or 'nothing'}")
+    for name in options.name:
+        try:
+            shutil.rmtree(held[name]) if held[name].is_dir() else held[name].unlink()
+        except OSError as error:
+            raise CacheUnusable("Cannot remove", held[name], error.strerror or "") from None
+
+
+def measure(entry: Path) -> tuple[int, float]:
+    """Return the bytes below a path and the time any of it was last used, in s since 1970; links are not followed."""
+    n_bytes, used = 0, entry.lstat().st_mtime
+    for path in (entry, *entry.rglob("*")) if entry.is_dir() and not entry.is_symlink() else (entry,):
+        state = path.lstat()
+        if not path.is_dir() or path.is_symlink():
+            n_bytes += state.st_size
+            used = max(used, state.st_mtime, state.st_atime)
+    return n_bytes, used

@@ -1,0 +1,279 @@
+"""Who gets in, and what they can reach: every route, forged cookies, origins, paths in place of insertions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import websocket_connect
+
+from dashboard import cli
+from dashboard.access import COOKIE, FAILURES_S, MOST_FAILURES, Logins
+from dashboard.accounts import Accounts, add_user, hash_password
+from dashboard.locating import find
+from dashboard.model.errors import BadRequest, InsertionNotFound
+from dashboard.settings import Settings
+from dashboard.sources.demo import DemoSource
+from dashboard.sources.folder import FolderSource
+
+PASSWORD = "correct horse battery"
+ROUTES = [
+    "/ws", "/metrics", "/health", "/autoload.js", "/static/js/bokeh.min.js", "/static/extensions/panel/panel.min.js",
+    "/components/x", "/favicon.ico", "/no/such/route", "/login/x", "//login", "/LOGIN", "/login%2f..", "/logout",
+    "/static/../health", "/./metrics", "/rest/x",
+]  # fmt: skip
+TRAVERSALS = [
+    "../../../../etc/passwd", "/etc", "/etc/passwd", "~", "~/.ssh", "file:///etc/passwd", "..", ".", "", "\x00",
+    "%2e%2e%2fetc", "..\\..\\windows", "a/2020-01-01/001/../../../../etc", "demo/../../etc", "${HOME}", "$(id)",
+    "subject/2020-01-01/001/probe00/../../../..", "__import__('os').system('id')", "<script>alert(1)</script>",
+]  # fmt: skip
+
+
+@dataclass
+class Site:
+    url: str
+    server: Any
+
+    def login(self, name: str = "ann", password: str = PASSWORD, **extra: Any) -> requests.Response:
+        form = {"name": name, "password": password, **extra.pop("form", {})}
+        return requests.post(f"{self.url}/login", data=form, allow_redirects=False, timeout=30, **extra)
+
+    def get(self, path: str, cookie: str | None = None, **extra: Any) -> requests.Response:
+        cookies = {COOKIE: cookie} if cookie is not None else None
+        return requests.get(f"{self.url}{path}", cookies=cookies, allow_redirects=False, timeout=30, **extra)
+
+
+@pytest.fixture
+def site(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A server with the user ann; the parameter gives further settings."""
+    from dashboard.server import make_server
+
+    users = tmp_path / "users.json"
+    add_user(users, "ann", PASSWORD)
+    settings = Settings(cache=cache, users=users, **getattr(request, "param", {}))
+    ready, box = threading.Event(), {}
+
+    def run() -> None:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        box["server"] = server = make_server([DemoSource(cache, n_spikes=50_000)], cache=cache, settings=settings)
+        server.start()
+        ready.set()
+        server.io_loop.start()
+        server.io_loop.asyncio_loop.run_until_complete(server._http.close_all_connections())
+        server.io_loop.close(all_fds=True)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert ready.wait(60)
+    server = box["server"]
+    yield Site(f"http://127.0.0.1:{server.port}{settings.prefix}", server)
+    server.io_loop.add_callback(server.stop)
+    server.io_loop.add_callback(server.io_loop.stop)
+    thread.join(10)
+    server.process.close()
+
+
+@pytest.mark.parametrize("site", [{}, {"prefix": "/spikes"}], indirect=True, ids=["root", "prefix"])
+def test_nothing_answers_without_a_login(site: Site) -> None:
+    page = site.get("/?insertion=demo")
+    assert page.status_code == 302
+    assert page.headers["Location"].startswith(f"{site.server.prefix}/login?next=")
+    for route in ROUTES:
+        answer = site.get(route)
+        assert (answer.status_code, answer.text) == (401, "Log in first\n"), route
+    for method in ("post", "put", "delete", "patch", "head", "options"):
+        assert requests.request(method, f"{site.url}/metrics", timeout=30).status_code == 401, method
+    assert len(site.server.process.sessions) == 0, "a document was built"
+
+
+def test_every_registered_route_is_behind_the_gate(site: Site) -> None:
+    rules = site.server._tornado.wildcard_router.rules
+    paths = {rule.matcher.regex.pattern.rstrip("$") for rule in rules if hasattr(rule.matcher, "regex")}
+    assert len(paths) > 8
+    for path in paths - {"/login", "/"}:
+        filled = path.replace("(.*)", "x").replace("?", "")
+        assert site.get(filled).status_code in (401, 302), path
+
+
+@pytest.mark.parametrize("site", [{"open_health": True}], indirect=True)
+def test_health_may_be_opened_alone(site: Site) -> None:
+    answer = site.get("/health").json()
+    assert set(answer) == {"status", "version", "sessions", "insertions_open", "bytes_held", "uptime_s"}
+    assert site.get("/metrics").status_code == 401
+
+
+def test_a_login_opens_the_routes_and_logging_out_closes_them(site: Site) -> None:
+    answer = site.login(form={"next": "/?insertion=demo"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/?insertion=demo")
+    said = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in said
+    assert "SameSite=Lax" in said
+    token = answer.cookies[COOKIE]
+    text = site.get("/metrics", token).text
+    assert "spike_dashboard_sessions 0" in text
+    assert 'spike_dashboard_render_seconds_bucket{le="+Inf"}' in text
+    assert site.get("/health", token).json()["status"] == "ok"
+    assert site.get("/", token).status_code == 200
+    requests.post(f"{site.url}/logout", cookies={COOKIE: token}, allow_redirects=False, timeout=30)
+    assert site.get("/metrics", token).status_code == 401
+
+
+@pytest.mark.parametrize("site", [{"behind_proxy": True}], indirect=True)
+def test_the_cookie_is_secure_behind_https(site: Site) -> None:
+    assert "Secure" in site.login(headers={"X-Forwarded-Proto": "https"}).headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "ann", "2|1:0|10:1|4:user|4:YW5u|" + "0" * 64, "A" * 4000])
+def test_forged_cookies_are_worth_nothing(site: Site, cookie: str) -> None:
+    assert site.get("/metrics", cookie).status_code == 401
+    assert requests.get(f"{site.url}/metrics", cookies={"user": cookie, "is_guest": "1"}, timeout=30).status_code == 401
+
+
+def test_wrong_passwords_are_refused_alike_and_then_have_to_wait(site: Site) -> None:
+    texts = {site.login(name, "wrong").text for name in ("ann", "nobody")}
+    assert len(texts) == 1, "the answer tells which names exist"
+    codes = [site.login("ann", "wrong").status_code for _ in range(MOST_FAILURES)]
+    assert codes[-1] == 429
+    refused = site.login()
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= FAILURES_S + 1
+
+
+@pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "/\\evil", "javascript:alert(1)", "/x"])
+def test_a_login_goes_on_to_this_page_only(site: Site, target: str) -> None:
+    assert site.login(form={"next": target}).headers["Location"] == "/"
+
+
+def test_the_login_page_escapes_and_asks_no_other_host(site: Site) -> None:
+    page = site.get("/login?next=" + quote('/?insertion="><script>alert(1)</script>'))
+    assert "<script" not in page.text
+    assert "http://" not in page.text.lower()
+    assert "https://" not in page.text.lower()
+    assert page.headers["X-Frame-Options"] == "DENY"
+    assert site.login(headers={"Origin": "https://evil.example"}).status_code == 403
+
+
+def connect(site: Site, cookie: str | None, origin: str) -> int:
+    """Return the status that a websocket is answered with; 101 where it opens."""
+    headers = {"Origin": origin} | ({"Cookie": f"{COOKIE}={cookie}"} if cookie else {})
+    address = f"ws{site.url.removeprefix('http')}/ws"
+
+    async def attempt() -> int:
+        try:
+            socket = await websocket_connect(HTTPRequest(address, headers=headers), subprotocols=["bokeh", "x"])
+        except HTTPClientError as error:
+            return int(error.code)
+        socket.close()
+        while await socket.read_message() is not None:
+            pass
+        return 101
+
+    return asyncio.run(attempt())
+
+
+def test_websockets_need_a_login_and_the_right_origin(site: Site) -> None:
+    token = site.login().cookies[COOKIE]
+    here = f"http://localhost:{site.server.port}"
+    assert connect(site, None, here) == 401
+    assert connect(site, "forged", here) == 401
+    assert connect(site, token, "https://evil.example") == 403
+    assert connect(site, token, here) == 101
+
+
+@pytest.mark.parametrize("site", [{"max_sessions": 1}], indirect=True)
+def test_a_full_server_says_so(site: Site) -> None:
+    token = site.login().cookies[COOKIE]
+    assert site.get("/", token).status_code == 200
+    answer = site.get("/", token)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert "as many sessions open as it may" in answer.text
+    assert site.get("/health", token).json()["sessions"] == 1
+
+
+def test_idle_logins_end_and_removed_users_are_out(tmp_path: Path) -> None:
+    now, users = [0.0], tmp_path / "users.json"
+    add_user(users, "ann", PASSWORD)
+    add_user(users, "bob", PASSWORD)
+    logins = Logins(Accounts(users), 60.0, lambda: now[0])
+    token, other = logins.start("ann"), logins.start("bob")
+    now[0] = 50.0
+    assert logins.user(token) == "ann"
+    now[0] = 100.0
+    assert (logins.user(token, touch=False), logins.user(other)) == ("ann", None)
+    now[0] = 120.0
+    assert logins.user(token) is None
+    token = logins.start("ann")
+    users.write_text(json.dumps({"bob": hash_password("something else")}))
+    assert logins.user(token) is None
+
+
+def test_the_users_file_holds_salted_hashes_and_is_private(tmp_path: Path) -> None:
+    users = tmp_path / "users.json"
+    add_user(users, "ann", PASSWORD)
+    add_user(users, "bob", PASSWORD)
+    assert PASSWORD not in users.read_text()
+    assert len(set(json.loads(users.read_text()).values())) == 2
+    assert users.stat().st_mode & 0o077 == 0
+    accounts = Accounts(users)
+    assert accounts.check("ann", PASSWORD)
+    assert not accounts.check("ann", PASSWORD + " ")
+    assert not accounts.check("eve", PASSWORD)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"ann": "plain"}', '{"ann": "scrypt$1$1$1$zz$00"}'])
+def test_a_users_file_that_lets_nobody_in_is_refused(tmp_path: Path, content: str) -> None:
+    users = tmp_path / "users.json"
+    users.write_text(content)
+    with pytest.raises(BadRequest, match=r"users\.json"):
+        Accounts(users)
+    with pytest.raises(BadRequest, match="Cannot read"):
+        Accounts(tmp_path / "absent.json")
+
+
+def test_a_mistyped_users_file_stops_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = cli.main(["serve", "--address", "0.0.0.0", "--users", str(tmp_path / "usres"), "--offline", "--port", "0"])
+    assert code == 2
+    assert "Cannot read the users file" in capsys.readouterr().err
+
+
+def test_the_password_comes_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    users = tmp_path / "users.json"
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    assert cli.main(["user", "add", "ann", "--users", str(users)]) == 0
+    assert Accounts(users).check("ann", PASSWORD)
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    assert cli.main(["user", "add", "bob", "--users", str(users)]) == 2
+
+
+@pytest.mark.parametrize("text", TRAVERSALS)
+def test_text_of_the_page_never_becomes_a_path(tmp_path: Path, cache: Path, text: str) -> None:
+    """Also not the existing folder beside the configured one, whichever way it is written."""
+    inside, outside = tmp_path / "data", tmp_path / "secret" / "alf" / "probe00"
+    inside.mkdir()
+    outside.mkdir(parents=True)
+    (outside / "spikes.times.npy").write_bytes(b"")
+    sources = [FolderSource(inside), DemoSource(cache, n_spikes=50_000)]
+    for written in (text, str(outside), f"../secret/{text}", str(outside.parents[1])):
+        with pytest.raises(InsertionNotFound):
+            find(written, sources)
+
+
+def test_a_free_port_is_not_taken_beyond_loopback(site: Site) -> None:
+    with socket.socket() as other:
+        other.settimeout(1)
+        name = socket.gethostbyname(socket.gethostname())
+        if name.startswith("127."):
+            pytest.skip("this machine has no address but the loopback")
+        assert other.connect_ex((name, site.server.port)) != 0

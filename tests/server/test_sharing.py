@@ -1,0 +1,73 @@
+"""What the sessions of a process share: threads, by turns, and opened insertions, one copy of each."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dashboard.fair_pool import FairPool
+from dashboard.monitoring import Histogram
+from dashboard.sources.demo import DemoSource
+from dashboard.store import InsertionStore
+
+
+def test_a_busy_session_does_not_hold_up_the_others() -> None:
+    pool, gate, order = FairPool(1), threading.Event(), list[str]()
+    greedy, modest = pool.session(), pool.session()
+    jobs = [greedy.submit(gate.wait)]
+    jobs += [greedy.submit(order.append, "greedy") for _ in range(5)]
+    jobs.append(modest.submit(order.append, "modest"))
+    gate.set()
+    for job in jobs:
+        job.result(10)
+    assert order.index("modest") <= 1
+    pool.shutdown()
+
+
+def test_what_a_gone_session_had_waiting_is_not_run() -> None:
+    pool, gate = FairPool(1), threading.Event()
+    gone, other = pool.session(), pool.session()
+    first = gone.submit(gate.wait)
+    waiting = gone.submit(lambda: 1)
+    gone.shutdown()
+    gate.set()
+    assert waiting.cancelled()
+    assert first.result(10) is True
+    assert other.submit(lambda: 2).result(10) == 2
+    assert isinstance(other.submit(lambda: 1 / 0).exception(10), ZeroDivisionError)
+    pool.shutdown()
+
+
+def test_many_who_ask_at_once_get_one_copy(small_demo: object, cache: Path) -> None:
+    store = InsertionStore([DemoSource(cache, n_spikes=50_000)], cache)
+    with ThreadPoolExecutor(8) as threads:
+        opened = list(threads.map(lambda _: store.open("demo"), range(8)))
+    assert len({id(one) for one in opened}) == 1
+    assert f"spike_dashboard_count {1}" in store.loads.lines("spike_dashboard", "x")
+
+
+def test_a_store_smaller_than_one_insertion_still_shares_what_is_shown(small_demo: object, cache: Path) -> None:
+    store = InsertionStore([DemoSource(cache, n_spikes=50_000)], cache, limit_bytes=1)
+    shown = store.open("demo")
+    other = store.open("demo", sorter="pykilosort")
+    assert store.open("demo") is shown, "one in use was loaded twice"
+    assert len(store) == 2
+    assert store.bytes_held == shown.columns.nbytes + other.columns.nbytes
+    del other
+    gc.collect()
+    assert len(store) == 1, "one that nobody shows was kept beyond the limit"
+
+
+@pytest.mark.parametrize(("seconds", "at"), [(0.05, "0.1"), (0.1, "0.1"), (0.5, "1.0"), (9.0, "+Inf")])
+def test_histograms_are_cumulative(seconds: float, at: str) -> None:
+    histogram = Histogram((0.1, 1.0))
+    histogram.observe(seconds)
+    counts = dict(line.rsplit(" ", 1) for line in histogram.lines("x", "help") if "bucket" in line)
+    edges = ["0.1", "1.0", "+Inf"]
+    assert [counts[f'x_bucket{{le="{edge}"}}'] for edge in edges] == [
+        str(int(edges.index(edge) >= edges.index(at))) for edge in edges
+    ]

@@ -10,7 +10,7 @@ export function render({ model, el }) {
       chip.type = "button"
       chip.textContent = label
       chip.title = `Clear: ${label}`
-      chip.addEventListener("click", () => { model.pressed = { name, n: (model.pressed.n ?? 0) + 1 } })
+      chip.addEventListener("click", () => { model.send_msg({ clear: name }) })
       return chip
     }))
   }

@@ -25,10 +25,13 @@ class Chips(JSComponent):
     """
 
     chips = param.List([], doc="Pairs of name and label, in order.")
-    pressed = param.Dict({}, doc="Name of the last chip that was clicked, and how many clicks there were: {name, n}.")
 
     _esm = Path(assets_folder()) / "chips.js"
 
     def __init__(self, cleared: Callable[[str], None], **params: Any) -> None:
         super().__init__(**{"stylesheets": [asset("chips.css")], **params})
-        self.param.watch(lambda event: cleared(str(event.new.get("name", ""))), "pressed")
+        self._cleared = cleared
+
+    def _handle_msg(self, data: Any) -> None:
+        # A message, not a parameter: of two changes soon after each other Panel keeps the later one.
+        self._cleared(str(data["clear"]))

@@ -92,7 +92,7 @@ class DashboardSession:
         self.strips = (StripView(self.axes, self._region), StripView(self.axes, self._region))
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
-        self.table = ClusterTable(self.state)
+        self.table = ClusterTable(self.state, pool, self.turns)
         self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table])
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge()

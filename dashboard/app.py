@@ -280,6 +280,8 @@ class DashboardSession:
         self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
         palette = shading.palette(self.state.cmap, dark=self.state.dark)
         self.centre.colour_bar.object = texts.colour_bar(self.state, self._scene, picture, palette)
+        has_limits = picture.levels is not None and picture.levels.scale != "eq"
+        self.rail.show_limits(self._scene.limits(self.state.color) if has_limits else None, picture.limits)
         self.turns.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:

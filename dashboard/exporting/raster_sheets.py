@@ -39,7 +39,6 @@ class Places:
     rows: dict[str, Box]
     strips: dict[str, Box]
     bars: dict[str, Box]
-    title: tuple[int, int]
 
 
 def lay_out(preset: Preset, rows: tuple[str, ...], room: int) -> Places:
@@ -59,7 +58,7 @@ def lay_out(preset: Preset, rows: tuple[str, ...], room: int) -> Places:
         Nothing is left for the rows.
     """
     em = preset.em
-    left, right, top, bottom, gap = (round(em * share) for share in (5.6, 5.2, 2.4, 3.0, 0.9))
+    left, right, top, bottom, gap = (round(em * share) for share in (5.6, 5.2, 2.9, 3.0, 0.9))
     strip, bar, apart = round(em * 4.2), round(em * 0.9), round(em * 0.6)
     wide = preset.width - left - right - strip - bar - 2 * apart
     weights = {"raster": 3.0, "heatmap": 2.0}
@@ -77,7 +76,7 @@ def lay_out(preset: Preset, rows: tuple[str, ...], room: int) -> Places:
     beside = {row: box for row, box in boxes.items() if row != "drift"}
     strips = {row: (left + wide + apart, low, strip, tall) for row, (_, low, _, tall) in beside.items()}
     bars = {row: (left + wide + strip + 2 * apart, low, bar, tall) for row, (_, low, _, tall) in beside.items()}
-    return Places(boxes, strips, bars, (left, preset.height - round(0.5 * em)))
+    return Places(boxes, strips, bars)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,30 +101,16 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
     if layout not in LAYOUTS:
         raise BadRequest("No such layout", layout, f"Choose one of {', '.join(LAYOUTS)}")
     rows = tuple(row for row in LAYOUTS[layout] if row != "drift" or subject.sorting.drift is not None)
-    # The stamp's lines depend on the words, which need the bins: how many pixels wide is known without them.
-    wide = lay_out(style.preset, rows, 0).rows["raster"][2]
-    pictures: dict[int, _Pictures] = {}
-
-    def at(room: int) -> _Pictures:
-        if room not in pictures:
-            pictures[room] = _compute(subject, rows, lay_out(style.preset, rows, room))
-        return pictures[room]
-
-    bins = _bins(subject, wide, rows, style.preset)
-    words = provenance(subject, bins=bins)
-
-    def draw(figure: Figure, style: SheetStyle, room: int) -> None:
-        _draw(figure, style, subject, rows, lay_out(style.preset, rows, room), at(room))
-
-    return Sheet(subject.sorting.title, words, draw)
-
-
-def _bins(subject: Subject, wide: int, rows: tuple[str, ...], preset: Preset) -> str:
-    (t0, t1), seconds = subject.time_range, subject.heat_bins[0]
-    parts = [f"raster {(t1 - t0) / wide:.3g} s wide"]
+    places = lay_out(style.preset, rows, style.room)
+    pictures = _compute(subject, rows, places)
+    bins = f"raster {bin_text(pictures.raster)}".replace("×", "x").replace("µ", "u")
     if "heatmap" in rows:
-        parts.append(f"heatmap {seconds:g} s x {subject.heat_bins[1]:g} um")
-    return ", ".join(parts)
+        bins += f", heatmap {subject.heat_bins[0]:g} s x {subject.heat_bins[1]:g} um"
+
+    def draw(figure: Figure) -> None:
+        _draw(figure, style, subject, rows, places, pictures)
+
+    return Sheet(subject.sorting.title, provenance(subject, bins=bins), style, draw)
 
 
 def _compute(subject: Subject, rows: tuple[str, ...], places: Places) -> _Pictures:
@@ -158,11 +143,6 @@ def _draw(
     figure: Figure, style: SheetStyle, subject: Subject, rows: tuple[str, ...], places: Places, pictures: _Pictures
 ) -> None:
     preset = style.preset
-    left, top = places.title
-    figure.text(
-        left / preset.width, top / preset.height, subject.sorting.title, fontweight="bold", va="top",
-        fontsize=min(1.2 * preset.font_pt, _fitting(subject.sorting.title, preset)),
-    )  # fmt: skip
     for row in rows:
         axes = place(figure, preset, places.rows[row])
         axes.set_xlim(*subject.time_range)
@@ -188,11 +168,6 @@ def _draw(
         _draw_strip(strip, style, subject, places.strips[row][3])
         if row == "raster":
             strip.set_title(f"histology {subject.sorting.histology}", fontsize=0.75 * preset.font_pt, pad=2)
-
-
-def _fitting(title: str, preset: Preset) -> float:
-    """Return the size at which a title stays on the sheet, in points."""
-    return 0.92 * preset.width / preset.dpi * 72 / (0.68 * len(title))
 
 
 def _draw_drift(axes: Axes, subject: Subject) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -36,6 +37,8 @@ class Preset:
         Pixels per inch, from which the size on paper follows.
     font_pt : float
         Of the axes, as journals and lecture halls can read it.
+    stamp_lines : int
+        Lines that the stamp may take.
     """
 
     title: str
@@ -43,6 +46,7 @@ class Preset:
     height: int
     dpi: float
     font_pt: float
+    stamp_lines: int = 3
 
     @property
     def em(self) -> float:
@@ -50,14 +54,15 @@ class Preset:
         return self.font_pt * self.dpi / 72
 
 
-def _paper(title: str, width_mm: float, height_mm: float, font_pt: float, dpi: float = 300.0) -> Preset:
-    return Preset(title, round(width_mm / MM_PER_INCH * dpi), round(height_mm / MM_PER_INCH * dpi), dpi, font_pt)
+def _paper(title: str, width_mm: float, height_mm: float, font_pt: float, stamp_lines: int, dpi: float = 300) -> Preset:
+    width, height = (round(size / MM_PER_INCH * dpi) for size in (width_mm, height_mm))
+    return Preset(title, width, height, dpi, font_pt, stamp_lines)
 
 
 PRESETS = {
     "slide": Preset("Slide 16:9", 1920, 1080, 144.0, 11.0),
-    "column": _paper("Column, 89 mm", 89.0, 80.0, 5.5),
-    "double": _paper("Double column, 183 mm", 183.0, 120.0, 7.0),
+    "column": _paper("Column, 89 mm", 89.0, 80.0, 5.5, 5),
+    "double": _paper("Double column, 183 mm", 183.0, 120.0, 7.0, 4),
 }
 
 
@@ -68,9 +73,14 @@ class Theme:
     paper: str
     ink: str
     dim: str
+    accent: str
 
 
-THEMES = {"light": Theme("#ffffff", "#000000", "#555555"), "dark": Theme("#121212", "#ececec", "#a8a8a8")}
+THEMES = {
+    "light": Theme("#ffffff", "#000000", "#555555", "#0072B2"),
+    "dark": Theme("#121212", "#ececec", "#a8a8a8", "#56B4E9"),
+}
+"""The accents are Okabe-Ito's blues, either of which stands out from its paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,44 +104,66 @@ class SheetStyle:
         """Paper and ink."""
         return THEMES[self.theme]
 
+    @property
+    def room(self) -> int:
+        """Pixels at the bottom that the stamp takes."""
+        lines = self.preset.stamp_lines if self.is_stamped else 0
+        return round((lines * 1.35 * STAMP_SHARE + 0.5) * self.preset.em)
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What a sheet shows, computed: a title, words for its origin, and who draws it into a figure."""
+    """What a sheet shows, computed: a title, words for its origin, and who draws it into a figure.
+
+    Attributes
+    ----------
+    title : str
+    words : mapping of str to str
+        Of `dashboard.exporting.subject.provenance`.
+    style : SheetStyle
+    draw : callable (Figure) -> None
+        Called under the lock of matplotlib's style.
+    """
 
     title: str
     words: Mapping[str, str]
-    draw: Callable[[Figure, SheetStyle, int], None]
-    """Called with the figure, the style, and the pixels at the bottom that the stamp takes."""
+    style: SheetStyle
+    draw: Callable[[Figure], None]
 
 
-def write_sheet(file: IO[bytes], sheet: Sheet, style: SheetStyle, kind: str) -> None:
+def write_sheet(file: IO[bytes], sheet: Sheet, kind: str) -> None:
     """Draw a sheet into an open file; from any thread.
 
     Parameters
     ----------
     file : binary file
     sheet : Sheet
-    style : SheetStyle
     kind : {'png', 'svg', 'pdf'}
         Text stays text in SVG and PDF, and pictures are embedded as they are.
     """
-    preset, colours = style.preset, style.colours
+    style, preset, colours = sheet.style, sheet.style.preset, sheet.style.colours
     with drawing_lock, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update({**STYLE, **_style(preset, colours)})
         # A millionth of a pixel more, or rounding may lose a whole one.
         size = ((preset.width + 1e-6) / preset.dpi, (preset.height + 1e-6) / preset.dpi)
         figure = Figure(figsize=size, dpi=preset.dpi, facecolor=colours.paper)
-        lines = _stamp_lines(sheet, preset) if style.is_stamped else []
-        room = round((len(lines) * 1.35 * STAMP_SHARE + 0.5) * preset.em) if lines else round(0.4 * preset.em)
-        sheet.draw(figure, style, room)
-        if lines:
-            text = "\n".join(lines)
-            where = (0.8 * preset.em / preset.width, 0.4 * preset.em / preset.height)
-            size_pt = STAMP_SHARE * preset.font_pt
-            figure.text(*where, text, fontsize=size_pt, color=colours.dim, va="bottom", linespacing=1.3)
+        sheet.draw(figure)
+        figure.text(
+            5.6 * preset.em / preset.width, 1 - 0.5 * preset.em / preset.height, sheet.title, fontweight="bold",
+            va="top", fontsize=min(1.15 * preset.font_pt, _fitting(sheet.title, preset)),
+        )  # fmt: skip
+        if style.is_stamped:
+            figure.text(
+                0.8 * preset.em / preset.width, 0.4 * preset.em / preset.height, "\n".join(_stamp_lines(sheet)),
+                fontsize=STAMP_SHARE * preset.font_pt, color=colours.dim, va="bottom", linespacing=1.3,
+            )  # fmt: skip
         figure.savefig(file, format=kind, dpi=preset.dpi, metadata=metadata(sheet, kind))
+
+
+def _fitting(title: str, preset: Preset) -> float:
+    """Return the size at which a title stays on the sheet, in points."""
+    return (preset.width / preset.em - 6.5) * preset.font_pt / (0.68 * max(len(title), 1))
 
 
 def _style(preset: Preset, colours: Theme) -> dict[Any, Any]:
@@ -139,6 +171,7 @@ def _style(preset: Preset, colours: Theme) -> dict[Any, Any]:
     size = preset.font_pt
     return {
         **dict.fromkeys(inks, colours.ink),
+        "axes.prop_cycle": cycler(color=[colours.accent]),
         "axes.facecolor": colours.paper,
         "savefig.facecolor": colours.paper,
         "font.size": size,
@@ -157,12 +190,16 @@ def _style(preset: Preset, colours: Theme) -> dict[Any, Any]:
     }
 
 
-def _stamp_lines(sheet: Sheet, preset: Preset) -> list[str]:
+def _stamp_lines(sheet: Sheet) -> list[str]:
+    """Return the stamp's lines, no more than there is room for: the end of a long link is in the metadata."""
+    preset = sheet.style.preset
     letters = int((preset.width / preset.em - 1.6) / (LETTER_EM * STAMP_SHARE))
-    paragraphs = [stamp(sheet.words)]
+    lines = textwrap.wrap(stamp(sheet.words), letters, break_on_hyphens=False)
     if sheet.words["link"] != "none":
-        paragraphs.append(sheet.words["link"])
-    return [line for text in paragraphs for line in textwrap.wrap(text, letters, break_on_hyphens=False)]
+        lines += textwrap.wrap(sheet.words["link"], letters, break_on_hyphens=False)
+    if len(lines) > preset.stamp_lines:
+        lines = [*lines[: preset.stamp_lines - 1], lines[preset.stamp_lines - 1][: letters - 2] + " …"]
+    return lines
 
 
 def metadata(sheet: Sheet, kind: str) -> dict[str, Any]:
@@ -189,6 +226,4 @@ def metadata(sheet: Sheet, kind: str) -> dict[str, Any]:
 def place(figure: Figure, preset: Preset, box: tuple[int, int, int, int]) -> Axes:
     """Return axes at whole pixels from the lower left: left, bottom, width, height."""
     left, bottom, wide, high = box
-    return figure.add_axes(
-        (left / preset.width, bottom / preset.height, wide / preset.width, high / preset.height)
-    )
+    return figure.add_axes((left / preset.width, bottom / preset.height, wide / preset.width, high / preset.height))

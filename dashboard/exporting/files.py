@@ -201,7 +201,8 @@ def cluster_table(subject: Subject) -> pd.DataFrame:
     table = clusters if subject.mask is None else clusters[subject.mask[clusters.index.to_numpy()]]
     ids = {"pid": insertion.pid or "", "eid": insertion.eid or "", "insertion": insertion.key}
     front = pd.DataFrame({**ids, "cluster_id": table.index.to_numpy()}, index=table.index)
-    return pd.concat([front, table.drop(columns=[name for name in front if name in table])], axis=1)
+    joined: pd.DataFrame = pd.concat([front, table.drop(columns=[name for name in front if name in table])], axis=1)
+    return joined
 
 
 def write_clusters(path: Path, subject: Subject, kind: str) -> int:

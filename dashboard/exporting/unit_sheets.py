@@ -76,6 +76,7 @@ def unit_sheet(subject: Subject, style: SheetStyle) -> Sheet:
     end = max(float(subject.columns.time_range_s[1]), RATE_BIN_S)
     edges = np.arange(0.0, end + RATE_BIN_S, RATE_BIN_S)
     rate = np.histogram(unit.times_s, edges)[0] / RATE_BIN_S
+    response: tuple[str, Psth] | str
     try:
         response = unit_psth(subject, cluster)
     except BadRequest as error:

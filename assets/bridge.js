@@ -31,7 +31,9 @@ function* everything(root) {
 }
 
 function dialog_is_open() {
-  for (const element of everything(document)) if (element.getAttribute("role") === "dialog") return true
+  for (const element of everything(document)) {
+    if (element.getAttribute("role") === "dialog" && element.checkVisibility({ visibilityProperty: true })) return true
+  }
   return false
 }
 

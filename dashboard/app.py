@@ -151,7 +151,7 @@ class DashboardSession:
             self.cover.empty,
             self.work,
             self.bridge,
-            *self.sharing.dialogs,
+            self.sharing.dialogs,
             sizing_mode="stretch_both",
             margin=0,
             styles={"height": "calc(100vh - 48px)"},

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.downloads import Shelf
@@ -78,9 +79,10 @@ class Sharing:
         return [self.link_button, self.export_button, self.help_button]
 
     @property
-    def dialogs(self) -> list[Any]:
-        """What lies over the page when it is open."""
-        return [self.help.panel, self.dialog.panel]
+    def dialogs(self) -> Any:
+        """What lies over the page when it is open; takes no room in it."""
+        away = {"position": "absolute", "width": "0", "height": "0", "overflow": "hidden"}
+        return pn.Column(self.help.panel, self.dialog.panel, margin=0, sizing_mode="fixed", styles=away)
 
     def opened(self) -> None:
         """Something is on the screen, so that it can be exported."""

@@ -7,6 +7,8 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
+from dashboard.views.figures import asset
+
 
 class Bridge(JSComponent):
     """An invisible component between the page's script and the session's state."""
@@ -27,9 +29,7 @@ class Bridge(JSComponent):
     screenshot = param.Dict({}, doc="Takes a picture of the page: {name, to: file or clipboard, n}.")
     copied = param.String("", doc="Text to put on the clipboard; emptied once it is there.")
 
-    _esm = "\n".join(
-        (Path(assets_folder()) / name).read_text(encoding="utf-8") for name in ("screenshot.js", "bridge.js")
-    )
+    _esm = "\n".join(asset(name) for name in ("screenshot.js", "bridge.js"))
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**{"width": 0, "height": 0, "margin": 0, "sizing_mode": "fixed", **params})

@@ -10,22 +10,29 @@ async function picture_of_page(words) {
   context.scale(ratio, ratio)
   context.fillStyle = getComputedStyle(document.body).backgroundColor
   context.fillRect(0, 0, window.innerWidth, window.innerHeight)
-  await draw_node(context, document.body)
+  // What is fixed to the window lies over the rest.
+  const above = []
+  await draw_node(context, document.body, above)
+  for (const node of above) await draw_node(context, node, null)
   const blob = await new Promise((done) => canvas.toBlob(done, "image/png"))
   return with_words(blob, words)
 }
 
-async function draw_node(context, node) {
+async function draw_node(context, node, above) {
   if (node.nodeType === Node.TEXT_NODE) return draw_text(context, node)
   if (node.nodeType !== Node.ELEMENT_NODE || node.matches(NOT_IN_PICTURES)) return
   const style = getComputedStyle(node)
   if (style.display === "none" || style.visibility === "hidden" || Number(style.opacity) === 0) return
+  if (style.position === "fixed" && above) {
+    above.push(node)
+    return
+  }
   const box = node.getBoundingClientRect()
   const is_off = box.bottom < 0 || box.right < 0 || box.top > window.innerHeight || box.left > window.innerWidth
   const clips = style.display !== "contents" && (style.overflowX !== "visible" || style.overflowY !== "visible")
   if (clips && (is_off || box.width === 0 || box.height === 0)) return
   context.save()
-  if (style.display !== "contents") draw_box(context, box, style)
+  if (style.display !== "contents") draw_box(context, node, box, style)
   if (clips) {
     context.beginPath()
     context.rect(box.left, box.top, box.width, box.height)
@@ -43,13 +50,17 @@ async function draw_node(context, node) {
   } else {
     const inside = node.shadowRoot ?? node
     const children = node instanceof HTMLSlotElement && node.assignedNodes().length ? node.assignedNodes() : inside.childNodes
-    for (const child of children) await draw_node(context, child)
+    const is_folded = node instanceof HTMLDetailsElement && !node.open
+    for (const child of children) {
+      if (!is_folded || child.nodeName === "SUMMARY") await draw_node(context, child, above)
+    }
   }
   context.restore()
 }
 
-function draw_box(context, box, style) {
-  if (!box.width || !box.height) return
+function draw_box(context, node, box, style) {
+  // Without an inside it is a triangle made of borders.
+  if (!box.width || !box.height || (node.clientWidth === 0 && node.clientHeight === 0 && style.display === "block")) return
   const gradient = /^linear-gradient\(to right, (.*)\)$/.exec(style.backgroundImage)
   const has_colour = style.backgroundColor !== "rgba(0, 0, 0, 0)" && style.backgroundColor !== "transparent"
   context.globalAlpha *= Number(style.opacity)
@@ -66,8 +77,9 @@ function draw_box(context, box, style) {
     context.fillStyle = filling
     context.fill()
   }
+  const notch = node.nodeName === "FIELDSET" ? node.querySelector("legend")?.getBoundingClientRect() : null
   const sides = [
-    ["Top", box.left, box.top, box.right, box.top, 0, 0.5], ["Bottom", box.left, box.bottom, box.right, box.bottom, 0, -0.5],
+    ["Top", notch?.width ? notch.right : box.left, box.top, box.right, box.top, 0, 0.5], ["Bottom", box.left, box.bottom, box.right, box.bottom, 0, -0.5],
     ["Left", box.left, box.top, box.left, box.bottom, 0.5, 0], ["Right", box.right, box.top, box.right, box.bottom, -0.5, 0],
   ]
   for (const [side, x0, y0, x1, y1, right, down] of sides) {
@@ -82,8 +94,9 @@ function draw_box(context, box, style) {
   }
 }
 
-function pen(context, style) {
-  context.font = `${style.fontStyle} ${style.fontWeight} ${style.fontSize} ${style.fontFamily}`
+function pen(context, style, scale = 1) {
+  context.font = `${style.fontStyle} ${style.fontWeight} ${parseFloat(style.fontSize) * scale}px ${style.fontFamily}`
+  context.letterSpacing = style.letterSpacing === "normal" ? "0px" : style.letterSpacing
   context.fillStyle = style.color
   context.textBaseline = "middle"
   context.textAlign = "left"
@@ -94,7 +107,8 @@ function draw_text(context, node) {
   const text = node.textContent
   if (!text.trim() || !node.parentElement) return
   const style = getComputedStyle(node.parentElement)
-  pen(context, style)
+  const parent = node.parentElement
+  pen(context, style, parent.offsetWidth ? parent.getBoundingClientRect().width / parent.offsetWidth : 1)
   const range = document.createRange()
   for (const word of text.matchAll(/\S+/g)) {
     range.setStart(node, word.index)

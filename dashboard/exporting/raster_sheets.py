@@ -291,9 +291,14 @@ def _overlay(drawn: Aggregate, subject: Subject) -> npt.NDArray[np.uint8]:
     lookup[ids] = np.arange(len(ids))
     values = np.where(drawn.values < 0, -1, lookup[drawn.values])
     grown = values.copy()
-    for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-        moved = np.roll(values, step, axis)
-        grown = np.where((grown < 0) & (moved >= 0), moved, grown)
+    for to, of in (
+        (np.s_[1:], np.s_[:-1]),
+        (np.s_[:-1], np.s_[1:]),
+        (np.s_[:, 1:], np.s_[:, :-1]),
+        (np.s_[:, :-1], np.s_[:, 1:]),
+    ):
+        beside = grown[to]  # a view
+        np.copyto(beside, values[of], where=(beside < 0) & (values[of] >= 0))
     table = np.zeros((len(ids) + 1, 4), np.uint8)
     table[1:, :3], table[1:, 3] = subject.selection_colours, 255
     return np.asarray(table[grown + 1])

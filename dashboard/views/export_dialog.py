@@ -113,14 +113,9 @@ class ExportDialog:
         self.copy_shot = pmui.Button(label="Copy", **_BUTTON)
         self.shot.on_click(lambda event: screenshot("file"))
         self.copy_shot.on_click(lambda event: screenshot("clipboard"))
-        self.preview = pn.pane.HTML("", stylesheets=css, sizing_mode="stretch_both", margin=0, min_height=420)
+        self.preview = pn.pane.HTML("", stylesheets=css, sizing_mode="stretch_width", margin=(12, 0))
         self.line = pn.pane.HTML("", stylesheets=css, sizing_mode="stretch_width", margin=(4, 4))
-        shots = pn.Column(
-            pmui.Typography("Screenshot of the page, as seen", variant="caption", margin=(10, 6, 0, 6)),
-            pn.Row(self.shot, self.copy_shot, margin=0),
-            margin=0,
-            sizing_mode="stretch_width",
-        )
+        shots = pmui.Typography("Screenshot of the page, as seen", variant="caption", margin=(10, 6, 0, 6))
         figure = pn.Row(
             pn.Column(
                 self.what,
@@ -132,32 +127,29 @@ class ExportDialog:
                 self.copy,
                 self.line,
                 shots,
+                pn.Row(self.shot, self.copy_shot, margin=0),
                 width=270,
                 margin=(8, 12, 8, 0),
             ),
             self.preview,
-            sizing_mode="stretch_both",
+            sizing_mode="stretch_width",
             margin=0,
-            height=520,
         )
         self._rows: dict[str, pn.pane.HTML] = {}
         self._buttons: dict[str, list[Any]] = {}
         rows = [self._data_row(row, data) for row in DATA]
         self.working = WorkingLine(lambda: None, cancel)
         self.data_line = pn.pane.HTML("", stylesheets=css, sizing_mode="stretch_width", margin=(4, 8))
-        table = pn.Column(
-            *rows, self.working.panel, self.data_line, sizing_mode="stretch_width", margin=(8, 0), min_height=420
-        )
+        table = pn.Column(*rows, self.working.panel, self.data_line, sizing_mode="stretch_width", margin=(8, 0))
         self.code = pmui.RadioButtonGroup(
-            options=CODES, value="dashboard", label="Code", variant="outlined", size="small", margin=(8, 4)
+            options=CODES, value="dashboard", label="", variant="outlined", size="small", width=300, margin=(8, 4)
         )
         self.code.param.watch(lambda event: self._show_code(), "value")
         self.copy_code = pmui.Button(label="Copy code", variant="contained", size="small", margin=(8, 12))
         self.copy_code.on_click(lambda event: copy_code(self._codes.get(self.code.value, "")))
         self.code_text = pn.pane.HTML("", stylesheets=css, sizing_mode="stretch_width", margin=(4, 4))
         code = pn.Column(
-            pn.Row(self.code, self.copy_code, margin=0), self.code_text, sizing_mode="stretch_width", min_height=420,
-            margin=0,
+            pn.Row(self.code, self.copy_code, margin=0), self.code_text, sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         self.tabs = pmui.Tabs(
             *zip(TABS, (figure, table, code), strict=True), sizing_mode="stretch_width", margin=0, dynamic=False

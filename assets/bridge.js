@@ -59,7 +59,7 @@ export function render({ model, el }) {
       return
     }
     n += 1
-    model.key = { key, shift: event.shiftKey, ctrl: event.ctrlKey, n }
+    model.send_msg({ key, shift: event.shiftKey, ctrl: event.ctrlKey, n })
   })
 
   // The wheel belongs to the figure under it, not to the page's scroll bar.

@@ -81,8 +81,10 @@ class Sharing:
     @property
     def dialogs(self) -> Any:
         """What lies over the page when it is open; takes no room in it."""
-        away = {"position": "absolute", "width": "0", "height": "0", "overflow": "hidden"}
-        return pn.Column(self.help.panel, self.dialog.panel, margin=0, sizing_mode="fixed", styles=away)
+        away = {"position": "absolute", "overflow": "hidden"}
+        return pn.Column(
+            self.help.panel, self.dialog.panel, margin=0, width=0, height=0, sizing_mode="fixed", styles=away
+        )
 
     def opened(self) -> None:
         """Something is on the screen, so that it can be exported."""

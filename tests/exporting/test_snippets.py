@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from conftest import SMALL_DEMO_SPIKES
+
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.filter_words import read_words
 from dashboard.compute.filters import filter_clusters

@@ -76,11 +76,12 @@ def ibllib_snippet(subject: Subject) -> str:
         "",
         "one = ONE()  # as it was set up with ONE.setup()",
     ]
-    if insertion.pid and insertion.source not in ("demo", "folder"):
+    # Only a database resolves a pid; the demo, and folders, have none.
+    if insertion.pid and insertion.source != "demo":
         lines.append(f"loader = SpikeSortingLoader(pid={insertion.pid!r}, one=one)")
     else:
         lines += [
-            f"eid = one.to_eid({insertion.session!r})",
+            f"eid = one.to_eid('{insertion.date}_{insertion.number}_{insertion.subject}')",
             f"loader = SpikeSortingLoader(eid=eid, pname={insertion.probe!r}, one=one)",
         ]
     # What was opened is named, not what was asked for: defaults move.

@@ -63,13 +63,13 @@ class Sharing:
             self._preview, self._download, self._copy, self._screenshot, self._data, lambda: self._cancel.set(),
             lambda text: setattr(bridge, "copied", text),
         )  # fmt: skip
-        self.link_button = pmui.Button(label="Link", description="Copy the link to this view", **_HEADER)
+        self.link_button = pmui.Button(label="Link", description="Link: copy the address of this view", **_HEADER)
         self.link_button.on_click(self._copy_link)
         self.export_button = pmui.Button(
-            label="Export", description="Figures, data, code (Ctrl+Shift+E)", disabled=True, **_HEADER
+            label="Export", description="Export figures, data, code (Ctrl+Shift+E)", disabled=True, **_HEADER
         )
         self.export_button.on_click(lambda event: self.export())
-        self.help_button = pmui.Button(label="Help", description="Keys and mouse (?)", **_HEADER)
+        self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
         self.help_button.on_click(lambda event: self.help.show())
         bridge.param.watch(self._pressed, "key")
 

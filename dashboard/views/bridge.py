@@ -31,9 +31,9 @@ class Bridge(JSComponent):
 
     _esm = "\n".join(asset(name) for name in ("screenshot.js", "bridge.js"))
 
-    def _handle_msg(self, data: dict[str, Any]) -> None:
-        """Take a key: as a message of its own, for changes of one parameter in quick succession become one."""
-        self.key = data
-
     def __init__(self, **params: Any) -> None:
         super().__init__(**{"width": 0, "height": 0, "margin": 0, "sizing_mode": "fixed", **params})
+
+    def _handle_msg(self, data: Any) -> None:
+        # Keys come as messages: of two changes soon after each other Panel keeps the later one.
+        self.key = dict(data)

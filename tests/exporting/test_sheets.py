@@ -18,7 +18,7 @@ from PIL import Image
 from dashboard import figures
 from dashboard.compute.columns import SpikeColumns
 from dashboard.exporting.raster_sheets import LAYOUTS, lay_out, raster_sheet
-from dashboard.exporting.sheets import FORMATS, PRESETS, Sheet, SheetStyle, write_sheet
+from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle, write_sheet
 from dashboard.exporting.subject import Subject, provenance
 from dashboard.exporting.unit_sheets import event_sheet, unit_sheet
 from dashboard.model.errors import BadRequest
@@ -142,7 +142,7 @@ def test_few_spikes_are_marks(subject: Subject) -> None:
     assert "one mark per spike" in {"".join(node.itertext()).strip() for node in root.iter(f"{SVG}text")}
 
 
-@pytest.mark.parametrize(("kind", "theme"), zip(FORMATS, ("light", "dark", "light"), strict=True))
+@pytest.mark.parametrize(("kind", "theme"), [("png", "light"), ("svg", "dark"), ("pdf", "light")])
 def test_units_and_events_draw(kind: str, theme: str, subject: Subject) -> None:
     style = SheetStyle(PRESETS["slide"], theme)
     chosen = replace(subject, selected=(5,))

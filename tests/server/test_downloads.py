@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from server.test_security import PASSWORD, Site, site
 
 from dashboard.access import COOKIE
 from dashboard.accounts import add_user
 from dashboard.downloads import FOLDER, STALE_S, Downloads, Shelf
-from server.test_security import PASSWORD, Site, site
 
 __all__ = ["site"]
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import matplotlib as mpl
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -171,7 +170,7 @@ def _style(preset: Preset, colours: Theme) -> dict[Any, Any]:
     size = preset.font_pt
     return {
         **dict.fromkeys(inks, colours.ink),
-        "axes.prop_cycle": cycler(color=[colours.accent]),
+        "axes.prop_cycle": mpl.rcsetup.cycler(color=[colours.accent]),
         "axes.facecolor": colours.paper,
         "savefig.facecolor": colours.paper,
         "font.size": size,

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from server.test_security import PASSWORD, Site, site
+from test_security import PASSWORD, Site, site
 
 from dashboard.access import COOKIE
 from dashboard.accounts import add_user

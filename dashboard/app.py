@@ -25,7 +25,7 @@ from dashboard.views import links, shading, texts
 from dashboard.views.axes import Axes
 from dashboard.views.bridge import Bridge
 from dashboard.views.colours import colours_off
-from dashboard.views.dock import Dock
+from dashboard.views.dock import Dock, Tab
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView
 from dashboard.views.filters import apply as apply_filters
@@ -43,6 +43,7 @@ from dashboard.views.strip import StripView
 from dashboard.views.summary import SummaryTab
 from dashboard.views.table import ClusterTable
 from dashboard.views.turns import Turns
+from dashboard.views.unit import UnitTab
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,12 @@ class DashboardSession:
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state)
-        self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table])
+        tabs: list[Tab] = [
+            SummaryTab(self.turns, keeper, self._failed),
+            self.table,
+            UnitTab(self.state, pool, self.turns, self._failed),
+        ]
+        self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge()
         self.cover = Cover(lambda event: self.open("demo"))

@@ -93,7 +93,8 @@ class UnitTab:
         for field in self._bins.values():
             field.param.watch(self._request, "value")
         self._body = pn.Column(*self._sections(), visible=False, sizing_mode="stretch_width", margin=0)
-        self._panel = pn.Column(self.empty, self._body, sizing_mode="stretch_both", margin=0, scroll=True)
+        # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
+        self._panel = pn.Column(self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
         state.param.watch(self._request, ["selected", "tab"])
 
     def _html(self, text: str = "") -> Any:
@@ -248,6 +249,8 @@ class UnitTab:
         self._template_pane.visible = picture.template is not None
         self.empty.visible = False
         self._body.visible = True
+        if self._body not in self._panel.objects:
+            self._panel.append(self._body)
 
     def _show_pairs(self, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]) -> None:
         self._pair_box.visible = bool(pairs)

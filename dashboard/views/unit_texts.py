@@ -66,7 +66,7 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
 def tests(sorting: SpikeSorting, cluster_id: int) -> str:
     """Return the tests of the IBL label as a table: value, threshold, verdict."""
     clusters = sorting.clusters
-    row: dict[str, Any] = clusters.loc[cluster_id].to_dict()
+    row: dict[Any, Any] = clusters.loc[cluster_id].to_dict()
     label = float(sorting.labels[clusters.index.get_loc(cluster_id)])
     said = "".join(
         f"<p>{name} <b>{escape(str(row[name]))}</b> (Kilosort's own opinion)</p>" for name in KILOSORTS if name in row

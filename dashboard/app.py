@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from dashboard.views.axes import Axes
 from dashboard.views.bridge import Bridge
 from dashboard.views.colours import colours_off
 from dashboard.views.dock import Dock, Tab
+from dashboard.views.events import EventsTab
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView
 from dashboard.views.filters import apply as apply_filters
@@ -36,12 +38,14 @@ from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture, RasterView
+from dashboard.views.responding import Responding, carry
 from dashboard.views.scene import Scene
 from dashboard.views.search import Search
 from dashboard.views.state import ViewState
 from dashboard.views.strip import StripView
 from dashboard.views.summary import SummaryTab
 from dashboard.views.table import ClusterTable
+from dashboard.views.trial_browser import TrialBrowser, TrialLines
 from dashboard.views.turns import Turns
 from dashboard.views.unit import UnitTab
 
@@ -97,6 +101,13 @@ class DashboardSession:
             SummaryTab(self.turns, keeper, self._failed),
             self.table,
             UnitTab(self.state, pool, self.turns, self._failed),
+            EventsTab(
+                self.state,
+                pool,
+                self.turns,
+                TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure)),
+                Responding(self.state, self.turns, self._tested),
+            ),
         ]
         self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
@@ -222,9 +233,13 @@ class DashboardSession:
     def _completed(self, opened: OpenInsertion) -> None:
         """Take the metrics that were computed meanwhile; nothing else changes."""
         if self._opened is not None and self._opened.columns is opened.columns:
-            self._opened = opened
-            self._filter()
-            self._tell(opened.sorting)
+            self._tested(replace(opened, sorting=carry(self._opened.sorting, opened.sorting)))
+
+    def _tested(self, opened: OpenInsertion) -> None:
+        """Take columns that were added to the clusters."""
+        self._opened = opened
+        self._filter()
+        self._tell(opened.sorting)
 
     def _tell(self, sorting: SpikeSorting) -> None:
         self.rail.show(sorting)

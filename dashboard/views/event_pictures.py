@@ -98,11 +98,14 @@ class GroupPicture:
     counts : ndarray, shape (n_trials, n_bins), uint32
         Spikes per trial and bin of the raster, in order of trials.
     psth : Psth
+    trials : ndarray, shape (n_trials,), int64
+        Their rows in the trials table.
     """
 
     group: TrialGroup
     counts: npt.NDArray[np.uint32]
     psth: Psth
+    trials: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +143,11 @@ class EventPicture:
     map_key: tuple[object, ...]
     render_ms: float
 
+    def trial_at(self, y: float) -> int | None:
+        """Return the row, in the trials table, of the trial drawn at a height of the raster; None outside."""
+        order = np.concatenate([group.trials for group in self.groups]) if self.groups else np.zeros(0, np.int64)
+        return int(order[int(y)]) if 0 <= y < len(order) else None
+
 
 def render_events(request: EventRequest, cancel: threading.Event) -> EventPicture:
     """Align the subject's spikes, and the whole population's, to an event.
@@ -169,7 +177,7 @@ def render_events(request: EventRequest, cancel: threading.Event) -> EventPictur
         rows = group.mask[events.trials]
         n_grouped += int(rows.sum())
         if rows.any():
-            groups.append(GroupPicture(group, spikes[rows], psth_of_counts(counts[rows], edges)))
+            groups.append(GroupPicture(group, spikes[rows], psth_of_counts(counts[rows], edges), events.trials[rows]))
     _check(cancel)
     if request.before is not None and request.before.map_key == request.map_key:
         found = request.before.map

@@ -17,6 +17,8 @@ MASK_WORDS = (
     "nothing missing"
 )
 
+WORKING = '<div class="unit empty-tab"><p class="absent">aligning spikes …</p></div>'
+
 
 def absent(sorting: SpikeSorting, why: str = "") -> str:
     """Return why there is nothing to align to."""
@@ -77,7 +79,8 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
         f'<p class="chips">{chips if split != "none" else ""}</p></div>',
         "psth": f'<div class="unit"><h4>PSTH: mean ± SEM over trials, '
         f"{duration_text(float(psth_bin[1] - psth_bin[0]))} bins, not smoothed</h4></div>",
-        "raster": f'<div class="unit"><h4>Trials, {duration_text(float(edges[1] - edges[0]))} bins{shared}</h4></div>',
+        "raster": f'<div class="unit"><h4>Trials, {duration_text(float(edges[1] - edges[0]))} bins{shared}; '
+        "a click shows the trial in the large raster</h4></div>",
         "map": f'<div class="unit"><h4>Population: rate in {depth_bin:g} µm × {time_bin} bins as z-score of the '
         f"baseline, {found.n_trials:,} trials; grey: the baseline does not vary</h4>{bar}</div>",
     }

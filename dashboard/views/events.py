@@ -7,6 +7,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from bokeh.events import Tap
 
 from dashboard.compute.region_tree import at_level
 from dashboard.compute.trial_groups import available_events
@@ -24,6 +25,7 @@ from dashboard.views.event_pictures import (
     EventRequest,
     render_events,
 )
+from dashboard.views.fields import number, number_field
 from dashboard.views.figures import asset
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.responding import Responding
@@ -36,7 +38,7 @@ from dashboard.views.unit import pane
 PSTH_PX, RASTER_PX, MAP_PX = 170, 230, 320
 
 FIELDS = {
-    "start": ("Window from (s)", EventBins().window_s[0]),
+    "start": ("Window (s)", EventBins().window_s[0]),
     "end": ("to (s)", EventBins().window_s[1]),
     "psth_bin": ("PSTH bin (ms)", 1e3 * EventBins().psth_bin_s),
     "raster_bin": ("Raster bin (ms)", 1e3 * EventBins().raster_bin_s),
@@ -85,6 +87,7 @@ class EventsTab:
 
         def refused(error: DashboardError) -> None:
             """Say it in the tab; what was drawn stays."""
+            self._put_body()
             self.notice.param.update(object=event_texts.refusal(error), visible=True)
 
         self._loop: RenderLoop[EventRequest, EventPicture] = RenderLoop(
@@ -98,16 +101,7 @@ class EventsTab:
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         # As in the Unit tab: figures come with the first picture.
         self._panel = pn.Column(self.notice, sizing_mode="stretch_both", margin=0, scroll=True)
-        self._figures = pn.Column(
-            self._captions["psth"],
-            pane(self.psth.figure),
-            self._captions["raster"],
-            pane(self.raster.figure),
-            self._captions["map"],
-            pane(self.map.figure),
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        self.raster.figure.on_event(Tap, self._tapped)
         state.param.watch(self._request, ["selected", "tab", "event", "split", "dark"])
         state.param.watch(self._moved, "depth_range")
 
@@ -124,10 +118,7 @@ class EventsTab:
         )
         self.subject = pmui.Select(label="Spikes of", options=SUBJECTS, value=UNIT, width=175, **small)
         self.region = pmui.Select(label="Region", options=["–"], value="–", width=175, visible=False, **small)
-        self._fields = {
-            name: pmui.FloatInput(label=words, value=value, size="small", variant="outlined", width=96, margin=(6, 3))
-            for name, (words, value) in FIELDS.items()
-        }
+        self._fields = {name: number_field(words, value) for name, (words, value) in FIELDS.items()}
         for widget in (self.mask, self.subject, self.region, *self._fields.values()):
             widget.param.watch(self._request, "value")
 
@@ -140,13 +131,18 @@ class EventsTab:
             pn.Row(self.event, self.split, self.mask, margin=(0, 6)),
             pn.Row(self.subject, self.region, margin=(0, 6)),
             self._captions["head"],
+            self._captions["psth"],
+            pane(self.psth.figure),
+            self._captions["raster"],
+            pane(self.raster.figure),
+            self._browser.panel,
+            self._captions["map"],
+            pane(self.map.figure),
             pmui.Accordion(
                 ("Test response of every unit", self._responding.panel),
                 ("Bins and windows", bins),
                 **accordion,
             ),
-            self._html('<div class="unit"><h4>Trial in the raster</h4></div>'),
-            self._browser.panel,
         ]
 
     @property
@@ -176,9 +172,12 @@ class EventsTab:
         finally:
             self._is_moving = False
         if self._body not in self._panel.objects:
-            self.notice.visible = False
-            self._panel[:] = [self._body, self.notice]
+            self.notice.param.update(object=event_texts.WORKING, visible=True)
         self._request()
+
+    def _put_body(self) -> None:
+        if self._body not in self._panel.objects:
+            self._panel.append(self._body)
 
     def _offer_regions(self, scene: Scene) -> None:
         clusters = scene.sorting.clusters
@@ -201,9 +200,7 @@ class EventsTab:
 
     def bins(self) -> EventBins:
         """Return what the fields say; an empty one says its default."""
-        value = {
-            name: FIELDS[name][1] if field.value is None else float(field.value) for name, field in self._fields.items()
-        }
+        value = {name: number(field, FIELDS[name][1]) for name, field in self._fields.items()}
         return EventBins(
             (value["start"], value["end"]),
             value["psth_bin"] / 1e3,
@@ -255,5 +252,9 @@ class EventsTab:
         self.raster.show(picture.groups, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
         self.map.show(picture.map, request.event)
         self.notice.visible = False
-        if self._figures not in self._body.objects:
-            self._body.insert(3, self._figures)
+        self._put_body()
+
+    def _tapped(self, event: Tap) -> None:
+        """Show the trial that was clicked."""
+        if self.picture is not None and event.y is not None:
+            self._state.trial = self.picture.trial_at(float(event.y))

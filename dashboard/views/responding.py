@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +23,7 @@ from dashboard.model.errors import BadRequest, Cancelled, DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.protocol import Progress, ProgressCallback
 from dashboard.store import OpenInsertion
+from dashboard.views.fields import number, number_field
 from dashboard.views.figures import asset
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
@@ -150,11 +150,9 @@ class Responding:
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
         self.is_masked: Callable[[], bool] = lambda: True
-        field: dict[str, Any] = {"size": "small", "variant": "outlined", "width": 96, "margin": (6, 3)}
-        labels = ("Baseline from (s)", "to (s)", "Response from (s)", "to (s)")
+        labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
         self.windows = [
-            pmui.FloatInput(label=label, value=value, **field)
-            for label, value in zip(labels, (*BASELINE_S, *RESPONSE_S), strict=True)
+            number_field(label, value) for label, value in zip(labels, (*BASELINE_S, *RESPONSE_S), strict=True)
         ]
         self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
         self.button.on_click(lambda event: self._start())
@@ -188,8 +186,7 @@ class Responding:
             return
         self._cancel.set()
         self._cancel = cancel = threading.Event()
-        values = [default if field.value is None else float(field.value)
-                  for field, default in zip(self.windows, (*BASELINE_S, *RESPONSE_S), strict=True)]  # fmt: skip
+        values = [number(*pair) for pair in zip(self.windows, (*BASELINE_S, *RESPONSE_S), strict=True)]
         self.line.run(Progress("testing responses"))
         self.button.disabled = True
         future = self._threads.submit(

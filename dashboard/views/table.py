@@ -17,6 +17,9 @@ from dashboard.views.state import ViewState
 LEADING = ("cluster_id", "label", "firing_rate", "amp_uv", "depths", "acronym", "beryl", "cosmos")
 """Columns that stand first, in this order, where they exist."""
 
+TESTED = {"resp_change_hz": "Δ rate (Hz)", "resp_auc": "AUC", "resp_p": "p", "resp_q": "q"}
+"""Columns of the test of responses, which stand after the label, and their words; a split's have its group after."""
+
 HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
 """Kept out of the table: ids and coordinates that nobody sorts by."""
 
@@ -57,7 +60,8 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
         ids = np.nan_to_num(clusters["atlas_id"].to_numpy(dtype=np.float64)).astype(np.int64)
         table["beryl"] = region_names(ids, "beryl")
         table["cosmos"] = region_names(ids, "cosmos")
-    first = [name for name in (*LEADING, "amp_au") if name in table]
+    tested = [name for kind in TESTED for name in table if str(name).startswith(kind)]
+    first = [name for name in (*LEADING[:2], *tested, *LEADING[2:], "amp_au") if name in table]
     return table[[*first, *(name for name in table if name not in first)]]
 
 
@@ -88,7 +92,7 @@ class ClusterTable:
             layout="fit_data",
             theme="simple",
             sizing_mode="stretch_both",
-            titles=TITLES,
+            titles=_titles(self._table),
             header_tooltips={
                 "label": "Share of the three IBL tests that pass; 1 is an IBL good unit",
                 "drift": "Summed depth change per hour; grows with the number of spikes",
@@ -142,6 +146,17 @@ class ClusterTable:
             self._is_moving = False
 
 
+def _titles(table: pd.DataFrame) -> dict[str, str]:
+    """Return words for the names of columns; those of a test carry the group of trials."""
+    tested = {
+        str(name): " ".join([words, *str(name).removeprefix(kind).split("_")]).strip()
+        for kind, words in TESTED.items()
+        for name in table
+        if str(name).startswith(kind)
+    }
+    return TITLES | tested
+
+
 def _formatters(table: pd.DataFrame) -> dict[str, Any]:
     """Return number formats that keep columns narrow and digits honest."""
     from bokeh.models.widgets.tables import NumberFormatter
@@ -151,6 +166,8 @@ def _formatters(table: pd.DataFrame) -> dict[str, Any]:
     for name in map(str, table.columns):
         if pd.api.types.is_integer_dtype(table[name]) or name in whole:
             formats[name] = NumberFormatter(format="0,0" if name != "cluster_id" else "0", nan_format="–")
+        elif name.startswith(("resp_p", "resp_q")):
+            formats[name] = NumberFormatter(format="0.0e+0", nan_format="–")
         elif pd.api.types.is_float_dtype(table[name]):
             formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
     return formats

@@ -13,6 +13,7 @@ from bokeh.plotting import figure
 from dashboard.compute.correlograms import Correlogram
 from dashboard.model.errors import DashboardError
 from dashboard.views import unit_texts
+from dashboard.views.fields import number, number_field
 from dashboard.views.figures import asset
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
@@ -28,7 +29,7 @@ from dashboard.views.unit_figures import (
 )
 from dashboard.views.unit_pictures import UnitBins, UnitPicture, UnitRequest, render_units
 
-SMALL_PX, WIDE_PX, TEMPLATE_PX = 150, 150, 300
+SMALL_PX, WIDE_PX, TEMPLATE_PX = 170, 160, 320
 MOST_PAIRS = 6
 """Pairs of four units."""
 
@@ -79,17 +80,14 @@ class UnitTab:
         self.head = self._html()
         self.metrics = self._html()
         self.focus = pmui.RadioButtonGroup(
-            options=["–"], value="–", size="small", visible=False, margin=(6, 10), label="Unit shown"
+            options=["–"], value="–", size="small", visible=False, margin=(6, 10), label=""
         )
         self.focus.param.watch(self._refocused, "value")
         self._make_figures()
         self._bins = {
-            name: pmui.FloatInput(
-                label=words, value=getattr(UnitBins(), name) * factor, start=0.0, size="small", variant="outlined",
-                width=125, margin=(4, 4),
-            )
+            name: number_field(words, getattr(UnitBins(), name) * factor, start=0.0, width=125)
             for name, (words, factor) in BINS.items()
-        }  # fmt: skip
+        }
         for field in self._bins.values():
             field.param.watch(self._request, "value")
         self._body = pn.Column(*self._sections(), visible=False, sizing_mode="stretch_width", margin=0)
@@ -190,9 +188,8 @@ class UnitTab:
         self._loop.request(UnitRequest(self._scene, ids, self._focus, self._read_bins()))
 
     def _read_bins(self) -> UnitBins:
-        default = UnitBins()
         values = {
-            name: getattr(default, name) if field.value is None else float(field.value) / BINS[name][1]
+            name: number(field, getattr(UnitBins(), name) * BINS[name][1]) / BINS[name][1]
             for name, field in self._bins.items()
         }
         return UnitBins(**values)

@@ -60,7 +60,7 @@ class TrialBrowser:
         self.previous = pmui.Button(label="Previous", **button)
         self.next = pmui.Button(label="Next", **button)
         self.number = pmui.IntInput(
-            label="Trial", value=None, start=1, step=1, size="small", variant="outlined", width=100, margin=(6, 4)
+            label="Trial", value=0, start=0, step=1, size="small", variant="outlined", width=100, margin=(6, 4)
         )
         self.back = pmui.Button(
             label="Back", description="To the window before the first trial", disabled=True, **button
@@ -98,7 +98,7 @@ class TrialBrowser:
 
     def _typed(self, event: Any) -> None:
         if not self._is_moving and event.new is not None and self._trials is not None:
-            self._state.trial = min(max(int(event.new), 1), len(self._trials)) - 1
+            self._state.trial = min(int(event.new), len(self._trials)) - 1 if event.new > 0 else None
 
     def _go_back(self) -> None:
         before, self._before = self._before, None
@@ -110,7 +110,7 @@ class TrialBrowser:
         row = self._state.trial
         self._is_moving = True
         try:
-            self.number.value = None if row is None else row + 1
+            self.number.value = 0 if row is None else row + 1
         finally:
             self._is_moving = False
         self.back.disabled = row is None

@@ -22,6 +22,7 @@ BAR = "#5c6bc0"
 LIMIT = "#d55e00"
 """Lines of thresholds, and what fails them."""
 
+MEAN = "#e69f00"
 QUIET = "#808080"
 LEFT_PX = 52
 """Room for an axis of small figures."""
@@ -53,7 +54,7 @@ class Histogram:
         self.figure.quad(
             left="left", right="right", bottom=0, top="top", source=self.bars, fill_color=BAR, line_color=None
         )
-        self.level = Span(location=0, dimension="width", line_color=QUIET, line_dash="dashed", visible=False)
+        self.level = Span(location=0, dimension="width", line_color=MEAN, line_dash="dashed", visible=False)
         self.figure.add_layout(self.level)
 
     def show(self, edges: npt.NDArray[np.float64], tops: npt.NDArray[Any], level: float | None = None) -> None:
@@ -177,9 +178,9 @@ class TemplateFigure:
         self.figure.multi_line("x", "y", line_color="colour", line_width=1.4, source=self.traces)
         self.bars = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
         self.figure.segment("x0", "y0", "x1", "y1", source=self.bars, line_color=QUIET, line_width=2)
-        self.words = ColumnDataSource({"x": [], "y": [], "text": [], "baseline": []})
+        self.words = ColumnDataSource({"x": [], "y": [], "text": []})
         self.figure.text(
-            "x", "y", "text", source=self.words, text_color=QUIET, text_font_size="10px", text_baseline="baseline"
+            "x", "y", "text", source=self.words, text_color=QUIET, text_font_size="10px", text_baseline="bottom"
         )
 
     def show(self, template: TemplatePicture, unit: str) -> None:
@@ -189,7 +190,7 @@ class TemplateFigure:
         x = np.concatenate([*self.traces.data["x"], bars["x1"]])
         y = np.concatenate([*self.traces.data["y"], bars["y0"]])
         self.figure.x_range.update(start=float(x.min()) - 6, end=float(x.max()) + 16)
-        self.figure.y_range.update(start=float(y.min()) - 6, end=float(y.max()) + 6)
+        self.figure.y_range.update(start=min(float(y.min()) - 6, words["y"][0] - 8), end=float(y.max()) + 6)
 
 
 def lay_template(
@@ -224,8 +225,7 @@ def lay_template(
     }
     words: dict[str, list[Any]] = {
         "x": [x, x + 1, x + 0.9 * column_um + 1],
-        "y": [y - 0.5 * row_um, y + uv * um_per_uv, y + um],
+        "y": [y - 14, y + uv * um_per_uv, y + um],
         "text": [f"{ms:g} ms", f"{uv:g} {unit}", f"{um:g} µm"],
-        "baseline": ["top", "bottom", "bottom"],
     }
     return traces, bars, words

@@ -135,6 +135,8 @@ def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
         noise = picture.amplitudes.noise
         beyond = _beyond(picture.amplitude_cloud.n_beyond, picture.amplitude_cloud.n_spikes)
         found["amplitude"] += f"{beyond}; {_cutoff(noise.cutoff, passes=noise.passes_label)}"
+        if noise.low_bin >= 0:
+            found["amplitude"] += " (orange bin against the blue ones)"
         if not volts:
             found["amplitude"] += "; arbitrary units: the values in the file are no volts"
     if picture.template is None:

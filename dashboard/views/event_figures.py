@@ -50,7 +50,7 @@ class TrialRaster:
 
     def __init__(self, height: int) -> None:
         self.figure = small(height, "", "Trials", name="event-raster")
-        self.images = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="event-raster")
+        self.images = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="event-raster-data")
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.images, level="image")
         self.figure.add_layout(Span(location=0, dimension="height", line_color=QUIET, line_width=1))
         self.borders = ColumnDataSource({"y": []})
@@ -103,7 +103,7 @@ class PsthFigure:
         self.figure = small(height, "Time from event (s)", "Rate (Hz)", name="event-psth")
         self.bands = ColumnDataSource({"x": [], "y": [], "colour": []})
         self.figure.patches("x", "y", source=self.bands, fill_color="colour", fill_alpha=0.22, line_color=None)
-        self.lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name="event-psth")
+        self.lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name="event-psth-data")
         self.figure.multi_line("x", "y", source=self.lines, line_color="colour", line_width=1.8)
         self.figure.add_layout(Span(location=0, dimension="height", line_color=QUIET, line_width=1))
 
@@ -137,7 +137,7 @@ class MapFigure:
     def __init__(self, height: int) -> None:
         self.figure = small(height, "Time from event (s)", "Depth along probe (µm)", name="event-map")
         mapper = LinearColorMapper(palette=list(BWR), low=-Z_LIMIT, high=Z_LIMIT, nan_color="#80808040")
-        self.image = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="event-map")
+        self.image = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="event-map-data")
         self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=mapper, level="image")
         self.figure.add_layout(Span(location=0, dimension="height", line_color="#000000", line_width=1))
 

@@ -27,7 +27,10 @@ class TrialLines:
 
     def __init__(self, *figures: figure) -> None:
         self.spans = {
-            name: [Span(dimension="height", line_color=colour, line_width=2, visible=False) for _ in figures]
+            name: [
+                Span(dimension="height", line_color=colour, line_width=2, visible=False, name=f"{plot.name}-{name}")
+                for plot in figures
+            ]
             for name, colour in LINE_COLORS.items()
         }
         for spans in self.spans.values():

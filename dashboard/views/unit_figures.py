@@ -50,7 +50,7 @@ class Histogram:
 
     def __init__(self, height: int, x_label: str, y_label: str, name: str) -> None:
         self.figure = small(height, x_label, y_label, name=name)
-        self.bars = ColumnDataSource({"left": [], "right": [], "top": []}, name=f"{name}-bars")
+        self.bars = ColumnDataSource({"left": [], "right": [], "top": []}, name=f"{name}-data")
         self.figure.quad(
             left="left", right="right", bottom=0, top="top", source=self.bars, fill_color=BAR, line_color=None
         )
@@ -82,7 +82,9 @@ class RefractoryFigure:
     def __init__(self, height: int) -> None:
         self.figure = small(height, "Refractory period (ms)", "Contamination (%)", name="unit-refractory")
         mapper = LinearColorMapper(palette=list(Greys256[::-1]), low=0, high=100, nan_color="#00000000")
-        self.image = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="unit-refractory")
+        self.image = ColumnDataSource(
+            {name: [] for name in ("image", "x", "y", "dw", "dh")}, name="unit-refractory-data"
+        )
         self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=mapper, level="image")
         line = Span(location=CONTAMINATION_PCT, dimension="width", line_color=LIMIT, line_dash="dashed", line_width=1.5)
         self.figure.add_layout(line)
@@ -113,7 +115,7 @@ class CloudFigure:
         self.figure = small(height, "Time (s)" if time_axis else "", label, name=name)
         self.figure.xaxis.formatter = time_ticks()
         empty = {"image": [np.zeros((1, 1), np.uint32)], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
-        self.image = ColumnDataSource(empty, name=name)
+        self.image = ColumnDataSource(empty, name=f"{name}-data")
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.image, level="image")
 
     def show(self, found: Cloud) -> None:
@@ -132,7 +134,7 @@ class AmplitudeBars:
         self.figure.update(sizing_mode="fixed", width=110, min_border_left=4)
         self.figure.yaxis.visible = False
         self.figure.xaxis.ticker = BasicTicker(desired_num_ticks=2)
-        self.bars = ColumnDataSource({"bottom": [], "top": [], "right": [], "colour": []}, name="unit-amplitudes")
+        self.bars = ColumnDataSource({"bottom": [], "top": [], "right": [], "colour": []}, name="unit-amplitudes-data")
         self.figure.quad(
             left=0, right="right", bottom="bottom", top="top", source=self.bars, fill_color="colour", line_color=None
         )
@@ -155,7 +157,7 @@ class RateFigure:
     def __init__(self, height: int) -> None:
         self.figure = small(height, "Time (s)", "Rate (Hz)", name="unit-rate")
         self.figure.xaxis.formatter = time_ticks()
-        self.lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name="unit-rate")
+        self.lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name="unit-rate-data")
         self.figure.multi_line("x", "y", line_color="colour", line_width=1.3, source=self.lines)
 
     def show(self, edges_s: npt.NDArray[np.float64], rates_hz: tuple[npt.NDArray[np.float64], ...]) -> None:
@@ -174,7 +176,7 @@ class TemplateFigure:
 
     def __init__(self, height: int) -> None:
         self.figure = small(height, "Lateral position (µm)", "Depth along probe (µm)", name="unit-template")
-        self.traces = ColumnDataSource({"x": [], "y": [], "colour": []}, name="unit-template")
+        self.traces = ColumnDataSource({"x": [], "y": [], "colour": []}, name="unit-template-data")
         self.figure.multi_line("x", "y", line_color="colour", line_width=1.4, source=self.traces)
         self.bars = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
         self.figure.segment("x0", "y0", "x1", "y1", source=self.bars, line_color=QUIET, line_width=2)

@@ -65,9 +65,7 @@ class TrialBrowser:
         self.number = pmui.IntInput(
             label="Trial", value=0, start=0, step=1, size="small", variant="outlined", width=100, margin=(6, 4)
         )
-        self.back = pmui.Button(
-            label="Back", description="To the window before the first trial", disabled=True, **button
-        )
+        self.back = pmui.Button(label="Back", disabled=True, **button)
         self.words = pn.pane.HTML("", stylesheets=[asset("page.css"), asset("unit.css")], margin=(0, 10),
                                   sizing_mode="stretch_width")  # fmt: skip
         self.previous.on_click(lambda event: self._step(-1))

@@ -103,7 +103,7 @@ def test_population_unit_event_trial_and_back(site: str, visit: Visit, sorting: 
     rate = psth(Selection.of(times), events, PSTH_BIN_S).mean_hz
     wait_until(visit, lambda: np.allclose((data(visit, "event-psth", "y") or [[np.nan]])[0], rate))
     page.get_by_role("combobox", name="Split by").click()
-    page.get_by_role("option", name="outcome").click()
+    page.get_by_role("listbox").get_by_text("outcome", exact=True).click()
     expect(
         page.get_by_text(f"correct ({int((table['feedbackType'][events.trials] == 1).sum())})", exact=True)
     ).to_be_visible()
@@ -122,13 +122,17 @@ def test_population_unit_event_trial_and_back(site: str, visit: Visit, sorting: 
     page.get_by_role("button", name="Back").click()
     wait_until(visit, lambda: time_window(visit) == before)
     wait_until(visit, lambda: lines_of_the_trial(visit) == [])
+    check_the_test_of_responses(visit, sorting)
 
 
-def test_the_test_of_responses_makes_columns_to_filter_by(site: str, visit: Visit, sorting: SpikeSorting) -> None:
+def check_the_test_of_responses(visit: Visit, sorting: SpikeSorting) -> None:
+    """Test every unit's response to feedback, and filter by a column of the result."""
     page = visit.page
-    visit.open(f"{site}/?insertion=demo&tab=Events&show=raster&event=feedback")
-    visit.wait_for_spikes()
-    expect(page.get_by_text("no unit is selected, so all units")).to_be_visible()
+    page.get_by_role("combobox", name="Align to").click()
+    page.get_by_role("listbox").get_by_text("feedback", exact=True).click()
+    page.get_by_role("combobox", name="Split by").click()
+    page.get_by_role("listbox").get_by_text("none", exact=True).click()
+    wait_until(visit, lambda: "event=feedback" in page.url and "split" not in page.url)
     page.get_by_role("button", name="Test response of every unit").click()
     page.get_by_role("button", name="Test response", exact=True).click()
     expect(page.get_by_text(re.compile(r"feedback, baseline .* units with q < 0\.05 in \d+ trials"))).to_be_visible()
@@ -155,7 +159,7 @@ def test_what_the_real_sorting_lacks_says_why(site: str, visit: Visit) -> None:
     visit.open(f"{site}/?insertion=ZFM-02370/2021-04-28/001/probe00&tab=Unit&selected=21&show=raster")
     visit.wait_for_spikes()
     expect(page.get_by_role("heading", name="Unit 21 ")).to_contain_text("region not known")
-    expect(page.get_by_text("No IBL label")).to_contain_text("Kilosort's own opinion")
+    expect(page.get_by_text("No IBL label: label in the files is Kilosort's own opinion")).to_be_visible()
     expect(page.get_by_text(re.compile("Template.*not available, no templates"))).to_be_visible()
     expect(page.get_by_text("arbitrary units: the values in the file are no volts")).to_be_visible()
     assert sum(data(visit, "unit-acg", "top")) > 0

@@ -18,6 +18,9 @@ from dashboard.views.unit_figures import QUIET, small
 RASTER_ROWS = 200
 """Rows of pixels of the raster: of more trials, some share a row."""
 
+OUTER_PCT = (1.0, 99.5)
+"""Percentiles of the counts of many units between which the raster's opacity runs."""
+
 BWR = tuple(to_hex(colour) for colour in colormaps["bwr"](np.linspace(0, 1, 256)))
 Z_LIMIT = 10.0
 """IBL's limits of the population map, in standard deviations of the baseline."""
@@ -45,6 +48,12 @@ def trials_per_row(n_trials: int) -> int:
     return max(1, -(-n_trials // RASTER_ROWS))
 
 
+def pooled_groups(groups: tuple[GroupPicture, ...], *, is_single: bool) -> list[npt.NDArray[np.float64]]:
+    """Return the rows of each group as they are drawn."""
+    per_row = trials_per_row(sum(len(group.counts) for group in groups))
+    return [pooled(group.counts, per_row, is_single=is_single) for group in groups]
+
+
 class TrialRaster:
     """Spikes by trial and time from the event, groups one above the other in their colours."""
 
@@ -60,10 +69,8 @@ class TrialRaster:
         self, groups: tuple[GroupPicture, ...], edges_s: npt.NDArray[np.float64], *, is_single: bool, dark: bool
     ) -> None:
         """Draw the trials; the first group is at the bottom."""
-        n_trials = sum(len(group.counts) for group in groups)
-        per_row = trials_per_row(n_trials)
         start, end = float(edges_s[0]), float(edges_s[-1])
-        rows = [pooled(group.counts, per_row, is_single=is_single) for group in groups]
+        rows = pooled_groups(groups, is_single=is_single)
         levels = _levels(rows, is_single=is_single)
         data: dict[str, list[Any]] = {name: [] for name in ("image", "x", "y", "dw", "dh")}
         bottom = 0
@@ -84,16 +91,22 @@ class TrialRaster:
         self.figure.y_range.update(start=0, end=max(bottom, 1))
 
 
+def raster_limits(rows: list[npt.NDArray[np.float64]], *, is_single: bool) -> tuple[float, float]:
+    """Return the counts that are transparent and opaque: of a unit none and the most, else the outer percentiles."""
+    values = np.concatenate([row.ravel() for row in rows]) if rows else np.zeros(0)
+    most = max(float(values.max(initial=0.0)), 1.0)
+    if is_single or not values.size:
+        return 0.0, most
+    low, high = (float(limit) for limit in np.percentile(values, OUTER_PCT))
+    return (low, high) if high > low else (0.0, most)
+
+
 def _levels(rows: list[npt.NDArray[np.float64]], *, is_single: bool) -> list[npt.NDArray[np.uint8]]:
-    """Return opacities: by the logarithm of a unit's counts, else linear up to the 99.5th percentile."""
+    """Return opacities: by the logarithm of a unit's counts, else linear between the limits."""
     if is_single:
         return [opacity(row.astype(np.int64)) for row in rows]
-    if not rows:
-        return []
-    values = np.concatenate([row.ravel() for row in rows])
-    top = float(np.percentile(values, 99.5)) if values.size else 0.0
-    top = top if top > 0 else max(float(values.max(initial=0.0)), 1.0)
-    return [np.round(255 * np.clip(row / top, 0, 1)).astype(np.uint8) for row in rows]
+    low, high = raster_limits(rows, is_single=False)
+    return [np.round(255 * np.clip((row - low) / (high - low), 0, 1)).astype(np.uint8) for row in rows]
 
 
 class PsthFigure:

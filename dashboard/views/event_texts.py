@@ -8,7 +8,7 @@ import pandas as pd
 
 from dashboard.compute.trial_groups import REACTION_S, TrialView
 from dashboard.model.sorting import SpikeSorting
-from dashboard.views.event_figures import BWR, Z_LIMIT, theme_ink, trials_per_row
+from dashboard.views.event_figures import BWR, Z_LIMIT, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.views.event_pictures import EventPicture, trial_words
 from dashboard.views.shading import duration_text
 
@@ -59,6 +59,7 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
     if per_row > 1:
         how = "the largest count" if picture.is_single else "their mean"
         shared = f"; {per_row} trials share a row of pixels, {how} is drawn"
+    low, high = raster_limits(pooled_groups(picture.groups, is_single=picture.is_single), is_single=picture.is_single)
     chips = "".join(
         f'<span class="chip"><i style="background:{theme_ink(group.group.color, dark=dark)}"></i>'
         f"{escape(group.group.label)} ({len(group.counts):,})</span>"
@@ -73,13 +74,14 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
     )
     depth_bin = float(found.depth_edges_um[1] - found.depth_edges_um[0])
     time_bin = duration_text(float(found.time_edges_s[1] - found.time_edges_s[0]))
+    raster_bin = duration_text(float(edges[1] - edges[0]))
     words = escape(f"{aside}{picture.subject} · {used_trials(picture, event)}")
     return {
         "head": f'<div class="unit"><h3><small>{words}</small></h3>'
         f'<p class="chips">{chips if split != "none" else ""}</p></div>',
         "psth": f'<div class="unit"><h4>PSTH: mean ± SEM over trials, '
         f"{duration_text(float(psth_bin[1] - psth_bin[0]))} bins, not smoothed</h4></div>",
-        "raster": f'<div class="unit"><h4>Trials, {duration_text(float(edges[1] - edges[0]))} bins{shared}; '
+        "raster": f'<div class="unit"><h4>Trials, {raster_bin} bins, {low:.3g} to {high:.3g} spikes{shared}; '
         "a click shows the trial in the large raster</h4></div>",
         "map": f'<div class="unit"><h4>Population: rate in {depth_bin:g} µm × {time_bin} bins as z-score of the '
         f"baseline, {found.n_trials:,} trials; grey: the baseline does not vary</h4>{bar}</div>",

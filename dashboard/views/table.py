@@ -159,7 +159,7 @@ def _titles(table: pd.DataFrame) -> dict[str, str]:
 
 def _formatters(table: pd.DataFrame) -> dict[str, Any]:
     """Return number formats that keep columns narrow and digits honest."""
-    from bokeh.models.widgets.tables import NumberFormatter
+    from bokeh.models.widgets.tables import NumberFormatter, ScientificFormatter
 
     whole = {"depths", "axial_um", "lateral_um"}
     formats: dict[str, Any] = {}
@@ -167,7 +167,7 @@ def _formatters(table: pd.DataFrame) -> dict[str, Any]:
         if pd.api.types.is_integer_dtype(table[name]) or name in whole:
             formats[name] = NumberFormatter(format="0,0" if name != "cluster_id" else "0", nan_format="–")
         elif name.startswith(("resp_p", "resp_q")):
-            formats[name] = NumberFormatter(format="0.0e+0", nan_format="–")
+            formats[name] = ScientificFormatter(precision=1, power_limit_low=-2, nan_format="–")
         elif pd.api.types.is_float_dtype(table[name]):
             formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
     return formats

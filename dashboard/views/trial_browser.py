@@ -63,7 +63,7 @@ class TrialBrowser:
         self.previous = pmui.Button(label="Previous", **button)
         self.next = pmui.Button(label="Next", **button)
         self.number = pmui.IntInput(
-            label="Trial", value=0, start=0, step=1, size="small", variant="outlined", width=100, margin=(6, 4)
+            label="Trial", value=0, start=0, step=1, size="small", variant="outlined", width=130, margin=(6, 4)
         )
         self.back = pmui.Button(label="Back", disabled=True, **button)
         self.words = pn.pane.HTML("", stylesheets=[asset("page.css"), asset("unit.css")], margin=(0, 10),

@@ -89,7 +89,7 @@ def tests(sorting: SpikeSorting, cluster_id: int) -> str:
             continue
         value = float(row[name]) * factor
         outcome = "pass" if made[name] else "fail"
-        number = f"{value:.3g}{unit}" if np.isfinite(value) else "not defined"
+        number = f"{round(value, 3):.4g}{unit}" if np.isfinite(value) else "not defined"
         wanted = f"{comparison} {factor * threshold:g}"
         shown = f'<b class="{outcome}">{outcome}</b>'
         rows.append(f"<tr><th>{words}</th><td>{number} <small>({wanted})</small></td><td>{shown}</td></tr>")
@@ -175,7 +175,7 @@ def _cutoff(cutoff: float, *, passes: bool) -> str:
     if not np.isfinite(cutoff):
         return "noise cut-off not defined"
     verdict = f'<b class="{"pass" if passes else "fail"}">{"pass" if passes else "fail"}</b>'
-    return f"noise cut-off {cutoff:.2f} &lt; {CUTOFF_FAILS:g} {verdict}"
+    return f"noise cut-off {cutoff:.2f} (below {CUTOFF_FAILS:g} passes) {verdict}"
 
 
 def refusal(error: Exception) -> str:

@@ -24,6 +24,9 @@ from dashboard.views.turns import Turns
 LEADING = ("cluster_id", "label", "firing_rate", "activity", "amp_uv", "depths", "acronym", "failed", "beryl", "cosmos")
 """Columns that stand first, in this order, where they exist."""
 
+TESTED = {"resp_change_hz": "Δ rate (Hz)", "resp_auc": "AUC", "resp_p": "p", "resp_q": "q"}
+"""Columns of the test of responses, which stand after the label, and their words; a split's have its group after."""
+
 HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
 """Kept out of the table: ids and coordinates that nobody sorts by."""
 
@@ -69,7 +72,13 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
         ids = np.nan_to_num(clusters["atlas_id"].to_numpy(dtype=np.float64)).astype(np.int64)
         table["beryl"] = region_names(ids, "beryl")
         table["cosmos"] = region_names(ids, "cosmos")
-    first = [name for name in (*LEADING, "amp_au") if name in table]
+    return _in_order(table)
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the leading columns first, those of a test of responses after the label."""
+    tested = [name for kind in TESTED for name in table if str(name).startswith(kind)]
+    first = [name for name in (*LEADING[:2], *tested, *LEADING[2:], "amp_au") if name in table]
     return table[[*first, *(name for name in table if name not in first)]]
 
 
@@ -117,7 +126,7 @@ class ClusterTable:
             layout="fit_data",
             theme="simple",
             sizing_mode="stretch_both",
-            titles=TITLES,
+            titles=_titles(self._table),
             hidden_columns=self._hidden(),
             header_filters=_header_filters(self._table) if self._search.value else None,
             header_tooltips={
@@ -165,7 +174,8 @@ class ClusterTable:
     def _offer(self) -> None:
         """Offer the columns to choose from; those that were hidden before stay so."""
         hidden = self._hidden()
-        names = {TITLES.get(name, name): name for name in map(str, self._table.columns)}
+        titles = _titles(self._table)
+        names = {titles.get(name, name): name for name in map(str, self._table.columns)}
         self._columns.param.update(options=names, value=[name for name in names.values() if name not in hidden])
 
     def _draw(self, scene: Scene) -> None:
@@ -203,8 +213,7 @@ class ClusterTable:
 def _with_activity(table: pd.DataFrame, drawn: list[str]) -> pd.DataFrame:
     """Return the table with the lines after the rate."""
     table = table.assign(activity=[drawn[int(cluster)] for cluster in table.index])
-    first = [name for name in LEADING if name in table]
-    return table[[*first, *(name for name in table if name not in first)]]
+    return _in_order(table)
 
 
 def _header_filters(table: pd.DataFrame) -> dict[str, Any]:
@@ -220,15 +229,28 @@ def _header_filters(table: pd.DataFrame) -> dict[str, Any]:
     return filters
 
 
+def _titles(table: pd.DataFrame) -> dict[str, str]:
+    """Return words for the names of columns; those of a test carry the group of trials."""
+    tested = {
+        str(name): " ".join([words, *str(name).removeprefix(kind).split("_")]).strip()
+        for kind, words in TESTED.items()
+        for name in table
+        if str(name).startswith(kind)
+    }
+    return TITLES | tested
+
+
 def _formatters(table: pd.DataFrame) -> dict[str, Any]:
     """Return number formats that keep columns narrow and digits honest."""
-    from bokeh.models.widgets.tables import NumberFormatter
+    from bokeh.models.widgets.tables import NumberFormatter, ScientificFormatter
 
     whole = {"depths", "axial_um", "lateral_um"}
     formats: dict[str, Any] = {"activity": {"type": "html"}} if "activity" in table else {}
     for name in map(str, table.columns):
         if pd.api.types.is_integer_dtype(table[name]) or name in whole:
             formats[name] = NumberFormatter(format="0,0" if name != "cluster_id" else "0", nan_format="–")
+        elif name.startswith(("resp_p", "resp_q")):
+            formats[name] = ScientificFormatter(precision=1, power_limit_low=-2, nan_format="–")
         elif pd.api.types.is_float_dtype(table[name]):
             formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
     return formats

@@ -77,6 +77,7 @@ class UnitTab:
             turns, pool, render_units, self._apply, self._refused(failed)
         )
         self.empty = self._html(unit_texts.EMPTY)
+        self.busy = busy_line(self._css)
         self.head = self._html()
         self.metrics = self._html()
         self.focus = pmui.RadioButtonGroup(
@@ -92,7 +93,7 @@ class UnitTab:
             field.param.watch(self._request, "value")
         self._body = pn.Column(*self._sections(), visible=False, sizing_mode="stretch_width", margin=0)
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
-        self._panel = pn.Column(self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
+        self._panel = pn.Column(self.busy, self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
         state.param.watch(self._request, ["selected", "tab"])
 
     def _html(self, text: str = "") -> Any:
@@ -179,12 +180,14 @@ class UnitTab:
         if not ids:
             self._loop.cancel()
             self.picture = None
+            self.busy.object = ""
             self.empty.param.update(object=unit_texts.EMPTY, visible=True)
             self._body.visible = False
             return
         if self._focus not in ids:
             self._focus = ids[-1]
         self._offer(ids)
+        self.busy.object = unit_texts.BUSY
         self._loop.request(UnitRequest(self._scene, ids, self._focus, self._read_bins()))
 
     def _read_bins(self) -> UnitBins:
@@ -211,6 +214,7 @@ class UnitTab:
     def _refused(self, failed: Callable[[DashboardError], None]) -> Callable[[DashboardError], None]:
         def refuse(error: DashboardError) -> None:
             """Say it in the tab; what was drawn stays."""
+            self.busy.object = ""
             self.empty.param.update(object=unit_texts.refusal(error), visible=True)
             failed(error)
 
@@ -244,6 +248,7 @@ class UnitTab:
         if picture.template is not None:
             self.template.show(picture.template, unit)
         self._template_pane.visible = picture.template is not None
+        self.busy.object = ""
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self._panel.objects:
@@ -257,6 +262,11 @@ class UnitTab:
                 first, second, lags = pairs[k]
                 self._pair_captions[k].object = f'<div class="unit"><h5>{second} from {first}</h5></div>'
                 plot.show_lags(lags, mean_hz[second])
+
+
+def busy_line(css: list[str]) -> Any:
+    """Return where a tab says that it is computing; over its upper right corner."""
+    return pn.pane.HTML("", stylesheets=css, margin=0, height=0, sizing_mode="stretch_width")
 
 
 def pane(plot: figure) -> pn.pane.Bokeh:

@@ -33,7 +33,7 @@ from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.trial_browser import TrialBrowser
 from dashboard.views.turns import Turns
-from dashboard.views.unit import busy_line, pane
+from dashboard.views.unit import busy_line, pane, refusal_line
 
 PSTH_PX, RASTER_PX, MAP_PX = 170, 230, 320
 
@@ -89,7 +89,8 @@ class EventsTab:
             """Say it in the tab; what was drawn stays."""
             self.busy.object = ""
             self._put_body()
-            self.notice.param.update(object=event_texts.refusal(error), visible=True)
+            self.notice.visible = False
+            self.refusal.object = unit_texts.refusal(error)
 
         self._loop: RenderLoop[EventRequest, EventPicture] = RenderLoop(
             turns, pool, render_events, self._apply, refused
@@ -98,10 +99,11 @@ class EventsTab:
         responding.is_masked = lambda: bool(self.mask.value)
         self.psth, self.raster, self.map = PsthFigure(PSTH_PX), TrialRaster(RASTER_PX), MapFigure(MAP_PX)
         self._captions = {name: self._html() for name in ("head", "psth", "raster", "map")}
-        self.notice, self.busy = self._html(), busy_line(self._css)
+        self.notice = self._html()
+        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         # As in the Unit tab: figures come with the first picture.
-        self._panel = pn.Column(self.busy, self.notice, sizing_mode="stretch_both", margin=0, scroll=True)
+        self._panel = pn.Column(self.refusal, self.busy, self.notice, sizing_mode="stretch_both", margin=0, scroll=True)
         self.raster.figure.on_event(Tap, self._tapped)
         state.param.watch(self._request, ["selected", "tab", "event", "split", "dark"])
         state.param.watch(self._moved, "depth_range")
@@ -162,9 +164,9 @@ class EventsTab:
             why = "the trials table has no times of events" if trials is not None else ""
             self._loop.cancel()
             self.picture = None
-            self.busy.object = ""
+            self.busy.object = self.refusal.object = ""
             self.notice.param.update(object=event_texts.absent(scene.sorting, why), visible=True)
-            self._panel[:] = [self.busy, self.notice]
+            self._panel[:] = [self.refusal, self.busy, self.notice]
             return
         self._is_moving = True
         try:
@@ -254,7 +256,7 @@ class EventsTab:
         self.psth.show(picture.groups, request.event, dark=dark)
         self.raster.show(picture.groups, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
         self.map.show(picture.map, request.event)
-        self.busy.object = ""
+        self.busy.object = self.refusal.object = ""
         self.notice.visible = False
         self._put_body()
 

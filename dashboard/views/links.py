@@ -6,6 +6,7 @@ The words are those of the command line; docs/urls.md lists them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -38,6 +39,10 @@ class Link:
 
     values: dict[str, Any]
     problems: tuple[str, ...]
+
+
+NO_LINK = Link({}, ())
+"""Asks for nothing."""
 
 
 def _pair(text: str) -> tuple[float, float]:
@@ -127,6 +132,12 @@ def parse(query: str) -> Link:
         else:
             values[name] = value
     return Link(values, tuple(problems))
+
+
+def defaults() -> dict[str, Any]:
+    """Return what a link means by the words that it leaves out."""
+    names = {name for name, _ in PARSERS.values() if name != "heat"} | {"time_bin_s", "depth_bin_um", "filters"}
+    return {name: copy(ViewState.param[name].default) for name in names}
 
 
 def _number(value: float) -> str:

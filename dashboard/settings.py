@@ -20,7 +20,8 @@ from dashboard.setting_readers import folder, one_of, size, switch, web_address,
 
 ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
 SERVING = ("demo", "serve")
-READING = ("render", "check", "fetch")
+BATCH = ("render", "units", "prefetch")
+READING = (*BATCH, "check", "fetch")
 OPERATING = ("user", "cache")
 ANY = (*SERVING, *READING, *OPERATING)
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -161,11 +162,11 @@ class Settings:
     )  # fmt: skip
     insertions: Path | None = setting(
         None, "CSV or parquet list of insertions to search: pid, eid, probe_name, session_number, date, subject, lab",
-        read=folder, flag="--insertions", metavar="FILE", commands=("serve",),
+        read=folder, flag="--insertions", metavar="FILE", commands=("serve", *BATCH),
     )  # fmt: skip
     regions: Path | None = setting(
         None, "CSV or parquet list of pid, region and number of clusters, for searches by region",
-        read=folder, flag="--regions", metavar="FILE", commands=("serve",),
+        read=folder, flag="--regions", metavar="FILE", commands=("serve", *BATCH),
     )  # fmt: skip
     database: str | None = setting(
         None, "SQLAlchemy address of the database for verdicts, favourites and what was opened; kept.sqlite in the "
@@ -189,6 +190,18 @@ class Settings:
     one_cache: Path | None = setting(
         None, "Existing ONE cache whose files are used as they are, before anything is fetched",
         read=folder, flag="--one-cache", metavar="FOLDER", commands=("serve", *READING),
+    )  # fmt: skip
+    scheduler: str | None = setting(
+        None, "Dask scheduler to work on many insertions, `tcp://host:8786`; a cluster on this machine by default",
+        flag="--scheduler", metavar="ADDRESS", commands=BATCH,
+    )  # fmt: skip
+    workers: int | None = setting(
+        None, "Processes to work on many insertions on this machine; one per core by default",
+        read=whole(1, 1024), flag="--workers", metavar="N", commands=BATCH,
+    )  # fmt: skip
+    dashboard_url: str = setting(
+        "http://127.0.0.1:5006", "Dashboard that the gallery of many figures links to",
+        read=web_address, flag="--dashboard-url", metavar="URL", commands=("render",),
     )  # fmt: skip
     data_user: str | None = setting(None, "User on the data server, where it asks for one", secret=True)
     data_password: str | None = setting(None, "Password on the data server", secret=True)

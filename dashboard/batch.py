@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -110,12 +111,24 @@ def run(
         return
     with ExitStack() as stack:
         client = _connect(scheduler, n_workers, stack)
-        futures = {client.submit(attempt, task, insertion, pure=False): insertion for insertion in insertions}
+        waiting = deque(insertions)
+        futures: dict[Any, str] = {}
         as_completed: Any = distributed.as_completed
-        for future, result in as_completed(list(futures), with_results=True, raise_errors=False):
+        ended = as_completed([], with_results=True, raise_errors=False)
+
+        def submit() -> None:
+            # No more than there are threads: a task that kills its worker takes none with it that waits there.
+            while waiting and len(futures) < max(1, sum(client.nthreads().values())):
+                insertion = waiting.popleft()
+                futures[future := client.submit(attempt, task, insertion, pure=False)] = insertion
+                ended.add(future)
+
+        submit()
+        for future, result in ended:
             insertion = futures.pop(future)
             yield result if future.status == "finished" else Result(insertion, FAILED, _why_lost(future.exception()))
             future.release()
+            submit()
 
 
 def _connect(scheduler: str | None, n_workers: int, stack: ExitStack) -> Any:
@@ -129,9 +142,8 @@ def _connect(scheduler: str | None, n_workers: int, stack: ExitStack) -> Any:
     local: Any = distributed.LocalCluster
     if scheduler is None:
         # Workers may map files far larger than the memory, so no limit ends them. A task that kills its worker is not
-        # tried on the next one, and none waits in a worker that another task may kill.
-        limits = {"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0}
-        stack.enter_context(dask.config.set(limits))
+        # tried on the next one.
+        stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         cluster = local(
             n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0,
             dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},

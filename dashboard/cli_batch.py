@@ -144,7 +144,9 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     report = Report(out.with_name(f"{out.name}.parts"), request, ".parquet")
     failed = _run(task, insertions, report, settings)
     parts = [report.folder / report.entries[name].file for name in insertions if report.is_done(name)]
-    tables = [table for part in parts if len(table := pd.read_parquet(part)) or len(parts) == 1]
+    tables = [pd.read_parquet(part) for part in parts]
+    # An empty table has no types of its own: beside others it would only take theirs away.
+    tables = [table for table in tables if len(table)] or tables[:1]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     write_whole(out, _table_bytes(table, out.suffix.lower()))
     return _ended(len(insertions), failed, f"{len(table):,} units in {out}, report in {report.folder / 'report.csv'}")

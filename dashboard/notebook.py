@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import panel as pn
 from panel.io.notebook import push_on_root
+from panel.theme import Native
 from tornado.ioloop import IOLoop
 
 from dashboard.compute.columns import SpikeColumns, build_columns
@@ -24,7 +26,6 @@ from dashboard.sources.protocol import Source
 from dashboard.store import OpenInsertion, StoreKey
 from dashboard.views import shading, texts
 from dashboard.views.axes import Axes
-from dashboard.views.figures import asset
 from dashboard.views.filters import apply as apply_filters
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.page import Centre
@@ -75,6 +76,21 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="render")
 
 
+class PlainCentre(Centre):
+    """The centre of the page with Panel's own buttons: Material's load a script from another host in a notebook."""
+
+    @staticmethod
+    def _choice(parameter: Any, options: dict[str, str], description: str) -> Any:
+        return pn.widgets.RadioButtonGroup.from_param(
+            parameter,
+            options=options,
+            name="",
+            description=description.partition(" (")[0].partition(":")[0],
+            variant="outline",
+            margin=(3, 8, 5, 8),
+        )
+
+
 class Views:
     """One set of linked views of one sorting.
 
@@ -98,7 +114,7 @@ class Views:
         self.overview = OverviewView(axes)
         self.drift = DriftView(axes)
         self.table = ClusterTable(state)
-        self.centre = Centre(
+        self.centre = PlainCentre(
             state,
             {
                 "overview": self.overview.figure,
@@ -112,9 +128,7 @@ class Views:
         )
         self._picking = Picking(state, self.raster, self.heatmap, turns, self._picked)
         self._alert = pn.pane.HTML("", visible=False, margin=(0, 8), sizing_mode="stretch_width")
-        header = pn.pane.HTML(
-            texts.header(opened.sorting), stylesheets=[asset("page.css")], margin=(4, 8), sizing_mode="stretch_width"
-        )
+        header = pn.pane.HTML(_header(opened.sorting), margin=(4, 8), sizing_mode="stretch_width")
         self.layout = pn.Column(
             header,
             self._alert,
@@ -123,6 +137,7 @@ class Views:
             height=HEIGHT_PX,
             sizing_mode="stretch_width",
             margin=0,
+            design=Native,  # Material's, which the page imports, asks another host for scripts
         )
         self._watcher = state.param.watch(self._filter, ["quality", "filters", "level"])
         self._open()
@@ -188,6 +203,12 @@ class Views:
             view.close()
 
 
+def _header(sorting: SpikeSorting) -> str:
+    """Return what is shown, in the ink of the notebook."""
+    word, meaning = texts.HISTOLOGY_WORDS[sorting.histology]
+    return f'<b>{escape(sorting.title)}</b> · <span title="{escape(meaning)}">histology: {escape(word)}</span>'
+
+
 class NotebookView(pn.viewable.Viewer):
     """A sorting as the linked views of the dashboard; shows itself in a notebook, and in any Panel layout.
 
@@ -238,7 +259,9 @@ class NotebookView(pn.viewable.Viewer):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         """Return what a notebook shows, loading what Panel needs for it first."""
         if not pn.extension._loaded:
-            pn.extension("tabulator")
+            pn.extension("tabulator", inline=True)  # closed networks reach no other host
+        if find_spec("IPython") is None:  # other front ends take the bundle too; Panel would print into IPython's cells
+            pn.config.console_output = "disable"
         return super()._repr_mimebundle_(include, exclude)
 
 
@@ -278,6 +301,10 @@ def view(sorting: SpikeSorting, *, cache: str | Path | None = None, **state: Any
         values = ViewState(**state)
     except (ValueError, TypeError) as error:
         raise BadRequest("A value of the view cannot be used", "", str(error)) from None
+    for name in ("time_range", "depth_range", "limits"):
+        window = getattr(values, name)
+        if window is not None and not -1e9 < window[0] < window[1] < 1e9:
+            raise BadRequest("A value of the view cannot be used", name, f"{window} does not rise")
     columns = build_columns(sorting, folder)
     apply_filters(values, sorting, np.diff(columns.unit_index.offsets))
     return NotebookView(sorting, columns, values)

@@ -22,6 +22,7 @@ from dashboard.access import Logins, guard, limit, token_of
 from dashboard.accounts import Accounts
 from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
+from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
 from dashboard.keeping import Keeper
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
@@ -44,7 +45,10 @@ class Process:
         self.catalogue = Catalogue(sources, self.settings.insertions, self.settings.regions)
         database = self.settings.database
         self.keeper = Keeper(database) if database else Keeper.in_folder(cache)
-        self.store = InsertionStore(sources, cache, self.settings.memory)
+        limit = self.settings.disk
+        self.store = InsertionStore(
+            sources, cache, self.settings.memory, DiskLimit(cache, limit) if limit is not None else None
+        )
         self.renders = Histogram(RENDER_BUCKETS_S)
         self.pool = FairPool(RENDER_THREADS, self.renders.observe)
         self.started = time.monotonic()

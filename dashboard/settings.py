@@ -156,6 +156,10 @@ class Settings:
         8 * 2**30, "Bytes of opened insertions to hold before the least recently used is let go",
         read=size, flag="--memory", metavar="SIZE", commands=SERVING,
     )  # fmt: skip
+    disk: int | None = setting(
+        None, "Bytes of columns and fetched files in the cache folder before the least recently used are removed",
+        read=size, flag="--disk", metavar="SIZE", commands=SERVING,
+    )  # fmt: skip
     max_sessions: int = setting(
         64, "Browser sessions at the same time; more are told to wait",
         read=whole(1), flag="--max-sessions", metavar="N", commands=SERVING,

@@ -151,19 +151,28 @@ def demo(options: argparse.Namespace, settings: Settings) -> None:
 
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Serve the insertions of the data folders, the Alyx server and the demo."""
-    from dashboard.locating import configured_sources
-
     if options.show_settings:
         for item in settings_table.table():
             value = getattr(settings, item.name)
             shown = "(set)" if item.metadata["secret"] and value else value
             sys.stdout.write(f"{item.name} = {shown}\n")
         return
-    if not (_is_loopback(settings.address) or settings.users or settings.allow_open_access):
+    if not (_is_loopback(settings.address) or settings.users or settings.oauth or settings.allow_open_access):
         raise BadRequest(
             "Anyone who reaches this address could see the data", settings.address,
-            "Name who may with --users FILE, or add --allow-open-access where that is meant",
+            "Name who may with --users FILE or --oauth PROVIDER, or add --allow-open-access where that is meant",
         )  # fmt: skip
+    if settings.processes > 1:
+        from dashboard.processes import run_processes
+
+        run_processes(_serve_one, settings)
+        return
+    _serve_one(settings)
+
+
+def _serve_one(settings: Settings) -> None:
+    from dashboard.locating import configured_sources
+
     _serve(configured_sources(settings, default_alyx=not settings.data), settings, address=settings.address)
 
 

@@ -18,6 +18,7 @@ from panel.io.server import get_server
 from tornado.ioloop import PeriodicCallback
 from tornado.web import RequestHandler
 
+from dashboard import oauth
 from dashboard.access import Logins, guard, limit, token_of
 from dashboard.accounts import Accounts
 from dashboard.app import DashboardSession
@@ -184,11 +185,9 @@ def make_server(
     pn.extension("tabulator", notifications=False)
     process = Process(sources, cache, settings)
     settings = process.settings
+    oauth.check(settings)
     if settings.users is not None:
         process.logins = Logins(Accounts(settings.users), 60.0 * settings.idle_minutes)
-    warming = process.pool.session()
-    warming.submit(compile_kernels)
-    warming.submit(shading.warm_up)
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},
@@ -204,13 +203,20 @@ def make_server(
         ],
         prefix=settings.prefix,
         http_server_kwargs={"xheaders": settings.behind_proxy},
+        **oauth.panel_options(settings),
     )
+    # Not before the port is taken: what is being compiled holds up the end of a process that cannot serve.
+    warming = process.pool.session()
+    warming.submit(compile_kernels)
+    warming.submit(shading.warm_up)
     application = server._tornado
     limit(application, settings.prefix, lambda: process.is_full)
     if process.logins is not None:
         guard(application, process.logins, settings.prefix, open_health=settings.open_health)
         callback = PeriodicCallback(lambda: _close_idle(server, process), IDLE_CHECK_MS)
         server.io_loop.add_callback(callback.start)
+    elif settings.oauth is not None:
+        oauth.guard(application, settings)
     server.process = process
     return server
 

@@ -24,6 +24,7 @@ BATCH = ("render", "units", "prefetch")
 READING = (*BATCH, "check", "fetch")
 OPERATING = ("user", "cache")
 ANY = (*SERVING, *READING, *OPERATING)
+OAUTH_PROVIDERS = ("auth0", "azure", "azurev2", "bitbucket", "generic", "github", "gitlab", "google", "okta")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -120,6 +121,33 @@ class Settings:
     users: Path | None = setting(
         None, "File of users who may log in, made with `user add`; without it nobody has to",
         read=folder, flag="--users", metavar="FILE", commands=("serve", "user"),
+    )  # fmt: skip
+    oauth: str | None = setting(
+        None, f"Log in through a provider: {', '.join(OAUTH_PROVIDERS)}",
+        read=one_of(*OAUTH_PROVIDERS), flag="--oauth", metavar="PROVIDER", commands=("serve",),
+    )  # fmt: skip
+    oauth_user: tuple[str, ...] = setting(
+        (), "Who of the provider's users may come in: a name, `@example.org` or `*`; may be repeated",
+        flag="--oauth-user", metavar="NAME", repeated=True, commands=("serve",),
+    )  # fmt: skip
+    oauth_redirect: str | None = setting(
+        None, "Address that the provider sends people back to, where not that of the page",
+        read=web_address, flag="--oauth-redirect", metavar="URL", commands=("serve",),
+    )  # fmt: skip
+    oauth_extra: tuple[str, ...] = setting(
+        (), "More for the provider, such as `tenant=...` or `scope=...`; may be repeated",
+        flag="--oauth-extra", metavar="NAME=VALUE", repeated=True, commands=("serve",),
+    )  # fmt: skip
+    oauth_name: str | None = setting(
+        None, "Part of the provider's answer that is the user's name, where not its usual one",
+        flag="--oauth-name", metavar="KEY", commands=("serve",),
+    )  # fmt: skip
+    oauth_key: str | None = setting(None, "Client id at the OAuth provider", secret=True)
+    oauth_secret: str | None = setting(None, "Client secret at the OAuth provider", secret=True)
+    cookie_secret: str | None = setting(None, "Random text that OAuth logins are signed with", secret=True)
+    processes: int = setting(
+        1, "Processes, on as many ports from --port on, for a proxy with sticky sessions to share out",
+        read=whole(1, 64), flag="--processes", metavar="N", commands=("serve",),
     )  # fmt: skip
     allow_open_access: bool = setting(
         False, "Listen beyond this machine although anyone who reaches the address can see the data",

@@ -22,6 +22,9 @@ WATCH_S = 0.5
 LEAST_LIFE_S = 10.0
 """A process that ends sooner will not do better at the next try."""
 
+EXIT_REFUSED = 2
+"""Of a process that says that it cannot serve as it was told."""
+
 STOP_S = 30.0
 """Downloads are put away within this."""
 
@@ -91,7 +94,7 @@ def run_processes(serve: Callable[[Settings], None], settings: Settings) -> None
                 if process.is_alive():
                     continue
                 port = parts[index].port
-                if time.monotonic() - started < LEAST_LIFE_S:
+                if process.exitcode == EXIT_REFUSED or time.monotonic() - started < LEAST_LIFE_S:
                     raise BadRequest("A process did not start", f"port {port}", "Its own message says why")
                 logger.error("the process on port %d ended (%s) and is started again", port, process.exitcode)
                 running[index] = start(parts[index])
@@ -117,8 +120,12 @@ def _child(serve: Callable[[Settings], None], settings: Settings, parent: int) -
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+    code = 0
     try:
         serve(settings)
     except DashboardError as error:
         logger.error("port %d: %s", settings.port, error)
-        raise SystemExit(2) from None
+        code = EXIT_REFUSED
+    # All is closed by now; only kernels may still be compiling, and Python would wait for their threads.
+    logging.shutdown()
+    os._exit(code)

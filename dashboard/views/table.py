@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class ClusterTable:
             layout="fit_data",
             theme="simple",
             sizing_mode="stretch_both",
-            titles=TITLES,
+            titles=_titles(self._table),
             header_tooltips={
                 "label": "Share of the three IBL tests that pass; 1 is an IBL good unit",
                 "drift": "Summed depth change per hour; grows with the number of spikes",
@@ -140,6 +141,11 @@ class ClusterTable:
             self.widget.selection = [int(position) for position in positions if position >= 0]
         finally:
             self._is_moving = False
+
+
+def _titles(table: pd.DataFrame) -> dict[str, str]:
+    """Return what heads each column; Tabulator takes it for HTML, and names of columns come from files."""
+    return {name: escape(TITLES.get(name, name)) for name in map(str, table.columns)}
 
 
 def _formatters(table: pd.DataFrame) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Views:
         self.strips = (StripView(axes, self._region), StripView(axes, self._region))
         self.overview = OverviewView(axes)
         self.drift = DriftView(axes)
-        self.table = ClusterTable(state)
+        self.table = ClusterTable(state, pool, turns)
         self.centre = PlainCentre(
             state,
             {

@@ -133,7 +133,7 @@ class Views:
             header,
             self._alert,
             self.centre.column,
-            pn.Column(self.table.panel, height=TABLE_PX, sizing_mode="stretch_width", margin=0),
+            pn.Column(self.table.rows, height=TABLE_PX, sizing_mode="stretch_width", margin=0),
             height=HEIGHT_PX,
             sizing_mode="stretch_width",
             margin=0,

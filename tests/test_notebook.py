@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import panel as pn
 import pytest
-from tornado.ioloop import IOLoop
 
 import dashboard
 from dashboard.model.errors import BadRequest
@@ -87,7 +87,8 @@ def test_the_kernel_moves_the_views_and_a_second_cell_takes_them_over(small_demo
         assert second is not first
         assert view.state.time_range == (2.0, 4.0), "a second cell starts anew"
 
-    IOLoop.current().run_sync(session)
+    with ThreadPoolExecutor(1) as thread:  # the browser's driver runs a loop in this one
+        thread.submit(asyncio.run, session()).result(120)
 
 
 def test_the_views_fit_into_a_layout(small_demo: SpikeSorting, cache: Path) -> None:

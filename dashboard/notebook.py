@@ -259,10 +259,11 @@ class NotebookView(pn.viewable.Viewer):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         """Return what a notebook shows, loading what Panel needs for it first."""
         if not pn.extension._loaded:
-            pn.extension("tabulator", inline=True)  # closed networks reach no other host
+            pn.extension("tabulator", inline=True)
         if find_spec("IPython") is None:  # other front ends take the bundle too; Panel would print into IPython's cells
             pn.config.console_output = "disable"
-        return super()._repr_mimebundle_(include, exclude)
+        with pn.config.set(inline=True):  # whatever other objects do: closed networks reach no other host
+            return super()._repr_mimebundle_(include, exclude)
 
 
 def view(sorting: SpikeSorting, *, cache: str | Path | None = None, **state: Any) -> NotebookView:

@@ -12,7 +12,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler, decode_signed_value
 
-from dashboard.access import RefusedHandler
+from dashboard.access import RefusedHandler, cookie_of
 from dashboard.model.errors import BadRequest
 from dashboard.settings import OAUTH_PROVIDERS, Settings
 
@@ -109,8 +109,7 @@ class _Stranger(Matcher):
 
 def user_of(request: HTTPServerRequest, secret: str) -> str:
     """Return the name in Panel's signed cookie, empty where there is none or its signature is wrong."""
-    morsel = request.cookies.get("user")
-    value = decode_signed_value(secret, "user", morsel.value, max_age_days=EXPIRY_DAYS) if morsel else None
+    value = decode_signed_value(secret, "user", cookie_of(request, "user"), max_age_days=EXPIRY_DAYS)
     return value.decode("utf-8", "replace") if value else ""
 
 

@@ -61,6 +61,8 @@ class Process:
 
     def user_of(self, request: HTTPServerRequest) -> str | None:
         """Return who asks; None where nobody has to log in."""
+        if self.settings.oauth is not None:
+            return oauth.user_of(request, self.settings.cookie_secret or "") or None
         return self.logins.user(token_of(request)) if self.logins is not None else None
 
     def new_session(self) -> Any:

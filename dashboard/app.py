@@ -23,8 +23,10 @@ from dashboard.opener import Opener, Wanted
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, shading, texts
 from dashboard.views.axes import Axes
+from dashboard.views.beside import Beside
 from dashboard.views.bridge import Bridge
 from dashboard.views.colours import colours_off
+from dashboard.views.comparing import CompareTab
 from dashboard.views.dock import Dock
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView
@@ -92,7 +94,13 @@ class DashboardSession:
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state)
-        self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table])
+        self.beside = Beside(
+            self.state, self.axes, self.raster, pool, self.turns, self._picked, self._region, self._failed
+        )
+        self.compare = CompareTab(
+            self.state, store, self.beside, self.turns, lambda is_on: self.centre.compare(is_on), self._failed
+        )
+        self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table, self.compare])
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge()
         self.cover = Cover(lambda event: self.open("demo"))
@@ -110,6 +118,7 @@ class DashboardSession:
                 "profile": self.profile.figure,
             },
         )
+        self.centre.put_beside(self.beside.rows)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
         self.reload.on_click(self._reload)
         self.filters = FiltersView(self.state)
@@ -270,6 +279,7 @@ class DashboardSession:
     def _raster_drawn(self, picture: RasterPicture) -> None:
         if self._scene is None:
             return
+        self.beside.match_limits(picture)
         line = texts.status(self._scene, picture)
         self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
         palette = shading.palette(self.state.cmap, dark=self.state.dark)

@@ -175,6 +175,7 @@ def make_server(
         The users file cannot be used.
     """
     from dashboard.compute.rasters import compile_kernels
+    from dashboard.compute.unit_warmup import compile_unit_kernels
     from dashboard.views import shading
 
     pn.extension("tabulator", notifications=False)
@@ -184,6 +185,7 @@ def make_server(
         process.logins = Logins(Accounts(settings.users), 60.0 * settings.idle_minutes)
     warming = process.pool.session()
     warming.submit(compile_kernels)
+    warming.submit(compile_unit_kernels)
     warming.submit(shading.warm_up)
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(

@@ -40,5 +40,6 @@ class ViewState(param.Parameterized):
     )
     selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
     tab = param.Selector(default="Clusters", objects=list(TABS), doc="Open tab of the dock.")
+    compare = param.String("", doc="What the insertion is compared with, as dashboard.views.compared reads it.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
     dark = param.Boolean(default=False, doc="Dark theme.")

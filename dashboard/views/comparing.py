@@ -1,0 +1,452 @@
+"""The Compare tab: what is open beside another sorting, probe or filter of the same session."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.compute.comparison import units_side_by_side
+from dashboard.compute.filter_words import read_words
+from dashboard.compute.filters import filter_clusters
+from dashboard.compute.pair_tables import pair_table, same_units_table
+from dashboard.compute.spike_columns import SpikeColumns
+from dashboard.compute.unit_pairs import Comparison, compare_units
+from dashboard.compute.units import matchable
+from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
+from dashboard.sources.protocol import Progress, ProgressCallback
+from dashboard.store import InsertionStore, OpenInsertion
+from dashboard.views import compared, shading
+from dashboard.views.beside import Beside
+from dashboard.views.compared import Compared
+from dashboard.views.differences import Sides
+from dashboard.views.figures import asset
+from dashboard.views.filters import filtered_table
+from dashboard.views.pair_rows import PairRows
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+from dashboard.views.turns import Turns
+from dashboard.views.working import WorkingLine
+
+logger = logging.getLogger(__name__)
+
+NOTHING = "nothing"
+HINT = "Choose what to compare with: it is drawn under the raster, on the same axes."
+ALONE = (
+    "This insertion has one sorting in one revision, and its session no other probe. "
+    "Keep the filters of the rail to compare two filters of it."
+)
+TWO_PROBES = "Units of two probes are other neurons: they are not matched, and depths are not the same places."
+
+
+class CompareTab:
+    """Choice, counts and matched units; pane B and the difference stand under the raster (`Beside`).
+
+    Parameters
+    ----------
+    state : ViewState
+        ``compare`` names the other side.
+    store : InsertionStore
+        Opens it; the tab lets go of it when it is turned from.
+    beside : Beside
+    turns : Turns
+    arrange : callable (bool) -> None
+        Told whether pane B is on the page.
+    failed : callable (DashboardError) -> None
+    """
+
+    title = "Compare"
+    follows_hidden = False
+
+    def __init__(
+        self,
+        state: ViewState,
+        store: InsertionStore,
+        beside: Beside,
+        turns: Turns,
+        arrange: Callable[[bool], None],
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._state, self._store, self._beside, self._turns = state, store, beside, turns
+        self._arrange, self._failed = arrange, failed
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
+        self._cancel = threading.Event()
+        self._a: Scene | None = None
+        self._b: Scene | None = None
+        self._other: OpenInsertion | None = None
+        self._matched: tuple[tuple[object, object], Comparison] | None = None
+        self._probes: dict[str, list[str]] = {}
+        self._is_moving = False
+        css = [asset("page.css"), asset("summary.css")]
+        self.choice = pmui.Select(
+            label="Compare with", options={NOTHING: ""}, value="", size="small", variant="outlined",
+            margin=(8, 10), sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.keep = pmui.Button(
+            label="Keep the rail's filters as B", size="small", variant="outlined", margin=(0, 10),
+            description="Then change the filters of the rail: those are A",
+        )  # fmt: skip
+        self.minus = pmui.Checkbox(label="Difference image", value=True, size="small", margin=(0, 10))
+        self.line = WorkingLine(self._again, self._stop)
+        self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
+        self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
+        self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
+        self.rows = PairRows(self._picked)
+        self.choice.param.watch(self._chosen, "value")
+        self.keep.on_click(self._kept)
+        self.minus.param.watch(lambda event: self._show(), "value")
+        self._panel = pn.Column(
+            self.choice, pn.Row(self.keep, self.minus, margin=0), self._hint, self.line.panel, self._pair,
+            self.rows.panel, self._counts, sizing_mode="stretch_both", margin=0, scroll=True,
+        )  # fmt: skip
+        state.param.watch(self._turned, "tab")
+        state.param.watch(self._asked, "compare")
+        state.param.watch(self._follow, "selected")
+        beside.other.param.watch(self._followed_b, "selected")
+
+    @property
+    def panel(self) -> Any:
+        """What the dock shows."""
+        return self._panel
+
+    def open(self, scene: Scene) -> None:
+        """Take another insertion, or the same one through other filters, for side A."""
+        is_new = self._a is None or self._a.opened.columns is not scene.opened.columns
+        self._a = scene
+        if not is_new and self._other is not None:
+            self._remake()
+            return
+        self._leave()
+        self._offer()
+        session = scene.sorting.ref.insertion.session
+        if session not in self._probes:
+            future = self._threads.submit(self._find_probes, scene)
+            future.add_done_callback(lambda done: self._turns.later(partial(self._found_probes, session, done)))
+        self._start()
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self._cancel.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._beside.close()
+
+    # -- what can be chosen ----------------------------------------------------------------------
+
+    def _find_probes(self, scene: Scene) -> list[str]:
+        insertion = scene.sorting.ref.insertion
+        try:
+            scene.opened.source.find(insertion.session)
+        except InsertionAmbiguous as error:
+            names = [key.rpartition("/")[2] for key in error.candidates]
+            return sorted({name for name in names if name != insertion.probe})
+        except DashboardError as error:
+            logger.warning("the session's probes are not known: %s", error)
+        return []
+
+    def _found_probes(self, session: str, done: Future[list[str]]) -> None:
+        if not done.cancelled() and (error := done.exception()) is None:
+            self._probes[session] = done.result()
+            self._offer()
+        elif not done.cancelled():
+            logger.error("the session's probes could not be listed", exc_info=error)
+
+    def _offer(self) -> None:
+        if self._a is None:
+            return
+        sorting = self._a.sorting
+        found = compared.choices(sorting, self._probes.get(sorting.ref.insertion.session, ()))
+        wanted = self._state.compare
+        self._hint.object = f'<div class="notes">{escape(HINT if found else ALONE)}</div>'
+        if wanted and wanted not in found.values():
+            found[compared.read(wanted).title] = wanted
+        self._is_moving = True
+        try:
+            self.choice.param.update(options={NOTHING: "", **found}, value=wanted)
+        finally:
+            self._is_moving = False
+
+    def _chosen(self, event: Any) -> None:
+        if not self._is_moving:
+            self._state.compare = event.new or ""
+
+    def _kept(self, event: Any) -> None:
+        words = {"quality": self._state.quality, **self._state.filters}
+        words = {name: text for name, text in words.items() if (name, text) != ("quality", "all")}
+        self._state.compare = Compared("filter", words=words).write()
+
+    def _asked(self, event: Any) -> None:
+        self._leave()
+        self._offer()
+        self._start()
+
+    def _turned(self, event: Any) -> None:
+        if self._state.tab != self.title:
+            self._leave()
+        elif self._a is not None and self._other is None:
+            self._start()
+
+    # -- opening B -------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Open what is wanted, where the tab is looked at."""
+        if self._a is None or not self._state.compare or self._state.tab != self.title:
+            return
+        self._cancel = cancel = threading.Event()
+        wanted, opened = compared.read(self._state.compare), self._a.opened
+        self._hint.object = ""
+        if wanted.kind == "filter":
+            self._opened(wanted, cancel, opened)
+            return
+        self.line.run(Progress(f"opening {wanted.title}"))
+        key = opened.sorting.ref.insertion.key
+        if wanted.kind == "probe":
+            key = f"{opened.sorting.ref.insertion.session}/{wanted.probe}"
+        sorter, revision = (wanted.sorter, wanted.revision) if wanted.kind == "sorting" else (None, None)
+        future = self._threads.submit(self._store.open, key, sorter, revision, partial(self._report, cancel), cancel)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._came, wanted, cancel, done)))
+
+    def _came(self, wanted: Compared, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
+        if cancel is not self._cancel or done.cancelled():
+            return
+        try:
+            opened = done.result()
+        except Cancelled:
+            self.line.halt("Not opened: cancelled.", "Open it")
+        except DashboardError as error:
+            self.line.halt(f"{wanted.title} cannot be compared: {error}", "Try again")
+            self._failed(error)
+        else:
+            self._opened(wanted, cancel, opened)
+
+    def _opened(self, wanted: Compared, cancel: threading.Event, opened: OpenInsertion) -> None:
+        if self._a is None:
+            return
+        self._other = opened
+        self.line.hide()
+        self._remake()
+        key = (self._a.opened.columns, opened.columns)
+        known = self._matched is not None and all(x is y for x, y in zip(self._matched[0], key, strict=True))
+        if wanted.kind == "probe":
+            self._hint.object = f'<div class="notes">{escape(TWO_PROBES)}</div>'
+        elif wanted.kind == "sorting" and not known:
+            self.line.run(Progress("comparing spikes"))
+            future = self._threads.submit(_match, *key, partial(self._report, cancel), cancel)
+            future.add_done_callback(lambda done: self._turns.later(partial(self._done, key, cancel, done)))
+
+    def _done(self, key: tuple[Any, Any], cancel: threading.Event, done: Future[Comparison]) -> None:
+        if cancel is not self._cancel or done.cancelled():
+            return
+        try:
+            comparison = done.result()
+        except Cancelled:
+            self.line.halt("Units are not matched: cancelled.", "Match them")
+        except DashboardError as error:
+            self.line.halt("Units could not be matched.", "Try again")
+            self._failed(error)
+        else:
+            self.line.hide()
+            self._matched = (key, comparison)
+            self._tabulate()
+
+    def _again(self) -> None:
+        self._leave()
+        self._start()
+
+    def _stop(self) -> None:
+        self._cancel.set()
+        what = "Not opened" if self._other is None else "Units are not matched"
+        self.line.halt(f"{what}: cancelled.", "Go on")
+
+    def _report(self, cancel: threading.Event, progress: Progress) -> None:
+        if not cancel.is_set():
+            self._turns.later(partial(self._show_progress, cancel, progress))
+
+    def _show_progress(self, cancel: threading.Event, progress: Progress) -> None:
+        if cancel is self._cancel and not cancel.is_set():
+            self.line.run(progress)
+
+    def _leave(self) -> None:
+        """Let go of B."""
+        self._cancel.set()
+        self._cancel = threading.Event()
+        self._other = self._b = None
+        self._beside.leave()
+        self._arrange(False)
+        self.line.hide()
+        self.rows.hide()
+        self._pair.object = self._counts.object = ""
+
+    # -- showing ---------------------------------------------------------------------------------
+
+    def _remake(self) -> None:
+        """Make B's scene: its own clusters through the filters that hold for it."""
+        if self._a is None or self._other is None:
+            return
+        wanted, sorting, columns = compared.read(self._state.compare), self._other.sorting, self._other.columns
+        state = self._state
+        words: dict[str, str] = dict(wanted.words)
+        note = ""
+        if wanted.has_other_units:
+            words = {"quality": state.quality, **state.filters}
+            if words.pop("ids", ""):
+                note = "The filter by ids holds for A only."
+        try:
+            result = filter_clusters(
+                read_words({**words, "level": state.level}), filtered_table(sorting),
+                np.diff(columns.unit_index.offsets), amps_are_volts=sorting.amps_are_volts,
+            )  # fmt: skip
+        except BadRequest as error:
+            note = f"{note} Not filtered: {error}.".strip()
+            mask = None
+        else:
+            note = " ".join(filter(None, [note, *(f"{c.text}: {c.reason}." for c in result.criteria if c.reason)]))
+            mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
+        self._b = Scene(self._other, mask, state.level)
+        self._note = note
+        self._show()
+        self._tabulate()
+
+    def _show(self) -> None:
+        if self._a is None or self._b is None:
+            return
+        wanted = compared.read(self._state.compare)
+        has_difference = self.minus.value and wanted.kind != "probe"
+        self._beside.open(Sides(self._a, self._b), wanted.title, self._note, has_difference=has_difference)
+        self._arrange(True)
+
+    def _tabulate(self) -> None:
+        a, b = self._a, self._b
+        if a is None or b is None:
+            return
+        self._counts.object = _counts(a, b)
+        wanted = compared.read(self._state.compare)
+        if wanted.kind == "filter":
+            everything = np.ones(a.columns.n_clusters, dtype=np.bool_)
+            sides = [everything if scene.mask is None else scene.mask for scene in (a, b)]
+            self.rows.open(same_units_table(a.spikes_per_cluster, *sides), a, b)
+        elif (comparison := self._comparison) is not None:
+            self.rows.open(pair_table(comparison), a, b)
+        self._follow()
+
+    @property
+    def _comparison(self) -> Comparison | None:
+        """Matched units of the two sides that are shown; None where there are none yet."""
+        if self._matched is None or self._a is None or self._other is None:
+            return None
+        (a, b), comparison = self._matched
+        return comparison if a is self._a.columns and b is self._other.columns else None
+
+    # -- selecting -------------------------------------------------------------------------------
+
+    def _partners(self, unit: int, of_a: bool) -> tuple[int, ...]:
+        if compared.read(self._state.compare).kind == "filter":
+            return (unit,)
+        return self._comparison.partners(unit, of_a) if self._comparison is not None else ()
+
+    def _picked(self, units_a: tuple[int, ...], units_b: tuple[int, ...]) -> None:
+        """Select a row's units on both sides."""
+        self._select(list(units_a), list(units_b))
+
+    def _select(self, units_a: list[int], units_b: list[int]) -> None:
+        """Select units; partners get one colour, what has none a further one."""
+        if self._b is None:
+            return
+        ranks: dict[int, int] = {}
+        free = len(units_a)
+        for unit in units_b:
+            whole = [a for a in self._partners(unit, False) if a in units_a]
+            rank = units_a.index(whole[0]) if whole else free
+            if rank in ranks.values():
+                rank = free
+            free += rank == free
+            ranks[unit] = rank
+        self._beside.raster.ranks = ranks
+        self._is_moving = True
+        try:
+            self._beside.other.selected = units_b
+            self._state.selected = units_a
+        finally:
+            self._is_moving = False
+        self._pair.object = _pair(units_a, units_b, ranks)
+
+    def _follow(self, *events: object) -> None:
+        """Select in B what A's selection is there."""
+        if self._is_moving or self._b is None:
+            return
+        units_a = list(self._state.selected)
+        units_b = list(dict.fromkeys(b for a in units_a for b in self._partners(a, True)))
+        self._select(units_a, units_b)
+        self.rows.select(tuple(units_a))
+
+    def _followed_b(self, *events: object) -> None:
+        """Select in A what was picked in B."""
+        if self._is_moving or self._b is None:
+            return
+        units_b = list(self._beside.other.selected)
+        units_a = list(dict.fromkeys(a for b in units_b for a in self._partners(b, False)))
+        self._select(units_a, units_b)
+        self.rows.select(tuple(units_a))
+
+
+def _match(a: SpikeColumns, b: SpikeColumns, report: ProgressCallback, cancel: threading.Event) -> Comparison:
+    return compare_units(matchable(a), matchable(b), progress=report, cancel=cancel)
+
+
+def _pair(units_a: list[int], units_b: list[int], ranks: dict[int, int]) -> str:
+    """Return which units are selected on either side, in their colours, as HTML."""
+    if not units_a and not units_b:
+        return ""
+    sides = []
+    for side, units, places in (
+        ("A", units_a, list(range(len(units_a)))),
+        ("B", units_b, [ranks[unit] for unit in units_b]),
+    ):
+        colours = shading.selection_colours(len(units), tuple(places))
+        chips = "".join(
+            f'<span class="chip"><i style="background:{shading.hex_colour(colour)}"></i>{unit}</span>'
+            for unit, colour in zip(units[:12], colours, strict=False)
+        )
+        more = f" and {len(units) - 12} more" if len(units) > 12 else ""
+        sides.append(f'<span class="title">{side}</span>{chips or "none"}{more}')
+    return f'<div class="bar-row many">{"".join(sides)}</div>'
+
+
+def _passing(scene: Scene) -> pd.DataFrame:
+    table = filtered_table(scene.sorting)
+    return table if scene.mask is None else table[scene.mask[: len(table)]]
+
+
+def _counts(a: Scene, b: Scene) -> str:
+    """Return the units that pass on either side, per region and quality, as HTML."""
+    of_a, of_b = _passing(a), _passing(b)
+    counts = units_side_by_side(of_a, of_b, a.level)
+    total = counts.sum(min_count=1)
+    rows = [_count_row("all", total, "total")]
+    if "acronym" in of_a or "acronym" in of_b:
+        rows += [_count_row(str(name) or "no region", row, "") for name, row in counts.iterrows()]
+    head = (
+        '<tr><th></th><th class="n">good A</th><th class="n">good B</th><th class="n">all A</th>'
+        '<th class="n">all B</th><th></th></tr>'
+    )
+    level = a.level.capitalize()
+    return (
+        f'<div class="summary"><h4>Units that pass, per {level} region and quality</h4>'
+        f'<table class="regions">{head}{"".join(rows)}</table></div>'
+    )
+
+
+def _count_row(name: str, row: Any, kind: str) -> str:
+    cells = "".join(
+        f'<td class="n">{"–" if np.isnan(row[column]) else f"{int(row[column]):,}"}</td>'
+        for column in ("n_good_a", "n_good_b", "n_units_a", "n_units_b")
+    )
+    return f'<tr class="{kind}"><th>{escape(name)}</th>{cells}<td></td></tr>'

@@ -11,7 +11,7 @@ import panel as pn
 from bokeh.plotting import figure
 
 from dashboard.model.errors import DashboardError
-from dashboard.views import differences, shading, texts
+from dashboard.views import differences, texts
 from dashboard.views.axes import Axes
 from dashboard.views.colours import colours_off
 from dashboard.views.differences import DifferencePicture, DifferenceView, Sides
@@ -23,6 +23,9 @@ from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.strip import StripView
 from dashboard.views.turns import Turns
+
+TICKS_PX = 24
+"""Height of a time axis without its label, which the difference below has."""
 
 SHARED = ("time_range", "depth_range", "color", "scale", "limits", "cmap", "mode", "dark")
 """What pane B takes over from the raster, A."""
@@ -72,12 +75,13 @@ class Beside:
         self._picking = Picking(
             self.other, self.raster, None, turns, lambda words: show(f"B: {words}" if words else "")
         )
+        self.raster.figure.xaxis.axis_label = None
         css = [asset("page.css")]
         line: dict[str, Any] = {"stylesheets": css, "margin": (0, 8, 0, LEFT_BORDER_PX), "height": 20}
         self.words = pn.pane.HTML("", **line)
         self.bar = pn.pane.HTML("", **line)
         for plot in (self.raster.figure, self.difference.figure, self.strip.figure):
-            plot.min_border_bottom = AXIS_PX
+            plot.min_border_bottom = TICKS_PX if plot is not self.difference.figure else AXIS_PX
             plot.css_classes = ["navigable"]
         self.strip.figure.update(sizing_mode="stretch_height", width=STRIP_PX)
         self._b = _row(
@@ -111,11 +115,9 @@ class Beside:
         """
         self._scene, self._title = sides.b, title
         off = colours_off(sides.b.sorting)
-        self._note = note
+        self._note = f"{off[self._state.color]}. {note}" if self._state.color in off else note
         self.raster.pixel_ratio = self._a.pixel_ratio
         self._follow()
-        if self._state.color in off:
-            self._note = f"{note} {off[self._state.color]}: coloured by count.".strip()
         self.words.object = self._line()
         self._words.visible = self._b.visible = True
         self._bar.visible = self._minus.visible = has_difference
@@ -161,13 +163,10 @@ class Beside:
     def _line(self, picture: RasterPicture | None = None) -> str:
         if self._scene is None:
             return ""
-        palette = shading.palette(self._state.cmap, dark=self._state.dark)
-        colour = texts.colour_bar(self.other, self._scene, picture, palette) if picture is not None else ""
         status = escape(texts.status(self._scene, picture))
-        note = f'<span class="title">{escape(self._note)}</span>' if self._note else ""
-        words = f'<b title="Above it: A, what is open">B: {escape(self._title)}</b><span class="title">{status}</span>'
-        inside = colour.removeprefix('<div class="bar-row">').removesuffix("</div>")
-        return f'<div class="bar-row">{words}{note}{inside}</div>'
+        colours = "colours and limits as above" if self.other.color == self._state.color else "coloured by count"
+        words = f'<b title="A, above, is what is open">B: {escape(self._title)}</b><span class="title">{status}</span>'
+        return f'<div class="bar-row">{words}<span class="title">{colours}. {escape(self._note)}</span></div>'
 
     def _subtracted(self, picture: DifferencePicture) -> None:
         self.bar.object = differences.bar(picture, dark=self._state.dark)

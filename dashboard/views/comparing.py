@@ -11,11 +11,9 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.compute.comparison import units_side_by_side
 from dashboard.compute.filter_words import read_words
 from dashboard.compute.filters import filter_clusters
 from dashboard.compute.pair_tables import pair_table, same_units_table
@@ -25,7 +23,7 @@ from dashboard.compute.units import matchable
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
 from dashboard.sources.protocol import Progress, ProgressCallback
 from dashboard.store import InsertionStore, OpenInsertion
-from dashboard.views import compared, shading
+from dashboard.views import compare_texts, compared
 from dashboard.views.beside import Beside
 from dashboard.views.compared import Compared
 from dashboard.views.differences import Sides
@@ -95,7 +93,8 @@ class CompareTab:
             label="Keep the rail's filters as B", size="small", variant="outlined", margin=(0, 10),
             description="Then change the filters of the rail: those are A",
         )  # fmt: skip
-        self.minus = pmui.Checkbox(label="Difference image", value=True, size="small", margin=(0, 10))
+        self.minus = pmui.Checkbox(label="Difference image", value=True, size="small", margin=(0, 10),
+                                   sx={"& .MuiFormControlLabel-label": {"fontSize": "0.8rem"}})  # fmt: skip
         self.line = WorkingLine(self._again, self._stop)
         self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
         self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
@@ -165,7 +164,8 @@ class CompareTab:
         sorting = self._a.sorting
         found = compared.choices(sorting, self._probes.get(sorting.ref.insertion.session, ()))
         wanted = self._state.compare
-        self._hint.object = f'<div class="notes">{escape(HINT if found else ALONE)}</div>'
+        if not wanted:
+            self._hint.object = f'<div class="notes">{escape(HINT if found else ALONE)}</div>'
         if wanted and wanted not in found.values():
             found[compared.read(wanted).title] = wanted
         self._is_moving = True
@@ -327,7 +327,7 @@ class CompareTab:
         a, b = self._a, self._b
         if a is None or b is None:
             return
-        self._counts.object = _counts(a, b)
+        self._counts.object = compare_texts.counts(a, b)
         wanted = compared.read(self._state.compare)
         if wanted.kind == "filter":
             everything = np.ones(a.columns.n_clusters, dtype=np.bool_)
@@ -376,7 +376,7 @@ class CompareTab:
             self._state.selected = units_a
         finally:
             self._is_moving = False
-        self._pair.object = _pair(units_a, units_b, ranks)
+        self._pair.object = compare_texts.pair(units_a, units_b, ranks)
 
     def _follow(self, *events: object) -> None:
         """Select in B what A's selection is there."""
@@ -399,54 +399,3 @@ class CompareTab:
 
 def _match(a: SpikeColumns, b: SpikeColumns, report: ProgressCallback, cancel: threading.Event) -> Comparison:
     return compare_units(matchable(a), matchable(b), progress=report, cancel=cancel)
-
-
-def _pair(units_a: list[int], units_b: list[int], ranks: dict[int, int]) -> str:
-    """Return which units are selected on either side, in their colours, as HTML."""
-    if not units_a and not units_b:
-        return ""
-    sides = []
-    for side, units, places in (
-        ("A", units_a, list(range(len(units_a)))),
-        ("B", units_b, [ranks[unit] for unit in units_b]),
-    ):
-        colours = shading.selection_colours(len(units), tuple(places))
-        chips = "".join(
-            f'<span class="chip"><i style="background:{shading.hex_colour(colour)}"></i>{unit}</span>'
-            for unit, colour in zip(units[:12], colours, strict=False)
-        )
-        more = f" and {len(units) - 12} more" if len(units) > 12 else ""
-        sides.append(f'<span class="title">{side}</span>{chips or "none"}{more}')
-    return f'<div class="bar-row many">{"".join(sides)}</div>'
-
-
-def _passing(scene: Scene) -> pd.DataFrame:
-    table = filtered_table(scene.sorting)
-    return table if scene.mask is None else table[scene.mask[: len(table)]]
-
-
-def _counts(a: Scene, b: Scene) -> str:
-    """Return the units that pass on either side, per region and quality, as HTML."""
-    of_a, of_b = _passing(a), _passing(b)
-    counts = units_side_by_side(of_a, of_b, a.level)
-    total = counts.sum(min_count=1)
-    rows = [_count_row("all", total, "total")]
-    if "acronym" in of_a or "acronym" in of_b:
-        rows += [_count_row(str(name) or "no region", row, "") for name, row in counts.iterrows()]
-    head = (
-        '<tr><th></th><th class="n">good A</th><th class="n">good B</th><th class="n">all A</th>'
-        '<th class="n">all B</th><th></th></tr>'
-    )
-    level = a.level.capitalize()
-    return (
-        f'<div class="summary"><h4>Units that pass, per {level} region and quality</h4>'
-        f'<table class="regions">{head}{"".join(rows)}</table></div>'
-    )
-
-
-def _count_row(name: str, row: Any, kind: str) -> str:
-    cells = "".join(
-        f'<td class="n">{"–" if np.isnan(row[column]) else f"{int(row[column]):,}"}</td>'
-        for column in ("n_good_a", "n_good_b", "n_units_a", "n_units_b")
-    )
-    return f'<tr class="{kind}"><th>{escape(name)}</th>{cells}<td></td></tr>'

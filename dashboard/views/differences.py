@@ -24,7 +24,7 @@ from dashboard.views.scene import OVERVIEW_HEIGHT, OVERVIEW_WIDTH, Scene
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
 
-COARSER = 4
+COARSER = 2
 """Screen pixels per bin and side: sorters differ by fractions of a ms and some um, which is no difference."""
 
 STANDARD_DEVIATIONS = 4.0

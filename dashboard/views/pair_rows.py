@@ -81,20 +81,18 @@ class PairRows:
             stylesheets=[asset("table.css")],
         )
         self.widget.param.watch(self._clicked, "selection")
-        self.panel = pn.Column(self.kind, self.widget, sizing_mode="stretch_both", margin=0, visible=False)
+        self.words = pn.pane.HTML(
+            "", stylesheets=[asset("page.css")], margin=(4, 10, 0, 10), sizing_mode="stretch_width"
+        )
+        self.panel = pn.Column(self.words, self.kind, self.widget, sizing_mode="stretch_both", margin=0, visible=False)
 
     def open(self, table: pd.DataFrame, a: Scene, b: Scene) -> None:
         """Show the groups of two sides."""
         self._scenes = (a, b)
         self._all = table[rows_passing(table, a.mask, b.mask)]
         counts = self._all["kind"].value_counts()
-        options = {f"{EVERY} ({len(self._all):,})": EVERY}
-        options |= {f"{kind} ({int(counts.get(kind, 0)):,})": kind for kind in KINDS}
-        self._is_moving = True
-        try:
-            self.kind.param.update(options=options, value=self.kind.value)
-        finally:
-            self._is_moving = False
+        words = " · ".join(f"{kind} {int(counts.get(kind, 0)):,}" for kind in KINDS)
+        self.words.object = f'<div class="notes" role="status">{words}</div>'
         self._refresh()
         self.panel.visible = True
 
@@ -111,11 +109,6 @@ class PairRows:
             self.widget.selection = rows[:1]
         finally:
             self._is_moving = False
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of groups of each kind."""
-        found = self._all["kind"].value_counts()
-        return {kind: int(found.get(kind, 0)) for kind in KINDS}
 
     def _refresh(self, *events: object) -> None:
         if self._is_moving or self._scenes is None:
@@ -151,11 +144,11 @@ def _display(table: pd.DataFrame, scenes: tuple[Scene, Scene] | None) -> pd.Data
     return pd.DataFrame(
         {
             "kind": table["kind"].astype(str).to_numpy(dtype=object),
-            "a": [_names(units) for units in table["units_a"]],
-            "b": [_names(units) for units in table["units_b"]],
+            "a": np.array([_names(units) for units in table["units_a"]], dtype=object),
+            "b": np.array([_names(units) for units in table["units_b"]], dtype=object),
             "score": table["score"].to_numpy(dtype=np.float64),
             "depth": depths,
-            "region": regions,
+            "region": np.array(regions, dtype=object),
             "n_shared": table["n_shared"].to_numpy(dtype=np.int64),
             "n_a": table["n_a"].to_numpy(dtype=np.int64),
             "n_b": table["n_b"].to_numpy(dtype=np.int64),

@@ -111,3 +111,18 @@ def choices(sorting: SpikeSorting, probes: Iterable[str]) -> dict[str, str]:
     for probe in probes:
         found[f"{probe} (another probe)"] = Compared("probe", probe=probe).write()
     return found
+
+
+def impossible(wanted: Compared, sorting: SpikeSorting) -> str:
+    """Return why a sorting cannot be compared with this, as far as it is known before opening it; else ``''``."""
+    own = sorting.ref
+    is_itself = {
+        "sorting": (wanted.sorter, wanted.revision) == (own.sorter.value, own.revision.value),
+        "probe": wanted.probe == own.insertion.probe,
+    }
+    if is_itself.get(wanted.kind):
+        return f"{wanted.title} is what is open: choose another to compare with."
+    offered = {(offer.sorter, offer.revision) for offer in sorting.offers}
+    if wanted.kind == "sorting" and (wanted.sorter, wanted.revision) not in offered:
+        return f"{own.insertion.probe} has no sorting {wanted.title}: choose another to compare with."
+    return ""

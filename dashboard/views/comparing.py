@@ -6,9 +6,11 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import panel as pn
@@ -29,6 +31,7 @@ from dashboard.views.compared import Compared
 from dashboard.views.differences import Sides
 from dashboard.views.figures import asset
 from dashboard.views.filters import filtered_table
+from dashboard.views.joint_selection import JointSelection
 from dashboard.views.pair_rows import PairRows
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
@@ -44,6 +47,15 @@ ALONE = (
     "Keep the filters of the rail to compare two filters of it."
 )
 TWO_PROBES = "Units of two probes are other neurons: they are not matched, and depths are not the same places."
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """Matched units of two sides; by itself it keeps neither alive."""
+
+    a: ref[SpikeColumns]
+    b: ref[SpikeColumns]
+    comparison: Comparison
 
 
 class CompareTab:
@@ -81,7 +93,7 @@ class CompareTab:
         self._a: Scene | None = None
         self._b: Scene | None = None
         self._other: OpenInsertion | None = None
-        self._matched: tuple[tuple[object, object], Comparison] | None = None
+        self._matched: _Matched | None = None
         self._probes: dict[str, list[str]] = {}
         self._is_moving = False
         css = [asset("page.css"), asset("summary.css")]
@@ -99,7 +111,8 @@ class CompareTab:
         self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
         self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
         self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
-        self.rows = PairRows(self._picked)
+        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)))
+        self.pairs = JointSelection(state, beside.other, beside.raster, self.rows, self._pair)
         self.choice.param.watch(self._chosen, "value")
         self.keep.on_click(self._kept)
         self.minus.param.watch(lambda event: self._show(), "value")
@@ -109,8 +122,6 @@ class CompareTab:
         )  # fmt: skip
         state.param.watch(self._turned, "tab")
         state.param.watch(self._asked, "compare")
-        state.param.watch(self._follow, "selected")
-        beside.other.param.watch(self._followed_b, "selected")
 
     @property
     def panel(self) -> Any:
@@ -202,7 +213,10 @@ class CompareTab:
             return
         self._cancel = cancel = threading.Event()
         wanted, opened = compared.read(self._state.compare), self._a.opened
-        self._hint.object = ""
+        reason = compared.impossible(wanted, opened.sorting)
+        self._hint.object = f'<div class="notes refused" role="alert">{escape(reason)}</div>' if reason else ""
+        if reason:
+            return
         if wanted.kind == "filter":
             self._opened(wanted, cancel, opened)
             return
@@ -233,16 +247,15 @@ class CompareTab:
         self._other = opened
         self.line.hide()
         self._remake()
-        key = (self._a.opened.columns, opened.columns)
-        known = self._matched is not None and all(x is y for x, y in zip(self._matched[0], key, strict=True))
+        key = (self._a.columns, opened.columns)
         if wanted.kind == "probe":
             self._hint.object = f'<div class="notes">{escape(TWO_PROBES)}</div>'
-        elif wanted.kind == "sorting" and not known:
+        elif wanted.kind == "sorting" and self._comparison is None:
             self.line.run(Progress("comparing spikes"))
             future = self._threads.submit(_match, *key, partial(self._report, cancel), cancel)
             future.add_done_callback(lambda done: self._turns.later(partial(self._done, key, cancel, done)))
 
-    def _done(self, key: tuple[Any, Any], cancel: threading.Event, done: Future[Comparison]) -> None:
+    def _done(self, key: tuple[SpikeColumns, SpikeColumns], cancel: threading.Event, done: Future[Comparison]) -> None:
         if cancel is not self._cancel or done.cancelled():
             return
         try:
@@ -254,7 +267,7 @@ class CompareTab:
             self._failed(error)
         else:
             self.line.hide()
-            self._matched = (key, comparison)
+            self._matched = _Matched(ref(key[0]), ref(key[1]), comparison)
             self._tabulate()
 
     def _again(self) -> None:
@@ -283,7 +296,8 @@ class CompareTab:
         self._arrange(False)
         self.line.hide()
         self.rows.hide()
-        self._pair.object = self._counts.object = ""
+        self.pairs.leave()
+        self._counts.object = ""
 
     # -- showing ---------------------------------------------------------------------------------
 
@@ -335,66 +349,16 @@ class CompareTab:
             self.rows.open(same_units_table(a.spikes_per_cluster, *sides), a, b)
         elif (comparison := self._comparison) is not None:
             self.rows.open(pair_table(comparison), a, b)
-        self._follow()
+        self.pairs.open(self._comparison, has_same_ids=wanted.kind == "filter")
 
     @property
     def _comparison(self) -> Comparison | None:
         """Matched units of the two sides that are shown; None where there are none yet."""
         if self._matched is None or self._a is None or self._other is None:
             return None
-        (a, b), comparison = self._matched
-        return comparison if a is self._a.columns and b is self._other.columns else None
-
-    # -- selecting -------------------------------------------------------------------------------
-
-    def _partners(self, unit: int, of_a: bool) -> tuple[int, ...]:
-        if compared.read(self._state.compare).kind == "filter":
-            return (unit,)
-        return self._comparison.partners(unit, of_a) if self._comparison is not None else ()
-
-    def _picked(self, units_a: tuple[int, ...], units_b: tuple[int, ...]) -> None:
-        """Select a row's units on both sides."""
-        self._select(list(units_a), list(units_b))
-
-    def _select(self, units_a: list[int], units_b: list[int]) -> None:
-        """Select units; partners get one colour, what has none a further one."""
-        if self._b is None:
-            return
-        ranks: dict[int, int] = {}
-        free = len(units_a)
-        for unit in units_b:
-            whole = [a for a in self._partners(unit, False) if a in units_a]
-            rank = units_a.index(whole[0]) if whole else free
-            if rank in ranks.values():
-                rank = free
-            free += rank == free
-            ranks[unit] = rank
-        self._beside.raster.ranks = ranks
-        self._is_moving = True
-        try:
-            self._beside.other.selected = units_b
-            self._state.selected = units_a
-        finally:
-            self._is_moving = False
-        self._pair.object = compare_texts.pair(units_a, units_b, ranks)
-
-    def _follow(self, *events: object) -> None:
-        """Select in B what A's selection is there."""
-        if self._is_moving or self._b is None:
-            return
-        units_a = list(self._state.selected)
-        units_b = list(dict.fromkeys(b for a in units_a for b in self._partners(a, True)))
-        self._select(units_a, units_b)
-        self.rows.select(tuple(units_a))
-
-    def _followed_b(self, *events: object) -> None:
-        """Select in A what was picked in B."""
-        if self._is_moving or self._b is None:
-            return
-        units_b = list(self._beside.other.selected)
-        units_a = list(dict.fromkeys(a for b in units_b for a in self._partners(b, False)))
-        self._select(units_a, units_b)
-        self.rows.select(tuple(units_a))
+        matched = self._matched
+        is_theirs = matched.a() is self._a.columns and matched.b() is self._other.columns
+        return matched.comparison if is_theirs else None
 
 
 def _match(a: SpikeColumns, b: SpikeColumns, report: ProgressCallback, cancel: threading.Event) -> Comparison:

@@ -75,7 +75,7 @@ class PairRows:
             layout="fit_data",
             theme="simple",
             sizing_mode="stretch_both",
-            min_height=160,
+            min_height=300,
             titles=TITLES,
             header_tooltips=TOOLTIPS,
             stylesheets=[asset("table.css")],
@@ -84,7 +84,9 @@ class PairRows:
         self.words = pn.pane.HTML(
             "", stylesheets=[asset("page.css")], margin=(4, 10, 0, 10), sizing_mode="stretch_width"
         )
-        self.panel = pn.Column(self.words, self.kind, self.widget, sizing_mode="stretch_both", margin=0, visible=False)
+        self.panel = pn.Column(
+            self.words, self.kind, self.widget, sizing_mode="stretch_both", margin=0, visible=False, min_height=390
+        )
 
     def open(self, table: pd.DataFrame, a: Scene, b: Scene) -> None:
         """Show the groups of two sides."""
@@ -101,9 +103,10 @@ class PairRows:
         self._scenes = None
         self.panel.visible = False
 
-    def select(self, units_a: tuple[int, ...]) -> None:
-        """Mark the row that holds the first of some units of A; nothing is picked by that."""
-        rows = [place for place, units in enumerate(self._shown["units_a"]) if units_a and units_a[0] in units]
+    def select(self, units_a: list[int], units_b: list[int]) -> None:
+        """Mark the row of the first selected unit; nothing is picked by that."""
+        side, units = ("units_a", units_a) if units_a else ("units_b", units_b)
+        rows = [place for place, members in enumerate(self._shown[side]) if units and units[0] in members]
         self._is_moving = True
         try:
             self.widget.selection = rows[:1]

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import ref
 
 import numpy as np
+import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
@@ -56,6 +57,7 @@ class _Matched:
     a: ref[SpikeColumns]
     b: ref[SpikeColumns]
     comparison: Comparison
+    table: pd.DataFrame
 
 
 class CompareTab:
@@ -255,11 +257,16 @@ class CompareTab:
             future = self._threads.submit(_match, *key, partial(self._report, cancel), cancel)
             future.add_done_callback(lambda done: self._turns.later(partial(self._done, key, cancel, done)))
 
-    def _done(self, key: tuple[SpikeColumns, SpikeColumns], cancel: threading.Event, done: Future[Comparison]) -> None:
+    def _done(
+        self,
+        key: tuple[SpikeColumns, SpikeColumns],
+        cancel: threading.Event,
+        done: Future[tuple[Comparison, pd.DataFrame]],
+    ) -> None:
         if cancel is not self._cancel or done.cancelled():
             return
         try:
-            comparison = done.result()
+            found = done.result()
         except Cancelled:
             self.line.halt("Units are not matched: cancelled.", "Match them")
         except DashboardError as error:
@@ -267,7 +274,7 @@ class CompareTab:
             self._failed(error)
         else:
             self.line.hide()
-            self._matched = _Matched(ref(key[0]), ref(key[1]), comparison)
+            self._matched = _Matched(ref(key[0]), ref(key[1]), *found)
             self._tabulate()
 
     def _again(self) -> None:
@@ -347,8 +354,8 @@ class CompareTab:
             everything = np.ones(a.columns.n_clusters, dtype=np.bool_)
             sides = [everything if scene.mask is None else scene.mask for scene in (a, b)]
             self.rows.open(same_units_table(a.spikes_per_cluster, *sides), a, b)
-        elif (comparison := self._comparison) is not None:
-            self.rows.open(pair_table(comparison), a, b)
+        elif self._matched is not None and self._comparison is not None:
+            self.rows.open(self._matched.table, a, b)
         self.pairs.open(self._comparison, has_same_ids=wanted.kind == "filter")
 
     @property
@@ -361,5 +368,8 @@ class CompareTab:
         return matched.comparison if is_theirs else None
 
 
-def _match(a: SpikeColumns, b: SpikeColumns, report: ProgressCallback, cancel: threading.Event) -> Comparison:
-    return compare_units(matchable(a), matchable(b), progress=report, cancel=cancel)
+def _match(
+    a: SpikeColumns, b: SpikeColumns, report: ProgressCallback, cancel: threading.Event
+) -> tuple[Comparison, pd.DataFrame]:
+    comparison = compare_units(matchable(a), matchable(b), progress=report, cancel=cancel)
+    return comparison, pair_table(comparison)

@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 
 from dashboard.compute.matching import SortedSpikes
-from dashboard.compute.pair_tables import IN_BOTH, MERGED, ONLY_A, ONLY_B, SPLIT, pair_table, rows_passing, same_units_table
+from dashboard.compute.pair_tables import (
+    IN_BOTH,
+    MERGED,
+    ONLY_A,
+    ONLY_B,
+    SPLIT,
+    pair_table,
+    rows_passing,
+    same_units_table,
+)
 from dashboard.compute.unit_pairs import compare_units
 
 

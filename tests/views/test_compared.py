@@ -29,7 +29,8 @@ def test_it_comes_back_from_its_link(wanted: Compared) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["pykilosort", "sorting:", "sorting:pykilosort", "probe:", "filter:quality=bad", "x:y", "probe:" + "a" * 3000]
+    "text",
+    ["pykilosort", "sorting:", "sorting:pykilosort", "probe:", "filter:quality=bad", "x:y", "probe:" + "a" * 3000],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(BadRequest) as error:

@@ -53,7 +53,7 @@ class PairRows:
         self._scenes: tuple[Scene, Scene] | None = None
         self.kind = pmui.Select(
             label="Rows",
-            options={EVERY: EVERY},
+            options=[EVERY, *KINDS],
             value=EVERY,
             size="small",
             variant="outlined",

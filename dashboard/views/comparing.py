@@ -172,7 +172,7 @@ class CompareTab:
             logger.error("the session's probes could not be listed", exc_info=error)
 
     def _offer(self) -> None:
-        if self._a is None:
+        if self._a is None or not self._is_seen:
             return
         sorting = self._a.sorting
         found = compared.choices(sorting, self._probes.get(sorting.ref.insertion.session, ()))
@@ -202,16 +202,18 @@ class CompareTab:
         self._start()
 
     def _turned(self, event: Any) -> None:
-        if self._state.tab != self.title:
+        if not self._is_seen:
             self._leave()
         elif self._a is not None and self._other is None:
+            self._clear()
+            self._offer()
             self._start()
 
     # -- opening B -------------------------------------------------------------------------------
 
     def _start(self) -> None:
         """Open what is wanted, where the tab is looked at."""
-        if self._a is None or not self._state.compare or self._state.tab != self.title:
+        if self._a is None or not self._state.compare or not self._is_seen:
             return
         self._cancel = cancel = threading.Event()
         wanted, opened = compared.read(self._state.compare), self._a.opened
@@ -299,12 +301,21 @@ class CompareTab:
         self._cancel.set()
         self._cancel = threading.Event()
         self._other = self._b = None
+        self.pairs.leave()
         self._beside.leave()
         self._arrange(False)
+        if self._is_seen:
+            self._clear()
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether the tab is open: what changes in a tab out of sight has Panel ask its own host for stylesheets."""
+        return bool(self._state.tab == self.title)
+
+    def _clear(self) -> None:
         self.line.hide()
         self.rows.hide()
-        self.pairs.leave()
-        self._counts.object = ""
+        self._pair.object = self._counts.object = ""
 
     # -- showing ---------------------------------------------------------------------------------
 

@@ -43,7 +43,6 @@ class JointSelection:
     def leave(self) -> None:
         """There is no other side."""
         self._is_open, self._comparison = False, None
-        self._line.object = ""
         self._other.selected = []
 
     def partners(self, unit: int, *, of_a: bool) -> tuple[int, ...]:

@@ -114,10 +114,10 @@ def test_another_sorter_beside_what_is_open(site: str, visit: Visit, sides: tupl
 
     # What is turned from is let go; what is turned back to comes again, with its units.
     page.get_by_role("tab", name="Clusters").click()
-    expect(page.locator(".bar-row", has_text="B: ")).to_be_hidden()
+    expect(page.locator(".bar-row", has_text="B: ")).to_be_hidden(timeout=20_000)
     expect(page.locator(".bar-row", has_text="Hz per")).to_be_visible()
     page.get_by_role("tab", name="Compare").click()
-    expect(page.get_by_text(re.compile(r"in both \d+ · split"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"in both \d+ · split"))).to_be_visible(timeout=20_000)
 
 
 def test_two_filters_of_one_sorting(site: str, visit: Visit, sides: tuple[Any, Any]) -> None:

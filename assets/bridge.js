@@ -28,7 +28,7 @@ export function render({ model, el }) {
     if (focus && focus.closest?.("[role=slider], [role=tab], [role=menu]") && key.startsWith("Arrow")) return
     event.preventDefault()
     n += 1
-    model.key = { key, shift: event.shiftKey, ctrl: event.ctrlKey, n }
+    model.send_msg({ key, shift: event.shiftKey, ctrl: event.ctrlKey, n })
   })
 
   // The wheel belongs to the figure under it, not to the page's scroll bar.

@@ -85,6 +85,7 @@ class DashboardSession:
         self._store = store
         self._opened: OpenInsertion | None = None
         self._scene: Scene | None = None
+        self._is_behind = False
         self.state = ViewState()
         self.axes = Axes(self.state)
         self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
@@ -257,12 +258,17 @@ class DashboardSession:
         self.raster.open(scene)
         self.heatmap.open(scene)
         self.profile.open(scene)
-        self.overview.open(scene, sorting.trials)
-        self.dock.open(scene)
+        self.picking.open(scene)
         for strip in self.strips:
             strip.open(sorting.channels, self.state.level, sorting.histology)
+        self._is_behind = True
 
-        self.picking.open(scene)
+    def _catch_up(self) -> None:
+        """Give the scene to what is slower than the pictures, once one of them is on its way to the browser."""
+        if self._scene is not None and self._is_behind:
+            self._is_behind = False
+            self.overview.open(self._scene, self._scene.sorting.trials)
+            self.dock.open(self._scene)
 
     def _region(self, acronym: str) -> None:
         """Show only the clusters of a region that was clicked; a second click shows all again."""
@@ -284,14 +290,17 @@ class DashboardSession:
         self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
         palette = shading.palette(self.state.cmap, dark=self.state.dark)
         self.centre.colour_bar.object = texts.colour_bar(self.state, self._scene, picture, palette)
+        self.turns.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
             palette = shading.palette(self.state.cmap, dark=self.state.dark)
             self.centre.heatmap_bar.object = texts.heatmap_bar(self._scene, picture, self.state, palette)
+            self.turns.later(self._catch_up)
 
     def _failed(self, error: DashboardError) -> None:
         logger.warning("%s", error)
+        self.turns.later(self._catch_up)
         self.cover.alert.param.update(object=str(error), severity="error", visible=True)
 
     def _problems(self, lines: tuple[str, ...]) -> None:

@@ -29,3 +29,7 @@ class Bridge(JSComponent):
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**{"width": 0, "height": 0, "margin": 0, "sizing_mode": "fixed", **params})
+
+    def _handle_msg(self, data: Any) -> None:
+        # Keys come as messages: of two changes soon after each other Panel keeps the later one.
+        self.key = dict(data)

@@ -103,12 +103,12 @@ class ClusterTable:
         table = cluster_table(scene.sorting)
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
-        is_alike = list(table.columns) == list(self._table.columns)
+        is_alike = table.dtypes.equals(self._table.dtypes)
         self._table = table
         self._is_moving = True
         try:
             if is_alike:
-                self.widget.param.update(value=table, formatters=_formatters(table), selection=[])
+                self.widget.param.update(value=table, selection=[])
             else:
                 self._make()
         finally:

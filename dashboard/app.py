@@ -35,6 +35,7 @@ from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
 from dashboard.views.page import Centre, Cover, page
 from dashboard.views.picking import Picking
+from dashboard.views.probe_map import ProbeTab
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture, RasterView
@@ -101,7 +102,8 @@ class DashboardSession:
         self.compare = CompareTab(
             self.state, store, self.beside, self.turns, lambda is_on: self.centre.compare(is_on), self._failed
         )
-        self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table, self.compare])
+        probe = ProbeTab(self.state, self.axes, pool, self.turns, self._failed)
+        self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table, self.compare, probe])
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge()
         self.cover = Cover(lambda event: self.open("demo"))

@@ -115,13 +115,13 @@ def bar(picture: DifferencePicture, *, dark: bool) -> str:
     """Return the colour bar of a difference as HTML."""
     palette = shading.diverging(dark=dark)
     stops = ",".join(palette[index] for index in range(0, 256, 17))
-    limit = f"{picture.limit:.3g}"
+    limit = f"{picture.limit:,.0f}" if picture.limit >= 100 else f"{picture.limit:.3g}"
     words = f"A − B, spikes per {shading.bin_text(picture.aggregate)}"
-    sums = f"{picture.n_more:,} more in A, {picture.n_less:,} more in B (summed over bins)"
+    sums = f"{picture.n_more:,} more in A, {picture.n_less:,} in B"
     return (
         f'<div class="bar-row"><b>Difference</b><span class="title">{escape(words)}</span><span>−{limit} (B)</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>+{limit} (A)</span>'
-        f'<span class="title">{escape(sums)}</span></div>'
+        f'<span class="title" title="Summed over the bins in view">{escape(sums)}</span></div>'
     )
 
 

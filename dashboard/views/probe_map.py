@@ -89,7 +89,7 @@ class ProbeTab:
         whole = Range1d(start=0, end=60), Range1d(start=0, end=4)
         self.map = self._figure(self.across, whole[0], "probe-map", "Across (µm)", "Depth along probe (µm)", only="y")
         self.scatter = self._figure(self.amps, whole[1], "amplitude-depth", "Amplitude (µV)", None)
-        self.scatter.yaxis.major_label_text_font_size = "0px"
+        self.scatter.yaxis.visible = False
         self.scatter.min_border_left = 8
         self.scatter.xaxis.ticker = FixedTicker(ticks=[float(np.log10(tick)) for tick in TICKS_UV])
         self.scatter.xaxis.formatter = CustomJSTickFormatter(
@@ -187,7 +187,7 @@ class ProbeTab:
         self.channels.data = {"x": layout.channels_um, "depth": depths[: len(layout.channels_um)]}
         n_shanks = len(layout.centres_um)
         self.map.xaxis.axis_label = "Across (µm)" if n_shanks < 2 else f"{n_shanks} shanks, side by side"
-        self.map.xaxis.major_label_text_font_size = "11px" if n_shanks < 2 else "0px"
+        self.map.xaxis.major_label_text_alpha = 1.0 if n_shanks < 2 else 0.0
         unit = "µV" if sorting.amps_are_volts else "a.u."
         self.scatter.xaxis.axis_label = f"Amplitude ({unit}, log)"
         amps = self._amps

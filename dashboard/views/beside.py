@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -16,7 +17,8 @@ from dashboard.views.axes import Axes
 from dashboard.views.colours import colours_off
 from dashboard.views.differences import DifferencePicture, DifferenceView, Sides
 from dashboard.views.figures import LEFT_BORDER_PX, asset
-from dashboard.views.page import AXIS_PX, PROFILE_PX, STRIP_PX
+from dashboard.views.filters import toggle_region
+from dashboard.views.page import AXIS_PX, PROFILE_PX, STRIP_PX, Centre
 from dashboard.views.picking import Picking
 from dashboard.views.raster import RasterPicture, RasterView
 from dashboard.views.scene import Scene
@@ -44,8 +46,6 @@ class Beside:
     turns : Turns
     show : callable (str) -> None
         Takes what is under the cursor, as HTML.
-    region : callable (str) -> None
-        Told the acronym of a region of B's strip that is clicked.
     failed : callable (DashboardError) -> None
 
     Attributes
@@ -62,16 +62,16 @@ class Beside:
         pool: ThreadPoolExecutor,
         turns: Turns,
         show: Callable[[str], None],
-        region: Callable[[str], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
         self._state, self._a = state, raster
         self._title, self._note = "", ""
         self._scene: Scene | None = None
+        self._centre: Centre | None = None
         self.other = ViewState(show="raster")
         self.raster = RasterView(self.other, axes, pool, turns, self._drawn, failed, name="beside")
         self.difference = DifferenceView(state, axes, pool, turns, self._subtracted, failed)
-        self.strip = StripView(axes, region)
+        self.strip = StripView(axes, partial(toggle_region, state))
         self._picking = Picking(
             self.other, self.raster, None, turns, lambda words: show(f"B: {words}" if words else "")
         )
@@ -100,6 +100,11 @@ class Beside:
         self.rows = [self._words, self._b, self._bar, self._minus]
         state.param.watch(self._follow, list(SHARED))
 
+    def stand_in(self, centre: Centre) -> None:
+        """Take a place under the raster, which is made when there is something to show."""
+        self._centre = centre
+        centre.put_beside(self.rows)
+
     def open(self, sides: Sides, title: str, note: str, *, has_difference: bool) -> None:
         """Show both sides.
 
@@ -125,6 +130,8 @@ class Beside:
         self._picking.open(sides.b)
         self.strip.open(sides.b.sorting.channels, self._state.level, sides.b.sorting.histology)
         self.difference.open(sides if has_difference else None)
+        if self._centre is not None:
+            self._centre.compare(True)
 
     def leave(self) -> None:
         """Let go of B and fold away."""
@@ -134,6 +141,8 @@ class Beside:
         self.raster.leave()
         self._picking.leave()
         self.difference.open(None)
+        if self._centre is not None:
+            self._centre.compare(False)
 
     def close(self) -> None:
         """Stop rendering."""

@@ -71,8 +71,6 @@ class CompareTab:
         Opens it; the tab lets go of it when it is turned from.
     beside : Beside
     turns : Turns
-    arrange : callable (bool) -> None
-        Told whether pane B is on the page.
     failed : callable (DashboardError) -> None
     """
 
@@ -85,11 +83,10 @@ class CompareTab:
         store: InsertionStore,
         beside: Beside,
         turns: Turns,
-        arrange: Callable[[bool], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
         self._state, self._store, self._beside, self._turns = state, store, beside, turns
-        self._arrange, self._failed = arrange, failed
+        self._failed = failed
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
         self._cancel = threading.Event()
         self._a: Scene | None = None
@@ -303,7 +300,6 @@ class CompareTab:
         self._other = self._b = None
         self.pairs.leave()
         self._beside.leave()
-        self._arrange(False)
         if self._is_seen:
             self._clear()
 
@@ -353,7 +349,6 @@ class CompareTab:
         wanted = compared.read(self._state.compare)
         has_difference = self.minus.value and wanted.kind != "probe"
         self._beside.open(Sides(self._a, self._b), wanted.title, self._note, has_difference=has_difference)
-        self._arrange(True)
 
     def _tabulate(self) -> None:
         a, b = self._a, self._b

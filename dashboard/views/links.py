@@ -6,6 +6,7 @@ The words are those of the command line; docs/urls.md lists them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -39,6 +40,10 @@ class Link:
 
     values: dict[str, Any]
     problems: tuple[str, ...]
+
+
+NO_LINK = Link({}, ())
+"""Asks for nothing."""
 
 
 def _pair(text: str) -> tuple[float, float]:
@@ -97,6 +102,8 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "show": ("show", _one_of(SHOW)),
     "compare": ("compare", _compare),
     "tab": ("tab", _one_of(tuple(ViewState.param.tab.objects))),
+    "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
+    "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
 }
 """Key of the query -> parameter of the state, and how its text is read."""
 
@@ -136,6 +143,12 @@ def parse(query: str) -> Link:
     return Link(values, tuple(problems))
 
 
+def defaults() -> dict[str, Any]:
+    """Return what a link means by the words that it leaves out."""
+    names = {name for name, _ in PARSERS.values() if name != "heat"} | {"time_bin_s", "depth_bin_um", "filters"}
+    return {name: copy(ViewState.param[name].default) for name in names}
+
+
 def _number(value: float) -> str:
     """Return the shortest text that reads back as the same float."""
     return repr(float(value)).removesuffix(".0")
@@ -160,7 +173,7 @@ def write(state: ViewState) -> str:
         parts["selected"] = ",".join(map(str, state.selected))
     if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):
         parts["heat"] = f"{_number(state.time_bin_s)},{_number(state.depth_bin_um)}"
-    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab", "compare"):
+    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab", "compare", "event", "split"):
         value = getattr(state, key)
         if value != ViewState.param[key].default:
             parts[key] = value

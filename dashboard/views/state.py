@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import param
 
+from dashboard.compute.trial_groups import EVENTS, SPLITS
+
 SHOW = ("both", "raster", "heatmap")
 COLOURS = ("count", "rate", "amp_mean", "amp_max", "region", "label", "cluster")
 SCALES = ("linear", "log", "eq")
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
-TABS = ("Summary", "Clusters", "Unit", "Events", "Compare", "Probe")
+TABS = ("Summary", "Clusters", "Unit", "Events", "Compare")
 
 
 class ViewState(param.Parameterized):
@@ -41,5 +43,8 @@ class ViewState(param.Parameterized):
     selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
     tab = param.Selector(default="Clusters", objects=list(TABS), doc="Open tab of the dock.")
     compare = param.String("", doc="What the insertion is compared with, as dashboard.views.compared reads it.")
+    event = param.Selector(default="stimOn", objects=list(EVENTS), doc="Event that spikes are aligned to.")
+    split = param.Selector(default="none", objects=list(SPLITS), doc="What trials are split by.")
+    trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
     dark = param.Boolean(default=False, doc="Dark theme.")

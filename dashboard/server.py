@@ -197,7 +197,6 @@ def make_server(
     warming.submit(compile_kernels)
     warming.submit(compile_unit_kernels)
     warming.submit(shading.warm_up)
-    warming.submit(compile_unit_kernels)
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},

@@ -75,7 +75,7 @@ class PairRows:
             layout="fit_data",
             theme="simple",
             sizing_mode="stretch_both",
-            min_height=300,
+            styles={"flex": "1 0 300px", "min-height": "300px"},
             titles=TITLES,
             header_tooltips=TOOLTIPS,
             stylesheets=[asset("table.css")],
@@ -85,7 +85,14 @@ class PairRows:
             "", stylesheets=[asset("page.css")], margin=(4, 10, 0, 10), sizing_mode="stretch_width"
         )
         self.panel = pn.Column(
-            self.words, self.kind, self.widget, sizing_mode="stretch_both", margin=0, visible=False, min_height=390
+            self.words,
+            self.kind,
+            self.widget,
+            sizing_mode="stretch_both",
+            margin=0,
+            visible=False,
+            # The dock is low where it stands under the raster: it scrolls there.
+            styles={"flex": "1 0 400px", "min-height": "400px"},
         )
 
     def open(self, table: pd.DataFrame, a: Scene, b: Scene) -> None:

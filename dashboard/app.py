@@ -26,12 +26,14 @@ from dashboard.sharing import Sharing
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, shading, texts
 from dashboard.views.axes import Axes
+from dashboard.views.beside import Beside
 from dashboard.views.bridge import Bridge
 from dashboard.views.colours import colours_off
+from dashboard.views.comparing import CompareTab
 from dashboard.views.dock import Dock, Tab
 from dashboard.views.events import EventsTab
 from dashboard.views.figures import asset
-from dashboard.views.filters import FiltersView
+from dashboard.views.filters import FiltersView, toggle_region
 from dashboard.views.filters import apply as apply_filters
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
@@ -100,10 +102,12 @@ class DashboardSession:
         self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
         self.heatmap = HeatmapView(self.state, self.axes, pool, self.turns, self._heatmap_drawn, self._failed)
         self.profile = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed)
-        self.strips = (StripView(self.axes, self._region), StripView(self.axes, self._region))
+        region = partial(toggle_region, self.state)
+        self.strips = (StripView(self.axes, region), StripView(self.axes, region))
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state, pool, self.turns)
+        self.beside = Beside(self.state, self.axes, self.raster, pool, self.turns, self._picked, self._failed)
         tabs: list[Tab] = [
             SummaryTab(self.turns, keeper, self._failed),
             self.table,
@@ -115,6 +119,7 @@ class DashboardSession:
                 TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure)),
                 Responding(self.state, self.turns, self._tested),
             ),
+            CompareTab(self.state, store, self.beside, self.turns, self._failed),
         ]
         self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
@@ -135,6 +140,7 @@ class DashboardSession:
                 "profile": self.profile.figure,
             },
         )
+        self.beside.stand_in(self.centre)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
         self.reload.on_click(self._reload)
         self.filters = FiltersView(self.state)
@@ -298,13 +304,6 @@ class DashboardSession:
             self.overview.open(self._scene, self._scene.sorting.trials)
             self.dock.open(self._scene)
 
-    def _region(self, acronym: str) -> None:
-        """Show only the clusters of a region that was clicked; a second click shows all again."""
-        filters = {word: text for word, text in self.state.filters.items() if word != "regions"}
-        if self.state.filters.get("regions") != acronym:
-            filters["regions"] = acronym
-        self.state.filters = filters
-
     def _picked(self, readout: str) -> None:
         self.centre.readout.object = f'<div class="readout">{readout}</div>'
 
@@ -313,6 +312,7 @@ class DashboardSession:
     def _raster_drawn(self, picture: RasterPicture) -> None:
         if self._scene is None:
             return
+        self.beside.match_limits(picture)
         line = texts.status(self._scene, picture)
         self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
         palette = shading.palette(self.state.cmap, dark=self.state.dark)

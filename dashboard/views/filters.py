@@ -58,6 +58,14 @@ def apply(state: ViewState, sorting: SpikeSorting, spikes_per_cluster: np.ndarra
     )
 
 
+def toggle_region(state: ViewState, acronym: str) -> None:
+    """Show only the clusters of a region that was clicked; a second click shows all again."""
+    filters = {word: text for word, text in state.filters.items() if word != "regions"}
+    if state.filters.get("regions") != acronym:
+        filters["regions"] = acronym
+    state.filters = filters
+
+
 class LimitsRow:
     """Two fields, from and up to, for one word of the filter."""
 

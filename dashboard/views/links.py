@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from dashboard.compute.filter_words import WORDS, read_words
 from dashboard.model.errors import BadRequest
+from dashboard.views import compared
 from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TIME_BINS_S, ViewState
 
 BASE_SORTER = "base"
@@ -77,6 +78,13 @@ def _heat(text: str) -> tuple[float, float]:
     return seconds, microns
 
 
+def _compare(text: str) -> str:
+    try:
+        return compared.read(text).write() if text else ""
+    except BadRequest as error:
+        raise ValueError(str(error)) from error
+
+
 PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "insertion": ("insertion", str),
     "sorter": ("sorter", lambda text: "" if text == BASE_SORTER else text),
@@ -92,6 +100,7 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "cmap": ("cmap", _one_of(PALETTES)),
     "heat": ("heat", _heat),
     "show": ("show", _one_of(SHOW)),
+    "compare": ("compare", _compare),
     "tab": ("tab", _one_of(tuple(ViewState.param.tab.objects))),
     "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
     "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
@@ -164,7 +173,7 @@ def write(state: ViewState) -> str:
         parts["selected"] = ",".join(map(str, state.selected))
     if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):
         parts["heat"] = f"{_number(state.time_bin_s)},{_number(state.depth_bin_um)}"
-    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab", "event", "split"):
+    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab", "compare", "event", "split"):
         value = getattr(state, key)
         if value != ViewState.param[key].default:
             parts[key] = value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import panel as pn
@@ -115,6 +115,7 @@ class Centre:
         )
         for name in ("raster", "strip", "profile", "heatmap", "heatmap_strip"):
             figures[name].min_border_bottom = AXIS_PX
+        self._is_comparing = False
         state.param.watch(self._arrange, "show")
         self._arrange()
 
@@ -141,10 +142,22 @@ class Centre:
         """Fold the drift row away where there is no drift."""
         self._drift.visible = is_there
 
+    def put_beside(self, rows: Sequence[Any]) -> None:
+        """Give the other side of a comparison its place under the raster."""
+        below = self.column.index(self._raster) + 1
+        self.column[below:below] = list(rows)
+
+    def compare(self, is_on: bool) -> None:
+        """Make room for the other side: the heatmap is then shown only where it stands in for the raster."""
+        self._is_comparing = is_on
+        self.column.css_classes = ["centre", "comparing"] if is_on else ["centre"]
+        self._arrange()
+
     def _arrange(self, *events: object) -> None:
         show = self._state.show
         self._raster.visible = show != "heatmap"
-        self._heatmap.visible = self._heatmap_bar.visible = show != "raster"
+        has_heatmap = show == "heatmap" if self._is_comparing else show != "raster"
+        self._heatmap.visible = self._heatmap_bar.visible = has_heatmap
 
 
 CARD_PX = 620

@@ -28,7 +28,7 @@ class Picking:
     Parameters
     ----------
     state : ViewState
-    raster, heatmap : RasterView, HeatmapView
+    raster, heatmap : RasterView, HeatmapView or None
     turns : Turns
     show : callable (str) -> None
         Takes the read-out as HTML, empty when the mouse has left.
@@ -38,7 +38,7 @@ class Picking:
         self,
         state: ViewState,
         raster: RasterView,
-        heatmap: HeatmapView,
+        heatmap: HeatmapView | None,
         turns: Turns,
         show: Callable[[str], None],
     ) -> None:
@@ -51,7 +51,10 @@ class Picking:
         self._click: object | None = None
         self._cursor = cursor.cursor_source()
         self._cursor.on_change("data", self._moved)
-        for view, name in ((raster, "raster"), (heatmap, "heatmap")):
+        views: list[tuple[RasterView | HeatmapView, str]] = [(raster, "raster")]
+        if heatmap is not None:
+            views.append((heatmap, "heatmap"))
+        for view, name in views:
             cursor.follow(view.figure, self._cursor, name)
             view.figure.on_event(Tap, self._tapped)
             view.figure.on_event(DoubleTap, self._double_tapped)
@@ -60,6 +63,10 @@ class Picking:
     def open(self, scene: Scene) -> None:
         """Point at another insertion, or at the same one through other filters."""
         self._scene = scene
+
+    def leave(self) -> None:
+        """Point at nothing."""
+        self._scene = None
 
     def _unit(self, time_s: float, depth_um: float, plot: Any) -> int | None:
         state = self._state
@@ -74,7 +81,7 @@ class Picking:
             return
         time_s, depth_um = float(new["x"][0]), float(new["y"][0])
         view = self._raster if new["on"][0] == "raster" else self._heatmap
-        if view.picture is None:
+        if view is None or view.picture is None:
             return
         unit = self._unit(time_s, depth_um, view.figure)
         self._show(cursor.describe(self._scene, view.picture.aggregate, time_s, depth_um, unit))

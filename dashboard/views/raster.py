@@ -52,6 +52,8 @@ class RasterRequest:
 
     Attributes
     ----------
+    ranks : tuple of int
+        Place among the selection's colours of each selected unit; empty: in their order.
     before : RasterPicture or None
         A picture of the same aggregate, which need not be counted again.
     """
@@ -65,6 +67,7 @@ class RasterRequest:
     scale: str
     limits: tuple[float, float] | None
     selected: tuple[int, ...]
+    ranks: tuple[int, ...] = ()
     before: RasterPicture | None = None
 
     def counts_as(self, other: RasterRequest) -> bool:
@@ -176,7 +179,7 @@ def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.g
         "cluster": clusters,
         "amplitude": amplitudes,
         "region": scene.region_names(clusters),
-        "colour": scene.mark_colours(clusters, request.color, request.selected),
+        "colour": scene.mark_colours(clusters, request.color, request.selected, request.ranks),
     }
 
 
@@ -198,7 +201,7 @@ def _overlay(
     lookup = np.full(scene.columns.n_clusters + 1, -1, np.int32)
     lookup[ids] = np.arange(len(ids), dtype=np.int32)
     values = np.where(drawn.values < 0, -1, lookup[drawn.values])
-    image = shading.categorical(values, shading.selection_colours(len(ids)))
+    image = shading.categorical(values, shading.selection_colours(len(ids), request.ranks))
     return shading.spread_rgba(image, 1), extent(drawn)
 
 
@@ -213,6 +216,13 @@ class RasterView:
     drawn : callable (RasterPicture) -> None
         Told of every picture that reached the browser, for the status line and the colour bar.
     failed : callable (DashboardError) -> None
+    name : str
+        Of the figure's model, and the start of its sources' names.
+
+    Attributes
+    ----------
+    ranks : dict of int to int
+        Place among the selection's colours of selected units; those that are absent stand in their order.
     """
 
     def __init__(
@@ -223,8 +233,11 @@ class RasterView:
         turns: Turns,
         drawn: Callable[[RasterPicture], None],
         failed: Callable[[DashboardError], None],
+        name: str = "raster",
     ) -> None:
         self._state = state
+        self._name = name
+        self.ranks: dict[int, int] = {}
         self._drawn = drawn
         self._scene: Scene | None = None
         self.picture: RasterPicture | None = None
@@ -235,7 +248,7 @@ class RasterView:
             axes.depth,
             axes.time_limits,
             axes.depth_limits,
-            name="raster",
+            name=name,
             x_axis_label="Time (s)",
             y_axis_label="Depth along probe (µm)",
         )
@@ -254,22 +267,23 @@ class RasterView:
         )
         empty = np.zeros((1, 1), np.uint8)
         place = {"x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
-        self.image = ColumnDataSource({"image": [empty], **place}, name="raster-image")
+        self.image = ColumnDataSource({"image": [empty], **place}, name=f"{self._name}-image")
         self._image = self.figure.image(
             "image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper, level="image"
         )
         clear = np.zeros((1, 1), np.uint32)
-        self.colours = ColumnDataSource({"image": [clear], **place}, name="raster-colours")
+        self.colours = ColumnDataSource({"image": [clear], **place}, name=f"{self._name}-colours")
         self._colours = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.colours, level="image")
         self._colours.visible = False
         self.marks = ColumnDataSource(
-            {name: [] for name in ("time", "depth", "cluster", "amplitude", "region", "colour")}, name="raster-marks"
+            {name: [] for name in ("time", "depth", "cluster", "amplitude", "region", "colour")},
+            name=f"{self._name}-marks",
         )
         self._marks = self.figure.scatter(
             "time", "depth", source=self.marks, marker="square", size=4, fill_color="colour", line_color=None
         )
         self._marks.nonselection_glyph = None
-        self.overlay = ColumnDataSource({"image": [clear], **place}, name="raster-overlay")
+        self.overlay = ColumnDataSource({"image": [clear], **place}, name=f"{self._name}-overlay")
         self._overlay = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.overlay)
         self._overlay.visible = False
 
@@ -301,6 +315,11 @@ class RasterView:
         self._scene = scene
         self._request()
 
+    def leave(self) -> None:
+        """Let go of what is drawn: nothing here keeps its insertion alive."""
+        self._loop.cancel()
+        self._scene = self.picture = self._shown = None
+
     def auto_limits(self) -> None:
         """Fit the colour limits to what is in view, once."""
         if self.picture is not None:
@@ -330,6 +349,7 @@ class RasterView:
             state.scale,
             state.limits,
             tuple(state.selected),
+            tuple(self.ranks.get(unit, place) for place, unit in enumerate(state.selected)) if self.ranks else (),
         )
         if self._shown is not None and request.counts_as(self._shown):
             request = replace(request, before=self.picture)

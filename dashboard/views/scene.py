@@ -116,6 +116,16 @@ class Scene:
         return ids
 
     @cached_property
+    def unit_depths(self) -> npt.NDArray[np.float64]:
+        """Depth of each cluster in um, by id; NaN where it is not known."""
+        depths = np.full(self.columns.n_clusters, np.nan)
+        name = next((name for name in ("depths", "axial_um") if name in self.sorting.clusters), None)
+        if name is not None:
+            found = self.sorting.clusters[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            depths[: len(found)] = found
+        return depths
+
+    @cached_property
     def _regions(self) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.uint8]]:
         """Category per cluster, and name and colour per category."""
         acronyms = region_names(self.region_ids, self.level)
@@ -183,10 +193,13 @@ class Scene:
         unit = " µV" if self.sorting.amps_are_volts else " a.u."
         return [f"{value:.1f}{unit}" for value in self.columns.amps_uv[rows]]
 
-    def mark_colours(self, clusters: npt.NDArray[np.integer], kind: str, selected: tuple[int, ...]) -> list[str]:
+    def mark_colours(
+        self, clusters: npt.NDArray[np.integer], kind: str, selected: tuple[int, ...], ranks: tuple[int, ...] = ()
+    ) -> list[str]:
         """Return the colour of single marks: by category, by selection, else the ink of the theme."""
         if selected:
-            chosen = dict(zip(selected, map(shading.hex_colour, shading.selection_colours(len(selected))), strict=True))
+            colours = shading.selection_colours(len(selected), ranks)
+            chosen = dict(zip(selected, map(shading.hex_colour, colours), strict=True))
             return [chosen.get(int(cluster), "#9e9e9e") for cluster in clusters]
         if kind in CATEGORICAL:
             category = self.categories(kind)

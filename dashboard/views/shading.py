@@ -195,10 +195,15 @@ def hex_colour(colour: npt.NDArray[np.uint8]) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def selection_colours(n: int) -> npt.NDArray[np.uint8]:
-    """Return the colours of the selected units in the order of selection, shape (n, 3)."""
+def selection_colours(n: int, ranks: tuple[int, ...] = ()) -> npt.NDArray[np.uint8]:
+    """Return the colours of the selected units, shape (n, 3): in the order of selection, or by their `ranks`."""
     table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in SELECTION], np.uint8)
-    return table[np.arange(n) % len(table)]
+    return table[np.asarray(ranks or range(n), dtype=np.int64) % len(table)]
+
+
+def diverging(*, dark: bool) -> tuple[str, ...]:
+    """Return 256 colours from below zero (blue) to above (red); zero is the ground of the theme."""
+    return tuple(to_hex(c) for c in colormaps["berlin" if dark else "RdBu_r"](np.linspace(0, 1, 256)))
 
 
 def spread_rgba(image: npt.NDArray[np.uint32], pixels: int) -> npt.NDArray[np.uint32]:

@@ -42,6 +42,7 @@ class ViewState(param.Parameterized):
     )
     selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
     tab = param.Selector(default="Clusters", objects=list(TABS), doc="Open tab of the dock.")
+    compare = param.String("", doc="What the insertion is compared with, as dashboard.views.compared reads it.")
     event = param.Selector(default="stimOn", objects=list(EVENTS), doc="Event that spikes are aligned to.")
     split = param.Selector(default="none", objects=list(SPLITS), doc="What trials are split by.")
     trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")

@@ -1,0 +1,189 @@
+"""The other side of a comparison under the raster: pane B, and the difference image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from html import escape
+from typing import Any
+
+import panel as pn
+from bokeh.plotting import figure
+
+from dashboard.model.errors import DashboardError
+from dashboard.views import differences, texts
+from dashboard.views.axes import Axes
+from dashboard.views.colours import colours_off
+from dashboard.views.differences import DifferencePicture, DifferenceView, Sides
+from dashboard.views.figures import LEFT_BORDER_PX, asset
+from dashboard.views.filters import toggle_region
+from dashboard.views.page import AXIS_PX, PROFILE_PX, STRIP_PX, Centre
+from dashboard.views.picking import Picking
+from dashboard.views.raster import RasterPicture, RasterView
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+from dashboard.views.strip import StripView
+from dashboard.views.turns import Turns
+
+TICKS_PX = 24
+"""Height of a time axis without its label, which the difference below has."""
+
+SHARED = ("time_range", "depth_range", "color", "scale", "limits", "cmap", "mode", "dark")
+"""What pane B takes over from the raster, A."""
+
+
+class Beside:
+    """Pane B, drawn as the raster is, and the difference; both on the raster's axes.
+
+    Parameters
+    ----------
+    state : ViewState
+    axes : Axes
+    raster : RasterView
+        Side A.
+    pool : ThreadPoolExecutor
+    turns : Turns
+    show : callable (str) -> None
+        Takes what is under the cursor, as HTML.
+    failed : callable (DashboardError) -> None
+
+    Attributes
+    ----------
+    other : ViewState
+        That of pane B: the raster's, with a selection of B's units.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        axes: Axes,
+        raster: RasterView,
+        pool: ThreadPoolExecutor,
+        turns: Turns,
+        show: Callable[[str], None],
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._state, self._a = state, raster
+        self._title, self._note = "", ""
+        self._scene: Scene | None = None
+        self._centre: Centre | None = None
+        self.other = ViewState(show="raster")
+        self.raster = RasterView(self.other, axes, pool, turns, self._drawn, failed, name="beside")
+        self.difference = DifferenceView(state, axes, pool, turns, self._subtracted, failed)
+        self.strip = StripView(axes, partial(toggle_region, state))
+        self._picking = Picking(
+            self.other, self.raster, None, turns, lambda words: show(f"B: {words}" if words else "")
+        )
+        self.raster.figure.xaxis.axis_label = None
+        css = [asset("page.css")]
+        line: dict[str, Any] = {"stylesheets": css, "margin": (0, 8, 0, LEFT_BORDER_PX), "height": 20}
+        self.words = pn.pane.HTML("", **line)
+        self.bar = pn.pane.HTML("", **line)
+        for plot in (self.raster.figure, self.difference.figure, self.strip.figure):
+            plot.min_border_bottom = TICKS_PX if plot is not self.difference.figure else AXIS_PX
+            plot.css_classes = ["navigable"]
+        self.strip.figure.update(sizing_mode="stretch_height", width=STRIP_PX)
+        self._b = _row(
+            _pane(self.raster.figure),
+            _pane(self.strip.figure),
+            pn.Spacer(width=PROFILE_PX),
+            styles={"flex": "3 1 0", "min-height": "200px"},
+        )
+        self._minus = _row(
+            _pane(self.difference.figure),
+            pn.Spacer(width=STRIP_PX + PROFILE_PX),
+            styles={"flex": "2 1 0", "min-height": "150px"},
+        )
+        self._words = pn.Row(self.words, sizing_mode="stretch_width", margin=0, height=22, visible=False)
+        self._bar = pn.Row(self.bar, sizing_mode="stretch_width", margin=0, height=22, visible=False)
+        self.rows = [self._words, self._b, self._bar, self._minus]
+        state.param.watch(self._follow, list(SHARED))
+
+    def stand_in(self, centre: Centre) -> None:
+        """Take a place under the raster, which is made when there is something to show."""
+        self._centre = centre
+        centre.put_beside(self.rows)
+
+    def open(self, sides: Sides, title: str, note: str, *, has_difference: bool) -> None:
+        """Show both sides.
+
+        Parameters
+        ----------
+        sides : Sides
+        title : str
+            What B is.
+        note : str
+            What a reader should know of it.
+        has_difference : bool
+            Whether one place on both depth axes is one place in the brain.
+        """
+        self._scene, self._title = sides.b, title
+        off = colours_off(sides.b.sorting)
+        self._note = f"{off[self._state.color]}. {note}" if self._state.color in off else note
+        self.raster.pixel_ratio = self._a.pixel_ratio
+        self._follow()
+        self.words.object = self._line()
+        self._words.visible = self._b.visible = True
+        self._bar.visible = self._minus.visible = has_difference
+        self.raster.open(sides.b)
+        self._picking.open(sides.b)
+        self.strip.open(sides.b.sorting.channels, self._state.level, sides.b.sorting.histology)
+        self.difference.open(sides if has_difference else None)
+        if self._centre is not None:
+            self._centre.compare(True)
+
+    def leave(self) -> None:
+        """Let go of B and fold away."""
+        self._scene = None
+        for row in self.rows:
+            row.visible = False
+        self.raster.leave()
+        self._picking.leave()
+        self.difference.open(None)
+        if self._centre is not None:
+            self._centre.compare(False)
+
+    def close(self) -> None:
+        """Stop rendering."""
+        self.raster.close()
+        self.difference.close()
+
+    def _follow(self, *events: object) -> None:
+        """Take over the raster's window and colours, its limits too: what looks alike is alike."""
+        if self._scene is None:
+            return
+        values = {name: getattr(self._state, name) for name in SHARED}
+        if values["color"] in colours_off(self._scene.sorting):
+            values["color"] = "count"
+        picture = self._a.picture
+        if values["limits"] is None and picture is not None and picture.aggregate.kind == values["color"]:
+            values["limits"] = picture.limits
+        self.other.param.update(**values)
+
+    def match_limits(self, picture: RasterPicture) -> None:
+        """Take over the limits of a picture of A that was drawn."""
+        if self._scene is not None and self.other.limits != picture.limits:
+            self._follow()
+
+    def _drawn(self, picture: RasterPicture) -> None:
+        self.words.object = self._line(picture)
+
+    def _line(self, picture: RasterPicture | None = None) -> str:
+        if self._scene is None:
+            return ""
+        status = escape(texts.status(self._scene, picture))
+        colours = "colours and limits as above" if self.other.color == self._state.color else "coloured by count"
+        words = f'<b title="A, above, is what is open">B: {escape(self._title)}</b><span class="title">{status}</span>'
+        return f'<div class="bar-row">{words}<span class="title">{colours}. {escape(self._note)}</span></div>'
+
+    def _subtracted(self, picture: DifferencePicture) -> None:
+        self.bar.object = differences.bar(picture, dark=self._state.dark)
+
+
+def _pane(plot: figure) -> pn.pane.Bokeh:
+    return pn.pane.Bokeh(plot, sizing_mode=plot.sizing_mode, margin=0)
+
+
+def _row(*items: Any, styles: dict[str, str]) -> pn.Row:
+    return pn.Row(*items, sizing_mode="stretch_both", margin=0, styles=styles, visible=False)

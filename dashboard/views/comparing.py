@@ -1,0 +1,381 @@
+"""The Compare tab: what is open beside another sorting, probe or filter of the same session."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.compute.filter_words import read_words
+from dashboard.compute.filters import filter_clusters
+from dashboard.compute.pair_tables import pair_table, same_units_table
+from dashboard.compute.spike_columns import SpikeColumns
+from dashboard.compute.unit_pairs import Comparison, compare_units
+from dashboard.compute.units import matchable
+from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
+from dashboard.sources.protocol import Progress, ProgressCallback
+from dashboard.store import InsertionStore, OpenInsertion
+from dashboard.views import compare_texts, compared
+from dashboard.views.beside import Beside
+from dashboard.views.compared import Compared
+from dashboard.views.differences import Sides
+from dashboard.views.figures import asset
+from dashboard.views.filters import filtered_table
+from dashboard.views.joint_selection import JointSelection
+from dashboard.views.pair_rows import PairRows
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+from dashboard.views.turns import Turns
+from dashboard.views.working import WorkingLine
+
+logger = logging.getLogger(__name__)
+
+NOTHING = "nothing"
+HINT = "Choose what to compare with: it is drawn under the raster, on the same axes."
+ALONE = (
+    "This insertion has one sorting in one revision, and its session no other probe. "
+    "Keep the filters of the rail to compare two filters of it."
+)
+TWO_PROBES = "Units of two probes are other neurons: they are not matched, and depths are not the same places."
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """Matched units of two sides; by itself it keeps neither alive."""
+
+    a: ref[SpikeColumns]
+    b: ref[SpikeColumns]
+    comparison: Comparison
+    table: pd.DataFrame
+
+
+class CompareTab:
+    """Choice, counts and matched units; pane B and the difference stand under the raster (`Beside`).
+
+    Parameters
+    ----------
+    state : ViewState
+        ``compare`` names the other side.
+    store : InsertionStore
+        Opens it; the tab lets go of it when it is turned from.
+    beside : Beside
+    turns : Turns
+    failed : callable (DashboardError) -> None
+    """
+
+    title = "Compare"
+    follows_hidden = False
+
+    def __init__(
+        self,
+        state: ViewState,
+        store: InsertionStore,
+        beside: Beside,
+        turns: Turns,
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._state, self._store, self._beside, self._turns = state, store, beside, turns
+        self._failed = failed
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
+        self._cancel = threading.Event()
+        self._a: Scene | None = None
+        self._b: Scene | None = None
+        self._other: OpenInsertion | None = None
+        self._matched: _Matched | None = None
+        self._probes: dict[str, list[str]] = {}
+        self._is_moving = False
+        css = [asset("page.css"), asset("summary.css")]
+        self.choice = pmui.Select(
+            label="Compare with", options={NOTHING: ""}, value="", size="small", variant="outlined",
+            margin=(8, 10), sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.keep = pmui.Button(
+            label="Keep the rail's filters as B", size="small", variant="outlined", margin=(0, 10),
+            description="Then change the filters of the rail: those are A",
+        )  # fmt: skip
+        self.minus = pmui.Checkbox(label="Difference image", value=True, size="small", margin=(0, 10),
+                                   sx={"& .MuiFormControlLabel-label": {"fontSize": "0.8rem"}})  # fmt: skip
+        self.line = WorkingLine(self._again, self._stop)
+        self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
+        self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
+        self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
+        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)))
+        self.pairs = JointSelection(state, beside.other, beside.raster, self.rows, self._pair)
+        self.choice.param.watch(self._chosen, "value")
+        self.keep.on_click(self._kept)
+        self.minus.param.watch(lambda event: self._show(), "value")
+        self._panel = pn.Column(
+            self.choice, pn.Row(self.keep, self.minus, margin=0), self._hint, self.line.panel, self._pair,
+            self.rows.panel, self._counts, sizing_mode="stretch_both", margin=0, scroll=True,
+        )  # fmt: skip
+        state.param.watch(self._turned, "tab")
+        state.param.watch(self._asked, "compare")
+
+    @property
+    def panel(self) -> Any:
+        """What the dock shows."""
+        return self._panel
+
+    def open(self, scene: Scene) -> None:
+        """Take another insertion, or the same one through other filters, for side A."""
+        is_new = self._a is None or self._a.opened.columns is not scene.opened.columns
+        self._a = scene
+        if not is_new and self._other is not None:
+            self._remake()
+            return
+        self._leave()
+        self._offer()
+        session = scene.sorting.ref.insertion.session
+        if session not in self._probes:
+            future = self._threads.submit(self._find_probes, scene)
+            future.add_done_callback(lambda done: self._turns.later(partial(self._found_probes, session, done)))
+        self._start()
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self._cancel.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._beside.close()
+
+    # -- what can be chosen ----------------------------------------------------------------------
+
+    def _find_probes(self, scene: Scene) -> list[str]:
+        insertion = scene.sorting.ref.insertion
+        try:
+            scene.opened.source.find(insertion.session)
+        except InsertionAmbiguous as error:
+            names = [key.rpartition("/")[2] for key in error.candidates]
+            return sorted({name for name in names if name != insertion.probe})
+        except DashboardError as error:
+            logger.warning("the session's probes are not known: %s", error)
+        return []
+
+    def _found_probes(self, session: str, done: Future[list[str]]) -> None:
+        if not done.cancelled() and (error := done.exception()) is None:
+            self._probes[session] = done.result()
+            self._offer()
+        elif not done.cancelled():
+            logger.error("the session's probes could not be listed", exc_info=error)
+
+    def _offer(self) -> None:
+        if self._a is None or not self._is_seen:
+            return
+        sorting = self._a.sorting
+        found = compared.choices(sorting, self._probes.get(sorting.ref.insertion.session, ()))
+        wanted = self._state.compare
+        if not wanted:
+            self._hint.object = f'<div class="notes">{escape(HINT if found else ALONE)}</div>'
+        if wanted and wanted not in found.values():
+            found[compared.read(wanted).title] = wanted
+        self._is_moving = True
+        try:
+            self.choice.param.update(options={NOTHING: "", **found}, value=wanted)
+        finally:
+            self._is_moving = False
+
+    def _chosen(self, event: Any) -> None:
+        if not self._is_moving:
+            self._state.compare = event.new or ""
+
+    def _kept(self, event: Any) -> None:
+        words = {"quality": self._state.quality, **self._state.filters}
+        words = {name: text for name, text in words.items() if (name, text) != ("quality", "all")}
+        self._state.compare = Compared("filter", words=words).write()
+
+    def _asked(self, event: Any) -> None:
+        self._leave()
+        self._offer()
+        self._start()
+
+    def _turned(self, event: Any) -> None:
+        if not self._is_seen:
+            self._leave()
+        elif self._a is not None and self._other is None:
+            self._clear()
+            self._offer()
+            self._start()
+
+    # -- opening B -------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Open what is wanted, where the tab is looked at."""
+        if self._a is None or not self._state.compare or not self._is_seen:
+            return
+        self._cancel = cancel = threading.Event()
+        wanted, opened = compared.read(self._state.compare), self._a.opened
+        reason = compared.impossible(wanted, opened.sorting)
+        self._hint.object = f'<div class="notes refused" role="alert">{escape(reason)}</div>' if reason else ""
+        if reason:
+            return
+        if wanted.kind == "filter":
+            self._opened(wanted, cancel, opened)
+            return
+        self.line.run(Progress(f"opening {wanted.title}"))
+        key = opened.sorting.ref.insertion.key
+        if wanted.kind == "probe":
+            key = f"{opened.sorting.ref.insertion.session}/{wanted.probe}"
+        sorter, revision = (wanted.sorter, wanted.revision) if wanted.kind == "sorting" else (None, None)
+        future = self._threads.submit(self._store.open, key, sorter, revision, partial(self._report, cancel), cancel)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._came, wanted, cancel, done)))
+
+    def _came(self, wanted: Compared, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
+        if cancel is not self._cancel or done.cancelled():
+            return
+        try:
+            opened = done.result()
+        except Cancelled:
+            self.line.halt("Not opened: cancelled.", "Open it")
+        except DashboardError as error:
+            self.line.halt(f"{wanted.title} cannot be compared: {error}", "Try again")
+            self._failed(error)
+        else:
+            self._opened(wanted, cancel, opened)
+
+    def _opened(self, wanted: Compared, cancel: threading.Event, opened: OpenInsertion) -> None:
+        if self._a is None:
+            return
+        self._other = opened
+        self.line.hide()
+        self._remake()
+        key = (self._a.columns, opened.columns)
+        if wanted.kind == "probe":
+            self._hint.object = f'<div class="notes">{escape(TWO_PROBES)}</div>'
+        elif wanted.kind == "sorting" and self._comparison is None:
+            self.line.run(Progress("comparing spikes"))
+            future = self._threads.submit(_match, *key, partial(self._report, cancel), cancel)
+            future.add_done_callback(lambda done: self._turns.later(partial(self._done, key, cancel, done)))
+
+    def _done(
+        self,
+        key: tuple[SpikeColumns, SpikeColumns],
+        cancel: threading.Event,
+        done: Future[tuple[Comparison, pd.DataFrame]],
+    ) -> None:
+        if cancel is not self._cancel or done.cancelled():
+            return
+        try:
+            found = done.result()
+        except Cancelled:
+            self.line.halt("Units are not matched: cancelled.", "Match them")
+        except DashboardError as error:
+            self.line.halt("Units could not be matched.", "Try again")
+            self._failed(error)
+        else:
+            self.line.hide()
+            self._matched = _Matched(ref(key[0]), ref(key[1]), *found)
+            self._tabulate()
+
+    def _again(self) -> None:
+        self._leave()
+        self._start()
+
+    def _stop(self) -> None:
+        self._cancel.set()
+        what = "Not opened" if self._other is None else "Units are not matched"
+        self.line.halt(f"{what}: cancelled.", "Go on")
+
+    def _report(self, cancel: threading.Event, progress: Progress) -> None:
+        if not cancel.is_set():
+            self._turns.later(partial(self._show_progress, cancel, progress))
+
+    def _show_progress(self, cancel: threading.Event, progress: Progress) -> None:
+        if cancel is self._cancel and not cancel.is_set():
+            self.line.run(progress)
+
+    def _leave(self) -> None:
+        """Let go of B."""
+        self._cancel.set()
+        self._cancel = threading.Event()
+        self._other = self._b = None
+        self.pairs.leave()
+        self._beside.leave()
+        if self._is_seen:
+            self._clear()
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether the tab is open: what changes in a tab out of sight has Panel ask its own host for stylesheets."""
+        return bool(self._state.tab == self.title)
+
+    def _clear(self) -> None:
+        self.line.hide()
+        self.rows.hide()
+        self._pair.object = self._counts.object = ""
+
+    # -- showing ---------------------------------------------------------------------------------
+
+    def _remake(self) -> None:
+        """Make B's scene: its own clusters through the filters that hold for it."""
+        if self._a is None or self._other is None:
+            return
+        wanted, sorting, columns = compared.read(self._state.compare), self._other.sorting, self._other.columns
+        state = self._state
+        words: dict[str, str] = dict(wanted.words)
+        note = ""
+        if wanted.has_other_units:
+            words = {"quality": state.quality, **state.filters}
+            if words.pop("ids", ""):
+                note = "The filter by ids holds for A only."
+        try:
+            result = filter_clusters(
+                read_words({**words, "level": state.level}), filtered_table(sorting),
+                np.diff(columns.unit_index.offsets), amps_are_volts=sorting.amps_are_volts,
+            )  # fmt: skip
+        except BadRequest as error:
+            note = f"{note} Not filtered: {error}.".strip()
+            mask = None
+        else:
+            note = " ".join(filter(None, [note, *(f"{c.text}: {c.reason}." for c in result.criteria if c.reason)]))
+            mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
+        self._b = Scene(self._other, mask, state.level)
+        self._note = note
+        self._show()
+        self._tabulate()
+
+    def _show(self) -> None:
+        if self._a is None or self._b is None:
+            return
+        wanted = compared.read(self._state.compare)
+        has_difference = self.minus.value and wanted.kind != "probe"
+        self._beside.open(Sides(self._a, self._b), wanted.title, self._note, has_difference=has_difference)
+
+    def _tabulate(self) -> None:
+        a, b = self._a, self._b
+        if a is None or b is None:
+            return
+        self._counts.object = compare_texts.counts(a, b)
+        wanted = compared.read(self._state.compare)
+        if wanted.kind == "filter":
+            everything = np.ones(a.columns.n_clusters, dtype=np.bool_)
+            sides = [everything if scene.mask is None else scene.mask for scene in (a, b)]
+            self.rows.open(same_units_table(a.spikes_per_cluster, *sides), a, b)
+        elif self._matched is not None and self._comparison is not None:
+            self.rows.open(self._matched.table, a, b)
+        self.pairs.open(self._comparison, has_same_ids=wanted.kind == "filter")
+
+    @property
+    def _comparison(self) -> Comparison | None:
+        """Matched units of the two sides that are shown; None where there are none yet."""
+        if self._matched is None or self._a is None or self._other is None:
+            return None
+        matched = self._matched
+        is_theirs = matched.a() is self._a.columns and matched.b() is self._other.columns
+        return matched.comparison if is_theirs else None
+
+
+def _match(
+    a: SpikeColumns, b: SpikeColumns, report: ProgressCallback, cancel: threading.Event
+) -> tuple[Comparison, pd.DataFrame]:
+    comparison = compare_units(matchable(a), matchable(b), progress=report, cancel=cancel)
+    return comparison, pair_table(comparison)

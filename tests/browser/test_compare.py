@@ -1,0 +1,145 @@
+"""Two sortings side by side: what the tab says is what numpy counts, and a click selects the pair."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from browser.conftest import DEMO_SPIKES, REAL
+from browser.driver import Visit
+from browser.test_page import frame_of, in_view, wait_until
+from dashboard.compute.columns import build_columns
+from dashboard.compute.pair_tables import pair_table
+from dashboard.compute.unit_pairs import compare_units
+from dashboard.compute.units import matchable
+from dashboard.opening import open_insertion
+from dashboard.sources.demo import DemoSource
+
+REVISION = "2024-05-06"
+OTHER = f"compare=sorting:pykilosort,{REVISION}"
+MODEL = "name => Bokeh.documents[0].get_model_by_name(name)"
+
+
+def drawn(visit: Visit, name: str) -> list[int]:
+    """Return the distinct values of an image that are not empty."""
+    script = f"name => [...new Set(({MODEL})(name).data.image[0])].filter((v) => v != 0)"
+    return sorted(visit.page.evaluate(script, name))
+
+
+def difference(visit: Visit) -> int:
+    """Return the sum of the difference image."""
+    script = f"() => ({MODEL})('difference-image').data.image[0].reduce((a, b) => a + b, 0)"
+    return round(visit.page.evaluate(script))
+
+
+def in_view_of_b(visit: Visit) -> int:
+    line = visit.page.locator(".bar-row", has_text="B: ").first
+    found = re.search(r"([\d,]+) in view", line.inner_text())
+    return int(found[1].replace(",", "")) if found else -1
+
+
+def choose(visit: Visit, label: str, option: str) -> None:
+    visit.page.get_by_role("combobox", name=label, exact=True).click()
+    visit.page.locator(".MuiMenuItem-root", has_text=option).click()
+    expect(visit.page.locator(".MuiMenuItem-root")).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def sides(site: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """Columns of the two sortings, opened a second time for their numbers."""
+    cache = tmp_path_factory.mktemp("numbers")
+    source = DemoSource(cache, n_spikes=DEMO_SPIKES)
+    a = open_insertion("demo", source=source, cache=cache)
+    b = open_insertion("demo", sorter="pykilosort", revision=REVISION, source=source, cache=cache)
+    return build_columns(a, cache), build_columns(b, cache)
+
+
+def test_another_sorter_beside_what_is_open(site: str, visit: Visit, sides: tuple[Any, Any]) -> None:
+    a, b = sides
+    table = pair_table(compare_units(matchable(a), matchable(b)))
+    page = visit.page
+    visit.open(f"{site}/?insertion=demo&tab=Compare")
+    visit.wait_for_spikes()
+    expect(page.get_by_text("Choose what to compare with")).to_be_visible()
+    expect(page.locator(".bar-row", has_text="Hz per")).to_be_visible()
+
+    choose(visit, "Compare with", f"pykilosort · {REVISION}")
+    wait_until(visit, lambda: in_view_of_b(visit) == b.n_spikes)
+    words = " · ".join(f"{kind} {n}" for kind, n in table["kind"].value_counts(sort=False).items())
+    expect(page.get_by_text(words)).to_be_visible(timeout=60_000)
+    wait_until(visit, lambda: difference(visit) == a.n_spikes - b.n_spikes)
+    # The heatmap makes room.
+    expect(page.locator(".bar-row", has_text="Hz per")).to_be_hidden()
+
+    # A merged pair: all its units on either side, the partner in the colour of the first.
+    choose(visit, "Rows", "merged in B")
+    row = table[table["kind"] == "merged in B"].iloc[0]
+    page.locator(".tabulator-row", has_text=", ".join(map(str, row["units_a"]))).first.click()
+    wait_until(visit, lambda: f"selected={','.join(map(str, row['units_a']))}" in page.url)
+    wait_until(visit, lambda: len(drawn(visit, "raster-overlay")) == len(row["units_a"]))
+    wait_until(visit, lambda: len(drawn(visit, "beside-overlay")) == 1)
+    assert drawn(visit, "beside-overlay")[0] in drawn(visit, "raster-overlay")
+
+    # A unit of B that is picked in its pane shows what it is in A.
+    choose(visit, "Rows", "in both")
+    same = table[table["kind"] == "in both"].iloc[0]
+    page.locator(".tabulator-row").first.click()
+    wait_until(visit, lambda: page.url.split("selected=")[1].split("&")[0] == str(same["units_a"][0]))
+    wait_until(visit, lambda: drawn(visit, "beside-overlay") == drawn(visit, "raster-overlay"))
+    page.keyboard.press("Escape")
+    wait_until(visit, lambda: "selected=" not in page.url)
+    expect(page.locator(".bar-row", has_text="A none")).to_have_count(0)
+
+    # One window for both.
+    x, y, width, height = frame_of(visit, "beside")
+    page.mouse.move(x + width / 2, y + height / 2)
+    page.mouse.wheel(0, -400)
+    wait_until(visit, lambda: 0 < in_view(visit) < DEMO_SPIKES)
+
+    def agrees() -> bool:
+        start, end = map(float, page.url.split("t=")[1].split("&")[0].split(","))
+        counts = [int(np.sum((side.times_s >= start) & (side.times_s <= end))) for side in sides]
+        return [in_view(visit), in_view_of_b(visit)] == counts
+
+    wait_until(visit, agrees)
+
+    # Filters act on both, each by its own labels.
+    page.get_by_role("button", name="Good units").click()
+    expect(page.get_by_text(re.compile("Units that pass"))).to_be_visible()
+    wait_until(visit, lambda: 0 < in_view_of_b(visit) < b.n_spikes // 2)
+
+    # What is turned from is let go; what is turned back to comes again, with its units.
+    page.get_by_role("tab", name="Clusters").click()
+    expect(page.locator(".bar-row", has_text="B: ")).to_be_hidden(timeout=20_000)
+    expect(page.locator(".bar-row", has_text="Hz per")).to_be_visible()
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.get_by_text(re.compile(r"in both \d+ · split"))).to_be_visible(timeout=20_000)
+
+
+def test_two_filters_of_one_sorting(site: str, visit: Visit, sides: tuple[Any, Any]) -> None:
+    visit.open(f"{site}/?insertion=demo&tab=Compare&quality=good")
+    visit.wait_for_spikes()
+    visit.page.get_by_text("Keep the rail's filters as B").click()
+    expect(visit.page.get_by_text("B: filters: quality good")).to_be_visible()
+    wait_until(visit, lambda: "compare=filter" in visit.page.url)
+    visit.page.get_by_role("button", name="All units").click()
+    expect(visit.page.get_by_text(re.compile(r"in both \d+ · .* only in A [1-9]\d* · only in B 0"))).to_be_visible()
+    wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)
+    assert 0 < in_view_of_b(visit) < DEMO_SPIKES
+
+
+def test_a_sorting_that_is_not_there_is_said(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=demo&tab=Compare&compare=sorting:kilosort9,original")
+    visit.wait_for_spikes()
+    expect(visit.page.get_by_text("has no sorting kilosort9")).to_be_visible()
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real sorting is not there")
+def test_where_there_is_nothing_to_compare_with_the_tab_says_so(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=ZFM-02370/2021-04-28/001/probe00&tab=Compare")
+    visit.wait_for_spikes()
+    expect(visit.page.get_by_text("has one sorting in one revision")).to_be_visible()

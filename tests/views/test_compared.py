@@ -1,0 +1,39 @@
+"""What a comparison's other side is called in links."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboard.model.errors import BadRequest
+from dashboard.views import compared, links
+from dashboard.views.compared import Compared
+from dashboard.views.state import ViewState
+
+EVERY = [
+    Compared("sorting", "pykilosort", "2024-05-06"),
+    Compared("sorting", "", ""),
+    Compared("sorting", "kilosort 4, mine", "a"),
+    Compared("probe", probe="probe01"),
+    Compared("filter", words={}),
+    Compared("filter", words={"quality": "good", "where": "firing_rate > 2 and within('CA1')", "regions": "CA1,DG"}),
+]
+
+
+@pytest.mark.parametrize("wanted", EVERY, ids=lambda wanted: wanted.write()[:20])
+def test_it_comes_back_from_its_link(wanted: Compared) -> None:
+    assert compared.read(wanted.write()) == wanted
+    query = links.write(ViewState(insertion="a/2024-01-01/001/probe00", compare=wanted.write(), tab="Compare"))
+    link = links.parse(query)
+    assert link.problems == ()
+    assert link.values["compare"] == wanted.write()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["pykilosort", "sorting:", "sorting:pykilosort", "probe:", "filter:quality=bad", "x:y", "probe:" + "a" * 3000],
+)
+def test_what_cannot_be_read_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(BadRequest) as error:
+        compared.read(text)
+    assert "\n" not in str(error.value)
+    assert links.parse(f"compare={text}").problems

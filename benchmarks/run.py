@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 START, END = "<!-- table: start -->", "<!-- table: end -->"
+QUICK_SPIKES = 200_000
 PARTS = ("engine", "units", "browser", "sessions")
 
 
@@ -40,6 +41,13 @@ class Plan:
     cache: Path
     is_quick: bool
 
+    @property
+    def n_spikes(self) -> int:
+        """Spikes of the demo."""
+        from dashboard.sources.demo import DEMO_SPIKES
+
+        return QUICK_SPIKES if self.is_quick else DEMO_SPIKES
+
 
 def engine(plan: Plan) -> tuple[list[Row], object]:
     from benchmarks import engine
@@ -53,10 +61,15 @@ def engine(plan: Plan) -> tuple[list[Row], object]:
 
 def units(plan: Plan) -> tuple[list[Row], object]:
     from benchmarks import units
-    from dashboard.sources.demo import DEMO_SPIKES
 
-    records = units.measure(plan.cache, 200_000 if plan.is_quick else DEMO_SPIKES)
+    records = units.measure(plan.cache, plan.n_spikes)
     return units.table(records), records
+
+
+def browser(plan: Plan) -> tuple[list[Row], object]:
+    from benchmarks import browser
+
+    return browser.measure(plan.cache, plan.n_spikes, 2 if plan.is_quick else 12)
 
 
 def machine() -> dict[str, object]:

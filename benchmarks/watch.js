@@ -1,25 +1,11 @@
-// What a person at the page sees, and when: pictures that arrive, and the pixels that change for them.
+// What a person at the page sees, and when: pictures that arrive, and the frames that are painted with them.
 window.watch = () => {
   const models = [...Bokeh.documents[0]._all_models.values()]
   const with_image = models.filter((m) => m.type == "Figure" && m.renderers.some((r) => r.glyph?.type == "Image"))
   const figure = with_image.find((m) => m.name == "raster") ?? with_image[0]
   const view = Bokeh.index.find_one(figure)
   const canvas = view.canvas_view.primary.canvas
-  const context = canvas.getContext("2d")
-  const SIDE = [240, 120]  // of the piece in the middle that is looked at
 
-  const look = () => {
-    const left = Math.floor(canvas.width / 2) - SIDE[0] / 2, top = Math.floor(canvas.height / 2) - SIDE[1] / 2
-    const words = new Uint32Array(context.getImageData(left, top, ...SIDE).data.buffer)
-    let hash = 2166136261
-    for (const word of words) hash = Math.imul(hash ^ word, 16777619)
-    return hash
-  }
-  const is_there = (renderer) => {
-    const data = renderer.data_source.data
-    if (renderer.glyph.type == "Scatter") return renderer.visible && data.time?.length > 0
-    return renderer.glyph.type == "Image" && renderer.visible && data.image?.[0]?.length > 1
-  }
   // A picture of the window that is on the screen; one of an earlier window does not count.
   const fits = (renderer) => {
     if (renderer.glyph.type == "Scatter") return true
@@ -27,24 +13,19 @@ window.watch = () => {
     return x[0] <= start + span / 100 && x[0] + dw[0] >= end - span / 100 && dw[0] < 1.5 * span
   }
   const seen = { gesture: 0, data: 0, pixels: 0, arrived: 0, images: 0, stale: 0 }
-  let before = look(), is_new = false
-  const frame = () => {
-    const now = look()
-    if (is_new && now != before) {
-      is_new = false
-      seen.images += 1
-      if (!seen.pixels && seen.data) seen.pixels = performance.now()
-    }
-    before = now
-    requestAnimationFrame(frame)
-  }
-  requestAnimationFrame(frame)
+  // Pixels are compared by when they were painted: on the lattice of the live view a new picture may equal the old one.
+  let is_new = false
+  view.repainted.connect(() => {
+    if (!is_new) return
+    is_new = false
+    seen.images += 1
+    if (!seen.pixels && seen.data) requestAnimationFrame(() => { seen.pixels ||= performance.now() })
+  })
   for (const renderer of figure.renderers) {
+    if (renderer.glyph.type != "Image" && renderer.glyph.type != "Scatter") continue
     renderer.data_source.properties.data.change.connect(() => {
-      if (!is_there(renderer) && renderer.glyph.type != "Image" && renderer.glyph.type != "Scatter") return
       is_new = true
       seen.arrived += 1
-      before = look()
       if (!seen.gesture) return
       if (!fits(renderer)) seen.stale += 1
       else if (!seen.data) seen.data = performance.now()
@@ -64,11 +45,18 @@ window.watch = () => {
   }
   return true
 }
+const is_laid_out = (figure) => {
+  try {
+    return figure.inner_width > 0
+  } catch {
+    return false  // Bokeh throws where a value is not set yet
+  }
+}
 window.has_picture = () => {
   const documents = window.Bokeh?.documents
   if (!documents?.length) return false
   for (const model of documents[0]._all_models.values()) {
-    if (model.type != "Figure" || !(model.inner_width > 0)) continue
+    if (model.type != "Figure" || !is_laid_out(model)) continue
     const wanted = model.name == "raster" || model.name == null
     for (const renderer of wanted ? model.renderers : []) {
       const data = renderer.data_source.data
@@ -79,9 +67,10 @@ window.has_picture = () => {
   return false
 }
 // The first picture is on the screen one frame after the first one that has it.
-window.first_picture = new Promise((resolve) => {
+window.first_picture = new Promise((resolve, reject) => {
   const look = () => {
-    if (!window.has_picture()) requestAnimationFrame(look)
+    if (performance.now() > 120_000) reject(new Error("no picture came"))
+    else if (!window.has_picture()) requestAnimationFrame(look)
     else requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now())))
   }
   requestAnimationFrame(look)

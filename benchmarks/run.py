@@ -72,6 +72,14 @@ def browser(plan: Plan) -> tuple[list[Row], object]:
     return browser.measure(plan.cache, plan.n_spikes, 2 if plan.is_quick else 12)
 
 
+def sessions(plan: Plan) -> tuple[list[Row], object]:
+    from benchmarks import sessions
+
+    if plan.is_quick:
+        return sessions.measure(plan.cache, plan.n_spikes, 2, (1, 2))
+    return sessions.measure(plan.cache, plan.n_spikes, 8)
+
+
 def machine() -> dict[str, object]:
     """Return what the figures depend on."""
     from importlib.metadata import version

@@ -70,7 +70,9 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         """Return what the table shows."""
         theirs = "" if self.theirs is None else figure(self.theirs)
-        ratio = "" if self.ratio is None else f"1/{self.ratio:.1f}" if self.ratio >= 1 else f"{1 / self.ratio:.1f}"
+        ratio = ""
+        if self.ratio:
+            ratio = f"1/{self.ratio:.1f}" if self.ratio >= 1 else f"{1 / self.ratio:.1f}"
         return (
             self.part,
             self.what,

@@ -74,7 +74,7 @@ def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.flo
 
 
 def lattice_level(span: float, n_bins: int) -> int:
-    """Return k so that bins of ``2**k`` are the nearest, by ratio, to `span` in `n_bins`: 0.71 to 1.42 times as many."""
+    """Return k so that bins of ``2**k`` are nearest, by ratio, to `span` in `n_bins`: 0.71 to 1.42 times as many."""
     return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + 0.5 + LEVEL_TOLERANCE)
 
 

@@ -160,6 +160,8 @@ class Client:
         for _ in range(header.get("num_buffers", 0)):
             await self._read()
             largest = max(largest, len(await self._read()))
+        if header["msgtype"] == "ERROR":
+            raise NoPicture(f"{self.url} answered with an error: {content[:500]}")
         return content, largest
 
 

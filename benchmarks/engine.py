@@ -47,6 +47,8 @@ NUMPY_RUNS = 2
 #: Spikes above which numpy is not asked at all: it needs several copies of the columns.
 NUMPY_MOST = 40_000_000
 
+#: The pictures of scripts and exports; the targets are those of the live view's.
+AS_ASKED = "count, edges as asked for"
 #: Not a time: pixels whose counts differ.
 EQUALITY = "pixels that differ from numpy's and Datashader's"
 
@@ -260,7 +262,7 @@ def _compare_window(
     if not is_large:
         edges = (np.linspace(*canvas.y_range, HEIGHT + 1), np.linspace(*canvas.x_range, WIDTH + 1))
         others["numpy"] = lambda: np.histogram2d(columns.depths_um, columns.times_s, edges)
-    add("count, edges as asked for", name, draw("count", snap=False), others, must | ceiling)
+    add(AS_ASKED, name, draw("count", snap=False), others, {})
     add("rate", name, draw("rate"), {"frame": on_frame}, ceiling)
     mean: Work = lambda: canvas.points(frame, "times", "depths", datashader.mean("amps"))  # noqa: E731
     largest: Work = lambda: canvas.points(frame, "times", "depths", datashader.max("amps"))  # noqa: E731
@@ -345,6 +347,8 @@ def table(figures: Sequence[Figure]) -> list[Row]:
         what = f"{figure.what}, {figure.window}, {size_text(figure.n_spikes)}"
         if figure.what == EQUALITY:
             rows.append(Row("engine", what, "pixels", figure.engine_ms, most=0))
+        if figure.what == AS_ASKED:
+            rows.append(Row("engine", what, "ms", figure.engine_ms, figure.others_ms["frame"], OTHERS["frame"]))
         for name, ratio in figure.must.items():
             if name != "ms":
                 rows.append(Row("engine", what, "ms", figure.engine_ms, figure.others_ms[name], OTHERS[name], ratio))

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.table import Row, markdown_table, text_table, write_results, write_whole
+from benchmarks.table import Row, markdown_table, read_results, text_table, write_results, write_whole
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
@@ -109,19 +109,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="file for all figures, as JSON")
     parser.add_argument("--docs", action="store_true", help="put the table into docs/performance.md")
     options = parser.parse_args(arguments)
-    rows: list[Row] = []
-    detail: dict[str, object] = {}
-    conditions = machine()
+    parts = options.only or PARTS
+    conditions, rows, detail = read_results(options.results)  # parts that do not run now stay as they were
     with tempfile.TemporaryDirectory(prefix="spike-dashboard-bench-") as folder:
         cache = Path(options.cache or folder).absolute()
         cache.mkdir(parents=True, exist_ok=True)
-        for part in options.only or PARTS:
+        for part in parts:
+            conditions[part] = machine()
             found, detail[part] = globals()[part](Plan(cache, options.quick))
-            rows += found
+            rows = [row for row in rows if row.part != part] + found
+            rows.sort(key=lambda row: PARTS.index(row.part))
             write_results(options.results, conditions, rows, detail)
     print(f"\n{text_table(rows)}\n\nwritten to {options.results}")
     if options.docs:
         put_into_page(rows)
+    rows = [row for row in rows if row.part in parts]
     missed = [row for row in rows if row.is_met is False]
     if options.quick:
         print("a quick run: its ratios mean nothing")

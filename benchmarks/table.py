@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 
@@ -121,7 +121,20 @@ def write_whole(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def read_results(path: Path) -> tuple[dict[str, object], list[Row], dict[str, object]]:
+    """Return what `write_results` wrote; nothing where there is no such file."""
+    if not path.is_file():
+        return {}, [], {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    names = [field.name for field in fields(Row)]
+    return (
+        content["machine"],
+        [Row(**{name: row[name] for name in names}) for row in content["rows"]],
+        content["detail"],
+    )
+
+
 def write_results(path: Path, machine: dict[str, object], rows: Iterable[Row], detail: dict[str, object]) -> None:
-    """Write everything that was measured as JSON: the table, and what lies behind it."""
+    """Write everything that was measured as JSON: where and when each part ran, the table, and what lies behind it."""
     content = {"machine": machine, "rows": [row.record() for row in rows], "detail": detail}
     write_whole(path, json.dumps(content, indent=1) + "\n")

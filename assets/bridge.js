@@ -1,4 +1,12 @@
 // Keys, address bar and pixel ratio of the page. Nothing here draws.
+// A figure that is built but not laid out yet has no layout. Bokeh measures it all the same when anything around it
+// changes size, throws, and takes the tab that the figure stands in with it. Its turn comes once it is laid out.
+const figures = Bokeh.Models.get("Plot").prototype.default_view.prototype
+for (const name of ["_measure_layout", "_after_layout"]) {
+  const original = figures[name]
+  figures[name] = function () { if (this.layout != null) original.call(this) }
+}
+
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const KEYS = new Set([
   "v", "b", "z", "h", "g", "j", "k", "?", "+", "-", "=", "Backspace", "Escape",
@@ -9,6 +17,32 @@ function deepest_focus() {
   let element = document.activeElement
   while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
   return element
+}
+
+// A short message over the page.
+function say(text) {
+  document.getElementById("announcement")?.remove()
+  const note = document.createElement("div")
+  note.id = "announcement"
+  note.setAttribute("role", "status")
+  note.textContent = text
+  document.body.append(note)
+  setTimeout(() => note.remove(), 3000)
+}
+
+// Every element of the page, also those inside shadow roots.
+function* everything(root) {
+  for (const element of root.querySelectorAll("*")) {
+    yield element
+    if (element.shadowRoot) yield* everything(element.shadowRoot)
+  }
+}
+
+function dialog_is_open() {
+  for (const element of everything(document)) {
+    if (element.getAttribute("role") === "dialog" && element.checkVisibility({ visibilityProperty: true })) return true
+  }
+  return false
 }
 
 export function render({ model, el }) {
@@ -26,9 +60,14 @@ export function render({ model, el }) {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
     if (!with_ctrl && (event.ctrlKey || event.altKey || !KEYS.has(key))) return
     if (focus && focus.closest?.("[role=slider], [role=tab], [role=menu]") && key.startsWith("Arrow")) return
+    if (dialog_is_open() && key !== "?") return
     event.preventDefault()
+    if (key === "Backspace") {
+      if (step() > 0) window.history.back()
+      return
+    }
     n += 1
-    model.key = { key, shift: event.shiftKey, ctrl: event.ctrlKey, n }
+    model.send_msg({ key, shift: event.shiftKey, ctrl: event.ctrlKey, n })
   })
 
   // The wheel belongs to the figure under it, not to the page's scroll bar.
@@ -36,35 +75,100 @@ export function render({ model, el }) {
     if (event.composedPath().some((node) => node.classList?.contains("navigable"))) event.preventDefault()
   }, { passive: false })
 
-  // Address bar: replaced while the view moves, pushed once when it has settled.
+  // Address bar: a view that moves replaces its own entry of the history, one that stood still is left behind there.
+  // Entries carry their number, so that Backspace never leaves the page.
   const place = () => `${window.location.pathname}${model.query ? "?" + model.query : ""}`
-  const rewrite = () => window.history.replaceState(null, "", place())
+  let has_settled = false
+  let timer = null
+  const settle = () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => { has_settled = true }, model.settled_ms)
+  }
+  const step = () => window.history.state?.step ?? 0
+  const rewrite = () => {
+    if (`${window.location.pathname}${window.location.search}` === place()) return
+    if (has_settled && window.location.search) window.history.pushState({ step: step() + 1 }, "", place())
+    else window.history.replaceState({ step: step() }, "", place())
+    has_settled = false
+    settle()
+  }
   model.on("query", rewrite)
   if (model.query) rewrite()  // the session may have opened something before this script ran
-  model.on("push", () => window.history.pushState(null, "", place()))
+  settle()
   listen(window, "popstate", () => {
+    has_settled = false
+    settle()
     model.visited = window.location.search.replace(/^\?/, "")
     model.visit = model.visit + 1
   })
+  model.address = `${window.location.origin}${window.location.pathname}`
 
   const measure = () => { model.pixel_ratio = window.devicePixelRatio || 1 }
   measure()
   listen(window, "resize", measure)
   model.dark = window.matchMedia("(prefers-color-scheme: dark)").matches
 
-  model.on("copied", async () => {
-    if (!model.copied) return
+  const write_text = async (text) => {
     try {
-      await navigator.clipboard.writeText(model.copied)
+      await navigator.clipboard.writeText(text)
     } catch {
       const area = document.createElement("textarea")
-      area.value = model.copied
+      area.value = text
       document.body.append(area)
       area.select()
       document.execCommand("copy")
       area.remove()
     }
+    say("Copied")
+  }
+  const write_picture = async (blob) => {
+    if (!navigator.clipboard?.write || !window.ClipboardItem) {
+      say("This browser copies pictures only over https; download it instead")
+      return
+    }
+    try {
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })])
+      say("Picture copied")
+    } catch (error) {
+      say(`The browser did not take the picture (${error.message}); download it instead`)
+    }
+  }
+  const save = (address, name) => {
+    const anchor = document.createElement("a")
+    anchor.href = address
+    anchor.download = name
+    document.body.append(anchor)
+    anchor.click()
+    anchor.remove()
+  }
+  model.on("announce", () => { if (model.announce) { say(model.announce); model.announce = "" } })
+  model.on("copied", async () => {
+    if (!model.copied) return
+    await write_text(model.copied)
     model.copied = ""
+  })
+  model.on("link", () => write_text(`${window.location.origin}${place()}`))
+  model.on("download", () => {
+    if (!model.download) return
+    save(model.download, "")
+    model.download = ""
+  })
+  model.on("picture", async () => {
+    if (!model.picture) return
+    await write_picture(await (await fetch(model.picture)).blob())
+    model.picture = ""
+  })
+  model.on("screenshot", async () => {
+    const { name, to } = model.screenshot
+    if (!name) return
+    const blob = await picture_of_page({ Source: `${window.location.origin}${place()}`, Title: name })
+    if (to === "clipboard") {
+      await write_picture(blob)
+    } else {
+      const address = URL.createObjectURL(blob)
+      save(address, name)
+      setTimeout(() => URL.revokeObjectURL(address), 60000)
+    }
   })
 
   model.on("remove", () => listeners.abort())

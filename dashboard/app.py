@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,16 +17,19 @@ from dashboard.catalogue import Catalogue
 from dashboard.completing import Completer
 from dashboard.compute.filters import ClusterFilter, filter_clusters
 from dashboard.compute.probe import depth_limits
+from dashboard.downloads import Shelf
 from dashboard.keeping import Keeper
-from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.errors import BadRequest, DashboardError, RevisionMissing, SorterMissing
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
+from dashboard.sharing import Sharing
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, shading, texts
 from dashboard.views.axes import Axes
 from dashboard.views.bridge import Bridge
 from dashboard.views.colours import colours_off
-from dashboard.views.dock import Dock
+from dashboard.views.dock import Dock, Tab
+from dashboard.views.events import EventsTab
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView
 from dashboard.views.filters import apply as apply_filters
@@ -36,13 +40,16 @@ from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture, RasterView
+from dashboard.views.responding import Responding, carry
 from dashboard.views.scene import Scene
 from dashboard.views.search import Search
 from dashboard.views.state import ViewState
 from dashboard.views.strip import StripView
 from dashboard.views.summary import SummaryTab
 from dashboard.views.table import ClusterTable
+from dashboard.views.trial_browser import TrialBrowser, TrialLines
 from dashboard.views.turns import Turns
+from dashboard.views.unit import UnitTab
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +75,8 @@ class DashboardSession:
     catalogue : Catalogue
     keeper : Keeper
         Both shared by the sessions of the process, too.
+    shelf : Shelf
+        Where this session's exports wait for the browser.
     """
 
     def __init__(
@@ -78,11 +87,14 @@ class DashboardSession:
         query: str,
         catalogue: Catalogue,
         keeper: Keeper,
+        shelf: Shelf,
     ) -> None:
         self.turns = Turns(document)
         self._store = store
         self._opened: OpenInsertion | None = None
         self._scene: Scene | None = None
+        self._link = links.NO_LINK
+        self._is_behind = False
         self.state = ViewState()
         self.axes = Axes(self.state)
         self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
@@ -91,12 +103,25 @@ class DashboardSession:
         self.strips = (StripView(self.axes, self._region), StripView(self.axes, self._region))
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
-        self.table = ClusterTable(self.state)
-        self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table])
+        self.table = ClusterTable(self.state, pool, self.turns)
+        tabs: list[Tab] = [
+            SummaryTab(self.turns, keeper, self._failed),
+            self.table,
+            UnitTab(self.state, pool, self.turns, self._failed),
+            EventsTab(
+                self.state,
+                pool,
+                self.turns,
+                TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure)),
+                Responding(self.state, self.turns, self._tested),
+            ),
+        ]
+        self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
-        self.bridge = Bridge()
+        self.bridge = Bridge(settled_ms=SETTLED_MS)
+        self.sharing = Sharing(self.state, self.bridge, self.turns, lambda: self._scene, shelf)
         self.cover = Cover(lambda event: self.open("demo"))
-        self.opener = Opener(store, self.cover, self.turns, self._show, self._failed)
+        self.opener = Opener(store, self.cover, self.turns, self._show, self._refused)
         self.completer = Completer(store, self.turns, self._completed, self._failed)
         self.centre = Centre(
             self.state,
@@ -119,13 +144,11 @@ class DashboardSession:
             self.state, catalogue, keeper, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
         self.cover.empty.append(self.search.empty_button)
-        self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8))
+        self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8), sizing_mode="stretch_width")
         self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
         self.page = self._page()
         self._watch()
-        link = links.parse(query)
-        self._visit(link)
-        self.turns.later(partial(self._problems, link.problems))
+        self._visit(links.parse(query))
         self.turns.is_building = False
         pool.submit(self._list, store)
 
@@ -146,11 +169,12 @@ class DashboardSession:
             self.cover.empty,
             self.work,
             self.bridge,
+            self.sharing.dialogs,
             sizing_mode="stretch_both",
             margin=0,
             styles={"height": "calc(100vh - 48px)"},
         )
-        return page([self.search.button, *self.rail.objects], [self.header], [main], dark=False)
+        return page([self.search.button, *self.rail.objects], [self.header, *self.sharing.buttons], [main], dark=False)
 
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge
@@ -159,13 +183,21 @@ class DashboardSession:
         self.page.param.watch(self._change_theme, "dark_theme")
         bridge.param.watch(lambda event: self.keys.press(event.new.get("key", "")), "key")
         bridge.param.watch(self._measured, "pixel_ratio")
-        bridge.param.watch(lambda event: self._visit(links.parse(bridge.visited)), "visit")
+        bridge.param.watch(lambda event: self._visit(links.parse(bridge.visited), links.defaults()), "visit")
         self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")
 
     # -- opening ---------------------------------------------------------------------------------
 
-    def open(self, text: str, sorter: str | None = None, revision: str | None = None, **values: Any) -> None:
-        """Open an insertion, then take `values` into the state."""
+    def open(
+        self,
+        text: str,
+        sorter: str | None = None,
+        revision: str | None = None,
+        link: links.Link = links.NO_LINK,
+        **values: Any,
+    ) -> None:
+        """Open an insertion, then take `values` into the state; `link` is what asked for it, if one did."""
+        self._link = link
         self.opener.open(Wanted(text, sorter, revision, values))
 
     def _list(self, store: InsertionStore) -> None:
@@ -196,8 +228,7 @@ class DashboardSession:
         self._opened = opened
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
-        known = set(sorting.clusters.index)
-        values["selected"] = [cluster for cluster in values.get("selected", []) if cluster in known]
+        gone = self._without_gone(values)
         self.state.param.update(
             insertion=sorting.ref.insertion.key,
             sorter=wanted.sorter,
@@ -211,14 +242,21 @@ class DashboardSession:
         self.centre.show_drift(sorting.drift is not None)
         self._tell(sorting)
         self.work.visible = True
+        self.sharing.opened()
+        link, self._link = self._link, links.NO_LINK
+        self._problems((*link.problems, *gone))
         self.completer.open(opened)
 
     def _completed(self, opened: OpenInsertion) -> None:
         """Take the metrics that were computed meanwhile; nothing else changes."""
         if self._opened is not None and self._opened.columns is opened.columns:
-            self._opened = opened
-            self._filter()
-            self._tell(opened.sorting)
+            self._tested(replace(opened, sorting=carry(self._opened.sorting, opened.sorting)))
+
+    def _tested(self, opened: OpenInsertion) -> None:
+        """Take columns that were added to the clusters."""
+        self._opened = opened
+        self._filter()
+        self._tell(opened.sorting)
 
     def _tell(self, sorting: SpikeSorting) -> None:
         self.rail.show(sorting)
@@ -248,12 +286,17 @@ class DashboardSession:
         self.raster.open(scene)
         self.heatmap.open(scene)
         self.profile.open(scene)
-        self.overview.open(scene, sorting.trials)
-        self.dock.open(scene)
+        self.picking.open(scene)
         for strip in self.strips:
             strip.open(sorting.channels, self.state.level, sorting.histology)
+        self._is_behind = True
 
-        self.picking.open(scene)
+    def _catch_up(self) -> None:
+        """Give the scene to what is slower than the pictures, once one of them is on its way to the browser."""
+        if self._scene is not None and self._is_behind:
+            self._is_behind = False
+            self.overview.open(self._scene, self._scene.sorting.trials)
+            self.dock.open(self._scene)
 
     def _region(self, acronym: str) -> None:
         """Show only the clusters of a region that was clicked; a second click shows all again."""
@@ -274,15 +317,33 @@ class DashboardSession:
         self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
         palette = shading.palette(self.state.cmap, dark=self.state.dark)
         self.centre.colour_bar.object = texts.colour_bar(self.state, self._scene, picture, palette)
+        has_limits = picture.levels is not None and picture.levels.scale != "eq"
+        self.rail.show_limits(self._scene.limits(self.state.color) if has_limits else None, picture.limits)
+        self.turns.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
             palette = shading.palette(self.state.cmap, dark=self.state.dark)
             self.centre.heatmap_bar.object = texts.heatmap_bar(self._scene, picture, self.state, palette)
+            self.turns.later(self._catch_up)
 
     def _failed(self, error: DashboardError) -> None:
         logger.warning("%s", error)
+        self.turns.later(self._catch_up)
         self.cover.alert.param.update(object=str(error), severity="error", visible=True)
+
+    def _refused(self, error: DashboardError) -> None:
+        """Say why nothing opened; where a link names a sorting that is no more, open what there is instead."""
+        link = self._link
+        insertion = link.values.get("insertion")
+        if insertion is None or not isinstance(error, SorterMissing | RevisionMissing):
+            self._failed(error)
+            return
+        # Cluster ids mean nothing in another sorting.
+        left_out = ("insertion", "sorter", "revision", "selected")
+        values = {name: value for name, value in link.values.items() if name not in left_out}
+        problems = (*link.problems, f"{error}. The default sorting is shown instead.")
+        self.open(insertion, link=links.Link({}, problems), **values)
 
     def _problems(self, lines: tuple[str, ...]) -> None:
         if lines:
@@ -290,18 +351,31 @@ class DashboardSession:
 
     # -- the browser -----------------------------------------------------------------------------
 
-    def _visit(self, link: links.Link) -> None:
-        values = dict(link.values)
+    def _visit(self, link: links.Link, otherwise: dict[str, Any] | None = None) -> None:
+        """Show what a link asks for, and say what of it cannot be; `otherwise` is what it leaves out."""
+        values = {**(otherwise or {}), **link.values}
         insertion = values.pop("insertion", "")
         sorter, revision = values.pop("sorter", None), values.pop("revision", None)
-        if not insertion:
-            self.state.param.update(**values)
-            return
         state = self.state
-        if (insertion, sorter, revision) == (state.insertion, state.sorter, state.revision):
+        if insertion and (insertion, sorter, revision) != (state.insertion, state.sorter, state.revision):
+            self.open(insertion, sorter, revision, link, **values)
+            return
+        if otherwise is not None and self._opened is not None:
+            gone = self._without_gone(values)
             state.param.update(**values)
+            self._problems((*link.problems, *gone))
         else:
-            self.open(insertion, sorter, revision, **values)
+            state.param.update(**values)
+            self.turns.later(partial(self._problems, link.problems))
+
+    def _without_gone(self, values: dict[str, Any]) -> tuple[str, ...]:
+        """Leave out of `values` the clusters that are not there, and return what to say of it."""
+        assert self._opened is not None
+        known = set(self._opened.sorting.clusters.index)
+        selected = values.get("selected", [])
+        values["selected"] = [cluster for cluster in selected if cluster in known]
+        gone = [str(cluster) for cluster in selected if cluster not in known]
+        return (f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.",) if gone else ()
 
     def _write_link(self, *events: object) -> None:
         self.bridge.query = links.write(self.state)
@@ -316,5 +390,6 @@ class DashboardSession:
         """Let go of everything when the browser has gone."""
         self.opener.close()
         self.completer.close()
+        self.sharing.close()
         for view in (self.raster, self.heatmap, self.profile, self.dock, self.search):
             view.close()

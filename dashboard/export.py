@@ -30,7 +30,7 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # names of subjects may hold dollar signs
 }
 
-_drawing = threading.Lock()
+drawing_lock = threading.Lock()
 """Style and fonts are global in matplotlib: one figure is drawn at a time."""
 
 
@@ -55,7 +55,7 @@ def render_figure(
         Something that was asked for does not exist: colour map, aggregate, region level, label.
     """
     drawing = prepare(sorting, columns, request)
-    with _drawing, mpl.rc_context():
+    with drawing_lock, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
         figure = draw_figure(drawing)

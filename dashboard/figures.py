@@ -308,11 +308,11 @@ def _draw_strip(axes: Axes, spans: list[RegionSpan], depths_um: tuple[float, flo
         if span.has_label and top - bottom >= text_um:
             axes.text(
                 0.5, (bottom + top) / 2, span.acronym, ha="center", va="center_baseline",
-                fontsize=7.5, color=_ink(colour),
+                fontsize=7.5, color=ink_on(colour),
             )  # fmt: skip
 
 
-def _ink(rgb: tuple[float, ...]) -> str:
+def ink_on(rgb: tuple[float, ...]) -> str:
     """Return black or white, whichever reads better on a colour (WCAG relative luminance)."""
     channels = np.asarray(rgb)
     linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)

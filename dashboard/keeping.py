@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from dashboard.model.errors import BadRequest, DashboardError
 
@@ -106,7 +107,12 @@ class Keeper:
                 database = self._engine.url.database
                 if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
                     Path(database).parent.mkdir(parents=True, exist_ok=True)
-                _metadata.create_all(self._engine)
+                with self._engine.begin() as connection:
+                    for table in _metadata.sorted_tables:
+                        # In the statement: two who look first would both find that it is not there.
+                        connection.execute(CreateTable(table, if_not_exists=True))
+                        for index in table.indexes:
+                            connection.execute(CreateIndex(index, if_not_exists=True))
                 self._is_ready = True
             with self._engine.begin() as connection:
                 yield connection

@@ -223,7 +223,7 @@ def open_found(
         notes=tuple(notes),
         metrics_stale=stale,
         label_is_kilosorts=is_kilosorts,
-        histology_reason=why or histology.reason,
+        histology_reason=(why or histology.reason) + _resolved_by(source, insertion, histology),
         offers=offers(datasets, insertion.probe),
     )
 
@@ -355,6 +355,17 @@ def _from_database(
     except ValueError as error:
         return channels, Histology.NONE, [f"The brain locations of the database cannot be used: {error}"]
     return channels, histology, list(said)
+
+
+def _resolved_by(source: Source, insertion: InsertionRef, histology: Histology) -> str:
+    """Return who resolved the alignment, as words to add; the record is asked for where it can say so."""
+    if not histology.is_final:
+        return ""
+    try:
+        record = source.record(insertion)
+    except SourceUnavailable:
+        return ""
+    return f"; resolved by {record.resolved_by}" if record is not None and record.resolved_by else ""
 
 
 def _check(cancel: threading.Event | None) -> None:

@@ -15,6 +15,7 @@ from typing import Any, cast
 import panel as pn
 from bokeh.server.server import Server
 from panel.io.server import get_server
+from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import PeriodicCallback
 from tornado.web import RequestHandler
 
@@ -22,6 +23,7 @@ from dashboard.access import Logins, guard, limit, token_of
 from dashboard.accounts import Accounts
 from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
+from dashboard.downloads import ROUTE, DownloadHandler, Downloads
 from dashboard.fair_pool import FairPool
 from dashboard.keeping import Keeper
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
@@ -50,6 +52,11 @@ class Process:
         self.started = time.monotonic()
         self.sessions: set[DashboardSession] = set()
         self.logins: Logins | None = None
+        self.downloads = Downloads(cache, self.settings.prefix)
+
+    def user_of(self, request: HTTPServerRequest) -> str | None:
+        """Return who asks; None where nobody has to log in."""
+        return self.logins.user(token_of(request)) if self.logins is not None else None
 
     def new_session(self) -> Any:
         """Build the page of one browser tab; called by the server in the tab's document."""
@@ -57,7 +64,9 @@ class Process:
         assert document is not None
         query = (pn.state.location.search if pn.state.location else "").removeprefix("?")
         share = self.pool.session()
-        session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, self.keeper)
+        user = self.user_of(document.session_context.request) if document.session_context else None
+        shelf = self.downloads.shelf(user)
+        session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, self.keeper, shelf)
         self.sessions.add(session)
         if (logins := self.logins) is not None:
             token = token_of(document.session_context.request) if document.session_context else ""
@@ -82,6 +91,7 @@ class Process:
             session.close()
         self.pool.shutdown()
         self.store.close()
+        self.downloads.close()
 
     def health(self) -> dict[str, Any]:
         """Return what a monitor asks for."""
@@ -175,6 +185,7 @@ def make_server(
         The users file cannot be used.
     """
     from dashboard.compute.rasters import compile_kernels
+    from dashboard.compute.unit_warmup import compile_unit_kernels
     from dashboard.views import shading
 
     pn.extension("tabulator", notifications=False)
@@ -185,6 +196,7 @@ def make_server(
     warming = process.pool.session()
     warming.submit(compile_kernels)
     warming.submit(shading.warm_up)
+    warming.submit(compile_unit_kernels)
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},
@@ -197,6 +209,7 @@ def make_server(
         extra_patterns=[
             (r"/health", HealthHandler, {"process": process}),
             (r"/metrics", MetricsHandler, {"process": process}),
+            (ROUTE, DownloadHandler, {"downloads": process.downloads, "user_of": process.user_of}),
         ],
         prefix=settings.prefix,
         http_server_kwargs={"xheaders": settings.behind_proxy},

@@ -17,6 +17,7 @@ from dashboard.compute.filters import ClusterFilter, FilterResult, filter_cluste
 from dashboard.compute.region_tree import at_level
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
+from dashboard.views.chips import Chips
 from dashboard.views.figures import asset
 from dashboard.views.state import ViewState
 
@@ -139,7 +140,7 @@ class FiltersView:
             margin=(2, 12),
         )
         self.line = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12))
-        self.chips = pn.FlexBox(sizing_mode="stretch_width", margin=(0, 10), gap="2px")
+        self.chips = Chips(self.clear, sizing_mode="stretch_width", margin=(0, 10))
         self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")
         self.regions.param.watch(lambda event: self._set("regions", ",".join(event.new)), "value")
         self.metric.param.watch(self._show_metric, "value")
@@ -181,19 +182,12 @@ class FiltersView:
             if criterion.reason
         )
         self.line.object = f'<div class="notes filtered">{escape(words)}{reasons}</div>' if asks else ""
-        buttons = [self._chip(f"{criterion.text} ✕", criterion.name) for criterion in asks]
-        if len(buttons) > 1:
-            buttons.append(self._chip("Clear all", ""))
-        self.chips[:] = buttons
+        chips = [(criterion.name, f"{criterion.text} ✕") for criterion in asks]
+        self.chips.chips = [*chips, ("", "Clear all")] if len(chips) > 1 else chips
 
     def refuse(self, error: BadRequest) -> None:
         """Say why a filter cannot be used; the one before stays."""
         self.line.object = f'<div class="notes refused" role="alert">{escape(str(error))}</div>'
-
-    def _chip(self, text: str, criterion: str) -> Any:
-        button = pmui.Button(label=text, size="small", variant="outlined", margin=2, description=f"Clear: {text}")
-        button.on_click(lambda event: self.clear(criterion))
-        return button
 
     def clear(self, criterion: str = "") -> None:
         """Clear one criterion, or all of them."""

@@ -11,6 +11,24 @@ from dashboard.views.state import SHOW, ViewState
 
 MODES = {"v": "pan", "b": "select", "z": "zoom"}
 
+HELP: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("wheel",), "zoom time; over the depth axis, or with Alt, zoom depth"),
+    (("drag",), "what the mode says: pan, select or zoom"),
+    (("V", "B", "Z"), "mode: pan, select units by a box, zoom into a box"),
+    (("click",), "pick the nearest unit"),
+    (("double click", "Home"), "show everything"),
+    (("←", "→", "↑", "↓"), "move by a quarter"),
+    (("+", "−"), "zoom time in and out"),
+    (("J", "K"), "next and previous unit of the table"),
+    (("G",), "good units, or all"),
+    (("H",), "raster and heatmap, raster, heatmap"),
+    (("Backspace",), "back to the view before, as the browser's own back"),
+    (("Escape",), "let go of the selection"),
+    (("Ctrl+Shift+E",), "export: figures, data, code"),
+    (("?",), "this list"),
+)
+"""Keys and what they do, in the order of the help."""
+
 
 class Keys:
     """Turns keys into changes of the state.

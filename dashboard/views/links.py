@@ -6,6 +6,7 @@ The words are those of the command line; docs/urls.md lists them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -38,6 +39,10 @@ class Link:
 
     values: dict[str, Any]
     problems: tuple[str, ...]
+
+
+NO_LINK = Link({}, ())
+"""Asks for nothing."""
 
 
 def _pair(text: str) -> tuple[float, float]:
@@ -88,6 +93,8 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "heat": ("heat", _heat),
     "show": ("show", _one_of(SHOW)),
     "tab": ("tab", _one_of(tuple(ViewState.param.tab.objects))),
+    "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
+    "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
 }
 """Key of the query -> parameter of the state, and how its text is read."""
 
@@ -127,6 +134,12 @@ def parse(query: str) -> Link:
     return Link(values, tuple(problems))
 
 
+def defaults() -> dict[str, Any]:
+    """Return what a link means by the words that it leaves out."""
+    names = {name for name, _ in PARSERS.values() if name != "heat"} | {"time_bin_s", "depth_bin_um", "filters"}
+    return {name: copy(ViewState.param[name].default) for name in names}
+
+
 def _number(value: float) -> str:
     """Return the shortest text that reads back as the same float."""
     return repr(float(value)).removesuffix(".0")
@@ -151,7 +164,7 @@ def write(state: ViewState) -> str:
         parts["selected"] = ",".join(map(str, state.selected))
     if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):
         parts["heat"] = f"{_number(state.time_bin_s)},{_number(state.depth_bin_um)}"
-    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab"):
+    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab", "event", "split"):
         value = getattr(state, key)
         if value != ViewState.param[key].default:
             parts[key] = value

@@ -46,6 +46,7 @@ class StripView:
         self._axes = axes
         self._picked = picked
         self._regions: list[RegionSpan] = []
+        self._shown: tuple[pd.DataFrame, str] | None = None
         self.figure = navigable(Range1d(0, 1), axes.depth, axes.time_limits, axes.depth_limits, only="y", name="strip")
         self.figure.update(min_border_left=2, min_border_right=2)
         self.figure.xaxis.visible = False
@@ -78,6 +79,9 @@ class StripView:
 
     def open(self, channels: pd.DataFrame, level: str, histology: Histology) -> None:
         """Show the regions of an insertion, or grey where they are not known."""
+        if self._shown is not None and self._shown[0] is channels and self._shown[1] == level:
+            return
+        self._shown = channels, level
         spans = region_spans(channels, level)
         if not spans:
             low, high = self._axes.depth_limits.start, self._axes.depth_limits.end

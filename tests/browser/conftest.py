@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from browser.driver import CHROMIUM, FLAGS, Visit, new_visit, served
 from dashboard.sources.demo import DemoSource
@@ -15,6 +15,8 @@ from dashboard.sources.protocol import Source
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real" / "alf"
 DEMO_SPIKES = 200_000
+
+expect.set_options(timeout=30_000)  # machines are shared; what is waited for comes in a fraction of it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

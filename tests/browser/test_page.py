@@ -21,7 +21,7 @@ def in_view(visit: Visit) -> int:
     return int(found[1].replace(",", "")) if found else 0
 
 
-def wait_until(visit: Visit, holds: Callable[[], bool], timeout_ms: int = 10_000) -> None:
+def wait_until(visit: Visit, holds: Callable[[], bool], timeout_ms: int = 30_000) -> None:
     """Poll a condition; the assertion at the end says what did not come true."""
     for _ in range(timeout_ms // 50):
         if holds():

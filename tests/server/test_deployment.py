@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from asking import answer
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -119,4 +119,4 @@ def connect(port: int, cookie: str | None, origin: str = "") -> int:
             pass
         return 101
 
-    return asyncio.run(attempt())
+    return answer(attempt)

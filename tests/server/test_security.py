@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
+from asking import answer
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -178,7 +179,7 @@ def connect(site: Site, cookie: str | None, origin: str) -> int:
             pass
         return 101
 
-    return asyncio.run(attempt())
+    return answer(attempt)
 
 
 def test_websockets_need_a_login_and_the_right_origin(site: Site) -> None:

@@ -77,6 +77,12 @@ def test_case(case: str, opened: Callable[[str], SpikeSorting], answers: dict[st
                     _same(table[name].to_numpy(), theirs[name], name, sorting.histology)
 
 
+def test_who_resolved_the_alignment_is_said(opened: Callable[[str], SpikeSorting]) -> None:
+    reasons = {case: opened(case).choices[2][2] for case in ("S1p00_default", "S2p00_aligned")}
+    assert reasons["S1p00_default"].endswith("; resolved by alice")
+    assert "resolved by" not in reasons["S2p00_aligned"]
+
+
 def _same(ours: Any, theirs: Any, name: str, histology: Histology) -> None:
     if name in ("x", "y", "z") and histology is not Histology.ALF:
         # the server has them in um: the division by 1e6 costs the last bit

@@ -9,11 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.views import links
-from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TIME_BINS_S, ViewState
+from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 pairs = st.tuples(finite, finite).filter(lambda pair: pair[0] < pair[1])
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+FILTERS = {
+    "label": st.sampled_from(["1", "0.66,1"]),
+    "regions": st.sampled_from(["CA1", "TH,VISp2/3"]),
+    "band": st.sampled_from(["0,1500", ",20.5"]),
+    "amp": st.sampled_from(["50,", "1e-07,0.1"]),
+    "rate": st.sampled_from(["0.5,", ",3"]),
+    "metrics": st.sampled_from(["presence_ratio:0.9:,drift::100"]),
+    "ids": st.sampled_from(["", "1,2,3"]),
+    "where": st.sampled_from(
+        ["firing_rate > 2 and within('CA1')", "label == 1 and amp_median >= 5e-05", "firing_rate+1 > 2"]
+    ),
+}
 
 
 @st.composite
@@ -34,6 +48,8 @@ def states(draw: Any) -> dict[str, Any]:
         "quality": draw(st.sampled_from(["all", "good"])),
         "level": draw(st.sampled_from(["allen", "beryl", "cosmos"])),
         "selected": draw(st.lists(st.integers(0, 2000), unique=True, max_size=8)),
+        "tab": draw(st.sampled_from(TABS)),
+        "filters": draw(st.fixed_dictionaries({}, optional=FILTERS)),
     }
 
 
@@ -74,3 +90,20 @@ def test_a_bad_part_is_named_and_the_rest_opens(query: str, word: str) -> None:
 
 def test_nothing_open_has_no_query() -> None:
     assert links.write(ViewState(color="region")) == ""
+
+
+@given(states(), states())
+def test_what_a_link_leaves_out_is_the_default_whatever_was_shown_before(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Back and forward restore a view from its link alone."""
+    state = ViewState(**before)
+    query = links.write(ViewState(**after))
+    state.param.update(**{**links.defaults(), **links.parse(query).values})
+    assert links.write(state) == query
+    assert {name: getattr(state, name) for name in after} == after
+
+
+def test_defaults_are_not_shared() -> None:
+    links.defaults()["selected"].append(1)
+    assert links.defaults()["selected"] == []

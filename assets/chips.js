@@ -1,0 +1,20 @@
+// A row of chips; the one that is pressed is cleared. Nothing here decides what a chip means.
+export function render({ model, el }) {
+  const row = document.createElement("div")
+  row.className = "chips"
+  row.setAttribute("role", "group")
+  row.setAttribute("aria-label", "Filters in force")
+  const draw = () => {
+    row.replaceChildren(...model.chips.map(([name, label]) => {
+      const chip = document.createElement("button")
+      chip.type = "button"
+      chip.textContent = label
+      chip.title = `Clear: ${label}`
+      chip.addEventListener("click", () => { model.send_msg({ clear: name }) })
+      return chip
+    }))
+  }
+  model.on("chips", draw)
+  draw()
+  el.appendChild(row)
+}

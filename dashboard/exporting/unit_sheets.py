@@ -1,0 +1,207 @@
+"""One unit, and the events of its session, on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dashboard.compute.correlograms import Correlogram
+from dashboard.compute.event_maps import BASELINE_S, depth_rows, event_map, span_of
+from dashboard.compute.events import WINDOW_S, EventTimes, Psth, psth, usable_events
+from dashboard.compute.trial_groups import available_events, event_times
+from dashboard.compute.units import UnitStatistics, select_spikes, unit_spikes, unit_statistics
+from dashboard.exporting.sheets import Sheet, SheetStyle
+from dashboard.exporting.subject import Subject, provenance
+from dashboard.model.errors import BadRequest
+
+RATE_BIN_S = 1.0
+ZSCORE_LIMIT = 10.0
+"""Colours of the event map, as in the brain-wide map's own figures."""
+
+
+def chosen_unit(subject: Subject) -> int:
+    """Return the unit that was selected last.
+
+    Raises
+    ------
+    BadRequest
+        None is selected.
+    """
+    if not subject.selected:
+        raise BadRequest("No unit is selected", "", "Click a unit in the raster or the table first")
+    return subject.selected[-1]
+
+
+def aligned_events(subject: Subject, event: str | None = None) -> tuple[str, EventTimes]:
+    """Return the name and the times of the event to align to: the first there is, unless one is named.
+
+    Raises
+    ------
+    BadRequest
+        The session has no trials, or none of them has the event.
+    """
+    trials = subject.sorting.trials
+    names = () if trials is None else available_events(trials.table)
+    if trials is None or not names:
+        raise BadRequest("The session has no trials to align to", subject.sorting.ref.insertion.session)
+    name = event or names[0]
+    times = event_times(trials.table, name)
+    return name, usable_events(times, span_of(WINDOW_S, BASELINE_S), subject.columns.time_range_s)
+
+
+def unit_psth(subject: Subject, cluster: int, event: str | None = None) -> tuple[str, Psth]:
+    """Return the event's name and the unit's mean rate around it, in 50 ms bins."""
+    name, events = aligned_events(subject, event)
+    keep = np.zeros(subject.columns.n_clusters, np.bool_)
+    keep[cluster] = True
+    return name, psth(select_spikes(subject.columns, keep), events)
+
+
+def unit_sheet(subject: Subject, style: SheetStyle) -> Sheet:
+    """Compute a sheet of the selected unit: correlograms, intervals, amplitudes, rate, response.
+
+    Raises
+    ------
+    BadRequest
+        No unit is selected.
+    """
+    cluster = chosen_unit(subject)
+    unit = unit_spikes(subject.columns, cluster)
+    found = unit_statistics(unit)
+    end = max(float(subject.columns.time_range_s[1]), RATE_BIN_S)
+    edges = np.arange(0.0, end + RATE_BIN_S, RATE_BIN_S)
+    rate = np.histogram(unit.times_s, edges)[0] / RATE_BIN_S
+    response: tuple[str, Psth] | str
+    try:
+        response = unit_psth(subject, cluster)
+    except BadRequest as error:
+        response = str(error.what)
+    amplitude_unit = "µV" if subject.sorting.amps_are_volts else "a.u."
+
+    def amplitudes(axes: Axes) -> None:
+        if unit.amps_uv is None:
+            _absent(axes, "amplitudes are not in the files")
+            return
+        size = 0.8 if len(unit) > 5000 else 1.6
+        axes.plot(unit.times_s, unit.amps_uv, "o", ms=size, mew=0, color="C0", rasterized=len(unit) > 2000)
+        axes.set(xlabel="time (s)", ylabel=f"amplitude ({amplitude_unit})", ylim=(0, None))
+
+    def rates(axes: Axes) -> None:
+        axes.stairs(rate, edges, color="C0", lw=0.6)
+        axes.set(xlabel="time (s)", ylabel="rate (Hz), 1 s bins", ylim=(0, None))
+
+    def responses(axes: Axes) -> None:
+        if isinstance(response, str):
+            _absent(axes, response)
+        else:
+            _draw_psth(axes, *response)
+
+    parts: tuple[Callable[[Axes], None], ...] = (
+        lambda axes: _draw_correlogram(axes, found.acg, "autocorrelogram, 1 ms bins"),
+        lambda axes: _draw_intervals(axes, found),
+        lambda axes: _draw_amplitudes(axes, found, amplitude_unit),
+        rates,
+        amplitudes,
+        responses,
+    )
+    row = subject.sorting.clusters.loc[cluster] if cluster in subject.sorting.clusters.index else None
+    where = f" · {row['acronym']}" if row is not None and "acronym" in row else ""
+    title = f"{subject.sorting.title} · cluster {cluster}{where} · {len(unit):,} spikes"
+    bins = "autocorrelogram 0.001 s, intervals 0.0002 s, rate 1 s, PSTH 0.05 s"
+    words = provenance(subject, cluster=str(cluster), bins=bins) | {
+        "spikes": f"{len(unit):,} of {subject.columns.n_spikes:,} spikes (cluster {cluster}, whole recording)"
+    }
+    return Sheet(title, words, style, lambda figure: _fill(figure, style, (2, 3), parts))
+
+
+def event_sheet(subject: Subject, style: SheetStyle, event: str | None = None) -> Sheet:
+    """Compute a sheet of the population around an event: by depth, and of all units that pass together.
+
+    Raises
+    ------
+    BadRequest
+        There are no trials.
+    """
+    name, events = aligned_events(subject, event)
+    selection = select_spikes(subject.columns, subject.mask)
+    drawn = event_map(selection, events, depth_rows(subject.depth_range))
+    together = psth(select_spikes(subject.columns, subject.mask, subject.depth_range), events)
+
+    def by_depth(axes: Axes) -> None:
+        times, depths = drawn.time_edges_s, drawn.depth_edges_um
+        image = axes.imshow(
+            np.ma.masked_invalid(drawn.zscore), cmap="bwr", vmin=-ZSCORE_LIMIT, vmax=ZSCORE_LIMIT, origin="lower",
+            aspect="auto", interpolation="none", extent=(times[0], times[-1], depths[0], depths[-1]),
+        )  # fmt: skip
+        axes.axvline(0, color="black", lw=0.6)
+        axes.set(xlabel=f"time from {name} (s)", ylabel="depth along the probe (µm)", facecolor="#bdbdbd")
+        bar = axes.figure.colorbar(image, ax=axes, extend="both", pad=0.02)
+        bar.set_label("z-score of the rate (grey: no baseline)")
+
+    def all_together(axes: Axes) -> None:
+        _draw_psth(axes, name, together)
+
+    title = f"{subject.sorting.title} · {name} · {len(events)} trials"
+    bins = "map 0.01 s x 20 um, PSTH 0.05 s"
+    return Sheet(
+        title, provenance(subject, event=name, bins=bins), style,
+        lambda figure: _fill(figure, style, (1, 2), (by_depth, all_together)),
+    )  # fmt: skip
+
+
+def _fill(figure: Figure, style: SheetStyle, shape: tuple[int, int], parts: tuple[Callable[[Axes], None], ...]) -> None:
+    """Draw parts into a grid of axes between the title and the stamp."""
+    preset = style.preset
+    figure.set_layout_engine("constrained")
+    engine: Any = figure.get_layout_engine()
+    bottom = style.room / preset.height
+    top = 2.4 * preset.em / preset.height
+    engine.set(rect=(0.01, bottom, 0.98, 1 - bottom - top))
+    for axes, part in zip(np.ravel(figure.subplots(*shape)), parts, strict=True):
+        part(axes)
+
+
+def _draw_correlogram(axes: Axes, found: Correlogram, title: str) -> None:
+    lags_ms, width_ms = found.lags_s * 1e3, found.bin_s * 1e3
+    edges = np.append(lags_ms - width_ms / 2, lags_ms[-1] + width_ms / 2)
+    axes.stairs(found.counts, edges, fill=True, color="C0")
+    axes.set(xlabel="lag (ms)", ylabel="pairs of spikes", title=title)
+
+
+def _draw_intervals(axes: Axes, found: UnitStatistics) -> None:
+    axes.stairs(found.isi.counts, found.isi.edges_s * 1e3, fill=True, color="C0")
+    axes.set(xlabel="interval (ms)", ylabel="intervals", title="intervals, 0.2 ms bins")
+
+
+def _draw_amplitudes(axes: Axes, found: UnitStatistics, unit: str) -> None:
+    if found.amplitudes is None:
+        _absent(axes, "amplitudes are not in the files")
+        return
+    counts, edges = _histogram_of(found.amplitudes)
+    axes.stairs(counts, edges, fill=True, color="C0")
+    axes.set(xlabel=f"amplitude ({unit})", ylabel="spikes", title=f"amplitudes, {len(counts)} bins")
+
+
+def _histogram_of(amplitudes: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    return np.asarray(amplitudes.counts), np.asarray(amplitudes.edges_uv)
+
+
+def _draw_psth(axes: Axes, name: str, found: Psth) -> None:
+    axes.fill_between(
+        found.centres_s, found.mean_hz - found.sem_hz, found.mean_hz + found.sem_hz, color="C0", alpha=0.25, lw=0
+    )  # fmt: skip
+    axes.plot(found.centres_s, found.mean_hz, color="C0")
+    axes.axvline(0, color="#888888", lw=0.6)
+    axes.set(
+        xlabel=f"time from {name} (s)", ylabel="rate (Hz), mean ± SEM", title=f"{found.n_trials} trials, 50 ms bins"
+    )
+
+
+def _absent(axes: Axes, reason: str) -> None:
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, reason, ha="center", va="center", transform=axes.transAxes, wrap=True)

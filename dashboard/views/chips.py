@@ -1,0 +1,37 @@
+"""What filters, in words: a chip for each criterion, which a click clears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import param
+from panel.custom import JSComponent
+
+from dashboard.assets import assets_folder
+from dashboard.views.figures import asset
+
+
+class Chips(JSComponent):
+    """Chips that come and go with what they stand for.
+
+    Widgets of Panel's own would be made anew under the click that clears one; these are one component.
+
+    Parameters
+    ----------
+    cleared : callable
+        Called with the name of the chip that was clicked.
+    """
+
+    chips = param.List([], doc="Pairs of name and label, in order.")
+
+    _esm = Path(assets_folder()) / "chips.js"
+
+    def __init__(self, cleared: Callable[[str], None], **params: Any) -> None:
+        super().__init__(**{"stylesheets": [asset("chips.css")], **params})
+        self._cleared = cleared
+
+    def _handle_msg(self, data: Any) -> None:
+        # A message, not a parameter: of two changes soon after each other Panel keeps the later one.
+        self._cleared(str(data["clear"]))

@@ -1,0 +1,89 @@
+"""The code of a view runs as pasted, in a process of its own, and gives the numbers of the view."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SMALL_DEMO_SPIKES
+
+from dashboard.compute.columns import SpikeColumns
+from dashboard.compute.filter_words import read_words
+from dashboard.compute.filters import filter_clusters
+from dashboard.exporting.snippets import dashboard_snippet, ibllib_snippet
+from dashboard.exporting.subject import Subject
+from dashboard.model.sorting import SpikeSorting
+from dashboard.opening import render
+
+FILTERS = {
+    "all": {},
+    "good": {"quality": "good"},
+    "limits": {"label": "1", "rate": "0.5,", "band": ",3000", "metrics": "presence_ratio:0.5:"},
+    "expression": {"where": "firing_rate > 1 and within('TH')", "regions": "TH,HPF", "amp": "60,"},
+}
+
+
+def subject_of(name: str, sorting: SpikeSorting, columns: SpikeColumns) -> Subject:
+    """Return a window of the demo through one of the filters."""
+    words = FILTERS[name]
+    mask = None
+    if words:
+        result = filter_clusters(read_words(words), sorting.clusters.assign(label=sorting.labels))
+        mask = result.by_id(columns.n_clusters)
+    return Subject(sorting, columns, (20.5, 301.25), (123.0, 3456.5), mask, words)
+
+
+@pytest.mark.parametrize("name", ["all", "limits", "expression"])
+def test_the_snippet_gives_the_numbers_of_the_view(
+    name: str, small_demo: SpikeSorting, small_columns: SpikeColumns, cache: Path, tmp_path: Path
+) -> None:
+    subject = subject_of(name, small_demo, small_columns)
+    code = dashboard_snippet(subject) + f"\nimport numpy\nnumpy.save({str(tmp_path / 'values.npy')!r}, image.values)\n"
+    settings = {"SPIKE_DASHBOARD_CACHE": str(cache), "SPIKE_DASHBOARD_SPIKES": str(SMALL_DEMO_SPIKES)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env=os.environ | settings,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert 100 < int(done.stdout) == subject.n_in_view
+    picture = render(small_demo, subject.time_range, subject.depth_range, clusters=subject.mask, cache=cache)
+    np.testing.assert_array_equal(np.load(tmp_path / "values.npy"), picture.values)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_the_ibllib_snippet_counts_as_plain_arrays_do(
+    name: str, small_demo: SpikeSorting, small_columns: SpikeColumns
+) -> None:
+    """With ibllib's loader replaced by the arrays it returns: the loader itself is in the parity tests."""
+    subject = subject_of(name, small_demo, small_columns)
+    code = ibllib_snippet(subject)
+    begin = code.index("t0, t1, d0, d1")
+    spikes = small_demo.spikes
+    world = {
+        "np": np,
+        "spikes": {"times": spikes.times_s, "depths": spikes.depths_um, "clusters": spikes.clusters},
+        "clusters": {column: small_demo.clusters[column].to_numpy() for column in small_demo.clusters},
+    }
+    exec(compile(code[begin:], "snippet", "exec"), world)
+    assert world["n_spikes"] == subject.n_in_view
+    picture = render(small_demo, subject.time_range, subject.depth_range, clusters=subject.mask)
+    np.testing.assert_array_equal(world["counts"], picture.values)
+
+
+def test_what_was_asked_for_is_named(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
+    subject = Subject(small_demo, small_columns, (0.0, 1.0), (0.0, 1.0), asked=("iblsorter", ""))
+    assert "sorter='iblsorter', revision=''" in dashboard_snippet(subject)
+    assert "spike_sorter='iblsorter'" in ibllib_snippet(subject)
+
+
+def test_snippets_name_no_path_and_no_secret(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
+    for name in FILTERS:
+        subject = subject_of(name, small_demo, small_columns)
+        for code in (dashboard_snippet(subject), ibllib_snippet(subject)):
+            assert "/tmp" not in code
+            assert "password" not in code

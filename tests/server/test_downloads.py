@@ -1,0 +1,71 @@
+"""Exported files: only to who asked for them, whole, and gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from test_security import PASSWORD, Site, site
+
+from dashboard.access import COOKIE
+from dashboard.accounts import add_user
+from dashboard.downloads import FOLDER, STALE_S, Downloads, Shelf
+
+__all__ = ["site"]
+
+
+def put(shelf: Shelf, name: str = "a b.svg", content: bytes = b"x" * 3_000_000) -> tuple[Path, str]:
+    path = shelf.new_path(name)
+    path.write_bytes(content)
+    return path, shelf.put(path, name)
+
+
+@pytest.mark.parametrize("site", [{}, {"prefix": "/spikes"}], indirect=True, ids=["root", "prefix"])
+def test_a_file_goes_only_to_who_asked_for_it(site: Site, tmp_path: Path) -> None:
+    add_user(tmp_path / "users.json", "bob", PASSWORD)
+    shelf = site.server.process.downloads.shelf("ann")
+    _, address = put(shelf)
+    address = address.removeprefix(site.server.prefix)
+    assert site.get(address).status_code == 401
+    ann, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "bob"))
+    assert site.get(address, bob).status_code == 404
+    answer = site.get(address, ann)
+    assert answer.content == b"x" * 3_000_000
+    assert answer.headers["Content-Length"] == "3000000"
+    assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''a%20b.svg"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert "no-store" in answer.headers["Cache-Control"]
+    guess = address[:-20] + "A" * 8 + address[-12:]
+    assert site.get(guess, ann).status_code == 404
+    shelf.close()
+    gone = site.get(address, ann)
+    assert (gone.status_code, gone.text) == (404, "This file is gone; export it again\n")
+
+
+def test_a_shelf_keeps_the_last_files_and_none_once_closed(tmp_path: Path) -> None:
+    downloads = Downloads(tmp_path)
+    shelf = downloads.shelf()
+    paths = [put(shelf, f"{i}.npz", b"1")[0] for i in range(Shelf.MOST + 3)]
+    assert [path.exists() for path in paths] == [False] * 3 + [True] * Shelf.MOST
+    shelf.close()
+    assert not any(path.exists() for path in paths)
+    late, _ = put(shelf)
+    assert not late.exists(), "made for a browser that has gone"
+    downloads.close()
+    assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_leftovers_of_a_killed_process_are_removed_when_old(tmp_path: Path) -> None:
+    old, new = tmp_path / FOLDER / "old", tmp_path / FOLDER / "new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "x.npz").write_bytes(b"1")
+    stamp = time.time() - STALE_S - 60
+    os.utime(old, (stamp, stamp))
+    downloads = Downloads(tmp_path)
+    downloads.new_path("a.png")
+    assert not old.exists()
+    assert new.exists()
+    downloads.close()

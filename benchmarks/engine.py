@@ -1,9 +1,10 @@
 """The raster engine against Datashader and numpy, in the same run, on the same spikes.
 
-Run ``python benchmarks/engine.py [--spikes N ...] [--runs R] [--json FILE]``. The sorting is made
-here, written as files and opened as a real one, so that the engine reads memory maps. What is
-compared takes turns; the figures are medians. Datashader gets what it is best at (a frame with
-nothing but the two columns it needs) and what a session has (a frame with all its columns).
+Run ``python -m benchmarks.run --only engine``, or ``python -m benchmarks.engine [--spikes N ...] [--runs R]
+[--json FILE]`` for all the figures behind its table. The sorting is made here, written as files and opened as a
+real one, so that the engine reads memory maps. What is compared takes turns; the figures are medians. Datashader
+gets what it is best at (a frame with nothing but the two columns it needs) and what a session has (a frame with
+all its columns).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.table import Row, write_whole
 from dashboard.compute.columns import SpikeColumns, build_columns
 from dashboard.compute.heatmaps import firing_rate
 from dashboard.compute.rasters import aggregate, compile_kernels, count_in
@@ -32,6 +34,8 @@ from dashboard.model.references import Choice, DatasetRef, Histology, InsertionR
 from dashboard.model.sorting import Spikes, SpikeSorting
 
 SIZES = (17_575_242, 100_000_000)
+#: Spikes of a run that only shows that everything works; its ratios say nothing.
+QUICK_SPIKES = 100_000
 WIDTH, HEIGHT = 1600, 800
 DURATION_S = 4500.0
 N_CLUSTERS = 914
@@ -42,6 +46,11 @@ WINDOWS: dict[str, tuple[float, float] | None] = {"whole": None, "60 s": (2000.0
 NUMPY_RUNS = 2
 #: Spikes above which numpy is not asked at all: it needs several copies of the columns.
 NUMPY_MOST = 40_000_000
+
+#: The pictures of scripts and exports; the targets are those of the live view's.
+AS_ASKED = "count, edges as asked for"
+#: Not a time: pixels whose counts differ.
+EQUALITY = "pixels that differ from numpy's and Datashader's"
 
 Work = Callable[[], object]
 
@@ -132,14 +141,17 @@ def take_turns(engine: Work, others: dict[str, Work], runs: int) -> tuple[float,
     return medians.pop("engine"), medians
 
 
-def measure(n_spikes: int, runs: int, report: Callable[[Figure], None] = lambda figure: None) -> list[Figure]:
-    """Return the figures for a sorting of `n_spikes`; each is also given to `report` as it comes."""
-    with tempfile.TemporaryDirectory(prefix="spike-dashboard-bench-") as folder:
-        return _measure(Path(folder), n_spikes, runs, report)
+def measure(
+    n_spikes: int, runs: int, report: Callable[[Figure], None] = lambda figure: None, folder: Path | None = None
+) -> list[Figure]:
+    """Return the figures for a sorting of `n_spikes`, written into `folder`; each goes to `report` as it comes."""
+    with tempfile.TemporaryDirectory(prefix="spike-dashboard-bench-", dir=folder) as made:
+        return _measure(Path(made), n_spikes, runs, report)
 
 
 def _measure(folder: Path, n_spikes: int, runs: int, report: Callable[[Figure], None]) -> list[Figure]:
-    compile_kernels()
+    if n_spikes > QUICK_SPIKES:
+        compile_kernels()
     figures: list[Figure] = []
     sorting = write_sorting(folder, n_spikes)
     is_large = n_spikes > NUMPY_MOST
@@ -171,9 +183,13 @@ def _measure(folder: Path, n_spikes: int, runs: int, report: Callable[[Figure], 
             "region": regions,
         }
     )
+    add_equality(columns, slim, figures)
     for name, window in WINDOWS.items():
         canvas = datashader.Canvas(WIDTH, HEIGHT, window or columns.time_range_s, columns.depth_range_um)
         _compare_window(columns, name, window, canvas, slim, frame, categories, add, is_large)
+        if n_spikes <= QUICK_SPIKES:
+            return figures
+    del frame
     half = np.random.default_rng(1).permutation(N_CLUSTERS) < N_CLUSTERS // 2
     _compare_filters(columns, half, slim, add)
     add(
@@ -194,6 +210,27 @@ def _measure(folder: Path, n_spikes: int, runs: int, report: Callable[[Figure], 
     )
     add("profile by depth, 10 um", "whole", lambda: depth_profile(columns), {}, {})
     return figures
+
+
+def add_equality(columns: SpikeColumns, slim: pd.DataFrame, figures: list[Figure]) -> None:
+    """Count pixels that differ from numpy's and Datashader's; tests/compute asks many more windows and aggregates."""
+    for name, window in WINDOWS.items():
+        exact = aggregate(columns, window, None, WIDTH, HEIGHT)
+        on_lattice = aggregate(columns, window, None, WIDTH, HEIGHT, snap=True)
+        edges = exact.depth_edges_um, exact.time_edges_s
+        differ = 0
+        if len(slim) <= NUMPY_MOST:
+            counted = np.histogram2d(slim["depths"], slim["times"], edges)[0]
+            differ += int(np.count_nonzero(counted != exact.values))
+        edges = on_lattice.time_edges_s, on_lattice.depth_edges_um
+        canvas = datashader.Canvas(
+            on_lattice.values.shape[1],
+            on_lattice.values.shape[0],
+            *((float(axis[0]), float(np.nextafter(axis[-1], -np.inf))) for axis in edges),
+        )
+        shaded = canvas.points(slim, "times", "depths").to_numpy()
+        differ += int(np.count_nonzero(shaded != on_lattice.values))
+        figures.append(Figure(EQUALITY, name, len(slim), float(differ), {}, {}))
 
 
 def _compare_window(
@@ -225,7 +262,7 @@ def _compare_window(
     if not is_large:
         edges = (np.linspace(*canvas.y_range, HEIGHT + 1), np.linspace(*canvas.x_range, WIDTH + 1))
         others["numpy"] = lambda: np.histogram2d(columns.depths_um, columns.times_s, edges)
-    add("count, edges as asked for", name, draw("count", snap=False), others, must | ceiling)
+    add(AS_ASKED, name, draw("count", snap=False), others, {})
     add("rate", name, draw("rate"), {"frame": on_frame}, ceiling)
     mean: Work = lambda: canvas.points(frame, "times", "depths", datashader.mean("amps"))  # noqa: E731
     largest: Work = lambda: canvas.points(frame, "times", "depths", datashader.max("amps"))  # noqa: E731
@@ -299,14 +336,43 @@ def print_figure(figure: Figure) -> None:
     print(f"{what:<52}{figure.engine_ms:>9.2f}{others}   {'; '.join(figure.missed)}", flush=True)
 
 
-def run(sizes: Sequence[int] = SIZES, runs: int = 7) -> list[dict[str, object]]:
-    """Print the tables and return one record per comparison, for benchmarks/results.json."""
-    records: list[dict[str, object]] = []
+#: How the table calls the others of a comparison.
+OTHERS = {"columns": "Datashader on just its columns", "frame": "Datashader on the session's frame", "numpy": "numpy"}
+
+
+def table(figures: Sequence[Figure]) -> list[Row]:
+    """Return the rows that decide: what has a target, and what it is compared with."""
+    rows = []
+    for figure in figures:
+        what = f"{figure.what}, {figure.window}, {size_text(figure.n_spikes)}"
+        if figure.what == EQUALITY:
+            rows.append(Row("engine", what, "pixels", figure.engine_ms, most=0))
+        if figure.what == AS_ASKED:
+            rows.append(Row("engine", what, "ms", figure.engine_ms, figure.others_ms["frame"], OTHERS["frame"]))
+        for name, ratio in figure.must.items():
+            if name != "ms":
+                rows.append(Row("engine", what, "ms", figure.engine_ms, figure.others_ms[name], OTHERS[name], ratio))
+    for n_spikes in {figure.n_spikes for figure in figures}:
+        whole = [f for f in figures if f.n_spikes == n_spikes and f.window == "whole" and "ms" in f.must]
+        if whole:
+            slowest = max(whole, key=lambda figure: figure.engine_ms)
+            what = f"slowest aggregate, whole, {size_text(n_spikes)} ({slowest.what})"
+            rows.append(Row("engine", what, "ms", slowest.engine_ms, most=slowest.must["ms"]))
+    return rows
+
+
+def size_text(n_spikes: int) -> str:
+    return f"{n_spikes / 1e6:.3g} M"
+
+
+def run(sizes: Sequence[int] = SIZES, runs: int = 7, folder: Path | None = None) -> list[Figure]:
+    """Print all the figures and return them; the sortings are written into `folder`, and deleted."""
+    figures: list[Figure] = []
     for n_spikes in sizes:
         print(f"\n{n_spikes:,} spikes, {WIDTH} x {HEIGHT}; medians in ms, others as multiples of the engine")
         print(f"{'':<52}{'engine':>9}{'DS columns':>11}{'':>9}{'DS frame':>11}{'':>9}{'numpy':>11}{'':>9}   missed")
-        records += [figure.record() for figure in measure(n_spikes, runs, print_figure)]
-    return records
+        figures += measure(n_spikes, runs, print_figure, folder)
+    return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -315,11 +381,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=7, help="how often each is timed")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args(arguments)
-    records = run(options.spikes, options.runs)
+    figures = run(options.spikes, options.runs)
     if options.json is not None:
-        temporary = options.json.with_name(f"{options.json.name}.part")
-        temporary.write_text(json.dumps(records, indent=1))
-        temporary.replace(options.json)
+        write_whole(options.json, json.dumps([figure.record() for figure in figures], indent=1))
     return 0
 
 

@@ -1,7 +1,8 @@
 """How long units, events, responses and matching take on the demo: the figures of "one unit, and what it responds to".
 
-Run ``python benchmarks/units.py [--cache FOLDER] [--spikes N] [--json FILE]``. The demo is written
-to the cache on the first run. Times are medians of some runs after a first one that compiles.
+Run ``python -m benchmarks.run --only units``, or ``python -m benchmarks.units [--cache FOLDER] [--spikes N]
+[--json FILE]``. The demo is written to the cache on the first run. Times are medians of some runs after a first one
+that compiles.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.table import Row, write_whole
 from dashboard.compute.changes import compare_spans
 from dashboard.compute.columns import build_columns
 from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
@@ -141,6 +143,18 @@ def measure(cache: Path, n_spikes: int) -> list[dict[str, object]]:
     return rows
 
 
+def table(rows: Sequence[dict[str, object]]) -> list[Row]:
+    """Return the rows of the table that `benchmarks.run` prints."""
+    return [
+        Row("units", str(row["what"]), "ms", 1e3 * float(str(row["seconds"])), most=_milliseconds(row["must_s"]))
+        for row in rows
+    ]
+
+
+def _milliseconds(seconds: object) -> float | None:
+    return None if seconds is None else 1e3 * float(str(seconds))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, help="folder for the demo; a temporary one by default")
@@ -150,7 +164,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(arguments.cache or Path(folder), arguments.spikes)
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1))
+        write_whole(arguments.json, json.dumps(rows, indent=1))
     late = [row for row in rows if row["must_s"] is not None and float(str(row["seconds"])) > float(str(row["must_s"]))]
     return 1 if late else 0
 

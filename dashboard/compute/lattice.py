@@ -74,22 +74,49 @@ def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.flo
 
 
 def lattice_level(span: float, n_bins: int) -> int:
-    """Return k so that bins of ``2**k`` are the nearest, by ratio, to `span` in `n_bins`.
-
-    A window then has between 0.71 and 1.42 times `n_bins` bins (and one more for its ends). The
-    level depends on the length of the window only, so it stays while a view is panned.
-    """
+    """Return k so that bins of ``2**k`` are nearest, by ratio, to `span` in `n_bins`: 0.71 to 1.42 times as many."""
     return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + 0.5 + LEVEL_TOLERANCE)
 
 
-def snapped_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.float64]:
+def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple[int, int]:
+    """Return the levels of two axes whose bins together are not more than those wanted.
+
+    Each axis takes its nearest level; where their pixels then exceed those wanted, the axis that has most above its
+    own goes one level up. A picture so costs no more to count and to send than one of the size asked for. The levels
+    depend on the lengths of the window only, so they stay while a view is panned.
+
+    Parameters
+    ----------
+    spans : tuple of float
+        Lengths of the window.
+    n_bins : tuple of int
+        Bins wanted on each axis.
+
+    Returns
+    -------
+    tuple of int
+        k of each axis, for bins of ``2**k``: at most ``n_bins[0] * n_bins[1]`` of them in the window, without those
+        that reach over its ends, and more than half as many where floats can tell such bins apart.
+    """
+    first, second = (lattice_level(span, n) for span, n in zip(spans, n_bins, strict=True))
+    # In powers of two, how many times the bins wanted there are: tiny and huge bins cannot be multiplied.
+    above, also = (
+        math.log2(max(span / n, SMALLEST_BIN)) - level
+        for span, n, level in zip(spans, n_bins, (first, second), strict=True)
+    )
+    if above + also <= LEVEL_TOLERANCE:
+        return first, second
+    return (first + 1, second) if above >= also - LEVEL_TOLERANCE else (first, second + 1)
+
+
+def snapped_edges(window: tuple[float, float], level: int) -> npt.NDArray[np.float64]:
     """Return edges on the multiples of a power of two, reaching outward over `window`.
 
     Parameters
     ----------
     window : tuple of float
-    n_bins : int
-        How many bins are wanted; see `lattice_level` for how many come.
+    level : int
+        Bins are ``2**level`` wide; wider where floats are spaced wider.
 
     Returns
     -------
@@ -99,7 +126,7 @@ def snapped_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.fl
     low, high = window
     # Far from zero a bin cannot be finer than the spacing of floats there.
     finest = math.frexp(max(abs(low), abs(high)))[1] - 52
-    size = 2.0 ** max(lattice_level(high - low, n_bins), finest, -1022)
+    size = 2.0 ** max(level, finest, -1022)
     first, last = math.floor(low / size), math.ceil(high / size)
     # Dividing the tiniest numbers underflows to zero.
     first -= first * size > low

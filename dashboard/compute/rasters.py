@@ -20,7 +20,7 @@ from dashboard.compute.kernels import (
     count_tiles,
     count_units,
 )
-from dashboard.compute.lattice import check_size, check_window, linear_edges, snapped_edges
+from dashboard.compute.lattice import check_size, check_window, lattice_levels, linear_edges, snapped_edges
 from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
 from dashboard.compute.parts import Part, find_part
 from dashboard.compute.pool import spread
@@ -71,8 +71,10 @@ def lay_pixels(
     width, height = check_size(*size)
     times = default_window(columns.time_range_s) if time_range is None else check_window(time_range, "time_range")
     depths = default_window(columns.depth_range_um) if depth_range is None else check_window(depth_range, "depth_range")
-    make = snapped_edges if snap else linear_edges
-    return lay_window(columns, make(times, width), make(depths, height))
+    if not snap:
+        return lay_window(columns, linear_edges(times, width), linear_edges(depths, height))
+    levels = lattice_levels((times[1] - times[0], depths[1] - depths[0]), (width, height))
+    return lay_window(columns, snapped_edges(times, levels[0]), snapped_edges(depths, levels[1]))
 
 
 def _rank_rows(columns: SpikeColumns, edges: npt.NDArray[np.float64]) -> tuple[int, int] | None:
@@ -283,8 +285,9 @@ def aggregate(
         Category of each cluster id, for ``region`` and ``label``; a negative one votes for nothing.
     snap : bool
         Move the edges outward to multiples of powers of two, whose size depends on the length of
-        the window only: counts do not shimmer while the window moves. The answer then has 0.7 to
-        1.4 times `width` and `height`, and states its edges.
+        the window only: counts do not shimmer while the window moves. The answer then has 0.5 to
+        1.4 times `width` and `height`, together at most as many pixels (and those that reach over
+        the window's ends), and states its edges.
     threads : int or None
         At most; None for the cores of the machine.
     cancel : threading.Event or None

@@ -108,6 +108,18 @@ def extent(picture: Aggregate) -> tuple[float, float, float, float]:
     )
 
 
+def narrowed(counted: Aggregate) -> Aggregate:
+    """Return counts in the narrowest type that holds them: a session keeps its picture for as long as it shows it."""
+    if counted.kind != "count":
+        return counted
+    return replace(counted, values=counted.values.astype(np.min_scalar_type(int(counted.values.max(initial=0)))))
+
+
+def widened(counted: Aggregate) -> Aggregate:
+    """Return counts in the type that kernels take."""
+    return replace(counted, values=counted.values.astype(np.uint32)) if counted.kind == "count" else counted
+
+
 def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     """Draw a request; pure apart from the clock."""
     started = time.perf_counter()
@@ -116,7 +128,7 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     if before is None:
         counted, n_in_view = _count(request, cancel)
     else:
-        counted, n_in_view = before.aggregate, before.n_in_view
+        counted, n_in_view = widened(before.aggregate), before.n_in_view
     levels, rgba = None, None
     limits = request.limits or scene.limits(kind)
     spread = shading.needs_spread(counted)
@@ -126,6 +138,7 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
         levels = shading.shade(counted, limits, request.scale, spread=spread)
     marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
     overlay, overlay_extent = _overlay(request, counted) if request.selected else (None, (0.0, 0.0, 1.0, 1.0))
+    counted = narrowed(counted)
     elapsed_ms = (time.perf_counter() - started) * 1e3
     hidden = 0 if n_in_view else _hidden(request)
     return RasterPicture(counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, hidden, elapsed_ms)
@@ -323,7 +336,7 @@ class RasterView:
     def auto_limits(self) -> None:
         """Fit the colour limits to what is in view, once."""
         if self.picture is not None:
-            self._state.limits = shading.default_limits(self.picture.aggregate)
+            self._state.limits = shading.default_limits(widened(self.picture.aggregate))
 
     def draw_now(self) -> None:
         """Draw at once what was asked for."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dashboard.compute import rasters
 from dashboard.compute.columns import build_columns
+from dashboard.compute.lattice import lattice_levels
 from dashboard.compute.rasters import AGGREGATES, aggregate
 from dashboard.model.errors import BadRequest, Cancelled
 
@@ -221,6 +222,25 @@ def test_snapped_edges_cover_the_window_and_keep_their_bins_while_panning(start,
         assert len(edges) - 1 <= 2 * width + 1
         sizes.add(size)
     assert len(sizes) == 1
+
+
+@settings(max_examples=200)
+@given(
+    spans=st.tuples(st.floats(1e-3, 1e5), st.floats(1e-2, 1e5)),
+    size=st.tuples(st.integers(64, 4096), st.integers(64, 4096)),
+)
+def test_a_snapped_picture_has_no_more_bins_than_pixels_asked_for_and_not_half_as_few(spans, size):
+    levels = lattice_levels(spans, size)
+    bins = [span / 2.0**level for span, level in zip(spans, levels, strict=True)]
+    assert 0.499 * size[0] * size[1] < bins[0] * bins[1] < 1.001 * size[0] * size[1]
+    for n, wanted in zip(bins, size, strict=True):
+        assert 0.499 < n / wanted < 1.42
+
+
+def test_the_picture_of_a_whole_session_is_no_larger_than_its_panel():
+    columns = build_columns(make_sorting(np.linspace(0, 4500, 500), np.linspace(0, 3840, 500)))
+    image = aggregate(columns, (0.0, 4500.0), (0.0, 4000.0), 1600, 800, snap=True)
+    assert image.values.size <= 1600 * 800
 
 
 @pytest.mark.parametrize("snap", [False, True])

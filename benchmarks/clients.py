@@ -1,0 +1,182 @@
+"""Sessions without a browser: they open a page over its websocket, zoom, and time the picture that comes back.
+
+Sixteen browsers on one machine would measure the browsers. These clients speak Bokeh's protocol, decode nothing
+but what they look for, and so leave the processor to the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+#: Smaller buffers are tables and lines; every picture of these windows is larger.
+PICTURE_BYTES = 100_000
+OPEN_S = 300
+ANSWER_S = 120
+FRAME_PX = (1600, 800)
+#: Windows that the clients zoom between, as shares of the session: each is a picture, not marks.
+SPANS = (0.06, 0.3)
+PAUSE_S = (0.2, 0.8)
+
+
+class NoPicture(Exception):
+    """The server did not answer with a picture."""
+
+
+@dataclass
+class Client:
+    """One session, as a browser tab would hold it.
+
+    Attributes
+    ----------
+    url : str
+        Of the page, with its query.
+    is_plain : bool
+        Whether it is the plain page, which listens to another event.
+    length_s : float
+        Of the recording.
+    """
+
+    url: str
+    is_plain: bool
+    length_s: float
+    received: int = 0
+    _n: int = 0
+    _socket: WebSocketClientConnection | None = None
+    _figure: dict[str, Any] = field(default_factory=dict)
+
+    async def open(self) -> float:
+        """Open the page and wait for the first picture; return how long that took, in s."""
+        started = time.perf_counter()
+        response = await AsyncHTTPClient(force_instance=True).fetch(self.url, request_timeout=OPEN_S)
+        found = re.search(r'"token":\s*"([^"]+)"', response.body.decode())
+        if found is None:
+            raise NoPicture(f"{self.url} has no session: {response.body[:200]!r}")
+        base = self.url.partition("?")[0].replace("http", "ws", 1)
+        self._socket = await websocket_connect(
+            f"{base}ws", subprotocols=["bokeh", found.group(1)], max_message_size=1 << 30
+        )
+        await self._receive()
+        await self._send("PULL-DOC-REQ", {})
+        content, largest = await self._receive()
+        while "doc" not in content:
+            content, largest = await self._receive()
+        document = json.loads(content)["doc"]
+        self._figure = next(f for f in figures(document) if self.is_plain or f["attributes"].get("name") == "raster")
+        size = zip(("inner_width", "inner_height"), FRAME_PX, strict=True)
+        events = [self._changed(self._figure["id"], name, value) for name, value in size]
+        await self._send("PATCH-DOC", {"events": [event("document_ready"), *events]})
+        if largest < PICTURE_BYTES:
+            await self._picture(OPEN_S)
+        return time.perf_counter() - started
+
+    async def zoom(self) -> float:
+        """Ask for another window and wait for its picture; return how long that took, in s."""
+        span = self.length_s * random.uniform(*SPANS)
+        start = random.uniform(0.0, self.length_s - span)
+        axis = self._figure["attributes"]["x_range"]["id"]
+        events = [self._changed(axis, "start", start), self._changed(axis, "end", start + span)]
+        if self.is_plain:
+            rows = {"y0": 0.0, "y1": 3840.0, "x0": start, "x1": start + span}
+            events.append(event("rangesupdate", model={"id": self._figure["id"]}, **rows))
+        started = time.perf_counter()
+        await self._send("PATCH-DOC", {"events": events})
+        await self._picture(ANSWER_S)
+        return time.perf_counter() - started
+
+    async def keep_zooming(self, times: int) -> list[float]:
+        """Zoom again and again, with a look at each picture; return how long each took."""
+        took = []
+        for _ in range(times):
+            await asyncio.sleep(random.uniform(*PAUSE_S))
+            await self._drain()
+            took.append(await self.zoom())
+        return took
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+    async def _drain(self) -> None:
+        """Read what came after the last picture."""
+        while True:
+            try:
+                await asyncio.wait_for(self._receive(), 0.02)
+            except TimeoutError:
+                return
+
+    async def _picture(self, seconds: float) -> None:
+        deadline = time.perf_counter() + seconds
+        while time.perf_counter() < deadline:
+            _, largest = await asyncio.wait_for(self._receive(), max(0.1, deadline - time.perf_counter()))
+            if largest >= PICTURE_BYTES:
+                return
+        raise NoPicture(f"{self.url} sent none in {seconds:.0f} s")
+
+    @staticmethod
+    def _changed(model: str, attribute: str, value: float) -> dict[str, Any]:
+        return {"kind": "ModelChanged", "model": {"id": model}, "attr": attribute, "new": value}
+
+    async def _send(self, kind: str, content: dict[str, Any]) -> None:
+        assert self._socket is not None
+        self._n += 1
+        for part in ({"msgid": str(self._n), "msgtype": kind}, {}, content):
+            await self._socket.write_message(json.dumps(part))
+
+    async def _read(self) -> str | bytes:
+        assert self._socket is not None
+        part = await self._socket.read_message()
+        if part is None:
+            raise NoPicture(f"{self.url} closed the connection")
+        self.received += len(part)
+        return part
+
+    async def _receive(self) -> tuple[str, int]:
+        """Return the content of the next message, and the size of its largest buffer."""
+        # A message is read whole once it has begun, or what follows would be taken for its start.
+        return await asyncio.shield(self._reading())
+
+    def _reading(self) -> asyncio.Future[tuple[str, int]]:
+        if self._pending is None or self._pending.done():
+            self._pending = asyncio.ensure_future(self._read_message())
+        return self._pending
+
+    _pending: asyncio.Future[tuple[str, int]] | None = None
+
+    async def _read_message(self) -> tuple[str, int]:
+        header = json.loads(await self._read())
+        await self._read()
+        content = str(await self._read())
+        largest = 0
+        for _ in range(header.get("num_buffers", 0)):
+            await self._read()
+            largest = max(largest, len(await self._read()))
+        if header["msgtype"] == "ERROR":
+            raise NoPicture(f"{self.url} answered with an error: {content[:500]}")
+        return content, largest
+
+
+def event(name: str, **values: object) -> dict[str, Any]:
+    """Return a message of the browser to the page's document."""
+    data = {"type": "event", "name": name, "values": {"type": "map", "entries": list(values.items())}}
+    return {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": data}
+
+
+def figures(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield every figure of a document."""
+    if isinstance(node, dict):
+        if node.get("name") == "Figure" and "attributes" in node:
+            yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from figures(child)

@@ -1,0 +1,55 @@
+"""The benchmarks still run, and their table says what it must. Figures are never judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.table import Row, markdown_table, text_table
+
+
+def test_a_quick_run_of_the_engine_prints_and_writes_its_table(repository: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    command = [sys.executable, "-m", "benchmarks.run", "--quick", "--only", "engine", "--cache", tmp_path / "cache"]
+    done = subprocess.run(
+        [*command, "--results", results], cwd=repository, capture_output=True, text=True, timeout=120, check=True
+    )
+    content = json.loads(results.read_text())
+    assert list(tmp_path.glob("*.part")) == []
+    assert list((tmp_path / "cache").iterdir()) == []
+    rows = {row["what"]: row for row in content["rows"]}
+    assert rows["pixels that differ from numpy's and Datashader's, whole, 0.1 M"]["ours"] == 0
+    assert rows["mean amplitude, whole, 0.1 M"]["must"] == "≤ 1/6"
+    assert "majority of 15 regions, whole, 0.1 M" in done.stdout
+    assert {"cores", "load_average", "datashader"} <= set(content["machine"]["engine"])
+
+
+def test_a_ratio_is_met_when_ours_is_small_enough() -> None:
+    assert Row("engine", "count", "ms", 10.0, 40.0, "Datashader", part_of=4).is_met
+    assert not Row("engine", "count", "ms", 10.1, 40.0, "Datashader", part_of=4).is_met
+
+
+def test_every_limit_of_a_row_has_to_hold() -> None:
+    assert Row("browser", "wheel", "ms", 100.0, 1500.0, part_of=10, most=120).is_met
+    assert not Row("browser", "wheel", "ms", 130.0, 1500.0, part_of=10, most=120).is_met
+    assert not Row("browser", "wheel", "ms", 100.0, 900.0, part_of=10, most=120).is_met
+    assert not Row("browser", "images", "per s", 9.0, 0.0, least=10).is_met
+
+
+def test_a_comparison_with_nothing_measured_is_not_met() -> None:
+    assert Row("browser", "wheel", "ms", 10.0, None, part_of=10).is_met is False
+    assert Row("browser", "wheel", "ms", 10.0).is_met is None
+
+
+@pytest.mark.parametrize("write", [text_table, markdown_table])
+def test_the_table_says_what_was_not_met(write: object) -> None:
+    rows = [Row("engine", "count", "ms", 10.0, 30.0, "Datashader", part_of=4), Row("engine", "other", "ms", 1234.0)]
+    text = write(rows)  # type: ignore[operator]
+    assert "1/3.0" in text
+    assert "≤ 1/4" in text
+    assert text.count("NOT MET") == 1
+    assert "1,234" in text

@@ -116,8 +116,9 @@ def _digest(token: str) -> str:
 
 def token_of(request: HTTPServerRequest) -> str:
     """Return the login token that a request carries, or an empty text."""
-    morsel = request.cookies.get(COOKIE)
-    return morsel.value if morsel else ""
+    # A session's own copy of its request has cookies as plain text.
+    morsel: Any = request.cookies.get(COOKIE)
+    return str(getattr(morsel, "value", morsel)) if morsel else ""
 
 
 class _Unknown(Matcher):

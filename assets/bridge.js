@@ -1,4 +1,12 @@
 // Keys, address bar and pixel ratio of the page. Nothing here draws.
+// A figure that is built but not laid out yet has no layout. Bokeh measures it all the same when anything around it
+// changes size, throws, and takes the tab that the figure stands in with it. Its turn comes once it is laid out.
+const figures = Bokeh.Models.get("Plot").prototype.default_view.prototype
+for (const name of ["_measure_layout", "_after_layout"]) {
+  const original = figures[name]
+  figures[name] = function () { if (this.layout != null) original.call(this) }
+}
+
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const KEYS = new Set([
   "v", "b", "z", "h", "g", "j", "k", "?", "+", "-", "=", "Backspace", "Escape",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,8 @@ from dashboard.views import links, shading, texts
 from dashboard.views.axes import Axes
 from dashboard.views.bridge import Bridge
 from dashboard.views.colours import colours_off
-from dashboard.views.dock import Dock
+from dashboard.views.dock import Dock, Tab
+from dashboard.views.events import EventsTab
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView
 from dashboard.views.filters import apply as apply_filters
@@ -38,13 +40,16 @@ from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture, RasterView
+from dashboard.views.responding import Responding, carry
 from dashboard.views.scene import Scene
 from dashboard.views.search import Search
 from dashboard.views.state import ViewState
 from dashboard.views.strip import StripView
 from dashboard.views.summary import SummaryTab
 from dashboard.views.table import ClusterTable
+from dashboard.views.trial_browser import TrialBrowser, TrialLines
 from dashboard.views.turns import Turns
+from dashboard.views.unit import UnitTab
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +103,20 @@ class DashboardSession:
         self.strips = (StripView(self.axes, self._region), StripView(self.axes, self._region))
         self.overview = OverviewView(self.axes)
         self.drift = DriftView(self.axes)
-        self.table = ClusterTable(self.state)
-        self.dock = Dock(self.state, [SummaryTab(self.turns, keeper, self._failed), self.table])
+        self.table = ClusterTable(self.state, pool, self.turns)
+        tabs: list[Tab] = [
+            SummaryTab(self.turns, keeper, self._failed),
+            self.table,
+            UnitTab(self.state, pool, self.turns, self._failed),
+            EventsTab(
+                self.state,
+                pool,
+                self.turns,
+                TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure)),
+                Responding(self.state, self.turns, self._tested),
+            ),
+        ]
+        self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge(settled_ms=SETTLED_MS)
         self.sharing = Sharing(self.state, self.bridge, self.turns, lambda: self._scene, shelf)
@@ -233,9 +250,13 @@ class DashboardSession:
     def _completed(self, opened: OpenInsertion) -> None:
         """Take the metrics that were computed meanwhile; nothing else changes."""
         if self._opened is not None and self._opened.columns is opened.columns:
-            self._opened = opened
-            self._filter()
-            self._tell(opened.sorting)
+            self._tested(replace(opened, sorting=carry(self._opened.sorting, opened.sorting)))
+
+    def _tested(self, opened: OpenInsertion) -> None:
+        """Take columns that were added to the clusters."""
+        self._opened = opened
+        self._filter()
+        self._tell(opened.sorting)
 
     def _tell(self, sorting: SpikeSorting) -> None:
         self.rail.show(sorting)
@@ -296,6 +317,8 @@ class DashboardSession:
         self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
         palette = shading.palette(self.state.cmap, dark=self.state.dark)
         self.centre.colour_bar.object = texts.colour_bar(self.state, self._scene, picture, palette)
+        has_limits = picture.levels is not None and picture.levels.scale != "eq"
+        self.rail.show_limits(self._scene.limits(self.state.color) if has_limits else None, picture.limits)
         self.turns.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:

@@ -185,6 +185,7 @@ def make_server(
         The users file cannot be used.
     """
     from dashboard.compute.rasters import compile_kernels
+    from dashboard.compute.unit_warmup import compile_unit_kernels
     from dashboard.views import shading
 
     pn.extension("tabulator", notifications=False)
@@ -195,6 +196,7 @@ def make_server(
     warming = process.pool.session()
     warming.submit(compile_kernels)
     warming.submit(shading.warm_up)
+    warming.submit(compile_unit_kernels)
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},

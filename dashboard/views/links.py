@@ -93,6 +93,8 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "heat": ("heat", _heat),
     "show": ("show", _one_of(SHOW)),
     "tab": ("tab", _one_of(tuple(ViewState.param.tab.objects))),
+    "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
+    "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
 }
 """Key of the query -> parameter of the state, and how its text is read."""
 
@@ -162,7 +164,7 @@ def write(state: ViewState) -> str:
         parts["selected"] = ",".join(map(str, state.selected))
     if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):
         parts["heat"] = f"{_number(state.time_bin_s)},{_number(state.depth_bin_um)}"
-    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab"):
+    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab", "event", "split"):
         value = getattr(state, key)
         if value != ViewState.param[key].default:
             parts[key] = value

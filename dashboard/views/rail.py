@@ -26,6 +26,9 @@ COLOUR_WORDS = {
 }
 SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantitative)": "eq"}
 
+WIDEST_PCT = 200
+"""How far the limits can be pulled, in per cent of the default range."""
+
 CLOSED = "open an insertion first"
 
 _FIELD = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width", "margin": (6, 12)}
@@ -89,6 +92,18 @@ class Rail:
         self.default_limits = pmui.Button(
             label="Default limits", variant="text", size="small", sizing_mode="stretch_width", margin=(0, 12)
         )
+        self.pull = pmui.RangeSlider(
+            label="Limits (% of the default range)",
+            start=0,
+            end=WIDEST_PCT,
+            step=1,
+            value=(0, 100),
+            size="small",
+            sizing_mode="stretch_width",
+            margin=(10, 22, 0, 22),
+        )
+        self._default_limits: tuple[float, float] | None = None
+        self._pulled_to: tuple[float, float] | None = None
         self.time_bin = pmui.Select.from_param(state.param.time_bin_s, label="Heatmap bin (s)", **_FIELD)
         self.depth_bin = pmui.Select.from_param(state.param.depth_bin_um, label="Heatmap bin (µm)", **_FIELD)
         self.level = pmui.Select.from_param(
@@ -102,6 +117,7 @@ class Rail:
         self.sorter.param.watch(self._picked, "value")
         self.revision.param.watch(self._picked, "value")
         self.fit.on_click(lambda event: fit_limits())
+        self.pull.param.watch(self._pulled, "value")
         self.default_limits.on_click(lambda event: state.param.update(limits=None))
 
     def offer(self, keys: Sequence[str]) -> None:
@@ -146,6 +162,30 @@ class Rail:
         self.color.disabled_options = list(off)
         self.colours_off.param.update(object=colours_off_words(off, COLOUR_WORDS), visible=bool(off))
 
+    def show_limits(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
+        """Let the slider stand where the picture's limits are; without a default they mean nothing."""
+        self._default_limits = default
+        self.pull.disabled = default is None
+        if default is None or default[1] <= default[0]:
+            return
+        if self._state.limits is not None and self._state.limits == self._pulled_to:
+            return  # the hand is ahead of the picture
+        percent = [round(100 * (limit - default[0]) / (default[1] - default[0])) for limit in limits]
+        self._is_moving = True
+        try:
+            self.pull.value = tuple(min(max(value, 0), WIDEST_PCT) for value in percent)
+        finally:
+            self._is_moving = False
+
+    def _pulled(self, event: Any) -> None:
+        if self._is_moving or self._default_limits is None:
+            return
+        low, high = self._default_limits
+        start, end = event.new
+        if end > start:
+            self._pulled_to = (low + (high - low) * start / 100, low + (high - low) * end / 100)
+            self._state.limits = self._pulled_to
+
     def _searched(self, event: Any) -> None:
         if not self._is_moving and event.new:
             self._open(event.new, None, None)
@@ -176,6 +216,7 @@ class Rail:
             self.colours_off,
             self.scale,
             self.cmap,
+            self.pull,
             self.fit,
             self.default_limits,
             _heading("Heatmap and regions"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import param
 
+from dashboard.compute.trial_groups import EVENTS, SPLITS
+
 SHOW = ("both", "raster", "heatmap")
 COLOURS = ("count", "rate", "amp_mean", "amp_max", "region", "label", "cluster")
 SCALES = ("linear", "log", "eq")
@@ -40,5 +42,8 @@ class ViewState(param.Parameterized):
     )
     selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
     tab = param.Selector(default="Clusters", objects=list(TABS), doc="Open tab of the dock.")
+    event = param.Selector(default="stimOn", objects=list(EVENTS), doc="Event that spikes are aligned to.")
+    split = param.Selector(default="none", objects=list(SPLITS), doc="What trials are split by.")
+    trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
     dark = param.Boolean(default=False, doc="Dark theme.")

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import panel as pn
+import panel_material_ui as pmui
 
+from dashboard.compute.cluster_rates import cluster_rates
 from dashboard.compute.probe import region_names
+from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.figures import asset
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.table_columns import N_BINS, failed_tests, sparklines
+from dashboard.views.turns import Turns
 
-LEADING = ("cluster_id", "label", "firing_rate", "amp_uv", "depths", "acronym", "beryl", "cosmos")
+LEADING = ("cluster_id", "label", "firing_rate", "activity", "amp_uv", "depths", "acronym", "failed", "beryl", "cosmos")
 """Columns that stand first, in this order, where they exist."""
+
+TESTED = {"resp_change_hz": "Δ rate (Hz)", "resp_auc": "AUC", "resp_p": "p", "resp_q": "q"}
+"""Columns of the test of responses, which stand after the label, and their words; a split's have its group after."""
 
 HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
 """Kept out of the table: ids and coordinates that nobody sorts by."""
@@ -23,6 +33,8 @@ HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
 TITLES = {
     "cluster_id": "id",
     "firing_rate": "rate (Hz)",
+    "failed": "tests failed",
+    "activity": "rate over time",
     "amp_uv": "amp (µV)",
     "amp_au": "amp (a.u.)",
     "depths": "depth (µm)",
@@ -49,6 +61,9 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
         named = any(name in table for name in ("KSLabel", "ks2_label"))
         table = table.drop(columns="label") if named else table.rename(columns={"label": "KSLabel"})
     table["cluster_id"] = clusters.index.to_numpy()
+    failed = failed_tests(sorting)
+    if failed is not None:
+        table["failed"] = failed
     amplitude = next((name for name in ("amps", "amp_median") if name in clusters), None)
     if amplitude is not None:
         values = clusters[amplitude].to_numpy(dtype=np.float64)
@@ -57,7 +72,13 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
         ids = np.nan_to_num(clusters["atlas_id"].to_numpy(dtype=np.float64)).astype(np.int64)
         table["beryl"] = region_names(ids, "beryl")
         table["cosmos"] = region_names(ids, "cosmos")
-    first = [name for name in (*LEADING, "amp_au") if name in table]
+    return _in_order(table)
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the leading columns first, those of a test of responses after the label."""
+    tested = [name for kind in TESTED for name in table if str(name).startswith(kind)]
+    first = [name for name in (*LEADING[:2], *tested, *LEADING[2:], "amp_au") if name in table]
     return table[[*first, *(name for name in table if name not in first)]]
 
 
@@ -67,12 +88,29 @@ class ClusterTable:
     title = "Clusters"
     follows_hidden = True
 
-    def __init__(self, state: ViewState) -> None:
+    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, turns: Turns) -> None:
         self._state = state
+        self._pool = pool
+        self._turns = turns
         self._is_moving = False
         self._table = pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)})
+        self._scene: Scene | None = None
+        self._drawn: tuple[SpikeColumns, list[str]] | None = None
         self._box = pn.Column(sizing_mode="stretch_both", margin=0)
+        self._choose = pmui.Toggle(label="Columns", size="small", variant="outlined", margin=(4, 4))
+        self._search = pmui.Toggle(label="Search rows", size="small", variant="outlined", margin=(4, 4))
+        self._columns = pmui.CheckBoxGroup(options={}, value=[], inline=True, margin=(0, 8), visible=False)
+        self.panel = pn.Column(
+            pn.Row(self._choose, self._search, margin=(0, 4)),
+            pn.Column(self._columns, sizing_mode="stretch_width", margin=0, max_height=170, scroll="y-auto"),
+            self._box,
+            sizing_mode="stretch_both",
+            margin=0,
+        )
         self._make()
+        self._choose.param.watch(lambda event: self._columns.param.update(visible=event.new), "value")
+        self._search.param.watch(lambda event: self._make(), "value")
+        self._columns.param.watch(self._hide, "value")
         state.param.watch(self._selected, "selected")
 
     def _make(self) -> None:
@@ -88,9 +126,13 @@ class ClusterTable:
             layout="fit_data",
             theme="simple",
             sizing_mode="stretch_both",
-            titles=TITLES,
+            titles=_titles(self._table),
+            hidden_columns=self._hidden(),
+            header_filters=_header_filters(self._table) if self._search.value else None,
             header_tooltips={
                 "label": "Share of the three IBL tests that pass; 1 is an IBL good unit",
+                "failed": "Which of the three IBL tests the unit fails",
+                "activity": "Firing rate over the session, from zero to the unit's own maximum",
                 "drift": "Summed depth change per hour; grows with the number of spikes",
             },
             stylesheets=[asset("table.css")],
@@ -98,9 +140,22 @@ class ClusterTable:
         self.widget.param.watch(self._picked, "selection")
         self._box[:] = [self.widget]
 
+    def _hidden(self) -> list[str]:
+        return [name for name in dict(self._columns.options).values() if name not in self._columns.value]
+
+    def _hide(self, event: Any) -> None:
+        if not self._is_moving:
+            self._make()
+            self._selected()
+
     def open(self, scene: Scene) -> None:
         """Show the clusters of another insertion, or those that pass other filters."""
         table = cluster_table(scene.sorting)
+        self._scene = scene
+        if self._drawn is not None and self._drawn[0] is scene.columns:
+            table = _with_activity(table, self._drawn[1])
+        else:
+            self._pool.submit(self._draw, scene)
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
         is_alike = table.dtypes.equals(self._table.dtypes)
@@ -110,15 +165,28 @@ class ClusterTable:
             if is_alike:
                 self.widget.param.update(value=table, selection=[])
             else:
+                self._offer()
                 self._make()
         finally:
             self._is_moving = False
         self._selected()
 
-    @property
-    def panel(self) -> Any:
-        """What the dock shows."""
-        return self._box
+    def _offer(self) -> None:
+        """Offer the columns to choose from; those that were hidden before stay so."""
+        hidden = self._hidden()
+        titles = _titles(self._table)
+        names = {titles.get(name, name): name for name in map(str, self._table.columns)}
+        self._columns.param.update(options=names, value=[name for name in names.values() if name not in hidden])
+
+    def _draw(self, scene: Scene) -> None:
+        """Draw the rates over time, in a thread of the pool."""
+        drawn = scene.columns, sparklines(cluster_rates(scene.columns, N_BINS).rate_hz)
+        self._turns.later(partial(self._take, drawn))
+
+    def _take(self, drawn: tuple[SpikeColumns, list[str]]) -> None:
+        if self._scene is not None and self._scene.columns is drawn[0]:
+            self._drawn = drawn
+            self.open(self._scene)
 
     def close(self) -> None:
         """Nothing runs here."""
@@ -142,15 +210,47 @@ class ClusterTable:
             self._is_moving = False
 
 
+def _with_activity(table: pd.DataFrame, drawn: list[str]) -> pd.DataFrame:
+    """Return the table with the lines after the rate."""
+    table = table.assign(activity=[drawn[int(cluster)] for cluster in table.index])
+    return _in_order(table)
+
+
+def _header_filters(table: pd.DataFrame) -> dict[str, Any]:
+    """Return a field below each title: at least a number, or a part of a word."""
+    filters: dict[str, Any] = {}
+    for name in map(str, table.columns):
+        if name == "cluster_id":
+            filters[name] = {"type": "number", "func": "=", "placeholder": "="}
+        elif pd.api.types.is_numeric_dtype(table[name]):
+            filters[name] = {"type": "number", "func": ">=", "placeholder": "≥"}
+        elif name != "activity":
+            filters[name] = {"type": "input", "func": "like", "placeholder": "contains"}
+    return filters
+
+
+def _titles(table: pd.DataFrame) -> dict[str, str]:
+    """Return words for the names of columns; those of a test carry the group of trials."""
+    tested = {
+        str(name): " ".join([words, *str(name).removeprefix(kind).split("_")]).strip()
+        for kind, words in TESTED.items()
+        for name in table
+        if str(name).startswith(kind)
+    }
+    return TITLES | tested
+
+
 def _formatters(table: pd.DataFrame) -> dict[str, Any]:
     """Return number formats that keep columns narrow and digits honest."""
-    from bokeh.models.widgets.tables import NumberFormatter
+    from bokeh.models.widgets.tables import NumberFormatter, ScientificFormatter
 
     whole = {"depths", "axial_um", "lateral_um"}
-    formats: dict[str, Any] = {}
+    formats: dict[str, Any] = {"activity": {"type": "html"}} if "activity" in table else {}
     for name in map(str, table.columns):
         if pd.api.types.is_integer_dtype(table[name]) or name in whole:
             formats[name] = NumberFormatter(format="0,0" if name != "cluster_id" else "0", nan_format="–")
+        elif name.startswith(("resp_p", "resp_q")):
+            formats[name] = ScientificFormatter(precision=1, power_limit_low=-2, nan_format="–")
         elif pd.api.types.is_float_dtype(table[name]):
             formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
     return formats

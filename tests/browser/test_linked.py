@@ -14,6 +14,7 @@ from browser.test_page import frame_of, in_view, wait_until
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import open_insertion
 from dashboard.sources.demo import DemoSource
+from dashboard.views.table_columns import failed_tests
 
 DEMO = "insertion=demo"
 
@@ -100,6 +101,28 @@ def test_a_filter_that_cannot_be_read_says_so_and_hides_nothing(site: str, visit
     expect(visit.page.locator(".refused")).not_to_contain_text("no_such_column")
     expect(visit.page.locator(".refused")).to_be_visible()
     assert numbers(visit)[0] == DEMO_SPIKES
+
+
+def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
+    site: str, visit: Visit, sorting: SpikeSorting
+) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    page = visit.page
+    rows = page.locator(".tabulator-row")
+    expect(page.locator(".tabulator-row svg").first).to_be_visible()
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_label("rate over time").uncheck()
+    expect(page.locator(".tabulator-row svg").first).to_be_hidden()
+    page.get_by_role("button", name="Search rows").click()
+    words = np.array(failed_tests(sorting))
+    noisy = np.char.find(words, "noise") >= 0
+    page.locator('.tabulator-col[tabulator-field="failed"] input').press_sequentially("noise", delay=30)
+    expect(rows).to_have_count(min(int(noisy.sum()), 100))
+    page.get_by_role("button", name="Good units").click()
+    expect(rows).to_have_count(0)
+    page.get_by_role("button", name="All units").click()
+    expect(rows).to_have_count(min(int(noisy.sum()), 100))
 
 
 def test_where_nothing_passes_the_page_says_what_is_hidden(site: str, visit: Visit) -> None:

@@ -1,0 +1,169 @@
+"""Figures of the Events tab: trial raster, PSTH, population map; made once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from bokeh.models import ColumnDataSource, LinearColorMapper, Span
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+from dashboard.compute.event_maps import EventMap
+from dashboard.views.clouds import opacity
+from dashboard.views.event_pictures import GroupPicture
+from dashboard.views.unit_figures import QUIET, small
+
+RASTER_ROWS = 200
+"""Rows of pixels of the raster: of more trials, some share a row."""
+
+OUTER_PCT = (1.0, 99.5)
+"""Percentiles of the counts of many units between which the raster's opacity runs."""
+
+BWR = tuple(to_hex(colour) for colour in colormaps["bwr"](np.linspace(0, 1, 256)))
+Z_LIMIT = 10.0
+"""IBL's limits of the population map, in standard deviations of the baseline."""
+
+
+def theme_ink(colour: str, *, dark: bool) -> str:
+    """Return a colour that shows in the theme: greys are turned round in the dark, colours stay."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    if dark and max(red, green, blue) - min(red, green, blue) < 24:
+        red, green, blue = 255 - red, 255 - green, 255 - blue
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def pooled(counts: npt.NDArray[np.uint32], per_row: int, *, is_single: bool) -> npt.NDArray[np.float64]:
+    """Gather trials into rows: the largest count of a unit, so that none of its spikes is lost; else the mean."""
+    starts = np.arange(0, len(counts), per_row)
+    if is_single:
+        return np.maximum.reduceat(counts, starts, axis=0).astype(np.float64)
+    sizes = np.diff(np.append(starts, len(counts)))
+    return np.add.reduceat(counts.astype(np.float64), starts, axis=0) / sizes[:, np.newaxis]
+
+
+def trials_per_row(n_trials: int) -> int:
+    """Return how many trials share a row of the raster."""
+    return max(1, -(-n_trials // RASTER_ROWS))
+
+
+def pooled_groups(groups: tuple[GroupPicture, ...], *, is_single: bool) -> list[npt.NDArray[np.float64]]:
+    """Return the rows of each group as they are drawn."""
+    per_row = trials_per_row(sum(len(group.counts) for group in groups))
+    return [pooled(group.counts, per_row, is_single=is_single) for group in groups]
+
+
+class TrialRaster:
+    """Spikes by trial and time from the event, groups one above the other in their colours."""
+
+    def __init__(self, height: int) -> None:
+        self.figure = small(height, "", "Trials", name="event-raster")
+        self.images = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="event-raster-data")
+        self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.images, level="image")
+        self.figure.add_layout(Span(location=0, dimension="height", line_color=QUIET, line_width=1))
+        self.borders = ColumnDataSource({"y": []})
+        self.figure.hspan(y="y", source=self.borders, line_color=QUIET, line_alpha=0.6, line_width=1)
+
+    def show(
+        self, groups: tuple[GroupPicture, ...], edges_s: npt.NDArray[np.float64], *, is_single: bool, dark: bool
+    ) -> None:
+        """Draw the trials; the first group is at the bottom."""
+        start, end = float(edges_s[0]), float(edges_s[-1])
+        rows = pooled_groups(groups, is_single=is_single)
+        levels = _levels(rows, is_single=is_single)
+        data: dict[str, list[Any]] = {name: [] for name in ("image", "x", "y", "dw", "dh")}
+        bottom = 0
+        borders = []
+        for group, alpha in zip(groups, levels, strict=True):
+            colour = theme_ink(group.group.color, dark=dark)
+            image = np.empty((*alpha.shape, 4), np.uint8)
+            image[..., :3] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+            image[..., 3] = alpha
+            values = (image.view(np.uint32)[..., 0], start, bottom, end - start, len(group.counts))
+            for name, value in zip(data, values, strict=True):
+                data[name].append(value)
+            bottom += len(group.counts)
+            borders.append(bottom)
+        self.images.data = data
+        self.borders.data = {"y": borders[:-1]}
+        self.figure.x_range.update(start=start, end=end)
+        self.figure.y_range.update(start=0, end=max(bottom, 1))
+
+
+def raster_limits(rows: list[npt.NDArray[np.float64]], *, is_single: bool) -> tuple[float, float]:
+    """Return the counts that are transparent and opaque: of a unit none and the most, else the outer percentiles."""
+    values = np.concatenate([row.ravel() for row in rows]) if rows else np.zeros(0)
+    most = max(float(values.max(initial=0.0)), 1.0)
+    if is_single or not values.size:
+        return 0.0, most
+    low, high = (float(limit) for limit in np.percentile(values, OUTER_PCT))
+    return (low, high) if high > low else (0.0, most)
+
+
+def _levels(rows: list[npt.NDArray[np.float64]], *, is_single: bool) -> list[npt.NDArray[np.uint8]]:
+    """Return opacities: by the logarithm of a unit's counts, else linear between the limits."""
+    if is_single:
+        return [opacity(row.astype(np.int64)) for row in rows]
+    low, high = raster_limits(rows, is_single=False)
+    return [np.round(255 * np.clip((row - low) / (high - low), 0, 1)).astype(np.uint8) for row in rows]
+
+
+class PsthFigure:
+    """Mean rate around the event, a line per group, with bands of one standard error on either side."""
+
+    def __init__(self, height: int) -> None:
+        self.figure = small(height, "Time from event (s)", "Rate (Hz)", name="event-psth")
+        self.bands = ColumnDataSource({"x": [], "y": [], "colour": []})
+        self.figure.patches("x", "y", source=self.bands, fill_color="colour", fill_alpha=0.22, line_color=None)
+        self.lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name="event-psth-data")
+        self.figure.multi_line("x", "y", source=self.lines, line_color="colour", line_width=1.8)
+        self.figure.add_layout(Span(location=0, dimension="height", line_color=QUIET, line_width=1))
+
+    def show(self, groups: tuple[GroupPicture, ...], event: str, *, dark: bool) -> None:
+        """Draw the groups."""
+        lines: dict[str, list[Any]] = {"x": [], "y": [], "colour": []}
+        bands: dict[str, list[Any]] = {"x": [], "y": [], "colour": []}
+        low, high, edges = np.inf, 0.0, np.array([0.0, 1.0])
+        for group in groups:
+            psth, colour = group.psth, theme_ink(group.group.color, dark=dark)
+            edges = psth.edges_s
+            for name, value in zip(lines, (psth.centres_s, psth.mean_hz, colour), strict=True):
+                lines[name].append(value)
+            error = np.nan_to_num(psth.sem_hz)
+            above, below = psth.mean_hz + error, psth.mean_hz - error
+            low, high = min(low, float(below.min())), max(high, float(above.max()))
+            if np.isfinite(psth.sem_hz).all():
+                outline = np.concatenate([psth.centres_s, psth.centres_s[::-1]])
+                for name, value in zip(bands, (outline, np.concatenate([above, below[::-1]]), colour), strict=True):
+                    bands[name].append(value)
+        self.bands.data, self.lines.data = bands, lines
+        self.figure.xaxis.axis_label = f"Time from {event} (s)"
+        self.figure.x_range.update(start=float(edges[0]), end=float(edges[-1]))
+        low = 0.0 if not np.isfinite(low) or low < 0.5 * high else 0.95 * low
+        self.figure.y_range.update(start=low, end=1.05 * high or 1.0)
+
+
+class MapFigure:
+    """The population around the event: depth by time, as z-scores of the baseline."""
+
+    def __init__(self, height: int) -> None:
+        self.figure = small(height, "Time from event (s)", "Depth along probe (µm)", name="event-map")
+        mapper = LinearColorMapper(palette=list(BWR), low=-Z_LIMIT, high=Z_LIMIT, nan_color="#80808040")
+        self.image = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="event-map-data")
+        self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=mapper, level="image")
+        self.figure.add_layout(Span(location=0, dimension="height", line_color="#000000", line_width=1))
+
+    def show(self, found: EventMap, event: str) -> None:
+        """Draw a map."""
+        (start, end), (low, high) = found.time_edges_s[[0, -1]], found.depth_edges_um[[0, -1]]
+        self.image.data = {
+            "image": [found.zscore.astype(np.float32)],
+            "x": [float(start)],
+            "y": [float(low)],
+            "dw": [float(end - start)],
+            "dh": [float(high - low)],
+        }
+        self.figure.xaxis.axis_label = f"Time from {event} (s)"
+        self.figure.x_range.update(start=float(start), end=float(end))
+        self.figure.y_range.update(start=float(low), end=float(high))

@@ -1,0 +1,260 @@
+"""The Events tab: what a unit, a band of depths, a region or the whole population does around an event."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.events import Tap
+
+from dashboard.compute.region_tree import at_level
+from dashboard.compute.trial_groups import available_events
+from dashboard.model.errors import DashboardError
+from dashboard.views import event_texts
+from dashboard.views.event_figures import MapFigure, PsthFigure, TrialRaster
+from dashboard.views.event_pictures import (
+    DEPTHS,
+    FILTER,
+    REGION,
+    SUBJECTS,
+    UNIT,
+    EventBins,
+    EventPicture,
+    EventRequest,
+    render_events,
+)
+from dashboard.views.fields import number, number_field
+from dashboard.views.figures import asset
+from dashboard.views.rendering import RenderLoop
+from dashboard.views.responding import Responding
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+from dashboard.views.trial_browser import TrialBrowser
+from dashboard.views.turns import Turns
+from dashboard.views.unit import pane
+
+PSTH_PX, RASTER_PX, MAP_PX = 170, 230, 320
+
+FIELDS = {
+    "start": ("Window (s)", EventBins().window_s[0]),
+    "end": ("to (s)", EventBins().window_s[1]),
+    "psth_bin": ("PSTH bin (ms)", 1e3 * EventBins().psth_bin_s),
+    "raster_bin": ("Raster bin (ms)", 1e3 * EventBins().raster_bin_s),
+    "quiet_start": ("z-score on (s)", EventBins().baseline_s[0]),
+    "quiet_end": ("to (s)", EventBins().baseline_s[1]),
+    "map_bin": ("Map bin (ms)", 1e3 * EventBins().map_bin_s),
+    "map_um": ("Map bin (µm)", EventBins().map_bin_um),
+}
+"""Words and default of each field; windows are relative to the event."""
+
+
+class EventsTab:
+    """Trial raster, PSTH, population map, trial browser and the test of responses.
+
+    Parameters
+    ----------
+    state : ViewState
+    pool : ThreadPoolExecutor
+        Threads that render.
+    turns : Turns
+    browser : TrialBrowser
+    responding : Responding
+
+    Attributes
+    ----------
+    picture : EventPicture or None
+        What the tab shows.
+    """
+
+    title = "Events"
+    follows_hidden = False
+
+    def __init__(
+        self,
+        state: ViewState,
+        pool: ThreadPoolExecutor,
+        turns: Turns,
+        browser: TrialBrowser,
+        responding: Responding,
+    ) -> None:
+        self._state, self._browser, self._responding = state, browser, responding
+        self._scene: Scene | None = None
+        self._is_moving = False
+        self.picture: EventPicture | None = None
+        self._css = [asset("page.css"), asset("summary.css"), asset("unit.css")]
+
+        def refused(error: DashboardError) -> None:
+            """Say it in the tab; what was drawn stays."""
+            self._put_body()
+            self.notice.param.update(object=event_texts.refusal(error), visible=True)
+
+        self._loop: RenderLoop[EventRequest, EventPicture] = RenderLoop(
+            turns, pool, render_events, self._apply, refused
+        )
+        self._make_controls()
+        responding.is_masked = lambda: bool(self.mask.value)
+        self.psth, self.raster, self.map = PsthFigure(PSTH_PX), TrialRaster(RASTER_PX), MapFigure(MAP_PX)
+        self._captions = {name: self._html() for name in ("head", "psth", "raster", "map")}
+        self.notice = self._html()
+        self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
+        # As in the Unit tab: figures come with the first picture.
+        self._panel = pn.Column(self.notice, sizing_mode="stretch_both", margin=0, scroll=True)
+        self.raster.figure.on_event(Tap, self._tapped)
+        state.param.watch(self._request, ["selected", "tab", "event", "split", "dark"])
+        state.param.watch(self._moved, "depth_range")
+
+    def _html(self, text: str = "") -> Any:
+        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width")
+
+    def _make_controls(self) -> None:
+        state = self._state
+        small: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 4)}
+        self.event = pmui.Select.from_param(state.param.event, label="Align to", width=135, **small)
+        self.split = pmui.Select.from_param(state.param.split, label="Split by", width=125, **small)
+        self.mask = pmui.Switch(
+            label="Mask", value=True, description=event_texts.MASK_WORDS, size="small", margin=(12, 6)
+        )
+        self.subject = pmui.Select(label="Spikes of", options=SUBJECTS, value=UNIT, width=175, **small)
+        self.region = pmui.Select(label="Region", options=["–"], value="–", width=175, visible=False, **small)
+        self._fields = {name: number_field(words, value) for name, (words, value) in FIELDS.items()}
+        for widget in (self.mask, self.subject, self.region, *self._fields.values()):
+            widget.param.watch(self._request, "value")
+
+    def _sections(self) -> list[Any]:
+        bins = pn.FlexBox(*self._fields.values(), sizing_mode="stretch_width", margin=0)
+        accordion: dict[str, Any] = {
+            "active": [], "title_variant": "body2", "sizing_mode": "stretch_width", "margin": (4, 10)
+        }  # fmt: skip
+        return [
+            pn.Row(self.event, self.split, self.mask, margin=(0, 6)),
+            pn.Row(self.subject, self.region, margin=(0, 6)),
+            self._captions["head"],
+            self._captions["psth"],
+            pane(self.psth.figure),
+            self._captions["raster"],
+            pane(self.raster.figure),
+            self._browser.panel,
+            self._captions["map"],
+            pane(self.map.figure),
+            pmui.Accordion(
+                ("Test response of every unit", self._responding.panel),
+                ("Bins and windows", bins),
+                **accordion,
+            ),
+        ]
+
+    @property
+    def panel(self) -> Any:
+        """What the dock shows."""
+        return self._panel
+
+    def open(self, scene: Scene) -> None:
+        """Show the events of another insertion, or of the same one through other filters."""
+        self._scene = scene
+        trials = scene.sorting.trials
+        self._browser.open(trials)
+        self._responding.open(scene)
+        events = available_events(trials.table) if trials is not None else ()
+        if not events:
+            why = "the trials table has no times of events" if trials is not None else ""
+            self._loop.cancel()
+            self.picture = None
+            self.notice.param.update(object=event_texts.absent(scene.sorting, why), visible=True)
+            self._panel[:] = [self.notice]
+            return
+        self._is_moving = True
+        try:
+            self._offer_regions(scene)
+            if self._state.event not in events:
+                self._state.event = events[0]
+        finally:
+            self._is_moving = False
+        if self._body not in self._panel.objects:
+            self.notice.param.update(object=event_texts.WORKING, visible=True)
+        self._request()
+
+    def _put_body(self) -> None:
+        if self._body not in self._panel.objects:
+            self._panel.append(self._body)
+
+    def _offer_regions(self, scene: Scene) -> None:
+        clusters = scene.sorting.clusters
+        names = ["–"]
+        if "acronym" in clusters:
+            own = clusters["acronym"].dropna().to_numpy(dtype=object)
+            names = sorted({str(name) for name in at_level(own, scene.level)} - {"", "void", "root"}) or ["–"]
+        if names != self.region.options:
+            value = self.region.value if self.region.value in names else names[0]
+            self.region.param.update(options=names, value=value)
+        subjects = {words: name for words, name in SUBJECTS.items() if name != REGION or names != ["–"]}
+        if subjects != self.subject.options:
+            value = self.subject.value if self.subject.value in subjects.values() else FILTER
+            self.subject.param.update(options=subjects, value=value)
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self._loop.close()
+        self._responding.close()
+
+    def bins(self) -> EventBins:
+        """Return what the fields say; an empty one says its default."""
+        value = {name: number(field, FIELDS[name][1]) for name, field in self._fields.items()}
+        return EventBins(
+            (value["start"], value["end"]),
+            value["psth_bin"] / 1e3,
+            value["raster_bin"] / 1e3,
+            (value["quiet_start"], value["quiet_end"]),
+            value["map_bin"] / 1e3,
+            value["map_um"],
+        )
+
+    def _moved(self, event: object) -> None:
+        if self.subject.value == DEPTHS:
+            self._request()
+
+    def _request(self, *events: object) -> None:
+        scene, state = self._scene, self._state
+        self.region.visible = self.subject.value == REGION
+        if scene is None or self._is_moving or state.tab != self.title or scene.sorting.trials is None:
+            return
+        known = set(scene.sorting.clusters.index)
+        units = tuple(cluster for cluster in state.selected if cluster in known)
+        subject = self.subject.value
+        if subject == UNIT and not units:
+            subject = FILTER  # until one is selected
+        self._loop.request(
+            EventRequest(
+                scene,
+                subject,
+                units,
+                state.depth_range or scene.columns.depth_range_um,
+                self.region.value,
+                state.event,
+                state.split,
+                bool(self.mask.value),
+                self.bins(),
+                self.picture,
+            )
+        )
+
+    def _apply(self, request: EventRequest, picture: EventPicture) -> None:
+        if request.scene is not self._scene:
+            return
+        self.picture = picture
+        dark = self._state.dark
+        aside = "no unit is selected, so " if self.subject.value == UNIT and request.subject != UNIT else ""
+        texts = event_texts.captions(picture, request.event, request.split, aside, dark=dark)
+        for name, text in texts.items():
+            self._captions[name].object = text
+        self.psth.show(picture.groups, request.event, dark=dark)
+        self.raster.show(picture.groups, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
+        self.map.show(picture.map, request.event)
+        self.notice.visible = False
+        self._put_body()
+
+    def _tapped(self, event: Tap) -> None:
+        """Show the trial that was clicked."""
+        if self.picture is not None and event.y is not None:
+            self._state.trial = self.picture.trial_at(float(event.y))

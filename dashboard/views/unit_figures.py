@@ -1,0 +1,233 @@
+"""Figures of the Unit tab: made once, filled for every unit that is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from bokeh.models import BasicTicker, ColumnDataSource, LinearColorMapper, Range1d, Span
+from bokeh.palettes import Greys256
+from bokeh.plotting import figure
+
+from dashboard.compute.amplitude_histograms import AmplitudeHistogram
+from dashboard.compute.correlograms import Correlogram
+from dashboard.compute.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTest
+from dashboard.views.clouds import Cloud
+from dashboard.views.figures import plain, time_ticks
+from dashboard.views.shading import hex_colour, selection_colours
+from dashboard.views.unit_pictures import SAMPLE_RATE_HZ, TemplatePicture
+
+BAR = "#5c6bc0"
+LIMIT = "#d55e00"
+"""Lines of thresholds, and what fails them."""
+
+MEAN = "#e69f00"
+QUIET = "#808080"
+LEFT_PX = 52
+"""Room for an axis of small figures."""
+
+TEMPLATE_BARS = (1.0, 100.0, 40.0)
+"""Scale bars: ms, uV, um."""
+
+
+def small(height: int, x_label: str, y_label: str, **options: Any) -> figure:
+    """Return a figure of the dock: as wide as its place, with both axes labelled."""
+    plot = plain(
+        sizing_mode="stretch_width", height=height, min_border_left=LEFT_PX, x_axis_label=x_label, y_axis_label=y_label,
+        x_range=options.pop("x_range", None) or Range1d(0, 1), y_range=options.pop("y_range", None) or Range1d(0, 1),
+        **options,
+    )  # fmt: skip
+    for axis in plot.axis:
+        axis.axis_label_text_font_size = "11px"
+        axis.major_label_text_font_size = "10px"
+        axis.ticker = BasicTicker(desired_num_ticks=4)
+    return plot
+
+
+class Histogram:
+    """Bars over x, with a line at a level."""
+
+    def __init__(self, height: int, x_label: str, y_label: str, name: str) -> None:
+        self.figure = small(height, x_label, y_label, name=name)
+        self.bars = ColumnDataSource({"left": [], "right": [], "top": []}, name=f"{name}-data")
+        self.figure.quad(
+            left="left", right="right", bottom=0, top="top", source=self.bars, fill_color=BAR, line_color=None
+        )
+        self.level = Span(location=0, dimension="width", line_color=MEAN, line_dash="dashed", visible=False)
+        self.figure.add_layout(self.level)
+
+    def show(self, edges: npt.NDArray[np.float64], tops: npt.NDArray[Any], level: float | None = None) -> None:
+        """Draw bars between `edges`."""
+        self.bars.data = {"left": edges[:-1], "right": edges[1:], "top": tops}
+        most = max(float(np.max(tops, initial=0)), level or 0.0)
+        self.figure.x_range.update(start=float(edges[0]), end=float(edges[-1]))
+        self.figure.y_range.update(start=0, end=1.08 * most or 1.0)
+        self.level.update(location=level or 0.0, visible=level is not None)
+
+    def show_lags(self, found: Correlogram, rate_hz: float) -> None:
+        """Draw a correlogram as rates, with the mean rate of the other unit as a line."""
+        half = found.bin_s / 2
+        edges = 1e3 * np.append(found.lags_s - half, found.lags_s[-1] + half)
+        self.show(edges, found.rate_hz, rate_hz)
+
+    def show_intervals(self, found: IsiHistogram) -> None:
+        """Draw the histogram of intervals."""
+        self.show(1e3 * found.edges_s, found.counts)
+
+
+class RefractoryFigure:
+    """Confidence of the sliding test over refractory period and contamination."""
+
+    def __init__(self, height: int) -> None:
+        self.figure = small(height, "Refractory period (ms)", "Contamination (%)", name="unit-refractory")
+        mapper = LinearColorMapper(palette=list(Greys256[::-1]), low=0, high=100, nan_color="#00000000")
+        self.image = ColumnDataSource(
+            {name: [] for name in ("image", "x", "y", "dw", "dh")}, name="unit-refractory-data"
+        )
+        self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=mapper, level="image")
+        line = Span(location=CONTAMINATION_PCT, dimension="width", line_color=LIMIT, line_dash="dashed", line_width=1.5)
+        self.figure.add_layout(line)
+        self.contour = ColumnDataSource({"x": [], "y": []})
+        self.figure.line("x", "y", source=self.contour, line_color="#0072b2", line_width=2)
+
+    def show(self, test: RefractoryTest) -> None:
+        """Draw one unit's test; nothing where it has too few spikes for one."""
+        periods, levels = 1e3 * test.periods_s, test.contamination_pct
+        start, end = float(periods[0]), float(periods[-1])
+        low, high = float(levels[0]), float(levels[-1])
+        self.figure.x_range.update(start=start, end=end)
+        self.figure.y_range.update(start=low, end=high)
+        self.image.data = {
+            "image": [test.confidence_pct.astype(np.float32)],
+            "x": [start],
+            "y": [low],
+            "dw": [end - start],
+            "dh": [high - low],
+        }
+        self.contour.data = {"x": periods, "y": test.contour_pct}
+
+
+class CloudFigure:
+    """Spikes over time as a picture, in the colours of the selection."""
+
+    def __init__(self, height: int, label: str, name: str, *, time_axis: bool = True) -> None:
+        self.figure = small(height, "Time (s)" if time_axis else "", label, name=name)
+        self.figure.xaxis.formatter = time_ticks()
+        empty = {"image": [np.zeros((1, 1), np.uint32)], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
+        self.image = ColumnDataSource(empty, name=f"{name}-data")
+        self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.image, level="image")
+
+    def show(self, found: Cloud) -> None:
+        """Draw the spikes."""
+        (start, end), (low, high) = found.time_range_s, found.value_range
+        self.image.data = {"image": [found.image], "x": [start], "y": [low], "dw": [end - start], "dh": [high - low]}
+        self.figure.x_range.update(start=start, end=end)
+        self.figure.y_range.update(start=low, end=high)
+
+
+class AmplitudeBars:
+    """Histogram beside amplitudes over time, with the bins that the noise cut-off compares."""
+
+    def __init__(self, height: int, beside: figure) -> None:
+        self.figure = small(height, "Spikes", "", y_range=beside.y_range, name="unit-amplitudes")
+        self.figure.update(sizing_mode="fixed", width=110, min_border_left=4)
+        self.figure.yaxis.visible = False
+        self.figure.xaxis.ticker = BasicTicker(desired_num_ticks=2)
+        self.bars = ColumnDataSource({"bottom": [], "top": [], "right": [], "colour": []}, name="unit-amplitudes-data")
+        self.figure.quad(
+            left=0, right="right", bottom="bottom", top="top", source=self.bars, fill_color="colour", line_color=None
+        )
+
+    def show(self, found: AmplitudeHistogram) -> None:
+        """Draw the histogram that the test looks at; where it has no verdict, the plain one."""
+        noise = found.noise
+        counts, edges = (noise.counts, noise.edges_uv) if noise.counts.size else (found.counts, found.edges_uv)
+        colours = np.full(len(counts), BAR, dtype=object)
+        colours[noise.high_bins] = "#0072b2"
+        if noise.low_bin >= 0:
+            colours[noise.low_bin] = LIMIT
+        self.bars.data = {"bottom": edges[:-1], "top": edges[1:], "right": counts, "colour": list(colours)}
+        self.figure.x_range.update(start=0, end=1.05 * float(counts.max(initial=0)) or 1.0)
+
+
+class RateFigure:
+    """Firing rate over the session, a line per unit."""
+
+    def __init__(self, height: int) -> None:
+        self.figure = small(height, "Time (s)", "Rate (Hz)", name="unit-rate")
+        self.figure.xaxis.formatter = time_ticks()
+        self.lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name="unit-rate-data")
+        self.figure.multi_line("x", "y", line_color="colour", line_width=1.3, source=self.lines)
+
+    def show(self, edges_s: npt.NDArray[np.float64], rates_hz: tuple[npt.NDArray[np.float64], ...]) -> None:
+        """Draw steps."""
+        corners = np.repeat(edges_s, 2)[1:-1]
+        colours = [hex_colour(colour) for colour in selection_colours(len(rates_hz))]
+        steps = [np.repeat(rate, 2) for rate in rates_hz]
+        self.lines.data = {"x": [corners] * len(steps), "y": steps, "colour": colours}
+        most = max((float(step.max(initial=0)) for step in steps), default=0.0)
+        self.figure.x_range.update(start=float(edges_s[0]), end=float(edges_s[-1]))
+        self.figure.y_range.update(start=0, end=1.08 * most or 1.0)
+
+
+class TemplateFigure:
+    """Mean waveforms at the places of their channels, with scale bars."""
+
+    def __init__(self, height: int) -> None:
+        self.figure = small(height, "Lateral position (µm)", "Depth along probe (µm)", name="unit-template")
+        self.traces = ColumnDataSource({"x": [], "y": [], "colour": []}, name="unit-template-data")
+        self.figure.multi_line("x", "y", line_color="colour", line_width=1.4, source=self.traces)
+        self.bars = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
+        self.figure.segment("x0", "y0", "x1", "y1", source=self.bars, line_color=QUIET, line_width=2)
+        self.words = ColumnDataSource({"x": [], "y": [], "text": []})
+        self.figure.text(
+            "x", "y", "text", source=self.words, text_color=QUIET, text_font_size="10px", text_baseline="bottom"
+        )
+
+    def show(self, template: TemplatePicture, unit: str) -> None:
+        """Draw one unit's template."""
+        self.traces.data, bars, words = lay_template(template, unit)
+        self.bars.data, self.words.data = bars, words
+        x = np.concatenate([*self.traces.data["x"], bars["x1"]])
+        y = np.concatenate([*self.traces.data["y"], bars["y0"]])
+        self.figure.x_range.update(start=float(x.min()) - 6, end=float(x.max()) + 16)
+        self.figure.y_range.update(start=min(float(y.min()) - 6, words["y"][0] - 8), end=float(y.max()) + 6)
+
+
+def lay_template(
+    template: TemplatePicture, unit: str
+) -> tuple[dict[str, Any], dict[str, list[float]], dict[str, list[Any]]]:
+    """Return traces, scale bars and their words in the coordinates of the probe.
+
+    Columns of channels keep their distance, so that 80 % of the least one between two of them is
+    one trace wide; the largest trace is two rows of channels high.
+    """
+    lateral, axial = template.lateral_um, template.axial_um
+    across, along = np.unique(lateral), np.unique(axial)
+    column_um = float(np.diff(across).min()) if len(across) > 1 else 32.0
+    row_um = float(np.diff(along).min()) if len(along) > 1 else 20.0
+    n_samples = template.waveforms_uv.shape[1]
+    um_per_ms = 0.9 * column_um / (1e3 * n_samples / SAMPLE_RATE_HZ)
+    um_per_uv = 2.0 * row_um / max(float(np.ptp(template.waveforms_uv, axis=1).max()), 1e-9)
+    lags_ms = 1e3 * (np.arange(n_samples) - n_samples / 2) / SAMPLE_RATE_HZ
+    traces = {
+        "x": [place + um_per_ms * lags_ms for place in lateral],
+        "y": [place + um_per_uv * trace for place, trace in zip(axial, template.waveforms_uv, strict=True)],
+        "colour": [LIMIT if is_peak else BAR for is_peak in template.is_peak],
+    }
+    ms, uv, um = TEMPLATE_BARS
+    x = float(lateral.max()) + column_um
+    y = float(axial.min())
+    bars = {
+        "x0": [x, x, x + 0.9 * column_um],
+        "y0": [y, y, y],
+        "x1": [x + ms * um_per_ms, x, x + 0.9 * column_um],
+        "y1": [y, y + uv * um_per_uv, y + um],
+    }
+    words: dict[str, list[Any]] = {
+        "x": [x, x + 1, x + 0.9 * column_um + 1],
+        "y": [y - 14, y + uv * um_per_uv, y + um],
+        "text": [f"{ms:g} ms", f"{uv:g} {unit}", f"{um:g} µm"],
+    }
+    return traces, bars, words

@@ -1,0 +1,140 @@
+"""What the Unit tab draws is what the computations give, of all the unit's spikes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
+from dashboard.model.errors import BadRequest, Cancelled
+from dashboard.model.sorting import Missing, SpikeSorting
+from dashboard.views import unit_texts
+from dashboard.views.scene import Scene
+from dashboard.views.unit_figures import lay_template
+from dashboard.views.unit_pictures import UnitBins, UnitPicture, UnitRequest, render_units, unit_template
+
+IDS = (3, 7, 8)
+
+
+@pytest.fixture(scope="module")
+def picture(scene: Scene) -> UnitPicture:
+    return render_units(UnitRequest(scene, IDS, 7), threading.Event())
+
+
+def times_of(scene: Scene, cluster: int) -> np.ndarray[Any, Any]:
+    spikes = scene.sorting.spikes
+    return np.asarray(spikes.times_s)[np.asarray(spikes.clusters) == cluster]
+
+
+def test_all_spikes_of_the_unit_are_in_its_correlogram_and_intervals(scene: Scene, picture: UnitPicture) -> None:
+    times = times_of(scene, 7)
+    assert picture.acg.counts.tolist() == autocorrelogram(times).counts.tolist()
+    assert picture.isi.n_intervals == len(times) - 1
+    assert len(picture.focus) == len(times)
+
+
+def test_each_pair_is_correlated_once(scene: Scene, picture: UnitPicture) -> None:
+    assert [(first, second) for first, second, _ in picture.pairs] == [(3, 7), (3, 8), (7, 8)]
+    for first, second, lags in picture.pairs:
+        expected = crosscorrelogram(times_of(scene, first), times_of(scene, second))
+        assert lags.counts.tolist() == expected.counts.tolist()
+
+
+def test_rates_add_up_to_the_spikes(scene: Scene, picture: UnitPicture) -> None:
+    widths = np.diff(picture.rate_edges_s)
+    n_spikes = [round(float(rate @ widths)) for rate in picture.rates_hz]
+    assert n_spikes == [len(times_of(scene, cluster)) for cluster in IDS]
+
+
+def test_bins_can_be_changed(scene: Scene) -> None:
+    bins = UnitBins(lag_bin_s=0.002, lag_half_s=0.1, isi_bin_s=0.001, isi_window_s=0.05, rate_bin_s=60.0)
+    found = render_units(UnitRequest(scene, (7,), 7, bins), threading.Event())
+    assert len(found.acg.counts) == 101
+    assert len(found.isi.counts) == 50
+    assert found.rate_edges_s[1] - found.rate_edges_s[0] == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize(
+    "bins", [UnitBins(lag_bin_s=0.0), UnitBins(isi_bin_s=0.0), UnitBins(rate_bin_s=0.0), UnitBins(rate_bin_s=1e-9)]
+)
+def test_bins_that_make_no_sense_are_one_line(scene: Scene, bins: UnitBins) -> None:
+    with pytest.raises(BadRequest):
+        render_units(UnitRequest(scene, (7,), 7, bins), threading.Event())
+
+
+def test_a_newer_selection_stops_the_one_before(scene: Scene) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        render_units(UnitRequest(scene, IDS, 7), cancel)
+
+
+def test_the_template_is_that_of_the_peak(small_demo: SpikeSorting) -> None:
+    template, why = unit_template(small_demo, 7)
+    assert template is not None
+    assert not why
+    assert small_demo.templates is not None
+    peak = int(np.flatnonzero(template.is_peak)[0])
+    expected = 1e6 * np.ptp(np.asarray(small_demo.templates.waveforms[7], dtype=np.float64), axis=0).max()
+    assert np.ptp(template.waveforms_uv[peak]) == pytest.approx(expected)
+    assert template.axial_um[peak] == small_demo.clusters.loc[7, "axial_um"]
+
+
+def test_scale_bars_are_to_scale(small_demo: SpikeSorting) -> None:
+    template, _ = unit_template(small_demo, 7)
+    assert template is not None
+    traces, bars, _ = lay_template(template, "µV")
+    peak = int(np.flatnonzero(template.is_peak)[0])
+    height_of_100_uv = bars["y1"][1] - bars["y0"][1]
+    assert np.ptp(traces["y"][peak]) / height_of_100_uv == pytest.approx(np.ptp(template.waveforms_uv[peak]) / 100)
+    one_ms = bars["x1"][0] - bars["x0"][0]
+    n_samples = template.waveforms_uv.shape[1]
+    assert np.ptp(traces["x"][peak]) / one_ms == pytest.approx((n_samples - 1) / 30)
+    assert bars["y1"][2] - bars["y0"][2] == 40
+
+
+def test_without_templates_the_reason_is_given(small_demo: SpikeSorting) -> None:
+    bare = replace(small_demo, templates=None, missing=(Missing("templates", "were not extracted"),))
+    assert unit_template(bare, 7) == (None, "were not extracted")
+
+
+def test_without_amplitudes_the_rest_is_drawn(scene: Scene) -> None:
+    columns = replace(scene.columns, amps_uv=None)
+    bare = Scene(replace(scene.opened, columns=columns))
+    found = render_units(UnitRequest(bare, (7,), 7), threading.Event())
+    assert found.amplitude_cloud is None
+    assert found.acg.counts.any()
+    assert "not available" in unit_texts.captions(bare, found)["amplitude"]
+
+
+def test_the_last_four_of_many_are_shown_and_it_is_said() -> None:
+    ids, aside = unit_texts.chosen([9, 1, 2, 3, 4, 77], {1, 2, 3, 4, 9})
+    assert ids == (1, 2, 3, 4)
+    assert "5 units are selected" in aside
+    assert unit_texts.chosen([3], {3}) == ((3,), "")
+
+
+def test_failed_tests_of_the_label_are_named(small_demo: SpikeSorting) -> None:
+    row = small_demo.clusters.loc[7].to_dict() | {
+        "max_confidence": 95.0, "noise_cutoff": 7.5, "amp_median": 40e-6, "label": 1 / 3
+    }  # fmt: skip
+    clusters = small_demo.clusters.copy()
+    clusters.loc[7, list(row)] = list(row.values())
+    text = unit_texts.tests(replace(small_demo, clusters=clusters), 7)
+    assert "1 of 3 tests pass" in text
+    assert text.count('class="pass"') == 1
+    assert text.count('class="fail"') == 2
+    assert "40 µV" in text
+
+
+def test_text_from_files_is_escaped(scene: Scene) -> None:
+    sorting = scene.sorting
+    clusters = sorting.clusters.assign(KSLabel="<b>good</b>")
+    assert "<b>good</b>" not in unit_texts.metrics(replace(sorting, clusters=clusters), 7).replace("&lt;", "")
+    bare = replace(sorting, missing=(), spikes=replace(sorting.spikes, extra=MappingProxyType({})))
+    assert "&lt;b&gt;" in unit_texts.tests(replace(bare, clusters=clusters), 7)

@@ -181,7 +181,8 @@ class DashboardSession:
         state.param.watch(self._filter, ["quality", "filters", "level"])
         state.param.watch(self._write_link, list(ViewState.param))
         self.page.param.watch(self._change_theme, "dark_theme")
-        bridge.param.watch(lambda event: self.keys.press(event.new.get("key", "")), "key")
+        # In turns of their own: two messages that come together would otherwise change the document without its lock.
+        bridge.param.watch(lambda event: self.turns.later(partial(self.keys.press, event.new.get("key", ""))), "key")
         bridge.param.watch(self._measured, "pixel_ratio")
         bridge.param.watch(lambda event: self._visit(links.parse(bridge.visited), links.defaults()), "visit")
         self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")

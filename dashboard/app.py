@@ -184,7 +184,7 @@ class DashboardSession:
         # In turns of their own: two messages that come together would otherwise change the document without its lock.
         bridge.param.watch(lambda event: self.turns.later(partial(self.keys.press, event.new.get("key", ""))), "key")
         bridge.param.watch(self._measured, "pixel_ratio")
-        bridge.param.watch(lambda event: self._visit(links.parse(bridge.visited), links.defaults()), "visit")
+        bridge.param.watch(self._stepped, "visit")
         self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")
 
     # -- opening ---------------------------------------------------------------------------------
@@ -368,6 +368,10 @@ class DashboardSession:
         else:
             state.param.update(**values)
             self.turns.later(partial(self._problems, link.problems))
+
+    def _stepped(self, event: Any) -> None:
+        self._visit(links.parse(self.bridge.visited), links.defaults())
+        self.bridge.seen = event.new
 
     def _without_gone(self, values: dict[str, Any]) -> tuple[str, ...]:
         """Leave out of `values` the clusters that are not there, and return what to say of it."""

@@ -229,7 +229,7 @@ class DashboardSession:
         self._opened = opened
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
-        gone = self._without_gone(values)
+        gone = links.drop_gone(values, sorting)
         self.state.param.update(
             insertion=sorting.ref.insertion.key,
             sorter=wanted.sorter,
@@ -362,7 +362,7 @@ class DashboardSession:
             self.open(insertion, sorter, revision, link, **values)
             return
         if otherwise is not None and self._opened is not None:
-            gone = self._without_gone(values)
+            gone = links.drop_gone(values, self._opened.sorting)
             state.param.update(**values)
             self._problems((*link.problems, *gone))
         else:
@@ -372,15 +372,6 @@ class DashboardSession:
     def _stepped(self, event: Any) -> None:
         self._visit(links.parse(self.bridge.visited), links.defaults())
         self.bridge.seen = event.new
-
-    def _without_gone(self, values: dict[str, Any]) -> tuple[str, ...]:
-        """Leave out of `values` the clusters that are not there, and return what to say of it."""
-        assert self._opened is not None
-        known = set(self._opened.sorting.clusters.index)
-        selected = values.get("selected", [])
-        values["selected"] = [cluster for cluster in selected if cluster in known]
-        gone = [str(cluster) for cluster in selected if cluster not in known]
-        return (f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.",) if gone else ()
 
     def _write_link(self, *events: object) -> None:
         self.bridge.query = links.write(self.state)

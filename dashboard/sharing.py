@@ -302,6 +302,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         selected=selected,
         selection_colours=np.asarray(shading.selection_colours(len(selected)), np.uint8),
         asked=(values["sorter"], values["revision"]),
+        event=values["event"],
         link=link,
     )
 

@@ -96,11 +96,13 @@ export function render({ model, el }) {
   if (model.query) rewrite()  // the session may have opened something before this script ran
   settle()
   listen(window, "popstate", () => {
+    // What comes until the session has answered belongs to this entry, however long it takes.
+    clearTimeout(timer)
     has_settled = false
-    settle()
     model.visited = window.location.search.replace(/^\?/, "")
     model.visit = model.visit + 1
   })
+  model.on("seen", settle)
   model.address = `${window.location.origin}${window.location.pathname}`
 
   const measure = () => { model.pixel_ratio = window.devicePixelRatio || 1 }

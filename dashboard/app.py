@@ -187,9 +187,10 @@ class DashboardSession:
         state.param.watch(self._filter, ["quality", "filters", "level"])
         state.param.watch(self._write_link, list(ViewState.param))
         self.page.param.watch(self._change_theme, "dark_theme")
-        bridge.param.watch(lambda event: self.keys.press(event.new.get("key", "")), "key")
+        # In turns of their own: two messages that come together would otherwise change the document without its lock.
+        bridge.param.watch(lambda event: self.turns.later(partial(self.keys.press, event.new.get("key", ""))), "key")
         bridge.param.watch(self._measured, "pixel_ratio")
-        bridge.param.watch(lambda event: self._visit(links.parse(bridge.visited), links.defaults()), "visit")
+        bridge.param.watch(self._stepped, "visit")
         self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")
 
     # -- opening ---------------------------------------------------------------------------------
@@ -234,7 +235,7 @@ class DashboardSession:
         self._opened = opened
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
-        gone = self._without_gone(values)
+        gone = links.drop_gone(values, sorting)
         self.state.param.update(
             insertion=sorting.ref.insertion.key,
             sorter=wanted.sorter,
@@ -361,21 +362,16 @@ class DashboardSession:
             self.open(insertion, sorter, revision, link, **values)
             return
         if otherwise is not None and self._opened is not None:
-            gone = self._without_gone(values)
+            gone = links.drop_gone(values, self._opened.sorting)
             state.param.update(**values)
             self._problems((*link.problems, *gone))
         else:
             state.param.update(**values)
             self.turns.later(partial(self._problems, link.problems))
 
-    def _without_gone(self, values: dict[str, Any]) -> tuple[str, ...]:
-        """Leave out of `values` the clusters that are not there, and return what to say of it."""
-        assert self._opened is not None
-        known = set(self._opened.sorting.clusters.index)
-        selected = values.get("selected", [])
-        values["selected"] = [cluster for cluster in selected if cluster in known]
-        gone = [str(cluster) for cluster in selected if cluster not in known]
-        return (f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.",) if gone else ()
+    def _stepped(self, event: Any) -> None:
+        self._visit(links.parse(self.bridge.visited), links.defaults())
+        self.bridge.seen = event.new
 
     def _write_link(self, *events: object) -> None:
         self.bridge.query = links.write(self.state)

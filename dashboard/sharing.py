@@ -71,7 +71,7 @@ class Sharing:
         self.export_button.on_click(lambda event: self.export())
         self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
         self.help_button.on_click(lambda event: self.help.show())
-        bridge.param.watch(self._pressed, "key")
+        bridge.param.watch(lambda event: turns.later(partial(self._press, event.new)), "key")
 
     @property
     def buttons(self) -> list[Any]:
@@ -115,11 +115,10 @@ class Sharing:
 
     # -- the header ------------------------------------------------------------------------------
 
-    def _pressed(self, event: Any) -> None:
-        key = event.new.get("key", "")
-        if key == "?":
+    def _press(self, pressed: dict[str, Any]) -> None:
+        if pressed.get("key") == "?":
             self.help.panel.open = not self.help.panel.open
-        elif key == "e" and event.new.get("ctrl"):
+        elif pressed.get("key") == "e" and pressed.get("ctrl"):
             self.export()
 
     def _copy_link(self, event: object) -> None:
@@ -303,6 +302,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         selected=selected,
         selection_colours=np.asarray(shading.selection_colours(len(selected)), np.uint8),
         asked=(values["sorter"], values["revision"]),
+        event=values["event"],
         link=link,
     )
 

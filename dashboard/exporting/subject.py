@@ -54,6 +54,8 @@ class Subject:
     selection_colours : ndarray, shape (n_selected, 3), uint8
     asked : (str or None, str or None)
         Sorter and revision that were asked for; None is the default.
+    event : str or None
+        What spikes are aligned to; None takes the first that the session has.
     link : str
         Address that opens the view; empty where it is not known.
     """
@@ -76,6 +78,7 @@ class Subject:
     selected: tuple[int, ...] = ()
     selection_colours: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 3), np.uint8))
     asked: tuple[str | None, str | None] = (None, None)
+    event: str | None = None
     link: str = ""
 
     @property

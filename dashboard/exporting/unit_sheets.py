@@ -38,7 +38,7 @@ def chosen_unit(subject: Subject) -> int:
 
 
 def aligned_events(subject: Subject, event: str | None = None) -> tuple[str, EventTimes]:
-    """Return the name and the times of the event to align to: the first there is, unless one is named.
+    """Return the name and the times of the event to align to: the named one, the subject's, or the first there is.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def aligned_events(subject: Subject, event: str | None = None) -> tuple[str, Eve
     names = () if trials is None else available_events(trials.table)
     if trials is None or not names:
         raise BadRequest("The session has no trials to align to", subject.sorting.ref.insertion.session)
-    name = event or names[0]
+    name = event or (subject.event if subject.event in names else names[0])
     times = event_times(trials.table, name)
     return name, usable_events(times, span_of(WINDOW_S, BASELINE_S), subject.columns.time_range_s)
 

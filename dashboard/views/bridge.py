@@ -18,6 +18,7 @@ class Bridge(JSComponent):
     address = param.String("", doc="Address of the page without its query.")
     visited = param.String("", doc="Query string that back or forward went to.")
     visit = param.Integer(0, doc="Counts back and forward steps.")
+    seen = param.Integer(0, doc="The step back or forward that the session has answered.")
     key = param.Dict({}, doc="Last key that belongs to the page: {key, shift, ctrl, n}.")
     pixel_ratio = param.Number(1.0, doc="Device pixels per CSS pixel.")
     dark = param.Boolean(None, allow_None=True, doc="Whether the browser prefers a dark page.")

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from dashboard.compute.filter_words import WORDS, read_words
 from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
 from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TIME_BINS_S, ViewState
 
@@ -147,6 +148,15 @@ def defaults() -> dict[str, Any]:
     """Return what a link means by the words that it leaves out."""
     names = {name for name, _ in PARSERS.values() if name != "heat"} | {"time_bin_s", "depth_bin_um", "filters"}
     return {name: copy(ViewState.param[name].default) for name in names}
+
+
+def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
+    """Leave out of `values` the clusters that a sorting does not have, and return what to say of it."""
+    known = set(sorting.clusters.index)
+    selected = values.get("selected", [])
+    values["selected"] = [cluster for cluster in selected if cluster in known]
+    gone = [str(cluster) for cluster in selected if cluster not in known]
+    return (f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.",) if gone else ()
 
 
 def _number(value: float) -> str:

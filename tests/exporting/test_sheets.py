@@ -149,6 +149,8 @@ def test_units_and_events_draw(kind: str, theme: str, subject: Subject) -> None:
     assert len(drawn(unit_sheet(chosen, style), kind)) > 10_000
     sheet = event_sheet(subject, style)
     assert sheet.words["event"] == "stimOn"
+    assert event_sheet(replace(subject, event="feedback"), style).words["event"] == "feedback"
+    assert event_sheet(replace(subject, event="nothing"), style).words["event"] == "stimOn"
     assert len(drawn(sheet, kind)) > 10_000
 
 

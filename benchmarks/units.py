@@ -11,8 +11,10 @@ import json
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,10 @@ from dashboard.compute.unit_warmup import compile_unit_kernels
 from dashboard.compute.units import matchable, select_spikes, unit_spikes, unit_statistics
 from dashboard.opening import open_insertion
 from dashboard.sources.demo import DEMO_SPIKES, DemoSource
+from dashboard.store import OpenInsertion, StoreKey
+from dashboard.views.event_pictures import REGION, EventRequest, render_events
+from dashboard.views.scene import Scene
+from dashboard.views.unit_pictures import UnitRequest, render_units
 
 #: Largest unit that a large recording holds: its correlograms have to be quick, too.
 LARGE_UNIT = 500_000
@@ -92,6 +98,20 @@ def measure(cache: Path, n_spikes: int) -> list[dict[str, object]]:
             psth_of_counts(counts[np.isin(events.trials, np.flatnonzero(group.mask))], edges)
 
     record(f"event view of region {region}: trial raster, PSTH by contrast", 1.0, region_view)
+    scene = Scene(OpenInsertion(StoreKey("demo", "demo", None, None), sorting, columns, source, 0.0))
+    median = int(np.argsort(np.bincount(columns.clusters, minlength=columns.n_clusters))[columns.n_clusters // 2])
+    for words, unit in (("largest", largest), ("median", median)):
+        record(
+            f"unit tab: everything it draws, {words} unit",
+            0.3,
+            partial(render_units, UnitRequest(scene, (unit,), unit), threading.Event()),
+        )
+    asked = EventRequest(scene, REGION, (), columns.depth_range_um, str(region), "stimOn", "contrast", True)
+    record(
+        f"events tab: region {region} by contrast, and the population's map",
+        1.0,
+        lambda: render_events(asked, threading.Event()),
+    )
     depth_edges = depth_rows(columns.depth_range_um)
     record(
         "population event map, good units", 1.0, lambda: event_map(select_spikes(columns, good), events, depth_edges)

@@ -1,8 +1,9 @@
-"""Every spike of a Neuropixels insertion in the browser; `open_insertion` and `render` work from a script too.
+"""Every spike of a Neuropixels insertion in the browser; `open_insertion`, `render` and `view` work from a script too.
 
 >>> import dashboard
 >>> sorting = dashboard.open_insertion("demo")  # doctest: +SKIP
 >>> image = dashboard.render(sorting, time_range=(0, 60), depth_range=(0, 3840))  # doctest: +SKIP
+>>> sorting.view()  # in a notebook  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -12,19 +13,33 @@ from typing import TYPE_CHECKING, Any
 from dashboard.version import __version__
 
 if TYPE_CHECKING:
+    from dashboard.notebook import view
     from dashboard.opening import open_insertion, render
 
-__all__ = ["__version__", "open_insertion", "render"]
+__all__ = ["__version__", "open_insertion", "render", "view"]
+
+
+def _view(sorting: Any, **options: Any) -> Any:
+    """Show a sorting; the libraries of the page are imported only now."""
+    from dashboard import notebook
+
+    return notebook.view(sorting, **options)
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two functions when they are first used: ``--help`` need not wait for pandas and numba."""
+    """Import the functions when they are first used: ``--help`` need not wait for pandas and numba."""
     if name in ("open_insertion", "render"):
         from dashboard import opening
+        from dashboard.model.sorting import show_with
 
+        show_with(_view)
         return getattr(opening, name)
+    if name == "view":
+        from dashboard import notebook
+
+        return notebook.view
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "open_insertion", "render"])
+    return sorted([*globals(), "open_insertion", "render", "view"])

@@ -116,8 +116,13 @@ def _digest(token: str) -> str:
 
 def token_of(request: HTTPServerRequest) -> str:
     """Return the login token that a request carries, or an empty text."""
-    morsel = request.cookies.get(COOKIE)
-    return morsel.value if morsel else ""
+    return cookie_of(request, COOKIE)
+
+
+def cookie_of(request: HTTPServerRequest, name: str) -> str:
+    """Return a cookie of a request of Tornado, or of one that Bokeh remembers for a session, whose cookies are text."""
+    found: Any = request.cookies.get(name)
+    return found if isinstance(found, str) else str(found.value) if found else ""
 
 
 class _Unknown(Matcher):

@@ -111,7 +111,7 @@ class DashboardSession:
         tabs: list[Tab] = [
             SummaryTab(self.turns, keeper, self._failed),
             self.table,
-            UnitTab(self.state, pool, self.turns, self._failed),
+            UnitTab(self.state, pool, self.turns),
             EventsTab(
                 self.state,
                 pool,

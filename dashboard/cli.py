@@ -1,4 +1,4 @@
-"""The command ``spike-dashboard``: demo, serve, render, check, fetch.
+"""The command ``spike-dashboard``: demo, serve, render, check, fetch; the others are in `cli_batch`, `cli_operations`.
 
 Heavy libraries are imported inside the commands, so that ``--help`` and errors come at once.
 """
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dashboard import cli_operations
+from dashboard import cli_batch, cli_operations
 from dashboard import settings as settings_table
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionNotFound
 from dashboard.settings import Settings
@@ -56,8 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("serve", help="open your own data in the browser")
     command.add_argument("--show-settings", action="store_true", help="say what every setting is, and stop")
     command.set_defaults(run=serve)
-    command = commands.add_parser("render", help="draw the raster of an insertion into a file")
-    _add_insertion(command)
+    command = commands.add_parser("render", help="draw the raster of one insertion, or of many into a folder")
+    cli_batch.add_targets(command)
+    cli_batch.add_sorting(command)
     _add_figure_options(command)
     command.set_defaults(run=render)
     command = commands.add_parser("check", help="say what there is of an insertion, and what is missing")
@@ -67,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("fetch", help="bring insertions into the cache")
     _add_insertion(command, nargs="+")
     command.set_defaults(run=fetch)
+    cli_batch.add_parsers(commands)
     cli_operations.add_parsers(commands)
     for name, command in commands.choices.items():
         settings_table.add_flags(command, name)
@@ -74,19 +76,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for bad input, 130 when interrupted."""
+    """Run one command and return its exit code: 0, 1 where some of many failed, 2 for bad input, 130 interrupted."""
     options = build_parser().parse_args(arguments)
     try:
         settings = settings_table.load(options)
         configure_logging(settings.log_level)
-        options.run(options, settings)
+        return int(options.run(options, settings) or 0)
     except (KeyboardInterrupt, Cancelled):
         _say("interrupted")
         return EXIT_INTERRUPTED
     except DashboardError as error:
         _say(str(error))
         return EXIT_BAD_INPUT
-    return 0
 
 
 def _add_insertion(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
@@ -104,7 +105,8 @@ def _add_insertion(parser: argparse.ArgumentParser, nargs: str | None = None) ->
 
 def _add_figure_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--out", metavar="FILE", type=Path, required=True, help="file to write: .png, .svg or .pdf")
+    add("--out", metavar="PATH", type=Path, required=True, help="file to write (.png, .svg, .pdf); a folder for many")
+    add("--format", choices=("png", "svg", "pdf"), default="png", help="of the files in a folder (%(default)s)")
     add("--width", metavar="PIXELS", type=_pixels, default=1600, help="width of the figure (%(default)s)")
     add("--height", metavar="PIXELS", type=_pixels, default=1000, help="height of the figure (%(default)s)")
     add("--t", metavar="T0,T1", type=_range, help="time window in s; the whole session by default")
@@ -149,19 +151,28 @@ def demo(options: argparse.Namespace, settings: Settings) -> None:
 
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Serve the insertions of the data folders, the Alyx server and the demo."""
-    from dashboard.locating import configured_sources
-
     if options.show_settings:
         for item in settings_table.table():
             value = getattr(settings, item.name)
             shown = "(set)" if item.metadata["secret"] and value else value
             sys.stdout.write(f"{item.name} = {shown}\n")
         return
-    if not (_is_loopback(settings.address) or settings.users or settings.allow_open_access):
+    if not (_is_loopback(settings.address) or settings.users or settings.oauth or settings.allow_open_access):
         raise BadRequest(
             "Anyone who reaches this address could see the data", settings.address,
-            "Name who may with --users FILE, or add --allow-open-access where that is meant",
+            "Name who may with --users FILE or --oauth PROVIDER, or add --allow-open-access where that is meant",
         )  # fmt: skip
+    if settings.processes > 1:
+        from dashboard.processes import run_processes
+
+        run_processes(_serve_one, settings)
+        return
+    _serve_one(settings)
+
+
+def _serve_one(settings: Settings) -> None:
+    from dashboard.locating import configured_sources
+
     _serve(configured_sources(settings, default_alyx=not settings.data), settings, address=settings.address)
 
 
@@ -190,15 +201,8 @@ def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query
         server.process.close()
 
 
-def render(options: argparse.Namespace, settings: Settings) -> None:
-    """Draw the figure of one insertion."""
-    out: Path = options.out
-    if out.suffix.lower() not in FIGURE_TYPES:
-        raise BadRequest(f"Cannot write '{out.suffix}' files", out, f"Use one of {', '.join(FIGURE_TYPES)}")
-    if not out.absolute().parent.is_dir():
-        raise BadRequest("No such folder", out.absolute().parent, "Make it first")
-    from dashboard.compute.columns import build_columns
-    from dashboard.export import write_figure
+def render(options: argparse.Namespace, settings: Settings) -> int:
+    """Draw the figure of one insertion, or of many into a folder."""
     from dashboard.figures import FigureRequest
 
     request = FigureRequest(
@@ -206,11 +210,22 @@ def render(options: argparse.Namespace, settings: Settings) -> None:
         aggregate=options.aggregate, good_units=options.quality == "good", level=options.level,
         cmap=options.cmap, limits=options.limits,
     )  # fmt: skip
+    if cli_batch.is_several(options):
+        return cli_batch.render(options, settings, request)
+    out: Path = options.out
+    if out.suffix.lower() not in FIGURE_TYPES:
+        raise BadRequest(f"Cannot write '{out.suffix}' files", out, f"Use one of {', '.join(FIGURE_TYPES)}")
+    if not out.absolute().parent.is_dir():
+        raise BadRequest("No such folder", out.absolute().parent, "Make it first")
+    from dashboard.compute.columns import build_columns
+    from dashboard.export import write_figure
+
     with TerminalProgress() as progress:
-        sorting = _open(options.insertion, options, settings, progress)
+        sorting = _open(options.insertion[0], options, settings, progress)
         columns = build_columns(sorting, settings.cache, progress)
     write_figure(out, sorting, columns, request)
     logger.info("wrote %s", out)
+    return 0
 
 
 def check(options: argparse.Namespace, settings: Settings) -> None:

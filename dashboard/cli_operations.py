@@ -1,4 +1,4 @@
-"""Commands of whoever runs a server: user add, cache list and clear."""
+"""Commands of whoever runs a server: user add, cache list, clear and verify."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
     command.add_argument("name", metavar="NAME")
     command.set_defaults(run=user)
     command = commands.add_parser("cache", help="what the cache folder holds")
-    command.add_argument("action", choices=("list", "clear"), help="list sizes and last use, or clear what is named")
+    command.add_argument(
+        "action",
+        choices=("list", "clear", "verify"),
+        help="list sizes and last use, clear what is named, or verify that all is whole",
+    )
     command.add_argument("name", metavar="NAME", nargs="*", help="with clear: folders as listed")
+    command.add_argument("--remove", action="store_true", help="with verify: remove what is not whole")
     command.set_defaults(run=cache)
 
 
@@ -38,15 +43,19 @@ def user(options: argparse.Namespace, settings: Settings) -> None:
     add_user(settings.users, options.name, password)
 
 
-def cache(options: argparse.Namespace, settings: Settings) -> None:
-    """List or clear the folders of the cache."""
+def cache(options: argparse.Namespace, settings: Settings) -> int:
+    """List, clear or verify the cache."""
+    if options.remove and options.action != "verify":
+        raise BadRequest("--remove goes with verify", options.action, "Name folders to clear them")
+    if options.action == "verify":
+        return _verify(settings.cache, options.remove)
     held = {entry.name: entry for entry in sorted(settings.cache.iterdir())} if settings.cache.is_dir() else {}
     if options.action == "list":
         for name, entry in held.items():
             n_bytes, used = measure(entry)
             day = time.strftime("%Y-%m-%d", time.localtime(used))
             sys.stdout.write(f"{n_bytes / 2**20:>12,.1f} MiB  {day}  {name}\n")
-        return
+        return 0
     if not options.name:
         raise BadRequest("Nothing named to clear", settings.cache, "Name folders as `cache list` writes them")
     if unknown := [name for name in options.name if name not in held]:
@@ -56,6 +65,23 @@ def cache(options: argparse.Namespace, settings: Settings) -> None:
             shutil.rmtree(held[name]) if held[name].is_dir() else held[name].unlink()
         except OSError as error:
             raise CacheUnusable("Cannot remove", held[name], error.strerror or "") from None
+    return 0
+
+
+def _verify(folder: Path, is_removing: bool) -> int:
+    """Say what is not whole, and remove it where asked to; return 1 where something is left."""
+    from dashboard.verifying import remove, verify
+
+    n_found = n_left = 0
+    for problem in verify(folder):
+        goes = is_removing and problem.can_go
+        if goes:
+            remove(problem)
+        n_found += 1
+        n_left += not goes
+        sys.stdout.write(f"{problem.path}: {problem.why}{'; removed' if goes else ''}\n")
+    sys.stdout.write(f"{n_found:,} not whole, {n_left:,} left\n" if n_found else "all is whole\n")
+    return 1 if n_left else 0
 
 
 def measure(entry: Path) -> tuple[int, float]:

@@ -17,6 +17,7 @@ from dashboard.compute.columns import build_columns
 from dashboard.compute.metrics import N_TESTS, recorded_or_recomputed, with_metrics
 from dashboard.compute.rasters import Aggregate
 from dashboard.compute.rasters import aggregate as compute_aggregate
+from dashboard.compute.rate_classes import rate_classes
 from dashboard.fetching import fetch
 from dashboard.loading import clusters as clusters_object
 from dashboard.loading.channels import histology_of, load_channels, with_brain_locations
@@ -250,7 +251,7 @@ def render(
         Pixels.
     aggregate : str
         ``count``, ``rate``, ``amp_mean``, ``amp_max``, or by majority ``region`` (an Allen id), ``label``
-        (tests passed: 0 to 3), ``cluster`` (an id).
+        (tests passed: 0 to 3), ``unit_rate`` (see `dashboard.compute.rate_classes`), ``cluster`` (an id).
     clusters : array-like or None
         Clusters to keep: a bool per cluster, or ids.
     cache : str, Path or None
@@ -270,6 +271,8 @@ def render(
     folder = Path(cache).expanduser() if cache is not None else load_settings().cache
     columns = build_columns(sorting, folder)
     categories = _categories(sorting, aggregate) if aggregate in ("region", "label") else None
+    if aggregate == "unit_rate":
+        categories = rate_classes(columns)
     return compute_aggregate(
         columns, time_range, depth_range, width, height, aggregate, clusters=clusters, categories=categories
     )

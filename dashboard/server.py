@@ -19,11 +19,13 @@ from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import PeriodicCallback
 from tornado.web import RequestHandler
 
+from dashboard import oauth
 from dashboard.access import Logins, guard, limit, token_of
 from dashboard.accounts import Accounts
 from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
 from dashboard.downloads import ROUTE, DownloadHandler, Downloads
+from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
 from dashboard.keeping import Keeper
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
@@ -46,7 +48,10 @@ class Process:
         self.catalogue = Catalogue(sources, self.settings.insertions, self.settings.regions)
         database = self.settings.database
         self.keeper = Keeper(database) if database else Keeper.in_folder(cache)
-        self.store = InsertionStore(sources, cache, self.settings.memory)
+        limit = self.settings.disk
+        self.store = InsertionStore(
+            sources, cache, self.settings.memory, DiskLimit(cache, limit) if limit is not None else None
+        )
         self.renders = Histogram(RENDER_BUCKETS_S)
         self.pool = FairPool(RENDER_THREADS, self.renders.observe)
         self.started = time.monotonic()
@@ -56,6 +61,8 @@ class Process:
 
     def user_of(self, request: HTTPServerRequest) -> str | None:
         """Return who asks; None where nobody has to log in."""
+        if self.settings.oauth is not None:
+            return oauth.user_of(request, self.settings.cookie_secret or "") or None
         return self.logins.user(token_of(request)) if self.logins is not None else None
 
     def new_session(self) -> Any:
@@ -191,12 +198,9 @@ def make_server(
     pn.extension("tabulator", notifications=False)
     process = Process(sources, cache, settings)
     settings = process.settings
+    oauth.check(settings)
     if settings.users is not None:
         process.logins = Logins(Accounts(settings.users), 60.0 * settings.idle_minutes)
-    warming = process.pool.session()
-    warming.submit(compile_kernels)
-    warming.submit(compile_unit_kernels)
-    warming.submit(shading.warm_up)
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},
@@ -213,13 +217,21 @@ def make_server(
         ],
         prefix=settings.prefix,
         http_server_kwargs={"xheaders": settings.behind_proxy},
+        **oauth.panel_options(settings),
     )
+    # Not before the port is taken: what is being compiled holds up the end of a process that cannot serve.
+    warming = process.pool.session()
+    warming.submit(compile_kernels)
+    warming.submit(shading.warm_up)
+    warming.submit(compile_unit_kernels)
     application = server._tornado
     limit(application, settings.prefix, lambda: process.is_full)
     if process.logins is not None:
         guard(application, process.logins, settings.prefix, open_health=settings.open_health)
         callback = PeriodicCallback(lambda: _close_idle(server, process), IDLE_CHECK_MS)
         server.io_loop.add_callback(callback.start)
+    elif settings.oauth is not None:
+        oauth.guard(application, settings)
     server.process = process
     return server
 

@@ -20,9 +20,11 @@ from dashboard.setting_readers import folder, one_of, size, switch, web_address,
 
 ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
 SERVING = ("demo", "serve")
-READING = ("render", "check", "fetch")
+BATCH = ("render", "units", "prefetch")
+READING = (*BATCH, "check", "fetch")
 OPERATING = ("user", "cache")
 ANY = (*SERVING, *READING, *OPERATING)
+OAUTH_PROVIDERS = ("auth0", "azure", "azurev2", "bitbucket", "generic", "github", "gitlab", "google", "okta")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -120,6 +122,33 @@ class Settings:
         None, "File of users who may log in, made with `user add`; without it nobody has to",
         read=folder, flag="--users", metavar="FILE", commands=("serve", "user"),
     )  # fmt: skip
+    oauth: str | None = setting(
+        None, f"Log in through a provider: {', '.join(OAUTH_PROVIDERS)}",
+        read=one_of(*OAUTH_PROVIDERS), flag="--oauth", metavar="PROVIDER", commands=("serve",),
+    )  # fmt: skip
+    oauth_user: tuple[str, ...] = setting(
+        (), "Who of the provider's users may come in: a name, `@example.org` or `*`; may be repeated",
+        flag="--oauth-user", metavar="NAME", repeated=True, commands=("serve",),
+    )  # fmt: skip
+    oauth_redirect: str | None = setting(
+        None, "Address that the provider sends people back to, where not that of the page",
+        read=web_address, flag="--oauth-redirect", metavar="URL", commands=("serve",),
+    )  # fmt: skip
+    oauth_extra: tuple[str, ...] = setting(
+        (), "More for the provider, such as `tenant=...` or `scope=...`; may be repeated",
+        flag="--oauth-extra", metavar="NAME=VALUE", repeated=True, commands=("serve",),
+    )  # fmt: skip
+    oauth_name: str | None = setting(
+        None, "Part of the provider's answer that is the user's name, where not its usual one",
+        flag="--oauth-name", metavar="KEY", commands=("serve",),
+    )  # fmt: skip
+    oauth_key: str | None = setting(None, "Client id at the OAuth provider", secret=True)
+    oauth_secret: str | None = setting(None, "Client secret at the OAuth provider", secret=True)
+    cookie_secret: str | None = setting(None, "Random text that OAuth logins are signed with", secret=True)
+    processes: int = setting(
+        1, "Processes, on as many ports from --port on, for a proxy with sticky sessions to share out",
+        read=whole(1, 64), flag="--processes", metavar="N", commands=("serve",),
+    )  # fmt: skip
     allow_open_access: bool = setting(
         False, "Listen beyond this machine although anyone who reaches the address can see the data",
         read=switch, flag="--allow-open-access", commands=("serve",),
@@ -155,17 +184,21 @@ class Settings:
         8 * 2**30, "Bytes of opened insertions to hold before the least recently used is let go",
         read=size, flag="--memory", metavar="SIZE", commands=SERVING,
     )  # fmt: skip
+    disk: int | None = setting(
+        None, "Bytes of columns and fetched files in the cache folder before the least recently used are removed",
+        read=size, flag="--disk", metavar="SIZE", commands=SERVING,
+    )  # fmt: skip
     max_sessions: int = setting(
         64, "Browser sessions at the same time; more are told to wait",
         read=whole(1), flag="--max-sessions", metavar="N", commands=SERVING,
     )  # fmt: skip
     insertions: Path | None = setting(
         None, "CSV or parquet list of insertions to search: pid, eid, probe_name, session_number, date, subject, lab",
-        read=folder, flag="--insertions", metavar="FILE", commands=("serve",),
+        read=folder, flag="--insertions", metavar="FILE", commands=("serve", *BATCH),
     )  # fmt: skip
     regions: Path | None = setting(
         None, "CSV or parquet list of pid, region and number of clusters, for searches by region",
-        read=folder, flag="--regions", metavar="FILE", commands=("serve",),
+        read=folder, flag="--regions", metavar="FILE", commands=("serve", *BATCH),
     )  # fmt: skip
     database: str | None = setting(
         None, "SQLAlchemy address of the database for verdicts, favourites and what was opened; kept.sqlite in the "
@@ -189,6 +222,18 @@ class Settings:
     one_cache: Path | None = setting(
         None, "Existing ONE cache whose files are used as they are, before anything is fetched",
         read=folder, flag="--one-cache", metavar="FOLDER", commands=("serve", *READING),
+    )  # fmt: skip
+    scheduler: str | None = setting(
+        None, "Dask scheduler to work on many insertions, `tcp://host:8786`; a cluster on this machine by default",
+        flag="--scheduler", metavar="ADDRESS", commands=BATCH,
+    )  # fmt: skip
+    workers: int | None = setting(
+        None, "Processes to work on many insertions on this machine; one per core by default",
+        read=whole(1, 1024), flag="--workers", metavar="N", commands=BATCH,
+    )  # fmt: skip
+    dashboard_url: str = setting(
+        "http://127.0.0.1:5006", "Dashboard that the gallery of many figures links to",
+        read=web_address, flag="--dashboard-url", metavar="URL", commands=("render",),
     )  # fmt: skip
     data_user: str | None = setting(None, "User on the data server, where it asks for one", secret=True)
     data_password: str | None = setting(None, "Password on the data server", secret=True)

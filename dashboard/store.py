@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from dashboard.compute.columns import SpikeColumns, build_columns
 from dashboard.compute.metrics import recorded_or_recomputed, with_metrics
+from dashboard.evicting import DiskLimit
 from dashboard.locating import find
 from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
 from dashboard.model.references import DatasetRef, InsertionRef
@@ -96,9 +97,18 @@ class InsertionStore:
     cache : Path
         Folder for everything that is written.
     limit_bytes : int
+    disk : DiskLimit or None
+        Keeps the cache below a size.
     """
 
-    def __init__(self, sources: Sequence[Source], cache: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        cache: Path,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        disk: DiskLimit | None = None,
+    ) -> None:
+        self._disk = disk
         self.sources = tuple(sources)
         self.cache = cache
         self.limit_bytes = limit_bytes
@@ -257,6 +267,9 @@ class InsertionStore:
             on_partial=load.came,
         )
         columns = build_columns(sorting, self.cache, load.report, load.cancel)
+        if self._disk is not None:
+            self._disk.use(columns, sorting)
+            self._disk.keep()
         opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)
         self.loads.observe(opened.load_s)
         logger.info("loaded %s: %d spikes in %.2f s", insertion.key, columns.n_spikes, opened.load_s)

@@ -34,7 +34,7 @@ from dashboard.model.errors import BadRequest
 
 __all__ = ["AGGREGATES", "Aggregate", "aggregate", "compile_kernels", "count_in", "overview", "spikes_in"]
 
-AGGREGATES = ("count", "rate", "amp_mean", "amp_max", "region", "label", "cluster")
+AGGREGATES = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_rate", "cluster")
 #: Below this share of the spikes, their rows by cluster are read instead of all spikes.
 INDEX_BELOW = 1 / 4
 #: Pixels of the picture of the whole session that is kept with its columns.

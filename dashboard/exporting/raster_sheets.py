@@ -15,6 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from dashboard import figures
+from dashboard.compute import rate_classes
 from dashboard.compute.heatmaps import firing_rate
 from dashboard.compute.probe import region_spans
 from dashboard.compute.queries import spikes_in
@@ -26,8 +27,10 @@ from dashboard.figures import TICK_STEPS, bar_title, bin_text, ink_on
 from dashboard.model.errors import BadRequest
 
 LAYOUTS = {"raster": ("raster",), "layout": ("drift", "raster", "heatmap")}
-CATEGORICAL = ("region", "label", "cluster")
+CATEGORICAL = ("region", "label", "unit_rate", "cluster")
 LABEL_NAMES = ("0/3", "1/3", "2/3", "3/3 good")
+LEGENDS = {"label": ("label", LABEL_NAMES), "unit_rate": ("unit's rate", rate_classes.NAMES)}
+"""Title and names of the categories that have a legend."""
 
 Box = tuple[int, int, int, int]
 
@@ -224,8 +227,10 @@ def _draw_raster(
         _note(bar, "one mark per spike")
     elif picture.kind in CATEGORICAL:
         axes.imshow(_coloured(picture.values, subject), **_extent(picture))
-        note = {"region": "region", "label": "label", "cluster": "cluster (seven colours)"}[picture.kind]
-        if picture.kind == "label" and subject.colours is not None:
+        note = {"region": "region", "label": "label", "unit_rate": "rate", "cluster": "cluster (seven colours)"}[
+            picture.kind
+        ]
+        if picture.kind in LEGENDS and subject.colours is not None:
             _legend(bar, subject)
         else:
             _note(bar, f"{note} of most spikes in {bin_text(picture)}")
@@ -312,8 +317,9 @@ def _note(bar: Axes, text: str) -> None:
 def _legend(bar: Axes, subject: Subject) -> None:
     assert subject.colours is not None
     bar.set_axis_off()
-    patches = [Patch(color=colour / 255, label=name) for name, colour in zip(LABEL_NAMES, subject.colours, strict=True)]
-    bar.legend(handles=patches[::-1], loc="lower left", frameon=False, borderpad=0, handlelength=1.0, title="label")
+    title, names = LEGENDS[subject.kind]
+    patches = [Patch(color=colour / 255, label=name) for name, colour in zip(names, subject.colours, strict=True)]
+    bar.legend(handles=patches[::-1], loc="lower left", frameon=False, borderpad=0, handlelength=1.0, title=title)
 
 
 def _draw_strip(strip: Axes, style: SheetStyle, subject: Subject, high_px: int) -> None:

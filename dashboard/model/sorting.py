@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology, Offer, SortingRef
+
+_viewers: list[Callable[..., Any]] = []
+
+
+def show_with(viewer: Callable[..., Any]) -> None:
+    """Say what `SpikeSorting.view` calls: the model knows of no view."""
+    _viewers[:] = [viewer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +243,18 @@ class SpikeSorting:
             f"{insertion.subject} {insertion.date}/{insertion.number:03d}" if insertion.date else insertion.subject
         )
         return f"{session} {insertion.probe} · {sorter} · {revision}"
+
+    def view(self, **options: Any) -> Any:
+        """Return the linked views of this sorting, which a notebook shows; arguments are those of `dashboard.view`.
+
+        Raises
+        ------
+        BadRequest
+            An argument cannot be used; or nothing has said what shows sortings (`show_with`).
+        """
+        if not _viewers:
+            raise BadRequest("Nothing is there to show a sorting", self.title, "Use dashboard.view(sorting)")
+        return _viewers[-1](self, **options)
 
     def missing_reason(self, dataset: str) -> str | None:
         """Why `dataset` is not there, or None where it is."""

@@ -103,3 +103,46 @@ def _read(path: Path) -> pd.DataFrame:
         raise BadRequest("No such file", path, "Give a CSV or parquet file") from None
     except (OSError, ValueError) as error:  # ParserError, UnicodeDecodeError and ArrowInvalid are ValueErrors
         raise BadRequest("The file cannot be read as CSV or parquet", path, str(error)[:120]) from error
+
+
+def read_names(path: Path) -> list[str]:
+    """Return what each row of a list names: a pid, ``eid/probe``, ``subject/date/number/probe`` or a folder.
+
+    Parameters
+    ----------
+    path : Path
+        Text, one insertion per line and ``#`` before a comment; or CSV or parquet with a column ``insertion`` (as in
+        the report of a batch), ``pid``, ``eid`` and ``probe_name``, or ``subject``, ``date`` and ``probe_name``.
+
+    Raises
+    ------
+    BadRequest
+        The file cannot be read, names nothing, or has none of these columns.
+    """
+    if path.suffix.lower() not in (".csv", ".pqt", ".parquet"):
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadRequest("The list cannot be read", path, str(getattr(error, "strerror", "") or error)) from error
+        names = [line.split(" #")[0].strip() for line in lines if not line.lstrip().startswith("#")]
+    else:
+        names = _names_of_rows(_read(path), path)
+    names = list(dict.fromkeys(name for name in names if name))
+    if not names:
+        raise BadRequest("The list names no insertion", path)
+    return names
+
+
+def _names_of_rows(table: pd.DataFrame, path: Path) -> list[str]:
+    columns = {name: table[name].fillna("").astype(str).str.strip() for name in table.columns}
+    if "insertion" in columns:
+        return list(columns["insertion"])
+    found = {ours: next((columns[name] for name in theirs if name in columns), None) for ours, theirs in _NAMES.items()}
+    pid, eid, probe = found["pid"], found["eid"], found["probe"]
+    if pid is not None:
+        return list(pid)
+    if eid is not None and probe is not None:
+        return [f"{one}/{name}" for one, name in zip(eid, probe, strict=True)]
+    if all(found[name] is not None for name in _NEEDED):
+        return [str(row["key"]) for row in read_insertions(path)]
+    raise BadRequest("The list has no column that names insertions", path, "It needs insertion, pid, or eid and probe")

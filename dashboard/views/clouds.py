@@ -51,7 +51,7 @@ def cloud(
     from_zero: bool = False,
     colours: npt.NDArray[np.uint8] | None = None,
 ) -> Cloud:
-    """Count the spikes of each unit by pixel; the unit with most of them gives a pixel its colour.
+    """Count the spikes of each unit by pixel; of several in one, the unit with fewest spikes in all is drawn on top.
 
     Parameters
     ----------
@@ -72,8 +72,10 @@ def cloud(
         counts[index] = np.bincount(y * WIDTH + x, minlength=HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
     table = selection_colours(len(counts)) if colours is None else colours
     image = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
-    image[..., :3] = table[counts.argmax(axis=0)]
-    image[..., 3] = opacity(counts.max(axis=0))
+    for index in np.argsort([-len(times) for times in times_s], kind="stable"):
+        is_here = counts[index] > 0
+        image[is_here, :3] = table[index]
+        image[is_here, 3] = opacity(counts[index])[is_here]
     n_spikes = int(sum(len(times) for times in times_s))
     return Cloud(image.view(np.uint32)[..., 0], (first, last), (low, high), n_spikes, n_beyond)
 

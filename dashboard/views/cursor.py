@@ -119,7 +119,7 @@ def describe(scene: Scene, picture: Aggregate, time_s: float, depth_um: float, u
                 parts.append(f"{float(value):.1f} {'µV' if scene.sorting.amps_are_volts else 'a.u.'}")
             case "cluster" if int(value) >= 0:
                 parts.append(f"mostly cluster {int(value)}")
-            case "region" | "label" if int(value) >= 0:
+            case "region" | "label" | "unit_rate" if int(value) >= 0:
                 parts.append(scene.legend(picture.kind)[int(value)][0])
     if unit is not None:
         region = scene.region_names(np.array([unit]))[0]

@@ -29,11 +29,6 @@ def absent(sorting: SpikeSorting, why: str = "") -> str:
     )
 
 
-def refusal(error: Exception) -> str:
-    """Return why what was asked for cannot be drawn."""
-    return f'<div class="unit refused" role="alert"><p>{escape(str(error))}</p></div>'
-
-
 def used_trials(picture: EventPicture, event: str) -> str:
     """Return how many trials are used, and what became of the others."""
     events = picture.events

@@ -1,18 +1,17 @@
-"""Fields for numbers that are typed: narrow, without the buttons that would hide what is in them."""
+"""Fields for numbers that are typed."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import panel_material_ui as pmui
 
 FIELD_PX = 98
 
-_WITHOUT_BUTTONS = {"& button": {"display": "none"}, "& input": {"textAlign": "left", "minWidth": 0}}
-
 
 def number_field(label: str, value: float, **options: Any) -> Any:
-    """Return a field for one number.
+    """Return a narrow field for one number; `number` reads it.
 
     Parameters
     ----------
@@ -20,12 +19,18 @@ def number_field(label: str, value: float, **options: Any) -> Any:
         With the unit.
     value : float
     """
-    settings: dict[str, Any] = {
-        "size": "small", "variant": "outlined", "width": FIELD_PX, "margin": (6, 3), "sx": _WITHOUT_BUTTONS
-    }  # fmt: skip
-    return pmui.FloatInput(label=label, value=value, **{**settings, **options})
+    settings: dict[str, Any] = {"size": "small", "variant": "outlined", "width": FIELD_PX, "margin": (6, 3)}
+    return pmui.TextInput(label=label, value=f"{value:g}", **{**settings, **options})
 
 
 def number(field: Any, default: float) -> float:
-    """Return what a field holds; the default where it was emptied."""
-    return default if field.value is None else float(field.value)
+    """Return what a field holds; the default where it is empty or no number, which is then marked."""
+    text = str(field.value or "").strip()
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = math.nan
+    is_wrong = not math.isfinite(value)
+    if field.error_state != is_wrong:
+        field.error_state = is_wrong
+    return default if is_wrong else value

@@ -56,23 +56,15 @@ class Centre:
         self._state = state
         self._figures = figures
         css = [asset("page.css")]
-        self.mode = pmui.RadioButtonGroup.from_param(
+        self.mode = self._choice(
             state.param.mode,
-            options={"Pan": "pan", "Select": "select", "Zoom": "zoom"},
-            label="",
-            description="What a drag does: pan (V), select (B), zoom (Z)",
-            size="small",
-            variant="outlined",
-            margin=(3, 8, 5, 8),
+            {"Pan": "pan", "Select": "select", "Zoom": "zoom"},
+            "What a drag does: pan (V), select (B), zoom (Z)",
         )
-        self.show = pmui.RadioButtonGroup.from_param(
+        self.show = self._choice(
             state.param.show,
-            options={"Both": "both", "Raster": "raster", "Heatmap": "heatmap"},
-            label="",
-            description="What is on the page (H steps through)",
-            size="small",
-            variant="outlined",
-            margin=(3, 8, 5, 8),
+            {"Both": "both", "Raster": "raster", "Heatmap": "heatmap"},
+            "What is on the page (H steps through)",
         )
         self.colour_bar = pn.pane.HTML("", stylesheets=css, margin=(11, 8), height=20, align="end")
         self.heatmap_bar = pn.pane.HTML("", stylesheets=css, margin=(0, 8, 0, LEFT_BORDER_PX), height=20)
@@ -126,6 +118,19 @@ class Centre:
         self._is_comparing = False
         state.param.watch(self._arrange, "show")
         self._arrange()
+
+    @staticmethod
+    def _choice(parameter: Any, options: dict[str, str], description: str) -> Any:
+        """Return buttons, of which one is down."""
+        return pmui.RadioButtonGroup.from_param(
+            parameter,
+            options=options,
+            label="",
+            description=description,
+            size="small",
+            variant="outlined",
+            margin=(3, 8, 5, 8),
+        )
 
     @staticmethod
     def _row(*items: Any, **options: Any) -> pn.Row:

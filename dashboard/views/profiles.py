@@ -183,6 +183,10 @@ class DepthProfileView:
         self._scene = scene
         self._request()
 
+    def draw_now(self) -> None:
+        """Draw at once what was asked for."""
+        self._loop.draw_now()
+
     def close(self) -> None:
         """Stop rendering."""
         self._loop.close()

@@ -22,6 +22,7 @@ COLOUR_WORDS = {
     "Largest amplitude": "amp_max",
     "Brain region": "region",
     "Label (tests passed)": "label",
+    "Firing rate of the unit": "unit_rate",
     "Cluster": "cluster",
 }
 SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantitative)": "eq"}

@@ -325,6 +325,10 @@ class RasterView:
         if self.picture is not None:
             self._state.limits = shading.default_limits(self.picture.aggregate)
 
+    def draw_now(self) -> None:
+        """Draw at once what was asked for."""
+        self._loop.draw_now()
+
     def close(self) -> None:
         """Stop rendering."""
         self._loop.close()

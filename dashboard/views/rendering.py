@@ -73,6 +73,18 @@ class RenderLoop(Generic[Request, Result]):
         self._wanted = None
         self._cancel.set()
 
+    def draw_now(self) -> None:
+        """Render what waits in this thread: the first picture of a page that no event loop serves yet."""
+        request, self._wanted = self._wanted, None
+        if request is None or self._is_closed:
+            return
+        try:
+            result = self._render(request, threading.Event())
+        except DashboardError as error:
+            self._fail(error)
+        else:
+            self._apply(request, result)
+
     def cancel(self) -> None:
         """Drop what waits and let the one in flight stop early: its picture is of no use."""
         self._wanted = None

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute import rate_classes
 from dashboard.compute.probe import brain_regions, region_names
 from dashboard.compute.rasters import aggregate
 from dashboard.compute.rates import depth_profile
@@ -23,7 +24,7 @@ OVERVIEW_WIDTH, OVERVIEW_HEIGHT = 1600, 768
 
 UNKNOWN = "—"
 
-CATEGORICAL = ("region", "label", "cluster")
+CATEGORICAL = ("region", "label", "unit_rate", "cluster")
 """Pictures whose colours name something, and measure nothing."""
 
 
@@ -148,6 +149,8 @@ class Scene:
                 return self._regions[0]
             case "label":
                 return self.labels
+            case "unit_rate":
+                return rate_classes.rate_classes(self.columns)
             case _:
                 return None
 
@@ -158,6 +161,8 @@ class Scene:
                 return self._regions[2]
             case "label":
                 return LABEL_COLOURS
+            case "unit_rate":
+                return rate_classes.COLOURS
             case _:
                 return cluster_colours(self.columns.n_clusters)
 
@@ -168,6 +173,8 @@ class Scene:
                 names, colours = self._regions[1], self._regions[2]
             case "label":
                 names, colours = list(LABELS), LABEL_COLOURS
+            case "unit_rate":
+                names, colours = list(rate_classes.NAMES), rate_classes.COLOURS
             case _:
                 return []
         return [(name, shading.hex_colour(colour)) for name, colour in zip(names, colours, strict=True)]

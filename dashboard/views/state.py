@@ -7,7 +7,7 @@ import param
 from dashboard.compute.trial_groups import EVENTS, SPLITS
 
 SHOW = ("both", "raster", "heatmap")
-COLOURS = ("count", "rate", "amp_mean", "amp_max", "region", "label", "cluster")
+COLOURS = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_rate", "cluster")
 SCALES = ("linear", "log", "eq")
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,13 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 class ClusterTable:
-    """The table widget; its rows are those clusters that pass the filters."""
+    """The table widget; its rows are those clusters that pass the filters.
+
+    Attributes
+    ----------
+    panel, rows : Column
+        The table with its tools, and the table alone.
+    """
 
     title = "Clusters"
     follows_hidden = True
@@ -107,6 +114,7 @@ class ClusterTable:
             sizing_mode="stretch_both",
             margin=0,
         )
+        self.rows = self._box
         self._make()
         self._choose.param.watch(lambda event: self._columns.param.update(visible=event.new), "value")
         self._search.param.watch(lambda event: self._make(), "value")
@@ -174,7 +182,7 @@ class ClusterTable:
     def _offer(self) -> None:
         """Offer the columns to choose from; those that were hidden before stay so."""
         hidden = self._hidden()
-        titles = _titles(self._table)
+        titles = _words(self._table)
         names = {titles.get(name, name): name for name in map(str, self._table.columns)}
         self._columns.param.update(options=names, value=[name for name in names.values() if name not in hidden])
 
@@ -229,7 +237,7 @@ def _header_filters(table: pd.DataFrame) -> dict[str, Any]:
     return filters
 
 
-def _titles(table: pd.DataFrame) -> dict[str, str]:
+def _words(table: pd.DataFrame) -> dict[str, str]:
     """Return words for the names of columns; those of a test carry the group of trials."""
     tested = {
         str(name): " ".join([words, *str(name).removeprefix(kind).split("_")]).strip()
@@ -238,6 +246,12 @@ def _titles(table: pd.DataFrame) -> dict[str, str]:
         if str(name).startswith(kind)
     }
     return TITLES | tested
+
+
+def _titles(table: pd.DataFrame) -> dict[str, str]:
+    """Return what heads each column; Tabulator takes it for HTML, and names of columns come from files."""
+    words = _words(table)
+    return {name: escape(words.get(name, name)) for name in map(str, table.columns)}
 
 
 def _formatters(table: pd.DataFrame) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette: 
 
 
 def _colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
-    if picture.marks is not None and state.color not in ("region", "label"):
+    if picture.marks is not None and state.color not in ("region", "label", "unit_rate"):
         return '<span class="title">each mark is one spike</span>'
     if picture.levels is None:
         if not (entries := scene.legend(state.color)):

@@ -12,7 +12,7 @@ from bokeh.plotting import figure
 from dashboard.compute.trial_groups import LINE_COLORS, trial_view
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import Trials
-from dashboard.views import event_texts
+from dashboard.views import event_texts, unit_texts
 from dashboard.views.figures import asset
 from dashboard.views.state import ViewState
 
@@ -123,7 +123,7 @@ class TrialBrowser:
             view = trial_view(self._trials.table, row)
         except BadRequest as error:
             self._lines.show(())
-            self.words.object = event_texts.refusal(error)
+            self.words.object = unit_texts.refusal(error)
             return
         if self._before is None:
             self._before = self._state.time_range

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -52,7 +51,6 @@ class UnitTab:
     pool : ThreadPoolExecutor
         Threads that render.
     turns : Turns
-    failed : callable (DashboardError) -> None
 
     Attributes
     ----------
@@ -63,9 +61,7 @@ class UnitTab:
     title = "Unit"
     follows_hidden = False
 
-    def __init__(
-        self, state: ViewState, pool: ThreadPoolExecutor, turns: Turns, failed: Callable[[DashboardError], None]
-    ) -> None:
+    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, turns: Turns) -> None:
         self._state = state
         self._scene: Scene | None = None
         self._focus: int | None = None
@@ -74,9 +70,10 @@ class UnitTab:
         self.picture: UnitPicture | None = None
         self._css = [asset("page.css"), asset("summary.css"), asset("unit.css")]
         self._loop: RenderLoop[UnitRequest, UnitPicture] = RenderLoop(
-            turns, pool, render_units, self._apply, self._refused(failed)
+            turns, pool, render_units, self._apply, self._refused
         )
         self.empty = self._html(unit_texts.EMPTY)
+        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
         self.head = self._html()
         self.metrics = self._html()
         self.focus = pmui.RadioButtonGroup(
@@ -85,14 +82,14 @@ class UnitTab:
         self.focus.param.watch(self._refocused, "value")
         self._make_figures()
         self._bins = {
-            name: number_field(words, getattr(UnitBins(), name) * factor, start=0.0, width=125)
+            name: number_field(words, getattr(UnitBins(), name) * factor, width=125)
             for name, (words, factor) in BINS.items()
         }
         for field in self._bins.values():
             field.param.watch(self._request, "value")
         self._body = pn.Column(*self._sections(), visible=False, sizing_mode="stretch_width", margin=0)
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
-        self._panel = pn.Column(self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
+        self._panel = pn.Column(self.refusal, self.busy, self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
         state.param.watch(self._request, ["selected", "tab"])
 
     def _html(self, text: str = "") -> Any:
@@ -179,12 +176,14 @@ class UnitTab:
         if not ids:
             self._loop.cancel()
             self.picture = None
+            self.busy.object = self.refusal.object = ""
             self.empty.param.update(object=unit_texts.EMPTY, visible=True)
             self._body.visible = False
             return
         if self._focus not in ids:
             self._focus = ids[-1]
         self._offer(ids)
+        self.busy.object = unit_texts.BUSY
         self._loop.request(UnitRequest(self._scene, ids, self._focus, self._read_bins()))
 
     def _read_bins(self) -> UnitBins:
@@ -208,13 +207,10 @@ class UnitTab:
             self._focus = int(event.new)
             self._request()
 
-    def _refused(self, failed: Callable[[DashboardError], None]) -> Callable[[DashboardError], None]:
-        def refuse(error: DashboardError) -> None:
-            """Say it in the tab; what was drawn stays."""
-            self.empty.param.update(object=unit_texts.refusal(error), visible=True)
-            failed(error)
-
-        return refuse
+    def _refused(self, error: DashboardError) -> None:
+        """Say it in the tab; what was drawn stays."""
+        self.busy.object = ""
+        self.refusal.object = unit_texts.refusal(error)
 
     def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
         if request.scene is not self._scene or request.focus != self._focus:
@@ -244,6 +240,7 @@ class UnitTab:
         if picture.template is not None:
             self.template.show(picture.template, unit)
         self._template_pane.visible = picture.template is not None
+        self.busy.object = self.refusal.object = ""
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self._panel.objects:
@@ -257,6 +254,17 @@ class UnitTab:
                 first, second, lags = pairs[k]
                 self._pair_captions[k].object = f'<div class="unit"><h5>{second} from {first}</h5></div>'
                 plot.show_lags(lags, mean_hz[second])
+
+
+def busy_line(css: list[str]) -> Any:
+    """Return where a tab says that it is computing; over its upper right corner."""
+    return pn.pane.HTML("", stylesheets=css, margin=0, height=0, sizing_mode="stretch_width")
+
+
+def refusal_line(css: list[str]) -> Any:
+    """Return where a tab says why it cannot draw what was asked for; in view wherever the tab is scrolled to."""
+    styles = {"position": "sticky", "top": "0", "z-index": "3"}
+    return pn.pane.HTML("", stylesheets=css, margin=0, sizing_mode="stretch_width", styles=styles)
 
 
 def pane(plot: figure) -> pn.pane.Bokeh:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL_DEMO_SPIKES
 
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.filter_words import read_words
@@ -18,6 +17,7 @@ from dashboard.exporting.snippets import dashboard_snippet, ibllib_snippet
 from dashboard.exporting.subject import Subject
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import render
+from tests.conftest import SMALL_DEMO_SPIKES
 
 FILTERS = {
     "all": {},

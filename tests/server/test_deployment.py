@@ -8,6 +8,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -120,3 +122,86 @@ def connect(port: int, cookie: str | None, origin: str = "") -> int:
         return 101
 
     return answer(attempt)
+
+
+def test_the_dockerfile_in_detail(repository: Path) -> None:
+    """What a linter asks for: one user for everything that runs, no root, no secrets, nothing fetched unpinned."""
+    text = (repository / "deploy" / "Dockerfile").read_text()
+    instructions = [
+        re.split(r"\s+", line, maxsplit=1) for line in text.replace("\\\n", " ").splitlines() if line[:1].isupper()
+    ]
+    names = [name for name, _ in instructions]
+    assert names[0] == "FROM"
+    assert re.fullmatch(r"python:3\.\d+-slim-\w+", dict(instructions)["FROM"]), "the base image is not pinned"
+    assert names.count("USER") == 1
+    assert dict(instructions)["USER"] not in ("root", "0")
+    after = names[names.index("USER") :]
+    assert "RUN" not in after, "what runs after USER writes where the user may not"
+    assert {"ENTRYPOINT", "CMD", "HEALTHCHECK", "VOLUME"} <= set(after)
+    assert "ADD" not in names
+    assert not re.search(r"(PASSWORD|TOKEN|SECRET)\s*=", text)
+    installs = re.findall(r"pip install [^&]*", text)
+    assert installs
+    assert all("--no-cache-dir" in line and "-c /src/constraints.txt" in line for line in installs)
+    written = re.findall(r"SPIKE_DASHBOARD_CACHE=(\S+)|NUMBA_CACHE_DIR=(\S+)|MPLCONFIGDIR=(\S+)", text)
+    volume = dict(instructions)["VOLUME"].strip()
+    assert all("".join(found).startswith(volume) for found in written), "root is read-only: all that is written"
+
+
+def test_an_unprivileged_user_serves_from_a_clean_folder(repository: Path) -> None:
+    """The container's command as a user of no rights, whose home cannot be written, as with a read-only root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    nobody, packages = 65534, sysconfig.get_path("purelib")
+    for python in (sys.executable, "/usr/bin/python3"):  # the own one may lie in a folder that only root can enter
+        program = f"import sys, numpy; assert sys.version_info[:2] == {sys.version_info[:2]!r}"
+        try:
+            subprocess.run(
+                [python, "-c", program], user=nobody, group=nobody, extra_groups=[], check=True, cwd="/",
+                env={"PYTHONPATH": packages}, capture_output=True,
+            )  # fmt: skip
+            break
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    else:
+        pytest.skip("another user can run no Python with these packages")
+    served, source = Path(tempfile.mkdtemp(prefix="clean-")), repository
+    served.chmod(0o755)
+    try:
+        cache, data = served / "cache", served / "data"
+        cache.mkdir()
+        os.chown(cache, nobody, nobody)
+        data.mkdir()
+        for name in ("dashboard", "assets"):
+            shutil.copytree(source / name, served / name, ignore=shutil.ignore_patterns("__pycache__"))
+        users = served / "users.json"
+        add_user(users, "ann", "correct horse")
+        os.chown(users, nobody, nobody)
+        text = (repository / "deploy" / "Dockerfile").read_text()
+        command = re.search(r"^CMD \[(.*)\]$", text, re.MULTILINE)
+        assert command is not None
+        arguments = re.findall(r'"([^"]*)"', command[1])
+        places = {"0.0.0.0": "127.0.0.1", "/data": str(data), "/etc/spike-dashboard/users.json": str(users)}
+        arguments = [places.get(argument, argument) for argument in arguments] + ["--port", "0", "--offline"]
+        environment = {
+            "PATH": os.environ["PATH"], "HOME": "/nonexistent", "SPIKE_DASHBOARD_CACHE": str(cache),
+            "NUMBA_CACHE_DIR": str(cache / "numba"), "MPLCONFIGDIR": str(cache / "matplotlib"),
+            "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": f"{served}{os.pathsep}{packages}",
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [python, "-m", "dashboard", *arguments], cwd=served, env=environment, user=nobody, group=nobody,
+            extra_groups=[], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        try:
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:"), process.communicate(timeout=60)[1]
+            assert requests.get(f"{url}health", timeout=30).json()["status"] == "ok"
+            assert requests.get(f"{url}metrics", timeout=30).status_code == 401
+        finally:
+            process.kill()  # it compiles, which a gentle end would wait for
+            process.communicate(timeout=90)
+        written = {path.relative_to(served).parts[0] for path in served.rglob("*") if path.stat().st_uid == nobody}
+        assert written <= {"cache", "users.json"}
+    finally:
+        shutil.rmtree(served, ignore_errors=True)

@@ -125,6 +125,7 @@ def test_a_login_opens_the_routes_and_logging_out_closes_them(site: Site) -> Non
     assert 'spike_dashboard_render_seconds_bucket{le="+Inf"}' in text
     assert site.get("/health", token).json()["status"] == "ok"
     assert site.get("/", token).status_code == 200
+    assert site.get("/health", token).json()["sessions"] == 1, "the page is one of an error"
     requests.post(f"{site.url}/logout", cookies={COOKIE: token}, allow_redirects=False, timeout=30)
     assert site.get("/metrics", token).status_code == 401
 

@@ -39,12 +39,12 @@ def test_no_spikes_give_an_empty_picture() -> None:
     assert found.time_range_s == (0.0, 1.0)
 
 
-def test_the_unit_with_most_spikes_gives_a_pixel_its_colour() -> None:
+def test_a_unit_with_few_spikes_is_not_hidden_by_one_with_many() -> None:
     colours = np.array([[255, 0, 0], [0, 255, 0]], np.uint8)
     once, often = np.array([1.0]), np.array([1.0, 1.0, 1.0])
     found = cloud([once, often], [np.array([5.0]), np.full(3, 5.0)], (0.0, 2.0), colours=colours)
     pixels = np.ascontiguousarray(found.image).view(np.uint8).reshape(HEIGHT, WIDTH, 4)
-    assert pixels[pixels[..., 3] > 0].tolist() == [[0, 255, 0, 255]]
+    assert pixels[pixels[..., 3] > 0].tolist() == [[255, 0, 0, 255]]
 
 
 def test_an_axis_from_zero_holds_zero() -> None:

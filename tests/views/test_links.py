@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboard.compute.trial_groups import EVENTS, SPLITS
 from dashboard.views import links
 from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
 
@@ -49,6 +50,8 @@ def states(draw: Any) -> dict[str, Any]:
         "level": draw(st.sampled_from(["allen", "beryl", "cosmos"])),
         "selected": draw(st.lists(st.integers(0, 2000), unique=True, max_size=8)),
         "tab": draw(st.sampled_from(TABS)),
+        "event": draw(st.sampled_from(tuple(EVENTS))),
+        "split": draw(st.sampled_from(SPLITS)),
         "filters": draw(st.fixed_dictionaries({}, optional=FILTERS)),
     }
 

@@ -1,0 +1,125 @@
+"""Which insertions a command is for: named one by one, listed in files, or asked for by a query."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from dashboard.compute.insertion_lists import COLUMNS, insertion_table, narrow
+from dashboard.compute.region_tree import check_region
+from dashboard.locating import DEMO, configured_sources
+from dashboard.model.errors import BadRequest
+from dashboard.model.facets import Facets
+from dashboard.settings import Settings
+from dashboard.sources.insertion_files import read_insertions, read_names, read_regions
+
+LISTS = (".txt", ".csv", ".pqt", ".parquet")
+"""Endings of files that list insertions."""
+
+_WORDS = tuple(item.name for item in fields(Facets) if item.name not in ("text", "favourites"))
+
+
+def is_list(text: str) -> bool:
+    """Tell whether an argument is a file that lists insertions."""
+    return Path(text).suffix.lower() in LISTS
+
+
+def named(targets: Sequence[str], query: str | None, settings: Settings) -> list[str]:
+    """Return the name of every insertion that is meant, each once, in order.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        Insertions, and files that list some (`LISTS`).
+    query : str or None
+        As for `read_query`; looked up in the configured sources. An empty one means all of them.
+    settings : Settings
+
+    Returns
+    -------
+    list of str
+        Folders by their absolute path, since who works on them may run in another folder.
+
+    Raises
+    ------
+    BadRequest
+        Nothing is named, a list cannot be read, or nothing meets the query.
+    SourceUnavailable
+        The server that is asked does not answer.
+    """
+    names: list[str] = []
+    for target in targets:
+        names += read_names(Path(target).expanduser()) if is_list(target) else [target]
+    if query is not None:
+        names += found(read_query(query), settings)
+    elif not names:
+        raise BadRequest("No insertion is named", "", "Give insertions, a list (.txt, .csv, .parquet), or --query")
+    return list(dict.fromkeys(_settled(name) for name in names))
+
+
+def _settled(name: str) -> str:
+    path = Path(name).expanduser()
+    return str(path.resolve()) if name != DEMO and path.exists() else name
+
+
+def read_query(text: str) -> Facets:
+    """Read ``lab=cortexlab subject=KM_0 region=CA1``: words of `Facets`; what has no ``=`` is searched for as text.
+
+    Raises
+    ------
+    BadRequest
+        A word is unknown, or a quotation mark is left open.
+    """
+    try:
+        parts = shlex.split(text)
+    except ValueError as error:
+        raise BadRequest("The query cannot be read", text[:80], f"{error}") from None
+    words: dict[str, Any] = {}
+    texts: list[str] = []
+    for part in parts:
+        word, equals, value = part.partition("=")
+        if not equals:
+            texts.append(part)
+        elif word not in _WORDS or not value:
+            raise BadRequest("The query cannot be read", part[:80], f"Use WORD=VALUE with {', '.join(_WORDS)}")
+        else:
+            words[word] = value
+    return Facets(text=" ".join(texts), **words)
+
+
+def found(facets: Facets, settings: Settings) -> list[str]:
+    """Return the pid, or else the path, of every insertion of the configured sources that meets the facets.
+
+    Those are the ``--insertions`` list, the data folders and the Alyx server; the default server is asked where neither
+    a list nor a folder is configured.
+
+    Raises
+    ------
+    BadRequest
+        Nothing meets them, or there is no such region.
+    SourceUnavailable
+        The server does not answer.
+    """
+    from dashboard.sources.alyx import AlyxSource
+    from dashboard.sources.alyx_lists import rows as alyx_rows
+
+    rows = read_insertions(settings.insertions) if settings.insertions is not None else []
+    regions = read_regions(settings.regions) if settings.regions is not None else None
+    asked: set[str] = set()
+    for source in configured_sources(settings, default_alyx=not settings.data and settings.insertions is None):
+        if isinstance(source, AlyxSource):
+            for page in alyx_rows(source, facets):
+                rows += page
+                asked |= {str(row["pid"]) for row in page}
+        elif source.name != DEMO:
+            for insertion in source.insertions():
+                rows.append({**{name: getattr(insertion, name, "") or "" for name in COLUMNS}, "histology": ""})
+    tags = {facets.tag: asked} if facets.tag else {}
+    known = {check_region(facets.region): asked} if facets.region else {}
+    table = narrow(insertion_table(rows), facets, regions, tags, known)
+    if table.empty:
+        raise BadRequest("No insertion meets the query", "", f"{len(rows):,} were looked at")
+    return [str(pid or key) for pid, key in zip(table["pid"], table["key"], strict=True)]

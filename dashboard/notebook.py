@@ -1,0 +1,311 @@
+"""The linked views in a notebook: raster, heatmap, strip, drift and cluster table, without the server's page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import panel as pn
+from panel.io.notebook import push_on_root
+from panel.theme import Native
+from tornado.ioloop import IOLoop
+
+from dashboard.compute.columns import SpikeColumns, build_columns
+from dashboard.compute.probe import depth_limits
+from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.sorting import SpikeSorting
+from dashboard.settings import load as load_settings
+from dashboard.sources.protocol import Source
+from dashboard.store import OpenInsertion, StoreKey
+from dashboard.views import shading, texts
+from dashboard.views.axes import Axes
+from dashboard.views.filters import apply as apply_filters
+from dashboard.views.heatmap import HeatmapPicture, HeatmapView
+from dashboard.views.page import Centre
+from dashboard.views.picking import Picking
+from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
+from dashboard.views.raster import RasterPicture, RasterView
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+from dashboard.views.strip import StripView
+from dashboard.views.table import ClusterTable
+from dashboard.views.turns import Turns
+
+HEIGHT_PX = 900
+"""Of the views with the table: about what a notebook shows without scrolling."""
+
+TABLE_PX = 260
+THREADS = 2
+
+
+class KernelTurns(Turns):
+    """Runs changes on the event loop of a notebook's kernel, and sends them to the cells that show the views.
+
+    A page in a notebook has no document of a server, and nobody tells the browser of changes of Bokeh's own models.
+
+    Attributes
+    ----------
+    layout : Viewable or None
+        What cells show.
+    """
+
+    def __init__(self) -> None:
+        self.is_building = False
+        self.layout: Any = None
+        self._loop = IOLoop.current()
+
+    def later(self, change: Callable[[], None]) -> None:
+        """Run `change` on the kernel's loop; may be called from any thread."""
+        self._loop.add_callback(partial(self._run, change))
+
+    def _run(self, change: Callable[[], None]) -> None:
+        change()
+        for ref in tuple(self.layout._models) if self.layout is not None else ():
+            push_on_root(ref)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="render")
+
+
+class PlainCentre(Centre):
+    """The centre of the page with Panel's own buttons: Material's load a script from another host in a notebook."""
+
+    @staticmethod
+    def _choice(parameter: Any, options: dict[str, str], description: str) -> Any:
+        return pn.widgets.RadioButtonGroup.from_param(
+            parameter,
+            options=options,
+            name="",
+            description=description.partition(" (")[0].partition(":")[0],
+            variant="outline",
+            margin=(3, 8, 5, 8),
+        )
+
+
+class Views:
+    """One set of linked views of one sorting.
+
+    Parameters
+    ----------
+    opened : OpenInsertion
+    state : ViewState
+    turns : Turns
+    """
+
+    def __init__(self, opened: OpenInsertion, state: ViewState, turns: Turns) -> None:
+        self._opened = opened
+        self._state = state
+        self._scene: Scene | None = None
+        pool = _threads()
+        self._axes = axes = Axes(state)
+        self.raster = RasterView(state, axes, pool, turns, self._raster_drawn, self._failed)
+        self.heatmap = HeatmapView(state, axes, pool, turns, self._heatmap_drawn, self._failed)
+        self.profile = DepthProfileView(state, axes, pool, turns, self._failed)
+        self.strips = (StripView(axes, self._region), StripView(axes, self._region))
+        self.overview = OverviewView(axes)
+        self.drift = DriftView(axes)
+        self.table = ClusterTable(state, pool, turns)
+        self.centre = PlainCentre(
+            state,
+            {
+                "overview": self.overview.figure,
+                "drift": self.drift.figure,
+                "raster": self.raster.figure,
+                "heatmap": self.heatmap.figure,
+                "strip": self.strips[0].figure,
+                "heatmap_strip": self.strips[1].figure,
+                "profile": self.profile.figure,
+            },
+        )
+        self._picking = Picking(state, self.raster, self.heatmap, turns, self._picked)
+        self._alert = pn.pane.HTML("", visible=False, margin=(0, 8), sizing_mode="stretch_width")
+        header = pn.pane.HTML(_header(opened.sorting), margin=(4, 8), sizing_mode="stretch_width")
+        self.layout = pn.Column(
+            header,
+            self._alert,
+            self.centre.column,
+            pn.Column(self.table.rows, height=TABLE_PX, sizing_mode="stretch_width", margin=0),
+            height=HEIGHT_PX,
+            sizing_mode="stretch_width",
+            margin=0,
+            design=Native,  # Material's, which the page imports, asks another host for scripts
+        )
+        self._watcher = state.param.watch(self._filter, ["quality", "filters", "level"])
+        self._open()
+
+    def _open(self) -> None:
+        sorting, columns, state = self._opened.sorting, self._opened.columns, self._state
+        window = state.time_range, state.depth_range
+        times = columns.time_range_s
+        self._axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
+        self._filter()
+        self._axes.show(*window)
+        self.drift.open(sorting.drift)
+        self.centre.show_drift(sorting.drift is not None)
+        for view in (self.raster, self.heatmap, self.profile):
+            view.draw_now()
+
+    def _filter(self, *events: object) -> None:
+        sorting, columns = self._opened.sorting, self._opened.columns
+        try:
+            result = apply_filters(self._state, sorting, np.diff(columns.unit_index.offsets))
+        except BadRequest as error:
+            if self._scene is None:
+                raise
+            self._failed(error)
+            return
+        mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
+        self._scene = scene = Scene(self._opened, mask, self._state.level, parent=self._scene)
+        self.overview.open(scene, sorting.trials)
+        for view in (self.raster, self.heatmap, self.profile, self.table, self._picking):
+            view.open(scene)
+        for strip in self.strips:
+            strip.open(sorting.channels, self._state.level, sorting.histology)
+        self._alert.visible = False
+
+    def _region(self, acronym: str) -> None:
+        filters = {word: text for word, text in self._state.filters.items() if word != "regions"}
+        if self._state.filters.get("regions") != acronym:
+            filters["regions"] = acronym
+        self._state.filters = filters
+
+    def _picked(self, readout: str) -> None:
+        self.centre.readout.object = f'<div class="readout">{readout}</div>'
+
+    def _raster_drawn(self, picture: RasterPicture) -> None:
+        if self._scene is not None:
+            line = texts.status(self._scene, picture)
+            self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
+            palette = shading.palette(self._state.cmap, dark=self._state.dark)
+            self.centre.colour_bar.object = texts.colour_bar(self._state, self._scene, picture, palette)
+
+    def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
+        if self._scene is not None:
+            palette = shading.palette(self._state.cmap, dark=self._state.dark)
+            self.centre.heatmap_bar.object = texts.heatmap_bar(self._scene, picture, self._state, palette)
+
+    def _failed(self, error: DashboardError) -> None:
+        self._alert.param.update(object=f'<p role="alert"><b>{escape(str(error))}</b></p>', visible=True)
+
+    def close(self) -> None:
+        """Stop drawing: other views take the place of these."""
+        self._state.param.unwatch(self._watcher)
+        for view in (self.raster, self.heatmap, self.profile):
+            view.close()
+
+
+def _header(sorting: SpikeSorting) -> str:
+    """Return what is shown, in the ink of the notebook."""
+    word, meaning = texts.HISTOLOGY_WORDS[sorting.histology]
+    return f'<b>{escape(sorting.title)}</b> · <span title="{escape(meaning)}">histology: {escape(word)}</span>'
+
+
+class NotebookView(pn.viewable.Viewer):
+    """A sorting as the linked views of the dashboard; shows itself in a notebook, and in any Panel layout.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    columns : SpikeColumns
+    state : ViewState
+
+    Attributes
+    ----------
+    state : ViewState
+        What is looked at; setting it moves the views: ``view.state.time_range = 0, 10``.
+    """
+
+    def __init__(self, sorting: SpikeSorting, columns: SpikeColumns, state: ViewState) -> None:
+        super().__init__()
+        self.state = state
+        key = StoreKey(sorting.ref.insertion.source, sorting.ref.insertion.key, None, None)
+        # Nothing that a notebook shows asks the source again.
+        self._opened = OpenInsertion(key, sorting, columns, cast(Source, None), 0.0)
+        self._views: Views | None = None
+        self._lock = threading.Lock()
+        self.state.insertion = sorting.ref.insertion.key
+
+    @property
+    def selected(self) -> list[int]:
+        """Ids of the clusters that are selected in the views."""
+        return list(self.state.selected)
+
+    def __panel__(self) -> Any:
+        """Return the views, made anew: a second cell, or tab, takes them over from the first."""
+        with self._lock:
+            if self._views is not None:
+                self._views.close()
+            document = pn.state.curdoc
+            if document is not None and document.session_context is not None:
+                turns = Turns(document)
+                self._views = Views(self._opened, self.state, turns)
+                turns.is_building = False
+                pn.state.on_session_destroyed(lambda context, views=self._views: views.close())
+            else:
+                turns = KernelTurns()
+                self._views = Views(self._opened, self.state, turns)
+                turns.layout = self._views.layout
+            return self._views.layout
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        """Return what a notebook shows, loading what Panel needs for it first."""
+        if not pn.extension._loaded:
+            pn.extension("tabulator", inline=True)
+        if find_spec("IPython") is None:  # other front ends take the bundle too; Panel would print into IPython's cells
+            pn.config.console_output = "disable"
+        with pn.config.set(inline=True):  # whatever other objects do: closed networks reach no other host
+            return super()._repr_mimebundle_(include, exclude)
+
+
+def view(sorting: SpikeSorting, *, cache: str | Path | None = None, **state: Any) -> NotebookView:
+    """Return the linked views of a sorting: raster, heatmap, region strip, rate by depth, drift, cluster table.
+
+    As the last line of a cell it shows them; it can also be put into a Panel layout.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    cache : str, Path or None
+        As in `dashboard.open_insertion`.
+    **state
+        Of `dashboard.views.state.ViewState`: ``time_range`` (s), ``depth_range`` (um), ``show``, ``color``,
+        ``quality``, ``filters`` (``{"where": "firing_rate > 2"}``), ``level``, ``selected``, ``cmap``, ...
+
+    Returns
+    -------
+    NotebookView
+
+    Raises
+    ------
+    BadRequest
+        A value of the state cannot be used.
+
+    Examples
+    --------
+    >>> view(dashboard.open_insertion("demo"), time_range=(0, 60), quality="good")  # doctest: +SKIP
+    """
+    folder = Path(cache).expanduser() if cache is not None else load_settings().cache
+    unknown = [name for name in state if name not in ViewState.param]
+    if unknown:
+        known = ", ".join(name for name in ViewState.param if name != "name")
+        raise BadRequest("The view has no such value", ", ".join(unknown), f"It has {known}")
+    try:
+        values = ViewState(**state)
+    except (ValueError, TypeError) as error:
+        raise BadRequest("A value of the view cannot be used", "", str(error)) from None
+    for name in ("time_range", "depth_range", "limits"):
+        window = getattr(values, name)
+        if window is not None and not -1e9 < window[0] < window[1] < 1e9:
+            raise BadRequest("A value of the view cannot be used", name, f"{window} does not rise")
+    columns = build_columns(sorting, folder)
+    apply_filters(values, sorting, np.diff(columns.unit_index.offsets))
+    return NotebookView(sorting, columns, values)

@@ -17,6 +17,9 @@ from dashboard.views.scene import UNKNOWN, Scene
 
 EVERY = "all"
 PAGE_SIZE = 100
+TABLE_PX = 320
+"""Fixed: where the dock stands low under the raster, a table that stretches is given no room and draws no rows."""
+
 MOST_NAMED = 4
 TITLES = {
     "kind": "units are",
@@ -74,8 +77,8 @@ class PairRows:
             selectable=1,
             layout="fit_data",
             theme="simple",
-            sizing_mode="stretch_both",
-            styles={"flex": "1 0 300px", "min-height": "300px"},
+            sizing_mode="stretch_width",
+            height=TABLE_PX,
             titles=TITLES,
             header_tooltips=TOOLTIPS,
             stylesheets=[asset("table.css")],
@@ -88,11 +91,9 @@ class PairRows:
             self.words,
             self.kind,
             self.widget,
-            sizing_mode="stretch_both",
+            sizing_mode="stretch_width",
             margin=0,
             visible=False,
-            # The dock is low where it stands under the raster: it scrolls there.
-            styles={"flex": "1 0 400px", "min-height": "400px"},
         )
 
     def open(self, table: pd.DataFrame, a: Scene, b: Scene) -> None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import panel as pn
 from bokeh.server.server import Server
+from panel import reactive
 from panel.io.server import get_server
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import PeriodicCallback
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 RENDER_THREADS = max(2, os.cpu_count() or 2)
 IDLE_CHECK_MS = 15_000
+STATIC = "static/extensions/panel/"
+"""Where the server has Panel's own files, relative to the page."""
 
 
 class Process:
@@ -196,6 +199,8 @@ def make_server(
     from dashboard.views import shading
 
     pn.extension("tabulator", notifications=False)
+    # A pane in a tab that is folded away has no document to ask, and would send the browser to Panel's CDN.
+    reactive.CDN_DIST = STATIC
     process = Process(sources, cache, settings)
     settings = process.settings
     oauth.check(settings)

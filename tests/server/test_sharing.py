@@ -71,3 +71,18 @@ def test_histograms_are_cumulative(seconds: float, at: str) -> None:
     assert [counts[f'x_bucket{{le="{edge}"}}'] for edge in edges] == [
         str(int(edges.index(edge) >= edges.index(at))) for edge in edges
     ]
+
+
+def test_a_pane_without_a_document_takes_our_files(tmp_path: Path) -> None:
+    from bokeh.models import ImportedStyleSheet
+
+    import panel as pn
+    from dashboard.server import make_server
+    from dashboard.settings import Settings
+
+    server = make_server([DemoSource(tmp_path, n_spikes=1000)], cache=tmp_path, settings=Settings(cache=tmp_path))
+    server.process.close()
+    sheets = pn.pane.HTML("folded away")._get_properties(None)["stylesheets"]
+    urls = [sheet.url for sheet in sheets if isinstance(sheet, ImportedStyleSheet)]
+    assert urls
+    assert all(url.startswith("static/extensions/panel/") for url in urls)

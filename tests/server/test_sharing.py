@@ -74,9 +74,9 @@ def test_histograms_are_cumulative(seconds: float, at: str) -> None:
 
 
 def test_a_pane_without_a_document_takes_our_files(tmp_path: Path) -> None:
+    import panel as pn
     from bokeh.models import ImportedStyleSheet
 
-    import panel as pn
     from dashboard.server import make_server
     from dashboard.settings import Settings
 

@@ -19,7 +19,7 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.views.figures import asset
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
-from dashboard.views.table_columns import N_BINS, failed_tests, sparklines
+from dashboard.views.table_columns import N_BINS, WIDTH_PX, failed_tests, sparklines
 from dashboard.views.turns import Turns
 
 LEADING = ("cluster_id", "label", "firing_rate", "activity", "amp_uv", "depths", "acronym", "failed", "beryl", "cosmos")
@@ -47,6 +47,8 @@ TITLES = {
 """Words of the field for the columns' names on disk."""
 
 PAGE_SIZE = 100
+TITLE_PX, VALUE_PX, ARROW_PX, PADDING_PX = 7, 7, 32, 18
+"""Of letters in titles and in cells, of the arrow that sorts, of the sides of a cell."""
 
 
 def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
@@ -132,6 +134,7 @@ class ClusterTable:
             page_size=PAGE_SIZE,
             selectable=True,
             layout="fit_data",
+            widths=_widths(self._table),  # or the browser measures every cell, time and again
             theme="simple",
             sizing_mode="stretch_both",
             titles=_titles(self._table),
@@ -163,6 +166,7 @@ class ClusterTable:
         if self._drawn is not None and self._drawn[0] is scene.columns:
             table = _with_activity(table, self._drawn[1])
         else:
+            table = _with_activity(table, [""] * scene.columns.n_clusters)
             self._pool.submit(self._draw, scene)
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
@@ -268,3 +272,14 @@ def _formatters(table: pd.DataFrame) -> dict[str, Any]:
         elif pd.api.types.is_float_dtype(table[name]):
             formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
     return formats
+
+
+def _widths(table: pd.DataFrame) -> dict[str, int]:
+    """Return the width of each column in px: room for its title and for the longest of its values."""
+    titles = _titles(table)
+    widths = {}
+    for name in map(str, table.columns):
+        is_text = not pd.api.types.is_numeric_dtype(table[name]) and name != "activity"
+        longest = int(table[name].astype(str).str.len().max()) if is_text and len(table) else 6
+        widths[name] = max(TITLE_PX * len(titles.get(name, name)) + ARROW_PX, VALUE_PX * min(longest, 40) + PADDING_PX)
+    return widths | ({"activity": WIDTH_PX + 2 * PADDING_PX} if "activity" in table else {})

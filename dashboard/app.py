@@ -55,6 +55,9 @@ from dashboard.views.unit import UnitTab
 
 logger = logging.getLogger(__name__)
 
+QUICK_S = 0.2
+"""A page waits so long for the insertion of its link, which is then part of it from the start."""
+
 MOST_LISTED = 2_000
 """Insertions that the picker offers; more are found by pasting, or by search."""
 
@@ -155,6 +158,7 @@ class DashboardSession:
         self.page = self._page()
         self._watch()
         self._visit(links.parse(query))
+        self.opener.settle(QUICK_S)
         self.turns.is_building = False
         pool.submit(self._list, store)
 
@@ -297,6 +301,8 @@ class DashboardSession:
         for strip in self.strips:
             strip.open(sorting.channels, self.state.level, sorting.histology)
         self._is_behind = True
+        if self.turns.is_building:
+            self._catch_up()
 
     def _catch_up(self) -> None:
         """Give the scene to what is slower than the pictures, once one of them is on its way to the browser."""

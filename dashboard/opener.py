@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
@@ -71,6 +71,8 @@ class Opener:
         self._has_opened = False
         self._files: dict[str, Progress] = {}
         self._wanted: Wanted | None = None
+        self._future: Future[OpenInsertion] | None = None
+        self._shown: Future[OpenInsertion] | None = None
         self.is_dark = False
         cover.retry.on_click(lambda event: self.again())
         cover.cancel.on_click(lambda event: self.cancel())
@@ -96,7 +98,13 @@ class Opener:
             cancel=cancel,
             on_partial=Arrivals(partial(self._arrived, cancel)),
         )
+        self._future = future
         future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wanted, cancel, done)))
+
+    def settle(self, seconds: float) -> None:
+        """Give a load that is quick so long to end: what it brings is part of the page from the start."""
+        if self._wanted is not None and self._future is not None and wait([self._future], seconds).done:
+            self._finished(self._wanted, self._cancel, self._future)
 
     def _show_opening(self, wanted: Wanted, cancel: threading.Event) -> None:
         if cancel is not self._cancel:
@@ -153,8 +161,9 @@ class Opener:
             self._cover.arriving.show(picture, dark=self.is_dark)
 
     def _finished(self, wanted: Wanted, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
-        if cancel is not self._cancel:
+        if cancel is not self._cancel or done is self._shown:
             return
+        self._shown = done
         self._cover.loading.visible = False
         self._cover.arriving.hide()
         try:

@@ -103,7 +103,6 @@ class Beside:
     def stand_in(self, centre: Centre) -> None:
         """Take a place under the raster, which is made when there is something to show."""
         self._centre = centre
-        centre.put_beside(self.rows)
 
     def open(self, sides: Sides, title: str, note: str, *, has_difference: bool) -> None:
         """Show both sides.
@@ -131,7 +130,7 @@ class Beside:
         self.strip.open(sides.b.sorting.channels, self._state.level, sides.b.sorting.histology)
         self.difference.open(sides if has_difference else None)
         if self._centre is not None:
-            self._centre.compare(True)
+            self._centre.compare(self.rows)
 
     def leave(self) -> None:
         """Let go of B and fold away."""
@@ -142,7 +141,7 @@ class Beside:
         self._picking.leave()
         self.difference.open(None)
         if self._centre is not None:
-            self._centre.compare(False)
+            self._centre.compare([])
 
     def close(self) -> None:
         """Stop rendering."""

@@ -142,15 +142,16 @@ class Centre:
         """Fold the drift row away where there is no drift."""
         self._drift.visible = is_there
 
-    def put_beside(self, rows: Sequence[Any]) -> None:
-        """Give the other side of a comparison its place under the raster."""
-        below = self.column.index(self._raster) + 1
-        self.column[below:below] = list(rows)
+    def compare(self, rows: Sequence[Any]) -> None:
+        """Give the other side of a comparison its place under the raster; none takes it away.
 
-    def compare(self, is_on: bool) -> None:
-        """Make room for the other side: the heatmap is then shown only where it stands in for the raster."""
-        self._is_comparing = is_on
-        self.column.css_classes = ["centre", "comparing"] if is_on else ["centre"]
+        The heatmap is then shown only where it stands in for the raster.
+        """
+        self._is_comparing = bool(rows)
+        if rows and rows[0] not in self.column:
+            below = self.column.index(self._raster) + 1
+            self.column[below:below] = list(rows)
+        self.column.css_classes = ["centre", "comparing"] if rows else ["centre"]
         self._arrange()
 
     def _arrange(self, *events: object) -> None:

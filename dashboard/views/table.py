@@ -108,7 +108,8 @@ class ClusterTable:
         self._box = pn.Column(sizing_mode="stretch_both", margin=0)
         self._choose = pmui.Toggle(label="Columns", size="small", variant="outlined", margin=(4, 4))
         self._search = pmui.Toggle(label="Search rows", size="small", variant="outlined", margin=(4, 4))
-        self._columns = pmui.CheckBoxGroup(options={}, value=[], inline=True, margin=(0, 8), visible=False)
+        self._names: dict[str, str] = {}
+        self._columns = pmui.CheckBoxGroup(options=[], value=[], inline=True, margin=(0, 8), visible=False)
         self.panel = pn.Column(
             pn.Row(self._choose, self._search, margin=(0, 4)),
             pn.Column(self._columns, sizing_mode="stretch_width", margin=0, max_height=170, scroll="y-auto"),
@@ -152,7 +153,7 @@ class ClusterTable:
         self._box[:] = [self.widget]
 
     def _hidden(self) -> list[str]:
-        return [name for name in dict(self._columns.options).values() if name not in self._columns.value]
+        return [name for title, name in self._names.items() if title not in self._columns.value]
 
     def _hide(self, event: Any) -> None:
         if not self._is_moving:
@@ -187,8 +188,9 @@ class ClusterTable:
         """Offer the columns to choose from; those that were hidden before stay so."""
         hidden = self._hidden()
         titles = _words(self._table)
-        names = {titles.get(name, name): name for name in map(str, self._table.columns)}
-        self._columns.param.update(options=names, value=[name for name in names.values() if name not in hidden])
+        self._names = {titles.get(name, name): name for name in map(str, self._table.columns)}
+        shown = [title for title, name in self._names.items() if name not in hidden]
+        self._columns.param.update(options=list(self._names), value=shown)
 
     def _draw(self, scene: Scene) -> None:
         """Draw the rates over time, in a thread of the pool."""

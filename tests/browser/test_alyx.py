@@ -63,7 +63,7 @@ def test_a_pid_opens_and_says_where_it_came_from(site: str, pid: str, visit: Vis
 
 
 def test_the_raster_fills_while_the_files_come(site: str, replay: Replay, pid: str, visit: Visit) -> None:
-    replay.faults.add("*spikes.*", "throttle", times=None, after=80_000, delay=0.2)
+    replay.faults.add("*spikes.*", "throttle", times=None, after=80_000, delay=0.5)
     visit.open(f"{site}/?insertion={pid}")
     words = visit.page.locator(".arriving")
     expect(words).to_contain_text("Incomplete", timeout=WAIT_MS)

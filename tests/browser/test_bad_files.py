@@ -139,7 +139,7 @@ def test_amplitude_views_are_off_without_amplitudes(shelf: str, visit: Visit) ->
     visit.page.locator("[role=combobox]", has_text="Spike count").click()
     for name in ("Mean amplitude", "Largest amplitude", "Brain region"):
         expect(visit.page.get_by_role("menuitem", name=name)).to_be_disabled()
-    expect(visit.page.get_by_role("menuitem", name="Firing rate")).to_be_enabled()
+    expect(visit.page.get_by_role("menuitem", name="Firing rate", exact=True)).to_be_enabled()
     visit.page.keyboard.press("Escape")
 
 

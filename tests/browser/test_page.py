@@ -31,8 +31,18 @@ def wait_until(visit: Visit, holds: Callable[[], bool], timeout_ms: int = 30_000
 
 
 def frame_of(visit: Visit, name: str) -> tuple[float, float, float, float]:
-    """Return x, y, width, height of a figure's frame on the page."""
-    box = visit.page.evaluate(
+    """Return x, y, width, height of a figure's frame on the page, once it stands still."""
+    before, box = None, _frame(visit, name)
+    while box != before:
+        visit.page.wait_for_timeout(150)
+        before, box = box, _frame(visit, name)
+    assert box, f"no figure {name}"
+    x, y, width, height = box
+    return x, y, width, height
+
+
+def _frame(visit: Visit, name: str) -> list[float] | None:
+    found: list[float] | None = visit.page.evaluate(
         """name => {
             for (const view of Bokeh.index) for (const plot of view.owner?.query ? view.owner.query(
                 (v) => v.model?.name === name) : []) {
@@ -42,9 +52,7 @@ def frame_of(visit: Visit, name: str) -> tuple[float, float, float, float]:
         }""",
         name,
     )
-    assert box, f"no figure {name}"
-    x, y, width, height = box
-    return x, y, width, height
+    return found
 
 
 def time_window(visit: Visit) -> tuple[float, float]:

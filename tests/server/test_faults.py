@@ -78,8 +78,13 @@ def test_a_process_killed_while_it_prepares_leaves_nothing_to_be_taken_for_whole
 
 def test_a_load_that_is_cancelled_in_the_middle_can_be_asked_for_again(lab: FolderSource, tmp_path: Path) -> None:
     store, cancel = InsertionStore([lab], tmp_path / "cache"), threading.Event()
+
+    def give_up(progress: object) -> None:
+        cancel.set()
+        time.sleep(0.5)  # who waits has gone before the load is through
+
     with pytest.raises(Cancelled):
-        store.open(KEY, progress=lambda progress: cancel.set(), cancel=cancel)
+        store.open(KEY, progress=give_up, cancel=cancel)
     while store.n_loading:
         time.sleep(0.01)
     assert store.open(KEY).columns.n_spikes == N_SPIKES

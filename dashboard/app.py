@@ -301,8 +301,6 @@ class DashboardSession:
         for strip in self.strips:
             strip.open(sorting.channels, self.state.level, sorting.histology)
         self._is_behind = True
-        if self.turns.is_building:
-            self._catch_up()
 
     def _catch_up(self) -> None:
         """Give the scene to what is slower than the pictures, once one of them is on its way to the browser."""

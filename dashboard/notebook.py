@@ -57,7 +57,7 @@ class KernelTurns(Turns):
     """
 
     def __init__(self) -> None:
-        self.is_building = False
+        self.is_building = True
         self.layout: Any = None
         self._loop = IOLoop.current()
 
@@ -254,6 +254,7 @@ class NotebookView(pn.viewable.Viewer):
                 turns = KernelTurns()
                 self._views = Views(self._opened, self.state, turns)
                 turns.layout = self._views.layout
+                turns.is_building = False
             return self._views.layout
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:

@@ -177,11 +177,7 @@ def _hidden(request: RasterRequest) -> int:
 def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.generic] | list[str]]:
     scene, columns = request.scene, request.scene.columns
     rows = spikes_in(
-        columns,
-        request.time_range,
-        request.depth_range,
-        clusters=scene.mask,
-        amp_range_uv=scene.amp_range_uv,
+        columns, request.time_range, request.depth_range, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
     )
     assert rows is not None, "no limit was given"
     clusters = np.asarray(columns.clusters[rows]).astype(np.int32)

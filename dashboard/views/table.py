@@ -47,6 +47,7 @@ TITLES = {
 """Words of the field for the columns' names on disk."""
 
 PAGE_SIZE = 100
+ROW_PX = 28
 TITLE_PX, VALUE_PX, ARROW_PX, PADDING_PX = 7, 7, 32, 18
 """Of letters in titles and in cells, of the arrow that sorts, of the sides of a cell."""
 
@@ -136,6 +137,7 @@ class ClusterTable:
             selectable=True,
             layout="fit_data",
             widths=_widths(self._table),  # or the browser measures every cell, time and again
+            configuration={"rowHeight": ROW_PX},  # likewise
             theme="simple",
             sizing_mode="stretch_both",
             titles=_titles(self._table),
@@ -162,13 +164,14 @@ class ClusterTable:
 
     def open(self, scene: Scene) -> None:
         """Show the clusters of another insertion, or those that pass other filters."""
-        table = cluster_table(scene.sorting)
         self._scene = scene
-        if self._drawn is not None and self._drawn[0] is scene.columns:
-            table = _with_activity(table, self._drawn[1])
-        else:
-            table = _with_activity(table, [""] * scene.columns.n_clusters)
-            self._pool.submit(self._draw, scene)
+        if self._drawn is None or self._drawn[0] is not scene.columns:
+            # A table that is given other values before the browser has laid it out keeps the first ones.
+            if not self._turns.is_building:
+                self._pool.submit(self._draw, scene)
+                return
+            self._drawn = scene.columns, sparklines(cluster_rates(scene.columns, N_BINS).rate_hz)
+        table = _with_activity(cluster_table(scene.sorting), self._drawn[1])
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
         is_alike = table.dtypes.equals(self._table.dtypes)
@@ -194,7 +197,11 @@ class ClusterTable:
 
     def _draw(self, scene: Scene) -> None:
         """Draw the rates over time, in a thread of the pool."""
-        drawn = scene.columns, sparklines(cluster_rates(scene.columns, N_BINS).rate_hz)
+        try:
+            lines = sparklines(cluster_rates(scene.columns, N_BINS).rate_hz)
+        except OSError:  # the file went away under the memory map: the table does without
+            lines = [""] * scene.columns.n_clusters
+        drawn = scene.columns, lines
         self._turns.later(partial(self._take, drawn))
 
     def _take(self, drawn: tuple[SpikeColumns, list[str]]) -> None:

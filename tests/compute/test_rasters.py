@@ -258,9 +258,7 @@ def test_no_spikes_make_an_empty_image(kind):
     columns = build_columns(make_sorting([], [], [], np.empty(0)))
     image = aggregate(columns, width=5, height=4, kind=kind, categories=np.zeros(N_CLUSTERS, int))
     assert image.values.shape == (4, 5) and image.n_spikes == 0
-    empty = {"amp_mean": np.nan, "amp_max": np.nan, "region": -1, "label": -1, "unit_rate": -1, "cluster": -1}.get(
-        kind, 0
-    )
+    empty = 0 if kind in ("count", "rate") else np.nan if kind.startswith("amp") else -1
     np.testing.assert_array_equal(image.values, np.full((4, 5), empty))
 
 

@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -63,11 +62,6 @@ class RenderLoop(Generic[Request, Result]):
 
     def request(self, request: Request) -> None:
         """Ask for a render; a request that waits is replaced."""
-        if self._turns.is_building:
-            # Part of the page from the start, so that the first thing seen is the picture.
-            with suppress(Cancelled):
-                self._apply(request, self._render(request, self._cancel))
-            return
         self._wanted = request
         if not self._is_waiting and not self._is_closed:
             self._is_waiting = True

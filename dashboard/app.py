@@ -159,10 +159,8 @@ class DashboardSession:
         self._watch()
         self._visit(links.parse(query))
         self.opener.settle(QUICK_S)
-        if self._opened is not None:
-            self.raster.draw_now()
-            self.heatmap.draw_now()
-            self.profile.draw_now()
+        for draw_now in (self.raster.draw_now, self.heatmap.draw_now, self.profile.draw_now):
+            draw_now()  # what was opened by now; nothing, where nothing was
         self.turns.is_building = False
         pool.submit(self._list, store)
 

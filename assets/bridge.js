@@ -105,6 +105,8 @@ export function render({ model, el }) {
   model.on("seen", settle)
   model.address = `${window.location.origin}${window.location.pathname}`
 
+  model.on("is_ready", () => { document.documentElement.dataset.ready = "" })
+
   const measure = () => { model.pixel_ratio = window.devicePixelRatio || 1 }
   measure()
   listen(window, "resize", measure)

@@ -162,6 +162,7 @@ class DashboardSession:
         for draw_now in (self.raster.draw_now, self.heatmap.draw_now, self.profile.draw_now):
             draw_now()  # what was opened by now; nothing, where nothing was
         self.turns.is_building = False
+        self.turns.later(lambda: self.bridge.param.update(is_ready=True))
         pool.submit(self._list, store)
 
     def _page(self) -> Any:

@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import numpy as np
 import panel as pn
+from panel import reactive
+from panel.io import resources
 from panel.io.notebook import push_on_root
 from panel.theme import Native
 from tornado.ioloop import IOLoop
@@ -261,6 +263,7 @@ class NotebookView(pn.viewable.Viewer):
         """Return what a notebook shows, loading what Panel needs for it first."""
         if not pn.extension._loaded:
             pn.extension("tabulator", inline=True)
+        reactive.CDN_DIST = resources.CDN_DIST  # which Panel puts into the cell; a server has set its own address
         if find_spec("IPython") is None:  # other front ends take the bundle too; Panel would print into IPython's cells
             pn.config.console_output = "disable"
         with pn.config.set(inline=True):  # whatever other objects do: closed networks reach no other host

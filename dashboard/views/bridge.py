@@ -21,6 +21,7 @@ class Bridge(JSComponent):
     seen = param.Integer(0, doc="The step back or forward that the session has answered.")
     key = param.Dict({}, doc="Last key that belongs to the page: {key, shift, ctrl, n}.")
     pixel_ratio = param.Number(1.0, doc="Device pixels per CSS pixel.")
+    is_ready = param.Boolean(False, doc="Whether the page answers to mouse and keys; also on the root element.")
     dark = param.Boolean(None, allow_None=True, doc="Whether the browser prefers a dark page.")
     cursor = param.Dict({}, doc="Where the mouse is on a figure: {figure, x, y}, empty outside.")
     announce = param.String("", doc="Short message for the status line, shown for some seconds.")

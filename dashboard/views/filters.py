@@ -127,15 +127,15 @@ class FiltersView:
             label="Expression", placeholder="firing_rate > 2 and within('CA1')", margin=(6, 4), **_SMALL
         )
         self.ids = pmui.TextInput(label="Cluster ids", placeholder="1,2,3", margin=(6, 4), **_SMALL)
-        self._inside = pn.Column(sizing_mode="stretch_width", margin=0)
+        rows = [row.panel for row in self._limits.values()]
+        inside = [self.labels, self.regions, *rows, self.metric, self._metric_limits.panel, self.where, self.ids]
         self.more = pmui.Accordion(
-            ("More filters", self._inside),
+            ("More filters", pn.Column(*inside, sizing_mode="stretch_width", margin=0)),
             active=[],
             title_variant="body2",
             sizing_mode="stretch_width",
             margin=(2, 12),
         )
-        self.more.param.watch(self._unfold, "active")
         self.line = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12))
         self.chips = Chips(self.clear, sizing_mode="stretch_width", margin=(0, 10))
         self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")
@@ -145,14 +145,6 @@ class FiltersView:
         self.ids.param.watch(lambda event: self._set("ids", event.new.replace(" ", "")), "value")
         state.param.watch(self._follow, "filters")
         self._follow()
-
-    def _unfold(self, event: object) -> None:
-        """Make the widgets when they are first asked for: they would make every page slower."""
-        if not len(self._inside):
-            rows = [row.panel for row in self._limits.values()]
-            self._inside[:] = [
-                self.labels, self.regions, *rows, self.metric, self._metric_limits.panel, self.where, self.ids,
-            ]  # fmt: skip
 
     @property
     def objects(self) -> list[Any]:

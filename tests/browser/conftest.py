@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
 
-from browser.driver import CHROMIUM, FLAGS, Visit, new_visit, served
+from browser.driver import CHROMIUM, FLAGS, Visit, served
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
 from dashboard.sources.protocol import Source
@@ -46,11 +47,21 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """A window whose tabs share the cache of scripts, as a user's do."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1000}, color_scheme="light")
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
+def visit(window: BrowserContext) -> Iterator[Visit]:
     """A fresh browser tab; fails the test when its console complained or a request left the host."""
-    opened = new_visit(browser)
+    opened = Visit(window.new_page())
     yield opened
-    opened.page.context.close()
+    with suppress(Error):  # where the test was on no page of ours
+        opened.page.evaluate("localStorage.clear()")
+    opened.page.close()
     assert opened.complaints == []
     assert opened.foreign == []

@@ -88,7 +88,7 @@ class Visit:
     def open(self, url: str) -> None:
         """Go to a URL and wait until the page stands."""
         self.page.goto(url, wait_until="domcontentloaded")
-        self.page.locator(".status-line").wait_for(state="attached", timeout=60_000)
+        self.page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)
 
     def wait_for_spikes(self, timeout: float = 120_000) -> str:
         """Wait for a drawn raster and return the status line."""

@@ -48,6 +48,8 @@ class Shot:
         Dark theme.
     keys : tuple of str
         Pressed once the spikes are there, with the raster in focus.
+    patience_ms : int
+        How long the page may take to settle.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Shot:
     size: tuple[int, int] = (1600, 1000)
     dark: bool = False
     keys: tuple[str, ...] = ()
+    patience_ms: int = SETTLE_MS
 
 
 SHOTS = (
@@ -67,6 +70,9 @@ SHOTS = (
     Shot("second", query="t=1000,1001&depth=1500,2300&show=raster"),
     Shot("regions", query="color=region&show=raster"),
     Shot("selected", query="t=1000,1060&selected=5,9,20"),
+    Shot("unit", query="selected=5&tab=Unit"),
+    Shot("events", query="selected=5&tab=Events&split=contrast"),
+    Shot("compare", query="tab=Compare&compare=sorting:pykilosort,original", patience_ms=25_000),
 )
 
 
@@ -80,7 +86,7 @@ def take(browser: Browser, address: str, shot: Shot, insertion: str, out: Path) 
             visit.wait_for_spikes()
         if shot.dark:
             visit.page.locator("header button").last.click()
-        visit.page.wait_for_timeout(SETTLE_MS)
+        visit.page.wait_for_timeout(shot.patience_ms)
         for key in shot.keys:
             visit.page.keyboard.press(key)
             visit.page.wait_for_timeout(SETTLE_MS)

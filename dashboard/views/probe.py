@@ -33,7 +33,9 @@ from dashboard.views.turns import Turns
 from dashboard.views.unit import busy_line, pane, refusal_line
 
 UNITS, SPIKES = "units", "all spikes"
-FIGURES_PX = 460
+FIGURES_PX, BODY_PX = 400, 970
+"""Least heights of map and amplitudes, and of everything: a low dock scrolls."""
+
 UNMEASURED = (220, 400)
 """Size of a frame that the browser has not laid out yet."""
 
@@ -95,7 +97,9 @@ class ProbeTab:
         state, axes = self._state, self._axes
         self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
         self.notice = self._html(probe_texts.WORKING)
-        self.colour = pn.widgets.Select(name="Colour", options=list(COLOURS), value=LABEL, width=130, margin=(4, 10))
+        self.colour = pn.widgets.Select(
+            name="Colour of units", options=list(COLOURS), value=LABEL, width=130, margin=(4, 10)
+        )
         self.shown = pn.widgets.Select(name="Beside the map", options=[UNITS, SPIKES], value=UNITS, width=130, margin=4)
         self.line = self._html(height=18)
         self.marks, self.ring = mark_source(), ring_source()
@@ -109,12 +113,19 @@ class ProbeTab:
             pn.Row(self.colour, self.shown, margin=0),
             self._captions["legend"],
             self.line,
-            pn.Row(pane(self.map.figure), self._beside, sizing_mode="stretch_width", height=FIGURES_PX, margin=0),
+            pn.Row(
+                pane(self.map.figure),
+                self._beside,
+                sizing_mode="stretch_both",
+                margin=0,
+                styles={"flex": "1 1 0", "min-height": f"{FIGURES_PX}px"},
+            ),
             self._captions["amplitudes"],
             self._captions["correlation"],
             self._matrix,
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both",
             margin=0,
+            styles={"min-height": f"{BODY_PX}px"},
         )
         self._cursor = cursor.cursor_source()
         self._cursor.name = "probe-cursor"
@@ -130,7 +141,7 @@ class ProbeTab:
         self.amplitudes.figure.on_change("inner_width", self._resized)
         self.amplitudes.figure.on_change("inner_height", self._resized)
         state.param.watch(self._request, ["selected", "tab", "dark", "cmap"])
-        state.param.watch(self._resized, "depth_range")
+        state.param.watch(self._zoomed, "depth_range")
 
     def open(self, scene: Scene) -> None:
         """Show another insertion, or the same one through other filters."""
@@ -199,7 +210,10 @@ class ProbeTab:
             self._captions["correlation"].object = probe_texts.CORRELATING
             self._correlation_loop.request(scene)
 
-    def _resized(self, *events: object) -> None:
+    def _resized(self, attribute: str, old: object, new: object) -> None:
+        self._zoomed()
+
+    def _zoomed(self, *events: object) -> None:
         """Count all spikes in other pixels."""
         if self._scene is not None and self._state.tab == self.title and self.shown.value == SPIKES:
             self._request_spikes(self._scene)

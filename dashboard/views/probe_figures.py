@@ -23,7 +23,7 @@ SIDE_UM = 14.0
 """The shank is drawn so much wider than its columns of channels."""
 
 MARGIN_UM = 10.0
-REGION_ALPHA = 0.4
+REGION_ALPHA = 0.3
 SITE = "#808080"
 RING_PX = 19
 

@@ -17,8 +17,8 @@ LABEL, RATE, DURATION = "good / other", "firing rate", "peak-to-trough"
 COLOURS = (LABEL, RATE, DURATION)
 """What the colour of a mark can mean, in the words of the page."""
 
-GOOD, OTHER, NEITHER = "#0072B2", "#E69F00", "#808080"
-"""Okabe-Ito; grey is for units without an IBL label, or without the value that is shown."""
+GOOD, OTHER, NEITHER = "#0072B2", "#D55E00", "#808080"
+"""Okabe-Ito, those of the raster's labels; grey is for units without an IBL label, or without the value that is shown."""
 
 CLEAR = "#00000000"
 LEAST_PX, MOST_PX = 4.0, 13.0
@@ -28,8 +28,11 @@ FAST_PCT = 99.0
 ASIDE_ALPHA = 0.3
 """Of the marks that are not selected, while some are."""
 
-DURATION_MS = 1.5
-"""Colours of times from peak to trough end here on either side; IBL's limits."""
+DURATION_MS = 1.0
+"""Times from trough to peak have their colours from zero to here: narrow and broad spikes are to be told apart."""
+
+PEAK_FIRST = "#CC79A7"
+"""Of units whose peak comes before the trough; Okabe-Ito."""
 
 CUT = 26
 """Steps of the palette that are too near to the ground of the theme and are left out."""
@@ -52,15 +55,10 @@ class Look:
     dark: bool
 
 
-def rate_palette(*, dark: bool) -> tuple[str, ...]:
-    """Return the colours of firing rates from low to high; none is near the ground of the theme."""
+def palette(*, dark: bool) -> tuple[str, ...]:
+    """Return the colours of values from low to high; none is near the ground of the theme."""
     whole = tuple(Viridis256)
     return whole[CUT:] if dark else whole[:-CUT]
-
-
-def duration_palette(*, dark: bool) -> tuple[str, ...]:
-    """Return the colours of times from trough to peak; zero stands out from the ground of the theme."""
-    return shading.diverging(dark=not dark)
 
 
 def rate_limits(units: Units) -> tuple[float, float]:
@@ -119,17 +117,18 @@ def _colours(units: Units, look: Look) -> list[str]:
     if look.colour == RATE:
         low, high = np.log(rate_limits(units))
         rates = np.log(np.where(units.rate_hz > 0, units.rate_hz, np.exp(low)))
-        return _look_up((rates - low) / (high - low), rate_palette(dark=look.dark))
+        return _look_up((rates - low) / (high - low), palette(dark=look.dark))
     if look.colour == DURATION and units.peak_to_trough_ms is not None:
-        share = (units.peak_to_trough_ms / DURATION_MS + 1) / 2
-        return _look_up(share, duration_palette(dark=look.dark))
+        times = units.peak_to_trough_ms
+        found = _look_up(times / DURATION_MS, palette(dark=look.dark))
+        return [PEAK_FIRST if time < 0 else colour for time, colour in zip(times, found, strict=True)]
     return [GOOD if label == 1 else OTHER if np.isfinite(label) else NEITHER for label in units.labels]
 
 
-def _look_up(share: npt.NDArray[np.float64], palette: tuple[str, ...]) -> list[str]:
+def _look_up(share: npt.NDArray[np.float64], colours: tuple[str, ...]) -> list[str]:
     """Return the colours at shares of a palette; grey for what is not known."""
-    last = len(palette) - 1
-    return [NEITHER if np.isnan(s) else palette[round(float(np.clip(s, 0, 1)) * last)] for s in share]
+    last = len(colours) - 1
+    return [NEITHER if np.isnan(s) else colours[round(float(np.clip(s, 0, 1)) * last)] for s in share]
 
 
 def units_at(

@@ -13,12 +13,12 @@ from dashboard.views.probe_marks import (
     GOOD,
     NEITHER,
     OTHER,
+    PEAK_FIRST,
     RATE,
     Look,
-    duration_palette,
     is_drawn,
+    palette,
     rate_limits,
-    rate_palette,
 )
 from dashboard.views.probe_pictures import CorrelationPicture, SpikesPicture, Units
 from dashboard.views.scene import UNKNOWN, Scene
@@ -81,10 +81,12 @@ def legend(scene: Scene, units: Units, look: Look) -> str:
 def _colours(scene: Scene, units: Units, look: Look) -> str:
     if look.colour == RATE:
         low, high = rate_limits(units)
-        return _bar("firing rate (Hz), log", f"{low:.2g}", f"{high:.3g}", rate_palette(dark=look.dark))
+        return _bar("firing rate (Hz), log", f"{low:.2g}", f"{high:.3g}", palette(dark=look.dark))
     if look.colour == DURATION and units.peak_to_trough_ms is not None:
         title = f"trough to peak (ms), {escape(units.why_no_waveforms)}"
-        return _bar(title, f"−{DURATION_MS:g}", f"{DURATION_MS:g}", duration_palette(dark=look.dark))
+        bar = _bar(title, "0", f"≥ {DURATION_MS:g}", palette(dark=look.dark))
+        is_first = units.peak_to_trough_ms < 0
+        return bar + (_chips({f"peak first ({is_first.sum():,})": (PEAK_FIRST, True)}) if is_first.any() else "")
     if look.colour == DURATION:
         return f"<p>{ABSENT.format(f'peak-to-trough: not available, {escape(units.why_no_waveforms)}')}</p>"
     chips = {"IBL good": (GOOD, True), "other": (OTHER, False)}
@@ -92,6 +94,11 @@ def _colours(scene: Scene, units: Units, look: Look) -> str:
         chips = {"no IBL label": (NEITHER, False)}
     elif not np.isfinite(units.labels).all():
         chips["no IBL label"] = (NEITHER, False)
+    return _chips(chips)
+
+
+def _chips(chips: dict[str, tuple[str, bool]]) -> str:
+    """Return words, each with its mark: its colour, and whether it is filled."""
     items = "".join(
         f'<span class="chip"><i class="dot" style="border-color:{colour};background:{colour if filled else "none"}">'
         f"</i>{words}</span>"
@@ -100,8 +107,8 @@ def _colours(scene: Scene, units: Units, look: Look) -> str:
     return f'<p class="chips">{items}</p>'
 
 
-def _bar(title: str, low: str, high: str, palette: tuple[str, ...]) -> str:
-    stops = ",".join(palette[round(share * (len(palette) - 1))] for share in np.linspace(0, 1, 16))
+def _bar(title: str, low: str, high: str, colours: tuple[str, ...]) -> str:
+    stops = ",".join(colours[round(share * (len(colours) - 1))] for share in np.linspace(0, 1, 16))
     return (
         f'<div class="bar-row"><span class="title">{title}</span><span>{low}</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{high}</span></div>'
@@ -117,7 +124,7 @@ def amplitudes(scene: Scene, units: Units) -> str:
     return _caption(f"Amplitude: {escape(units.amplitudes.name)}{aside}{_arbitrary(scene)}")
 
 
-def spikes(scene: Scene, picture: SpikesPicture, palette: tuple[str, ...]) -> str:
+def spikes(scene: Scene, picture: SpikesPicture, colours: tuple[str, ...]) -> str:
     """Return how many spikes are drawn, and what their colours mean."""
     total = scene.columns.n_spikes
     words = f"{picture.n_passing:,} of {total:,} spikes"
@@ -129,7 +136,7 @@ def spikes(scene: Scene, picture: SpikesPicture, palette: tuple[str, ...]) -> st
         f"spikes per {(picture.amp_range[1] - picture.amp_range[0]) / width:.2g} {amplitude_unit(scene)} × "
         f"{(picture.depth_range[1] - picture.depth_range[0]) / height:.2g} µm, log"
     )
-    bar = _bar(per, "1", f"{max(int(picture.counts.max(initial=0)), 1):,}", palette[1:])
+    bar = _bar(per, "1", f"{max(int(picture.counts.max(initial=0)), 1):,}", colours[1:])
     return _caption(f"{words}{_arbitrary(scene)}", bar)
 
 

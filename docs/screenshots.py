@@ -85,7 +85,7 @@ def take(browser: Browser, address: str, shot: Shot, insertion: str, out: Path) 
         if shot.query is not None:
             visit.wait_for_spikes()
         if shot.dark:
-            visit.page.locator("header button").last.click()
+            visit.page.get_by_role("button", name="Toggle theme").click()
         visit.page.wait_for_timeout(shot.patience_ms)
         for key in shot.keys:
             visit.page.keyboard.press(key)

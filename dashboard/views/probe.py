@@ -33,8 +33,11 @@ from dashboard.views.turns import Turns
 from dashboard.views.unit import busy_line, pane, refusal_line
 
 UNITS, SPIKES = "units", "all spikes"
-FIGURES_PX, BODY_PX = 400, 970
+FIGURES_PX, BODY_PX = 400, 1000
 """Least heights of map and amplitudes, and of everything: a low dock scrolls."""
+
+CAPTIONS_PX = {"legend": 72, "amplitudes": 52, "correlation": 60}
+"""Heights of what is said, room for two lines and a colour bar."""
 
 UNMEASURED = (220, 400)
 """Size of a frame that the browser has not laid out yet."""
@@ -106,7 +109,8 @@ class ProbeTab:
         self.map = ProbeMap(axes, self.marks, self.ring)
         self.amplitudes = AmplitudeDepth(axes, self.marks, self.ring)
         self.correlation = CorrelationFigure()
-        self._captions = {name: self._html() for name in ("legend", "amplitudes", "correlation")}
+        # Of one height whatever they say: the figures between them would be laid out anew.
+        self._captions = {name: self._html(height=height) for name, height in CAPTIONS_PX.items()}
         self._beside = pane(self.amplitudes.figure)
         self._matrix = pane(self.correlation.figure)
         self._body = pn.Column(

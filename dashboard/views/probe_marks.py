@@ -18,7 +18,7 @@ COLOURS = (LABEL, RATE, DURATION)
 """What the colour of a mark can mean, in the words of the page."""
 
 GOOD, OTHER, NEITHER = "#0072B2", "#D55E00", "#808080"
-"""Okabe-Ito, those of the raster's labels; grey is for units without an IBL label, or without the value that is shown."""
+"""Okabe-Ito, those of the raster's labels; grey is for units without an IBL label, or without the value shown."""
 
 CLEAR = "#00000000"
 LEAST_PX, MOST_PX = 4.0, 13.0

@@ -84,34 +84,35 @@ def _colours(scene: Scene, units: Units, look: Look) -> str:
         return _bar("firing rate (Hz), log", f"{low:.2g}", f"{high:.3g}", palette(dark=look.dark))
     if look.colour == DURATION and units.peak_to_trough_ms is not None:
         title = f"trough to peak (ms), {escape(units.why_no_waveforms)}"
-        bar = _bar(title, "0", f"≥ {DURATION_MS:g}", palette(dark=look.dark))
-        is_first = units.peak_to_trough_ms < 0
-        return bar + (_chips({f"peak first ({is_first.sum():,})": (PEAK_FIRST, True)}) if is_first.any() else "")
+        return _bar(title, "0", f"≥ {DURATION_MS:g}", palette(dark=look.dark), {"peak first": (PEAK_FIRST, True)})
+    absent = ""
     if look.colour == DURATION:
-        return f"<p>{ABSENT.format(f'peak-to-trough: not available, {escape(units.why_no_waveforms)}')}</p>"
+        absent = ABSENT.format(f"Peak-to-trough: not available, {escape(units.why_no_waveforms)}.") + " "
     chips = {"IBL good": (GOOD, True), "other": (OTHER, False)}
     if scene.sorting.why_no_labels:
         chips = {"no IBL label": (NEITHER, False)}
     elif not np.isfinite(units.labels).all():
         chips["no IBL label"] = (NEITHER, False)
-    return _chips(chips)
+    return f'<p class="chips">{absent}{_chips(chips)}</p>'
 
 
 def _chips(chips: dict[str, tuple[str, bool]]) -> str:
     """Return words, each with its mark: its colour, and whether it is filled."""
-    items = "".join(
+    return "".join(
         f'<span class="chip"><i class="dot" style="border-color:{colour};background:{colour if filled else "none"}">'
         f"</i>{words}</span>"
         for words, (colour, filled) in chips.items()
     )
-    return f'<p class="chips">{items}</p>'
 
 
-def _bar(title: str, low: str, high: str, colours: tuple[str, ...]) -> str:
+def _bar(
+    title: str, low: str, high: str, colours: tuple[str, ...], chips: dict[str, tuple[str, bool]] | None = None
+) -> str:
     stops = ",".join(colours[round(share * (len(colours) - 1))] for share in np.linspace(0, 1, 16))
     return (
         f'<div class="bar-row"><span class="title">{title}</span><span>{low}</span>'
-        f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{high}</span></div>'
+        f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{high}</span>'
+        f"{_chips(chips or {})}</div>"
     )
 
 

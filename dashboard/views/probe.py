@@ -36,8 +36,8 @@ UNITS, SPIKES = "units", "all spikes"
 FIGURES_PX, BODY_PX = 400, 1000
 """Least heights of map and amplitudes, and of everything: a low dock scrolls."""
 
-CAPTIONS_PX = {"legend": 72, "amplitudes": 52, "correlation": 60}
-"""Heights of what is said, room for two lines and a colour bar."""
+CAPTIONS_PX = {"legend": 38, "amplitudes": 62, "correlation": 62}
+"""Heights of what is said: two lines, and a colour bar."""
 
 UNMEASURED = (220, 400)
 """Size of a frame that the browser has not laid out yet."""
@@ -109,7 +109,7 @@ class ProbeTab:
         self.map = ProbeMap(axes, self.marks, self.ring)
         self.amplitudes = AmplitudeDepth(axes, self.marks, self.ring)
         self.correlation = CorrelationFigure()
-        # Of one height whatever they say: the figures between them would be laid out anew.
+        # Of one height whatever they say: figures do not follow where the room between them shrinks.
         self._captions = {name: self._html(height=height) for name, height in CAPTIONS_PX.items()}
         self._beside = pane(self.amplitudes.figure)
         self._matrix = pane(self.correlation.figure)

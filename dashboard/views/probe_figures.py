@@ -39,10 +39,10 @@ class ProbeMap:
         self.regions = ColumnDataSource({name: [] for name in ("left", "right", "bottom", "top", "colour")})
         self.figure.quad(
             left="left", right="right", bottom="bottom", top="top", fill_color="colour", fill_alpha=REGION_ALPHA,
-            line_color="#ffffff", line_alpha=0.7, source=self.regions,
+            line_color="#ffffff", line_alpha=0.3, source=self.regions,
         )  # fmt: skip
         self.sites = ColumnDataSource({"x": [], "y": []}, name="probe-sites-data")
-        self.figure.scatter("x", "y", marker="square", size=3, color=SITE, alpha=0.55, source=self.sites)
+        self.figure.scatter("x", "y", marker="square", size=3, color=SITE, alpha=0.3, source=self.sites)
         _add_marks(self.figure, "lateral", marks, ring)
 
     def show(self, scene: Scene, units: Units) -> None:

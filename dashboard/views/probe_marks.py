@@ -17,8 +17,15 @@ LABEL, RATE, DURATION = "good / other", "firing rate", "peak-to-trough"
 COLOURS = (LABEL, RATE, DURATION)
 """What the colour of a mark can mean, in the words of the page."""
 
-GOOD, OTHER, NEITHER = "#0072B2", "#D55E00", "#808080"
-"""Okabe-Ito, those of the raster's labels; grey is for units without an IBL label, or without the value shown."""
+GOOD, OTHER = "#0072B2", "#D55E00"
+"""Okabe-Ito, those of the raster's labels."""
+
+UNLABELLED = "#5c6bc0"
+"""Of units without an IBL label."""
+
+UNKNOWN = "#808080"
+"""Of units without the value that colours stand for."""
+
 
 CLEAR = "#00000000"
 LEAST_PX, MOST_PX = 4.0, 13.0
@@ -122,13 +129,13 @@ def _colours(units: Units, look: Look) -> list[str]:
         times = units.peak_to_trough_ms
         found = _look_up(times / DURATION_MS, palette(dark=look.dark))
         return [PEAK_FIRST if time < 0 else colour for time, colour in zip(times, found, strict=True)]
-    return [GOOD if label == 1 else OTHER if np.isfinite(label) else NEITHER for label in units.labels]
+    return [GOOD if label == 1 else OTHER if np.isfinite(label) else UNLABELLED for label in units.labels]
 
 
 def _look_up(share: npt.NDArray[np.float64], colours: tuple[str, ...]) -> list[str]:
     """Return the colours at shares of a palette; grey for what is not known."""
     last = len(colours) - 1
-    return [NEITHER if np.isnan(s) else colours[round(float(np.clip(s, 0, 1)) * last)] for s in share]
+    return [UNKNOWN if np.isnan(s) else colours[round(float(np.clip(s, 0, 1)) * last)] for s in share]
 
 
 def units_at(

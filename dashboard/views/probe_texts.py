@@ -11,10 +11,10 @@ from dashboard.views.probe_marks import (
     DURATION,
     DURATION_MS,
     GOOD,
-    NEITHER,
     OTHER,
     PEAK_FIRST,
     RATE,
+    UNLABELLED,
     Look,
     is_drawn,
     palette,
@@ -66,34 +66,35 @@ def pointed(scene: Scene, units: Units, at: list[int], picked: list[int]) -> str
 
 
 def legend(scene: Scene, units: Units, look: Look) -> str:
-    """Return what colour, size and filling of the marks mean."""
-    lines = [_colours(scene, units, look), "Size: firing rate. "]
+    """Return what colour, size and filling of the marks mean, in two lines."""
     why = scene.sorting.why_no_labels
-    lines[1] += f"All hollow: no IBL labels, {escape(why)}." if why else "Filled: IBL good; hollow: other."
-    regions = any(shank.regions for shank in units.shanks)
+    words = ["size: firing rate", "all hollow: no IBL labels" if why else "filled: IBL good"]
     if not units.shanks:
-        lines.append("Channels are not drawn: their positions are not known.")
-    elif not regions:
-        lines.append("Shank in grey: brain locations are not known.")
-    return f'<div class="unit">{lines[0]}<p class="aside">{" ".join(lines[1:])}</p></div>'
+        words.append("positions of the channels are not known")
+    elif not any(shank.regions for shank in units.shanks):
+        words.append("grey shank: no brain locations")
+    aside = escape("; ".join(words))
+    return f'<div class="unit two-lines">{_colours(scene, units, look)}<p class="aside">{aside}</p></div>'
 
 
 def _colours(scene: Scene, units: Units, look: Look) -> str:
     if look.colour == RATE:
         low, high = rate_limits(units)
         return _bar("firing rate (Hz), log", f"{low:.2g}", f"{high:.3g}", palette(dark=look.dark))
-    if look.colour == DURATION and units.peak_to_trough_ms is not None:
+    durations = units.peak_to_trough_ms
+    if look.colour == DURATION and durations is not None:
         title = f"trough to peak (ms), {escape(units.why_no_waveforms)}"
         return _bar(title, "0", f"≥ {DURATION_MS:g}", palette(dark=look.dark), {"peak first": (PEAK_FIRST, True)})
-    absent = ""
-    if look.colour == DURATION:
-        absent = ABSENT.format(f"Peak-to-trough: not available, {escape(units.why_no_waveforms)}.") + " "
     chips = {"IBL good": (GOOD, True), "other": (OTHER, False)}
     if scene.sorting.why_no_labels:
-        chips = {"no IBL label": (NEITHER, False)}
+        chips = {"no IBL label": (UNLABELLED, False)}
     elif not np.isfinite(units.labels).all():
-        chips["no IBL label"] = (NEITHER, False)
-    return f'<p class="chips">{absent}{_chips(chips)}</p>'
+        chips["no IBL label"] = (UNLABELLED, False)
+    absent = ""
+    if look.colour == DURATION:
+        words = escape(f"peak-to-trough is not available: {units.why_no_waveforms}")
+        absent = f'<span class="absent" title="{words}">{words}</span>'
+    return f'<div class="bar-row">{_chips(chips)}{absent}</div>'
 
 
 def _chips(chips: dict[str, tuple[str, bool]]) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from bokeh.models import BasicTicker, ColumnDataSource, FixedTicker, HoverTool, LinearColorMapper, PanTool, Range1d
+from bokeh.models import (
+    BasicTicker,
+    ColumnDataSource,
+    FixedTicker,
+    Grid,
+    HoverTool,
+    LinearColorMapper,
+    PanTool,
+    Range1d,
+)
 from bokeh.plotting import figure
 
 from dashboard.views.axes import Axes
@@ -44,6 +53,7 @@ class ProbeMap:
         self.sites = ColumnDataSource({"x": [], "y": []}, name="probe-sites-data")
         self.figure.scatter("x", "y", marker="square", size=3, color=SITE, alpha=0.3, source=self.sites)
         _add_marks(self.figure, "lateral", marks, ring)
+        lean(self.figure)
 
     def show(self, scene: Scene, units: Units) -> None:
         """Draw shanks and channels; the marks come by themselves."""
@@ -92,6 +102,7 @@ class AmplitudeDepth:
         self._image = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.image, level="image")
         self._image.visible = False
         self._marks = _add_marks(self.figure, "amplitude", marks, ring)
+        lean(self.figure)
 
     def show_units(self, units: Units, unit: str) -> None:
         """Show a mark per unit; the axis holds all of them, whatever the filters."""
@@ -127,6 +138,7 @@ class CorrelationFigure:
         )
         words = [("depths", "$x{0,0} and $y{0,0} µm"), ("correlation", "@image{0.000}")]
         self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=words))
+        lean(self.figure)
 
     def show(self, picture: CorrelationPicture, *, dark: bool) -> None:
         """Draw a matrix."""
@@ -139,6 +151,13 @@ class CorrelationFigure:
         }  # fmt: skip
         self.figure.x_range.update(start=low, end=high)
         self.figure.y_range.update(start=low, end=high)
+
+
+def lean(plot: figure) -> None:
+    """Take off what is never drawn: each model costs every session that opens the tab."""
+    plot.center = [item for item in plot.center if not isinstance(item, Grid)]
+    for drawn in plot.renderers:
+        drawn.update(nonselection_glyph=None, selection_glyph=None, muted_glyph=None)
 
 
 def mark_source() -> ColumnDataSource:
@@ -169,6 +188,5 @@ def _add_marks(plot: figure, x: str, marks: ColumnDataSource, ring: ColumnDataSo
         x, "depth", size="size", fill_color="fill", line_color="line", line_width="width", fill_alpha="alpha",
         line_alpha="alpha", source=marks,
     )  # fmt: skip
-    drawn.nonselection_glyph = None
     plot.scatter(x, "depth", size=RING_PX, fill_color=None, line_color=SITE, line_width=2, source=ring)
     return drawn

@@ -48,9 +48,7 @@ def test_without_amplitudes_of_spikes_the_metrics_are_taken_or_it_says_why(
     found = unit_amplitudes(small_demo, columns)
     assert found.name == "amp_median of the metrics"
     assert found.values == pytest.approx(1e6 * small_demo.clusters["amp_median"].to_numpy(), nan_ok=True)
-    bare = unit_amplitudes(
-        replace(small_demo, clusters=small_demo.clusters.drop(columns=["amp_median"])), columns
-    )
+    bare = unit_amplitudes(replace(small_demo, clusters=small_demo.clusters.drop(columns=["amp_median"])), columns)
     assert bare.why == "there are no amplitudes"
     assert np.isnan(bare.values).all()
 

@@ -101,9 +101,9 @@ class ProbeTab:
         self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
         self.notice = self._html(probe_texts.WORKING)
         self.colour = pn.widgets.Select(
-            name="Colour of units", options=list(COLOURS), value=LABEL, width=130, margin=(4, 10)
+            label="Colour of units", options=list(COLOURS), value=LABEL, width=130, margin=(4, 10)
         )
-        self.shown = pn.widgets.Select(name="Beside the map", options=[UNITS, SPIKES], value=UNITS, width=130, margin=4)
+        self.shown = pn.widgets.Select(label="Beside the map", options=[UNITS, SPIKES], value=UNITS, width=130, margin=4)
         self.line = self._html(height=18)
         self.marks, self.ring = mark_source(), ring_source()
         self.map = ProbeMap(axes, self.marks, self.ring)

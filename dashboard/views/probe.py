@@ -16,7 +16,7 @@ from dashboard.views.axes import Axes
 from dashboard.views.clicks import Clicks
 from dashboard.views.figures import asset, inner_size
 from dashboard.views.probe_figures import AmplitudeDepth, CorrelationFigure, ProbeMap, mark_source, ring_source
-from dashboard.views.probe_marks import COLOURS, LABEL, Look
+from dashboard.views.probe_marks import COLOURS, Look
 from dashboard.views.probe_pictures import (
     CorrelationPicture,
     SpikesPicture,
@@ -36,7 +36,7 @@ UNITS, SPIKES = "units", "all spikes"
 FIGURES_PX, BODY_PX = 400, 1000
 """Least heights of map and amplitudes, and of everything: a low dock scrolls."""
 
-CAPTIONS_PX = {"legend": 38, "amplitudes": 62, "correlation": 62}
+CAPTIONS_PX = {"legend": 38, "amplitudes": 46, "correlation": 62}
 """Heights of what is said: two lines, and a colour bar."""
 
 UNMEASURED = (220, 400)
@@ -103,7 +103,9 @@ class ProbeTab:
         self.colour = pn.widgets.Select(
             label="Colour of units", options=list(COLOURS), value=LABEL, width=130, margin=(4, 10)
         )
-        self.shown = pn.widgets.Select(label="Beside the map", options=[UNITS, SPIKES], value=UNITS, width=130, margin=4)
+        self.shown = pn.widgets.Select(
+            label="Beside the map", options=[UNITS, SPIKES], value=UNITS, width=130, margin=4
+        )
         self.line = self._html(height=18)
         self.marks, self.ring = mark_source(), ring_source()
         self.map = ProbeMap(axes, self.marks, self.ring)
@@ -289,3 +291,8 @@ class ProbeTab:
         }
         if ring != self.ring.data:
             self.ring.data = ring
+
+
+def _choice(label: str, options: tuple[str, ...]) -> Any:
+    """Return a list of which the first option is chosen; a plain one, which is cheaper than Material's."""
+    return pn.widgets.Select(label=label, options=list(options), value=options[0], width=130, margin=(4, 10))

@@ -129,17 +129,18 @@ def amplitudes(scene: Scene, units: Units) -> str:
 def spikes(scene: Scene, picture: SpikesPicture, colours: tuple[str, ...]) -> str:
     """Return how many spikes are drawn, and what their colours mean."""
     total = scene.columns.n_spikes
-    words = f"{picture.n_passing:,} of {total:,} spikes"
-    if picture.n_drawn < picture.n_passing:
-        words += f", {picture.n_drawn:,} in view"
-    words += f", {picture.n_beyond:,} beyond the amplitude axis" if picture.n_beyond else ""
+    words = [f"{picture.n_passing:,} of {total:,} spikes"]
+    if picture.n_drawn + picture.n_beyond < picture.n_passing:
+        words.append(f"{picture.n_drawn:,} in view")
+    words += [f"{picture.n_beyond:,} beyond the axis"] if picture.n_beyond else []
     height, width = picture.counts.shape
     per = (
         f"spikes per {(picture.amp_range[1] - picture.amp_range[0]) / width:.2g} {amplitude_unit(scene)} × "
         f"{(picture.depth_range[1] - picture.depth_range[0]) / height:.2g} µm, log"
+        f"{'' if scene.sorting.amps_are_volts else '; arbitrary units'}"
     )
     bar = _bar(per, "1", f"{max(int(picture.counts.max(initial=0)), 1):,}", colours[1:])
-    return _caption(f"{words}{_arbitrary(scene)}", bar)
+    return _caption(" · ".join(words), bar)
 
 
 def no_spikes(scene: Scene) -> str:

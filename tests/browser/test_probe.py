@@ -105,7 +105,7 @@ def test_from_the_map_to_a_unit_through_a_filter_to_all_spikes(site: str, visit:
     page.mouse.move(x + 5, y + 5)
     page.keyboard.press("Escape")
     wait_until(visit, lambda: drawn(visit) == sorting.clusters.index.tolist() and selected(visit) == [])
-    expect(page.get_by_text(re.compile(rf"{DEMO_SPIKES:,} of {DEMO_SPIKES:,} spikes, .* beyond"))).to_be_visible()
+    expect(page.get_by_text(re.compile(rf"{DEMO_SPIKES:,} of {DEMO_SPIKES:,} spikes · .* beyond"))).to_be_visible()
     page.get_by_role("tab", name="Clusters").click()
     expect(page.locator(".tabulator-row").first).to_be_visible()
 

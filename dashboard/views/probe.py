@@ -100,12 +100,8 @@ class ProbeTab:
         state, axes = self._state, self._axes
         self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
         self.notice = self._html(probe_texts.WORKING)
-        self.colour = pn.widgets.Select(
-            label="Colour of units", options=list(COLOURS), value=LABEL, width=130, margin=(4, 10)
-        )
-        self.shown = pn.widgets.Select(
-            label="Beside the map", options=[UNITS, SPIKES], value=UNITS, width=130, margin=4
-        )
+        self.colour = _choice("Colour of units", COLOURS)
+        self.shown = _choice("Beside the map", (UNITS, SPIKES))
         self.line = self._html(height=18)
         self.marks, self.ring = mark_source(), ring_source()
         self.map = ProbeMap(axes, self.marks, self.ring)

@@ -74,8 +74,8 @@ class ProbeTab:
         self._is_made = False
         self.units: Units | None = None
         self._placed: tuple[SpikeSorting, str] | None = None
-        self._drawn: dict[str, Any] = {}
-        self._spikes: SpikesPicture | None = None
+        self._is_laid_out = False
+        self._correlated: tuple[Scene, bool] | None = None
         self._css = [asset("page.css"), asset("unit.css")]
         self._panel = pn.Column(sizing_mode="stretch_both", margin=0, scroll=True)
         self._units_loop: RenderLoop[Scene, Units] = RenderLoop(turns, pool, render_units, self._place, self._refused)
@@ -83,7 +83,7 @@ class ProbeTab:
             turns, pool, render_spikes, self._show_spikes, self._refused
         )
         self._correlation_loop: RenderLoop[Scene, CorrelationPicture] = RenderLoop(
-            turns, pool, render_correlation, self._show_correlation, self._refused
+            turns, pool, render_correlation, self._show_correlation, self._not_correlated
         )
 
     @property
@@ -109,6 +109,7 @@ class ProbeTab:
         self.correlation = CorrelationFigure()
         # Of one height whatever they say: figures do not follow where the room between them shrinks.
         self._captions = {name: self._html(height=height) for name, height in CAPTIONS_PX.items()}
+        self._captions["correlation"].object = probe_texts.CORRELATING
         self._beside = pane(self.amplitudes.figure)
         self._matrix = pane(self.correlation.figure)
         self._body = pn.Column(
@@ -140,6 +141,7 @@ class ProbeTab:
         self._panel[:] = [self.refusal, self.busy, self.notice]
         self.colour.param.watch(self._request, "value")
         self.shown.param.watch(self._request, "value")
+        self.map.figure.on_change("inner_width", self._laid_out)
         self.amplitudes.figure.on_change("inner_width", self._resized)
         self.amplitudes.figure.on_change("inner_height", self._resized)
         state.param.watch(self._request, ["selected", "tab", "dark", "cmap"])
@@ -161,6 +163,10 @@ class ProbeTab:
         """Say it in the tab; what was drawn stays."""
         self.busy.object = ""
         self.refusal.object = unit_texts.refusal(error)
+
+    def _not_correlated(self, error: DashboardError) -> None:
+        self._matrix.visible = False
+        self._captions["correlation"].object = probe_texts.not_correlated(error)
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -206,11 +212,20 @@ class ProbeTab:
             self._request_spikes(scene)
         else:
             self._captions["amplitudes"].object = probe_texts.no_spikes(scene)
-        correlated = (scene, look.dark)
-        if self._drawn.get("correlation") != correlated:
-            self._drawn["correlation"] = correlated
+        self._correlate(scene)
+
+    def _correlate(self, scene: Scene) -> None:
+        """Ask for the matrix, not before the browser has laid the units out: they are what is waited for."""
+        wanted = (scene, self._state.dark)
+        if self._is_laid_out and self._correlated != wanted:
+            self._correlated = wanted
             self._captions["correlation"].object = probe_texts.CORRELATING
             self._correlation_loop.request(scene)
+
+    def _laid_out(self, attribute: str, old: object, new: object) -> None:
+        if not self._is_laid_out:
+            self._is_laid_out = True
+            self._request()
 
     def _resized(self, attribute: str, old: object, new: object) -> None:
         self._zoomed()

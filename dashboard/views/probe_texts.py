@@ -163,6 +163,11 @@ def correlation(scene: Scene, picture: CorrelationPicture, *, dark: bool) -> str
     return _caption(words, bar)
 
 
+def not_correlated(error: Exception) -> str:
+    """Return why there is no matrix."""
+    return _caption(ABSENT.format(f"Correlation of depths: not available, {escape(str(error))}"))
+
+
 def _arbitrary(scene: Scene) -> str:
     return "" if scene.sorting.amps_are_volts else "; arbitrary units: the values in the file are no volts"
 

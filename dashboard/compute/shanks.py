@@ -11,7 +11,7 @@ SHANK_GAP_UM = 120.0
 """Columns of channels further apart than this are of different shanks: those of Neuropixels 2.0 are 250 um apart from
 one to the next, and the columns of one shank at most 48 um."""
 
-DRAWN_GAP_UM = 40.0
+DRAWN_GAP_UM = 60.0
 """Room between two shanks in a plot, where the real gap would leave none for the shanks themselves."""
 
 

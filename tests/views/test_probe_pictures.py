@@ -149,10 +149,10 @@ def test_four_shanks_have_a_tick_each_and_their_own_units(tmp_path: Path, cache:
     local = np.c_[np.tile(columns_um, N_CHANNELS // 8), 15.0 * (np.arange(N_CHANNELS) // 8)]
     four = folder_scene(tmp_path, cache, changed={"channels.localCoordinates": local})
     units = render_units(four, NEVER)
-    assert shank_ticks(units.shanks) == {0.0: "0", 72.0: "250", 144.0: "500", 216.0: "750"}
+    assert shank_ticks(units.shanks) == {0.0: "0", 92.0: "250", 184.0: "500", 276.0: "750"}
     channels = four.sorting.clusters["channels"].to_numpy()
     shank = channels % 8 // 2
-    assert units.drawn_um == pytest.approx(local[channels, 0] - 178.0 * shank)
+    assert units.drawn_um == pytest.approx(local[channels, 0] - 158.0 * shank)
 
 
 def test_one_unit_is_drawn_alone(scene: Scene) -> None:

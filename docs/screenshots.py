@@ -117,7 +117,8 @@ def _write(page: Page, path: Path, *, colour_blind: bool) -> None:
     if colour_blind:
         with Image.open(temporary) as picture:
             seen = deuteranopia(np.asarray(picture.convert("RGB")))
-        Image.fromarray(seen).save(temporary, format="PNG", optimize=True)
+        small = Image.fromarray(seen).quantize(256, dither=Image.Dither.NONE)
+        small.save(temporary, format="PNG", optimize=True)
     temporary.chmod(0o644)
     temporary.replace(path)
 

@@ -9,7 +9,6 @@ from bokeh.models import (
     BasicTicker,
     ColumnDataSource,
     FixedTicker,
-    Grid,
     HoverTool,
     LinearColorMapper,
     PanTool,
@@ -18,7 +17,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboard.views.axes import Axes
-from dashboard.views.figures import navigable
+from dashboard.views.figures import lighten, navigable
 from dashboard.views.probe_marks import NAMES
 from dashboard.views.probe_pictures import CorrelationPicture, Shank, SpikesPicture, Units
 from dashboard.views.scene import Scene
@@ -53,7 +52,7 @@ class ProbeMap:
         self.sites = ColumnDataSource({"x": [], "y": []}, name="probe-sites-data")
         self.figure.scatter("x", "y", marker="square", size=3, color=SITE, alpha=0.3, source=self.sites)
         _add_marks(self.figure, "lateral", marks, ring)
-        lean(self.figure)
+        lighten(self.figure)
 
     def show(self, scene: Scene, units: Units) -> None:
         """Draw shanks and channels; the marks come by themselves."""
@@ -102,7 +101,7 @@ class AmplitudeDepth:
         self._image = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.image, level="image")
         self._image.visible = False
         self._marks = _add_marks(self.figure, "amplitude", marks, ring)
-        lean(self.figure)
+        lighten(self.figure)
 
     def show_units(self, units: Units, unit: str) -> None:
         """Show a mark per unit; the axis holds all of them, whatever the filters."""
@@ -138,7 +137,7 @@ class CorrelationFigure:
         )
         words = [("depths", "$x{0,0} and $y{0,0} µm"), ("correlation", "@image{0.000}")]
         self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=words))
-        lean(self.figure)
+        lighten(self.figure)
 
     def show(self, picture: CorrelationPicture, *, dark: bool) -> None:
         """Draw a matrix."""
@@ -151,13 +150,6 @@ class CorrelationFigure:
         }  # fmt: skip
         self.figure.x_range.update(start=low, end=high)
         self.figure.y_range.update(start=low, end=high)
-
-
-def lean(plot: figure) -> None:
-    """Take off what is never drawn: each model costs every session that opens the tab."""
-    plot.center = [item for item in plot.center if not isinstance(item, Grid)]
-    for drawn in plot.renderers:
-        drawn.update(nonselection_glyph=None, selection_glyph=None, muted_glyph=None)
 
 
 def mark_source() -> ColumnDataSource:

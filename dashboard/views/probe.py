@@ -205,6 +205,7 @@ class ProbeTab:
         self._beside.visible = has_spikes if shows_spikes else not units.amplitudes.why
         if not shows_spikes:
             self._spikes_loop.cancel()
+            self.busy.object = ""
             if not units.amplitudes.why:
                 self.amplitudes.show_units(units, probe_texts.amplitude_unit(scene))
             self._captions["amplitudes"].object = probe_texts.amplitudes(scene, units)
@@ -241,6 +242,7 @@ class ProbeTab:
         width, height = np.clip(inner_size(self.amplitudes.figure, UNMEASURED), 64, MOST_PIXELS).tolist()
         palette = shading.palette(self._state.cmap, dark=self._state.dark)
         selected = tuple(self._state.selected)
+        self.busy.object = unit_texts.BUSY
         self._spikes_loop.request(SpikesRequest(scene, self._state.depth_range, width, height, selected, palette))
 
     # -- showing ---------------------------------------------------------------------------------
@@ -248,7 +250,7 @@ class ProbeTab:
     def _show_spikes(self, request: SpikesRequest, picture: SpikesPicture) -> None:
         if request.scene is not self._scene or self.shown.value != SPIKES:
             return
-        self.refusal.object = ""
+        self.busy.object = self.refusal.object = ""
         self.amplitudes.show_spikes(picture, probe_texts.amplitude_unit(request.scene))
         self._captions["amplitudes"].object = probe_texts.spikes(request.scene, picture, request.palette)
 

@@ -8,14 +8,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.document import Document
 
 from dashboard.catalogue import Catalogue
 from dashboard.completing import Completer
-from dashboard.compute.filters import ClusterFilter, filter_clusters
 from dashboard.compute.probe import depth_limits
 from dashboard.downloads import Shelf
 from dashboard.keeping import Keeper
@@ -34,10 +32,10 @@ from dashboard.views.dock import Dock, Tab
 from dashboard.views.events import EventsTab
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView, toggle_region
-from dashboard.views.filters import apply as apply_filters
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
 from dashboard.views.page import Centre, Cover, page
+from dashboard.views.passing import everything, passing
 from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
@@ -284,19 +282,17 @@ class DashboardSession:
         """Make the scene anew: which clusters pass, at which level regions are named."""
         if self._opened is None:
             return
-        sorting, columns = self._opened.sorting, self._opened.columns
-        counts = np.diff(columns.unit_index.offsets)
+        sorting = self._opened.sorting
         try:
-            result = apply_filters(self.state, sorting, counts)
+            passed = passing(self.state, self._opened, self._scene)
         except BadRequest as error:
             self.filters.refuse(error)
             if self._scene is not None and self._scene.opened is self._opened:
                 return
-            result = filter_clusters(ClusterFilter(), sorting.clusters, counts)
+            passed = everything(self._opened)
         else:
-            self.filters.show(result, sorting.n_clusters)
-        mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
-        self._scene = scene = Scene(self._opened, mask, self.state.level, parent=self._scene)
+            self.filters.show(passed.result, sorting.n_clusters)
+        self._scene = scene = passed.scene(self._opened, self.state.level, self._scene)
         self.raster.open(scene)
         self.heatmap.open(scene)
         self.profile.open(scene)

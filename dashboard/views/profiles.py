@@ -59,7 +59,9 @@ class OverviewView:
 
     def open(self, scene: Scene, trials: Trials | None) -> None:
         """Show another insertion."""
-        edges, rate_hz = population_rate(scene.columns, RATE_BIN_S, clusters=scene.mask)
+        edges, rate_hz = population_rate(
+            scene.columns, RATE_BIN_S, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
+        )
         kilohertz = rate_hz / 1e3
         top = float(np.percentile(kilohertz, 99.9)) * 1.25 if len(kilohertz) else 1.0
         self.figure.y_range.update(start=0, end=top or 1.0)

@@ -9,7 +9,7 @@ for (const name of ["_measure_layout", "_after_layout"]) {
 
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const KEYS = new Set([
-  "v", "b", "z", "h", "g", "j", "k", "?", "+", "-", "=", "Backspace", "Escape",
+  "v", "b", "z", "h", "g", "j", "k", "?", "[", "]", "+", "-", "=", "Backspace", "Escape",
   "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home",
 ])
 

@@ -26,6 +26,7 @@ from dashboard.views import links, shading, texts
 from dashboard.views.axes import Axes
 from dashboard.views.beside import Beside
 from dashboard.views.bridge import Bridge
+from dashboard.views.change import ChangeTab
 from dashboard.views.colours import colours_off
 from dashboard.views.comparing import CompareTab
 from dashboard.views.dock import Dock, Tab
@@ -43,6 +44,7 @@ from dashboard.views.raster import RasterPicture, RasterView
 from dashboard.views.responding import Responding, carry
 from dashboard.views.scene import Scene
 from dashboard.views.search import Search
+from dashboard.views.spans import SpanMarks
 from dashboard.views.state import ViewState
 from dashboard.views.strip import StripView
 from dashboard.views.summary import SummaryTab
@@ -106,6 +108,7 @@ class DashboardSession:
         region = partial(toggle_region, self.state)
         self.strips = (StripView(self.axes, region), StripView(self.axes, region))
         self.overview = OverviewView(self.axes)
+        self.spans = SpanMarks(self.state, self.overview.figure, self.turns)
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state, pool, self.turns)
         self.beside = Beside(self.state, self.axes, self.raster, pool, self.turns, self._picked, self._failed)
@@ -121,6 +124,7 @@ class DashboardSession:
                 Responding(self.state, self.turns, self._tested),
             ),
             CompareTab(self.state, store, self.beside, self.turns, self._failed),
+            ChangeTab(self.state, self.axes, pool, self.turns, self._tested, self.table.sort_by),
         ]
         self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
@@ -140,6 +144,7 @@ class DashboardSession:
                 "heatmap_strip": self.strips[1].figure,
                 "profile": self.profile.figure,
             },
+            self.spans.panel,
         )
         self.beside.stand_in(self.centre)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
@@ -241,6 +246,8 @@ class DashboardSession:
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
         gone = links.drop_gone(values, sorting)
+        if sorting.ref.insertion.key != self.state.insertion:
+            values = {"before": None, "after": None, "rows": None, **values}  # those of another session
         self.state.param.update(
             insertion=sorting.ref.insertion.key,
             sorter=wanted.sorter,

@@ -52,7 +52,7 @@ def _pane(plot: figure, *, width: int | None = None) -> pn.pane.Bokeh:
 class Centre:
     """Toolbar, overview, drift, raster, heatmap and status line, one above the other."""
 
-    def __init__(self, state: ViewState, figures: dict[str, figure]) -> None:
+    def __init__(self, state: ViewState, figures: dict[str, figure], marks: Any = None) -> None:
         self._state = state
         self._figures = figures
         css = [asset("page.css")]
@@ -63,7 +63,7 @@ class Centre:
         )
         self.show = self._choice(
             state.param.show,
-            {"Both": "both", "Raster": "raster", "Heatmap": "heatmap"},
+            {"Both": "both", "Raster": "raster", "Heatmap": "heatmap", "Units": "clusters"},
             "What is on the page (H steps through)",
         )
         self.colour_bar = pn.pane.HTML("", stylesheets=css, margin=(11, 8), height=20, align="end")
@@ -77,7 +77,7 @@ class Centre:
             sizing_mode="stretch_width",
         )
         spacer = STRIP_PX + PROFILE_PX
-        self._overview = self._row(_pane(figures["overview"]), pn.Spacer(width=spacer), height=56)
+        self._overview = self._row(_pane(figures["overview"]), marks or pn.Spacer(width=spacer), height=56)
         self._drift = self._row(_pane(figures["drift"]), pn.Spacer(width=spacer), height=48)
         self._raster = self._row(
             _pane(figures["raster"]),

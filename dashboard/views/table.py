@@ -28,6 +28,24 @@ LEADING = ("cluster_id", "label", "firing_rate", "activity", "amp_uv", "depths",
 TESTED = {"resp_change_hz": "Δ rate (Hz)", "resp_auc": "AUC", "resp_p": "p", "resp_q": "q"}
 """Columns of the test of responses, which stand after the label, and their words; a split's have its group after."""
 
+CHANGED = {
+    "change_verdict": "A to B",
+    **{
+        f"change_{name}{end}{unit}": f"Δ {words} A→B{of}"
+        for name, unit, words in (
+            ("depth", "_um", "depth (µm)"),
+            ("amp", "_uv", "amp (µV)"),
+            ("amp", "_au", "amp (a.u.)"),
+            ("rate", "_hz", "rate (Hz)"),
+        )
+        for end, of in (("", ""), ("_low", ", from"), ("_high", ", to"))
+    },
+    "change_rate_ratio": "rate B / A",
+    "change_rate_ratio_low": "rate B / A, from",
+    "change_rate_ratio_high": "rate B / A, to",
+}
+"""Columns of two spans of the session, which stand after those, and their words; limits are of 95 % intervals."""
+
 HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
 """Kept out of the table: ids and coordinates that nobody sorts by."""
 
@@ -82,6 +100,7 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the leading columns first, those of a test of responses after the label."""
     tested = [name for kind in TESTED for name in table if str(name).startswith(kind)]
+    tested += [name for name in CHANGED if name in table]
     first = [name for name in (*LEADING[:2], *tested, *LEADING[2:], "amp_au") if name in table]
     return table[[*first, *(name for name in table if name not in first)]]
 
@@ -212,6 +231,11 @@ class ClusterTable:
     def close(self) -> None:
         """Nothing runs here."""
 
+    def sort_by(self, name: str) -> None:
+        """Rank the rows by a column, the largest first, and show the table."""
+        self._state.tab = self.title
+        self.widget.sorters = [{"field": name, "dir": "desc"}]
+
     def ids(self) -> list[int]:
         """Ids of the rows in the order on screen, the user's sorting included."""
         return [int(index) for index in self.widget.current_view.index]
@@ -258,7 +282,7 @@ def _words(table: pd.DataFrame) -> dict[str, str]:
         for name in table
         if str(name).startswith(kind)
     }
-    return TITLES | tested
+    return TITLES | CHANGED | tested
 
 
 def _titles(table: pd.DataFrame) -> dict[str, str]:

@@ -29,7 +29,7 @@ from dashboard.views.turns import Turns
 from dashboard.views.unit import busy_line, pane, refusal_line
 
 HEIGHT_PX = 420
-MOST_FLAGGED = 24
+MOST_FLAGGED = 12
 """Flagged units named in the tab; the table has them all."""
 
 REACH = 0.04
@@ -187,7 +187,10 @@ class ChangeTab:
         self.figure.x_range.update(start=-reach, end=reach)
         medians, middles = running_median(change.bands)
         self.median.data = {"change": medians, "depth": middles}
-        self.flagged.chips = flagged_chips(change, scene)
+        flagged = flagged_chips(change, scene)
+        self.flagged.chips = flagged[:MOST_FLAGGED]
+        named = f"{min(len(flagged), MOST_FLAGGED)} of {len(flagged):,}" if flagged else "none"
+        self.look.object = f'<div class="unit"><h4>Units to look at ({named}), the largest change first</h4></div>'
         by = [name for name, start in LINES.items() if any(str(c).startswith(start) for c in change.columns)]
         self.sorting.chips = [(name, f"by {name}", f"Sort the cluster table by the change of {name}") for name in by]
         self._show_body(is_there=True)
@@ -222,10 +225,11 @@ class ChangeTab:
         self.flagged = Chips(self._picked, about="Units to look at", sizing_mode="stretch_width", margin=(2, 10))
         self.sorting = Chips(self._sort, about="Sort the cluster table", sizing_mode="stretch_width", margin=(2, 10))
         legend = self._html(change_legend())
+        self.look = self._html()
         self._body = pn.Column(
             self.head, legend, pane(plot),
-            self._html('<div class="unit"><h4>Units to look at, the largest first</h4></div>'), self.flagged,
             self._html('<div class="unit"><h4>Rank all units in the cluster table</h4></div>'), self.sorting,
+            self.look, self.flagged,
             self._html('<div class="unit"><h4>Bands of depth</h4></div>'), self.bands,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
@@ -315,7 +319,7 @@ def flagged_chips(change: Change, scene: Scene) -> list[tuple[str, str, str]]:
             row = found.loc[cluster]
             what = f"{row['change_depth_um']:+.0f} µm" if word == verdicts.ALONE else f"{row['change_rate_hz']:+.1f} Hz"
             chips.append((str(cluster), f"{cluster} {word}, {what}", f"Select unit {cluster}"))
-    return chips[:MOST_FLAGGED]
+    return chips
 
 
 def nearest_mark(marks: dict[str, Any], x: float | None, y: float | None, wide: float, high: float) -> int | None:

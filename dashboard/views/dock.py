@@ -63,7 +63,7 @@ class Dock:
             dynamic=True,
             margin=0,
             css_classes=["dock"],
-            sx={"& .MuiTab-root": {"minWidth": 0, "padding": "12px 14px"}},
+            sx={"& .MuiTab-root": {"minWidth": 0, "padding": "12px 8px"}},
             stylesheets=[asset("dock.css")],
         )
         self.panel.param.watch(self._turned, "active")

@@ -40,11 +40,9 @@ class OverviewView:
         self.rate = ColumnDataSource({"time": [], "rate": []})
         self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
         self.passive = ColumnDataSource({"start": [], "end": []})
-        self.figure.quad(
-            left="start",
-            right="end",
-            bottom=0,
-            top=1e9,
+        self.figure.vstrip(
+            x0="start",
+            x1="end",
             source=self.passive,
             fill_color="#9e9e9e",
             fill_alpha=0.2,

@@ -38,8 +38,8 @@ class SpanMarks:
         self._state = state
         self._turns = turns
         self.bands = ColumnDataSource({"start": [], "end": [], "letter": [], "colour": []}, name="spans")
-        overview.quad(
-            left="start", right="end", bottom=0, top=1e9, source=self.bands, fill_color="colour", fill_alpha=0.22,
+        overview.vstrip(
+            x0="start", x1="end", source=self.bands, fill_color="colour", fill_alpha=0.22,
             line_color="colour", line_alpha=0.9,
         )  # fmt: skip
         overview.text(

@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import panel as pn
@@ -22,10 +23,11 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
 from dashboard.sharing import Sharing
 from dashboard.store import InsertionStore, OpenInsertion
-from dashboard.views import links, shading, texts
+from dashboard.views import links, texts
 from dashboard.views.axes import Axes
 from dashboard.views.beside import Beside
 from dashboard.views.bridge import Bridge
+from dashboard.views.captions import caption_heatmap, caption_raster
 from dashboard.views.change import ChangeTab
 from dashboard.views.colours import colours_off
 from dashboard.views.comparing import CompareTab
@@ -52,6 +54,7 @@ from dashboard.views.table import ClusterTable
 from dashboard.views.trial_browser import TrialBrowser, TrialLines
 from dashboard.views.turns import Turns
 from dashboard.views.unit import UnitTab
+from dashboard.views.unit_raster import UnitRaster
 
 logger = logging.getLogger(__name__)
 
@@ -147,11 +150,12 @@ class DashboardSession:
             self.spans.panel,
         )
         self.beside.stand_in(self.centre)
+        self.units = UnitRaster(self.state, self.axes, pool, self.turns, self.centre, self._units_drawn, self._failed)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
         self.reload.on_click(self._reload)
         self.filters = FiltersView(self.state)
         extras = [self.completer.line.panel, self.reload]
-        self.rail = Rail(self.state, self.open, self.raster.auto_limits, extras, self.filters.objects)
+        self.rail = Rail(self.state, self.open, self._fit_limits, extras, self.filters.objects)
         self.search = Search(
             self.state, catalogue, keeper, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
@@ -162,8 +166,8 @@ class DashboardSession:
         self._watch()
         self._visit(links.parse(query))
         self.opener.settle(QUICK_S)
-        for draw_now in (self.raster.draw_now, self.heatmap.draw_now, self.profile.draw_now):
-            draw_now()  # what was opened by now; nothing, where nothing was
+        for view in (self.raster, self.heatmap, self.units, self.profile):
+            view.draw_now()  # what was opened by now; nothing, where nothing was
         self.turns.is_building = False
         self.turns.later(lambda: self.bridge.param.update(is_ready=True))
         pool.submit(self._list, store)
@@ -219,12 +223,8 @@ class DashboardSession:
 
     def _list(self, store: InsertionStore) -> None:
         """Fill the picker from a worker thread: a server's list takes its time."""
-        keys = []
-        for insertion in store.insertions():
-            keys.append(insertion.key)
-            if len(keys) == MOST_LISTED:
-                break
-        self.turns.later(partial(self.rail.offer, tuple(keys)))
+        keys = tuple(insertion.key for insertion in islice(store.insertions(), MOST_LISTED))
+        self.turns.later(partial(self.rail.offer, keys))
         self.turns.later(self.rail.name)
 
     def _reload(self, event: object) -> None:
@@ -246,13 +246,11 @@ class DashboardSession:
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
         gone = links.drop_gone(values, sorting)
-        if sorting.ref.insertion.key != self.state.insertion:
-            values = {"before": None, "after": None, "rows": None, **values}  # those of another session
         self.state.param.update(
             insertion=sorting.ref.insertion.key,
             sorter=wanted.sorter,
             revision=wanted.revision,
-            **{"limits": None, **values},
+            **{**links.of_session(self.state, sorting), **values},
         )
         self._scene = None
         self._filter()
@@ -302,6 +300,7 @@ class DashboardSession:
         self._scene = scene = passed.scene(self._opened, self.state.level, self._scene)
         self.raster.open(scene)
         self.heatmap.open(scene)
+        self.units.open(scene)
         self.profile.open(scene)
         self.picking.open(scene)
         for strip in self.strips:
@@ -315,28 +314,28 @@ class DashboardSession:
             self.overview.open(self._scene, self._scene.sorting.trials)
             self.dock.open(self._scene)
 
+    def _fit_limits(self) -> None:
+        (self.units if self.state.shows("clusters") else self.raster).auto_limits()
+
     def _picked(self, readout: str) -> None:
         self.centre.readout.object = f'<div class="readout">{readout}</div>'
 
     # -- what comes back -------------------------------------------------------------------------
 
     def _raster_drawn(self, picture: RasterPicture) -> None:
-        if self._scene is None:
-            return
-        self.beside.match_limits(picture)
-        line = texts.status(self._scene, picture)
-        self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
-        palette = shading.palette(self.state.cmap, dark=self.state.dark)
-        self.centre.colour_bar.object = texts.colour_bar(self.state, self._scene, picture, palette)
-        has_limits = picture.levels is not None and picture.levels.scale != "eq"
-        self.rail.show_limits(self._scene.limits(self.state.color) if has_limits else None, picture.limits)
-        self.turns.later(self._catch_up)
+        if self._scene is not None:
+            self.beside.match_limits(picture)
+            caption_raster(self.state, self._scene, picture, self.centre, self.rail)
+            self.turns.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
-            palette = shading.palette(self.state.cmap, dark=self.state.dark)
-            self.centre.heatmap_bar.object = texts.heatmap_bar(self._scene, picture, self.state, palette)
+            caption_heatmap(self.state, self._scene, picture, self.centre)
             self.turns.later(self._catch_up)
+
+    def _units_drawn(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
+        self.rail.show_limits(default, limits)
+        self.turns.later(self._catch_up)
 
     def _failed(self, error: DashboardError) -> None:
         logger.warning("%s", error)
@@ -397,5 +396,5 @@ class DashboardSession:
         self.opener.close()
         self.completer.close()
         self.sharing.close()
-        for view in (self.raster, self.heatmap, self.profile, self.dock, self.search):
+        for view in (self.raster, self.heatmap, self.units, self.profile, self.dock, self.search):
             view.close()

@@ -154,6 +154,14 @@ def defaults() -> dict[str, Any]:
     return {name: copy(ViewState.param[name].default) for name in names}
 
 
+def of_session(state: ViewState, sorting: SpikeSorting) -> dict[str, Any]:
+    """Return what an insertion that opens does not take over from the one before: limits; times of another session."""
+    names = ["limits", "rows"]
+    if sorting.ref.insertion.key != state.insertion:
+        names += ["before", "after"]
+    return dict.fromkeys(names)
+
+
 def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
     """Leave out of `values` the clusters that a sorting does not have, and return what to say of it."""
     known = set(sorting.clusters.index)

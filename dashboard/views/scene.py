@@ -12,6 +12,7 @@ from dashboard.compute import rate_classes
 from dashboard.compute.probe import brain_regions, region_names
 from dashboard.compute.rasters import aggregate
 from dashboard.compute.rates import cluster_counts, depth_profile
+from dashboard.compute.unit_rasters import depth_order, unit_raster
 from dashboard.store import OpenInsertion
 from dashboard.views import shading
 
@@ -103,6 +104,16 @@ class Scene:
                 self._limits[kind] = shading.default_limits(whole)
             return self._limits[kind]
 
+    @property
+    def row_limits(self) -> tuple[float, float]:
+        """Default limits of the raster with a row for each unit, in spikes per s: of all units, without filters."""
+        with self._lock:
+            if "rows" not in self._limits:
+                ids = np.arange(self.columns.n_clusters)
+                whole = unit_raster(self.columns, ids, None, OVERVIEW_WIDTH, snap=True)
+                self._limits["rows"] = shading.default_limits(whole)
+            return self._limits["rows"]
+
     def rate_limits(self, depth_bin_um: float) -> tuple[float, float]:
         """Return the heatmap's limits in Hz: the range of the rate by depth over the whole session.
 
@@ -136,6 +147,13 @@ class Scene:
             found = self.sorting.clusters[name].to_numpy(dtype=np.float64, na_value=np.nan)
             depths[: len(found)] = found
         return depths
+
+    @cached_property
+    def depth_order(self) -> npt.NDArray[np.int64]:
+        """Ids of the clusters that pass, from the tip upwards: those of the table, and others that have spikes."""
+        there = self.spikes_per_cluster > 0
+        there[self.sorting.clusters.index.to_numpy()] = True
+        return depth_order(self.unit_depths, there if self.mask is None else self.mask)
 
     @cached_property
     def _regions(self) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.uint8]]:

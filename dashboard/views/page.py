@@ -168,6 +168,7 @@ class Centre:
 
     def _arrange(self, *events: object) -> None:
         state = self._state
+        self.readout.object = ""  # of a picture that may be gone
         self._raster.visible = state.shows("raster")
         has_heatmap = state.show == "heatmap" if self._is_comparing else state.shows("heatmap")
         self._heatmap.visible = self._heatmap_bar.visible = has_heatmap

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from loading.alf_folder import DURATION_S, N_SPIKES, sorting_arrays, write_session
-from loading.bad_folders import SESSION
+from loading.bad_folders import KINDS, SESSION
 from playwright.sync_api import expect
 
 from browser.conftest import DEMO_SPIKES, REAL
@@ -33,7 +33,7 @@ def sorting(site: str, tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting
 
 @pytest.fixture(scope="module")
 def poor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a dashboard with a sorting without amplitudes, one of one unit, and one without spikes."""
+    """Address of a dashboard with a sorting without amplitudes, one of one unit, and one whose spikes lie nowhere."""
     root: Path = tmp_path_factory.mktemp("poor")
     data = root / "data"
     arrays = sorting_arrays()
@@ -42,8 +42,7 @@ def poor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     alone["clusters.metrics"] = arrays["clusters.metrics"][:1]
     alone["spikes.clusters"] = np.zeros(N_SPIKES, np.uint32)
     write_session(data, session=SESSION.format("one"), changed=alone)
-    empty = {name: arrays[name][:0] for name in arrays if name.startswith("spikes.")}
-    write_session(data, session=SESSION.format("none"), changed=empty)
+    KINDS["nowhere"].write(data, "nowhere")
     with served([FolderSource(data)], root / "cache") as url:
         yield url
 
@@ -96,7 +95,10 @@ def test_spikes_by_amplitude_then_units_by_row_and_back(site: str, visit: Visit,
     x, y, width, height = frame_of(visit, "unit-raster")
     depths = sorting.clusters["depths"][sorting.labels == 1]
     order = depths.index[np.argsort(depths.to_numpy(), kind="stable")]
-    row = int(0.4 * len(order))
+    counts = np.bincount(
+        spikes.clusters[inside & good & (np.asarray(spikes.times_s) <= 100)], minlength=order.max() + 1
+    )
+    row = int(counts[order].argmax())
     at = y + height * (1 - (row + 0.5) / len(order))
     page.mouse.move(x + width / 2, at)
     expect(page.locator(".readout")).to_contain_text(f"row {row + 1} of {len(order)}")
@@ -136,11 +138,11 @@ def test_two_spans_are_compared_ranked_and_let_go(site: str, visit: Visit, sorti
     expect(page.get_by_text("Span A is marked")).to_be_visible()
     for _ in range(12):
         page.keyboard.press("ArrowRight")
-    wait_until(visit, lambda: time_window(visit)[0] > end / 2)
+    wait_until(visit, lambda: time_window(visit)[1] == pytest.approx(end, rel=1e-6))
     start, stop = time_window(visit)
     page.keyboard.press("]")
     expect(page.get_by_text("(B) against")).to_be_visible()
-    wait_until(visit, lambda: f"before=0,{end / 3:.0f}" in page.url and f"after={start:.0f}" in page.url)
+    wait_until(visit, lambda: f"before=0,{end / 3:.0f}" in page.url and f"after={int(start)}." in page.url)
     flagged = page.get_by_role("button", name=re.compile("lost alone|moved alone|appeared")).first
     flagged.click()
     wait_until(visit, lambda: "selected=" in page.url)
@@ -213,7 +215,7 @@ def test_poor_sortings_walk_the_same_way(poor: str, visit: Visit) -> None:
     back(visit)
     wait_until(visit, lambda: numbers(visit) == (0, 0))
 
-    visit.open(f"{poor}/?insertion=none/2024-01-02/001/probe00&before=0,{DURATION_S / 2:g}&after=70,80&tab=Change")
+    visit.open(f"{poor}/?insertion=nowhere/2024-01-02/001/probe00&before=0,{DURATION_S / 2:g}&after=70,80&tab=Change")
     assert "0 of 0 spikes" in visit.wait_for_spikes()
     expect(page.get_by_text("Span A has no spikes")).to_be_visible()
     page.get_by_role("button", name="Units", exact=True).click()

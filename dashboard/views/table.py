@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from html import escape
@@ -145,7 +144,7 @@ class ClusterTable:
         self._columns.param.watch(self._hide, "value")
         state.param.watch(self._selected, "selected")
 
-    def _make(self, sorters: Sequence[dict[str, str]] = ()) -> None:
+    def _make(self) -> None:
         """Put a new widget on the page: one that changes its columns before it is laid out breaks in the browser."""
         self.widget = pn.widgets.Tabulator(
             self._table,
@@ -153,7 +152,6 @@ class ClusterTable:
             show_index=False,
             disabled=True,
             pagination="remote",
-            sorters=list(sorters),
             page_size=PAGE_SIZE,
             selectable=True,
             layout="fit_data",
@@ -235,10 +233,8 @@ class ClusterTable:
 
     def sort_by(self, name: str) -> None:
         """Rank the rows by a column, the largest first, and show the table."""
-        # In a new widget: one that the browser has not laid out yet forgets how it was told to sort.
-        self._make([{"field": name, "dir": "desc"}])
-        self._selected()
         self._state.tab = self.title
+        self.widget.sorters = [{"field": name, "dir": "desc"}]
 
     def ids(self) -> list[int]:
         """Ids of the rows in the order on screen, the user's sorting included."""

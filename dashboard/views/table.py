@@ -129,6 +129,7 @@ class ClusterTable:
         self._choose = pmui.Toggle(label="Columns", size="small", variant="outlined", margin=(4, 4))
         self._search = pmui.Toggle(label="Search rows", size="small", variant="outlined", margin=(4, 4))
         self._names: dict[str, str] = {}
+        self._ranked_by: str | None = None
         self._columns = pmui.CheckBoxGroup(options=[], value=[], inline=True, margin=(0, 8), visible=False)
         self.panel = pn.Column(
             pn.Row(self._choose, self._search, margin=(0, 4)),
@@ -193,6 +194,8 @@ class ClusterTable:
         table = _with_activity(cluster_table(scene.sorting), self._drawn[1])
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
+        if self._ranked_by in table:
+            table = table.sort_values(self._ranked_by, ascending=False, kind="stable")
         is_alike = table.dtypes.equals(self._table.dtypes)
         self._table = table
         self._is_moving = True
@@ -232,9 +235,12 @@ class ClusterTable:
         """Nothing runs here."""
 
     def sort_by(self, name: str) -> None:
-        """Rank the rows by a column, the largest first, and show the table."""
-        self._state.tab = self.title
-        self.widget.sorters = [{"field": name, "dir": "desc"}]
+        """Rank the rows by a column, the largest first, and show the table; its headers sort further."""
+        self._ranked_by = name
+        if self._scene is not None:
+            self.open(self._scene)
+        # A table that is turned to in the same turn would be laid out with the rows that it had.
+        self._turns.later(partial(self._state.param.update, tab=self.title))
 
     def ids(self) -> list[int]:
         """Ids of the rows in the order on screen, the user's sorting included."""

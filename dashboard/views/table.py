@@ -194,7 +194,7 @@ class ClusterTable:
         table = _with_activity(cluster_table(scene.sorting), self._drawn[1])
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
-        if self._ranked_by in table:
+        if self._ranked_by is not None and self._ranked_by in table:
             table = table.sort_values(self._ranked_by, ascending=False, kind="stable")
         is_alike = table.dtypes.equals(self._table.dtypes)
         self._table = table

@@ -41,6 +41,7 @@ from dashboard.views.keys import Keys
 from dashboard.views.page import Centre, Cover, page
 from dashboard.views.passing import everything, passing
 from dashboard.views.picking import Picking
+from dashboard.views.probe import ProbeTab
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture, RasterView
@@ -120,6 +121,7 @@ class DashboardSession:
             SummaryTab(self.turns, keeper, self._failed),
             self.table,
             UnitTab(self.state, pool, self.turns),
+            ProbeTab(self.state, self.axes, pool, self.turns),
             EventsTab(
                 self.state,
                 pool,
@@ -157,7 +159,8 @@ class DashboardSession:
         self.reload.on_click(self._reload)
         self.filters = FiltersView(self.state)
         extras = [self.completer.line.panel, self.reload]
-        self.rail = Rail(self.state, self.open, self._fit_limits, extras, self.filters.objects)
+        fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
+        self.rail = Rail(self.state, self.open, fit, extras, self.filters.objects)
         self.search = Search(
             self.state, catalogue, keeper, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
@@ -314,9 +317,6 @@ class DashboardSession:
             self._is_behind = False
             self.overview.open(self._scene, self._scene.sorting.trials)
             self.dock.open(self._scene)
-
-    def _fit_limits(self) -> None:
-        (self.units if self.state.shows("clusters") else self.raster).auto_limits()
 
     def _picked(self, readout: str) -> None:
         self.centre.readout.object = f'<div class="readout">{readout}</div>'

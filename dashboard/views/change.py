@@ -21,6 +21,7 @@ from dashboard.views import change_texts, unit_texts
 from dashboard.views.axes import Axes
 from dashboard.views.changing import Change, ChangeRequest, changed_columns, render_change, running_median, with_changes
 from dashboard.views.chips import Chips
+from dashboard.views.clicks import Clicks
 from dashboard.views.figures import asset, navigable
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
@@ -221,7 +222,7 @@ class ChangeTab:
         tips = [("unit", "@cluster"), ("", "@verdict"), ("depth in A", "@depth{0,0} µm"), ("Δ depth", "@depths")]
         tips += [("Δ amplitude", "@amps"), ("Δ rate", "@rates")]
         plot.add_tools(HoverTool(renderers=[marks], tooltips=tips))
-        plot.on_event(Tap, self._tapped)
+        Clicks(self._state, self._turns, self._clicked).follow(plot)
         self.flagged = Chips(self._picked, about="Units to look at", sizing_mode="stretch_width", margin=(2, 10))
         self.sorting = Chips(self._sort, about="Sort the cluster table", sizing_mode="stretch_width", margin=(2, 10))
         legend = self._html(change_legend())
@@ -245,15 +246,11 @@ class ChangeTab:
             column = next(str(c) for c in self.change.columns if str(c).startswith(LINES[name]))
             self._turns.later(partial(self._sort_by, column))
 
-    def _tapped(self, event: Tap) -> None:
-        unit = nearest_mark(
-            self.marks.data,
-            event.x,
-            event.y,
-            self.figure.x_range.end * 2,
-            self._axes.depth.end - self._axes.depth.start,
-        )
-        self._turns.later(partial(self._state.param.update, selected=[] if unit is None else [unit]))
+    def _clicked(self, event: Tap) -> list[int] | None:
+        depths = self._axes.depth
+        wide, high = 2 * self.figure.x_range.end, depths.end - depths.start
+        unit = nearest_mark(self.marks.data, event.x, event.y, wide, high)
+        return [] if unit is None else [unit]
 
 
 def empty_marks() -> dict[str, Any]:

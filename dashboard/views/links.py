@@ -15,7 +15,7 @@ from dashboard.compute.filter_words import SPIKE_WORDS, WORDS, read_spike_amp, r
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
-from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TIME_BINS_S, ViewState
+from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
 
 BASE_SORTER = "base"
 """Word for the collection ``alf/<probe>`` itself, whose sorter name is empty."""
@@ -105,7 +105,7 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "heat": ("heat", _heat),
     "show": ("show", _one_of(SHOW)),
     "compare": ("compare", _compare),
-    "tab": ("tab", _one_of(tuple(ViewState.param.tab.objects))),
+    "tab": ("tab", lambda text: _one_of(TABS)(text.capitalize())),
     "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
     "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
 }

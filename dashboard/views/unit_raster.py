@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from html import escape
 from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.events import DoubleTap, SelectionGeometry, Tap
+from bokeh.events import SelectionGeometry, Tap
 from bokeh.models import (
     BasicTicker,
     BoxSelectTool,
@@ -21,16 +20,15 @@ from bokeh.models import (
     PanTool,
     Range1d,
 )
-from tornado.ioloop import IOLoop
 
 from dashboard.compute.levels import TOP_LEVEL
 from dashboard.compute.unit_rasters import unit_raster
 from dashboard.model.errors import DashboardError
 from dashboard.views import cursor, shading, texts
 from dashboard.views.axes import Axes
+from dashboard.views.clicks import Clicks
 from dashboard.views.figures import inner_size, navigable, time_ticks
 from dashboard.views.page import AXIS_PX, PROFILE_PX, STRIP_PX, Centre
-from dashboard.views.picking import DOUBLE_CLICK_S
 from dashboard.views.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent, widened
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
@@ -81,7 +79,6 @@ class UnitRaster:
         self._drawn = drawn
         self._scene: Scene | None = None
         self._is_moving = self._is_made = False
-        self._click: object | None = None
         self.picture: RowsPicture | None = None
         self._loop: RenderLoop[RowsRequest, RowsPicture] = RenderLoop(turns, pool, render_rows, self._apply, failed)
         state.param.watch(
@@ -123,8 +120,7 @@ class UnitRaster:
         where.name = "unit-cursor"
         where.on_change("data", self._moved)
         cursor.follow(self.figure, where, SHOWN)
-        self.figure.on_event(Tap, self._tapped)
-        self.figure.on_event(DoubleTap, lambda event: setattr(self, "_click", None))
+        Clicks(self._state, self._turns, self._clicked).follow(self.figure)
         self.figure.on_event(SelectionGeometry, self._boxed)
         for name in ("start", "end"):
             self.rows.on_change(name, self._zoomed)
@@ -230,21 +226,11 @@ class UnitRaster:
             words, _ = describe(self._scene, self.picture, float(new["x"][0]), float(new["y"][0]))
         self._centre.readout.object = f'<div class="readout">{words}</div>'
 
-    def _tapped(self, event: Tap) -> None:
-        if self._scene is None or self.picture is None or event.x is None or event.y is None:
-            return
+    def _clicked(self, event: Tap) -> list[int] | None:
+        if self._scene is None or self.picture is None:
+            return None
         _, unit = describe(self._scene, self.picture, float(event.x), float(event.y))
-        adds = bool(event.modifiers and (event.modifiers.get("shift") or event.modifiers.get("ctrl")))
-        self._click = click = object()
-        pick = partial(self._pick, click, unit, adds=adds)
-        IOLoop.current().call_later(DOUBLE_CLICK_S, lambda: self._turns.later(pick))
-
-    def _pick(self, click: object, unit: int | None, *, adds: bool) -> None:
-        if click is not self._click:
-            return
-        kept = [cluster for cluster in self._state.selected if cluster != unit] if adds else []
-        is_there = adds and unit in self._state.selected
-        self._state.selected = kept if unit is None or is_there else [*kept, unit]
+        return [] if unit is None else [unit]
 
     def _boxed(self, event: SelectionGeometry) -> None:
         """Select the units in a box that have a spike in it."""

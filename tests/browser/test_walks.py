@@ -68,7 +68,7 @@ def top_of_table(visit: Visit, column: str) -> float | None:
 
 
 def fill(visit: Visit, label: str, text: str, nth: int = 0) -> None:
-    box = visit.page.get_by_label(label, exact=True).nth(nth)
+    box = visit.page.get_by_role("textbox", name=label, exact=True).nth(nth)
     box.fill(text)
     box.press("Enter")
 

@@ -311,6 +311,8 @@ def view(sorting: SpikeSorting, *, cache: str | Path | None = None, **state: Any
         window = getattr(values, name)
         if window is not None and not -1e9 < window[0] < window[1] < 1e9:
             raise BadRequest("A value of the view cannot be used", name, f"{window} does not rise")
+    if values.show == "clusters":
+        raise BadRequest("A value of the view cannot be used", "show='clusters'", "A row for each unit needs the page")
     columns = build_columns(sorting, folder)
     read_spike_amp(values.filters)
     apply_filters(values, sorting, np.diff(columns.unit_index.offsets))

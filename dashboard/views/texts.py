@@ -105,7 +105,7 @@ def scale_bar(levels: Levels, palette: tuple[str, ...]) -> str:
 def legend_chips(entries: list[tuple[str, str]], named_by: str = "the region strip") -> str:
     """Return names with their colours, where they are few enough to stand beside the buttons."""
     if len(entries) > LEGEND_ENTRIES:
-        return f'<span class="title">; colours of {named_by}</span>'
+        return f'<span class="title">colours of {named_by}</span>'
     return "".join(
         f'<span class="chip"><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in entries
     )

@@ -2,7 +2,7 @@
 
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const KEYS = new Set([
-  "v", "b", "z", "h", "g", "j", "k", "?", "+", "-", "=", "Backspace", "Escape",
+  "v", "b", "z", "h", "g", "j", "k", "?", "[", "]", "+", "-", "=", "Backspace", "Escape",
   "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home",
 ])
 

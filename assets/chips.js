@@ -1,15 +1,15 @@
-// A row of chips; the one that is pressed is cleared. Nothing here decides what a chip means.
+// A row of chips; the one that is pressed is named to the page. Nothing here decides what a chip means.
 export function render({ model, el }) {
   const row = document.createElement("div")
   row.className = "chips"
   row.setAttribute("role", "group")
-  row.setAttribute("aria-label", "Filters in force")
+  row.setAttribute("aria-label", model.about)
   const draw = () => {
-    row.replaceChildren(...model.chips.map(([name, label]) => {
+    row.replaceChildren(...model.chips.map(([name, label, title]) => {
       const chip = document.createElement("button")
       chip.type = "button"
       chip.textContent = label
-      chip.title = `Clear: ${label}`
+      chip.title = title ?? `Clear: ${label}`
       chip.addEventListener("click", () => { model.send_msg({ clear: name }) })
       return chip
     }))

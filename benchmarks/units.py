@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -36,11 +37,19 @@ from dashboard.opening import open_insertion
 from dashboard.sources.demo import DEMO_SPIKES, DemoSource
 from dashboard.store import OpenInsertion, StoreKey
 from dashboard.views.event_pictures import REGION, EventRequest, render_events
+from dashboard.views.passing import passing
+from dashboard.views.raster import RasterRequest
+from dashboard.views.raster import render as render_raster
 from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
 from dashboard.views.unit_pictures import UnitRequest, render_units
+from dashboard.views.unit_rows import RowsRequest, render_rows
 
 #: Largest unit that a large recording holds: its correlograms have to be quick, too.
 LARGE_UNIT = 500_000
+
+#: Of a raster on a large screen.
+PIXELS = (1600, 800)
 
 
 def timed(work: Callable[[], object], runs: int) -> float:
@@ -52,6 +61,32 @@ def timed(work: Callable[[], object], runs: int) -> float:
         work()
         times.append(time.perf_counter() - started)
     return statistics.median(times)
+
+
+def measure_linked(
+    opened: OpenInsertion, unit: int, record: Callable[[str, float | None, Callable[[], object]], None]
+) -> None:
+    """Time what a selection and a filter cost until their picture of the whole session is ready to be sent."""
+    columns = opened.columns
+    scene = Scene(opened)
+    whole = RasterRequest(scene, columns.time_range_s, columns.depth_range_um, *PIXELS, "count", "linear", None, ())
+    kept = replace(whole, selected=(unit,), before=render_raster(whole, threading.Event()))
+    words = f"select the largest unit ({len(unit_spikes(columns, unit)):,} spikes): its overlay, whole session"
+    record(words, 0.15, lambda: render_raster(kept, threading.Event()))
+    for what, state in (
+        ("filter to good units", ViewState(quality="good")),
+        ("limit single spikes to 60-200 uV", ViewState(filters={"spike_amp": "60,200"})),
+    ):
+
+        def repaint(state: ViewState = state) -> None:
+            filtered = passing(state, opened).scene(opened, "allen", scene)
+            render_raster(replace(whole, scene=filtered), threading.Event())
+
+        record(f"{what}: which pass, how many, the picture, whole session", None, repaint)
+    rows = RowsRequest(
+        scene, columns.time_range_s, (0, len(scene.depth_order)), *PIXELS, "count", "linear", None, (unit,)
+    )
+    record("raster with a row for each unit, whole session", 0.15, lambda: render_rows(rows, threading.Event()))
 
 
 def measure(cache: Path, n_spikes: int) -> list[dict[str, object]]:
@@ -108,6 +143,7 @@ def measure(cache: Path, n_spikes: int) -> list[dict[str, object]]:
             0.3,
             partial(render_units, UnitRequest(scene, (unit,), unit), threading.Event()),
         )
+    measure_linked(scene.opened, largest, record)
     asked = EventRequest(scene, REGION, (), columns.depth_range_um, str(region), "stimOn", "contrast", True)
     record(
         f"events tab: region {region} by contrast, and the population's map",

@@ -6,16 +6,15 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.document import Document
 
 from dashboard.catalogue import Catalogue
 from dashboard.completing import Completer
-from dashboard.compute.filters import ClusterFilter, filter_clusters
 from dashboard.compute.probe import depth_limits
 from dashboard.downloads import Shelf
 from dashboard.keeping import Keeper
@@ -24,21 +23,23 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
 from dashboard.sharing import Sharing
 from dashboard.store import InsertionStore, OpenInsertion
-from dashboard.views import links, shading, texts
+from dashboard.views import links, texts
 from dashboard.views.address import AddressBar
 from dashboard.views.axes import Axes
 from dashboard.views.beside import Beside
 from dashboard.views.bridge import Bridge
+from dashboard.views.captions import caption_heatmap, caption_raster
+from dashboard.views.change import ChangeTab
 from dashboard.views.colours import colours_off
 from dashboard.views.comparing import CompareTab
 from dashboard.views.dock import Dock, Tab
 from dashboard.views.events import EventsTab
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView, toggle_region
-from dashboard.views.filters import apply as apply_filters
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
 from dashboard.views.page import Centre, Cover, page
+from dashboard.views.passing import everything, passing
 from dashboard.views.picking import Picking
 from dashboard.views.probe import ProbeTab
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
@@ -47,6 +48,7 @@ from dashboard.views.raster import RasterPicture, RasterView
 from dashboard.views.responding import Responding, carry
 from dashboard.views.scene import Scene
 from dashboard.views.search import Search
+from dashboard.views.spans import SpanMarks
 from dashboard.views.state import ViewState
 from dashboard.views.strip import StripView
 from dashboard.views.summary import SummaryTab
@@ -54,6 +56,7 @@ from dashboard.views.table import ClusterTable
 from dashboard.views.trial_browser import TrialBrowser, TrialLines
 from dashboard.views.turns import Turns
 from dashboard.views.unit import UnitTab
+from dashboard.views.unit_raster import UnitRaster
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +113,7 @@ class DashboardSession:
         region = partial(toggle_region, self.state)
         self.strips = (StripView(self.axes, region), StripView(self.axes, region))
         self.overview = OverviewView(self.axes)
+        self.spans = SpanMarks(self.state, self.overview.figure, self.turns)
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state, pool, self.turns)
         self.beside = Beside(self.state, self.axes, self.raster, pool, self.turns, self._picked, self._failed)
@@ -126,6 +130,7 @@ class DashboardSession:
                 Responding(self.state, self.turns, self._tested),
             ),
             CompareTab(self.state, store, self.beside, self.turns, self._failed),
+            ChangeTab(self.state, self.axes, pool, self.turns, self._tested, self.table.sort_by),
         ]
         self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
@@ -146,13 +151,16 @@ class DashboardSession:
                 "heatmap_strip": self.strips[1].figure,
                 "profile": self.profile.figure,
             },
+            self.spans.panel,
         )
         self.beside.stand_in(self.centre)
+        self.units = UnitRaster(self.state, self.axes, pool, self.turns, self.centre, self._units_drawn, self._failed)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
         self.reload.on_click(self._reload)
         self.filters = FiltersView(self.state)
         extras = [self.completer.line.panel, self.reload]
-        self.rail = Rail(self.state, self.open, self.raster.auto_limits, extras, self.filters.objects)
+        fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
+        self.rail = Rail(self.state, self.open, fit, extras, self.filters.objects)
         self.search = Search(
             self.state, catalogue, keeper, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
@@ -163,8 +171,8 @@ class DashboardSession:
         self._watch()
         self._visit(links.parse(query))
         self.opener.settle(QUICK_S)
-        for draw_now in (self.raster.draw_now, self.heatmap.draw_now, self.profile.draw_now):
-            draw_now()  # what was opened by now; nothing, where nothing was
+        for view in (self.raster, self.heatmap, self.units, self.profile):
+            view.draw_now()  # what was opened by now; nothing, where nothing was
         self.turns.is_building = False
         self.turns.later(lambda: self.bridge.param.update(is_ready=True))
         pool.submit(self._list, store)
@@ -219,12 +227,8 @@ class DashboardSession:
 
     def _list(self, store: InsertionStore) -> None:
         """Fill the picker from a worker thread: a server's list takes its time."""
-        keys = []
-        for insertion in store.insertions():
-            keys.append(insertion.key)
-            if len(keys) == MOST_LISTED:
-                break
-        self.turns.later(partial(self.rail.offer, tuple(keys)))
+        keys = tuple(insertion.key for insertion in islice(store.insertions(), MOST_LISTED))
+        self.turns.later(partial(self.rail.offer, keys))
         self.turns.later(self.rail.name)
 
     def _reload(self, event: object) -> None:
@@ -250,7 +254,7 @@ class DashboardSession:
             insertion=sorting.ref.insertion.key,
             sorter=wanted.sorter,
             revision=wanted.revision,
-            **{"limits": None, **values},
+            **{**links.of_session(self.state, sorting), **values},
         )
         self._scene = None
         self._filter()
@@ -287,21 +291,20 @@ class DashboardSession:
         """Make the scene anew: which clusters pass, at which level regions are named."""
         if self._opened is None:
             return
-        sorting, columns = self._opened.sorting, self._opened.columns
-        counts = np.diff(columns.unit_index.offsets)
+        sorting = self._opened.sorting
         try:
-            result = apply_filters(self.state, sorting, counts)
+            passed = passing(self.state, self._opened, self._scene)
         except BadRequest as error:
             self.filters.refuse(error)
             if self._scene is not None and self._scene.opened is self._opened:
                 return
-            result = filter_clusters(ClusterFilter(), sorting.clusters, counts)
+            passed = everything(self._opened)
         else:
-            self.filters.show(result, sorting.n_clusters)
-        mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
-        self._scene = scene = Scene(self._opened, mask, self.state.level, parent=self._scene)
+            self.filters.show(passed.result, sorting.n_clusters)
+        self._scene = scene = passed.scene(self._opened, self.state.level, self._scene)
         self.raster.open(scene)
         self.heatmap.open(scene)
+        self.units.open(scene)
         self.profile.open(scene)
         self.picking.open(scene)
         for strip in self.strips:
@@ -321,22 +324,19 @@ class DashboardSession:
     # -- what comes back -------------------------------------------------------------------------
 
     def _raster_drawn(self, picture: RasterPicture) -> None:
-        if self._scene is None:
-            return
-        self.beside.match_limits(picture)
-        line = texts.status(self._scene, picture)
-        self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
-        palette = shading.palette(self.state.cmap, dark=self.state.dark)
-        self.centre.colour_bar.object = texts.colour_bar(self.state, self._scene, picture, palette)
-        has_limits = picture.levels is not None and picture.levels.scale != "eq"
-        self.rail.show_limits(self._scene.limits(self.state.color) if has_limits else None, picture.limits)
-        self.turns.later(self._catch_up)
+        if self._scene is not None:
+            self.beside.match_limits(picture)
+            caption_raster(self.state, self._scene, picture, self.centre, self.rail)
+            self.turns.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
-            palette = shading.palette(self.state.cmap, dark=self.state.dark)
-            self.centre.heatmap_bar.object = texts.heatmap_bar(self._scene, picture, self.state, palette)
+            caption_heatmap(self.state, self._scene, picture, self.centre)
             self.turns.later(self._catch_up)
+
+    def _units_drawn(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
+        self.rail.show_limits(default, limits)
+        self.turns.later(self._catch_up)
 
     def _failed(self, error: DashboardError) -> None:
         logger.warning("%s", error)
@@ -395,5 +395,5 @@ class DashboardSession:
         self.opener.close()
         self.completer.close()
         self.sharing.close()
-        for view in (self.raster, self.heatmap, self.profile, self.dock, self.search):
+        for view in (self.raster, self.heatmap, self.units, self.profile, self.dock, self.search):
             view.close()

@@ -20,6 +20,7 @@ from panel.theme import Native
 from tornado.ioloop import IOLoop
 
 from dashboard.compute.columns import SpikeColumns, build_columns
+from dashboard.compute.filter_words import read_spike_amp
 from dashboard.compute.probe import depth_limits
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.sorting import SpikeSorting
@@ -31,6 +32,7 @@ from dashboard.views.axes import Axes
 from dashboard.views.filters import apply as apply_filters
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.page import Centre
+from dashboard.views.passing import passing
 from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.raster import RasterPicture, RasterView
@@ -157,16 +159,15 @@ class Views:
             view.draw_now()
 
     def _filter(self, *events: object) -> None:
-        sorting, columns = self._opened.sorting, self._opened.columns
+        sorting = self._opened.sorting
         try:
-            result = apply_filters(self._state, sorting, np.diff(columns.unit_index.offsets))
+            passed = passing(self._state, self._opened, self._scene)
         except BadRequest as error:
             if self._scene is None:
                 raise
             self._failed(error)
             return
-        mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
-        self._scene = scene = Scene(self._opened, mask, self._state.level, parent=self._scene)
+        self._scene = scene = passed.scene(self._opened, self._state.level, self._scene)
         self.overview.open(scene, sorting.trials)
         for view in (self.raster, self.heatmap, self.profile, self.table, self._picking):
             view.open(scene)
@@ -310,6 +311,9 @@ def view(sorting: SpikeSorting, *, cache: str | Path | None = None, **state: Any
         window = getattr(values, name)
         if window is not None and not -1e9 < window[0] < window[1] < 1e9:
             raise BadRequest("A value of the view cannot be used", name, f"{window} does not rise")
+    if values.show == "clusters":
+        raise BadRequest("A value of the view cannot be used", "show='clusters'", "A row for each unit needs the page")
     columns = build_columns(sorting, folder)
+    read_spike_amp(values.filters)
     apply_filters(values, sorting, np.diff(columns.unit_index.offsets))
     return NotebookView(sorting, columns, values)

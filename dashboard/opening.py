@@ -238,6 +238,7 @@ def render(
     aggregate: str = "count",
     clusters: npt.ArrayLike | None = None,
     *,
+    amp_range_uv: tuple[float, float] | None = None,
     cache: str | Path | None = None,
 ) -> Aggregate:
     """Return one number per pixel of a window in time and depth, from every spike in it.
@@ -254,6 +255,8 @@ def render(
         (tests passed: 0 to 3), ``unit_rate`` (see `dashboard.compute.rate_classes`), ``cluster`` (an id).
     clusters : array-like or None
         Clusters to keep: a bool per cluster, or ids.
+    amp_range_uv : tuple of float or None
+        Amplitudes of single spikes to keep: the lower limit is inside, the upper one is not.
     cache : str, Path or None
         As in `open_insertion`.
 
@@ -274,8 +277,9 @@ def render(
     if aggregate == "unit_rate":
         categories = rate_classes(columns)
     return compute_aggregate(
-        columns, time_range, depth_range, width, height, aggregate, clusters=clusters, categories=categories
-    )
+        columns, time_range, depth_range, width, height, aggregate, clusters=clusters, amp_range_uv=amp_range_uv,
+        categories=categories,
+    )  # fmt: skip
 
 
 def _categories(sorting: SpikeSorting, aggregate: str) -> npt.NDArray[np.int32]:

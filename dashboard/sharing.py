@@ -306,6 +306,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         asked=(values["sorter"], values["revision"]),
         event=values["event"],
         link=link,
+        amp_range_uv=scene.amp_range_uv,
     )
 
 

@@ -1,8 +1,9 @@
-"""Cluster filters as words: the same in links and on the command line."""
+"""Filters of clusters and of spikes as words: the same in links and on the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from types import MappingProxyType
 
 from dashboard.compute.filters import ClusterFilter, Limits
@@ -21,10 +22,16 @@ WORDS = {
     "ids": "cluster ids: 1,2,3",
     "where": "an expression: firing_rate > 2 and within('CA1')",
 }
+#: What can be written of single spikes; a batch has none of them.
+SPIKE_WORDS = {"spike_amp": "amplitude of single spikes, uV, the upper limit outside: 50, or ,200 or 50,200"}
 #: More ids than this make a link that servers refuse.
 MAX_IDS = 5000
 #: Two digits, as people write them, for the labels that there are.
 _LABELS = {0.0: "0", 1 / 3: "0.33", 2 / 3: "0.66", 1.0: "1"}
+
+
+def _help(word: str) -> str:
+    return WORDS.get(word) or SPIKE_WORDS[word]
 
 
 def _number(text: str, word: str) -> float | None:
@@ -33,16 +40,16 @@ def _number(text: str, word: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        raise BadRequest(f"{word} wants numbers", text[:40], WORDS[word]) from None
+        raise BadRequest(f"{word} wants numbers", text[:40], _help(word)) from None
     if value != value:
-        raise BadRequest(f"{word} wants numbers", text[:40], WORDS[word])
+        raise BadRequest(f"{word} wants numbers", text[:40], _help(word))
     return value
 
 
 def _limits(text: str, word: str, separator: str = ",") -> Limits:
     parts = text.split(separator)
     if len(parts) != 2:
-        raise BadRequest(f"{word} wants a lower and an upper limit", text[:40], WORDS[word])
+        raise BadRequest(f"{word} wants a lower and an upper limit", text[:40], _help(word))
     return _number(parts[0], word), _number(parts[1], word)
 
 
@@ -105,6 +112,45 @@ def read_words(words: Mapping[str, str]) -> ClusterFilter:
         ids=_ids(given["ids"]) if "ids" in given else None,
         where=given.get("where", ""),
     )
+
+
+def read_spike_amp(words: Mapping[str, str]) -> tuple[float, float] | None:
+    """Return the limits of single spikes that words ask for; words of other things are left alone.
+
+    Parameters
+    ----------
+    words : mapping of str to str
+        ``spike_amp``, if it is there.
+
+    Returns
+    -------
+    (float, float) or None
+        Lower limit, inside, and upper limit, outside, as `dashboard.compute.rasters.aggregate` takes them, in uV, or in
+        the file's own unit where its amplitudes are no volts; infinite where an end is open. None: no limit.
+
+    Raises
+    ------
+    BadRequest
+        No numbers, or the wrong way round.
+    """
+    text = words.get("spike_amp", "").strip()
+    if not text.strip(", "):
+        return None
+    low, high = _limits(text, "spike_amp")
+    limits = (-inf if low is None else low, inf if high is None else high)
+    if not limits[0] < limits[1]:
+        raise BadRequest("The limits of spike amplitudes are the wrong way round", text[:40])
+    return limits
+
+
+def say_spike_amp(limits: tuple[float, float], unit: str) -> str:
+    """Return limits of single spikes in words, as the page has them."""
+    low, high = limits
+    if low == -inf:
+        return f"spike amplitude < {high:g} {unit}"
+    if high == inf:
+        return f"spike amplitude ≥ {low:g} {unit}"
+    return f"{low:g} ≤ spike amplitude < {high:g} {unit}"
 
 
 def _say_number(value: float | None) -> str:

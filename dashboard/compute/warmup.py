@@ -18,6 +18,7 @@ from dashboard.compute.rates import cluster_counts, depth_profile, population_ra
 from dashboard.compute.selections import kept_spikes
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.unit_index import aggregate_units
+from dashboard.compute.unit_rasters import unit_raster
 from dashboard.compute.windows import lay_window
 from dashboard.model.references import Choice, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Spikes, SpikeSorting
@@ -54,6 +55,7 @@ def compile_kernels() -> None:
     window = lay_window(columns, linear_edges((0.0, 512.0), 1), np.arange(0.0, 4097.0, 4.0))
     count_window(columns, window, kept_spikes(columns, None, None), None, None)
     aggregate_units(columns, few, width=8, height=8)
+    unit_raster(columns, few, width=8)
     for kind in ("count", "rate", "amp_mean"):
         drawn = aggregate(columns, width=8, height=8, kind=kind).values
         for scale in ("linear", "log"):

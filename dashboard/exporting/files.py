@@ -68,6 +68,10 @@ def _inside(subject: Subject, first: int, last: int) -> npt.NDArray[np.int64]:
     keep = (depths >= low) & (depths <= high)
     if subject.mask is not None:
         keep &= subject.mask[columns.clusters[first:last]]
+    if subject.amp_range_uv is not None and columns.amps_uv is not None:
+        least, most = subject.amp_range_uv
+        amps = columns.amps_uv[first:last].astype(np.float64)
+        keep &= (amps >= least) & (amps < most)
     return first + np.flatnonzero(keep)
 
 
@@ -238,7 +242,7 @@ def write_aggregate(path: Path, subject: Subject, cancel: threading.Event | None
     """
     picture = aggregate(
         subject.columns, subject.time_range, subject.depth_range, *AGGREGATE_SIZE, subject.kind,
-        clusters=subject.mask, categories=subject.categories, cancel=cancel,
+        clusters=subject.mask, amp_range_uv=subject.amp_range_uv, categories=subject.categories, cancel=cancel,
     )  # fmt: skip
     arrays = {
         "values": picture.values,

@@ -117,19 +117,20 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
 
 
 def _compute(subject: Subject, rows: tuple[str, ...], places: Places) -> _Pictures:
-    columns, mask = subject.columns, subject.mask
+    columns, mask, amps = subject.columns, subject.mask, subject.amp_range_uv
     times, depths = subject.time_range, subject.depth_range
     _, _, wide, high = places.rows["raster"]
     raster = aggregate(
-        columns, times, depths, wide, high, subject.kind, clusters=mask, categories=subject.categories
+        columns, times, depths, wide, high, subject.kind, clusters=mask, amp_range_uv=amps,
+        categories=subject.categories,
     )  # fmt: skip
     marks = overlay = rates = None
     if subject.kind == "count" and raster.n_spikes <= figures.MARKS_BELOW:
-        found = spikes_in(columns, times, depths, clusters=mask)
+        found = spikes_in(columns, times, depths, clusters=mask, amp_range_uv=amps)
         assert found is not None, "no limit was given"
         marks = (columns.times_s[found], np.asarray(columns.depths_um[found], np.float64))
     if subject.selected:
-        overlay = aggregate_units(columns, np.array(subject.selected), times, depths, wide, high)
+        overlay = aggregate_units(columns, np.array(subject.selected), times, depths, wide, high, amp_range_uv=amps)
     merged_depths = 1
     if "heatmap" in rows:
         _, _, wide, high = places.rows["heatmap"]
@@ -137,7 +138,14 @@ def _compute(subject: Subject, rows: tuple[str, ...], places: Places) -> _Pictur
         merged_times = max(1, int(np.ceil((times[1] - times[0]) / seconds / wide)))
         merged_depths = max(1, int(np.ceil((depths[1] - depths[0]) / microns / high)))
         rates = firing_rate(
-            columns, seconds * merged_times, microns * merged_depths, times, depths, clusters=mask, origin=(0.0, 0.0)
+            columns,
+            seconds * merged_times,
+            microns * merged_depths,
+            times,
+            depths,
+            clusters=mask,
+            amp_range_uv=amps,
+            origin=(0.0, 0.0),
         )
     return _Pictures(raster, marks, overlay, rates, merged_depths)
 

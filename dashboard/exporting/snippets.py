@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dashboard.compute.filter_words import read_words
+from dashboard.compute.filter_words import SPIKE_WORDS, read_words
 from dashboard.compute.filters import ClusterFilter, Limits
 from dashboard.exporting.subject import Subject
 
@@ -35,15 +35,19 @@ def dashboard_snippet(subject: Subject) -> str:
     lines += ["", f"sorting = dashboard.open_insertion({', '.join(opened)})"]
     keep = ""
     if subject.mask is not None:
+        words = {word: text for word, text in subject.filters.items() if word not in SPIKE_WORDS}
         table = "sorting.clusters"
         if "label" in subject.sorting.clusters:
             table = _labelled(subject)
         volts = "" if subject.sorting.amps_are_volts else ", amps_are_volts=False"
         lines += [
             f"clusters = {table}",
-            f"passing = filter_clusters(read_words({dict(subject.filters)!r}), clusters{volts})",
+            f"passing = filter_clusters(read_words({words!r}), clusters{volts})",
         ]
         keep = ", clusters=passing.ids"
+    if subject.amp_range_uv is not None:
+        lines.append(f"amp_range_uv = ({', '.join(_limit(end) for end in subject.amp_range_uv)})")
+        keep += ", amp_range_uv=amp_range_uv"
     (t0, t1), (d0, d1) = subject.time_range, subject.depth_range
     lines += [
         "image = dashboard.render(",
@@ -54,6 +58,10 @@ def dashboard_snippet(subject: Subject) -> str:
         f"print(image.n_spikes)  # {subject.n_in_view}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _limit(end: float) -> str:
+    return repr(end) if np.isfinite(end) else f'float("{end}")'
 
 
 def _labelled(subject: Subject) -> str:
@@ -100,6 +108,13 @@ def ibllib_snippet(subject: Subject) -> str:
         "inside = (times >= t0) & (times <= t1) & (depths >= d0) & (depths <= d1)",
     ]
     lines += _ibllib_filter(subject)
+    if subject.amp_range_uv is not None:
+        low, high = (_limit(end) for end in subject.amp_range_uv)
+        scale = "np.asarray(spikes['amps'], dtype=np.float64)" + (" * 1e6" if subject.sorting.amps_are_volts else "")
+        lines += [
+            f"amps = ({scale}).astype(np.float32).astype(np.float64)  # as precise as the page's",
+            f"inside &= (amps >= {low}) & (amps < {high})",
+        ]
     lines += [
         f"depth_edges, time_edges = np.linspace(d0, d1, {SIZE[1]} + 1), np.linspace(t0, t1, {SIZE[0]} + 1)",
         "counts, _, _ = np.histogram2d(depths[inside], times[inside], bins=(depth_edges, time_edges))",

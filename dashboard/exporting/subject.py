@@ -58,6 +58,8 @@ class Subject:
         What spikes are aligned to; None takes the first that the session has.
     link : str
         Address that opens the view; empty where it is not known.
+    amp_range_uv : (float, float) or None
+        Limits of single spikes, the upper one outside; None: all.
     """
 
     sorting: SpikeSorting
@@ -80,11 +82,14 @@ class Subject:
     asked: tuple[str | None, str | None] = (None, None)
     event: str | None = None
     link: str = ""
+    amp_range_uv: Range | None = None
 
     @property
     def n_in_view(self) -> int:
         """Spikes in the window that pass the filters, all four edges of the window inside."""
-        return count_in(self.columns, self.time_range, self.depth_range, clusters=self.mask)
+        return count_in(
+            self.columns, self.time_range, self.depth_range, clusters=self.mask, amp_range_uv=self.amp_range_uv
+        )
 
     @property
     def filter_text(self) -> str:

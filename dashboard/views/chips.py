@@ -1,4 +1,4 @@
-"""What filters, in words: a chip for each criterion, which a click clears."""
+"""Chips in words, such as one for each criterion of the filters: a click clears it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Chips(JSComponent):
         Called with the name of the chip that was clicked.
     """
 
-    chips = param.List([], doc="Pairs of name and label, in order.")
+    chips = param.List([], doc="Name and label of each, in order; a third text says what a click does.")
+    about = param.String("Filters in force", doc="What the chips are, for readers of the screen.")
 
     _esm = Path(assets_folder()) / "chips.js"
 

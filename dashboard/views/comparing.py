@@ -338,7 +338,8 @@ class CompareTab:
         else:
             note = " ".join(filter(None, [note, *(f"{c.text}: {c.reason}." for c in result.criteria if c.reason)]))
             mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
-        self._b = Scene(self._other, mask, state.level)
+        limits = self._a.amp_range_uv if columns.amps_uv is not None else None
+        self._b = Scene(self._other, mask, state.level, amp_range_uv=limits)
         self._note = note
         self._show()
         self._tabulate()

@@ -65,7 +65,7 @@ class Dock:
             css_classes=["dock"],
             # The tabs fit; after a change of theme they are measured wrongly, and arrows would take their room.
             sx={
-                "& .MuiTab-root": {"minWidth": 0, "padding": "12px 8px"},
+                "& .MuiTab-root": {"minWidth": 0, "padding": "12px 6px"},
                 "& .MuiTabs-scrollButtons": {"display": "none"},
             },
             stylesheets=[asset("dock.css")],

@@ -12,7 +12,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.compute.filter_words import read_words, write_words
+from dashboard.compute.filter_words import SPIKE_WORDS, read_words, write_words
 from dashboard.compute.filters import ClusterFilter, FilterResult, filter_clusters
 from dashboard.compute.region_tree import at_level
 from dashboard.model.errors import BadRequest
@@ -24,6 +24,8 @@ from dashboard.views.state import ViewState
 LABELS = {"0": "0", "1/3": "0.33", "2/3": "0.66", "3/3": "1"}
 _SMALL = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width"}
 NO_METRIC = "choose a column"
+AMP_WORDS, SPIKE_AMP_WORDS = "Mean amplitude of the unit (µV)", "Amplitude of single spikes (µV)"
+NO_SPIKE_AMPS = "Amplitude of single spikes: not in this sorting"
 
 
 def filtered_table(sorting: SpikeSorting) -> pd.DataFrame:
@@ -76,9 +78,9 @@ class LimitsRow:
         self.high = pmui.TextInput(label="to", margin=(2, 4, 4, 4), **_SMALL)
         for field in (self.low, self.high):
             field.param.watch(self._typed, "value")
-        heading = pmui.Typography(label, variant="caption", margin=(4, 4, 0, 4), sizing_mode="stretch_width")
+        self.heading = pmui.Typography(label, variant="caption", margin=(4, 4, 0, 4), sizing_mode="stretch_width")
         fields = pn.Row(self.low, self.high, sizing_mode="stretch_width", margin=0)
-        self.panel = pn.Column(heading, fields, sizing_mode="stretch_width", margin=0)
+        self.panel = pn.Column(self.heading, fields, sizing_mode="stretch_width", margin=0)
 
     def show(self, text: str) -> None:
         """Take the limits of the state, ``low,high``."""
@@ -118,8 +120,9 @@ class FiltersView:
         )
         self._limits = {
             "rate": LimitsRow("Firing rate (Hz)", partial(self._set, "rate")),
-            "amp": LimitsRow("Amplitude (µV)", partial(self._set, "amp")),
+            "amp": LimitsRow(AMP_WORDS, partial(self._set, "amp")),
             "band": LimitsRow("Depth (µm)", partial(self._set, "band")),
+            "spike_amp": LimitsRow(SPIKE_AMP_WORDS, partial(self._set, "spike_amp")),
         }
         self.metric = pmui.Select(label="Any metric", options=[NO_METRIC], value=NO_METRIC, margin=(6, 4), **_SMALL)
         self._metric_limits = LimitsRow("Limits of the metric", self._set_metric)
@@ -170,6 +173,11 @@ class FiltersView:
             )
             self.metric.options = [NO_METRIC, *numeric]
             self.labels.disabled = bool(sorting.why_no_labels)
+            unit = "µV" if sorting.amps_are_volts else "a.u."
+            self._limits["amp"].heading.object = AMP_WORDS.replace("µV", unit)
+            spikes, has_amps = self._limits["spike_amp"], sorting.spikes.amps_v is not None
+            spikes.heading.object = SPIKE_AMP_WORDS.replace("µV", unit) if has_amps else NO_SPIKE_AMPS
+            spikes.low.disabled = spikes.high.disabled = not has_amps
         finally:
             self._is_moving = False
 
@@ -200,10 +208,12 @@ class FiltersView:
             state.param.update(filters={}, quality="all")
             return
         try:
-            rest = write_words(wanted(state).without(criterion))
+            asked = wanted(state)
+            rest = write_words(asked if criterion in SPIKE_WORDS else asked.without(criterion))
         except BadRequest:
             state.filters = {}
             return
+        rest |= {word: state.filters[word] for word in SPIKE_WORDS if word in state.filters and word != criterion}
         quality = rest.pop("quality", "all")
         rest.pop("level", None)
         state.param.update(filters=rest, quality=quality)

@@ -145,7 +145,7 @@ class HeatmapView:
 
     def _request(self, *events: object) -> None:
         state = self._state
-        if self._scene is None or state.time_range is None or state.depth_range is None or state.show == "raster":
+        if self._scene is None or state.time_range is None or state.depth_range is None or not state.shows("heatmap"):
             return
         self._loop.request(
             HeatmapRequest(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dashboard.views.axes import Axes
+from dashboard.views.spans import mark_span
 from dashboard.views.state import SHOW, ViewState
 
 MODES = {"v": "pan", "b": "select", "z": "zoom"}
@@ -21,7 +22,8 @@ HELP: tuple[tuple[tuple[str, ...], str], ...] = (
     (("+", "−"), "zoom time in and out"),
     (("J", "K"), "next and previous unit of the table"),
     (("G",), "good units, or all"),
-    (("H",), "raster and heatmap, raster, heatmap"),
+    (("H",), "raster and heatmap, raster, heatmap, a row for each unit"),
+    (("[", "]"), "mark the window in view as span A, before, or B, after"),
     (("Backspace",), "back to the view before, as the browser's own back"),
     (("Escape",), "let go of the selection"),
     (("Ctrl+Shift+E",), "export: figures, data, code"),
@@ -60,6 +62,8 @@ class Keys:
                 self._navigate(key)
             case "j" | "k":
                 self._walk(1 if key == "j" else -1)
+            case "[" | "]":
+                mark_span(state, "before" if key == "[" else "after")
             case "Escape":
                 state.selected = []
 

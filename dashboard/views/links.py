@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from dashboard.compute.filter_words import WORDS, read_words
+from dashboard.compute.filter_words import SPIKE_WORDS, WORDS, read_spike_amp, read_words
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
@@ -23,7 +23,7 @@ BASE_SORTER = "base"
 ORIGINAL_REVISION = "original"
 """Word for the datasets without a revision, whose revision name is empty."""
 
-FILTER_KEYS = tuple(word for word in WORDS if word not in ("quality", "level"))
+FILTER_KEYS = (*(word for word in WORDS if word not in ("quality", "level")), *SPIKE_WORDS)
 """Words of the filter; the state holds them as they are written."""
 
 
@@ -92,6 +92,9 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "revision": ("revision", lambda text: "" if text == ORIGINAL_REVISION else text),
     "t": ("time_range", _pair),
     "depth": ("depth_range", _pair),
+    "rows": ("rows", _pair),
+    "before": ("before", _pair),
+    "after": ("after", _pair),
     "quality": ("quality", _one_of(("all", "good"))),
     "level": ("level", _one_of(("allen", "beryl", "cosmos"))),
     "selected": ("selected", _ids),
@@ -123,6 +126,7 @@ def parse(query: str) -> Link:
         if key in FILTER_KEYS:
             try:
                 read_words({key: text})
+                read_spike_amp({key: text})
             except BadRequest as error:
                 problems.append(f"The link's {key}={text[:40]} cannot be used ({error}); it was left out.")
             else:
@@ -150,6 +154,14 @@ def defaults() -> dict[str, Any]:
     return {name: copy(ViewState.param[name].default) for name in names}
 
 
+def of_session(state: ViewState, sorting: SpikeSorting) -> dict[str, Any]:
+    """Return what an insertion that opens does not take over from the one before: limits; times of another session."""
+    names = ["limits", "rows"]
+    if sorting.ref.insertion.key != state.insertion:
+        names += ["before", "after"]
+    return dict.fromkeys(names)
+
+
 def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
     """Leave out of `values` the clusters that a sorting does not have, and return what to say of it."""
     known = set(sorting.clusters.index)
@@ -173,12 +185,10 @@ def write(state: ViewState) -> str:
         parts["sorter"] = state.sorter or BASE_SORTER
     if state.revision is not None:
         parts["revision"] = state.revision or ORIGINAL_REVISION
-    if state.time_range is not None:
-        parts["t"] = ",".join(map(_number, state.time_range))
-    if state.depth_range is not None:
-        parts["depth"] = ",".join(map(_number, state.depth_range))
-    if state.limits is not None:
-        parts["limits"] = ",".join(map(_number, state.limits))
+    for key in ("t", "depth", "rows", "before", "after", "limits"):
+        pair = getattr(state, PARSERS[key][0])
+        if pair is not None:
+            parts[key] = ",".join(map(_number, pair))
     if state.selected:
         parts["selected"] = ",".join(map(str, state.selected))
     if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):

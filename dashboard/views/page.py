@@ -52,7 +52,7 @@ def _pane(plot: figure, *, width: int | None = None) -> pn.pane.Bokeh:
 class Centre:
     """Toolbar, overview, drift, raster, heatmap and status line, one above the other."""
 
-    def __init__(self, state: ViewState, figures: dict[str, figure]) -> None:
+    def __init__(self, state: ViewState, figures: dict[str, figure], marks: Any = None) -> None:
         self._state = state
         self._figures = figures
         css = [asset("page.css")]
@@ -63,7 +63,7 @@ class Centre:
         )
         self.show = self._choice(
             state.param.show,
-            {"Both": "both", "Raster": "raster", "Heatmap": "heatmap"},
+            {"Both": "both", "Raster": "raster", "Heatmap": "heatmap", **({"Units": "clusters"} if marks else {})},
             "What is on the page (H steps through)",
         )
         self.colour_bar = pn.pane.HTML("", stylesheets=css, margin=(11, 8), height=20, align="end")
@@ -77,7 +77,7 @@ class Centre:
             sizing_mode="stretch_width",
         )
         spacer = STRIP_PX + PROFILE_PX
-        self._overview = self._row(_pane(figures["overview"]), pn.Spacer(width=spacer), height=56)
+        self._overview = self._row(_pane(figures["overview"]), marks or pn.Spacer(width=spacer), height=56)
         self._drift = self._row(_pane(figures["drift"]), pn.Spacer(width=spacer), height=48)
         self._raster = self._row(
             _pane(figures["raster"]),
@@ -118,6 +118,7 @@ class Centre:
         for name in ("raster", "strip", "profile", "heatmap", "heatmap_strip"):
             figures[name].min_border_bottom = AXIS_PX
         self._is_comparing = False
+        self._units: Any = None
         state.param.watch(self._arrange, "show")
         self._arrange()
 
@@ -156,11 +157,25 @@ class Centre:
         self.column.css_classes = ["centre", "comparing"] if rows else ["centre"]
         self._arrange()
 
+    def stand_units(self, row: Any) -> None:
+        """Give the raster with a row for each unit its place, which raster and heatmap then leave free for it."""
+        self._units = row
+        self.column.insert(self.column.index(self._raster), row)
+        self._arrange()
+
+    def say(self, status: str, bar: str) -> None:
+        """Take the status line and the colour bar of the picture that is shown."""
+        self.status.object = f'<div class="status-line" role="status" aria-live="polite">{status}</div>'
+        self.colour_bar.object = bar
+
     def _arrange(self, *events: object) -> None:
-        show = self._state.show
-        self._raster.visible = show != "heatmap"
-        has_heatmap = show == "heatmap" if self._is_comparing else show != "raster"
+        state = self._state
+        self.readout.object = ""  # of a picture that may be gone
+        self._raster.visible = state.shows("raster")
+        has_heatmap = state.show == "heatmap" if self._is_comparing else state.shows("heatmap")
         self._heatmap.visible = self._heatmap_bar.visible = has_heatmap
+        if self._units is not None:
+            self._units.visible = state.shows("clusters")
 
 
 CARD_PX = 620

@@ -40,11 +40,9 @@ class OverviewView:
         self.rate = ColumnDataSource({"time": [], "rate": []})
         self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
         self.passive = ColumnDataSource({"start": [], "end": []})
-        self.figure.quad(
-            left="start",
-            right="end",
-            bottom=0,
-            top=1e9,
+        self.figure.vstrip(
+            x0="start",
+            x1="end",
             source=self.passive,
             fill_color="#9e9e9e",
             fill_alpha=0.2,
@@ -59,7 +57,9 @@ class OverviewView:
 
     def open(self, scene: Scene, trials: Trials | None) -> None:
         """Show another insertion."""
-        edges, rate_hz = population_rate(scene.columns, RATE_BIN_S, clusters=scene.mask)
+        edges, rate_hz = population_rate(
+            scene.columns, RATE_BIN_S, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
+        )
         kilohertz = rate_hz / 1e3
         top = float(np.percentile(kilohertz, 99.9)) * 1.25 if len(kilohertz) else 1.0
         self.figure.y_range.update(start=0, end=top or 1.0)

@@ -205,6 +205,7 @@ def _overlay(
         request.width,
         request.height,
         snap=True,
+        amp_range_uv=scene.amp_range_uv,
     )
     ids = np.asarray(request.selected)
     lookup = np.full(scene.columns.n_clusters + 1, -1, np.int32)
@@ -265,7 +266,7 @@ class RasterView:
         self._make_renderers()
         self._make_tools()
         self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(turns, pool, render, self._apply, failed)
-        state.param.watch(self._request, ["time_range", "depth_range", "color", "scale", "limits", "selected"])
+        state.param.watch(self._request, ["time_range", "depth_range", "color", "scale", "limits", "selected", "show"])
         state.param.watch(self._recolour, ["cmap", "dark"])
         self.figure.on_change("inner_width", self._resized)
         self.figure.on_change("inner_height", self._resized)
@@ -347,7 +348,7 @@ class RasterView:
 
     def _request(self, *events: object) -> None:
         state = self._state
-        if self._scene is None or state.time_range is None or state.depth_range is None or state.show == "heatmap":
+        if self._scene is None or state.time_range is None or state.depth_range is None or not state.shows("raster"):
             return
         request = RasterRequest(
             self._scene,

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from dashboard.compute import rate_classes
 from dashboard.compute.probe import brain_regions, region_names
 from dashboard.compute.rasters import aggregate
-from dashboard.compute.rates import depth_profile
+from dashboard.compute.rates import cluster_counts, depth_profile
+from dashboard.compute.unit_rasters import depth_order, unit_raster
 from dashboard.store import OpenInsertion
 from dashboard.views import shading
 
@@ -41,9 +42,11 @@ class Scene:
     parent : Scene or None
         A scene of the same insertion, whose default limits are kept so that filtering does not
         change the scale.
+    amp_range_uv : (float, float) or None
+        Limits of single spikes, the upper one outside; None: all.
+    passing_per_cluster : ndarray, shape (n_clusters,), int64, or None
+        Spikes of each cluster within these limits; counted where None.
     """
-
-    amp_range_uv: tuple[float, float] | None = None
 
     def __init__(
         self,
@@ -51,12 +54,16 @@ class Scene:
         mask: npt.NDArray[np.bool_] | None = None,
         level: str = "allen",
         parent: Scene | None = None,
+        amp_range_uv: tuple[float, float] | None = None,
+        passing_per_cluster: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.opened = opened
         self.sorting = opened.sorting
         self.columns = opened.columns
         self.mask = mask
         self.level = level
+        self.amp_range_uv = amp_range_uv
+        self._passing_per_cluster = passing_per_cluster
         self._limits: dict[str, tuple[float, float]] = {} if parent is None else parent._limits
         self._rate_limits: dict[float, tuple[float, float]] = {}
         self._lock = threading.Lock()
@@ -71,12 +78,18 @@ class Scene:
         """Spikes of each cluster, by id."""
         return np.diff(self.columns.unit_index.offsets)
 
+    @cached_property
+    def passing_per_cluster(self) -> npt.NDArray[np.int64]:
+        """Spikes of each cluster within the limits of single spikes, by id, whether or not the cluster passes."""
+        if self._passing_per_cluster is not None:
+            return self._passing_per_cluster
+        return cluster_counts(self.columns, amp_range_uv=self.amp_range_uv)
+
     @property
     def n_spikes_passing(self) -> int:
         """Spikes that pass the filters, in the whole insertion."""
-        if self.mask is None:
-            return self.columns.n_spikes
-        return int(self.spikes_per_cluster[self.mask].sum())
+        counts = self.passing_per_cluster
+        return int((counts if self.mask is None else counts[self.mask]).sum())
 
     def limits(self, kind: str) -> tuple[float, float]:
         """Return the default colour limits, from the whole insertion without filters.
@@ -90,6 +103,16 @@ class Scene:
                 whole = aggregate(self.columns, width=OVERVIEW_WIDTH, height=OVERVIEW_HEIGHT, kind=kind, snap=True)
                 self._limits[kind] = shading.default_limits(whole)
             return self._limits[kind]
+
+    @property
+    def row_limits(self) -> tuple[float, float]:
+        """Default limits of the raster with a row for each unit, in spikes per s: of all units, without filters."""
+        with self._lock:
+            if "rows" not in self._limits:
+                ids = np.arange(self.columns.n_clusters)
+                whole = unit_raster(self.columns, ids, None, OVERVIEW_WIDTH, snap=True)
+                self._limits["rows"] = shading.default_limits(whole)
+            return self._limits["rows"]
 
     def rate_limits(self, depth_bin_um: float) -> tuple[float, float]:
         """Return the heatmap's limits in Hz: the range of the rate by depth over the whole session.
@@ -124,6 +147,13 @@ class Scene:
             found = self.sorting.clusters[name].to_numpy(dtype=np.float64, na_value=np.nan)
             depths[: len(found)] = found
         return depths
+
+    @cached_property
+    def depth_order(self) -> npt.NDArray[np.int64]:
+        """Ids of the clusters that pass, from the tip upwards: those of the table, and others that have spikes."""
+        there = self.spikes_per_cluster > 0
+        there[self.sorting.clusters.index.to_numpy()] = True
+        return depth_order(self.unit_depths, there if self.mask is None else self.mask)
 
     @cached_property
     def _regions(self) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.uint8]]:

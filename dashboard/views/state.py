@@ -6,13 +6,13 @@ import param
 
 from dashboard.compute.trial_groups import EVENTS, SPLITS
 
-SHOW = ("both", "raster", "heatmap")
+SHOW = ("both", "raster", "heatmap", "clusters")
 COLOURS = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_rate", "cluster")
 SCALES = ("linear", "log", "eq")
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
-TABS = ("Summary", "Clusters", "Unit", "Probe", "Events", "Compare")
+TABS = ("Summary", "Clusters", "Unit", "Probe", "Events", "Compare", "Change")
 
 
 class ViewState(param.Parameterized):
@@ -26,7 +26,10 @@ class ViewState(param.Parameterized):
     revision = param.String(None, allow_None=True, doc="Revision that was asked for; None takes the default.")
     time_range = param.Range(default=None, allow_None=True, doc="Window in time, in s.")
     depth_range = param.Range(default=None, allow_None=True, doc="Window in depth, in um along the probe.")
-    show = param.Selector(default="both", objects=list(SHOW), doc="Which of raster and heatmap is on the page.")
+    show = param.Selector(default="both", objects=list(SHOW), doc="Raster, heatmap or both; or a row for each unit.")
+    rows = param.Range(default=None, allow_None=True, doc="Window in rows of the units, in order of depth; None: all.")
+    before = param.Range(default=None, allow_None=True, doc="Span A, in s, that span B is compared with.")
+    after = param.Range(default=None, allow_None=True, doc="Span B, in s.")
     color = param.Selector(default="count", objects=list(COLOURS), doc="What the raster's colour means.")
     scale = param.Selector(default="linear", objects=list(SCALES), doc="How values map to colour.")
     limits = param.Range(
@@ -48,3 +51,7 @@ class ViewState(param.Parameterized):
     trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
     dark = param.Boolean(default=False, doc="Dark theme.")
+
+    def shows(self, name: str) -> bool:
+        """Whether ``raster``, ``heatmap`` or ``clusters`` is on the page."""
+        return self.show == name or (self.show == "both" and name != "clusters")

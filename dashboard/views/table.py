@@ -28,6 +28,24 @@ LEADING = ("cluster_id", "label", "firing_rate", "activity", "amp_uv", "depths",
 TESTED = {"resp_change_hz": "Δ rate (Hz)", "resp_auc": "AUC", "resp_p": "p", "resp_q": "q"}
 """Columns of the test of responses, which stand after the label, and their words; a split's have its group after."""
 
+CHANGED = {
+    "change_verdict": "A to B",
+    **{
+        f"change_{name}{end}{unit}": f"Δ {words} A→B{of}"
+        for name, unit, words in (
+            ("depth", "_um", "depth (µm)"),
+            ("amp", "_uv", "amp (µV)"),
+            ("amp", "_au", "amp (a.u.)"),
+            ("rate", "_hz", "rate (Hz)"),
+        )
+        for end, of in (("", ""), ("_low", ", from"), ("_high", ", to"))
+    },
+    "change_rate_ratio": "rate B / A",
+    "change_rate_ratio_low": "rate B / A, from",
+    "change_rate_ratio_high": "rate B / A, to",
+}
+"""Columns of two spans of the session, which stand after those, and their words; limits are of 95 % intervals."""
+
 HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
 """Kept out of the table: ids and coordinates that nobody sorts by."""
 
@@ -82,6 +100,7 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the leading columns first, those of a test of responses after the label."""
     tested = [name for kind in TESTED for name in table if str(name).startswith(kind)]
+    tested += [name for name in CHANGED if name in table]
     first = [name for name in (*LEADING[:2], *tested, *LEADING[2:], "amp_au") if name in table]
     return table[[*first, *(name for name in table if name not in first)]]
 
@@ -110,6 +129,7 @@ class ClusterTable:
         self._choose = pmui.Toggle(label="Columns", size="small", variant="outlined", margin=(4, 4))
         self._search = pmui.Toggle(label="Search rows", size="small", variant="outlined", margin=(4, 4))
         self._names: dict[str, str] = {}
+        self._ranked_by: str | None = None
         self._columns = pmui.CheckBoxGroup(options=[], value=[], inline=True, margin=(0, 8), visible=False)
         self.panel = pn.Column(
             pn.Row(self._choose, self._search, margin=(0, 4)),
@@ -174,6 +194,8 @@ class ClusterTable:
         table = _with_activity(cluster_table(scene.sorting), self._drawn[1])
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
+        if self._ranked_by is not None and self._ranked_by in table:
+            table = table.sort_values(self._ranked_by, ascending=False, kind="stable")
         is_alike = table.dtypes.equals(self._table.dtypes)
         self._table = table
         self._is_moving = True
@@ -211,6 +233,14 @@ class ClusterTable:
 
     def close(self) -> None:
         """Nothing runs here."""
+
+    def sort_by(self, name: str) -> None:
+        """Rank the rows by a column, the largest first, and show the table; its headers sort further."""
+        self._ranked_by = name
+        if self._scene is not None:
+            self.open(self._scene)
+        # A table that is turned to in the same turn would be laid out with the rows that it had.
+        self._turns.later(partial(self._state.param.update, tab=self.title))
 
     def ids(self) -> list[int]:
         """Ids of the rows in the order on screen, the user's sorting included."""
@@ -258,7 +288,7 @@ def _words(table: pd.DataFrame) -> dict[str, str]:
         for name in table
         if str(name).startswith(kind)
     }
-    return TITLES | tested
+    return TITLES | CHANGED | tested
 
 
 def _titles(table: pd.DataFrame) -> dict[str, str]:

@@ -9,8 +9,9 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.views.heatmap import HeatmapPicture
 from dashboard.views.raster import RasterPicture
 from dashboard.views.scene import Scene
-from dashboard.views.shading import bin_text, duration_text
+from dashboard.views.shading import Levels, bin_text, duration_text
 from dashboard.views.state import ViewState
+from dashboard.views.unit_rows import RowsPicture
 
 HISTOLOGY_WORDS = {
     Histology.ALF: ("alf, final", "Brain locations are in the files: resolved by the lab, final."),
@@ -54,7 +55,7 @@ def spike_counts(scene: Scene) -> str:
     return f"{text} ({'; '.join(asides)})" if asides else text
 
 
-def status(scene: Scene, picture: RasterPicture | None) -> str:
+def status(scene: Scene, picture: RasterPicture | RowsPicture | None) -> str:
     """Return the status line under the raster."""
     parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {scene.sorting.n_clusters:,} clusters"]
     if picture is not None:
@@ -80,14 +81,8 @@ def _colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette:
         if not (entries := scene.legend(state.color)):
             return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'
         title = f"most spikes in {bin_text(picture.aggregate)}"
-        if len(entries) > LEGEND_ENTRIES:
-            return f'<span class="title">{escape(title)}; colours of the region strip</span>'
-        chips = "".join(
-            f'<span class="chip"><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in entries
-        )
-        return f'<span class="title">{escape(title)}</span>{chips}'
+        return f'<span class="title">{escape(title)}</span>{legend_chips(entries)}'
     levels = picture.levels
-    stops = ",".join(palette[index] for index in range(0, 256, 17))
     unit = {
         "count": f"spikes per {bin_text(picture.aggregate)}",
         "rate": f"Hz per {bin_text(picture.aggregate)}",
@@ -95,9 +90,24 @@ def _colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette:
         "amp_max": f"largest amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
     }[state.color]
     scale = {"linear": "", "log": ", log", "eq": ", equalised: not quantitative"}[levels.scale]
+    return f'<span class="title">{escape(unit + scale)}</span>{scale_bar(levels, palette)}'
+
+
+def scale_bar(levels: Levels, palette: tuple[str, ...]) -> str:
+    """Return the bar of a palette between the values of its ends."""
+    stops = ",".join(palette[index] for index in range(0, 256, 17))
     return (
-        f'<span class="title">{escape(unit + scale)}</span><span>{levels.low:.2g}</span>'
-        f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{levels.high:.3g}</span>'
+        f'<span>{levels.low:.2g}</span><i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
+        f"<span>{levels.high:.3g}</span>"
+    )
+
+
+def legend_chips(entries: list[tuple[str, str]], named_by: str = "the region strip") -> str:
+    """Return names with their colours, where they are few enough to stand beside the buttons."""
+    if len(entries) > LEGEND_ENTRIES:
+        return f'<span class="title">colours of {named_by}</span>'
+    return "".join(
+        f'<span class="chip"><i style="background:{colour}"></i>{escape(name)}</span>' for name, colour in entries
     )
 
 

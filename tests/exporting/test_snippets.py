@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.filter_words import read_words
+from dashboard.compute.filter_words import read_spike_amp, read_words
 from dashboard.compute.filters import filter_clusters
 from dashboard.exporting.snippets import dashboard_snippet, ibllib_snippet
 from dashboard.exporting.subject import Subject
@@ -24,6 +24,8 @@ FILTERS = {
     "good": {"quality": "good"},
     "limits": {"label": "1", "rate": "0.5,", "band": ",3000", "metrics": "presence_ratio:0.5:"},
     "expression": {"where": "firing_rate > 1 and within('TH')", "regions": "TH,HPF", "amp": "60,"},
+    "spikes": {"quality": "good", "spike_amp": "80,150"},
+    "only spikes": {"spike_amp": ",90.5"},
 }
 
 
@@ -31,13 +33,13 @@ def subject_of(name: str, sorting: SpikeSorting, columns: SpikeColumns) -> Subje
     """Return a window of the demo through one of the filters."""
     words = FILTERS[name]
     mask = None
-    if words:
+    if set(words) - {"spike_amp"}:
         result = filter_clusters(read_words(words), sorting.clusters.assign(label=sorting.labels))
         mask = result.by_id(columns.n_clusters)
-    return Subject(sorting, columns, (20.5, 301.25), (123.0, 3456.5), mask, words)
+    return Subject(sorting, columns, (20.5, 301.25), (123.0, 3456.5), mask, words, amp_range_uv=read_spike_amp(words))
 
 
-@pytest.mark.parametrize("name", ["all", "limits", "expression"])
+@pytest.mark.parametrize("name", ["all", "limits", "expression", "spikes"])
 def test_the_snippet_gives_the_numbers_of_the_view(
     name: str, small_demo: SpikeSorting, small_columns: SpikeColumns, cache: Path, tmp_path: Path
 ) -> None:
@@ -51,7 +53,10 @@ def test_the_snippet_gives_the_numbers_of_the_view(
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert 100 < int(done.stdout) == subject.n_in_view
-    picture = render(small_demo, subject.time_range, subject.depth_range, clusters=subject.mask, cache=cache)
+    picture = render(
+        small_demo, subject.time_range, subject.depth_range, clusters=subject.mask, amp_range_uv=subject.amp_range_uv,
+        cache=cache,
+    )  # fmt: skip
     np.testing.assert_array_equal(np.load(tmp_path / "values.npy"), picture.values)
 
 
@@ -64,14 +69,17 @@ def test_the_ibllib_snippet_counts_as_plain_arrays_do(
     code = ibllib_snippet(subject)
     begin = code.index("t0, t1, d0, d1")
     spikes = small_demo.spikes
+    arrays = {"times": spikes.times_s, "depths": spikes.depths_um, "clusters": spikes.clusters, "amps": spikes.amps_v}
     world = {
         "np": np,
-        "spikes": {"times": spikes.times_s, "depths": spikes.depths_um, "clusters": spikes.clusters},
+        "spikes": arrays,
         "clusters": {column: small_demo.clusters[column].to_numpy() for column in small_demo.clusters},
     }
     exec(compile(code[begin:], "snippet", "exec"), world)
     assert world["n_spikes"] == subject.n_in_view
-    picture = render(small_demo, subject.time_range, subject.depth_range, clusters=subject.mask)
+    picture = render(
+        small_demo, subject.time_range, subject.depth_range, clusters=subject.mask, amp_range_uv=subject.amp_range_uv
+    )
     np.testing.assert_array_equal(world["counts"], picture.values)
 
 

@@ -28,6 +28,7 @@ FILTERS = {
     "where": st.sampled_from(
         ["firing_rate > 2 and within('CA1')", "label == 1 and amp_median >= 5e-05", "firing_rate+1 > 2"]
     ),
+    "spike_amp": st.sampled_from(["50,", ",200", "50,200.5"]),
 }
 
 
@@ -40,6 +41,9 @@ def states(draw: Any) -> dict[str, Any]:
         "time_range": draw(st.none() | pairs),
         "depth_range": draw(st.none() | pairs),
         "limits": draw(st.none() | pairs),
+        "rows": draw(st.none() | pairs),
+        "before": draw(st.none() | pairs),
+        "after": draw(st.none() | pairs),
         "show": draw(st.sampled_from(SHOW)),
         "color": draw(st.sampled_from(COLOURS)),
         "scale": draw(st.sampled_from(SCALES)),
@@ -82,6 +86,11 @@ def test_the_base_sorter_and_the_original_revision_have_words() -> None:
         ("selected=a", "selected=a"),
         ("heat=3,3", "heat=3,3"),
         ("nosuch=1", "nosuch"),
+        ("before=600,0", "before=600,0"),
+        ("after=0", "after=0"),
+        ("rows=a,b", "rows=a,b"),
+        ("spike_amp=200,50", "spike_amp=200,50"),
+        ("spike_amp=50", "spike_amp=50"),
     ],
 )
 def test_a_bad_part_is_named_and_the_rest_opens(query: str, word: str) -> None:

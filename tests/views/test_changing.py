@@ -1,0 +1,117 @@
+"""Two spans of the session: columns for the table, marks for the tab, and reasons where there is nothing to show."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dashboard.compute import change_columns as verdicts
+from dashboard.model.errors import BadRequest
+from dashboard.store import OpenInsertion
+from dashboard.views.change import flagged_chips, nearest_mark, unit_marks
+from dashboard.views.change_texts import bands_table, head
+from dashboard.views.changing import Change, ChangeRequest, changed_columns, render_change, running_median, with_changes
+from dashboard.views.scene import Scene
+from dashboard.views.spans import mark_span, span_text
+from dashboard.views.state import ViewState
+
+
+@pytest.fixture(scope="module")
+def change(opened: OpenInsertion) -> Change:
+    columns = opened.columns
+    end = columns.time_range_s[1]
+    return render_change(ChangeRequest(columns, (0.0, end / 3), (end * 2 / 3, end), True), threading.Event())
+
+
+def test_the_table_has_the_columns_and_loses_them(opened: OpenInsertion, change: Change) -> None:
+    sorting = with_changes(opened.sorting, change.columns)
+    assert changed_columns(sorting) == list(change.columns)
+    times, ids = np.asarray(opened.columns.times_s), np.asarray(opened.columns.clusters)
+    (a0, a1), (b0, b1) = change.request.before, change.request.after
+    for unit in (0, 7, 20):
+        own = times[ids == unit]
+        rate = ((own >= b0) & (own < b1)).sum() / (b1 - b0) - ((own >= a0) & (own < a1)).sum() / (a1 - a0)
+        assert sorting.clusters.loc[unit, "change_rate_hz"] == pytest.approx(rate)
+    assert changed_columns(with_changes(sorting, None)) == []
+    assert changed_columns(with_changes(sorting, change.columns)) == list(change.columns)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ((0.0, 10.0), (5.0, 15.0), "overlap"),
+        ((0.0, 10.0), (1e6, 2e6), "Span B has no spikes: 1,000,000–2,000,000 s"),
+        ((-20.0, -10.0), (0.0, 10.0), "Span A has no spikes"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(opened: OpenInsertion, before, after, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        render_change(ChangeRequest(opened.columns, before, after, True), threading.Event())
+
+
+def test_marks_are_of_the_units_that_pass_and_lost_ones_are_there(opened: OpenInsertion, change: Change) -> None:
+    everyone = unit_marks(change, Scene(opened), [7])
+    assert set(everyone["cluster"]) <= set(range(opened.sorting.n_clusters))
+    lost = change.columns.index[change.columns["change_verdict"] == verdicts.LOST]
+    assert set(lost) <= set(everyone["cluster"])
+    place = list(everyone["cluster"]).index(7)
+    assert everyone["size"][place] == 13
+    assert np.isfinite([everyone[name].astype(float) for name in ("change", "depth", "low", "high")]).all()
+    mask = np.zeros(opened.columns.n_clusters, bool)
+    mask[[3, 7]] = True
+    scene = Scene(opened, mask)
+    assert set(unit_marks(change, scene, [])["cluster"]) <= {3, 7}
+    assert {name for name, *_ in flagged_chips(change, scene)} <= {"3", "7"}
+    nobody = Scene(opened, np.zeros(opened.columns.n_clusters, bool))
+    assert len(unit_marks(change, nobody, [])["cluster"]) == 0
+    assert flagged_chips(change, nobody) == []
+
+
+def test_flagged_units_come_largest_first(opened: OpenInsertion, change: Change) -> None:
+    chips = [int(name) for name, *_ in flagged_chips(change, Scene(opened))]
+    table = change.columns
+    assert set(chips) == set(table.index[table["change_verdict"].isin(verdicts.FLAGGED)])
+    lost = [unit for unit in chips if table.loc[unit, "change_verdict"] == verdicts.LOST]
+    sizes = table.loc[lost, "change_rate_hz"].abs()
+    assert sizes.is_monotonic_decreasing
+
+
+def test_without_amplitudes_the_rest_is_there_and_it_is_said(opened: OpenInsertion) -> None:
+    columns = replace(opened.columns, amps_uv=None)
+    end = columns.time_range_s[1]
+    bare = render_change(ChangeRequest(columns, (0.0, end / 3), (end * 2 / 3, end), True), threading.Event())
+    assert not [name for name in bare.columns if "amp" in name]
+    assert "no amplitudes" in head(bare)
+    assert unit_marks(bare, Scene(opened), [])["amps"][0] == ""
+
+
+def test_the_running_median_leaves_out_bands_without_units(change: Change) -> None:
+    medians, middles = running_median(change.bands)
+    assert len(medians) == len(middles) > 0
+    assert np.isfinite(medians).all()
+    assert middles == sorted(middles)
+    assert bands_table(change.bands).count("<tr>") == len(change.bands) + 1
+
+
+def test_a_click_picks_the_nearest_mark_within_reach() -> None:
+    marks = {"cluster": [4, 9], "change": [0.0, 10.0], "depth": [100.0, 3000.0]}
+    assert nearest_mark(marks, 9.9, 2990.0, 40.0, 4000.0) == 9
+    assert nearest_mark(marks, 5.0, 1500.0, 40.0, 4000.0) is None
+    assert nearest_mark(marks, None, None, 40.0, 4000.0) is None
+    assert nearest_mark({"cluster": [], "change": [], "depth": []}, 0.0, 0.0, 1.0, 1.0) is None
+
+
+def test_the_window_in_view_is_marked_and_the_second_span_shows_the_answer() -> None:
+    state = ViewState(time_range=(0.0, 60.0))
+    mark_span(state, "before")
+    assert state.before is None  # nothing is open
+    state.insertion = "x"
+    mark_span(state, "before")
+    assert (state.before, state.after, state.tab) == ((0.0, 60.0), None, "Clusters")
+    state.time_range = (100.0, 160.5)
+    mark_span(state, "after")
+    assert (state.before, state.after, state.tab) == ((0.0, 60.0), (100.0, 160.5), "Change")
+    assert span_text(state.after) == "100–160.5 s"

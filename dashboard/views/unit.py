@@ -12,7 +12,8 @@ from bokeh.plotting import figure
 from dashboard.compute.correlograms import Correlogram
 from dashboard.model.errors import DashboardError
 from dashboard.views import unit_texts
-from dashboard.views.fields import number, number_field
+from dashboard.views.event_words import UNIT_FIELDS, unit_bins
+from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
@@ -26,20 +27,11 @@ from dashboard.views.unit_figures import (
     RefractoryFigure,
     TemplateFigure,
 )
-from dashboard.views.unit_pictures import UnitBins, UnitPicture, UnitRequest, render_units
+from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units
 
 SMALL_PX, WIDE_PX, TEMPLATE_PX = 170, 160, 320
 MOST_PAIRS = 6
 """Pairs of four units."""
-
-BINS = {
-    "lag_half_s": ("± lags (ms)", 1e3),
-    "lag_bin_s": ("Lag bin (ms)", 1e3),
-    "isi_window_s": ("Intervals to (ms)", 1e3),
-    "isi_bin_s": ("Interval bin (ms)", 1e3),
-    "rate_bin_s": ("Rate bin (s)", 1.0),
-}
-"""Field of `UnitBins` -> words on the page, and factor to the shown unit."""
 
 
 class UnitTab:
@@ -81,16 +73,11 @@ class UnitTab:
         )
         self.focus.param.watch(self._refocused, "value")
         self._make_figures()
-        self._bins = {
-            name: number_field(words, getattr(UnitBins(), name) * factor, width=125)
-            for name, (words, factor) in BINS.items()
-        }
-        for field in self._bins.values():
-            field.param.watch(self._request, "value")
+        self._bins = BinFields(state, UNIT_FIELDS, width=125)
         self._body = pn.Column(*self._sections(), visible=False, sizing_mode="stretch_width", margin=0)
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
         self._panel = pn.Column(self.refusal, self.busy, self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
-        state.param.watch(self._request, ["selected", "tab"])
+        state.param.watch(self._request, ["selected", "tab", "bins"])
 
     def _html(self, text: str = "") -> Any:
         return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width")
@@ -121,7 +108,7 @@ class UnitTab:
         )
         self._amplitude_row = self._beside(pane(self.amplitude.figure), pane(self.amplitudes.figure))
         self._template_pane = pane(self.template.figure)
-        bins = pn.FlexBox(*self._bins.values(), sizing_mode="stretch_width", margin=(0, 6))
+        bins = pn.FlexBox(*self._bins.widgets.values(), sizing_mode="stretch_width", margin=(0, 6))
         return [
             self.focus,
             self.head,
@@ -184,14 +171,7 @@ class UnitTab:
             self._focus = ids[-1]
         self._offer(ids)
         self.busy.object = unit_texts.BUSY
-        self._loop.request(UnitRequest(self._scene, ids, self._focus, self._read_bins()))
-
-    def _read_bins(self) -> UnitBins:
-        values = {
-            name: number(field, getattr(UnitBins(), name) * BINS[name][1]) / BINS[name][1]
-            for name, field in self._bins.items()
-        }
-        return UnitBins(**values)
+        self._loop.request(UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins)))
 
     def _offer(self, ids: tuple[int, ...]) -> None:
         """Let the reader choose which of several units the single plots show."""

@@ -124,7 +124,7 @@ class DashboardSession:
         self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge(settled_ms=SETTLED_MS)
-        self.sharing = Sharing(self.state, self.bridge, self.turns, lambda: self._scene, shelf)
+        self.sharing = Sharing(self.state, self.bridge, self.turns, lambda: self._scene, self.compare, shelf)
         self.cover = Cover(lambda event: self.open("demo"))
         self.opener = Opener(store, self.cover, self.turns, self._show, self._refused)
         self.completer = Completer(store, self.turns, self._completed, self._failed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute import correlograms, isi
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.correlograms import CLOSE_BIN_S, CLOSE_WINDOW_S, Correlogram, autocorrelogram
@@ -15,6 +16,29 @@ from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, r
 from dashboard.compute.matching import SortedSpikes
 from dashboard.compute.unit_index import unit_rows
 from dashboard.model.errors import BadRequest
+
+RATE_BIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class UnitBins:
+    """Bins and windows, in s; the defaults are IBL's.
+
+    Attributes
+    ----------
+    lag_bin_s, lag_half_s : float
+        Of the wide autocorrelogram and the cross-correlograms.
+    isi_bin_s, isi_window_s, rate_bin_s : float
+    """
+
+    lag_bin_s: float = correlograms.BIN_S
+    lag_half_s: float = correlograms.WINDOW_S / 2
+    isi_bin_s: float = isi.BIN_S
+    isi_window_s: float = isi.WINDOW_S
+    rate_bin_s: float = RATE_BIN_S
+
+
+DEFAULT_BINS = UnitBins()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,7 +29,7 @@ from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import compare_texts, compared
 from dashboard.views.beside import Beside
 from dashboard.views.compared import Compared
-from dashboard.views.differences import Sides
+from dashboard.views.differences import Opposite, Sides
 from dashboard.views.figures import asset
 from dashboard.views.filters import filtered_table
 from dashboard.views.joint_selection import JointSelection
@@ -141,6 +141,16 @@ class CompareTab:
             future = self._threads.submit(self._find_probes, scene)
             future.add_done_callback(lambda done: self._turns.later(partial(self._found_probes, session, done)))
         self._start()
+
+    @property
+    def opposite(self) -> Opposite | None:
+        """The other side, where one is shown."""
+        if self._a is None or self._b is None:
+            return None
+        wanted = compared.read(self._state.compare)
+        return Opposite(
+            self._b, wanted.title, self._has_difference, self.rows.table, TWO_PROBES if wanted.kind == "probe" else ""
+        )
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
@@ -346,9 +356,12 @@ class CompareTab:
     def _show(self) -> None:
         if self._a is None or self._b is None:
             return
-        wanted = compared.read(self._state.compare)
-        has_difference = self.minus.value and wanted.kind != "probe"
-        self._beside.open(Sides(self._a, self._b), wanted.title, self._note, has_difference=has_difference)
+        title = compared.read(self._state.compare).title
+        self._beside.open(Sides(self._a, self._b), title, self._note, has_difference=self._has_difference)
+
+    @property
+    def _has_difference(self) -> bool:
+        return bool(self.minus.value) and compared.read(self._state.compare).kind != "probe"
 
     def _tabulate(self) -> None:
         a, b = self._a, self._b

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard.compute.event_views import EventPicture
 from dashboard.compute.trial_groups import EVENTS, SPLITS
+from dashboard.compute.units import UnitBins
 from dashboard.model.errors import BadRequest
-from dashboard.views.event_pictures import FILTER, REGION, SUBJECTS, UNIT, EventBins, EventPicture, EventRequest
+from dashboard.views.event_pictures import FILTER, REGION, SUBJECTS, UNIT, EventBins, EventRequest
 from dashboard.views.scene import Scene
-from dashboard.views.unit_pictures import UnitBins
 
 Fields = Mapping[str, tuple[str, float]]
 

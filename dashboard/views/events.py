@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import Tap
 
+from dashboard.compute.event_views import EventPicture
 from dashboard.compute.region_tree import at_level
 from dashboard.compute.trial_groups import available_events
 from dashboard.model.errors import DashboardError
@@ -20,7 +21,6 @@ from dashboard.views.event_pictures import (
     REGION,
     SUBJECTS,
     UNIT,
-    EventPicture,
     EventRequest,
     render_events,
 )

@@ -106,6 +106,11 @@ class PairRows:
         self._refresh()
         self.panel.visible = True
 
+    @property
+    def table(self) -> pd.DataFrame | None:
+        """Groups of which a unit passes the filters, of whatever kind; None where there is nothing to show."""
+        return None if self._scenes is None else self._all
+
     def hide(self) -> None:
         """There is nothing to show."""
         self._scenes = None

@@ -10,11 +10,11 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute import correlograms, isi
+from dashboard.compute import correlograms
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
 from dashboard.compute.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
-from dashboard.compute.units import UnitSpikes, unit_spikes
+from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, unit_spikes
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.clouds import Cloud, cloud
@@ -29,26 +29,6 @@ SAMPLE_RATE_HZ = 30_000
 TEMPLATE_REACH_UM = 100.0
 """Channels this far above and below the peak are drawn."""
 
-RATE_BIN_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class UnitBins:
-    """Bins and windows, in s; the defaults are IBL's.
-
-    Attributes
-    ----------
-    lag_bin_s, lag_half_s : float
-        Of the wide autocorrelogram and the cross-correlograms.
-    isi_bin_s, isi_window_s, rate_bin_s : float
-    """
-
-    lag_bin_s: float = correlograms.BIN_S
-    lag_half_s: float = correlograms.WINDOW_S / 2
-    isi_bin_s: float = isi.BIN_S
-    isi_window_s: float = isi.WINDOW_S
-    rate_bin_s: float = RATE_BIN_S
-
 
 @dataclass(frozen=True, slots=True)
 class UnitRequest:
@@ -57,7 +37,7 @@ class UnitRequest:
     scene: Scene
     ids: tuple[int, ...]
     focus: int
-    bins: UnitBins = UnitBins()
+    bins: UnitBins = DEFAULT_BINS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

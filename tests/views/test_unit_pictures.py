@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
+from dashboard.compute.units import UnitBins
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import Missing, SpikeSorting
 from dashboard.views import unit_texts
 from dashboard.views.scene import Scene
 from dashboard.views.unit_figures import lay_template
-from dashboard.views.unit_pictures import UnitBins, UnitPicture, UnitRequest, render_units, unit_template
+from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units, unit_template
 
 IDS = (3, 7, 8)
 

@@ -90,9 +90,8 @@ class Look:
         if other is None:
             raise BadRequest("Nothing is compared", "", "Choose what to compare with in the tab Compare")
         is_same = other.scene.columns is self._scene.columns
-        # Ids of another sorting are those of other units.
-        values = self._values if is_same else {**self._values, "selected": []}
-        b = make_subject(other.scene, values, self._link)
+        b = make_subject(other.scene, {**self._values, "selected": other.selected}, self._link)
+        b = replace(b, selection_colours=shading.selection_colours(len(other.selected), other.ranks))
         if b.kind in ("amp_mean", "amp_max") and b.columns.amps_uv is None:
             b = replace(b, kind="count")
         own = self._scene.sorting.ref

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -32,13 +34,13 @@ def event_sheet(subject: Subject, style: SheetStyle, picture: EventPicture, even
     words = provenance(
         subject, event=event, split=split, aligned=picture.subject, trials=picture.trials_text(event),
         bins=bins_of(picture),
-    )  # fmt: skip
+    ) | {"spikes": f"{picture.subject}, whole recording"}  # fmt: skip
 
     def draw(figure: Figure) -> None:
         lay_out_between(figure, style)
         axes = figure.subplot_mosaic([["trials", "map"], ["rates", "map"]], height_ratios=(1.1, 1.0))
-        _draw_trials(axes["trials"], style, picture, split)
-        _draw_rates(axes["rates"], style, picture, event)
+        _draw_trials(axes["trials"], style, picture)
+        _draw_rates(axes["rates"], style, picture, event, split)
         _draw_map(axes["map"], picture, event)
 
     return Sheet(title, words, style, draw)
@@ -57,7 +59,7 @@ def _colours(picture: EventPicture, style: SheetStyle) -> list[str]:
     return [theme_ink(group.group.color, dark=style.theme == "dark") for group in picture.groups]
 
 
-def _draw_trials(axes: Axes, style: SheetStyle, picture: EventPicture, split: str) -> None:
+def _draw_trials(axes: Axes, style: SheetStyle, picture: EventPicture) -> None:
     """Draw trials as rows, the first group at the bottom, in the groups' colours."""
     rows = pooled_groups(picture.groups, is_single=picture.is_single)
     low, high = raster_limits(rows, is_single=picture.is_single)
@@ -77,15 +79,7 @@ def _draw_trials(axes: Axes, style: SheetStyle, picture: EventPicture, split: st
     per_row = trials_per_row(n_trials)
     shared = f", {per_row} trials a row" if per_row > 1 else ""
     width = 1e3 * float(picture.raster_edges_s[1] - picture.raster_edges_s[0])
-    axes.set_title(f"{picture.subject}\n{n_trials:,} trials, {width:.3g} ms bins{shared}")
-    if split != "none" and picture.groups:
-        patches = [
-            Patch(color=colour, label=f"{group.group.label} ({len(group.counts):,})")
-            for group, colour in zip(picture.groups, _colours(picture, style), strict=True)
-        ]
-        axes.legend(
-            handles=patches[::-1], loc="upper right", framealpha=0.85, borderpad=0.3, handlelength=0.8, title=split
-        )
+    axes.set_title(f"{textwrap.fill(picture.subject, 44)}\n{n_trials:,} trials, {width:.3g} ms bins{shared}")
 
 
 def _opacity(values: npt.NDArray[np.float64], low: float, high: float, *, is_single: bool) -> npt.NDArray[np.float64]:
@@ -96,7 +90,7 @@ def _opacity(values: npt.NDArray[np.float64], low: float, high: float, *, is_sin
     return np.where(values > 0, np.clip(shown, 0, 1), 0.0)
 
 
-def _draw_rates(axes: Axes, style: SheetStyle, picture: EventPicture, event: str) -> None:
+def _draw_rates(axes: Axes, style: SheetStyle, picture: EventPicture, event: str, split: str) -> None:
     for group, colour in zip(picture.groups, _colours(picture, style), strict=True):
         found = group.psth
         error = np.nan_to_num(found.sem_hz)
@@ -107,8 +101,17 @@ def _draw_rates(axes: Axes, style: SheetStyle, picture: EventPicture, event: str
     axes.axvline(0, color="#888888", lw=0.6)
     edges = picture.groups[0].psth.edges_s if picture.groups else picture.raster_edges_s
     width = 1e3 * float(edges[1] - edges[0])
-    axes.set(xlim=(edges[0], edges[-1]), xlabel=f"time from {event} (s)", ylabel="rate (Hz), mean ± SEM")
-    axes.set_title(f"PSTH, {width:.3g} ms bins")
+    where = f"time from {event} (s), {width:.3g} ms bins"
+    axes.set(xlim=(edges[0], edges[-1]), xlabel=where, ylabel="rate (Hz) ± SEM")
+    if split != "none" and picture.groups:
+        patches = [
+            Patch(color=colour, label=f"{group.group.label} ({len(group.counts):,})")
+            for group, colour in zip(picture.groups, _colours(picture, style), strict=True)
+        ]
+        axes.legend(
+            handles=patches, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 + (style.preset.width > 60 * style.preset.em), frameon=False, borderpad=0.1,
+            handlelength=0.8, columnspacing=1.0, title=f"{split} (trials)", title_fontsize="small",
+        )  # fmt: skip
 
 
 def _draw_map(axes: Axes, picture: EventPicture, event: str) -> None:

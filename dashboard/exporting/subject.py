@@ -142,7 +142,8 @@ def stamp(words: Mapping[str, str]) -> str:
     """Return the line that a figure carries where people can read it."""
     where = f"{words['subject']} {words['date']}/{words['number']} {words['probe']}"
     shown = [where, f"pid {words['pid']}", f"{words['sorter']} {words['revision']}", f"histology {words['histology']}"]
-    shown += [words[name] for name in ("time", "depth", "filters", "bins", "spikes", "version") if name in words]
+    named = ("time", "depth", "filters", "trials", "bins", "spikes", "compared", "version")
+    shown += [words[name] for name in named if name in words]
     return " · ".join(shown).replace(" um", " µm")
 
 

@@ -148,9 +148,9 @@ class CompareTab:
         if self._a is None or self._b is None:
             return None
         wanted = compared.read(self._state.compare)
-        return Opposite(
-            self._b, wanted.title, self._has_difference, self.rows.table, TWO_PROBES if wanted.kind == "probe" else ""
-        )
+        units, note = tuple(self._beside.other.selected), TWO_PROBES if wanted.kind == "probe" else ""
+        places = tuple(self._beside.raster.ranks.get(unit, place) for place, unit in enumerate(units))
+        return Opposite(self._b, wanted.title, self._has_difference, self.rows.table, note, units, places)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""

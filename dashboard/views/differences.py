@@ -89,6 +89,8 @@ class Opposite:
         Groups of units that belong together, as far as they pass the filters; None where none are matched.
     note : str
         Why nothing is matched, where it cannot be.
+    selected, ranks : tuple of int
+        Selected units of B, and the places of their colours.
     """
 
     scene: Scene
@@ -96,6 +98,8 @@ class Opposite:
     has_difference: bool
     table: pd.DataFrame | None
     note: str
+    selected: tuple[int, ...] = ()
+    ranks: tuple[int, ...] = ()
 
 
 def _bin_area(picture: Difference) -> float:

@@ -108,9 +108,10 @@ def _draw_rates(axes: Axes, style: SheetStyle, picture: EventPicture, event: str
             Patch(color=colour, label=f"{group.group.label} ({len(group.counts):,})")
             for group, colour in zip(picture.groups, _colours(picture, style), strict=True)
         ]
+        n_columns = 3 if style.preset.width > 60 * style.preset.em else 2
         axes.legend(
-            handles=patches, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 + (style.preset.width > 60 * style.preset.em), frameon=False, borderpad=0.1,
-            handlelength=0.8, columnspacing=1.0, title=f"{split} (trials)", title_fontsize="small",
+            handles=patches, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=n_columns, frameon=False,
+            borderpad=0.1, handlelength=0.8, columnspacing=1.0, title=f"{split} (trials)", title_fontsize="small",
         )  # fmt: skip
 
 

@@ -138,7 +138,7 @@ class Responding:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="responses")
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
-        self._shown = ""
+        self._shown = self._said = ""
         labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
         self.windows = [
             number_field(label, value) for label, value in zip(labels, (*BASELINE_S, *RESPONSE_S), strict=True)
@@ -157,6 +157,8 @@ class Responding:
             margin=0,
         )
 
+        state.param.watch(self._tell, "tab")
+
     def open(self, scene: Scene) -> None:
         """Take another insertion; a test of the one before stops."""
         self._take(scene.opened)
@@ -166,7 +168,8 @@ class Responding:
             self._cancel.set()
             self.button.disabled = False
             self.line.hide()
-            self.words.object = self._shown = ""
+            self._shown = ""
+            self._say("")
         self._opened = opened
 
     def resume(self, opened: OpenInsertion) -> None:
@@ -178,12 +181,14 @@ class Responding:
         if self._state.test:
             wish = read_test(self._state.test)
             for field, value in zip(self.windows, (*wish.baseline_s, *wish.response_s), strict=True):
-                field.value = number_text(value)
+                if number(field, value) != value:
+                    field.value = number_text(value)
             self._run(wish)
             return
         self._cancel.set()
         self.line.hide()
-        self.words.object = self._shown = ""
+        self._shown = ""
+        self._say("")
         clusters = opened.sorting.clusters.drop(columns=response_columns(opened.sorting))
         self._opened = replace(opened, sorting=replace(opened.sorting, clusters=clusters))
         self._tested(self._opened)
@@ -203,7 +208,7 @@ class Responding:
             return
         self._cancel.set()
         self._cancel = cancel = threading.Event()
-        self.line.run(Progress("testing responses"))
+        self._progress(Progress("testing responses"))
         self.button.disabled = True
         future = self._threads.submit(run_test, self._opened, wish, partial(self._report, cancel), cancel)
         future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wish, cancel, done)))
@@ -223,7 +228,24 @@ class Responding:
 
     def _show(self, cancel: threading.Event, progress: Progress) -> None:
         if cancel is self._cancel and not cancel.is_set():
+            self._progress(progress)
+
+    def _progress(self, progress: Progress) -> None:
+        if self._is_seen:
             self.line.run(progress)
+
+    def _say(self, words: str) -> None:
+        self._said = words
+        self._tell()
+
+    def _tell(self, *events: object) -> None:
+        if self._is_seen and self.words.object != self._said:
+            self.words.object = self._said
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether the tab is open: changes to what is out of sight can make the browser complain."""
+        return bool(self._state.tab == "Events")
 
     def _finished(self, wish: ResponseWish, cancel: threading.Event, done: Future[tuple[pd.DataFrame, str]]) -> None:
         if cancel is not self._cancel or cancel.is_set() or self._opened is None:
@@ -239,7 +261,7 @@ class Responding:
             self.button.disabled = False
             self.line.hide()
             opened = self._opened
-            self.words.object = (
+            self._say(
                 f'<div class="unit"><p>{escape(words)}. The columns resp_* stand in the cluster table, and in '
                 '"Any metric" and expressions of the filters.</p></div>'
             )

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, expect
 from browser.conftest import DEMO_SPIKES
 from browser.driver import Visit, new_visit
 from browser.test_page import time_window, wait_until
+from browser.test_units import lines_of_the_trial
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import open_insertion
 from dashboard.sources.demo import DemoSource
@@ -41,7 +42,8 @@ def test_a_link_opens_the_same_view_in_another_browser(site: str, browser: Brows
     query = (
         f"insertion={KEY}&sorter=pykilosort&revision=2024-05-06&t=5.5,25.25&depth=500,1500.5&limits=0,0.02"
         "&selected=3,1&heat=0.1,20&quality=good&level=beryl&color=rate&scale=log&cmap=viridis&show=raster&tab=Summary"
-        "&rate=0.5,"
+        "&event=feedback&split=choice&of=region:CA1&mask=off&bins=psth_bin:20,lag_half:50"
+        "&test=feedback,none,all,-0.5,0,0,0.4&trial=4&rate=0.5,"
     )
     visit.open(f"{site}/?{query}")
     visit.wait_for_spikes()
@@ -60,6 +62,10 @@ def test_a_link_opens_the_same_view_in_another_browser(site: str, browser: Brows
     assert other.page.url == link
     lines = [count.findall(v.page.locator(".status-line").inner_text()) for v in (visit, other)]
     assert lines[0] == lines[1]
+    # The columns of the test of responses are there again, and the trial's lines.
+    other.page.get_by_role("tab", name="Clusters").click()
+    expect(other.page.get_by_role("columnheader", name="AUC")).to_be_visible()
+    assert len(lines_of_the_trial(other)) == 3
     other.page.context.close()
     assert other.complaints == []
 

@@ -110,7 +110,7 @@ class CompareTab:
         self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
         self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
         self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
-        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)))
+        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), turns)
         self.pairs = JointSelection(state, beside.other, beside.raster, self.rows, self._pair)
         self.choice.param.watch(self._chosen, "value")
         self.keep.on_click(self._kept)

@@ -47,7 +47,10 @@ ALONE = (
     "This insertion has one sorting in one revision, and its session no other probe. "
     "Keep the filters of the rail to compare two filters of it."
 )
-TWO_PROBES = "Units of two probes are other neurons: they are not matched, and depths are not the same places."
+TWO_PROBES = (
+    "Units of two probes are other neurons, and a depth is another place on each: units are not matched, nor images "
+    "subtracted. Time and depth axes are shared."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +360,7 @@ class CompareTab:
         if self._a is None or self._b is None:
             return
         title = compared.read(self._state.compare).title
+        self.minus.disabled = compared.read(self._state.compare).kind == "probe"
         self._beside.open(Sides(self._a, self._b), title, self._note, has_difference=self._has_difference)
 
     @property

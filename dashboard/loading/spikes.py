@@ -111,8 +111,14 @@ def load_spikes(ref: SortingRef, attributes: Sequence[str] = ()) -> tuple[Spikes
     for name in ("times", "clusters"):
         if name not in columns:
             raise DatasetMissing(f"spikes.{name}", f"{ref.insertion.key} {ref.collection}", "Fetch or export it again")
-    _check_columns(ref, columns)
     missing = []
+    found = columns.get("templates") if "spikes.templates" not in attributes else None
+    if found is not None and (found.shape != columns["times"].shape or found.dtype.kind not in "iuf"):
+        # Nobody asked for it, so it spoils nothing.
+        del columns["templates"]
+        reason = f"is {found.dtype} of shape {found.shape} for {len(columns['times']):,} spikes"
+        missing.append(Missing("spikes.templates", reason))
+    _check_columns(ref, columns)
     if "depths" not in columns:
         missing.append(Missing("spikes.depths", "no file spikes.depths"))
     if "amps" not in columns:

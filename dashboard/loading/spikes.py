@@ -118,6 +118,8 @@ def load_spikes(ref: SortingRef, attributes: Sequence[str] = ()) -> tuple[Spikes
         del columns["templates"]
         reason = f"is {found.dtype} of shape {found.shape} for {len(columns['times']):,} spikes"
         missing.append(Missing("spikes.templates", reason))
+    elif "spikes.templates" in ref.datasets and "templates" not in columns:
+        missing.append(Missing("spikes.templates", "the file is damaged"))
     _check_columns(ref, columns)
     if "depths" not in columns:
         missing.append(Missing("spikes.depths", "no file spikes.depths"))
@@ -301,7 +303,11 @@ def _file_columns(ref: SortingRef) -> dict[str, npt.NDArray[Any]]:
     for name, dataset in ref.datasets.items():
         if name.startswith("spikes."):
             path = _path(dataset)
-            columns[dataset.attribute] = read_array(path) if is_table(path) else map_array(path)
+            try:
+                columns[dataset.attribute] = read_array(path) if is_table(path) else map_array(path)
+            except DatasetInvalid:
+                if name != "spikes.templates":
+                    raise
     return columns
 
 

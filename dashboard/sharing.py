@@ -124,6 +124,7 @@ class Sharing:
             self.export()
 
     def _copy_link(self, event: object) -> None:
+        self._bridge.query = links.write(self._state)
         self._bridge.link += 1
 
     # -- in a thread of its own ------------------------------------------------------------------

@@ -14,6 +14,7 @@ from dashboard.compute.region_tree import at_level
 from dashboard.compute.trial_groups import available_events
 from dashboard.model.errors import DashboardError
 from dashboard.views import event_texts, unit_texts
+from dashboard.views.busy import Busy
 from dashboard.views.event_figures import MapFigure, PsthFigure, TrialRaster
 from dashboard.views.event_pictures import (
     DEPTHS,
@@ -33,7 +34,7 @@ from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.trial_browser import TrialBrowser
 from dashboard.views.turns import Turns
-from dashboard.views.unit import busy_line, pane, refusal_line
+from dashboard.views.unit import pane, refusal_line
 
 PSTH_PX, RASTER_PX, MAP_PX = 170, 230, 320
 
@@ -75,7 +76,7 @@ class EventsTab:
 
         def refused(error: DashboardError) -> None:
             """Say it in the tab; what was drawn stays."""
-            self.busy.object = ""
+            self.busy.end()
             self._put_body()
             self.notice.visible = False
             self.refusal.object = unit_texts.refusal(error)
@@ -87,10 +88,12 @@ class EventsTab:
         self.psth, self.raster, self.map = PsthFigure(PSTH_PX), TrialRaster(RASTER_PX), MapFigure(MAP_PX)
         self._captions = {name: self._html() for name in ("head", "psth", "raster", "map")}
         self.notice = self._html()
-        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
+        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         # As in the Unit tab: figures come with the first picture.
-        self._panel = pn.Column(self.refusal, self.busy, self.notice, sizing_mode="stretch_both", margin=0, scroll=True)
+        self._panel = pn.Column(
+            self.refusal, self.busy.panel, self.notice, sizing_mode="stretch_both", margin=0, scroll=True
+        )
         self.raster.figure.on_event(Tap, self._tapped)
         state.param.watch(self._follow_subject, "spikes_of")
         state.param.watch(self._request, ["selected", "tab", "event", "split", "spikes_of", "masked", "bins", "dark"])
@@ -152,9 +155,10 @@ class EventsTab:
             why = "the trials table has no times of events" if trials is not None else ""
             self._loop.cancel()
             self.picture = None
-            self.busy.object = self.refusal.object = ""
+            self.busy.end()
+            self.refusal.object = ""
             self.notice.param.update(object=event_texts.absent(scene.sorting, why), visible=True)
-            self._panel[:] = [self.refusal, self.busy, self.notice]
+            self._panel[:] = [self.refusal, self.busy.panel, self.notice]
             return
         self._is_moving = True
         try:
@@ -220,7 +224,7 @@ class EventsTab:
         scene, state = self._scene, self._state
         if scene is None or self._is_moving or state.tab != self.title or scene.sorting.trials is None:
             return
-        self.busy.object = unit_texts.BUSY
+        self.busy.begin()
         values = {name: getattr(state, name) for name in state.param}
         self._loop.request(event_request(scene, values, self.picture))
 
@@ -236,7 +240,8 @@ class EventsTab:
         self.psth.show(picture.groups, request.event, dark=dark)
         self.raster.show(picture.groups, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
         self.map.show(picture.map, request.event)
-        self.busy.object = self.refusal.object = ""
+        self.busy.end()
+        self.refusal.object = ""
         self.notice.visible = False
         self._put_body()
 

@@ -12,6 +12,7 @@ from bokeh.plotting import figure
 from dashboard.compute.correlograms import Correlogram
 from dashboard.model.errors import DashboardError
 from dashboard.views import unit_texts
+from dashboard.views.busy import Busy
 from dashboard.views.event_words import UNIT_FIELDS, unit_bins
 from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
@@ -65,7 +66,7 @@ class UnitTab:
             turns, pool, render_units, self._apply, self._refused
         )
         self.empty = self._html(unit_texts.EMPTY)
-        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
+        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
         self.head = self._html()
         self.metrics = self._html()
         self.focus = pmui.RadioButtonGroup(
@@ -76,7 +77,9 @@ class UnitTab:
         self._bins = BinFields(state, UNIT_FIELDS, width=125)
         self._body = pn.Column(*self._sections(), visible=False, sizing_mode="stretch_width", margin=0)
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
-        self._panel = pn.Column(self.refusal, self.busy, self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
+        self._panel = pn.Column(
+            self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
+        )
         state.param.watch(self._request, ["selected", "tab", "bins"])
 
     def _html(self, text: str = "") -> Any:
@@ -163,14 +166,15 @@ class UnitTab:
         if not ids:
             self._loop.cancel()
             self.picture = None
-            self.busy.object = self.refusal.object = ""
+            self.busy.end()
+            self.refusal.object = ""
             self.empty.param.update(object=unit_texts.EMPTY, visible=True)
             self._body.visible = False
             return
         if self._focus not in ids:
             self._focus = ids[-1]
         self._offer(ids)
-        self.busy.object = unit_texts.BUSY
+        self.busy.begin()
         self._loop.request(UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins)))
 
     def _offer(self, ids: tuple[int, ...]) -> None:
@@ -189,7 +193,7 @@ class UnitTab:
 
     def _refused(self, error: DashboardError) -> None:
         """Say it in the tab; what was drawn stays."""
-        self.busy.object = ""
+        self.busy.end()
         self.refusal.object = unit_texts.refusal(error)
 
     def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
@@ -220,7 +224,8 @@ class UnitTab:
         if picture.template is not None:
             self.template.show(picture.template, unit)
         self._template_pane.visible = picture.template is not None
-        self.busy.object = self.refusal.object = ""
+        self.busy.end()
+        self.refusal.object = ""
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self._panel.objects:
@@ -234,11 +239,6 @@ class UnitTab:
                 first, second, lags = pairs[k]
                 self._pair_captions[k].object = f'<div class="unit"><h5>{second} from {first}</h5></div>'
                 plot.show_lags(lags, mean_hz[second])
-
-
-def busy_line(css: list[str]) -> Any:
-    """Return where a tab says that it is computing; over its upper right corner."""
-    return pn.pane.HTML("", stylesheets=css, margin=0, height=0, sizing_mode="stretch_width")
 
 
 def refusal_line(css: list[str]) -> Any:

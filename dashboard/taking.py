@@ -34,6 +34,9 @@ from dashboard.views.scene import CATEGORICAL, Scene
 NO_FILTERS = (("quality", "all"), ("level", "allen"))
 """Words that ask for nothing."""
 
+CELL_BYTES, ROW_BYTES = 12, 130
+"""Of a table of clusters, per value; of a text file of what the tabs show, per row."""
+
 
 class Look:
     """One look at the page, as it was when an export began; what is expensive is computed when it is asked for.
@@ -174,7 +177,8 @@ class Look:
         width, height = files.AGGREGATE_SIZE
         resp = ", responses" if response_columns(subject.sorting) else ""
         lags = f"± {1e3 * bins.lag_half_s:g} ms, {1e3 * bins.lag_bin_s:g} ms bins"
-        table = f"{n_clusters:,} of {subject.sorting.n_clusters:,} clusters, all columns{resp}, pid, eid, uuids"
+        about = bytes_text(n_clusters * (len(subject.sorting.clusters.columns) + 4) * CELL_BYTES)
+        table = f"{n_clusters:,} of {subject.sorting.n_clusters:,} clusters, about {about}, all columns{resp}, pid, eid"
         unit = f"cluster {subject.selected[-1]}, {lags}" if subject.selected else "no unit is selected"
         picture = f"{width} × {height} values, at most {bytes_text(width * height * 8)} before compression"
         return {
@@ -198,24 +202,33 @@ class Look:
         by = f" by {split}, {len(found.groups)} groups" if split != "none" else ""
         bins = 1e3 * float(np.diff(found.groups[0].psth.edges_s[:2])[0])
         words = f"{found.subject}, {self._values['event']}{by}, {found.trials_text(self._values['event'])}"
-        return f"{words}, {bins:.3g} ms bins", ("csv", "npz")
+        n_rows = sum(len(group.psth.mean_hz) for group in found.groups)
+        whole = found.map.zscore.nbytes + sum(group.counts.nbytes for group in found.groups)
+        about = f"CSV about {bytes_text(n_rows * ROW_BYTES)}, NPZ with the trials at most {bytes_text(whole)}"
+        return f"{words}, {bins:.3g} ms bins; {about}", ("csv", "npz")
 
     def _note_of_pairs(self, lags: str) -> tuple[str, tuple[str, ...]]:
         try:
             units = paired_units(self.subject)
         except BadRequest:
             return "select two units or more: Shift-click adds one", ()
-        return f"units {', '.join(map(str, units))}, {lags}", ("csv", "npz")
+        n_pairs, n_bins = len(units) * (len(units) + 1) // 2, 2 * self._bins.lag_half_s / self._bins.lag_bin_s
+        about = bytes_text(n_pairs * n_bins * ROW_BYTES)
+        return f"units {', '.join(map(str, units))}, {lags}, about {about}", ("csv", "npz")
 
     def _note_of_comparison(self) -> tuple[str, tuple[str, ...]]:
         other = self._opposite
         if other is None:
             return "nothing is compared", ()
         width, height = files.AGGREGATE_SIZE
-        pictures = f"NPZ: {width} × {height} values of A, of B{', A − B' if other.has_difference else ''}"
+        most = bytes_text(width * height * (16 if other.has_difference else 8))
+        pictures = (
+            f"NPZ: {width} × {height} values of A, of B{', A − B' if other.has_difference else ''}, at most {most}"
+        )
         if other.table is None:
             return f"{other.title}; {pictures}; {other.note or 'units are not matched yet'}", ("npz",)
-        return f"{other.title}; CSV: {len(other.table):,} groups of units; {pictures}", ("csv", "npz")
+        about = bytes_text(len(other.table) * ROW_BYTES)
+        return f"{other.title}; CSV: {len(other.table):,} groups of units, about {about}; {pictures}", ("csv", "npz")
 
 
 def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subject:

@@ -26,6 +26,18 @@ const { InlineStyleSheet } = Bokeh.require("core/dom")
 const { _update: write_sheet } = InlineStyleSheet.prototype
 InlineStyleSheet.prototype._update = function (css) { if (this.el.textContent !== css) write_sheet.call(this, css) }
 
+// Bokeh takes models that come from the server for new ones of its own until the browser has sent anything, and a click
+// on one of them in that time for something that the server must be told all about: it then refuses the click.
+const { Document } = Bokeh.require("document")
+const { apply_json_patch } = Document.prototype
+Document.prototype.apply_json_patch = function (...args) {
+  const own = new Set(this._new_models)
+  apply_json_patch.apply(this, args)
+  for (const model of this._new_models) {
+    if (!own.has(model) && /^p\d+$/.test(model.id)) this._new_models.delete(model)
+  }
+}
+
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const KEYS = new Set([
   "v", "b", "z", "h", "g", "j", "k", "?", "+", "-", "=", "Backspace", "Escape",

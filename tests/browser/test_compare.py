@@ -136,7 +136,7 @@ def test_two_filters_of_one_sorting(site: str, visit: Visit, sides: tuple[Any, A
     visit.page.get_by_role("button", name="All units").click()
     expect(visit.page.get_by_text(re.compile(r"in both \d+ · .* only in A [1-9]\d* · only in B 0"))).to_be_visible()
     wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)
-    assert 0 < in_view_of_b(visit) < DEMO_SPIKES
+    wait_until(visit, lambda: 0 < in_view_of_b(visit) < DEMO_SPIKES)
 
 
 def test_a_match_is_cancelled_and_a_unit_is_picked_in_the_second_pane(

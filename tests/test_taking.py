@@ -176,3 +176,11 @@ def test_columns_of_the_test_are_exported_with_its_words(opened: list[OpenInsert
     np.testing.assert_allclose(clusters["resp_auc"], table["resp_auc"].iloc[: len(clusters)])
     assert found.subject.test == wish.words
     assert "responses" in found.notes()["clusters"][0]
+
+    # No file has these columns, so code that is run elsewhere names the clusters.
+    mask = np.zeros(tested.columns.n_clusters, np.bool_)
+    mask[: len(table)] = (table["resp_auc"] > 0.5).to_numpy()[: tested.columns.n_clusters]
+    filtered = Look(Scene(tested, mask), values(test=test, filters={"where": "resp_auc > 0.5"}))
+    for code in filtered.codes().values():
+        assert f"the {mask.sum()} clusters that pass: where resp_auc > 0.5" in code
+        assert "read_words" not in code

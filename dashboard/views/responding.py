@@ -173,25 +173,21 @@ class Responding:
         self._opened = opened
 
     def resume(self, opened: OpenInsertion) -> None:
-        """Make the columns of an insertion those of the test that the state names: of a link, or a step back."""
+        """Have the columns of the test that the state names, of a link or a step back; those of another stay till then.
+
+        Where it names none, columns that are there stay.
+        """
         self._take(opened)
-        has_columns = bool(response_columns(opened.sorting))
-        if self._state.test == (self._shown if has_columns else ""):
-            return
-        if self._state.test:
+        if not response_columns(opened.sorting):
+            self._shown = ""
+        if not self._state.test:
+            self._state.test = self._shown
+        elif self._state.test != self._shown:
             wish = read_test(self._state.test)
             for field, value in zip(self.windows, (*wish.baseline_s, *wish.response_s), strict=True):
                 if number(field, value) != value:
                     field.value = number_text(value)
             self._run(wish)
-            return
-        self._cancel.set()
-        self.line.hide()
-        self._shown = ""
-        self._say("")
-        clusters = opened.sorting.clusters.drop(columns=response_columns(opened.sorting))
-        self._opened = replace(opened, sorting=replace(opened.sorting, clusters=clusters))
-        self._tested(self._opened)
 
     def close(self) -> None:
         """Stop for good: the browser has gone."""

@@ -17,7 +17,7 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
 from dashboard.views.event_words import number_text, read_bins, read_subject, read_test, write_bins
-from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TIME_BINS_S, ViewState
+from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
 
 BASE_SORTER = "base"
 """Word for the collection ``alf/<probe>`` itself, whose sorter name is empty."""
@@ -118,7 +118,7 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "heat": ("heat", _heat),
     "show": ("show", _one_of(SHOW)),
     "compare": ("compare", _compare),
-    "tab": ("tab", _one_of(tuple(ViewState.param.tab.objects))),
+    "tab": ("tab", lambda text: _one_of(TABS)(text.capitalize())),
     "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
     "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
     "of": ("spikes_of", read_subject),

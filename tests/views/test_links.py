@@ -158,3 +158,8 @@ def test_a_trial_or_region_that_is_gone_is_said(small_demo: SpikeSorting) -> Non
     assert values == {"trial": None, "spikes_of": "unit", "selected": [1]}
     here = {"trial": 3, "spikes_of": f"region:{small_demo.clusters['acronym'].iloc[0]}"}
     assert links.drop_gone(here, small_demo) == ()
+
+
+def test_tabs_may_be_written_small() -> None:
+    assert links.parse("tab=probe").values == {"tab": "Probe"}
+    assert "tab=Nowhere" in links.parse("tab=Nowhere").problems[0]

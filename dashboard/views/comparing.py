@@ -248,7 +248,7 @@ class CompareTab:
         try:
             opened = done.result()
         except Cancelled:
-            self.line.halt("Not opened: cancelled.", "Open it")
+            self.line.halt("Not opened: cancelled.", "Go on")
         except DashboardError as error:
             self.line.halt(f"{wanted.title} cannot be compared: {error}", "Try again")
             self._failed(error)
@@ -280,7 +280,7 @@ class CompareTab:
         try:
             found = done.result()
         except Cancelled:
-            self.line.halt("Units are not matched: cancelled.", "Match them")
+            self.line.halt("Units are not matched: cancelled.", "Go on")
         except DashboardError as error:
             self.line.halt("Units could not be matched.", "Try again")
             self._failed(error)

@@ -56,8 +56,13 @@ def _frame(visit: Visit, name: str) -> list[float] | None:
 
 
 def time_window(visit: Visit) -> tuple[float, float]:
+    """Return the window that the address names, once it has come to rest: it follows the view at its own pace."""
     visit.page.wait_for_url("**t=**")
-    start, end = parse_qs(urlparse(visit.page.url).query)["t"][0].split(",")
+    before, url = "", visit.page.url
+    while url != before:
+        visit.page.wait_for_timeout(200)
+        before, url = url, visit.page.url
+    start, end = parse_qs(urlparse(url).query)["t"][0].split(",")
     return float(start), float(end)
 
 

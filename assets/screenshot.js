@@ -59,8 +59,9 @@ async function draw_node(context, node, above) {
 }
 
 function draw_box(context, node, box, style) {
-  // Without an inside it is a triangle made of borders.
-  if (!box.width || !box.height || (node.clientWidth === 0 && node.clientHeight === 0 && style.display === "block")) return
+  if (!box.width || !box.height) return
+  if (node.clientWidth === 0 && node.clientHeight === 0 && style.display === "block") return draw_arrow(context, box, style)
+  if (style.display === "list-item") draw_marker(context, box, style)
   const gradient = /^linear-gradient\(to right, (.*)\)$/.exec(style.backgroundImage)
   const has_colour = style.backgroundColor !== "rgba(0, 0, 0, 0)" && style.backgroundColor !== "transparent"
   context.globalAlpha *= Number(style.opacity)
@@ -91,6 +92,44 @@ function draw_box(context, node, box, style) {
     context.moveTo(x0 + right * width, y0 + down * width)
     context.lineTo(x1 + right * width, y1 + down * width)
     context.stroke()
+  }
+}
+
+function is_clear(colour) {
+  return colour === "transparent" || /^rgba\(.*, 0\)$/.test(colour)
+}
+
+function fill_corners(context, colour, corners) {
+  context.beginPath()
+  corners.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)))
+  context.fillStyle = colour
+  context.fill()
+}
+
+// Without an inside it is a triangle made of borders: up, or down.
+function draw_arrow(context, box, style) {
+  const middle = (box.left + box.right) / 2
+  if (parseFloat(style.borderBottomWidth) && !is_clear(style.borderBottomColor)) {
+    fill_corners(context, style.borderBottomColor, [[box.left, box.bottom], [box.right, box.bottom], [middle, box.top]])
+  } else if (parseFloat(style.borderTopWidth) && !is_clear(style.borderTopColor)) {
+    fill_corners(context, style.borderTopColor, [[box.left, box.top], [box.right, box.top], [middle, box.bottom]])
+  }
+}
+
+// What the browser draws before an item of a list, and before what folds out.
+function draw_marker(context, box, style) {
+  const size = parseFloat(style.fontSize), line = parseFloat(style.lineHeight) || 1.2 * size
+  const y = box.top + parseFloat(style.paddingTop) + line / 2
+  if (style.listStyleType === "disc") {
+    context.beginPath()
+    context.arc(box.left - 0.27 * size - 10, y, 0.18 * size, 0, 2 * Math.PI)
+    context.fillStyle = style.color
+    context.fill()
+  } else if (style.listStyleType.startsWith("disclosure")) {
+    const x = box.left + parseFloat(style.paddingLeft), half = 0.3 * size
+    const closed = [[x, y - half], [x, y + half], [x + 1.7 * half, y]]
+    const open = [[x, y - 0.8 * half], [x + 2 * half, y - 0.8 * half], [x + half, y + 0.9 * half]]
+    fill_corners(context, style.color, style.listStyleType === "disclosure-closed" ? closed : open)
   }
 }
 

@@ -117,26 +117,23 @@ class DashboardSession:
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state, pool, self.turns)
         self.beside = Beside(self.state, self.axes, self.raster, pool, self.turns, self._picked, self._failed)
+        self.trials = TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure))
+        self.responding = Responding(self.state, self.turns, self._tested)
+        self.compare = CompareTab(self.state, store, self.beside, self.turns, self._failed)
         tabs: list[Tab] = [
             SummaryTab(self.turns, keeper, self._failed),
             self.table,
             UnitTab(self.state, pool, self.turns),
             ProbeTab(self.state, self.axes, pool, self.turns),
-            EventsTab(
-                self.state,
-                pool,
-                self.turns,
-                TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure)),
-                Responding(self.state, self.turns, self._tested),
-            ),
-            CompareTab(self.state, store, self.beside, self.turns, self._failed),
+            EventsTab(self.state, pool, self.turns, self.trials, self.responding),
+            self.compare,
             ChangeTab(self.state, self.axes, pool, self.turns, self._tested, self.table.sort_by),
         ]
         self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge(settled_ms=SETTLED_MS)
         self.address = AddressBar(self.state, self.bridge, self.turns)
-        self.sharing = Sharing(self.state, self.bridge, self.turns, lambda: self._scene, shelf)
+        self.sharing = Sharing(self.state, self.bridge, self.turns, lambda: self._scene, self.compare, shelf)
         self.cover = Cover(lambda event: self.open("demo"))
         self.opener = Opener(store, self.cover, self.turns, self._show, self._refused)
         self.completer = Completer(store, self.turns, self._completed, self._failed)
@@ -236,8 +233,8 @@ class DashboardSession:
         if self._opened is not None:
             self._store.forget(self._opened)
             state = self.state
-            kept = {"time_range": state.time_range, "depth_range": state.depth_range, "selected": state.selected}
-            self.open(state.insertion, state.sorter, state.revision, limits=state.limits, **kept)
+            kept = ("time_range", "depth_range", "selected", "limits", "test", "trial")
+            self.open(state.insertion, state.sorter, state.revision, **{name: getattr(state, name) for name in kept})
 
     def _show(self, opened: OpenInsertion, wanted: Wanted) -> None:
         sorting, columns = opened.sorting, opened.columns
@@ -256,6 +253,8 @@ class DashboardSession:
             revision=wanted.revision,
             **{**links.of_session(self.state, sorting), **values},
         )
+        if self.state.trial is not None:
+            self.trials.open(sorting.trials)
         self._scene = None
         self._filter()
         self.axes.show(values.get("time_range"), values.get("depth_range"))
@@ -267,6 +266,7 @@ class DashboardSession:
         link, self._link = self._link, links.NO_LINK
         self._problems((*link.problems, *gone))
         self.completer.open(opened)
+        self.responding.resume(opened)
 
     def _completed(self, opened: OpenInsertion) -> None:
         """Take the metrics that were computed meanwhile; nothing else changes."""
@@ -375,6 +375,7 @@ class DashboardSession:
             gone = links.drop_gone(values, self._opened.sorting)
             state.param.update(**values)
             self._problems((*link.problems, *gone))
+            self.responding.resume(self._opened)
         else:
             state.param.update(**values)
             self.turns.later(partial(self._problems, link.problems))

@@ -7,26 +7,22 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.downloads import Shelf
-from dashboard.exporting import files, snippets
-from dashboard.exporting.raster_sheets import raster_sheet
-from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle, write_sheet
-from dashboard.exporting.subject import Subject
-from dashboard.exporting.unit_sheets import aligned_events, event_sheet, unit_sheet
-from dashboard.model.errors import BadRequest, Cancelled, DashboardError
+from dashboard.exporting.sheets import PRESETS, Sheet, write_sheet
+from dashboard.model.errors import Cancelled, DashboardError
 from dashboard.sources.protocol import Progress
-from dashboard.views import links, shading
+from dashboard.taking import Look, bytes_text
+from dashboard.views import links
 from dashboard.views.bridge import Bridge
+from dashboard.views.comparing import CompareTab
 from dashboard.views.export_dialog import ExportDialog, FigureWish
 from dashboard.views.help import HelpDialog
-from dashboard.views.scene import CATEGORICAL, Scene
+from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
 
@@ -45,18 +41,27 @@ class Sharing:
     turns : Turns
     scene : callable () -> Scene or None
         What is on the screen.
+    compare : CompareTab
+        Knows what it is compared with.
     shelf : Shelf
         Where files wait for the browser.
     """
 
     def __init__(
-        self, state: ViewState, bridge: Bridge, turns: Turns, scene: Callable[[], Scene | None], shelf: Shelf
+        self,
+        state: ViewState,
+        bridge: Bridge,
+        turns: Turns,
+        scene: Callable[[], Scene | None],
+        compare: CompareTab,
+        shelf: Shelf,
     ) -> None:
         self._state, self._bridge, self._turns, self._scene, self._shelf = state, bridge, turns, scene, shelf
+        self._compare = compare
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="export")
         self._cancel = threading.Event()
         self._wanted = 0
-        self._subject: Subject | None = None
+        self._look: Look | None = None
         self._sheets: dict[FigureWish, tuple[str, str]] = {}
         self.help = HelpDialog()
         away = {"position": "absolute", "overflow": "hidden"}
@@ -106,12 +111,12 @@ class Sharing:
             return
         self.dialog.panel.open = True
         self._sheets = {}
-        self._subject = None
-        self.dialog.begin()
-        self.dialog.say("")
         values = {name: getattr(self._state, name) for name in ViewState.param}
         link = f"{self._bridge.address}?{links.write(self._state)}" if self._bridge.address else ""
-        self._later(partial(self._describe, scene, values, link))
+        self._look = look = Look(scene, values, link, self._compare.opposite)
+        self.dialog.say("")
+        self.dialog.follow(self._state.tab, is_compared=look.is_compared)
+        self._later(partial(self._describe, look))
         self._preview()
 
     # -- the header ------------------------------------------------------------------------------
@@ -148,14 +153,12 @@ class Sharing:
         self.dialog.working.hide()
         self.dialog.say(words, bad=bad)
 
-    def _describe(self, scene: Scene, values: dict[str, Any], link: str) -> None:
-        """Make the subject of all that follows, and say what can be had of it."""
-        subject = make_subject(scene, values, link)
-        self._subject = subject
-        notes = data_notes(subject)
-        codes = {"dashboard": snippets.dashboard_snippet(subject), "ibllib": snippets.ibllib_snippet(subject)}
-        self._turns.later(partial(self.dialog.show_data, notes))
-        self._turns.later(partial(self.dialog.show_codes, codes))
+    def _describe(self, look: Look) -> None:
+        """Say what can be had of a look."""
+        notes, codes = look.notes(), look.codes()
+        if look is self._look:
+            self._turns.later(partial(self.dialog.show_data, notes))
+            self._turns.later(partial(self.dialog.show_codes, codes))
 
     # -- figures ---------------------------------------------------------------------------------
 
@@ -165,10 +168,10 @@ class Sharing:
         self._later(partial(self._draw_preview, self.dialog.wish, self._wanted))
 
     def _draw_preview(self, wish: FigureWish, number: int) -> None:
-        if number != self._wanted or self._subject is None:
+        if number != self._wanted or (look := self._look) is None:
             return
         try:
-            sheet = make_sheet(self._subject, wish)
+            sheet = look.sheet(wish)
             address = self._drawn(sheet, _as_png(wish))
             preset = PRESETS[wish.preset]
             note = f"{wish.kind.upper()}, {preset.width} × {preset.height} pixels at {preset.dpi:.0f} per inch"
@@ -180,10 +183,10 @@ class Sharing:
 
     def _drawn(self, sheet: Sheet, wish: FigureWish) -> str:
         """Return the address of a figure, drawn where it was not before."""
-        assert self._subject is not None
+        assert self._look is not None
         if (found := self._sheets.get(wish)) is not None:
             return found[0]
-        name = f"{self._subject.stem}_{wish.what}.{wish.kind}"
+        name = f"{self._look.subject.stem}_{wish.what}.{wish.kind}"
         path = self._shelf.new_path(name)
         with path.open("xb") as file:
             write_sheet(file, sheet, wish.kind)
@@ -194,22 +197,22 @@ class Sharing:
         self._later(partial(self._hand_out, self.dialog.wish))
 
     def _hand_out(self, wish: FigureWish) -> None:
-        if self._subject is not None:
-            address = self._drawn(make_sheet(self._subject, wish), wish)
+        if self._look is not None:
+            address = self._drawn(self._look.sheet(wish), wish)
             self._turns.later(partial(setattr, self._bridge, "download", address))
 
     def _copy(self) -> None:
         self._later(partial(self._hand_picture, _as_png(self.dialog.wish)))
 
     def _hand_picture(self, wish: FigureWish) -> None:
-        if self._subject is not None:
-            address = self._drawn(make_sheet(self._subject, wish), wish)
+        if self._look is not None:
+            address = self._drawn(self._look.sheet(wish), wish)
             self._turns.later(partial(setattr, self._bridge, "picture", address))
 
     def _screenshot(self, to: str) -> None:
-        if (subject := self._subject) is not None:
+        if (look := self._look) is not None:
             n = self._bridge.screenshot.get("n", 0) + 1
-            self._bridge.screenshot = {"name": f"{subject.stem}_page.png", "to": to, "n": n}
+            self._bridge.screenshot = {"name": f"{look.subject.stem}_page.png", "to": to, "n": n}
 
     # -- data ------------------------------------------------------------------------------------
 
@@ -220,25 +223,15 @@ class Sharing:
         self._later(partial(self._write, name, kind, cancel))
 
     def _write(self, name: str, kind: str, cancel: threading.Event) -> None:
-        subject = self._subject
-        if subject is None:
+        if (look := self._look) is None:
             return
-        unit = f"_cluster{subject.selected[-1]}" if name in ("psth", "correlogram") and subject.selected else ""
-        called = f"{subject.stem}_{name}{unit}.{kind}"
+        called = look.file_name(name, kind)
         path = self._shelf.new_path(called)
 
         def report(progress: Progress) -> None:
             self._turns.later(partial(self.dialog.working.run, progress))
 
-        match name:
-            case "clusters":
-                n, what = files.write_clusters(path, subject, kind), "clusters"
-            case "spikes":
-                n, what = files.write_spikes(path, subject, kind, report, cancel), "spikes"
-            case "aggregate":
-                n, what = files.write_aggregate(path, subject, cancel), "spikes"
-            case _:
-                n, what = files.write_unit(path, subject, name, kind), "bins"
+        n, what = look.write(path, name, kind, report, cancel)
         size = path.stat().st_size
         address = self._shelf.put(path, called)
         self._turns.later(partial(self._written, address, f"{called}: {n:,} {what}, {bytes_text(size)}"))
@@ -250,102 +243,3 @@ class Sharing:
 
 def _as_png(wish: FigureWish) -> FigureWish:
     return FigureWish(wish.what, wish.preset, "png", wish.theme, wish.is_stamped)
-
-
-def make_sheet(subject: Subject, wish: FigureWish) -> Sheet:
-    """Compute the figure that is wished for.
-
-    Raises
-    ------
-    BadRequest
-        It needs what the insertion, or the selection, does not have.
-    """
-    style = SheetStyle(PRESETS[wish.preset], wish.theme, wish.is_stamped)
-    match wish.what:
-        case "unit":
-            return unit_sheet(subject, style)
-        case "event":
-            return event_sheet(subject, style)
-        case _:
-            return raster_sheet(subject, wish.what, style)
-
-
-def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subject:
-    """Return what is exported of a scene.
-
-    Parameters
-    ----------
-    scene : Scene
-    values : dict
-        Of every parameter of `ViewState`, as they were.
-    link : str
-    """
-    kind, selected = values["color"], tuple(values["selected"])
-    filters = {"quality": values["quality"], "level": values["level"], **values["filters"]}
-    filters = {word: text for word, text in filters.items() if (word, text) not in NO_FILTERS}
-    if set(filters) <= {"level"}:  # which names regions, and keeps nobody out
-        filters = {}
-    return Subject(
-        scene.sorting,
-        scene.columns,
-        values["time_range"],
-        values["depth_range"],
-        scene.mask,
-        MappingProxyType(filters),
-        level=values["level"],
-        kind=kind,
-        scale=values["scale"],
-        limits=values["limits"] or scene.limits(kind),
-        cmap=values["cmap"],
-        categories=scene.categories(kind),
-        colours=scene.colours(kind) if kind in CATEGORICAL else None,
-        heat_bins=(values["time_bin_s"], values["depth_bin_um"]),
-        rate_limits=scene.rate_limits(values["depth_bin_um"]),
-        selected=selected,
-        selection_colours=np.asarray(shading.selection_colours(len(selected)), np.uint8),
-        asked=(values["sorter"], values["revision"]),
-        event=values["event"],
-        link=link,
-        amp_range_uv=scene.amp_range_uv,
-    )
-
-
-NO_FILTERS = (("quality", "all"), ("level", "allen"))
-"""Words that ask for nothing."""
-
-
-def data_notes(subject: Subject) -> dict[str, tuple[str, bool]]:
-    """Return, for each data file, how large it will be and whether it can be made."""
-    n = subject.n_in_view
-    n_clusters = subject.sorting.n_clusters if subject.mask is None else int(subject.mask.sum())
-    size = bytes_text(files.estimated_bytes(subject, n))
-    columns = ", ".join(files.spike_columns(subject))
-    width, height = files.AGGREGATE_SIZE
-    unit, can_align = "no unit is selected", ""
-    if subject.selected:
-        unit = f"cluster {subject.selected[-1]}"
-        try:
-            name, events = aligned_events(subject)
-            can_align = f"{unit}, {name}, {len(events)} trials, 50 ms bins"
-        except BadRequest as error:
-            unit_reason = error.what
-        else:
-            unit_reason = can_align
-    else:
-        unit_reason = unit
-    return {
-        "clusters": (f"{n_clusters:,} of {subject.sorting.n_clusters:,} clusters, all columns, pid, eid, uuids", True),
-        "spikes": (f"{n:,} spikes, {size} ({columns})", True),
-        "aggregate": (f"{width} × {height} values, at most {bytes_text(width * height * 8)} before compression", True),
-        "psth": (unit_reason, bool(can_align)),
-        "correlogram": (f"{unit}, ± 25 ms, 1 ms bins" if subject.selected else unit, bool(subject.selected)),
-    }
-
-
-def bytes_text(n_bytes: float) -> str:
-    """Return a size for people."""
-    for unit in ("B", "kB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} GB"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute import correlograms, isi
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.correlograms import CLOSE_BIN_S, CLOSE_WINDOW_S, Correlogram, autocorrelogram
@@ -15,6 +17,29 @@ from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, r
 from dashboard.compute.matching import SortedSpikes
 from dashboard.compute.unit_index import unit_rows
 from dashboard.model.errors import BadRequest
+
+RATE_BIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class UnitBins:
+    """Bins and windows, in s; the defaults are IBL's.
+
+    Attributes
+    ----------
+    lag_bin_s, lag_half_s : float
+        Of the wide autocorrelogram and the cross-correlograms.
+    isi_bin_s, isi_window_s, rate_bin_s : float
+    """
+
+    lag_bin_s: float = correlograms.BIN_S
+    lag_half_s: float = correlograms.WINDOW_S / 2
+    isi_bin_s: float = isi.BIN_S
+    isi_window_s: float = isi.WINDOW_S
+    rate_bin_s: float = RATE_BIN_S
+
+
+DEFAULT_BINS = UnitBins()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +94,41 @@ def unit_spikes(columns: SpikeColumns, cluster_id: int) -> UnitSpikes:
     BadRequest
         No cluster has that id.
     """
-    if not 0 <= cluster_id < columns.n_clusters:
-        raise BadRequest("There is no such cluster", str(cluster_id), f"Ids go from 0 to {columns.n_clusters - 1}")
-    rows = unit_rows(columns, cluster_id)
+    rows = unit_rows(columns, _known(columns, cluster_id))
     amps = None if columns.amps_uv is None else columns.amps_uv[rows]
     return UnitSpikes(cluster_id, columns.times_s[rows], columns.depths_um[rows].astype(np.float64, copy=False), amps)
+
+
+def _known(columns: SpikeColumns, cluster_id: int) -> int:
+    if not 0 <= cluster_id < columns.n_clusters:
+        raise BadRequest("There is no such cluster", str(cluster_id), f"Ids go from 0 to {columns.n_clusters - 1}")
+    return cluster_id
+
+
+def main_template(columns: SpikeColumns, templates: npt.NDArray[Any], cluster_id: int) -> tuple[int, float] | None:
+    """Return the template that most spikes of a unit were found with, and their share; None without any.
+
+    Parameters
+    ----------
+    columns : SpikeColumns
+    templates : ndarray, shape (n_rows_in_file,), numbers
+        ``spikes.templates``, as in the file. What is negative or no number counts for nothing.
+    cluster_id : int
+
+    Raises
+    ------
+    BadRequest
+        No cluster has that id.
+    """
+    rows = unit_rows(columns, _known(columns, cluster_id))
+    in_file = rows if columns.spike_rows is None else columns.spike_rows[rows]
+    found = np.asarray(templates[in_file], dtype=np.float64)
+    found = found[np.isfinite(found) & (found >= 0)]
+    if not found.size:
+        return None
+    ids, counts = np.unique(found, return_counts=True)
+    most = int(counts.argmax())  # the lowest id of equals
+    return int(ids[most]), float(counts[most] / rows.size)
 
 
 def unit_statistics(unit: UnitSpikes) -> UnitStatistics:

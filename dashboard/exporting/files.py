@@ -17,9 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard.compute.rasters import aggregate
-from dashboard.compute.units import unit_spikes, unit_statistics
 from dashboard.exporting.subject import Subject, provenance
-from dashboard.exporting.unit_sheets import chosen_unit, unit_psth
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
 
@@ -127,9 +125,9 @@ def write_spikes(
         progress(Progress("writing spikes", done, stop - start, "spikes"))
 
     if kind == "parquet":
-        return _complete(path, lambda draft: _spikes_parquet(draft, subject, words, report))
+        return complete(path, lambda draft: _spikes_parquet(draft, subject, words, report))
     if kind == "npz":
-        return _complete(path, lambda draft: _spikes_npz(draft, subject, words, report))
+        return complete(path, lambda draft: _spikes_npz(draft, subject, words, report))
     raise BadRequest("Spikes cannot be written so", kind, "Choose npz or parquet")
 
 
@@ -183,7 +181,7 @@ def _npy(array: npt.NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def _complete(path: Path, write: Callable[[Path], int]) -> int:
+def complete(path: Path, write: Callable[[Path], int]) -> int:
     """Write to a temporary name beside `path`, and take its place when whole."""
     draft = path.with_name(f".{path.name}.tmp")
     try:
@@ -229,7 +227,7 @@ def write_clusters(path: Path, subject: Subject, kind: str) -> int:
 
     if kind not in ("csv", "parquet"):
         raise BadRequest("Clusters cannot be written so", kind, "Choose csv or parquet")
-    return _complete(path, write)
+    return complete(path, write)
 
 
 def write_aggregate(path: Path, subject: Subject, cancel: threading.Event | None = None) -> int:
@@ -251,58 +249,17 @@ def write_aggregate(path: Path, subject: Subject, cancel: threading.Event | None
         "kind": np.array(picture.kind),
         "unit": np.array(picture.unit),
     }
-    _write_arrays(path, subject, arrays)
+    write_arrays(path, subject, arrays)
     return picture.n_spikes
 
 
-def write_unit(path: Path, subject: Subject, what: str, kind: str) -> int:
-    """Write what is counted of the selected unit, and return the number of bins.
-
-    Parameters
-    ----------
-    path : Path
-    subject : Subject
-    what : {'psth', 'correlogram'}
-        Rate around the first event in 50 ms bins, or the autocorrelogram in 1 ms bins.
-    kind : {'csv', 'npz'}
-
-    Raises
-    ------
-    BadRequest
-        No unit is selected, there are no trials, or the format does not exist.
-    """
-    if what not in ("psth", "correlogram") or kind not in ("csv", "npz"):
-        raise BadRequest("A unit cannot be written so", f"{what}, {kind}", "Choose psth or correlogram, csv or npz")
-    cluster = chosen_unit(subject)
-    arrays: dict[str, npt.NDArray[Any]]
-    if what == "psth":
-        event, found = unit_psth(subject, cluster)
-        arrays = {
-            "start_s": found.edges_s[:-1], "end_s": found.edges_s[1:], "mean_hz": found.mean_hz, "sem_hz": found.sem_hz,
-        }  # fmt: skip
-        single: dict[str, Any] = {"cluster_id": cluster, "event": event, "n_trials": found.n_trials}
-    else:
-        acg = unit_statistics(unit_spikes(subject.columns, cluster)).acg
-        arrays = {"lag_s": acg.lags_s, "count": acg.counts, "rate_hz": acg.rate_hz}
-        single = {"cluster_id": cluster, "bin_s": acg.bin_s, "n_spikes": acg.n_reference}
-    if kind == "npz":
-        _write_arrays(path, subject, arrays | {name: np.array(value) for name, value in single.items()})
-        return len(next(iter(arrays.values())))
-    insertion = subject.sorting.ref.insertion
-    table = pd.DataFrame(arrays).assign(pid=insertion.pid or "", insertion=insertion.key, **single)
+def write_arrays(path: Path, subject: Subject, arrays: Mapping[str, npt.NDArray[Any]], **more: str) -> None:
+    """Write arrays with their origin; `more` is what `provenance` is to add."""
 
     def write(draft: Path) -> int:
-        table.to_csv(draft, index=False)
-        return len(table)
-
-    return _complete(path, write)
-
-
-def _write_arrays(path: Path, subject: Subject, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    def write(draft: Path) -> int:
-        words = np.array(json.dumps(provenance(subject)))
+        words = np.array(json.dumps(provenance(subject, **more)))
         with draft.open("wb") as file:
             np.savez_compressed(file, provenance=words, **arrays)  # type: ignore[arg-type]
         return len(arrays)
 
-    _complete(path, write)
+    complete(path, write)

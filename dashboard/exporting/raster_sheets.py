@@ -26,6 +26,9 @@ from dashboard.exporting.subject import Subject, provenance
 from dashboard.figures import TICK_STEPS, bar_title, bin_text, ink_on
 from dashboard.model.errors import BadRequest
 
+WEIGHTS = {"raster": 3.0, "heatmap": 2.0, "a": 3.0, "b": 3.0, "difference": 2.0}
+"""How the height of a sheet is shared out among its rows."""
+
 LAYOUTS = {"raster": ("raster",), "layout": ("drift", "raster", "heatmap")}
 CATEGORICAL = ("region", "label", "unit_rate", "cluster")
 LABEL_NAMES = ("0/3", "1/3", "2/3", "3/3 good")
@@ -44,16 +47,16 @@ class Places:
     bars: dict[str, Box]
 
 
-def lay_out(preset: Preset, rows: tuple[str, ...], room: int) -> Places:
+def lay_out(preset: Preset, rows: tuple[str, ...], room: int, head: int = 0) -> Places:
     """Return where everything stands.
 
     Parameters
     ----------
     preset : Preset
     rows : tuple of str
-        Of drift, raster and heatmap, from the top.
-    room : int
-        Pixels at the bottom that are taken.
+        Of drift and those of `WEIGHTS`, from the top.
+    room, head : int
+        Pixels at the bottom, and below the title, that are taken.
 
     Raises
     ------
@@ -64,16 +67,16 @@ def lay_out(preset: Preset, rows: tuple[str, ...], room: int) -> Places:
     left, right, top, bottom, gap = (round(em * share) for share in (5.6, 5.2, 2.9, 3.0, 0.9))
     strip, bar, apart = round(em * 4.2), round(em * 0.9), round(em * 0.6)
     wide = preset.width - left - right - strip - bar - 2 * apart
-    weights = {"raster": 3.0, "heatmap": 2.0}
+    top += head
     drift = round(em * 4.0) if "drift" in rows else 0
     high = preset.height - room - bottom - top - gap * (len(rows) - 1) - drift
     if high < 6 * em or wide < 6 * em:
         raise BadRequest("The sheet has no room for its axes", preset.title, "Take a larger one")
-    share = high / sum(weights.get(row, 0.0) for row in rows)
+    share = high / sum(WEIGHTS.get(row, 0.0) for row in rows)
     boxes: dict[str, Box] = {}
     foot = room + bottom
     for row in reversed(rows):
-        tall = drift if row == "drift" else int(share * weights[row])
+        tall = drift if row == "drift" else int(share * WEIGHTS[row])
         boxes[row] = (left, foot, wide, tall)
         foot += tall + gap
     beside = {row: box for row, box in boxes.items() if row != "drift"}
@@ -83,12 +86,19 @@ def lay_out(preset: Preset, rows: tuple[str, ...], room: int) -> Places:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Pictures:
-    """What was computed for the rows."""
+class RasterParts:
+    """What a raster is drawn from: counts, single spikes where they are few, and the selected units."""
 
     raster: Aggregate
     marks: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None
     overlay: Aggregate | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pictures:
+    """What was computed for the rows."""
+
+    parts: RasterParts
     rates: Aggregate | None
     merged_depths: int
 
@@ -106,7 +116,7 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
     rows = tuple(row for row in LAYOUTS[layout] if row != "drift" or subject.sorting.drift is not None)
     places = lay_out(style.preset, rows, style.room)
     pictures = _compute(subject, rows, places)
-    bins = f"raster {bin_text(pictures.raster)}".replace("×", "x").replace("µ", "u")
+    bins = f"raster {bin_text(pictures.parts.raster)}".replace("×", "x").replace("µ", "u")
     if "heatmap" in rows:
         bins += f", heatmap {subject.heat_bins[0]:g} s x {subject.heat_bins[1]:g} um"
 
@@ -116,38 +126,44 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
     return Sheet(subject.sorting.title, provenance(subject, bins=bins), style, draw)
 
 
-def _compute(subject: Subject, rows: tuple[str, ...], places: Places) -> _Pictures:
+def raster_parts(subject: Subject, box: Box) -> RasterParts:
+    """Count the spikes of a raster that takes a box of pixels."""
     columns, mask, amps = subject.columns, subject.mask, subject.amp_range_uv
     times, depths = subject.time_range, subject.depth_range
-    _, _, wide, high = places.rows["raster"]
+    _, _, wide, high = box
     raster = aggregate(
         columns, times, depths, wide, high, subject.kind, clusters=mask, amp_range_uv=amps,
         categories=subject.categories,
     )  # fmt: skip
-    marks = overlay = rates = None
+    marks = overlay = None
     if subject.kind == "count" and raster.n_spikes <= figures.MARKS_BELOW:
         found = spikes_in(columns, times, depths, clusters=mask, amp_range_uv=amps)
         assert found is not None, "no limit was given"
         marks = (columns.times_s[found], np.asarray(columns.depths_um[found], np.float64))
     if subject.selected:
         overlay = aggregate_units(columns, np.array(subject.selected), times, depths, wide, high, amp_range_uv=amps)
-    merged_depths = 1
+    return RasterParts(raster, marks, overlay)
+
+
+def _compute(subject: Subject, rows: tuple[str, ...], places: Places) -> _Pictures:
+    times, depths = subject.time_range, subject.depth_range
+    rates, merged_depths = None, 1
     if "heatmap" in rows:
         _, _, wide, high = places.rows["heatmap"]
         seconds, microns = subject.heat_bins
         merged_times = max(1, int(np.ceil((times[1] - times[0]) / seconds / wide)))
         merged_depths = max(1, int(np.ceil((depths[1] - depths[0]) / microns / high)))
         rates = firing_rate(
-            columns,
+            subject.columns,
             seconds * merged_times,
             microns * merged_depths,
             times,
             depths,
-            clusters=mask,
-            amp_range_uv=amps,
+            clusters=subject.mask,
+            amp_range_uv=subject.amp_range_uv,
             origin=(0.0, 0.0),
         )
-    return _Pictures(raster, marks, overlay, rates, merged_depths)
+    return _Pictures(raster_parts(subject, places.rows["raster"]), rates, merged_depths)
 
 
 def _draw(
@@ -156,29 +172,39 @@ def _draw(
     preset = style.preset
     for row in rows:
         axes = place(figure, preset, places.rows[row])
-        axes.set_xlim(*subject.time_range)
-        axes.xaxis.set_major_locator(MaxNLocator(8, steps=TICK_STEPS))
-        axes.ticklabel_format(axis="x", useOffset=False, style="plain")
-        if row == rows[-1]:
-            axes.set_xlabel("time (s)")
-        else:
-            axes.tick_params(labelbottom=False)
+        time_axis(axes, subject, is_last=row == rows[-1])
         if row == "drift":
             _draw_drift(axes, subject)
             continue
-        axes.set_ylim(*subject.depth_range)
-        axes.yaxis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS))
-        axes.ticklabel_format(axis="y", useOffset=False, style="plain")
-        axes.set_ylabel("depth along the probe (µm)" if row == "raster" else "depth (µm)")
+        depth_axis(axes, subject, "depth along the probe (µm)" if row == "raster" else "depth (µm)")
         bar = place(figure, preset, places.bars[row])
         if row == "raster":
-            _draw_raster(figure, axes, bar, style, subject, pictures)
+            draw_raster(figure, axes, bar, style, subject, pictures.parts)
         else:
             _draw_heatmap(figure, axes, bar, style, subject, pictures)
         strip = place(figure, preset, places.strips[row])
-        _draw_strip(strip, style, subject, places.strips[row][3])
+        draw_strip(strip, style, subject, places.strips[row][3])
         if row == "raster":
             strip.set_title(f"histology {subject.sorting.histology}", fontsize=0.75 * preset.font_pt, pad=2)
+
+
+def time_axis(axes: Axes, subject: Subject, *, is_last: bool) -> None:
+    """Let an axis run over the window; only the lowest row of a sheet is labelled."""
+    axes.set_xlim(*subject.time_range)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=TICK_STEPS))
+    axes.ticklabel_format(axis="x", useOffset=False, style="plain")
+    if is_last:
+        axes.set_xlabel("time (s)")
+    else:
+        axes.tick_params(labelbottom=False)
+
+
+def depth_axis(axes: Axes, subject: Subject, label: str) -> None:
+    """Let an axis run over the depths in view, the tip at the bottom."""
+    axes.set_ylim(*subject.depth_range)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS))
+    axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+    axes.set_ylabel(label)
 
 
 def _draw_drift(axes: Axes, subject: Subject) -> None:
@@ -225,16 +251,15 @@ def colour_scale(
     return values, Normalize(low, high)
 
 
-def _draw_raster(
-    figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subject: Subject, pictures: _Pictures
-) -> None:
-    picture = pictures.raster
-    if pictures.marks is not None:
+def draw_raster(figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subject: Subject, parts: RasterParts) -> None:
+    """Draw a raster with its colour bar."""
+    picture = parts.raster
+    if parts.marks is not None:
         size = 0.16 * style.preset.font_pt
-        axes.plot(*pictures.marks, "o", color=style.colours.ink, markersize=size, markeredgewidth=0)
+        axes.plot(*parts.marks, "o", color=style.colours.ink, markersize=size, markeredgewidth=0)
         _note(bar, "one mark per spike")
     elif picture.kind in CATEGORICAL:
-        axes.imshow(_coloured(picture.values, subject), **_extent(picture))
+        axes.imshow(_coloured(picture.values, subject), **extent(picture))
         note = {"region": "region", "label": "label", "unit_rate": "rate", "cluster": "cluster (seven colours)"}[
             picture.kind
         ]
@@ -244,15 +269,15 @@ def _draw_raster(
             _note(bar, f"{note} of most spikes in {bin_text(picture)}")
     else:
         values, norm = colour_scale(subject, picture)
-        image = axes.imshow(values, cmap=_palette(subject.cmap, style), norm=norm, **_extent(picture))
+        image = axes.imshow(values, cmap=_palette(subject.cmap, style), norm=norm, **extent(picture))
         title = bar_title(picture)
         if subject.scale == "eq":
             title += "\nequalised: not quantitative"
-        _draw_bar(figure, bar, image, title, is_whole=picture.kind == "count" and subject.scale == "linear")
+        draw_bar(figure, bar, image, title, is_whole=picture.kind == "count" and subject.scale == "linear")
         if subject.scale == "eq":
             bar.set_yticks([])
-    if pictures.overlay is not None:
-        axes.imshow(_overlay(pictures.overlay, subject), **_extent(pictures.overlay))
+    if parts.overlay is not None:
+        axes.imshow(_overlay(parts.overlay, subject), **extent(parts.overlay))
 
 
 def _draw_heatmap(
@@ -263,15 +288,16 @@ def _draw_heatmap(
     low, high = subject.rate_limits
     # The mean rate of the bins that share a row is the rate of one of them.
     values = rates.values / pictures.merged_depths
-    image = axes.imshow(values, cmap=_palette(subject.cmap, style), vmin=low, vmax=high, **_extent(rates))
+    image = axes.imshow(values, cmap=_palette(subject.cmap, style), vmin=low, vmax=high, **extent(rates))
     axes.set_xlim(*subject.time_range)
     axes.set_ylim(*subject.depth_range)
     seconds, microns = subject.heat_bins
-    _draw_bar(figure, bar, image, f"Hz per {seconds:g} s × {microns:g} µm")
+    draw_bar(figure, bar, image, f"Hz per {seconds:g} s × {microns:g} µm")
 
 
-def _draw_bar(figure: Figure, bar: Axes, image: Any, title: str, *, is_whole: bool = False) -> None:
-    drawn = figure.colorbar(image, cax=bar, extend="max")
+def draw_bar(figure: Figure, bar: Axes, image: Any, title: str, *, is_whole: bool = False, extend: str = "max") -> None:
+    """Draw a colour bar into axes of its own."""
+    drawn = figure.colorbar(image, cax=bar, extend=extend)
     drawn.outline.set_linewidth(0.5)
     drawn.set_label(title)
     if not isinstance(image.norm, LogNorm):
@@ -279,7 +305,8 @@ def _draw_bar(figure: Figure, bar: Axes, image: Any, title: str, *, is_whole: bo
         drawn.update_ticks()
 
 
-def _extent(picture: Aggregate) -> dict[str, Any]:
+def extent(picture: Aggregate) -> dict[str, Any]:
+    """Return how a picture is laid on the axes of time and depth."""
     times, depths = picture.time_edges_s, picture.depth_edges_um
     return {
         "origin": "lower",
@@ -330,7 +357,8 @@ def _legend(bar: Axes, subject: Subject) -> None:
     bar.legend(handles=patches[::-1], loc="lower left", frameon=False, borderpad=0, handlelength=1.0, title=title)
 
 
-def _draw_strip(strip: Axes, style: SheetStyle, subject: Subject, high_px: int) -> None:
+def draw_strip(strip: Axes, style: SheetStyle, subject: Subject, high_px: int) -> None:
+    """Draw the regions along the probe."""
     low, high = subject.depth_range
     strip.set_xlim(0, 1)
     strip.set_ylim(low, high)

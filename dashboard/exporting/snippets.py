@@ -15,6 +15,9 @@ SIZE = (1600, 800)
 
 MOST_IDS_A_LINE = 16
 
+TESTED = "resp_"
+"""Of columns that a test of responses has added: the files do not have them."""
+
 
 def dashboard_snippet(subject: Subject) -> str:
     """Return code with this package: opens the sorting, filters it, counts the spikes of the view.
@@ -27,14 +30,18 @@ def dashboard_snippet(subject: Subject) -> str:
     opened += [f"sorter={sorter!r}"] if sorter is not None else []
     opened += [f"revision={revision!r}"] if revision is not None else []
     lines = ["import dashboard"]
-    if subject.mask is not None:
+    is_tested = any(TESTED in text for text in subject.filters.values())
+    if subject.mask is not None and not is_tested:
         lines += [
             "from dashboard.compute.filter_words import read_words",
             "from dashboard.compute.filters import filter_clusters",
         ]
     lines += ["", f"sorting = dashboard.open_insertion({', '.join(opened)})"]
     keep = ""
-    if subject.mask is not None:
+    if subject.mask is not None and is_tested:
+        lines += _ids(subject)
+        keep = ", clusters=keep"
+    elif subject.mask is not None:
         words = {word: text for word, text in subject.filters.items() if word not in SPIKE_WORDS}
         table = "sorting.clusters"
         if "label" in subject.sorting.clusters:
@@ -130,19 +137,26 @@ def _ibllib_filter(subject: Subject) -> list[str]:
     conditions = _conditions(subject, read_words(subject.filters))
     if conditions is not None:
         return [f"keep = {' & '.join(conditions)}", 'inside &= keep[spikes["clusters"]]']
+    return [*_ids(subject), 'inside &= np.isin(spikes["clusters"], keep)']
+
+
+def _ids(subject: Subject) -> list[str]:
+    """Return the clusters that pass as a list in code."""
+    assert subject.mask is not None
     ids = [str(cluster) for cluster in np.flatnonzero(subject.mask)]
     rows = [", ".join(ids[i : i + MOST_IDS_A_LINE]) for i in range(0, len(ids), MOST_IDS_A_LINE)]
     return [
         f"keep = [  # the {len(ids)} clusters that pass: {' '.join(subject.filter_text.split())}",
         *(f"    {row}," for row in rows),
         "]",
-        'inside &= np.isin(spikes["clusters"], keep)',
     ]
 
 
 def _conditions(subject: Subject, wanted: ClusterFilter) -> list[str] | None:
     """Return conditions on ibllib's merged clusters; None where they would not say it all."""
-    clusters: Mapping[str, object] = dict.fromkeys(map(str, subject.sorting.clusters))
+    clusters: Mapping[str, object] = dict.fromkeys(
+        name for name in map(str, subject.sorting.clusters) if not name.startswith(TESTED)
+    )
     if wanted.regions or wanted.where or wanted.ids is not None or subject.sorting.metrics_stale:
         return None
     conditions: list[str] = []

@@ -56,6 +56,8 @@ class Subject:
         Sorter and revision that were asked for; None is the default.
     event : str or None
         What spikes are aligned to; None takes the first that the session has.
+    test : str
+        The test of responses whose columns the clusters have, in words; empty where there is none.
     link : str
         Address that opens the view; empty where it is not known.
     amp_range_uv : (float, float) or None
@@ -81,6 +83,7 @@ class Subject:
     selection_colours: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 3), np.uint8))
     asked: tuple[str | None, str | None] = (None, None)
     event: str | None = None
+    test: str = ""
     link: str = ""
     amp_range_uv: Range | None = None
 
@@ -133,6 +136,7 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
         "depth": f"{_say(subject.depth_range)} um",
         "filters": subject.filter_text,
         "spikes": f"{subject.n_in_view:,} of {subject.columns.n_spikes:,} spikes{dropped}",
+        **({"responses": subject.test} if subject.test else {}),
         **more,
         "version": f"spike-dashboard {__version__}",
         "link": subject.link or "none",
@@ -143,7 +147,8 @@ def stamp(words: Mapping[str, str]) -> str:
     """Return the line that a figure carries where people can read it."""
     where = f"{words['subject']} {words['date']}/{words['number']} {words['probe']}"
     shown = [where, f"pid {words['pid']}", f"{words['sorter']} {words['revision']}", f"histology {words['histology']}"]
-    shown += [words[name] for name in ("time", "depth", "filters", "bins", "spikes", "version") if name in words]
+    named = ("time", "depth", "filters", "trials", "bins", "spikes", "compared", "version")
+    shown += [words[name] for name in named if name in words]
     return " · ".join(shown).replace(" um", " µm")
 
 

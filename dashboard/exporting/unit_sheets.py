@@ -1,4 +1,4 @@
-"""One unit, and the events of its session, on paper."""
+"""One unit on paper."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dashboard.compute.correlograms import Correlogram
-from dashboard.compute.event_maps import BASELINE_S, depth_rows, event_map, span_of
+from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
+from dashboard.compute.correlograms import Correlogram, autocorrelogram
+from dashboard.compute.event_maps import BASELINE_S, span_of
 from dashboard.compute.events import WINDOW_S, EventTimes, Psth, psth, usable_events
+from dashboard.compute.isi import IsiHistogram, isi_histogram
 from dashboard.compute.trial_groups import available_events, event_times
-from dashboard.compute.units import UnitStatistics, select_spikes, unit_spikes, unit_statistics
+from dashboard.compute.units import DEFAULT_BINS, UnitBins, select_spikes, unit_spikes
 from dashboard.exporting.sheets import Sheet, SheetStyle
 from dashboard.exporting.subject import Subject, provenance
 from dashboard.model.errors import BadRequest
-
-RATE_BIN_S = 1.0
-ZSCORE_LIMIT = 10.0
-"""Colours of the event map, as in the brain-wide map's own figures."""
 
 
 def chosen_unit(subject: Subject) -> int:
@@ -62,8 +60,8 @@ def unit_psth(subject: Subject, cluster: int, event: str | None = None) -> tuple
     return name, psth(select_spikes(subject.columns, keep), events)
 
 
-def unit_sheet(subject: Subject, style: SheetStyle) -> Sheet:
-    """Compute a sheet of the selected unit: correlograms, intervals, amplitudes, rate, response.
+def unit_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BINS) -> Sheet:
+    """Compute a sheet of the selected unit: correlogram, intervals, amplitudes, rate, response.
 
     Raises
     ------
@@ -72,10 +70,12 @@ def unit_sheet(subject: Subject, style: SheetStyle) -> Sheet:
     """
     cluster = chosen_unit(subject)
     unit = unit_spikes(subject.columns, cluster)
-    found = unit_statistics(unit)
-    end = max(float(subject.columns.time_range_s[1]), RATE_BIN_S)
-    edges = np.arange(0.0, end + RATE_BIN_S, RATE_BIN_S)
-    rate = np.histogram(unit.times_s, edges)[0] / RATE_BIN_S
+    acg = autocorrelogram(unit.times_s, bins.lag_bin_s, 2 * bins.lag_half_s)
+    intervals = isi_histogram(unit.times_s, bins.isi_bin_s, bins.isi_window_s)
+    histogram = None if unit.amps_uv is None else amplitude_histogram(unit.amps_uv)
+    end = max(float(subject.columns.time_range_s[1]), bins.rate_bin_s)
+    edges = np.arange(0.0, end + bins.rate_bin_s, bins.rate_bin_s)
+    rate = np.histogram(unit.times_s, edges)[0] / bins.rate_bin_s
     response: tuple[str, Psth] | str
     try:
         response = unit_psth(subject, cluster)
@@ -85,7 +85,7 @@ def unit_sheet(subject: Subject, style: SheetStyle) -> Sheet:
 
     def amplitudes(axes: Axes) -> None:
         if unit.amps_uv is None:
-            _absent(axes, "amplitudes are not in the files")
+            absent(axes, "amplitudes are not in the files")
             return
         size = 0.8 if len(unit) > 5000 else 1.6
         axes.plot(unit.times_s, unit.amps_uv, "o", ms=size, mew=0, color="C0", rasterized=len(unit) > 2000)
@@ -93,18 +93,18 @@ def unit_sheet(subject: Subject, style: SheetStyle) -> Sheet:
 
     def rates(axes: Axes) -> None:
         axes.stairs(rate, edges, color="C0", lw=0.6)
-        axes.set(xlabel="time (s)", ylabel="rate (Hz), 1 s bins", ylim=(0, None))
+        axes.set(xlabel="time (s)", ylabel=f"rate (Hz), {bins.rate_bin_s:g} s bins", ylim=(0, None))
 
     def responses(axes: Axes) -> None:
         if isinstance(response, str):
-            _absent(axes, response)
+            absent(axes, response)
         else:
             _draw_psth(axes, *response)
 
     parts: tuple[Callable[[Axes], None], ...] = (
-        lambda axes: _draw_correlogram(axes, found.acg, "autocorrelogram, 1 ms bins"),
-        lambda axes: _draw_intervals(axes, found),
-        lambda axes: _draw_amplitudes(axes, found, amplitude_unit),
+        lambda axes: draw_correlogram(axes, acg, f"autocorrelogram, {1e3 * bins.lag_bin_s:g} ms bins"),
+        lambda axes: _draw_intervals(axes, intervals),
+        lambda axes: _draw_amplitudes(axes, histogram, amplitude_unit),
         rates,
         amplitudes,
         responses,
@@ -112,77 +112,51 @@ def unit_sheet(subject: Subject, style: SheetStyle) -> Sheet:
     row = subject.sorting.clusters.loc[cluster] if cluster in subject.sorting.clusters.index else None
     where = f" · {row['acronym']}" if row is not None and "acronym" in row else ""
     title = f"{subject.sorting.title} · cluster {cluster}{where} · {len(unit):,} spikes"
-    bins = "autocorrelogram 0.001 s, intervals 0.0002 s, rate 1 s, PSTH 0.05 s"
-    words = provenance(subject, cluster=str(cluster), bins=bins) | {
+    said = (
+        f"autocorrelogram {bins.lag_bin_s:g} s, intervals {bins.isi_bin_s:g} s, rate {bins.rate_bin_s:g} s, PSTH 0.05 s"
+    )
+    words = provenance(subject, cluster=str(cluster), bins=said) | {
         "spikes": f"{len(unit):,} of {subject.columns.n_spikes:,} spikes (cluster {cluster}, whole recording)"
     }
-    return Sheet(title, words, style, lambda figure: _fill(figure, style, (2, 3), parts))
+    return Sheet(title, words, style, lambda figure: fill(figure, style, (2, 3), parts))
 
 
-def event_sheet(subject: Subject, style: SheetStyle, event: str | None = None) -> Sheet:
-    """Compute a sheet of the population around an event: by depth, and of all units that pass together.
-
-    Raises
-    ------
-    BadRequest
-        There are no trials.
-    """
-    name, events = aligned_events(subject, event)
-    selection = select_spikes(subject.columns, subject.mask)
-    drawn = event_map(selection, events, depth_rows(subject.depth_range))
-    together = psth(select_spikes(subject.columns, subject.mask, subject.depth_range), events)
-
-    def by_depth(axes: Axes) -> None:
-        times, depths = drawn.time_edges_s, drawn.depth_edges_um
-        image = axes.imshow(
-            np.ma.masked_invalid(drawn.zscore), cmap="bwr", vmin=-ZSCORE_LIMIT, vmax=ZSCORE_LIMIT, origin="lower",
-            aspect="auto", interpolation="none", extent=(times[0], times[-1], depths[0], depths[-1]),
-        )  # fmt: skip
-        axes.axvline(0, color="black", lw=0.6)
-        axes.set(xlabel=f"time from {name} (s)", ylabel="depth along the probe (µm)", facecolor="#bdbdbd")
-        bar = axes.figure.colorbar(image, ax=axes, extend="both", pad=0.02)
-        bar.set_label("z-score of the rate (grey: no baseline)")
-
-    def all_together(axes: Axes) -> None:
-        _draw_psth(axes, name, together)
-
-    title = f"{subject.sorting.title} · {name} · {len(events)} trials"
-    bins = "map 0.01 s x 20 um, PSTH 0.05 s"
-    return Sheet(
-        title, provenance(subject, event=name, bins=bins), style,
-        lambda figure: _fill(figure, style, (1, 2), (by_depth, all_together)),
-    )  # fmt: skip
-
-
-def _fill(figure: Figure, style: SheetStyle, shape: tuple[int, int], parts: tuple[Callable[[Axes], None], ...]) -> None:
-    """Draw parts into a grid of axes between the title and the stamp."""
+def lay_out_between(figure: Figure, style: SheetStyle) -> None:
+    """Let axes share what is left between the title and the stamp."""
     preset = style.preset
     figure.set_layout_engine("constrained")
     engine: Any = figure.get_layout_engine()
     bottom = style.room / preset.height
     top = 2.4 * preset.em / preset.height
     engine.set(rect=(0.01, bottom, 0.98, 1 - bottom - top))
+
+
+def fill(figure: Figure, style: SheetStyle, shape: tuple[int, int], parts: tuple[Callable[[Axes], None], ...]) -> None:
+    """Draw parts into a grid of axes between the title and the stamp."""
+    lay_out_between(figure, style)
     for axes, part in zip(np.ravel(figure.subplots(*shape)), parts, strict=True):
         part(axes)
 
 
-def _draw_correlogram(axes: Axes, found: Correlogram, title: str) -> None:
+def draw_correlogram(axes: Axes, found: Correlogram, title: str) -> None:
+    """Draw counts by lag."""
     lags_ms, width_ms = found.lags_s * 1e3, found.bin_s * 1e3
     edges = np.append(lags_ms - width_ms / 2, lags_ms[-1] + width_ms / 2)
     axes.stairs(found.counts, edges, fill=True, color="C0")
     axes.set(xlabel="lag (ms)", ylabel="pairs of spikes", title=title)
 
 
-def _draw_intervals(axes: Axes, found: UnitStatistics) -> None:
-    axes.stairs(found.isi.counts, found.isi.edges_s * 1e3, fill=True, color="C0")
-    axes.set(xlabel="interval (ms)", ylabel="intervals", title="intervals, 0.2 ms bins")
+def _draw_intervals(axes: Axes, found: IsiHistogram) -> None:
+    axes.stairs(found.counts, found.edges_s * 1e3, fill=True, color="C0")
+    width = 1e3 * float(found.edges_s[1] - found.edges_s[0])
+    axes.set(xlabel="interval (ms)", ylabel="intervals", title=f"intervals, {width:.3g} ms bins")
 
 
-def _draw_amplitudes(axes: Axes, found: UnitStatistics, unit: str) -> None:
-    if found.amplitudes is None:
-        _absent(axes, "amplitudes are not in the files")
+def _draw_amplitudes(axes: Axes, found: AmplitudeHistogram | None, unit: str) -> None:
+    if found is None:
+        absent(axes, "amplitudes are not in the files")
         return
-    counts, edges = _histogram_of(found.amplitudes)
+    counts, edges = _histogram_of(found)
     axes.stairs(counts, edges, fill=True, color="C0")
     axes.set(xlabel=f"amplitude ({unit})", ylabel="spikes", title=f"amplitudes, {len(counts)} bins")
 
@@ -202,6 +176,7 @@ def _draw_psth(axes: Axes, name: str, found: Psth) -> None:
     )
 
 
-def _absent(axes: Axes, reason: str) -> None:
+def absent(axes: Axes, reason: str) -> None:
+    """Say why there is nothing to draw."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, reason, ha="center", va="center", transform=axes.transAxes, wrap=True)

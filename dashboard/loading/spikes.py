@@ -111,8 +111,16 @@ def load_spikes(ref: SortingRef, attributes: Sequence[str] = ()) -> tuple[Spikes
     for name in ("times", "clusters"):
         if name not in columns:
             raise DatasetMissing(f"spikes.{name}", f"{ref.insertion.key} {ref.collection}", "Fetch or export it again")
-    _check_columns(ref, columns)
     missing = []
+    found = columns.get("templates") if "spikes.templates" not in attributes else None
+    if found is not None and (found.shape != columns["times"].shape or found.dtype.kind not in "iuf"):
+        # Nobody asked for it, so it spoils nothing.
+        del columns["templates"]
+        reason = f"is {found.dtype} of shape {found.shape} for {len(columns['times']):,} spikes"
+        missing.append(Missing("spikes.templates", reason))
+    elif "spikes.templates" in ref.datasets and "templates" not in columns:
+        missing.append(Missing("spikes.templates", "the file is damaged"))
+    _check_columns(ref, columns)
     if "depths" not in columns:
         missing.append(Missing("spikes.depths", "no file spikes.depths"))
     if "amps" not in columns:
@@ -295,7 +303,11 @@ def _file_columns(ref: SortingRef) -> dict[str, npt.NDArray[Any]]:
     for name, dataset in ref.datasets.items():
         if name.startswith("spikes."):
             path = _path(dataset)
-            columns[dataset.attribute] = read_array(path) if is_table(path) else map_array(path)
+            try:
+                columns[dataset.attribute] = read_array(path) if is_table(path) else map_array(path)
+            except DatasetInvalid:
+                if name != "spikes.templates":
+                    raise
     return columns
 
 

@@ -35,6 +35,9 @@ TEMPLATES = (
     ("clusters.waveforms", "clusters.waveformsChannels"),
 )
 
+#: Says which of ``templates.waveforms`` each spike was found with: after curation no longer that of its cluster.
+SPIKE_TEMPLATES = "spikes.templates"
+
 # Revisions are dates, with a letter where a day has several.
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d\w*)?)?$")
 
@@ -136,8 +139,9 @@ def resolve(
     Returns
     -------
     SortingRef
-        With the sorting's datasets, and ``electrodeSites`` and templates where they exist. Which of
-        them are indispensable is for the loader to say.
+        With the sorting's datasets, and ``electrodeSites`` and templates where they exist (with
+        ``spikes.templates`` where those are the sorter's own). Which of them are indispensable is for
+        the loader to say.
 
     Raises
     ------
@@ -178,6 +182,9 @@ def resolve(
             picked[name] = dataset
     _check_spikes(inside, picked, revision, f"{insertion.key} {chosen.value or 'base'}")
     _keep_one_layout(picked, attributes)
+    if "templates.waveforms" in picked and SPIKE_TEMPLATES not in picked and not good_units:
+        of_spikes = _pick([d for d in inside if d.name == SPIKE_TEMPLATES], revision, namespace)
+        picked |= {} if of_spikes is None else {SPIKE_TEMPLATES: of_spikes}
     base = [d for d in datasets if d.collection == f"alf/{insertion.probe}" and d.object == "electrodeSites"]
     for name, group in _by_name(base).items():
         dataset = _pick(group, revision, None)

@@ -29,7 +29,7 @@ from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import compare_texts, compared
 from dashboard.views.beside import Beside
 from dashboard.views.compared import Compared
-from dashboard.views.differences import Sides
+from dashboard.views.differences import Opposite, Sides
 from dashboard.views.figures import asset
 from dashboard.views.filters import filtered_table
 from dashboard.views.joint_selection import JointSelection
@@ -47,7 +47,10 @@ ALONE = (
     "This insertion has one sorting in one revision, and its session no other probe. "
     "Keep the filters of the rail to compare two filters of it."
 )
-TWO_PROBES = "Units of two probes are other neurons: they are not matched, and depths are not the same places."
+TWO_PROBES = (
+    "Units of two probes are other neurons, and a depth is another place on each: units are not matched, nor images "
+    "subtracted. Time and depth axes are shared."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class CompareTab:
         self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
         self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
         self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
-        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)))
+        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), turns)
         self.pairs = JointSelection(state, beside.other, beside.raster, self.rows, self._pair)
         self.choice.param.watch(self._chosen, "value")
         self.keep.on_click(self._kept)
@@ -141,6 +144,16 @@ class CompareTab:
             future = self._threads.submit(self._find_probes, scene)
             future.add_done_callback(lambda done: self._turns.later(partial(self._found_probes, session, done)))
         self._start()
+
+    @property
+    def opposite(self) -> Opposite | None:
+        """The other side, where one is shown."""
+        if self._a is None or self._b is None:
+            return None
+        wanted = compared.read(self._state.compare)
+        units, note = tuple(self._beside.other.selected), TWO_PROBES if wanted.kind == "probe" else ""
+        places = tuple(self._beside.raster.ranks.get(unit, place) for place, unit in enumerate(units))
+        return Opposite(self._b, wanted.title, self._has_difference, self.rows.table, note, units, places)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
@@ -235,7 +248,7 @@ class CompareTab:
         try:
             opened = done.result()
         except Cancelled:
-            self.line.halt("Not opened: cancelled.", "Open it")
+            self.line.halt("Not opened: cancelled.", "Go on")
         except DashboardError as error:
             self.line.halt(f"{wanted.title} cannot be compared: {error}", "Try again")
             self._failed(error)
@@ -267,7 +280,7 @@ class CompareTab:
         try:
             found = done.result()
         except Cancelled:
-            self.line.halt("Units are not matched: cancelled.", "Match them")
+            self.line.halt("Units are not matched: cancelled.", "Go on")
         except DashboardError as error:
             self.line.halt("Units could not be matched.", "Try again")
             self._failed(error)
@@ -347,9 +360,13 @@ class CompareTab:
     def _show(self) -> None:
         if self._a is None or self._b is None:
             return
-        wanted = compared.read(self._state.compare)
-        has_difference = self.minus.value and wanted.kind != "probe"
-        self._beside.open(Sides(self._a, self._b), wanted.title, self._note, has_difference=has_difference)
+        title = compared.read(self._state.compare).title
+        self.minus.disabled = compared.read(self._state.compare).kind == "probe"
+        self._beside.open(Sides(self._a, self._b), title, self._note, has_difference=self._has_difference)
+
+    @property
+    def _has_difference(self) -> bool:
+        return bool(self.minus.value) and compared.read(self._state.compare).kind != "probe"
 
     def _tabulate(self) -> None:
         a, b = self._a, self._b

@@ -10,6 +10,7 @@ from html import escape
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from bokeh.models import BoxZoomTool, ColumnDataSource, LinearColorMapper, PanTool
 
 from dashboard.compute.comparison import Difference, difference
@@ -73,6 +74,32 @@ class Sides:
                 spread = STANDARD_DEVIATIONS * float(np.sqrt(np.mean(whole.values**2)))
                 self._density.append(spread / _bin_area(whole))
             return self._density[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opposite:
+    """The other side as it is shown, for an export.
+
+    Attributes
+    ----------
+    scene : Scene
+    title : str
+    has_difference : bool
+    table : DataFrame or None
+        Groups of units that belong together, as far as they pass the filters; None where none are matched.
+    note : str
+        Why nothing is matched, where it cannot be.
+    selected, ranks : tuple of int
+        Selected units of B, and the places of their colours.
+    """
+
+    scene: Scene
+    title: str
+    has_difference: bool
+    table: pd.DataFrame | None
+    note: str
+    selected: tuple[int, ...] = ()
+    ranks: tuple[int, ...] = ()
 
 
 def _bin_area(picture: Difference) -> float:

@@ -11,47 +11,13 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from dashboard.compute.event_maps import EventMap
+from dashboard.compute.event_views import GroupPicture, pooled_groups, raster_limits, theme_ink
 from dashboard.views.clouds import opacity
-from dashboard.views.event_pictures import GroupPicture
 from dashboard.views.unit_figures import QUIET, small
-
-RASTER_ROWS = 200
-"""Rows of pixels of the raster: of more trials, some share a row."""
-
-OUTER_PCT = (1.0, 99.5)
-"""Percentiles of the counts of many units between which the raster's opacity runs."""
 
 BWR = tuple(to_hex(colour) for colour in colormaps["bwr"](np.linspace(0, 1, 256)))
 Z_LIMIT = 10.0
 """IBL's limits of the population map, in standard deviations of the baseline."""
-
-
-def theme_ink(colour: str, *, dark: bool) -> str:
-    """Return a colour that shows in the theme: greys are turned round in the dark, colours stay."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    if dark and max(red, green, blue) - min(red, green, blue) < 24:
-        red, green, blue = 255 - red, 255 - green, 255 - blue
-    return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def pooled(counts: npt.NDArray[np.uint32], per_row: int, *, is_single: bool) -> npt.NDArray[np.float64]:
-    """Gather trials into rows: the largest count of a unit, so that none of its spikes is lost; else the mean."""
-    starts = np.arange(0, len(counts), per_row)
-    if is_single:
-        return np.maximum.reduceat(counts, starts, axis=0).astype(np.float64)
-    sizes = np.diff(np.append(starts, len(counts)))
-    return np.add.reduceat(counts.astype(np.float64), starts, axis=0) / sizes[:, np.newaxis]
-
-
-def trials_per_row(n_trials: int) -> int:
-    """Return how many trials share a row of the raster."""
-    return max(1, -(-n_trials // RASTER_ROWS))
-
-
-def pooled_groups(groups: tuple[GroupPicture, ...], *, is_single: bool) -> list[npt.NDArray[np.float64]]:
-    """Return the rows of each group as they are drawn."""
-    per_row = trials_per_row(sum(len(group.counts) for group in groups))
-    return [pooled(group.counts, per_row, is_single=is_single) for group in groups]
 
 
 class TrialRaster:
@@ -91,16 +57,6 @@ class TrialRaster:
         self.figure.y_range.update(start=0, end=max(bottom, 1))
 
 
-def raster_limits(rows: list[npt.NDArray[np.float64]], *, is_single: bool) -> tuple[float, float]:
-    """Return the counts that are transparent and opaque: of a unit none and the most, else the outer percentiles."""
-    values = np.concatenate([row.ravel() for row in rows]) if rows else np.zeros(0)
-    most = max(float(values.max(initial=0.0)), 1.0)
-    if is_single or not values.size:
-        return 0.0, most
-    low, high = (float(limit) for limit in np.percentile(values, OUTER_PCT))
-    return (low, high) if high > low else (0.0, most)
-
-
 def _levels(rows: list[npt.NDArray[np.float64]], *, is_single: bool) -> list[npt.NDArray[np.uint8]]:
     """Return opacities: by the logarithm of a unit's counts, else linear between the limits."""
     if is_single:
@@ -128,14 +84,16 @@ class PsthFigure:
         for group in groups:
             psth, colour = group.psth, theme_ink(group.group.color, dark=dark)
             edges = psth.edges_s
-            for name, value in zip(lines, (psth.centres_s, psth.mean_hz, colour), strict=True):
+            line: tuple[Any, ...] = (psth.centres_s, psth.mean_hz, colour)
+            for name, value in zip(lines, line, strict=True):
                 lines[name].append(value)
             error = np.nan_to_num(psth.sem_hz)
             above, below = psth.mean_hz + error, psth.mean_hz - error
             low, high = min(low, float(below.min())), max(high, float(above.max()))
             if np.isfinite(psth.sem_hz).all():
                 outline = np.concatenate([psth.centres_s, psth.centres_s[::-1]])
-                for name, value in zip(bands, (outline, np.concatenate([above, below[::-1]]), colour), strict=True):
+                band: tuple[Any, ...] = (outline, np.concatenate([above, below[::-1]]), colour)
+                for name, value in zip(bands, band, strict=True):
                     bands[name].append(value)
         self.bands.data, self.lines.data = bands, lines
         self.figure.xaxis.axis_label = f"Time from {event} (s)"

@@ -11,12 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.compute.event_maps import BASELINE_S, DEPTH_BIN_UM, TIME_BIN_S, EventMap, depth_rows, event_map, span_of
+from dashboard.compute.event_views import EventPicture, GroupPicture
 from dashboard.compute.events import (
     PSTH_BIN_S,
     RASTER_BIN_S,
     WINDOW_S,
-    EventTimes,
-    Psth,
     Selection,
     bin_edges,
     count_around,
@@ -24,7 +23,7 @@ from dashboard.compute.events import (
     usable_events,
 )
 from dashboard.compute.filters import ClusterFilter, filter_clusters
-from dashboard.compute.trial_groups import TrialGroup, brainwide_mask, event_times, split_trials
+from dashboard.compute.trial_groups import brainwide_mask, event_times, split_trials
 from dashboard.compute.units import select_spikes, unit_spikes
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.views.scene import Scene
@@ -86,67 +85,6 @@ class EventRequest:
         return (
             self.scene, self.event, self.is_masked, bins.window_s, bins.baseline_s, bins.map_bin_s, bins.map_bin_um
         )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GroupPicture:
-    """Trials of one group.
-
-    Attributes
-    ----------
-    group : TrialGroup
-    counts : ndarray, shape (n_trials, n_bins), uint32
-        Spikes per trial and bin of the raster, in order of trials.
-    psth : Psth
-    trials : ndarray, shape (n_trials,), int64
-        Their rows in the trials table.
-    """
-
-    group: TrialGroup
-    counts: npt.NDArray[np.uint32]
-    psth: Psth
-    trials: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EventPicture:
-    """Everything of one look at the tab.
-
-    Attributes
-    ----------
-    subject : str
-        In words.
-    groups : tuple of GroupPicture
-    raster_edges_s : ndarray, shape (n_bins + 1,), float64
-    events : EventTimes
-    n_trials, n_masked : int
-        All trials of the session; those that the mask leaves out.
-    n_unsplit : int
-        Trials that lack the value split by.
-    is_single : bool
-        Whether the spikes are those of one unit.
-    map : EventMap
-        Of all units that pass the filters.
-    map_key : tuple
-    render_ms : float
-    """
-
-    subject: str
-    groups: tuple[GroupPicture, ...]
-    raster_edges_s: npt.NDArray[np.float64]
-    events: EventTimes
-    n_trials: int
-    n_masked: int
-    n_unsplit: int
-    is_single: bool
-    map: EventMap
-    map_key: tuple[object, ...]
-    render_ms: float
-
-    def trial_at(self, y: float) -> int | None:
-        """Return the row, in the trials table, of the trial drawn at a height of the raster; None outside."""
-        order = np.concatenate([group.trials for group in self.groups]) if self.groups else np.zeros(0, np.int64)
-        return int(order[int(y)]) if 0 <= y < len(order) else None
 
 
 def render_events(request: EventRequest, cancel: threading.Event) -> EventPicture:

@@ -6,10 +6,11 @@ from html import escape
 
 import pandas as pd
 
+from dashboard.compute.event_views import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.compute.trial_groups import REACTION_S, TrialView
 from dashboard.model.sorting import SpikeSorting
-from dashboard.views.event_figures import BWR, Z_LIMIT, pooled_groups, raster_limits, theme_ink, trials_per_row
-from dashboard.views.event_pictures import EventPicture, trial_words
+from dashboard.views.event_figures import BWR, Z_LIMIT
+from dashboard.views.event_pictures import trial_words
 from dashboard.views.shading import duration_text
 
 MASK_WORDS = (
@@ -27,22 +28,6 @@ def absent(sorting: SpikeSorting, why: str = "") -> str:
         f'<div class="unit empty-tab"><p><b>No events</b></p><p class="absent">Trials are not available: '
         f"{escape(why)}. Rasters and responses around events need the trials of the session.</p></div>"
     )
-
-
-def used_trials(picture: EventPicture, event: str) -> str:
-    """Return how many trials are used, and what became of the others."""
-    events = picture.events
-    asides = []
-    if picture.n_masked:
-        asides.append(f"{picture.n_masked:,} left out by the mask")
-    if events.n_missing:
-        asides.append(f"{events.n_missing:,} without {event}")
-    if events.n_outside:
-        asides.append(f"{events.n_outside:,} reach beyond the recording")
-    if picture.n_unsplit:
-        asides.append(f"{picture.n_unsplit:,} lack the value split by")
-    n_used = len(events) - picture.n_unsplit
-    return f"{n_used:,} of {picture.n_trials:,} trials" + (f" ({'; '.join(asides)})" if asides else "")
 
 
 def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, dark: bool) -> dict[str, str]:
@@ -70,7 +55,7 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
     depth_bin = float(found.depth_edges_um[1] - found.depth_edges_um[0])
     time_bin = duration_text(float(found.time_edges_s[1] - found.time_edges_s[0]))
     raster_bin = duration_text(float(edges[1] - edges[0]))
-    words = escape(f"{aside}{picture.subject} · {used_trials(picture, event)}")
+    words = escape(f"{aside}{picture.subject} · {picture.trials_text(event)}")
     return {
         "head": f'<div class="unit"><h3><small>{words}</small></h3>'
         f'<p class="chips">{chips if split != "none" else ""}</p></div>',

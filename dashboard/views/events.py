@@ -9,10 +9,12 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import Tap
 
+from dashboard.compute.event_views import EventPicture
 from dashboard.compute.region_tree import at_level
 from dashboard.compute.trial_groups import available_events
 from dashboard.model.errors import DashboardError
 from dashboard.views import event_texts, unit_texts
+from dashboard.views.busy import Busy
 from dashboard.views.event_figures import MapFigure, PsthFigure, TrialRaster
 from dashboard.views.event_pictures import (
     DEPTHS,
@@ -20,12 +22,11 @@ from dashboard.views.event_pictures import (
     REGION,
     SUBJECTS,
     UNIT,
-    EventBins,
-    EventPicture,
     EventRequest,
     render_events,
 )
-from dashboard.views.fields import number, number_field
+from dashboard.views.event_words import EVENT_FIELDS, event_request
+from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.responding import Responding
@@ -33,21 +34,9 @@ from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.trial_browser import TrialBrowser
 from dashboard.views.turns import Turns
-from dashboard.views.unit import busy_line, pane, refusal_line
+from dashboard.views.unit import pane, refusal_line
 
 PSTH_PX, RASTER_PX, MAP_PX = 170, 230, 320
-
-FIELDS = {
-    "start": ("Window (s)", EventBins().window_s[0]),
-    "end": ("to (s)", EventBins().window_s[1]),
-    "psth_bin": ("PSTH bin (ms)", 1e3 * EventBins().psth_bin_s),
-    "raster_bin": ("Raster bin (ms)", 1e3 * EventBins().raster_bin_s),
-    "quiet_start": ("z-score on (s)", EventBins().baseline_s[0]),
-    "quiet_end": ("to (s)", EventBins().baseline_s[1]),
-    "map_bin": ("Map bin (ms)", 1e3 * EventBins().map_bin_s),
-    "map_um": ("Map bin (µm)", EventBins().map_bin_um),
-}
-"""Words and default of each field; windows are relative to the event."""
 
 
 class EventsTab:
@@ -87,7 +76,7 @@ class EventsTab:
 
         def refused(error: DashboardError) -> None:
             """Say it in the tab; what was drawn stays."""
-            self.busy.object = ""
+            self.busy.end()
             self._put_body()
             self.notice.visible = False
             self.refusal.object = unit_texts.refusal(error)
@@ -96,16 +85,18 @@ class EventsTab:
             turns, pool, render_events, self._apply, refused
         )
         self._make_controls()
-        responding.is_masked = lambda: bool(self.mask.value)
         self.psth, self.raster, self.map = PsthFigure(PSTH_PX), TrialRaster(RASTER_PX), MapFigure(MAP_PX)
         self._captions = {name: self._html() for name in ("head", "psth", "raster", "map")}
         self.notice = self._html()
-        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
+        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         # As in the Unit tab: figures come with the first picture.
-        self._panel = pn.Column(self.refusal, self.busy, self.notice, sizing_mode="stretch_both", margin=0, scroll=True)
+        self._panel = pn.Column(
+            self.refusal, self.busy.panel, self.notice, sizing_mode="stretch_both", margin=0, scroll=True
+        )
         self.raster.figure.on_event(Tap, self._tapped)
-        state.param.watch(self._request, ["selected", "tab", "event", "split", "dark"])
+        state.param.watch(self._follow_subject, "spikes_of")
+        state.param.watch(self._request, ["selected", "tab", "event", "split", "spikes_of", "masked", "bins", "dark"])
         state.param.watch(self._moved, "depth_range")
 
     def _html(self, text: str = "") -> Any:
@@ -116,17 +107,17 @@ class EventsTab:
         small: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 4)}
         self.event = pmui.Select.from_param(state.param.event, label="Align to", width=135, **small)
         self.split = pmui.Select.from_param(state.param.split, label="Split by", width=125, **small)
-        self.mask = pmui.Switch(
-            label="Mask", value=True, description=event_texts.MASK_WORDS, size="small", margin=(12, 6)
+        self.mask = pmui.Switch.from_param(
+            state.param.masked, label="Mask", description=event_texts.MASK_WORDS, size="small", margin=(12, 6)
         )
         self.subject = pmui.Select(label="Spikes of", options=SUBJECTS, value=UNIT, width=175, **small)
         self.region = pmui.Select(label="Region", options=["–"], value="–", width=175, visible=False, **small)
-        self._fields = {name: number_field(words, value) for name, (words, value) in FIELDS.items()}
-        for widget in (self.mask, self.subject, self.region, *self._fields.values()):
-            widget.param.watch(self._request, "value")
+        self.subject.param.watch(self._chosen, "value")
+        self.region.param.watch(self._chosen, "value")
+        self._fields = BinFields(state, EVENT_FIELDS)
 
     def _sections(self) -> list[Any]:
-        bins = pn.FlexBox(*self._fields.values(), sizing_mode="stretch_width", margin=0)
+        bins = pn.FlexBox(*self._fields.widgets.values(), sizing_mode="stretch_width", margin=0)
         accordion: dict[str, Any] = {
             "active": [], "title_variant": "body2", "sizing_mode": "stretch_width", "margin": (4, 10)
         }  # fmt: skip
@@ -164,9 +155,10 @@ class EventsTab:
             why = "the trials table has no times of events" if trials is not None else ""
             self._loop.cancel()
             self.picture = None
-            self.busy.object = self.refusal.object = ""
+            self.busy.end()
+            self.refusal.object = ""
             self.notice.param.update(object=event_texts.absent(scene.sorting, why), visible=True)
-            self._panel[:] = [self.refusal, self.busy, self.notice]
+            self._panel[:] = [self.refusal, self.busy.panel, self.notice]
             return
         self._is_moving = True
         try:
@@ -189,6 +181,9 @@ class EventsTab:
         if "acronym" in clusters:
             own = clusters["acronym"].dropna().to_numpy(dtype=object)
             names = sorted({str(name) for name in at_level(own, scene.level)} - {"", "void", "root"}) or ["–"]
+        subject, _, region = self._state.spikes_of.partition(":")
+        if subject == REGION and region not in names:
+            self._state.spikes_of = FILTER if names == ["–"] else f"{REGION}:{names[0]}"
         if names != self.region.options:
             value = self.region.value if self.region.value in names else names[0]
             self.region.param.update(options=names, value=value)
@@ -196,71 +191,61 @@ class EventsTab:
         if subjects != self.subject.options:
             value = self.subject.value if self.subject.value in subjects.values() else FILTER
             self.subject.param.update(options=subjects, value=value)
+        self._follow_subject()
+
+    def _chosen(self, event: Any) -> None:
+        """Take whose spikes were asked for, and the region, into the state."""
+        if not self._is_moving:
+            subject = self.subject.value
+            self._state.spikes_of = f"{REGION}:{self.region.value}" if subject == REGION else subject
+
+    def _follow_subject(self, *events: object) -> None:
+        was_moving, self._is_moving = self._is_moving, True
+        try:
+            subject, _, region = self._state.spikes_of.partition(":")
+            if subject in self.subject.options.values():
+                self.subject.value = subject
+            if region in self.region.options:
+                self.region.value = region
+            self.region.visible = subject == REGION
+        finally:
+            self._is_moving = was_moving
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         self._loop.close()
         self._responding.close()
 
-    def bins(self) -> EventBins:
-        """Return what the fields say; an empty one says its default."""
-        value = {name: number(field, FIELDS[name][1]) for name, field in self._fields.items()}
-        return EventBins(
-            (value["start"], value["end"]),
-            value["psth_bin"] / 1e3,
-            value["raster_bin"] / 1e3,
-            (value["quiet_start"], value["quiet_end"]),
-            value["map_bin"] / 1e3,
-            value["map_um"],
-        )
-
     def _moved(self, event: object) -> None:
-        if self.subject.value == DEPTHS:
+        if self._state.spikes_of == DEPTHS:
             self._request()
 
     def _request(self, *events: object) -> None:
         scene, state = self._scene, self._state
-        self.region.visible = self.subject.value == REGION
         if scene is None or self._is_moving or state.tab != self.title or scene.sorting.trials is None:
             return
-        known = set(scene.sorting.clusters.index)
-        units = tuple(cluster for cluster in state.selected if cluster in known)
-        subject = self.subject.value
-        if subject == UNIT and not units:
-            subject = FILTER  # until one is selected
-        self.busy.object = unit_texts.BUSY
-        self._loop.request(
-            EventRequest(
-                scene,
-                subject,
-                units,
-                state.depth_range or scene.columns.depth_range_um,
-                self.region.value,
-                state.event,
-                state.split,
-                bool(self.mask.value),
-                self.bins(),
-                self.picture,
-            )
-        )
+        self.busy.begin()
+        values = {name: getattr(state, name) for name in state.param}
+        self._loop.request(event_request(scene, values, self.picture))
 
     def _apply(self, request: EventRequest, picture: EventPicture) -> None:
         if request.scene is not self._scene:
             return
         self.picture = picture
         dark = self._state.dark
-        aside = "no unit is selected, so " if self.subject.value == UNIT and request.subject != UNIT else ""
+        aside = "no unit is selected, so " if self._state.spikes_of == UNIT and request.subject != UNIT else ""
         texts = event_texts.captions(picture, request.event, request.split, aside, dark=dark)
         for name, text in texts.items():
             self._captions[name].object = text
         self.psth.show(picture.groups, request.event, dark=dark)
         self.raster.show(picture.groups, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
         self.map.show(picture.map, request.event)
-        self.busy.object = self.refusal.object = ""
+        self.busy.end()
+        self.refusal.object = ""
         self.notice.visible = False
         self._put_body()
 
     def _tapped(self, event: Tap) -> None:
         """Show the trial that was clicked."""
         if self.picture is not None and event.y is not None:
-            self._state.trial = self.picture.trial_at(float(event.y))
+            self._browser.go(self.picture.trial_at(float(event.y)))

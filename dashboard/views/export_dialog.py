@@ -15,7 +15,17 @@ from dashboard.exporting.sheets import PRESETS
 from dashboard.views.figures import asset
 from dashboard.views.working import WorkingLine
 
-FIGURES = {"Raster": "raster", "Raster, heatmap, drift": "layout", "Selected unit": "unit", "Events": "event"}
+FIGURES = {
+    "Raster": "raster",
+    "Raster, heatmap, drift": "layout",
+    "Selected unit": "unit",
+    "Cross-correlograms": "pairs",
+    "Events": "event",
+    "Comparison": "compare",
+}
+FIGURE_OF_TAB = {"Unit": "unit", "Events": "event", "Compare": "compare"}
+"""What is offered first where a tab is open: figures are two clicks away."""
+
 FORMATS = {"PNG": "png", "SVG": "svg", "PDF": "pdf"}
 CODES = {"spike-dashboard": "dashboard", "ONE and ibllib": "ibllib"}
 TABS = ("Figure", "Data", "Code")
@@ -57,8 +67,10 @@ DATA = (
     DataRow("clusters", "Clusters that pass the filters", ("csv", "parquet")),
     DataRow("spikes", "Spikes in the window that pass", ("npz", "parquet")),
     DataRow("aggregate", "The picture as numbers, with its edges", ("npz",)),
-    DataRow("psth", "Rate of the unit around the event", ("csv", "npz")),
+    DataRow("psth", "Rates around the event, by group of trials", ("csv", "npz")),
     DataRow("correlogram", "Autocorrelogram of the unit", ("csv", "npz")),
+    DataRow("pairs", "Cross-correlograms of the selected units", ("csv", "npz")),
+    DataRow("compare", "Comparison: what became of the units, pictures of both sides", ("csv", "npz")),
 )
 
 
@@ -95,6 +107,8 @@ class ExportDialog:
         css = [asset("page.css")]
         self._changed = changed
         self._codes: dict[str, str] = {}
+        self._tab = ""
+        self._is_moving = False
         self.what = pmui.Select(label="Figure", options=FIGURES, value="layout", variant="outlined", **_ROW)
         presets = {preset.title: name for name, preset in PRESETS.items()}
         self.preset = pmui.Select(label="Size", options=presets, value="slide", variant="outlined", **_ROW)
@@ -180,7 +194,20 @@ class ExportDialog:
         return FigureWish(self.what.value, self.preset.value, self.kind.value, self.theme.value, self.stamp.value)
 
     def _asked(self, event: object) -> None:
-        self._changed()
+        if not self._is_moving:
+            self._changed()
+
+    def follow(self, tab: str, *, is_compared: bool) -> None:
+        """Offer the figure of the open tab; what was chosen in the same tab before stays."""
+        if tab == self._tab:
+            return
+        self._tab = tab
+        what = FIGURE_OF_TAB.get(tab, "layout")
+        self._is_moving = True
+        try:
+            self.what.value = "layout" if what == "compare" and not is_compared else what
+        finally:
+            self._is_moving = False
 
     def begin(self) -> None:
         """A preview is being drawn."""
@@ -199,13 +226,13 @@ class ExportDialog:
         self.line.object = f'<div class="export-line bad">{escape(words)}</div>'
         self.download.disabled = self.copy.disabled = True
 
-    def show_data(self, notes: dict[str, tuple[str, bool]]) -> None:
-        """Say how large each file will be, or why it cannot be made: words, and whether it can."""
+    def show_data(self, notes: dict[str, tuple[str, tuple[str, ...]]]) -> None:
+        """Say how large each file will be, or why it cannot be made: words, and the formats that it can be had in."""
         for row in DATA:
-            words, is_there = notes[row.name]
+            words, kinds = notes[row.name]
             self._rows[row.name].object = _words(row.title, words)
-            for button in self._buttons[row.name]:
-                button.disabled = not is_there
+            for kind, button in zip(row.kinds, self._buttons[row.name], strict=True):
+                button.disabled = kind not in kinds
 
     def show_codes(self, codes: dict[str, str]) -> None:
         """Take the code of the view, by the keys of `CODES`' values."""

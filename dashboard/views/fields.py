@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import panel_material_ui as pmui
+
+from dashboard.views.state import ViewState
 
 FIELD_PX = 98
 
@@ -34,3 +37,47 @@ def number(field: Any, default: float) -> float:
     if field.error_state != is_wrong:
         field.error_state = is_wrong
     return default if is_wrong else value
+
+
+class BinFields:
+    """Fields of bins and windows; ``bins`` of the state holds those that are not as by default.
+
+    Parameters
+    ----------
+    state : ViewState
+    fields : mapping of str to (str, float)
+        Name in ``bins`` -> words on the page, and default.
+    **options
+        Of each field.
+    """
+
+    def __init__(self, state: ViewState, fields: Mapping[str, tuple[str, float]], **options: Any) -> None:
+        self._state = state
+        self._defaults = {name: default for name, (_, default) in fields.items()}
+        self._is_moving = False
+        self.widgets = {
+            name: number_field(words, state.bins.get(name, default), **options)
+            for name, (words, default) in fields.items()
+        }
+        for widget in self.widgets.values():
+            widget.param.watch(self._typed, "value")
+        state.param.watch(self._show, "bins")
+
+    def _typed(self, event: object) -> None:
+        if self._is_moving:
+            return
+        values = {name: number(widget, self._defaults[name]) for name, widget in self.widgets.items()}
+        bins = {name: value for name, value in self._state.bins.items() if name not in values}
+        bins |= {name: value for name, value in values.items() if value != self._defaults[name]}
+        if bins != self._state.bins:
+            self._state.bins = bins
+
+    def _show(self, event: object) -> None:
+        self._is_moving = True
+        try:
+            for name, widget in self.widgets.items():
+                value = self._state.bins.get(name, self._defaults[name])
+                if number(widget, self._defaults[name]) != value:
+                    widget.value = f"{value:.10g}"
+        finally:
+            self._is_moving = False

@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from dashboard.compute.filter_words import SPIKE_WORDS, WORDS, read_spike_amp, read_words
+from dashboard.compute.region_tree import at_level
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
+from dashboard.views.event_words import number_text, read_bins, read_subject, read_test, write_bins
 from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
 
 BASE_SORTER = "base"
@@ -86,6 +88,20 @@ def _compare(text: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def _test(text: str) -> str:
+    try:
+        return read_test(text).write()
+    except BadRequest as error:
+        raise ValueError(str(error)) from error
+
+
+def _trial(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("trials count from 1")
+    return number - 1
+
+
 PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "insertion": ("insertion", str),
     "sorter": ("sorter", lambda text: "" if text == BASE_SORTER else text),
@@ -108,6 +124,11 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "tab": ("tab", lambda text: _one_of(TABS)(text.capitalize())),
     "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
     "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
+    "of": ("spikes_of", read_subject),
+    "mask": ("masked", lambda text: _one_of(("on", "off"))(text) == "on"),
+    "bins": ("bins", read_bins),
+    "test": ("test", _test),
+    "trial": ("trial", _trial),
 }
 """Key of the query -> parameter of the state, and how its text is read."""
 
@@ -156,24 +177,32 @@ def defaults() -> dict[str, Any]:
 
 def of_session(state: ViewState, sorting: SpikeSorting) -> dict[str, Any]:
     """Return what an insertion that opens does not take over from the one before: limits; times of another session."""
-    names = ["limits", "rows"]
+    names = ["limits", "rows", "trial"]
     if sorting.ref.insertion.key != state.insertion:
         names += ["before", "after"]
-    return dict.fromkeys(names)
+    return {**dict.fromkeys(names), "test": ""}
 
 
 def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
-    """Leave out of `values` the clusters that a sorting does not have, and return what to say of it."""
+    """Leave out of `values` the clusters, region and trial that a sorting does not have; return what to say of it."""
+    said = []
     known = set(sorting.clusters.index)
     selected = values.get("selected", [])
     values["selected"] = [cluster for cluster in selected if cluster in known]
-    gone = [str(cluster) for cluster in selected if cluster not in known]
-    return (f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.",) if gone else ()
-
-
-def _number(value: float) -> str:
-    """Return the shortest text that reads back as the same float."""
-    return repr(float(value)).removesuffix(".0")
+    if gone := [str(cluster) for cluster in selected if cluster not in known]:
+        said.append(f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.")
+    _, _, region = values.get("spikes_of", "").partition(":")
+    if region:
+        clusters, level = sorting.clusters, values.get("level", ViewState.param.level.default)
+        acronyms = clusters["acronym"].dropna().to_list() if "acronym" in clusters else []
+        if region not in set(map(str, at_level(acronyms, level))):
+            values["spikes_of"] = ViewState.param.spikes_of.default
+            said.append(f"No unit is in region {region[:20]} at the level {level}.")
+    n_trials = 0 if sorting.trials is None else len(sorting.trials)
+    if (row := values.get("trial")) is not None and row >= n_trials:
+        values["trial"] = None
+        said.append(f"There is no trial {row + 1} in this session.")
+    return tuple(said)
 
 
 def write(state: ViewState) -> str:
@@ -188,14 +217,24 @@ def write(state: ViewState) -> str:
     for key in ("t", "depth", "rows", "before", "after", "limits"):
         pair = getattr(state, PARSERS[key][0])
         if pair is not None:
-            parts[key] = ",".join(map(_number, pair))
+            parts[key] = ",".join(map(number_text, pair))
     if state.selected:
         parts["selected"] = ",".join(map(str, state.selected))
     if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):
-        parts["heat"] = f"{_number(state.time_bin_s)},{_number(state.depth_bin_um)}"
+        parts["heat"] = f"{number_text(state.time_bin_s)},{number_text(state.depth_bin_um)}"
     for key in ("quality", "level", "color", "scale", "cmap", "show", "tab", "compare", "event", "split"):
         value = getattr(state, key)
         if value != ViewState.param[key].default:
             parts[key] = value
+    if state.spikes_of != ViewState.param.spikes_of.default:
+        parts["of"] = state.spikes_of
+    if not state.masked:
+        parts["mask"] = "off"
+    if state.bins:
+        parts["bins"] = write_bins(state.bins)
+    if state.test:
+        parts["test"] = state.test
+    if state.trial is not None:
+        parts["trial"] = str(state.trial + 1)
     parts |= {key: state.filters[key] for key in FILTER_KEYS if key in state.filters}
-    return urlencode(parts, safe=",/", quote_via=quote)
+    return urlencode(parts, safe=",/:", quote_via=quote)

@@ -14,6 +14,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 from dashboard.compute.pair_tables import COLUMNS, KINDS, rows_passing
 from dashboard.views.figures import asset
 from dashboard.views.scene import UNKNOWN, Scene
+from dashboard.views.turns import Turns
 
 EVERY = "all"
 PAGE_SIZE = 100
@@ -46,11 +47,13 @@ class PairRows:
     Parameters
     ----------
     picked : callable (units of A, units of B) -> None
+    turns : Turns
     """
 
-    def __init__(self, picked: Callable[[tuple[int, ...], tuple[int, ...]], None]) -> None:
-        self._picked = picked
+    def __init__(self, picked: Callable[[tuple[int, ...], tuple[int, ...]], None], turns: Turns) -> None:
+        self._picked, self._turns = picked, turns
         self._is_moving = False
+        self._marked: tuple[list[int], list[int]] = ([], [])
         self._all = pd.DataFrame(columns=list(COLUMNS))
         self._shown = self._all
         self._scenes: tuple[Scene, Scene] | None = None
@@ -103,8 +106,14 @@ class PairRows:
         counts = self._all["kind"].value_counts()
         words = " · ".join(f"{kind} {int(counts.get(kind, 0)):,}" for kind in KINDS)
         self.words.object = f'<div class="notes" role="status">{words}</div>'
-        self._refresh()
+        # A table that is filled while it is out of sight draws no rows until the window is resized.
         self.panel.visible = True
+        self._turns.later(self._refresh)
+
+    @property
+    def table(self) -> pd.DataFrame | None:
+        """Groups of which a unit passes the filters, of whatever kind; None where there is nothing to show."""
+        return None if self._scenes is None else self._all
 
     def hide(self) -> None:
         """There is nothing to show."""
@@ -113,6 +122,7 @@ class PairRows:
 
     def select(self, units_a: list[int], units_b: list[int]) -> None:
         """Mark the row of the first selected unit; nothing is picked by that."""
+        self._marked = (units_a, units_b)
         side, units = ("units_a", units_a) if units_a else ("units_b", units_b)
         rows = [place for place, members in enumerate(self._shown[side]) if units and units[0] in members]
         self._is_moving = True
@@ -132,10 +142,12 @@ class PairRows:
             self.widget.param.update(value=_display(self._shown, self._scenes), selection=[])
         finally:
             self._is_moving = False
+        self.select(*self._marked)
 
     def _clicked(self, event: Any) -> None:
         if not self._is_moving and event.new:
             row = self._shown.iloc[event.new[0]]
+            self._marked = (list(row["units_a"]), list(row["units_b"]))
             self._picked(row["units_a"], row["units_b"])
 
 

@@ -13,6 +13,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import cursor, probe_marks, probe_texts, shading, unit_texts
 from dashboard.views.axes import Axes
+from dashboard.views.busy import Busy
 from dashboard.views.clicks import Clicks
 from dashboard.views.figures import asset, inner_size
 from dashboard.views.probe_figures import AmplitudeDepth, CorrelationFigure, ProbeMap, mark_source, ring_source
@@ -30,7 +31,7 @@ from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
-from dashboard.views.unit import busy_line, pane, refusal_line
+from dashboard.views.unit import pane, refusal_line
 
 UNITS, SPIKES = "units", "all spikes"
 FIGURES_PX, BODY_PX = 400, 1000
@@ -98,7 +99,7 @@ class ProbeTab:
         """Make what the tab holds, once, when it is first looked at."""
         self._is_made = True
         state, axes = self._state, self._axes
-        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
+        self.busy, self.refusal = Busy(self._turns, self._css), refusal_line(self._css)
         self.notice = self._html(probe_texts.WORKING)
         self.colour = _choice("Colour of units", COLOURS)
         self.shown = _choice("Beside the map", (UNITS, SPIKES))
@@ -138,7 +139,7 @@ class ProbeTab:
             cursor.follow(plot, self._cursor, name)
             clicks.follow(plot)
         # As in the Unit tab: figures come with the first picture.
-        self._panel[:] = [self.refusal, self.busy, self.notice]
+        self._panel[:] = [self.refusal, self.busy.panel, self.notice]
         self.colour.param.watch(self._request, "value")
         self.shown.param.watch(self._request, "value")
         self.map.figure.on_change("inner_width", self._laid_out)
@@ -161,7 +162,7 @@ class ProbeTab:
 
     def _refused(self, error: DashboardError) -> None:
         """Say it in the tab; what was drawn stays."""
-        self.busy.object = ""
+        self.busy.end()
         self.refusal.object = unit_texts.refusal(error)
 
     def _not_correlated(self, error: DashboardError) -> None:
@@ -176,7 +177,7 @@ class ProbeTab:
         if scene is None or self._state.tab != self.title:
             return
         if self.units is None or self._placed != (scene.sorting, scene.level):
-            self.busy.object = unit_texts.BUSY
+            self.busy.begin()
             self._units_loop.request(scene)
             return
         self._draw(scene, self.units)
@@ -185,7 +186,8 @@ class ProbeTab:
         if self._scene is None or scene.sorting is not self._scene.sorting or scene.level != self._scene.level:
             return
         self.units, self._placed = units, (scene.sorting, scene.level)
-        self.busy.object = self.refusal.object = ""
+        self.busy.end()
+        self.refusal.object = ""
         self.map.show(scene, units)
         self._draw(self._scene, units)
         if self._body not in self._panel.objects:
@@ -205,7 +207,7 @@ class ProbeTab:
         self._beside.visible = has_spikes if shows_spikes else not units.amplitudes.why
         if not shows_spikes:
             self._spikes_loop.cancel()
-            self.busy.object = ""
+            self.busy.end()
             if not units.amplitudes.why:
                 self.amplitudes.show_units(units, probe_texts.amplitude_unit(scene))
             self._captions["amplitudes"].object = probe_texts.amplitudes(scene, units)
@@ -242,7 +244,7 @@ class ProbeTab:
         width, height = np.clip(inner_size(self.amplitudes.figure, UNMEASURED), 64, MOST_PIXELS).tolist()
         palette = shading.palette(self._state.cmap, dark=self._state.dark)
         selected = tuple(self._state.selected)
-        self.busy.object = unit_texts.BUSY
+        self.busy.begin()
         self._spikes_loop.request(SpikesRequest(scene, self._state.depth_range, width, height, selected, palette))
 
     # -- showing ---------------------------------------------------------------------------------
@@ -250,7 +252,8 @@ class ProbeTab:
     def _show_spikes(self, request: SpikesRequest, picture: SpikesPicture) -> None:
         if request.scene is not self._scene or self.shown.value != SPIKES:
             return
-        self.busy.object = self.refusal.object = ""
+        self.busy.end()
+        self.refusal.object = ""
         self.amplitudes.show_spikes(picture, probe_texts.amplitude_unit(request.scene))
         self._captions["amplitudes"].object = probe_texts.spikes(request.scene, picture, request.palette)
 

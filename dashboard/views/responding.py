@@ -16,13 +16,14 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.compute.event_maps import span_of
-from dashboard.compute.events import Range, usable_events
+from dashboard.compute.events import usable_events
 from dashboard.compute.responses import BASELINE_S, RESPONSE_S, response_test
 from dashboard.compute.trial_groups import brainwide_mask, event_times, split_trials
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.protocol import Progress, ProgressCallback
 from dashboard.store import OpenInsertion
+from dashboard.views.event_words import ResponseWish, number_text, read_test
 from dashboard.views.fields import number, number_field
 from dashboard.views.figures import asset
 from dashboard.views.scene import Scene
@@ -43,15 +44,7 @@ def suffix_of(label: str) -> str:
 
 
 def run_test(
-    opened: OpenInsertion,
-    event: str,
-    split: str,
-    *,
-    is_masked: bool,
-    baseline_s: Range,
-    response_s: Range,
-    progress: ProgressCallback,
-    cancel: threading.Event,
+    opened: OpenInsertion, wish: ResponseWish, progress: ProgressCallback, cancel: threading.Event
 ) -> tuple[pd.DataFrame, str]:
     """Test every unit, in each group of a split.
 
@@ -71,7 +64,8 @@ def run_test(
     columns, trials = opened.columns, opened.sorting.trials
     if trials is None:
         raise BadRequest("There are no trials to test responses with")
-    mask = brainwide_mask(trials.table) if is_masked else None
+    baseline_s, response_s, event, split = wish.baseline_s, wish.response_s, wish.event, wish.split
+    mask = brainwide_mask(trials.table) if wish.is_masked else None
     times = event_times(trials.table, event)
     groups = split_trials(trials.table, split, mask)
     tables, words = [], []
@@ -128,15 +122,10 @@ class Responding:
     Parameters
     ----------
     state : ViewState
-        ``event`` and ``split`` are the tab's.
+        ``event``, ``split`` and ``masked`` are the tab's; ``test`` names the test whose columns are there.
     turns : Turns
     tested : callable (OpenInsertion) -> None
         Given the insertion with the columns.
-
-    Attributes
-    ----------
-    is_masked : callable () -> bool
-        Whether only trials of the brain-wide map are used.
     """
 
     def __init__(
@@ -149,7 +138,7 @@ class Responding:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="responses")
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
-        self.is_masked: Callable[[], bool] = lambda: True
+        self._shown = self._said = ""
         labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
         self.windows = [
             number_field(label, value) for label, value in zip(labels, (*BASELINE_S, *RESPONSE_S), strict=True)
@@ -168,13 +157,37 @@ class Responding:
             margin=0,
         )
 
+        state.param.watch(self._tell, "tab")
+
     def open(self, scene: Scene) -> None:
         """Take another insertion; a test of the one before stops."""
-        if self._opened is None or scene.opened.columns is not self._opened.columns:
+        self._take(scene.opened)
+
+    def _take(self, opened: OpenInsertion) -> None:
+        if self._opened is None or opened.columns is not self._opened.columns:
             self._cancel.set()
+            self.button.disabled = False
             self.line.hide()
-            self.words.object = ""
-        self._opened = scene.opened
+            self._shown = ""
+            self._say("")
+        self._opened = opened
+
+    def resume(self, opened: OpenInsertion) -> None:
+        """Have the columns of the test that the state names, of a link or a step back; those of another stay till then.
+
+        Where it names none, columns that are there stay.
+        """
+        self._take(opened)
+        if not response_columns(opened.sorting):
+            self._shown = ""
+        if not self._state.test:
+            self._state.test = self._shown
+        elif self._state.test != self._shown:
+            wish = read_test(self._state.test)
+            for field, value in zip(self.windows, (*wish.baseline_s, *wish.response_s), strict=True):
+                if number(field, value) != value:
+                    field.value = number_text(value)
+            self._run(wish)
 
     def close(self) -> None:
         """Stop for good: the browser has gone."""
@@ -182,30 +195,28 @@ class Responding:
         self._threads.shutdown(wait=False)
 
     def _start(self) -> None:
+        state = self._state
+        b0, b1, r0, r1 = (number(*pair) for pair in zip(self.windows, (*BASELINE_S, *RESPONSE_S), strict=True))
+        self._run(ResponseWish(state.event, state.split, state.masked, (b0, b1), (r0, r1)))
+
+    def _run(self, wish: ResponseWish) -> None:
         if self._opened is None:
             return
         self._cancel.set()
         self._cancel = cancel = threading.Event()
-        values = [number(*pair) for pair in zip(self.windows, (*BASELINE_S, *RESPONSE_S), strict=True)]
-        self.line.run(Progress("testing responses"))
+        self._progress(Progress("testing responses"))
         self.button.disabled = True
-        future = self._threads.submit(
-            run_test,
-            self._opened,
-            self._state.event,
-            self._state.split,
-            is_masked=self.is_masked(),
-            baseline_s=(values[0], values[1]),
-            response_s=(values[2], values[3]),
-            progress=partial(self._report, cancel),
-            cancel=cancel,
-        )
-        future.add_done_callback(lambda done: self._turns.later(partial(self._finished, cancel, done)))
+        future = self._threads.submit(run_test, self._opened, wish, partial(self._report, cancel), cancel)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wish, cancel, done)))
 
     def _stop(self) -> None:
         self._cancel.set()
+        self._halt("The test was cancelled; the table has the columns of the one before.", "Test again")
+
+    def _halt(self, words: str, again: str) -> None:
         self.button.disabled = False
-        self.line.halt("The test was cancelled; the table has the columns of the one before.", "Test again")
+        self.line.halt(words, again)
+        self._state.test = self._shown
 
     def _report(self, cancel: threading.Event, progress: Progress) -> None:
         if not cancel.is_set():
@@ -213,24 +224,42 @@ class Responding:
 
     def _show(self, cancel: threading.Event, progress: Progress) -> None:
         if cancel is self._cancel and not cancel.is_set():
+            self._progress(progress)
+
+    def _progress(self, progress: Progress) -> None:
+        if self._is_seen:
             self.line.run(progress)
 
-    def _finished(self, cancel: threading.Event, done: Future[tuple[pd.DataFrame, str]]) -> None:
+    def _say(self, words: str) -> None:
+        self._said = words
+        self._tell()
+
+    def _tell(self, *events: object) -> None:
+        if self._is_seen and self.words.object != self._said:
+            self.words.object = self._said
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether the tab is open: changes to what is out of sight can make the browser complain."""
+        return bool(self._state.tab == "Events")
+
+    def _finished(self, wish: ResponseWish, cancel: threading.Event, done: Future[tuple[pd.DataFrame, str]]) -> None:
         if cancel is not self._cancel or cancel.is_set() or self._opened is None:
             return
-        self.button.disabled = False
         try:
             table, words = done.result()
         except Cancelled:
             self._stop()
         except DashboardError as error:
-            self.line.halt(str(error), "Try again")
+            self._halt(str(error), "Try again")
         else:
             cancel.set()  # reports that are still under way come too late
+            self.button.disabled = False
             self.line.hide()
             opened = self._opened
-            self.words.object = (
+            self._say(
                 f'<div class="unit"><p>{escape(words)}. The columns resp_* stand in the cluster table, and in '
                 '"Any metric" and expressions of the filters.</p></div>'
             )
+            self._shown = self._state.test = wish.write()
             self._tested(replace(opened, sorting=with_responses(opened.sorting, table)))

@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 from bokeh.models import Span
 from bokeh.plotting import figure
 
-from dashboard.compute.trial_groups import LINE_COLORS, trial_view
+from dashboard.compute.trial_groups import LINE_COLORS, TrialView, trial_view
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import Trials
 from dashboard.views import event_texts, unit_texts
@@ -46,7 +46,7 @@ class TrialLines:
 
 
 class TrialBrowser:
-    """Buttons that step through the trials; ``trial`` of the state moves the raster there.
+    """Buttons that step through the trials and move the raster there; ``trial`` of the state draws its lines.
 
     Parameters
     ----------
@@ -58,6 +58,7 @@ class TrialBrowser:
         self._state, self._lines = state, lines
         self._trials: Trials | None = None
         self._before: tuple[float, float] | None = None
+        self._view: TrialView | None = None
         self._is_moving = False
         button: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (10, 3)}
         self.previous = pmui.Button(label="Previous", **button)
@@ -87,19 +88,27 @@ class TrialBrowser:
         self._trials, self._before = trials, None
         if trials is not None:
             self.number.param.update(end=len(trials), label=f"Trial (of {len(trials):,})")
-        self._state.trial = None
         self._show()
+
+    def go(self, row: int | None) -> None:
+        """Show a trial in the raster; None shows none, and stays."""
+        self._state.trial = row
+        if row is None or self._trials is None or self._view is None:
+            return
+        if self._before is None:
+            self._before = self._state.time_range
+        self._state.time_range = (self._view.start_s, self._view.end_s)
 
     def _step(self, step: int) -> None:
         if self._trials is None or not len(self._trials):
             return
         current = self._state.trial
         wanted = (0 if step > 0 else len(self._trials) - 1) if current is None else current + step
-        self._state.trial = min(max(wanted, 0), len(self._trials) - 1)
+        self.go(min(max(wanted, 0), len(self._trials) - 1))
 
     def _typed(self, event: Any) -> None:
         if not self._is_moving and event.new is not None and self._trials is not None:
-            self._state.trial = min(int(event.new), len(self._trials)) - 1 if event.new > 0 else None
+            self.go(min(int(event.new), len(self._trials)) - 1 if event.new > 0 else None)
 
     def _go_back(self) -> None:
         before, self._before = self._before, None
@@ -115,18 +124,16 @@ class TrialBrowser:
         finally:
             self._is_moving = False
         self.back.disabled = row is None
+        self._view = None
         if row is None or self._trials is None or row >= len(self._trials):
             self._lines.show(())
             self.words.object = ""
             return
         try:
-            view = trial_view(self._trials.table, row)
+            self._view = view = trial_view(self._trials.table, row)
         except BadRequest as error:
             self._lines.show(())
             self.words.object = unit_texts.refusal(error)
             return
-        if self._before is None:
-            self._before = self._state.time_range
         self._lines.show(view.lines)
         self.words.object = event_texts.trial(self._trials.table, row, view)
-        self._state.time_range = (view.start_s, view.end_s)

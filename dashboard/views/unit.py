@@ -12,7 +12,9 @@ from bokeh.plotting import figure
 from dashboard.compute.correlograms import Correlogram
 from dashboard.model.errors import DashboardError
 from dashboard.views import unit_texts
-from dashboard.views.fields import number, number_field
+from dashboard.views.busy import Busy
+from dashboard.views.event_words import UNIT_FIELDS, unit_bins
+from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
@@ -26,20 +28,11 @@ from dashboard.views.unit_figures import (
     RefractoryFigure,
     TemplateFigure,
 )
-from dashboard.views.unit_pictures import UnitBins, UnitPicture, UnitRequest, render_units
+from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units
 
 SMALL_PX, WIDE_PX, TEMPLATE_PX = 170, 160, 320
 MOST_PAIRS = 6
 """Pairs of four units."""
-
-BINS = {
-    "lag_half_s": ("± lags (ms)", 1e3),
-    "lag_bin_s": ("Lag bin (ms)", 1e3),
-    "isi_window_s": ("Intervals to (ms)", 1e3),
-    "isi_bin_s": ("Interval bin (ms)", 1e3),
-    "rate_bin_s": ("Rate bin (s)", 1.0),
-}
-"""Field of `UnitBins` -> words on the page, and factor to the shown unit."""
 
 
 class UnitTab:
@@ -73,23 +66,20 @@ class UnitTab:
             turns, pool, render_units, self._apply, self._refused
         )
         self.empty = self._html(unit_texts.EMPTY)
-        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
+        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
         self.head = self._html()
         self.metrics = self._html()
         self.focus = pmui.RadioButtonGroup(
             options=["–"], value="–", size="small", visible=False, margin=(6, 10), label=""
         )
         self.focus.param.watch(self._refocused, "value")
-        self._bins = {
-            name: number_field(words, getattr(UnitBins(), name) * factor, width=125)
-            for name, (words, factor) in BINS.items()
-        }
-        for field in self._bins.values():
-            field.param.watch(self._request, "value")
+        self._bins = BinFields(state, UNIT_FIELDS, width=125)
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
         self._body = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
-        self._panel = pn.Column(self.refusal, self.busy, self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
-        state.param.watch(self._request, ["selected", "tab"])
+        self._panel = pn.Column(
+            self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
+        )
+        state.param.watch(self._request, ["selected", "tab", "bins"])
 
     def _html(self, text: str = "") -> Any:
         return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width")
@@ -120,7 +110,7 @@ class UnitTab:
         )
         self._amplitude_row = self._beside(pane(self.amplitude.figure), pane(self.amplitudes.figure))
         self._template_pane = pane(self.template.figure)
-        bins = pn.FlexBox(*self._bins.values(), sizing_mode="stretch_width", margin=(0, 6))
+        bins = pn.FlexBox(*self._bins.widgets.values(), sizing_mode="stretch_width", margin=(0, 6))
         return [
             self.focus,
             self.head,
@@ -175,22 +165,16 @@ class UnitTab:
         if not ids:
             self._loop.cancel()
             self.picture = None
-            self.busy.object = self.refusal.object = ""
+            self.busy.end()
+            self.refusal.object = ""
             self.empty.param.update(object=unit_texts.EMPTY, visible=True)
             self._body.visible = False
             return
         if self._focus not in ids:
             self._focus = ids[-1]
         self._offer(ids)
-        self.busy.object = unit_texts.BUSY
-        self._loop.request(UnitRequest(self._scene, ids, self._focus, self._read_bins()))
-
-    def _read_bins(self) -> UnitBins:
-        values = {
-            name: number(field, getattr(UnitBins(), name) * BINS[name][1]) / BINS[name][1]
-            for name, field in self._bins.items()
-        }
-        return UnitBins(**values)
+        self.busy.begin()
+        self._loop.request(UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins)))
 
     def _offer(self, ids: tuple[int, ...]) -> None:
         """Let the reader choose which of several units the single plots show."""
@@ -208,7 +192,7 @@ class UnitTab:
 
     def _refused(self, error: DashboardError) -> None:
         """Say it in the tab; what was drawn stays."""
-        self.busy.object = ""
+        self.busy.end()
         self.refusal.object = unit_texts.refusal(error)
 
     def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
@@ -242,7 +226,8 @@ class UnitTab:
         if picture.template is not None:
             self.template.show(picture.template, unit)
         self._template_pane.visible = picture.template is not None
-        self.busy.object = self.refusal.object = ""
+        self.busy.end()
+        self.refusal.object = ""
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self._panel.objects:
@@ -256,11 +241,6 @@ class UnitTab:
                 first, second, lags = pairs[k]
                 self._pair_captions[k].object = f'<div class="unit"><h5>{second} from {first}</h5></div>'
                 plot.show_lags(lags, mean_hz[second])
-
-
-def busy_line(css: list[str]) -> Any:
-    """Return where a tab says that it is computing; over its upper right corner."""
-    return pn.pane.HTML("", stylesheets=css, margin=0, height=0, sizing_mode="stretch_width")
 
 
 def refusal_line(css: list[str]) -> Any:

@@ -10,11 +10,12 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute import correlograms, isi
+from dashboard.compute import correlograms
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
+from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
-from dashboard.compute.units import UnitSpikes, unit_spikes
+from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, main_template, unit_spikes
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.clouds import Cloud, cloud
@@ -29,26 +30,6 @@ SAMPLE_RATE_HZ = 30_000
 TEMPLATE_REACH_UM = 100.0
 """Channels this far above and below the peak are drawn."""
 
-RATE_BIN_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class UnitBins:
-    """Bins and windows, in s; the defaults are IBL's.
-
-    Attributes
-    ----------
-    lag_bin_s, lag_half_s : float
-        Of the wide autocorrelogram and the cross-correlograms.
-    isi_bin_s, isi_window_s, rate_bin_s : float
-    """
-
-    lag_bin_s: float = correlograms.BIN_S
-    lag_half_s: float = correlograms.WINDOW_S / 2
-    isi_bin_s: float = isi.BIN_S
-    isi_window_s: float = isi.WINDOW_S
-    rate_bin_s: float = RATE_BIN_S
-
 
 @dataclass(frozen=True, slots=True)
 class UnitRequest:
@@ -57,7 +38,7 @@ class UnitRequest:
     scene: Scene
     ids: tuple[int, ...]
     focus: int
-    bins: UnitBins = UnitBins()
+    bins: UnitBins = DEFAULT_BINS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +129,7 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     times = [unit.times_s for unit in units]
     amps = [unit.amps_uv for unit in units if unit.amps_uv is not None]
     edges, rates = session_rates(units, span, bins.rate_bin_s)
-    template, why = unit_template(request.scene.sorting, focus.cluster_id)
+    template, why = unit_template(request.scene.sorting, columns, focus.cluster_id)
     return UnitPicture(
         units,
         focus,
@@ -192,15 +173,23 @@ def session_rates(
     return edges, tuple(np.histogram(unit.times_s, edges)[0] / widths for unit in units)
 
 
-def unit_template(sorting: SpikeSorting, cluster_id: int) -> tuple[TemplatePicture | None, str]:
-    """Return the mean waveforms of a unit on the channels around their peak, or why there are none."""
+def unit_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int) -> tuple[TemplatePicture | None, str]:
+    """Return the mean waveforms of a unit on the channels around their peak, or why there are none.
+
+    A sorter's own templates are no clusters' any more once somebody has merged and split: the unit's is then
+    the one that most of its spikes were found with.
+    """
     templates = sorting.templates
     if templates is None:
         return None, sorting.missing_reason("templates") or "the sorting has no templates"
-    if cluster_id >= len(templates.waveforms):
-        return None, f"{templates.dataset} has no row for cluster {cluster_id}"
-    traces = np.asarray(templates.waveforms[cluster_id], dtype=np.float64).T
-    channels = np.asarray(templates.channels[cluster_id], dtype=np.int64)
+    row, name = cluster_id, templates.dataset
+    if name.startswith("templates."):
+        row, words = _own_template(sorting, columns, cluster_id)
+        name += f", {words}"
+    if row >= len(templates.waveforms):
+        return None, f"{templates.dataset} has no row {row}, which cluster {cluster_id} needs"
+    traces = np.asarray(templates.waveforms[row], dtype=np.float64).T
+    channels = np.asarray(templates.channels[row], dtype=np.int64)
     known = (channels >= 0) & (channels < len(sorting.channels)) & np.isfinite(traces).all(axis=1)
     traces, channels = traces[known], channels[known]
     if not len(traces) or not np.ptp(traces, axis=1).any():
@@ -212,8 +201,18 @@ def unit_template(sorting: SpikeSorting, cluster_id: int) -> tuple[TemplatePictu
     peak = int(np.ptp(traces, axis=1).argmax())
     near = np.abs(axial - axial[peak]) <= TEMPLATE_REACH_UM
     scale = 1e6 if sorting.amps_are_volts else 1.0
-    name = templates.dataset
-    if name.startswith("templates."):
-        name += f", row {cluster_id}: the template of that id, which curation may have moved to another cluster"
     is_peak = np.arange(len(traces)) == peak
     return TemplatePicture(scale * traces[near], lateral[near], axial[near], is_peak[near], name), ""
+
+
+def _own_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int) -> tuple[int, str]:
+    """Return the row of a unit's template among the sorter's, and how it was found."""
+    of_spikes = sorting.spikes.extra.get("templates")
+    if of_spikes is None:
+        why = sorting.missing_reason("spikes.templates") or "there is no spikes.templates to tell"
+        return cluster_id, f"row {cluster_id} by its id, which curation may have moved to another cluster ({why})"
+    found = main_template(columns, of_spikes, cluster_id)
+    if found is None:
+        return cluster_id, f"row {cluster_id} by its id: no spike says which"
+    row, share = found
+    return row, f"row {row}: that of {100 * share:.3g} % of its spikes (spikes.templates)"

@@ -20,8 +20,6 @@ EMPTY = (
     '<div class="unit empty-tab"><p><b>Select a unit</b></p><p>Click a spike in the raster or a row of the table, '
     "or walk through them with J and K. Shift-click adds a unit, up to four are compared here.</p></div>"
 )
-BUSY = '<div class="unit busy" role="status">computing …</div>'
-"""Appears where the wait is longer than 200 ms; takes no room."""
 
 TESTS = {
     "max_confidence": ("sliding refractory test: confidence", MAX_CONFIDENCE_PCT, "≥", 1.0, " %"),

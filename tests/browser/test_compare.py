@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+import threading
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
+from loading.alf_folder import N_SPIKES, sorting_arrays, write_session
 from playwright.sync_api import expect
 
 from browser.conftest import DEMO_SPIKES, REAL
-from browser.driver import Visit
+from browser.driver import Visit, served
 from browser.test_page import frame_of, in_view, wait_until
 from dashboard.compute.columns import build_columns
 from dashboard.compute.pair_tables import pair_table
-from dashboard.compute.unit_pairs import compare_units
+from dashboard.compute.unit_pairs import Comparison, compare_units
 from dashboard.compute.units import matchable
 from dashboard.opening import open_insertion
 from dashboard.sources.demo import DemoSource
+from dashboard.sources.folder import FolderSource
+from dashboard.sources.protocol import Progress, ProgressCallback
+from dashboard.views import comparing
 
 REVISION = "2024-05-06"
 OTHER = f"compare=sorting:pykilosort,{REVISION}"
@@ -129,7 +136,89 @@ def test_two_filters_of_one_sorting(site: str, visit: Visit, sides: tuple[Any, A
     visit.page.get_by_role("button", name="All units").click()
     expect(visit.page.get_by_text(re.compile(r"in both \d+ · .* only in A [1-9]\d* · only in B 0"))).to_be_visible()
     wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)
-    assert 0 < in_view_of_b(visit) < DEMO_SPIKES
+    wait_until(visit, lambda: 0 < in_view_of_b(visit) < DEMO_SPIKES)
+
+
+def test_a_match_is_cancelled_and_a_unit_is_picked_in_the_second_pane(
+    site: str, visit: Visit, sides: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a narrow window, where the dock stands under the rasters."""
+    is_held = threading.Event()
+    is_held.set()
+
+    def held(*arguments: Any, progress: ProgressCallback, cancel: threading.Event) -> Comparison:
+        progress(Progress("matching", 1, 4, ""))
+        while is_held.is_set() and not cancel.wait(0.02):
+            pass
+        return compare_units(*arguments, progress=progress, cancel=cancel)
+
+    monkeypatch.setattr(comparing, "compare_units", held)
+    page = visit.page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    visit.open(f"{site}/?insertion=demo&tab=Compare&{OTHER}")
+    visit.wait_for_spikes()
+    expect(page.get_by_text("matching … 25 %")).to_be_visible()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.get_by_text("Units are not matched: cancelled.")).to_be_visible()
+    expect(page.locator(".tabulator-row")).to_have_count(0)
+    assert in_view_of_b(visit) == sides[1].n_spikes
+    is_held.clear()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text(re.compile(r"in both \d+ · split"))).to_be_visible(timeout=60_000)
+    expect(page.locator(".tabulator-row").first).to_be_visible()
+
+    found = compare_units(*map(matchable, sides))
+    line = page.locator(".bar-row.many")
+    for share in (0.735, 0.3, 0.88):
+        x, y, width, height = frame_of(visit, "beside")
+        page.mouse.click(x + width / 2, y + height * share)
+        expect(line.locator(".chip").last).to_be_visible()
+        picked = re.search(r"B\s*(\d+)", line.inner_text())
+        assert picked is not None
+        partners = found.partners(int(picked[1]), of_a=False)
+        if partners:
+            break
+        page.keyboard.press("Escape")
+        expect(line).to_have_count(0)
+    assert partners
+    wait_until(visit, lambda: f"selected={','.join(map(str, partners))}" in page.url)
+    wait_until(visit, lambda: len(drawn(visit, "raster-overlay")) == len(partners))
+
+
+def test_two_probes_of_a_session_side_by_side(visit: Visit, tmp_path: Path) -> None:
+    """Linked in time and depth, with nothing matched nor subtracted, and said so."""
+    first, second = sorting_arrays(0), sorting_arrays(1)
+    for probe, arrays in (("probe00", first), ("probe01", second)):
+        write_session(tmp_path / "data", probe=probe, changed=arrays)
+    page = visit.page
+    with served([FolderSource(tmp_path / "data")], tmp_path / "cache") as url:
+        visit.open(f"{url}/?insertion=MOUSE_1/2024-01-02/001/probe00&tab=Compare")
+        visit.wait_for_spikes()
+        choose(visit, "Compare with", "probe01 (another probe)")
+        expect(page.get_by_text("Units of two probes are other neurons")).to_be_visible()
+        wait_until(visit, lambda: in_view_of_b(visit) == N_SPIKES)
+        expect(page.get_by_label("Difference image")).to_be_disabled()
+        expect(page.locator(".bar-row", has_text="A − B")).to_have_count(0)
+        x, y, width, height = frame_of(visit, "beside")
+        page.mouse.move(x + width / 2, y + height / 2)
+        page.mouse.wheel(0, -400)
+        wait_until(visit, lambda: 0 < in_view(visit) < N_SPIKES)
+        page.keyboard.down("Alt")
+        page.mouse.wheel(0, -200)
+        page.keyboard.up("Alt")
+
+        def agrees() -> bool:
+            words = parse_qs(urlparse(page.url).query)
+            (start, end), (low, high) = (map(float, words[name][0].split(",")) for name in ("t", "depth"))
+            counts = [
+                int(np.sum((side["spikes.times"] >= start) & (side["spikes.times"] <= end)
+                           & (side["spikes.depths"] >= low) & (side["spikes.depths"] <= high)))
+                for side in (first, second)
+            ]  # fmt: skip
+            return [in_view(visit), in_view_of_b(visit)] == counts
+
+        wait_until(visit, agrees)
+        assert in_view(visit) != in_view_of_b(visit)
 
 
 def test_a_sorting_that_is_not_there_is_said(site: str, visit: Visit) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
@@ -9,12 +11,13 @@ from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 from playwright.sync_api import Browser, expect
 
 from browser.conftest import DEMO_SPIKES
 from browser.driver import Visit, new_visit
 from browser.test_page import time_window, wait_until
+from browser.test_units import lines_of_the_trial
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import open_insertion
 from dashboard.sources.demo import DemoSource
@@ -39,7 +42,8 @@ def test_a_link_opens_the_same_view_in_another_browser(site: str, browser: Brows
     query = (
         f"insertion={KEY}&sorter=pykilosort&revision=2024-05-06&t=5.5,25.25&depth=500,1500.5&limits=0,0.02"
         "&selected=3,1&heat=0.1,20&quality=good&level=beryl&color=rate&scale=log&cmap=viridis&show=raster&tab=Summary"
-        "&rate=0.5,"
+        "&event=feedback&split=choice&of=region:CA1&mask=off&bins=psth_bin:20,lag_half:50"
+        "&test=feedback,none,all,-0.5,0,0,0.4&trial=4&rate=0.5,"
     )
     visit.open(f"{site}/?{query}")
     visit.wait_for_spikes()
@@ -58,6 +62,10 @@ def test_a_link_opens_the_same_view_in_another_browser(site: str, browser: Brows
     assert other.page.url == link
     lines = [count.findall(v.page.locator(".status-line").inner_text()) for v in (visit, other)]
     assert lines[0] == lines[1]
+    # The columns of the test of responses are there again, and the trial's lines.
+    other.page.get_by_role("tab", name="Clusters").click()
+    expect(other.page.get_by_role("columnheader", name="AUC")).to_be_visible()
+    assert len(lines_of_the_trial(other)) == 3
     other.page.context.close()
     assert other.complaints == []
 
@@ -147,6 +155,8 @@ def test_figure_data_code_and_screenshot_leave_the_page(
     page.get_by_role("button", name="ONE and ibllib").click()
     expect(code).to_contain_text('keep = (clusters["label"] == 1)')
 
+    copied_to_the_clipboard(visit, tmp_path)
+
     page.get_by_role("tab", name="Figure").click()
     with page.expect_download() as shot:
         page.get_by_role("button", name="Download").nth(1).click()
@@ -156,3 +166,37 @@ def test_figure_data_code_and_screenshot_leave_the_page(
         assert image.info["Source"] == link
         bar = np.asarray(image.convert("RGB"))[4, 800]
         assert tuple(bar) == (0x28, 0x35, 0x93)  # the header, which lies over the rest
+
+
+READ_PICTURE = """async () => {
+    const [item] = await navigator.clipboard.read()
+    const bytes = new Uint8Array(await (await item.getType("image/png")).arrayBuffer())
+    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))
+}"""
+
+
+def copied_picture(visit: Visit) -> Image.Image:
+    """Return the picture that the clipboard holds; the browser decodes and writes it anew."""
+    return Image.open(io.BytesIO(base64.b64decode(visit.page.evaluate(READ_PICTURE)))).convert("RGB")
+
+
+def copied_to_the_clipboard(visit: Visit, tmp_path: Path) -> None:
+    """Copy the code, the figure and the screenshot, and read each back from the clipboard."""
+    page = visit.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy code").click()
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.locator("pre.code").inner_text()
+
+    page.get_by_role("tab", name="Figure").click()
+    page.get_by_role("button", name="PNG").click()
+    expect(page.get_by_text("PNG, 1920 × 1080 pixels")).to_be_visible()
+    page.get_by_role("button", name="Copy image").click()
+    expect(page.get_by_text("Picture copied")).to_be_visible()
+    with Image.open(tmp_path / "figure.png") as figure:
+        assert ImageChops.difference(copied_picture(visit), figure.convert("RGB")).getbbox() is None
+
+    expect(page.get_by_text("Picture copied")).to_be_hidden()
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_text("Picture copied")).to_be_visible()
+    assert copied_picture(visit).size == (1600, 1000)

@@ -13,7 +13,6 @@ import pytest
 from loading.alf_folder import sorting_arrays, write_session
 
 from dashboard.compute.columns import SpikeColumns, build_columns
-from dashboard.compute.correlograms import autocorrelogram
 from dashboard.exporting import files
 from dashboard.exporting.subject import Subject, provenance
 from dashboard.model.errors import BadRequest, Cancelled
@@ -147,37 +146,14 @@ def test_the_aggregate_is_that_of_render(subject: Subject, tmp_path: Path, cache
     assert n == image.n_spikes == subject.n_in_view
 
 
-@pytest.mark.parametrize("kind", ["csv", "npz"])
-def test_the_unit_is_the_last_selected_one(kind: str, subject: Subject, tmp_path: Path) -> None:
-    path = tmp_path / f"acg.{kind}"
-    files.write_unit(path, subject, "correlogram", kind)
-    spikes = subject.sorting.spikes
-    found = pd.read_csv(path) if kind == "csv" else np.load(path)
-    answer = autocorrelogram(spikes.times_s[spikes.clusters == 7])
-    np.testing.assert_array_equal(np.asarray(found["count"]), answer.counts)
-    assert np.unique(np.asarray(found["cluster_id"])) == 7
-    files.write_unit(path, subject, "psth", kind)
-    found = pd.read_csv(path) if kind == "csv" else np.load(path)
-    assert len(np.asarray(found["mean_hz"])) == 28
-    if kind == "npz":
-        found.close()
-
-
 @pytest.mark.parametrize(
     ("write", "message"),
     [
         (lambda path, subject: files.write_spikes(path, subject, "csv"), "npz or parquet"),
         (lambda path, subject: files.write_clusters(path, subject, "npz"), "csv or parquet"),
-        (lambda path, subject: files.write_unit(path, subject, "psth", "pdf"), "csv or npz"),
         (lambda path, subject: files.write_clusters(path / "absent" / "x", subject, "csv"), "folder is not there"),
     ],
 )
 def test_what_cannot_be_written_is_one_line(write: object, message: str, subject: Subject, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match=message):
         write(tmp_path / "x", subject)  # type: ignore[operator]
-
-
-def test_without_a_selection_no_unit_is_written(subject: Subject, tmp_path: Path) -> None:
-    bare = Subject(subject.sorting, subject.columns, WINDOW, DEPTHS)
-    with pytest.raises(BadRequest, match="No unit is selected"):
-        files.write_unit(tmp_path / "x", bare, "psth", "csv")

@@ -20,7 +20,7 @@ from dashboard.compute.columns import SpikeColumns
 from dashboard.exporting.raster_sheets import LAYOUTS, lay_out, raster_sheet
 from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle, write_sheet
 from dashboard.exporting.subject import Subject, provenance
-from dashboard.exporting.unit_sheets import event_sheet, unit_sheet
+from dashboard.exporting.unit_sheets import aligned_events, unit_sheet
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import render
@@ -143,15 +143,12 @@ def test_few_spikes_are_marks(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize(("kind", "theme"), [("png", "light"), ("svg", "dark"), ("pdf", "light")])
-def test_units_and_events_draw(kind: str, theme: str, subject: Subject) -> None:
+def test_units_draw(kind: str, theme: str, subject: Subject) -> None:
     style = SheetStyle(PRESETS["slide"], theme)
     chosen = replace(subject, selected=(5,))
     assert len(drawn(unit_sheet(chosen, style), kind)) > 10_000
-    sheet = event_sheet(subject, style)
-    assert sheet.words["event"] == "stimOn"
-    assert event_sheet(replace(subject, event="feedback"), style).words["event"] == "feedback"
-    assert event_sheet(replace(subject, event="nothing"), style).words["event"] == "stimOn"
-    assert len(drawn(sheet, kind)) > 10_000
+    assert aligned_events(replace(subject, event="feedback"))[0] == "feedback"
+    assert aligned_events(replace(subject, event="nothing"))[0] == "stimOn"
 
 
 def test_what_cannot_be_drawn_is_one_line(subject: Subject) -> None:
@@ -159,7 +156,7 @@ def test_what_cannot_be_drawn_is_one_line(subject: Subject) -> None:
     with pytest.raises(BadRequest, match="No unit is selected"):
         unit_sheet(subject, style)
     with pytest.raises(BadRequest, match="no trials"):
-        event_sheet(replace(subject, sorting=replace(subject.sorting, trials=None)), style)
+        aligned_events(replace(subject, sorting=replace(subject.sorting, trials=None)))
     with pytest.raises(BadRequest, match="raster, layout"):
         raster_sheet(subject, "poster", style)
     with pytest.raises(BadRequest, match="no room"):

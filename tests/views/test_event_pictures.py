@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dashboard.compute.event_views import EventPicture, pooled, theme_ink, trials_per_row
 from dashboard.compute.probe import region_names
 from dashboard.compute.trial_groups import brainwide_mask
 from dashboard.model.errors import BadRequest
-from dashboard.views import event_texts
-from dashboard.views.event_figures import pooled, theme_ink, trials_per_row
 from dashboard.views.event_pictures import (
     DEPTHS,
     FILTER,
     REGION,
     UNIT,
-    EventPicture,
     EventRequest,
     render_events,
     trial_words,
@@ -94,7 +92,7 @@ def test_every_trial_is_counted_once(scene: Scene) -> None:
     assert len(set(drawn)) == len(drawn) == len(picture.events) - picture.n_unsplit
     assert picture.n_masked == int((~brainwide_mask(table)).sum())
     assert len(drawn) + picture.n_masked + picture.events.n_missing + picture.events.n_outside == len(table)
-    words = event_texts.used_trials(picture, "stimOn")
+    words = picture.trials_text("stimOn")
     assert f"{len(drawn)} of {len(table)} trials" in words
     assert f"{picture.n_masked} left out by the mask" in words
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.compute.trial_groups import EVENTS, SPLITS
+from dashboard.model.sorting import SpikeSorting
 from dashboard.views import links
+from dashboard.views.event_words import EVENT_FIELDS, UNIT_FIELDS, ResponseWish, event_bins, unit_bins
 from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
@@ -30,6 +32,21 @@ FILTERS = {
     ),
     "spike_amp": st.sampled_from(["50,", ",200", "50,200.5"]),
 }
+
+
+numbers = st.floats(-10, 100, allow_nan=False).filter(lambda value: value not in {v for _, v in FIELDS.values()})
+FIELDS = {**EVENT_FIELDS, **UNIT_FIELDS}
+
+
+@st.composite
+def response_tests(draw: Any) -> str:
+    return ResponseWish(
+        draw(st.sampled_from(tuple(EVENTS))),
+        draw(st.sampled_from(SPLITS)),
+        draw(st.booleans()),
+        draw(pairs),
+        draw(pairs),
+    ).write()
 
 
 @st.composite
@@ -56,6 +73,11 @@ def states(draw: Any) -> dict[str, Any]:
         "tab": draw(st.sampled_from(TABS)),
         "event": draw(st.sampled_from(tuple(EVENTS))),
         "split": draw(st.sampled_from(SPLITS)),
+        "spikes_of": draw(st.sampled_from(["unit", "depths", "filter", "region:CA1", "region:VISp2/3"])),
+        "masked": draw(st.booleans()),
+        "bins": draw(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, numbers))),
+        "test": draw(st.just("") | response_tests()),
+        "trial": draw(st.none() | st.integers(0, 2000)),
         "filters": draw(st.fixed_dictionaries({}, optional=FILTERS)),
     }
 
@@ -91,6 +113,14 @@ def test_the_base_sorter_and_the_original_revision_have_words() -> None:
         ("rows=a,b", "rows=a,b"),
         ("spike_amp=200,50", "spike_amp=200,50"),
         ("spike_amp=50", "spike_amp=50"),
+        ("of=region", "of=region"),
+        ("of=unit:3", "of=unit"),
+        ("mask=maybe", "mask=maybe"),
+        ("bins=psth_bin:nan", "bins=psth_bin"),
+        ("bins=width:3", "bins=width"),
+        ("test=stimOn,none,mask,1,2,3", "test=stimOn"),
+        ("test=stimOn,none,mask,a,2,3,4", "test=stimOn"),
+        ("trial=0", "trial=0"),
     ],
 )
 def test_a_bad_part_is_named_and_the_rest_opens(query: str, word: str) -> None:
@@ -119,6 +149,24 @@ def test_what_a_link_leaves_out_is_the_default_whatever_was_shown_before(
 def test_defaults_are_not_shared() -> None:
     links.defaults()["selected"].append(1)
     assert links.defaults()["selected"] == []
+
+
+def test_bins_of_a_link_are_those_of_the_page() -> None:
+    bins = links.parse("bins=start:-1,psth_bin:20,lag_half:50,rate_bin:10").values["bins"]
+    assert bins == {"start": -1.0, "psth_bin": 20.0, "lag_half": 50.0}  # ten seconds are the default
+    assert event_bins(bins).window_s == (-1.0, 1.0)
+    assert event_bins(bins).psth_bin_s == 0.02
+    assert unit_bins(bins).lag_half_s == 0.05
+
+
+def test_a_trial_or_region_that_is_gone_is_said(small_demo: SpikeSorting) -> None:
+    values = links.parse("trial=99999&of=region:XYZ&selected=1").values
+    said = links.drop_gone(values, small_demo)
+    assert "There is no trial 99999" in " ".join(said)
+    assert "No unit is in region XYZ" in " ".join(said)
+    assert values == {"trial": None, "spikes_of": "unit", "selected": [1]}
+    here = {"trial": 3, "spikes_of": f"region:{small_demo.clusters['acronym'].iloc[0]}"}
+    assert links.drop_gone(here, small_demo) == ()
 
 
 def test_tabs_may_be_written_small() -> None:

@@ -16,16 +16,16 @@ from dashboard.compute.trial_groups import brainwide_mask
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.sources.protocol import Progress, ignore_progress
 from dashboard.store import OpenInsertion
+from dashboard.views.event_words import ResponseWish
 from dashboard.views.responding import carry, response_columns, run_test, suffix_of, with_responses
 from dashboard.views.table import cluster_table
 
 
 def run(opened: OpenInsertion, split: str = "none", **values: Any) -> tuple[pd.DataFrame, str]:
-    settings: dict[str, Any] = {
-        "is_masked": True, "baseline_s": (-0.5, 0.0), "response_s": (0.0, 0.5), "progress": ignore_progress,
-        "cancel": threading.Event(),
-    }  # fmt: skip
-    return run_test(opened, "stimOn", split, **{**settings, **values})
+    settings: dict[str, Any] = {"is_masked": True, "baseline_s": (-0.5, 0.0), "response_s": (0.0, 0.5)}
+    threads = {"progress": ignore_progress, "cancel": threading.Event()}
+    threads |= {name: values.pop(name) for name in tuple(values) if name in threads}
+    return run_test(opened, ResponseWish("stimOn", split, **{**settings, **values}), **threads)
 
 
 @pytest.fixture(scope="module")

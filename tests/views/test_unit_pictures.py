@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytest
+from loading.alf_folder import N_CLUSTERS, sorting_arrays, write_session
 
+from dashboard.compute.columns import SpikeColumns, build_columns
 from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
+from dashboard.compute.units import UnitBins
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import Missing, SpikeSorting
+from dashboard.opening import open_insertion
 from dashboard.views import unit_texts
 from dashboard.views.scene import Scene
 from dashboard.views.unit_figures import lay_template
-from dashboard.views.unit_pictures import UnitBins, UnitPicture, UnitRequest, render_units, unit_template
+from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units, unit_template
 
 IDS = (3, 7, 8)
 
@@ -74,8 +79,8 @@ def test_a_newer_selection_stops_the_one_before(scene: Scene) -> None:
         render_units(UnitRequest(scene, IDS, 7), cancel)
 
 
-def test_the_template_is_that_of_the_peak(small_demo: SpikeSorting) -> None:
-    template, why = unit_template(small_demo, 7)
+def test_the_template_is_that_of_the_peak(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
+    template, why = unit_template(small_demo, small_columns, 7)
     assert template is not None
     assert not why
     assert small_demo.templates is not None
@@ -85,8 +90,8 @@ def test_the_template_is_that_of_the_peak(small_demo: SpikeSorting) -> None:
     assert template.axial_um[peak] == small_demo.clusters.loc[7, "axial_um"]
 
 
-def test_scale_bars_are_to_scale(small_demo: SpikeSorting) -> None:
-    template, _ = unit_template(small_demo, 7)
+def test_scale_bars_are_to_scale(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
+    template, _ = unit_template(small_demo, small_columns, 7)
     assert template is not None
     traces, bars, _ = lay_template(template, "µV")
     peak = int(np.flatnonzero(template.is_peak)[0])
@@ -98,9 +103,41 @@ def test_scale_bars_are_to_scale(small_demo: SpikeSorting) -> None:
     assert bars["y1"][2] - bars["y0"][2] == 40
 
 
-def test_without_templates_the_reason_is_given(small_demo: SpikeSorting) -> None:
+def test_without_templates_the_reason_is_given(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
     bare = replace(small_demo, templates=None, missing=(Missing("templates", "were not extracted"),))
-    assert unit_template(bare, 7) == (None, "were not extracted")
+    assert unit_template(bare, small_columns, 7) == (None, "were not extracted")
+
+
+def test_after_curation_the_template_is_that_of_most_spikes(tmp_path: Path) -> None:
+    """Cluster 3 was made of template 5; the other clusters kept theirs."""
+    rng = np.random.default_rng(0)
+    arrays = sorting_arrays()
+    of_spikes = arrays["spikes.clusters"].astype(np.int32)
+    mine = np.flatnonzero(of_spikes == 3)
+    of_spikes[mine] = 5
+    of_spikes[mine[: len(mine) // 4]] = 2
+    waveforms = rng.normal(size=(N_CLUSTERS, 82, 4)) * 1e-4
+    channels = np.tile(np.arange(4), (N_CLUSTERS, 1))
+    more = {"templates.waveforms": waveforms, "templates.waveformsChannels": channels, "spikes.templates": of_spikes}
+    folder = write_session(tmp_path / "data", changed=more)
+    sorting = open_insertion(folder, cache=tmp_path / "cache")
+    columns = build_columns(sorting, tmp_path / "cache")
+    template, why = unit_template(sorting, columns, 3)
+    assert template is not None, why
+    np.testing.assert_allclose(template.waveforms_uv, 1e6 * waveforms[5].T)
+    assert "row 5: that of 75" in template.name
+    template, _ = unit_template(sorting, columns, 4)
+    assert template is not None
+    assert "row 4: that of 100 %" in template.name
+
+    # Of another length it is left aside, and the cluster's own row is shown and named as such.
+    np.save(folder / "spikes.templates.npy", of_spikes[:-1])
+    shorter = open_insertion(folder, cache=tmp_path / "cache")
+    template, _ = unit_template(shorter, columns, 3)
+    assert template is not None
+    np.testing.assert_allclose(template.waveforms_uv, 1e6 * waveforms[3].T)
+    assert "curation may have moved" in template.name
+    assert f"of shape ({len(of_spikes) - 1},)" in template.name
 
 
 def test_without_amplitudes_the_rest_is_drawn(scene: Scene) -> None:
@@ -119,7 +156,7 @@ def test_the_last_four_of_many_are_shown_and_it_is_said() -> None:
     assert unit_texts.chosen([3], {3}) == ((3,), "")
 
 
-def test_failed_tests_of_the_label_are_named(small_demo: SpikeSorting) -> None:
+def test_failed_tests_of_the_label_are_named(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
     row = small_demo.clusters.loc[7].to_dict() | {
         "max_confidence": 95.0, "noise_cutoff": 7.5, "amp_median": 40e-6, "label": 1 / 3
     }  # fmt: skip

@@ -1,0 +1,281 @@
+"""What can be taken of one look at the page: figures, data files, code, and what to say of them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from dashboard.compute.event_views import EventPicture
+from dashboard.compute.units import UnitBins
+from dashboard.exporting import files, snippets, view_files
+from dashboard.exporting.compare_sheets import Opposed, compare_sheet
+from dashboard.exporting.event_sheets import event_sheet
+from dashboard.exporting.pair_sheets import pair_sheet, paired_units
+from dashboard.exporting.raster_sheets import raster_sheet
+from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle
+from dashboard.exporting.subject import Subject
+from dashboard.exporting.unit_sheets import unit_sheet
+from dashboard.model.errors import BadRequest
+from dashboard.sources.protocol import ProgressCallback
+from dashboard.views import shading
+from dashboard.views.differences import Opposite, Sides
+from dashboard.views.event_pictures import render_events
+from dashboard.views.event_words import event_request, read_test, unit_bins
+from dashboard.views.export_dialog import FigureWish
+from dashboard.views.responding import response_columns
+from dashboard.views.scene import CATEGORICAL, Scene
+
+NO_FILTERS = (("quality", "all"), ("level", "allen"))
+"""Words that ask for nothing."""
+
+CELL_BYTES, ROW_BYTES = 12, 130
+"""Of a table of clusters, per value; of a text file of what the tabs show, per row."""
+
+
+class Look:
+    """One look at the page, as it was when an export began; what is expensive is computed when it is asked for.
+
+    Parameters
+    ----------
+    scene : Scene
+    values : dict
+        Of every parameter of `ViewState`, as they were.
+    link : str
+        Address that opens it; empty where it is not known.
+    opposite : Opposite or None
+        What it is compared with.
+    """
+
+    def __init__(self, scene: Scene, values: dict[str, Any], link: str = "", opposite: Opposite | None = None) -> None:
+        self._scene, self._values, self._link, self._opposite = scene, values, link, opposite
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether another side is shown beside it."""
+        return self._opposite is not None
+
+    @cached_property
+    def subject(self) -> Subject:
+        """What is on the screen."""
+        return make_subject(self._scene, self._values, self._link)
+
+    @property
+    def _bins(self) -> UnitBins:
+        return unit_bins(self._values["bins"])
+
+    @cached_property
+    def _events(self) -> EventPicture:
+        """What the Events tab shows, or would show.
+
+        Raises
+        ------
+        BadRequest
+            There is nothing to align to.
+        """
+        return render_events(event_request(self._scene, self._values), threading.Event())
+
+    @cached_property
+    def _sides(self) -> Opposed:
+        """Both sides of the comparison.
+
+        Raises
+        ------
+        BadRequest
+            Nothing is compared.
+        """
+        other = self._opposite
+        if other is None:
+            raise BadRequest("Nothing is compared", "", "Choose what to compare with in the tab Compare")
+        is_same = other.scene.columns is self._scene.columns
+        b = make_subject(other.scene, {**self._values, "selected": other.selected}, self._link)
+        b = replace(b, selection_colours=shading.selection_colours(len(other.selected), other.ranks))
+        if b.kind in ("amp_mean", "amp_max") and b.columns.amps_uv is None:
+            b = replace(b, kind="count")
+        own = self._scene.sorting.ref
+        name = f"{own.sorter.value or 'base'} · {own.revision.value or 'original'}"
+        sides = Sides(self._scene, other.scene)
+        density = sides.density() if other.has_difference else 0.0
+        names = (self.subject.filter_text if is_same else name, other.title)
+        return Opposed(self.subject, b, names, other.has_difference, density, other.table, other.note)
+
+    def sheet(self, wish: FigureWish) -> Sheet:
+        """Compute the figure that is wished for.
+
+        Raises
+        ------
+        BadRequest
+            It needs what the insertion, or the selection, does not have.
+        """
+        style = SheetStyle(PRESETS[wish.preset], wish.theme, wish.is_stamped)
+        match wish.what:
+            case "unit":
+                return unit_sheet(self.subject, style, self._bins)
+            case "pairs":
+                return pair_sheet(self.subject, style, self._bins)
+            case "event":
+                return event_sheet(self.subject, style, self._events, self._values["event"], self._values["split"])
+            case "compare":
+                return compare_sheet(self._sides, style)
+            case _:
+                return raster_sheet(self.subject, wish.what, style)
+
+    def codes(self) -> dict[str, str]:
+        """Return code that gives the numbers of the view, by the kinds that the dialog offers."""
+        return {
+            "dashboard": snippets.dashboard_snippet(self.subject), "ibllib": snippets.ibllib_snippet(self.subject)
+        }  # fmt: skip
+
+    def file_name(self, name: str, kind: str) -> str:
+        """Return what a data file is to be called."""
+        subject = self.subject
+        unit = f"_cluster{subject.selected[-1]}" if name == "correlogram" and subject.selected else ""
+        return f"{subject.stem}_{name}{unit}.{kind}"
+
+    def write(
+        self, path: Path, name: str, kind: str, report: ProgressCallback, cancel: threading.Event
+    ) -> tuple[int, str]:
+        """Write a data file; return how many it holds, and of what.
+
+        Raises
+        ------
+        BadRequest
+            It needs what the insertion, or the selection, does not have.
+        Cancelled
+            `cancel` was set; nothing is left behind.
+        """
+        subject, values = self.subject, self._values
+        match name:
+            case "clusters":
+                return files.write_clusters(path, subject, kind), "clusters"
+            case "spikes":
+                return files.write_spikes(path, subject, kind, report, cancel), "spikes"
+            case "aggregate":
+                return files.write_aggregate(path, subject, cancel), "spikes"
+            case "psth":
+                n = view_files.write_events(path, subject, self._events, values["event"], values["split"], kind)
+                return n, "bins"
+            case "pairs":
+                return view_files.write_pairs(path, subject, kind, self._bins), "bins"
+            case "compare":
+                return view_files.write_comparison(path, self._sides, kind), "groups" if kind == "csv" else "pixels"
+            case _:
+                return view_files.write_correlogram(path, subject, kind, self._bins), "bins"
+
+    def notes(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """Return, for each data file, how large it will be or why it cannot be, and in which formats it can."""
+        subject, bins = self.subject, self._bins
+        n = subject.n_in_view
+        n_clusters = subject.sorting.n_clusters if subject.mask is None else int(subject.mask.sum())
+        size = bytes_text(files.estimated_bytes(subject, n))
+        columns = ", ".join(files.spike_columns(subject))
+        width, height = files.AGGREGATE_SIZE
+        resp = ", responses" if response_columns(subject.sorting) else ""
+        lags = f"± {1e3 * bins.lag_half_s:g} ms, {1e3 * bins.lag_bin_s:g} ms bins"
+        about = bytes_text(n_clusters * (len(subject.sorting.clusters.columns) + 4) * CELL_BYTES)
+        table = f"{n_clusters:,} of {subject.sorting.n_clusters:,} clusters, about {about}, all columns{resp}, pid, eid"
+        unit = f"cluster {subject.selected[-1]}, {lags}" if subject.selected else "no unit is selected"
+        picture = f"{width} × {height} values, at most {bytes_text(width * height * 8)} before compression"
+        return {
+            "clusters": (table, ("csv", "parquet")),
+            "spikes": (f"{n:,} spikes, {size} ({columns})", ("npz", "parquet")),
+            "aggregate": (picture, ("npz",)),
+            "psth": self._note_of_events(),
+            "correlogram": (unit, ("csv", "npz") if subject.selected else ()),
+            "pairs": self._note_of_pairs(lags),
+            "compare": self._note_of_comparison(),
+        }
+
+    def _note_of_events(self) -> tuple[str, tuple[str, ...]]:
+        try:
+            found = self._events
+        except BadRequest as error:
+            return error.what, ()
+        if not found.groups:
+            return "no trial can be used", ()
+        split = self._values["split"]
+        by = f" by {split}, {len(found.groups)} groups" if split != "none" else ""
+        bins = 1e3 * float(np.diff(found.groups[0].psth.edges_s[:2])[0])
+        words = f"{found.subject}, {self._values['event']}{by}, {found.trials_text(self._values['event'])}"
+        n_rows = sum(len(group.psth.mean_hz) for group in found.groups)
+        whole = found.map.zscore.nbytes + sum(group.counts.nbytes for group in found.groups)
+        about = f"CSV about {bytes_text(n_rows * ROW_BYTES)}, NPZ with the trials at most {bytes_text(whole)}"
+        return f"{words}, {bins:.3g} ms bins; {about}", ("csv", "npz")
+
+    def _note_of_pairs(self, lags: str) -> tuple[str, tuple[str, ...]]:
+        try:
+            units = paired_units(self.subject)
+        except BadRequest:
+            return "select two units or more: Shift-click adds one", ()
+        n_pairs, n_bins = len(units) * (len(units) + 1) // 2, 2 * self._bins.lag_half_s / self._bins.lag_bin_s
+        about = bytes_text(n_pairs * n_bins * ROW_BYTES)
+        return f"units {', '.join(map(str, units))}, {lags}, about {about}", ("csv", "npz")
+
+    def _note_of_comparison(self) -> tuple[str, tuple[str, ...]]:
+        other = self._opposite
+        if other is None:
+            return "nothing is compared", ()
+        width, height = files.AGGREGATE_SIZE
+        most = bytes_text(width * height * (16 if other.has_difference else 8))
+        pictures = (
+            f"NPZ: {width} × {height} values of A, of B{', A − B' if other.has_difference else ''}, at most {most}"
+        )
+        if other.table is None:
+            return f"{other.title}; {pictures}; {other.note or 'units are not matched yet'}", ("npz",)
+        about = bytes_text(len(other.table) * ROW_BYTES)
+        return f"{other.title}; CSV: {len(other.table):,} groups of units, about {about}; {pictures}", ("csv", "npz")
+
+
+def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subject:
+    """Return what is exported of a scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    values : dict
+        Of every parameter of `ViewState`, as they were.
+    link : str
+    """
+    kind, selected = values["color"], tuple(values["selected"])
+    filters = {"quality": values["quality"], "level": values["level"], **values["filters"]}
+    filters = {word: text for word, text in filters.items() if (word, text) not in NO_FILTERS}
+    if set(filters) <= {"level"}:  # which names regions, and keeps nobody out
+        filters = {}
+    return Subject(
+        scene.sorting,
+        scene.columns,
+        values["time_range"],
+        values["depth_range"],
+        scene.mask,
+        MappingProxyType(filters),
+        level=values["level"],
+        kind=kind,
+        scale=values["scale"],
+        limits=values["limits"] or scene.limits(kind),
+        cmap=values["cmap"],
+        categories=scene.categories(kind),
+        colours=scene.colours(kind) if kind in CATEGORICAL else None,
+        heat_bins=(values["time_bin_s"], values["depth_bin_um"]),
+        rate_limits=scene.rate_limits(values["depth_bin_um"]),
+        selected=selected,
+        selection_colours=np.asarray(shading.selection_colours(len(selected)), np.uint8),
+        asked=(values["sorter"], values["revision"]),
+        event=values["event"],
+        test=read_test(values["test"]).words if values["test"] and response_columns(scene.sorting) else "",
+        link=link,
+        amp_range_uv=scene.amp_range_uv,
+    )
+
+
+def bytes_text(n_bytes: float) -> str:
+    """Return a size for people."""
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} GB"

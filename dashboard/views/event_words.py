@@ -1,0 +1,194 @@
+"""What the Events and Unit tabs were asked for, as words of the link: whose spikes, bins, the test of responses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.compute.event_views import EventPicture
+from dashboard.compute.trial_groups import EVENTS, SPLITS
+from dashboard.compute.units import UnitBins
+from dashboard.model.errors import BadRequest
+from dashboard.views.event_pictures import FILTER, REGION, SUBJECTS, UNIT, EventBins, EventRequest
+from dashboard.views.scene import Scene
+
+Fields = Mapping[str, tuple[str, float]]
+
+EVENT_FIELDS: Fields = {
+    "start": ("Window (s)", EventBins().window_s[0]),
+    "end": ("to (s)", EventBins().window_s[1]),
+    "psth_bin": ("PSTH bin (ms)", 1e3 * EventBins().psth_bin_s),
+    "raster_bin": ("Raster bin (ms)", 1e3 * EventBins().raster_bin_s),
+    "quiet_start": ("z-score on (s)", EventBins().baseline_s[0]),
+    "quiet_end": ("to (s)", EventBins().baseline_s[1]),
+    "map_bin": ("Map bin (ms)", 1e3 * EventBins().map_bin_s),
+    "map_um": ("Map bin (µm)", EventBins().map_bin_um),
+}
+"""Name in the link -> words on the page and default of each field of Events; windows are relative to the event."""
+
+UNIT_FIELDS: Fields = {
+    "lag_half": ("± lags (ms)", 1e3 * UnitBins().lag_half_s),
+    "lag_bin": ("Lag bin (ms)", 1e3 * UnitBins().lag_bin_s),
+    "isi_window": ("Intervals to (ms)", 1e3 * UnitBins().isi_window_s),
+    "isi_bin": ("Interval bin (ms)", 1e3 * UnitBins().isi_bin_s),
+    "rate_bin": ("Rate bin (s)", UnitBins().rate_bin_s),
+}
+"""The same for Unit."""
+
+_DEFAULTS = {name: default for fields in (EVENT_FIELDS, UNIT_FIELDS) for name, (_, default) in fields.items()}
+_MASKS = {"mask": True, "all": False}
+
+
+def event_bins(bins: Mapping[str, float]) -> EventBins:
+    """Return the bins of Events: `bins` holds those that are not as by default, in the units of the page."""
+    value = {**_DEFAULTS, **bins}
+    return EventBins(
+        (value["start"], value["end"]),
+        value["psth_bin"] / 1e3,
+        value["raster_bin"] / 1e3,
+        (value["quiet_start"], value["quiet_end"]),
+        value["map_bin"] / 1e3,
+        value["map_um"],
+    )
+
+
+def unit_bins(bins: Mapping[str, float]) -> UnitBins:
+    """Return the bins of Unit; see `event_bins`."""
+    value = {**_DEFAULTS, **bins}
+    return UnitBins(
+        lag_bin_s=value["lag_bin"] / 1e3,
+        lag_half_s=value["lag_half"] / 1e3,
+        isi_bin_s=value["isi_bin"] / 1e3,
+        isi_window_s=value["isi_window"] / 1e3,
+        rate_bin_s=value["rate_bin"],
+    )
+
+
+def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture | None = None) -> EventRequest:
+    """Return what Events shows of a scene; without a selected unit, all that pass stand in for it.
+
+    Parameters
+    ----------
+    scene : Scene
+    values : mapping
+        Of the parameters of `ViewState`.
+    before : EventPicture or None
+        The picture before.
+    """
+    known = set(scene.sorting.clusters.index)
+    units = tuple(cluster for cluster in values["selected"] if cluster in known)
+    subject, _, region = values["spikes_of"].partition(":")
+    return EventRequest(
+        scene,
+        FILTER if subject == UNIT and not units else subject,
+        units,
+        values["depth_range"] or scene.columns.depth_range_um,
+        region,
+        values["event"],
+        values["split"],
+        values["masked"],
+        event_bins(values["bins"]),
+        before,
+    )
+
+
+def number_text(value: float) -> str:
+    """Return the shortest text that reads back as the same float."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def write_bins(bins: Mapping[str, float]) -> str:
+    """Return bins as `read_bins` takes them: ``psth_bin:20,start:-1``."""
+    return ",".join(f"{name}:{number_text(bins[name])}" for name in _DEFAULTS if name in bins)
+
+
+def read_bins(text: str) -> dict[str, float]:
+    """Return the bins of a link.
+
+    Raises
+    ------
+    ValueError
+        A name or a number cannot be read.
+    """
+    found = {}
+    for part in text.split(","):
+        name, _, number = part.partition(":")
+        if name not in _DEFAULTS:
+            raise ValueError(f"names are {', '.join(_DEFAULTS)}")
+        value = float(number)
+        if not math.isfinite(value):
+            raise ValueError("not finite")
+        if value != _DEFAULTS[name]:
+            found[name] = value
+    return found
+
+
+def read_subject(text: str) -> str:
+    """Return whose spikes a link asks for: ``unit``, ``depths``, ``filter``, or ``region:CA1``.
+
+    Raises
+    ------
+    ValueError
+        None of these.
+    """
+    subject, _, region = text.partition(":")
+    if subject not in SUBJECTS.values() or (subject == REGION) != bool(region):
+        raise ValueError("is none of unit, depths, filter, region:ACRONYM")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseWish:
+    """Parameters of the test of responses, from which its columns can be had again.
+
+    Attributes
+    ----------
+    event, split : str
+        Of `dashboard.compute.trial_groups`.
+    is_masked : bool
+        Whether only trials of the brain-wide map are used.
+    baseline_s, response_s : (float, float)
+        Windows around the event, in s.
+    """
+
+    event: str
+    split: str
+    is_masked: bool
+    baseline_s: tuple[float, float]
+    response_s: tuple[float, float]
+
+    def write(self) -> str:
+        """Return it as `read_test` takes it: ``stimOn,none,mask,-0.5,0,0,0.5``."""
+        mask = next(word for word, is_masked in _MASKS.items() if is_masked == self.is_masked)
+        return ",".join([self.event, self.split, mask, *map(number_text, (*self.baseline_s, *self.response_s))])
+
+    @property
+    def words(self) -> str:
+        """The test in words, for the origin of an export."""
+        (b0, b1), (r0, r1) = self.baseline_s, self.response_s
+        split = f", split by {self.split}" if self.split != "none" else ""
+        trials = "trials of the brain-wide map" if self.is_masked else "all trials"
+        return f"{self.event}{split}, {trials}, baseline {b0:g} to {b1:g} s, response {r0:g} to {r1:g} s"
+
+
+def read_test(text: str) -> ResponseWish:
+    """Return the test of responses that a word of the link names.
+
+    Raises
+    ------
+    BadRequest
+        It cannot be read.
+    """
+    example = "stimOn,none,mask,-0.5,0,0,0.5"
+    parts = text.split(",")
+    if len(parts) != 7 or parts[0] not in EVENTS or parts[1] not in SPLITS or parts[2] not in _MASKS:
+        raise BadRequest("test wants event, split, mask or all, baseline, response", text[:60], example)
+    try:
+        b0, b1, r0, r1 = map(float, parts[3:])
+    except ValueError as error:
+        raise BadRequest("test has windows that are no numbers", text[:60], example) from error
+    if not all(map(math.isfinite, (b0, b1, r0, r1))):
+        raise BadRequest("test has windows that are no numbers", text[:60], example)
+    return ResponseWish(parts[0], parts[1], _MASKS[parts[2]], (b0, b1), (r0, r1))

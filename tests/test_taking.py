@@ -1,0 +1,186 @@
+"""Figures and data of the tabs, of one look at the page: what they hold is what NumPy counts."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dashboard.compute.columns import build_columns
+from dashboard.compute.correlograms import crosscorrelogram
+from dashboard.compute.events import PSTH_BIN_S, Selection, psth, usable_events
+from dashboard.compute.pair_tables import pair_table
+from dashboard.compute.trial_groups import split_trials
+from dashboard.compute.unit_pairs import compare_units
+from dashboard.compute.units import matchable
+from dashboard.exporting.sheets import write_sheet
+from dashboard.model.errors import BadRequest
+from dashboard.opening import open_insertion, render
+from dashboard.sources.demo import DemoSource
+from dashboard.sources.protocol import ignore_progress
+from dashboard.store import OpenInsertion, StoreKey
+from dashboard.taking import Look
+from dashboard.views.differences import Opposite
+from dashboard.views.event_words import read_test
+from dashboard.views.export_dialog import FIGURES, FigureWish
+from dashboard.views.responding import run_test, with_responses
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+
+WINDOW, DEPTHS = (10.0, 400.0), (200.0, 3600.0)
+UNITS = [3, 7, 8]
+
+
+def values(**changed: Any) -> dict[str, Any]:
+    state = ViewState(time_range=WINDOW, depth_range=DEPTHS, selected=UNITS, **changed)
+    return {name: getattr(state, name) for name in state.param}
+
+
+@pytest.fixture(scope="module")
+def opened(cache: Path) -> list[OpenInsertion]:
+    """Both sortings of the small demo."""
+    source = DemoSource(cache, n_spikes=50_000)
+    found = []
+    for sorter in (None, "pykilosort"):
+        sorting = open_insertion("demo", sorter=sorter, source=source, cache=cache)
+        key = StoreKey("demo", "demo", sorter, None)
+        found.append(OpenInsertion(key, sorting, build_columns(sorting, cache), source, 0.0))
+    return found
+
+
+@pytest.fixture(scope="module")
+def opposite(opened: list[OpenInsertion]) -> Opposite:
+    table = pair_table(compare_units(*(matchable(side.columns) for side in opened)))
+    return Opposite(Scene(opened[1]), "pykilosort · original", True, table, "")
+
+
+def look(opened: list[OpenInsertion], opposite: Opposite | None = None, **changed: Any) -> Look:
+    return Look(Scene(opened[0]), values(**changed), "http://host/?x=1", opposite)
+
+
+def written(found: Look, tmp_path: Path, name: str, kind: str) -> Any:
+    path = tmp_path / f"{name}.{kind}"
+    found.write(path, name, kind, ignore_progress, threading.Event())
+    if kind == "csv":
+        return pd.read_csv(path)
+    with np.load(path) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+@pytest.mark.parametrize("what", FIGURES.values())
+def test_every_figure_is_drawn_and_says_where_it_came_from(
+    what: str, opened: list[OpenInsertion], opposite: Opposite
+) -> None:
+    for preset, theme in (("slide", "light"), ("column", "dark")):
+        sheet = look(opened, opposite, split="side").sheet(FigureWish(what, preset, "png", theme, True))
+        file = io.BytesIO()
+        write_sheet(file, sheet, "png")
+        image = Image.open(file)
+        assert image.text["Source"] == "http://host/?x=1"
+        assert len(np.unique(np.asarray(image.convert("L")))) > 50
+    expected = {
+        "pairs": ("clusters", "3, 7, 8"), "event": ("split", "side"), "compare": ("matched", "units: in both")
+    }  # fmt: skip
+    if what in expected:
+        name, words = expected[what]
+        assert words in sheet.words[name]
+
+
+def test_what_is_not_there_is_one_line(opened: list[OpenInsertion]) -> None:
+    bare = Look(Scene(opened[0]), {**values(), "selected": [3]})
+    for what, words in (("pairs", "two selected units"), ("compare", "Nothing is compared")):
+        with pytest.raises(BadRequest, match=words):
+            bare.sheet(FigureWish(what, "slide", "png", "light", True))
+    notes = bare.notes()
+    assert notes["pairs"][1] == notes["compare"][1] == ()
+    assert notes["psth"][1] == ("csv", "npz")
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_rates_by_group_are_those_of_the_spikes(kind: str, opened: list[OpenInsertion], tmp_path: Path) -> None:
+    found = look(opened, split="outcome", masked=False, spikes_of="filter", bins={"end": 0.5})
+    got = written(found, tmp_path, "psth", kind)
+    columns, trials = opened[0].columns, opened[0].sorting.trials
+    assert trials is not None
+    table = trials.table
+    for index, group in enumerate(split_trials(table, "outcome")):
+        events = usable_events(table["stimOn_times"], (-0.4, 0.5), columns.time_range_s, group.mask)
+        expected = psth(Selection.of(columns.times_s), events, PSTH_BIN_S, (-0.4, 0.5))
+        mine = got[got["group"] == group.label] if kind == "csv" else {
+            name: got[name][index] for name in ("mean_hz", "sem_hz", "n_trials")
+        }  # fmt: skip
+        np.testing.assert_allclose(mine["mean_hz"], expected.mean_hz)
+        np.testing.assert_allclose(mine["sem_hz"], expected.sem_hz)
+        assert np.unique(np.asarray(mine["n_trials"])) == len(events)
+    if kind == "npz":
+        assert got["counts"].shape == (got["n_trials"].sum(), 90)
+        assert json.loads(str(got["provenance"]))["split"] == "outcome"
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_pairs_are_those_of_the_spikes(kind: str, opened: list[OpenInsertion], tmp_path: Path) -> None:
+    got = written(look(opened, bins={"lag_half": 10.0}), tmp_path, "pairs", kind)
+    spikes = opened[0].sorting.spikes
+    times = {unit: np.asarray(spikes.times_s)[np.asarray(spikes.clusters) == unit] for unit in UNITS}
+    expected = crosscorrelogram(times[3], times[8], 0.001, 0.02)
+    if kind == "csv":
+        mine = got[(got["reference"] == 3) & (got["other"] == 8)]
+        assert len(got) == 6 * 21
+    else:
+        row = np.flatnonzero((got["reference"] == 3) & (got["other"] == 8))[0]
+        mine = {"count": got["count"][row], "lag_s": got["lag_s"]}
+    np.testing.assert_array_equal(mine["count"], expected.counts)
+    np.testing.assert_allclose(mine["lag_s"], expected.lags_s)
+
+
+def test_both_sides_are_those_of_render(
+    opened: list[OpenInsertion], opposite: Opposite, tmp_path: Path, cache: Path
+) -> None:
+    got = written(look(opened, opposite), tmp_path, "compare", "npz")
+    a, b = (render(side.sorting, WINDOW, DEPTHS, cache=cache).values for side in opened)
+    np.testing.assert_array_equal(got["a"], a)
+    np.testing.assert_array_equal(got["b"], b)
+    np.testing.assert_array_equal(got["a_minus_b"], a.astype(float) - b)
+    table = written(look(opened, opposite), tmp_path, "compare", "csv")
+    assert opposite.table is not None
+    assert table["kind"].tolist() == opposite.table["kind"].tolist()
+    assert table["n_shared"].sum() == opposite.table["n_shared"].sum()
+
+
+def test_two_probes_have_no_difference_and_say_why(opened: list[OpenInsertion], tmp_path: Path) -> None:
+    other = Opposite(Scene(opened[1]), "probe01", False, None, "other neurons")
+    found = look(opened, other)
+    assert found.notes()["compare"][1] == ("npz",)
+    assert "a_minus_b" not in written(found, tmp_path, "compare", "npz")
+    with pytest.raises(BadRequest, match="other neurons"):
+        written(found, tmp_path, "compare", "csv")
+    sheet = found.sheet(FigureWish("compare", "slide", "png", "light", True))
+    assert sheet.words["matched"] == "other neurons"
+
+
+def test_columns_of_the_test_are_exported_with_its_words(opened: list[OpenInsertion], tmp_path: Path) -> None:
+    test = "feedback,none,all,-0.4,0,0,0.4"
+    wish = read_test(test)
+    table, _ = run_test(opened[0], wish, ignore_progress, threading.Event())
+    tested = replace(opened[0], sorting=with_responses(opened[0].sorting, table))
+    found = Look(Scene(tested), values(test=test))
+    clusters = written(found, tmp_path, "clusters", "csv")
+    np.testing.assert_allclose(clusters["resp_auc"], table["resp_auc"].iloc[: len(clusters)])
+    assert found.subject.test == wish.words
+    assert "responses" in found.notes()["clusters"][0]
+
+    # No file has these columns, so code that is run elsewhere names the clusters.
+    mask = np.zeros(tested.columns.n_clusters, np.bool_)
+    mask[: len(table)] = (table["resp_auc"] > 0.5).to_numpy()[: tested.columns.n_clusters]
+    filtered = Look(Scene(tested, mask), values(test=test, filters={"where": "resp_auc > 0.5"}))
+    for code in filtered.codes().values():
+        assert f"the {mask.sum()} clusters that pass: where resp_auc > 0.5" in code
+        assert "read_words" not in code

@@ -14,7 +14,15 @@ import numpy.typing as npt
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.compute.summaries import AP_RMS_MAX_UV, LFP_BAND_HZ, YIELD_MIN, Summary, summarise, verdicts
+from dashboard.compute.summaries import (
+    AP_RMS_MAX_UV,
+    LFP_BAND_HZ,
+    NO_EXTENDED_QC,
+    YIELD_MIN,
+    Summary,
+    summarise,
+    verdicts,
+)
 from dashboard.keeping import Keeper, Verdict
 from dashboard.loading.noise import load_noise, noise_datasets
 from dashboard.model.errors import DashboardError
@@ -108,7 +116,8 @@ class SummaryTab:
             words = self._keeper.verdicts(insertion.key)
         except DashboardError as error:
             note = f"{note} {error}".strip()
-        return summarise(sorting, load_noise(files)), record, words, note
+        extended = record.extended_qc if record is not None else NO_EXTENDED_QC
+        return summarise(sorting, load_noise(files), extended), record, words, note
 
     def _show(self, sorting: SpikeSorting, done: Future[Any]) -> None:
         if sorting is not self._sorting:
@@ -184,7 +193,13 @@ def body(summary: Summary) -> str:
         DRIFT_NAME: drift,
     }
     lines = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
-    plots = _plot("AP RMS (µV)", s.ap_rms_uv, s.depths_um, s.ap_reason, most=FAR_UV)
+    plots = _plot(
+        f"AP RMS{'' if s.is_destriped or s.ap_rms_uv is None else ', raw'} (µV)",
+        s.ap_rms_uv,
+        s.depths_um,
+        s.ap_reason,
+        most=FAR_UV,
+    )
     low, high = LFP_BAND_HZ
     plots += _plot(f"LFP {low:.0f}–{high:.0f} Hz (dB)", s.lfp_power_db, s.depths_um, s.lfp_reason)
     return f'<div class="summary"><table>{lines}</table>{_regions(s)}<div class="plots">{plots}</div></div>'

@@ -33,7 +33,8 @@ export function render({ model, el }) {
   const act = (kind, more = {}) => { n += 1; model.action = { kind, n, ...more } }
   let author = ""
   try { author = localStorage.getItem(AUTHOR) ?? "" } catch { /* storage may be off */ }
-  if (author) act("author", { author })
+  if (model.login) author = model.login
+  else if (author) act("author", { author })
 
   // -- the list ---------------------------------------------------------------------------------
   const facets = {}
@@ -155,6 +156,7 @@ export function render({ model, el }) {
   const said = make("span", { className: "said" })
   const by = make("input", { className: "author", placeholder: "your name", value: author, title: "Author of the verdicts; kept in this browser" })
   by.setAttribute("aria-label", "Author")
+  if (model.login) { by.readOnly = true; by.title = "Author of the verdicts: your login" }
   const comment = make("input", { className: "comment", placeholder: "C: comment, Enter keeps it" })
   comment.setAttribute("aria-label", "Comment")
   const strip_note = make("span", { className: "note" })

@@ -18,7 +18,7 @@ from dashboard.completing import Completer
 from dashboard.compute.filters import ClusterFilter, filter_clusters
 from dashboard.compute.probe import depth_limits
 from dashboard.downloads import Shelf
-from dashboard.keeping import Keeper
+from dashboard.keeping import Desk
 from dashboard.model.errors import BadRequest, DashboardError, RevisionMissing, SorterMissing
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
@@ -78,8 +78,8 @@ class DashboardSession:
     query : str
         Query string that the page was opened with.
     catalogue : Catalogue
-    keeper : Keeper
-        Both shared by the sessions of the process, too.
+        Shared by the sessions of the process, too.
+    desk : Desk
     shelf : Shelf
         Where this session's exports wait for the browser.
     """
@@ -91,7 +91,7 @@ class DashboardSession:
         document: Document,
         query: str,
         catalogue: Catalogue,
-        keeper: Keeper,
+        desk: Desk,
         shelf: Shelf,
     ) -> None:
         self.turns = Turns(document)
@@ -112,7 +112,7 @@ class DashboardSession:
         self.table = ClusterTable(self.state, pool, self.turns)
         self.beside = Beside(self.state, self.axes, self.raster, pool, self.turns, self._picked, self._failed)
         tabs: list[Tab] = [
-            SummaryTab(self.turns, keeper, self._failed),
+            SummaryTab(self.turns, desk, self._failed),
             self.table,
             UnitTab(self.state, pool, self.turns),
             EventsTab(
@@ -150,7 +150,7 @@ class DashboardSession:
         extras = [self.completer.line.panel, self.reload]
         self.rail = Rail(self.state, self.open, self.raster.auto_limits, extras, self.filters.objects)
         self.search = Search(
-            self.state, catalogue, keeper, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
+            self.state, catalogue, desk, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
         self.cover.empty.append(self.search.empty_button)
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8), sizing_mode="stretch_width")

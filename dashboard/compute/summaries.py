@@ -19,13 +19,13 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import Drift, SpikeSorting
 
 AP_RMS_MAX_UV = 40.0
-"""90th percentile over channels, after destriping: `MAX_AP_RMS` of RIGOR (``RIGOR_script.py`` of
-int-brain-lab/paper-reproducible-ephys: IBL et al., Reproducibility of in vivo electrophysiological measurements in mice).
+"""90th percentile over channels, after destriping: `MAX_AP_RMS` of RIGOR, in ``RIGOR_script.py`` of
+int-brain-lab/paper-reproducible-ephys (Reproducibility of in vivo electrophysiological measurements in mice).
 """
 YIELD_MIN = 0.1
 """Good units per channel: `MIN_NEURONS_PER_CHANNEL` of the same script.
 
-Its third criterion, the derivative of the LFP power over depth, is one of destriped raw data, which no small file holds.
+Its third criterion, the derivative of the LFP power over depth, needs destriped raw data, which no small file holds.
 """
 LFP_BAND_HZ = (20.0, 80.0)
 """Band of the LFP power in RIGOR."""

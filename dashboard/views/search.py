@@ -19,7 +19,7 @@ from panel.custom import JSComponent
 from dashboard.assets import assets_folder
 from dashboard.catalogue import Catalogue
 from dashboard.compute.insertion_lists import FACETS, facet_counts
-from dashboard.keeping import Keeper, Verdict
+from dashboard.keeping import Desk, Verdict
 from dashboard.locating import recognise
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import Facets
@@ -62,6 +62,7 @@ class Finder(JSComponent):
     open_key = param.String("", doc="Key of the insertion in the page.")
     shown = param.Boolean(False, doc="Whether the list is over the page.")
     preset = param.String("", doc="Text to search for.")
+    login = param.String("", doc="Who has logged in; empty where nobody has to.")
     dark = param.Boolean(False)
     download = param.Dict({}, doc="name and text of a file to save.")
     action = param.Dict({}, doc="What the user did: kind, n, and more.")
@@ -79,7 +80,7 @@ class Search:
     ----------
     state : ViewState
     catalogue : Catalogue
-    keeper : Keeper
+    desk : Desk
     turns : Turns
     open_insertion : callable (text) -> None
     prefetch : callable (key, cancel) -> object
@@ -90,18 +91,17 @@ class Search:
         self,
         state: ViewState,
         catalogue: Catalogue,
-        keeper: Keeper,
+        desk: Desk,
         turns: Turns,
         open_insertion: Callable[[str], None],
         prefetch: Callable[[str, threading.Event], object],
     ) -> None:
-        self._state, self._catalogue, self._keeper, self._turns = state, catalogue, keeper, turns
+        self._state, self._catalogue, self._desk, self._turns = state, catalogue, desk, turns
         self._open, self._prefetch = open_insertion, prefetch
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep")
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._cancel = threading.Event()
         self._facets = Facets()
-        self._author = ""
         self._problem = ""
         self._found: pd.DataFrame = catalogue.table
         self._favourites: set[str] = set()
@@ -110,7 +110,7 @@ class Search:
         self._at = -1
         self._first = 0
         self._is_stale = False
-        self.panel = Finder(dark=state.dark)
+        self.panel = Finder(dark=state.dark, login=desk.author if desk.is_login else "")
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
         for button in (self.button, self.empty_button):
@@ -118,6 +118,7 @@ class Search:
         self.panel.param.watch(self._acted, "action")
         state.param.watch(self._opened, "insertion")
         state.param.watch(lambda event: self.panel.param.update(dark=event.new), "dark")
+        desk.listen(self._reload)
         catalogue.listen(self._changed)
         catalogue.start()
         self._reload()
@@ -160,16 +161,15 @@ class Search:
                 self._paste(str(action.get("text") or ""))
             case "star":
                 key, on = str(action.get("key")), bool(action.get("on"))
-                self._keep(partial(self._keeper.star, self._author, key, on=on), self._reload)
+                self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=on), self._reload)
             case "author":
-                self._author = str(action.get("author") or "").strip()[:200]
-                self._reload()
+                self._desk.say(str(action.get("author") or ""))
             case "retry":
                 self._catalogue.start(again=True)
                 self._catalogue.ask(self._facets)
                 self._reload()
             case "export":
-                self._keep(self._keeper.csv, self._save)
+                self._keep(self._desk.keeper.csv, self._save)
             case "triage":
                 self._begin(int(action.get("at") or 0))
             case "step":
@@ -258,8 +258,7 @@ class Search:
         then(answer)
 
     def _reload(self, answer: object = None) -> None:
-        author = self._author
-        keeper = self._keeper
+        author, keeper = self._desk.author, self._desk.keeper
         self._keep(lambda: (keeper.favourites(author), keeper.recent(author), keeper.verdicts()), self._take)
 
     def _take(self, kept: tuple[set[str], list[str], list[Verdict]]) -> None:
@@ -274,7 +273,7 @@ class Search:
     def _opened(self, event: Any) -> None:
         self.panel.open_key = event.new
         if event.new:
-            self._keep(partial(self._keeper.remember, self._author, event.new), self._reload)
+            self._keep(partial(self._desk.keeper.remember, self._desk.author, event.new), self._reload)
 
     def _save(self, text: str) -> None:
         self.panel.download = {"name": "verdicts.csv", "text": text}
@@ -317,10 +316,12 @@ class Search:
         if self._at < 0:
             return
         key, pid = self._queue[self._at]
-        author, comment = str(action.get("author") or ""), str(action.get("comment") or "")[:2000]
-        verdict = str(action.get("verdict") or "")
-        self._author = author.strip()[:200]
-        self._keep(partial(self._keeper.judge, key, self._author, verdict, comment, pid), self._reload)
+        verdict, comment = str(action.get("verdict") or ""), str(action.get("comment") or "")[:2000]
+        self._desk.say(str(action.get("author") or ""))
+        self._keep(partial(self._desk.keeper.judge, key, self._desk.author, verdict, comment, pid), self._judged)
+
+    def _judged(self, said: Verdict) -> None:
+        self._desk.tell()
 
     def _show_triage(self) -> None:
         if self._at < 0:

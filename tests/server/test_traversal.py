@@ -20,7 +20,7 @@ from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
 from dashboard.downloads import Downloads
 from dashboard.fair_pool import FairPool
-from dashboard.keeping import Keeper
+from dashboard.keeping import Desk, Keeper
 from dashboard.sources.folder import FolderSource
 from dashboard.store import InsertionStore
 from dashboard.views import links
@@ -69,7 +69,7 @@ def session(tmp_path_factory: pytest.TempPathFactory, secret: Path) -> Iterator[
     pool = FairPool(1)
     made = DashboardSession(
         InsertionStore([source], folder / "cache"), pool.session(), Document(), "",  # type: ignore[arg-type]
-        Catalogue([source]), Keeper.in_folder(folder / "cache"), Downloads(folder / "cache").shelf(),
+        Catalogue([source]), Desk(Keeper.in_folder(folder / "cache")), Downloads(folder / "cache").shelf(),
     )  # fmt: skip
     yield made
     made.close()

@@ -140,6 +140,11 @@ export function render({ model, el }) {
       select.disabled = Object.keys(counts).length === 0
       select.title = select.disabled ? `${hint}: not in these lists` : hint
     }
+    for (const [name, why] of Object.entries(model.off ?? {})) {
+      for (const input of name === "region" ? [inputs.region, inputs.level] : [inputs[name]]) {
+        input.disabled = true; input.title = why
+      }
+    }
   }
   const draw_recent = () => {
     recent.replaceChildren(...(model.recent?.length ? [make("span", { textContent: "Recent" })] : []),
@@ -248,9 +253,9 @@ export function render({ model, el }) {
     else if (key === "Escape") take(() => act("end"))
   }, { capture: true })
 
-  // Text pasted outside of fields may name an insertion.
+  // Text pasted outside of fields, or into the search, may name an insertion.
   listen(document, "paste", (event) => {
-    if (focused()?.closest?.(EDITABLE)) return
+    if (focused() !== inputs.text && focused()?.closest?.(EDITABLE)) return
     const text = event.clipboardData?.getData("text")?.trim().slice(0, 500)
     if (text) act("paste", { text })
   })
@@ -287,7 +292,7 @@ h2 { font-size: 16px; font-weight: 600; margin: 0 6px 0 0; }
 .note { color: var(--dim); font-size: 12px; }
 .gap { flex: 1; }
 input, select, button { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line); border-radius: 4px; height: 28px; padding: 0 7px; box-sizing: border-box; }
-select:disabled, button:disabled { opacity: .5; }
+input:disabled, select:disabled, button:disabled { opacity: .5; }
 button { cursor: pointer; }
 button:disabled { cursor: default; }
 input:focus-visible, select:focus-visible, button:focus-visible, .scroller:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }

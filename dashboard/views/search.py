@@ -54,6 +54,7 @@ class Finder(JSComponent):
 
     view = param.Dict({}, doc="Rows in sight: first, rows, n, total, columns, widths.")
     options = param.Dict({}, doc="Values of the facets, with how many insertions have each.")
+    off = param.Dict({}, doc="Facets that cannot be used here, and why.")
     recent = param.List([], doc="Keys opened lately.")
     note = param.String("", doc="What the lists say of themselves.")
     failed = param.Boolean(False, doc="Whether reading again may help.")
@@ -110,7 +111,8 @@ class Search:
         self._at = -1
         self._first = 0
         self._is_stale = False
-        self.panel = Finder(dark=state.dark, login=desk.author if desk.is_login else "")
+        login = desk.author if desk.is_login else ""
+        self.panel = Finder(dark=state.dark, login=login, off=dict(catalogue.off))
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
         for button in (self.button, self.empty_button):
@@ -193,7 +195,7 @@ class Search:
             return
         known = self._catalogue.matching(name)
         if len(known) > 1:
-            self.show(name)
+            self.show(known[0].rpartition("/")[0])
             return
         self.panel.shown = False
         self._open(known[0] if known else name)

@@ -29,8 +29,7 @@ export function render({ model, el }) {
   const listeners = new AbortController()
   const listen = (target, type, run, options = {}) =>
     target.addEventListener(type, run, { signal: listeners.signal, ...options })
-  let n = 0
-  const act = (kind, more = {}) => { n += 1; model.action = { kind, n, ...more } }
+  const act = (kind, more = {}) => model.send_msg({ kind, ...more })
   let author = ""
   try { author = localStorage.getItem(AUTHOR) ?? "" } catch { /* storage may be off */ }
   if (model.login) author = model.login
@@ -41,9 +40,9 @@ export function render({ model, el }) {
   const inputs = {}
   const bar = make("div", { className: "facets" })
   let timer = 0
-  const ask = () => {
+  const ask = (wait = 60) => {
     clearTimeout(timer)
-    timer = setTimeout(() => { cursor = 0; scroller.scrollTop = 0; act("narrow", { facets: { ...facets } }) }, 60)
+    timer = setTimeout(() => { cursor = 0; scroller.scrollTop = 0; act("narrow", { facets: { ...facets } }) }, wait)
   }
   for (const [name, hint, width, kind] of FIELDS) {
     const is_select = kind === "select" || kind === "level"
@@ -52,7 +51,7 @@ export function render({ model, el }) {
     input.style.width = `${width}px`
     if (!is_select) { input.placeholder = hint; input.type = kind === "date" ? "date" : "text"; input.spellcheck = false }
     if (kind === "level") input.append(make("option", { value: "allen", textContent: "Allen" }), make("option", { value: "beryl", textContent: "Beryl" }))
-    listen(input, is_select ? "change" : "input", () => { facets[name] = input.value; ask() })
+    listen(input, is_select ? "change" : "input", () => { facets[name] = input.value; ask(name === "tag" ? 500 : 60) })  // servers know tags
     inputs[name] = input
     bar.append(kind === "date" ? make("label", { textContent: hint }, [input]) : input)
   }
@@ -84,7 +83,7 @@ export function render({ model, el }) {
   const scroller = make("div", { className: "scroller", tabIndex: 0 }, [head, rows])
   scroller.setAttribute("aria-label", "Insertions: arrows or J and K move, Enter opens, S stars, T starts triage")
   const panel = make("div", { className: "finder-panel", hidden: true }, [
-    make("div", { className: "top" }, [make("h2", { textContent: "Find an insertion" }), count, note, retry, make("i", { className: "gap" }), save, start, close]),
+    make("div", { className: "top" }, [make("h2", { textContent: "Find an insertion" }), count, note, retry, save, start, close]),
     bar, recent, scroller,
   ])
   panel.setAttribute("role", "dialog")
@@ -92,6 +91,11 @@ export function render({ model, el }) {
   let cursor = 0
   const begin = () => act("triage", { at: cursor })
 
+  const nothing = (total) => {
+    if (model.failed) return model.note
+    if (model.note) return `Nothing yet: ${model.note}`
+    return total ? "No insertion meets all of this. Clear a field." : "No insertions known yet."
+  }
   const draw = () => {
     const { first = 0, rows: data = [], n: many = 0, total = 0, columns = [], widths = [] } = model.view ?? {}
     count.textContent = `${many.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} insertions`
@@ -110,7 +114,7 @@ export function render({ model, el }) {
       line.addEventListener("click", () => { cursor = at; act("open", { key: row.key }) })
       return line
     }))
-    if (many === 0) rows.replaceChildren(make("div", { className: "none", textContent: total ? "No insertion meets all of this. Clear a field." : "No insertions known yet." }))
+    if (many === 0) rows.replaceChildren(make("div", { className: "none", textContent: nothing(total) }))
   }
   const show_window = () => {
     const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - 30)
@@ -154,7 +158,12 @@ export function render({ model, el }) {
         return button
       }))
   }
-  const draw_note = () => { note.textContent = model.note; retry.hidden = !model.failed; strip_note.textContent = model.message }
+  const draw_note = () => {
+    note.textContent = note.title = model.note
+    const none = rows.querySelector(".none")
+    if (none) none.textContent = nothing(model.view?.total ?? 0)
+    retry.hidden = !model.failed; strip_note.textContent = model.message
+  }
 
   // -- triage -----------------------------------------------------------------------------------
   const where = make("b", { className: "where" })
@@ -288,6 +297,8 @@ const CSS = `
 .finder-panel { position: fixed; z-index: 30; background: var(--bg); display: flex; flex-direction: column; gap: 6px; padding: 10px 14px; box-sizing: border-box; }
 .top, .facets, .recent, .triage { display: flex; align-items: center; gap: 6px; flex-wrap: wrap; }
 h2 { font-size: 16px; font-weight: 600; margin: 0 6px 0 0; }
+.top { flex-wrap: nowrap; white-space: nowrap; }
+.top .note { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; }
 .count { font-variant-numeric: tabular-nums; }
 .note { color: var(--dim); font-size: 12px; }
 .gap { flex: 1; }

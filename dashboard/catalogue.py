@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 STILL_S = 0.4
 """A search that is still being typed is not worth a question to a server; one that stood this long is."""
 
+SEARCHED = "what is searched for"
+
 _SESSION = re.compile(r"([^/\s]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(?:/(?:alf/)?([^/\s]+))?")
 
 
@@ -55,6 +57,7 @@ class Catalogue:
         self._rows: list[dict[str, object]] = read_insertions(insertions) if insertions is not None else []
         self.regions = read_regions(regions) if regions is not None else None
         self._notes: dict[str, str] = {}
+        self._refusals: dict[tuple[str, str], str] = {}
         self._tags: dict[str, set[str]] = {}
         self._regions_known: dict[str, set[str]] = {}
         self._reading: set[str] = set()
@@ -71,17 +74,24 @@ class Catalogue:
 
     @property
     def note(self) -> str:
-        """What is being read, and what could not be; empty when all is there."""
+        """What is being read, and what could not be, of the lists and all questions; empty when all is there."""
         with self._lock:
-            reading = f"reading {', '.join(sorted(self._reading))} …" if self._reading else ""
-            notes = [note for note in self._notes.values() if note]
-        return " · ".join([*notes, reading] if reading else notes)
+            return _said([*self._notes.values(), *self._refusals.values()], self._reading)
+
+    def note_of(self, facets: Facets) -> tuple[str, bool]:
+        """Return what a page says that searches for `facets`, and whether trying again may help."""
+        mine = {facets.tag, check_region(facets.region) if facets.region else ""} - {""}
+        with self._lock:
+            problems = [*self._notes.values(), *(why for (value, _), why in self._refusals.items() if value in mine)]
+            labels = {_label(value, source.name) for value in mine for source in self._sources}
+            labels |= {source.name for source in self._sources} | {_label(SEARCHED, s.name) for s in self._sources}
+            return _said(problems, self._reading & labels), any(problems)
 
     @property
     def has_failed(self) -> bool:
         """Whether something could not be read, and may be when it is tried again."""
         with self._lock:
-            return any(self._notes.values())
+            return any(self._notes.values()) or any(self._refusals.values())
 
     @property
     def off(self) -> Mapping[str, str]:
@@ -152,12 +162,12 @@ class Catalogue:
             if not isinstance(source, AlyxSource):
                 continue
             for known, value, asked in wanted:
-                label = f"{value} on {source.name}"
+                label = _label(value, source.name)
                 with self._lock:
                     if label in self._reading:
                         continue
                     self._reading.add(label)
-                threading.Thread(target=self._ask, args=(source, known, value, asked, label), daemon=True).start()
+                threading.Thread(target=self._ask, args=(source, known, value, asked), daemon=True).start()
             self._ask_first(source, replace(facets, tag="", region=""))
 
     def _ask_first(self, source: AlyxSource, facets: Facets) -> None:
@@ -183,17 +193,16 @@ class Catalogue:
             if facets == seen:
                 del self._wanted[source.name]
                 self._asked.add((source.name, tuple(sorted(query(facets).items()))))
-                label = f"what is searched for on {source.name}"
-                self._reading.add(label)
+                self._reading.add(_label(SEARCHED, source.name))
         if facets is None:
             return
         if facets != seen:
             self._soon(source, facets)
             return
-        self._ask(source, {}, "", facets, label)
+        self._ask(source, {}, SEARCHED, facets)
 
-    def _ask(self, source: AlyxSource, known: dict[str, set[str]], value: str, asked: Facets, label: str) -> None:
-        note = ""
+    def _ask(self, source: AlyxSource, known: dict[str, set[str]], value: str, asked: Facets) -> None:
+        note, label = "", _label(value, source.name)
         try:
             found: set[str] = set()
             for page in alyx_rows(source, asked):
@@ -205,7 +214,8 @@ class Catalogue:
             note = f"{label}: {error}"
         finally:
             with self._lock:
-                self._notes[label] = note
+                # what is searched for comes with the list, which says why it does not
+                self._refusals[value, source.name] = note if value != SEARCHED else ""
                 self._reading.discard(label)
             self._tell()
 
@@ -248,6 +258,15 @@ class Catalogue:
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener()
+
+
+def _label(value: str, source: str) -> str:
+    return f"{value} on {source}"
+
+
+def _said(problems: Collection[str], reading: Collection[str]) -> str:
+    notes = [problem for problem in problems if problem]
+    return " · ".join([*notes, f"reading {', '.join(sorted(reading))} …"] if reading else notes)
 
 
 def _row(insertion: object) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -50,7 +51,13 @@ _TEXTS = {field.name for field in fields(Facets) if field.name != "favourites"}
 
 
 class Finder(JSComponent):
-    """The list and the triage bar in the browser; `assets/search.js` says what `action` may hold."""
+    """The list and the triage bar in the browser; `assets/search.js` says what a message may hold.
+
+    Parameters
+    ----------
+    acted : callable
+        Called with what the user did: ``kind``, and more.
+    """
 
     view = param.Dict({}, doc="Rows in sight: first, rows, n, total, columns, widths.")
     options = param.Dict({}, doc="Values of the facets, with how many insertions have each.")
@@ -66,12 +73,16 @@ class Finder(JSComponent):
     login = param.String("", doc="Who has logged in; empty where nobody has to.")
     dark = param.Boolean(False)
     download = param.Dict({}, doc="name and text of a file to save.")
-    action = param.Dict({}, doc="What the user did: kind, n, and more.")
 
     _esm = Path(assets_folder()) / "search.js"
 
-    def __init__(self, **params: Any) -> None:
+    def __init__(self, acted: Callable[[dict[str, Any]], None], **params: Any) -> None:
         super().__init__(**{"margin": 0, "sizing_mode": "stretch_width", **params})
+        self._acted = acted
+
+    def _handle_msg(self, data: Any) -> None:
+        # A message, not a parameter: of two changes soon after each other Panel keeps the later one.
+        self._acted(dict(data))
 
 
 class Search:
@@ -112,12 +123,11 @@ class Search:
         self._first = 0
         self._is_stale = False
         login = desk.author if desk.is_login else ""
-        self.panel = Finder(dark=state.dark, login=login, off=dict(catalogue.off))
+        self.panel = Finder(self._acted, dark=state.dark, login=login, off=dict(catalogue.off))
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
         for button in (self.button, self.empty_button):
             button.on_click(lambda event: self.show())
-        self.panel.param.watch(self._acted, "action")
         state.param.watch(self._opened, "insertion")
         state.param.watch(lambda event: self.panel.param.update(dark=event.new), "dark")
         desk.listen(self._reload)
@@ -141,9 +151,9 @@ class Search:
 
     # -- what the user did -----------------------------------------------------------------------
 
-    def _acted(self, event: Any) -> None:
+    def _acted(self, action: dict[str, Any]) -> None:
         # somebody may be quicker than the page, which takes changes only once it stands
-        self._turns.later(partial(self._act, event.new))
+        self._turns.later(partial(self._act, action))
 
     def _act(self, action: dict[str, Any]) -> None:
         match action.get("kind"):
@@ -168,7 +178,7 @@ class Search:
                 self._desk.say(str(action.get("author") or ""))
             case "retry":
                 self._catalogue.start(again=True)
-                self._catalogue.ask(self._facets)
+                self._ask()
                 self._reload()
             case "export":
                 self._keep(self._desk.keeper.csv, self._save)
@@ -187,7 +197,13 @@ class Search:
         values["level"] = "beryl" if values.get("level") == "beryl" else "allen"
         self._facets = Facets(**values, favourites=bool(asked.get("favourites")))
         self._first = 0
+        self._ask()
         self._refresh()
+
+    def _ask(self) -> None:
+        """Ask the servers; not whenever rows come, or a question that is refused would be asked for ever."""
+        with contextlib.suppress(BadRequest):  # half a word; said by what narrows
+            self._catalogue.ask(self._facets)
 
     def _paste(self, text: str) -> None:
         name = recognise(text)
@@ -211,16 +227,17 @@ class Search:
     def _refresh(self) -> None:
         self._is_stale = False
         self._problem = ""
+        said, has_failed = "", False
         try:
-            self._catalogue.ask(self._facets)
             self._found = self._catalogue.narrow(self._facets, self._favourites)
+            said, has_failed = self._catalogue.note_of(self._facets)
         except BadRequest as error:
             # half a word while somebody types; what was found before stays
             self._problem = str(error)
-        note = " · ".join(text for text in (self._problem, self._catalogue.note) if text)
+        note = " · ".join(text for text in (self._problem, said) if text)
         table = self._catalogue.table
         options = {name: facet_counts(table, name) for name in FACETS}
-        self.panel.param.update(note=note, failed=self._catalogue.has_failed, options=options)
+        self.panel.param.update(note=note, failed=has_failed, options=options)
         self._send_rows()
 
     def _send_rows(self) -> None:

@@ -4,9 +4,9 @@ const WINDOW = 120
 const AUTHOR = "spike-dashboard-author"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const FIELDS = [
-  ["text", "pid, eid, subject, date …", 220], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
-  ["first", "from", 120, "date"], ["last", "to", 120, "date"], ["region", "region, e.g. CA1", 132],
-  ["level", "", 78, "level"], ["project", "project", 120], ["task", "task protocol", 120],
+  ["text", "pid, eid, subject, date …", 190], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
+  ["first", "from", 116, "date"], ["last", "to", 116, "date"], ["region", "region, e.g. CA1", 132],
+  ["level", "", 78, "level"], ["project", "project", 110], ["task", "task protocol", 110],
   ["probe", "probe", 112, "select"], ["model", "probe model", 146, "select"],
   ["histology", "histology", 124, "select"], ["tag", "tag", 100],
 ]
@@ -102,6 +102,8 @@ export function render({ model, el }) {
     start.disabled = many === 0
     start.textContent = many ? `Triage these ${many.toLocaleString("en-US")}` : "Triage: no insertions"
     scroller.style.setProperty("--columns", ["28px", ...widths].join(" "))
+    // every row as wide as the head, whatever its texts are
+    scroller.style.setProperty("--least", `${widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)[0]), 28)}px`)
     head.replaceChildren(make("span"), ...columns.map((title) => make("span", { textContent: title })))
     rows.style.height = `${many * ROW}px`
     rows.replaceChildren(...data.map((row, i) => {
@@ -167,6 +169,7 @@ export function render({ model, el }) {
 
   // -- triage -----------------------------------------------------------------------------------
   const where = make("b", { className: "where" })
+  const away = make("span", { className: "away" })
   const said = make("span", { className: "said" })
   const by = make("input", { className: "author", placeholder: "your name", value: author, title: "Author of the verdicts; kept in this browser" })
   by.setAttribute("aria-label", "Author")
@@ -182,7 +185,7 @@ export function render({ model, el }) {
   }
   const strip = make("div", { className: "triage", hidden: true }, [
     key_button("‹ K", "Previous insertion", () => act("step", { by: -1 })), key_button("J ›", "Next insertion", () => act("step", { by: 1 })),
-    where, key_button("P pass", "Keep: pass", () => keep("pass"), "pass"), key_button("F fail", "Keep: fail", () => keep("fail"), "fail"),
+    where, away, key_button("P pass", "Keep: pass", () => keep("pass"), "pass"), key_button("F fail", "Keep: fail", () => keep("fail"), "fail"),
     comment, by, said, strip_note, make("i", { className: "gap" }), key_button("CSV", "All verdicts as CSV", () => act("export")),
     key_button("Find", "Back to the list", () => act("show")), key_button("End", "End the triage (Esc)", () => act("end")),
   ])
@@ -199,9 +202,10 @@ export function render({ model, el }) {
     event.stopPropagation()
   })
   const draw_triage = () => {
-    const { on = false, text = "", said: words = [] } = model.triage ?? {}
+    const { on = false, text = "", aside = "", said: words = [] } = model.triage ?? {}
     strip.hidden = !on || model.shown
     where.textContent = text
+    away.textContent = aside
     said.replaceChildren(...words.map(({ author: who, verdict, comment: what, time }) =>
       make("span", { className: `word ${verdict}`, textContent: `${who}: ${verdict}${what ? " “" + what + "”" : ""}`, title: time })))
   }
@@ -292,6 +296,7 @@ export function render({ model, el }) {
 
 const CSS = `
 .finder-panel, .triage { --fg: #1c1c1e; --bg: #fafafa; --line: #d5d5dc; --field: #fff; --dim: #5c5c66; --accent: #3949ab; --on: #e8eaf6; color: var(--fg); font: 13px system-ui, sans-serif; }
+.finder-panel, .triage { color-scheme: light; }
 .dark { --fg: #e8e8ec; --bg: #151518; --line: #3a3a42; --field: #222227; --dim: #a5a5b0; --accent: #9fa8da; --on: #2b2f4a; color-scheme: dark; }
 [hidden] { display: none !important; }
 .finder-panel { position: fixed; z-index: 30; background: var(--bg); display: flex; flex-direction: column; gap: 6px; padding: 10px 14px; box-sizing: border-box; }
@@ -315,8 +320,8 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .recent { font-size: 12px; color: var(--dim); }
 .recent .chip { height: 22px; font-size: 12px; border-radius: 11px; }
 .scroller { flex: 1; min-height: 0; overflow: auto; border: 1px solid var(--line); border-radius: 4px; background: var(--field); }
-.rows { position: relative; min-width: max-content; }
-.row { display: grid; grid-template-columns: var(--columns); height: 26px; line-height: 26px; min-width: max-content; width: 100%; cursor: pointer; box-sizing: border-box; border-bottom: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
+.rows { position: relative; min-width: var(--least); }
+.row { display: grid; grid-template-columns: var(--columns); height: 26px; line-height: 26px; min-width: var(--least); width: 100%; cursor: pointer; box-sizing: border-box; border-bottom: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
 .rows .row { position: absolute; left: 0; }
 .row span { padding: 0 8px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .head { position: sticky; top: 0; z-index: 1; background: var(--bg); font-weight: 600; cursor: default; }
@@ -328,6 +333,7 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .triage { padding: 4px 8px; background: var(--on); border-bottom: 1px solid var(--line); min-height: 36px; }
 .triage .pass { border-color: #0072b2; } .triage .fail { border-color: #d55e00; }
 .triage .comment { width: 200px; } .triage .author { width: 110px; }
+.away { color: light-dark(#b34700, #ff9a56); }
 .word { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid var(--line); margin-right: 4px; white-space: nowrap; }
 .word.pass { border-color: #0072b2; } .word.fail { border-color: #d55e00; }
 `

@@ -37,16 +37,18 @@ COLUMNS = {
     "date": ("date", "96px"),
     "number": ("no.", "44px"),
     "probe": ("probe", "84px"),
-    "lab": ("lab", "170px"),
-    "projects": ("projects", "minmax(140px, 1fr)"),
-    "task": ("task protocol", "minmax(160px, 1fr)"),
-    "model": ("model", "64px"),
-    "histology": ("histology", "86px"),
+    "lab": ("lab", "130px"),
+    "histology": ("histology", "94px"),
     "qc": ("QC", "80px"),
     "verdicts": ("verdicts", "150px"),
+    "model": ("model", "68px"),
+    "projects": ("projects", "minmax(150px, 1fr)"),
+    "task": ("task protocol", "minmax(200px, 1fr)"),
     "pid": ("pid", "300px"),
     "source": ("source", "minmax(120px, 1fr)"),
 }
+"""Title and width of each; what one judges by stands first, as a narrow window shows no more."""
+
 _TEXTS = {field.name for field in fields(Facets) if field.name != "favourites"}
 
 
@@ -291,6 +293,7 @@ class Search:
 
     def _opened(self, event: Any) -> None:
         self.panel.open_key = event.new
+        self._show_triage()
         if event.new:
             self._keep(partial(self._desk.keeper.remember, self._desk.author, event.new), self._reload)
 
@@ -351,7 +354,10 @@ class Search:
             {"author": w.author, "verdict": w.verdict, "comment": w.comment, "time": w.time}
             for w in self._words.get(key, [])
         ]
-        self.panel.triage = {"on": True, "text": f"{self._at + 1} of {len(self._queue)}: {key}", "said": said}
+        text = f"{self._at + 1} of {len(self._queue)}: {key}"
+        # a verdict is one of what the strip names, which may not be what the page shows
+        aside = "" if self._state.insertion == key else "not on the screen"
+        self.panel.triage = {"on": True, "text": text, "aside": aside, "said": said}
 
 
 def _button(label: str) -> pmui.Button:

@@ -146,7 +146,7 @@ export function render({ model, el }) {
       select.disabled = Object.keys(counts).length === 0
       select.title = select.disabled ? `${hint}: not in these lists` : hint
     }
-    for (const [name, why] of Object.entries(model.off ?? {})) {
+    for (const [name, why] of Object.entries(model.cannot ?? {})) {
       for (const input of name === "region" ? [inputs.region, inputs.level] : [inputs[name]]) {
         input.disabled = true; input.title = why
       }

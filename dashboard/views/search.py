@@ -63,7 +63,7 @@ class Finder(JSComponent):
 
     view = param.Dict({}, doc="Rows in sight: first, rows, n, total, columns, widths.")
     options = param.Dict({}, doc="Values of the facets, with how many insertions have each.")
-    off = param.Dict({}, doc="Facets that cannot be used here, and why.")
+    cannot = param.Dict({}, doc="Facets that cannot be used here, and why.")
     recent = param.List([], doc="Keys opened lately.")
     note = param.String("", doc="What the lists say of themselves.")
     failed = param.Boolean(False, doc="Whether reading again may help.")
@@ -125,7 +125,7 @@ class Search:
         self._first = 0
         self._is_stale = False
         login = desk.author if desk.is_login else ""
-        self.panel = Finder(self._acted, dark=state.dark, login=login, off=dict(catalogue.off))
+        self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
         for button in (self.button, self.empty_button):

@@ -39,7 +39,7 @@ class Kept(logging.Handler):
     def emit(self, record):
         lines.append(record.getMessage())
 logging.getLogger("dashboard").addHandler(Kept())
-mount(root / "cache", "256k")
+mount(root / "cache", "8m")
 ballast = root / "cache" / "ballast"
 fill(ballast)
 assert os.statvfs(root / "cache").f_bavail == 0

@@ -49,6 +49,8 @@ COLUMNS = {
 }
 """Title and width of each; what one judges by stands first, as a narrow window shows no more."""
 
+KEY_LENGTH = 400
+"""As long as the database takes one."""
 _TEXTS = {field.name for field in fields(Facets) if field.name != "favourites"}
 
 
@@ -84,7 +86,8 @@ class Finder(JSComponent):
 
     def _handle_msg(self, data: Any) -> None:
         # A message, not a parameter: of two changes soon after each other Panel keeps the later one.
-        self._acted(dict(data))
+        if isinstance(data, dict):
+            self._acted(data)
 
 
 class Search:
@@ -164,17 +167,17 @@ class Search:
             case "hide":
                 self.panel.shown = False
             case "narrow":
-                self._narrow(action.get("facets") or {})
+                self._narrow(action.get("facets"))
             case "window":
-                self._first = max(0, int(action.get("first") or 0))
+                self._first = max(0, _whole(action.get("first")))
                 self._send_rows()
             case "open":
                 self.panel.shown = False
-                self._open(str(action.get("key") or ""))
+                self._open(_key(action))
             case "paste":
                 self._paste(str(action.get("text") or ""))
             case "star":
-                key, on = str(action.get("key")), bool(action.get("on"))
+                key, on = _key(action), bool(action.get("on"))
                 self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=on), self._reload)
             case "author":
                 self._desk.say(str(action.get("author") or ""))
@@ -185,16 +188,17 @@ class Search:
             case "export":
                 self._keep(self._desk.keeper.csv, self._save)
             case "triage":
-                self._begin(int(action.get("at") or 0))
+                self._begin(_whole(action.get("at")))
             case "step":
-                self._step(int(action.get("by") or 0))
+                self._step(_whole(action.get("by")))
             case "judge":
                 self._judge(action)
             case "end":
                 self._at = -1
                 self._show_triage()
 
-    def _narrow(self, asked: dict[str, Any]) -> None:
+    def _narrow(self, asked: Any) -> None:
+        asked = asked if isinstance(asked, dict) else {}
         values: dict[str, Any] = {name: str(asked.get(name) or "").strip()[:200] for name in _TEXTS & asked.keys()}
         values["level"] = "beryl" if values.get("level") == "beryl" else "allen"
         self._facets = Facets(**values, favourites=bool(asked.get("favourites")))
@@ -358,6 +362,15 @@ class Search:
         # a verdict is one of what the strip names, which may not be what the page shows
         aside = "" if self._state.insertion == key else "not on the screen"
         self.panel.triage = {"on": True, "text": text, "aside": aside, "said": said}
+
+
+def _whole(value: object) -> int:
+    """Return a whole number that a browser sent, 0 for anything else."""
+    return int(value) if isinstance(value, int | float) and abs(value) < 1e9 else 0
+
+
+def _key(action: dict[str, Any]) -> str:
+    return str(action.get("key") or "")[:KEY_LENGTH]
 
 
 def _button(label: str) -> pmui.Button:

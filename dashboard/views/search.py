@@ -126,7 +126,7 @@ class Search:
         self._queue: list[tuple[str, str]] = []
         self._at = -1
         self._first = 0
-        self._is_stale = False
+        self._is_stale = self._is_closed = False
         login = desk.author if desk.is_login else ""
         self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
         self.button = _button("Find insertions…")
@@ -149,6 +149,7 @@ class Search:
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
+        self._is_closed = True
         self._catalogue.forget(self._changed)
         self._cancel.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -269,6 +270,8 @@ class Search:
 
     def _keep(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Read or write the database in a thread, as another program may hold it, and go on with the answer."""
+        if self._is_closed:
+            return
         future = self._threads.submit(work)
         future.add_done_callback(lambda done: self._turns.later(partial(self._kept, done, then)))
 

@@ -65,6 +65,8 @@ class Client:
         self._socket = await websocket_connect(
             f"{base}ws", subprotocols=["bokeh", found.group(1)], max_message_size=1 << 30
         )
+        # As browsers do; otherwise the parts of a message wait for each other's receipt.
+        self._socket.protocol.stream.set_nodelay(True)
         await self._receive()
         await self._send("PULL-DOC-REQ", {})
         content, largest = await self._receive()

@@ -25,6 +25,7 @@ from dashboard.opener import Opener, Wanted
 from dashboard.sharing import Sharing
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, shading, texts
+from dashboard.views.address import AddressBar
 from dashboard.views.axes import Axes
 from dashboard.views.beside import Beside
 from dashboard.views.bridge import Bridge
@@ -127,6 +128,7 @@ class DashboardSession:
         self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge(settled_ms=SETTLED_MS)
+        self.address = AddressBar(self.state, self.bridge, self.turns)
         self.sharing = Sharing(self.state, self.bridge, self.turns, lambda: self._scene, shelf)
         self.cover = Cover(lambda event: self.open("demo"))
         self.opener = Opener(store, self.cover, self.turns, self._show, self._refused)
@@ -192,7 +194,6 @@ class DashboardSession:
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge
         state.param.watch(self._filter, ["quality", "filters", "level"])
-        state.param.watch(self._write_link, list(ViewState.param))
         self.page.param.watch(self._change_theme, "dark_theme")
         # In turns of their own: two messages that come together would otherwise change the document without its lock.
         bridge.param.watch(lambda event: self.turns.later(partial(self.keys.press, event.new.get("key", ""))), "key")
@@ -378,10 +379,8 @@ class DashboardSession:
 
     def _stepped(self, event: Any) -> None:
         self._visit(links.parse(self.bridge.visited), links.defaults())
+        self.address.write()  # before the browser may take what comes for a step of its own
         self.bridge.seen = event.new
-
-    def _write_link(self, *events: object) -> None:
-        self.bridge.query = links.write(self.state)
 
     def _change_theme(self, event: Any) -> None:
         self.state.dark = self.opener.is_dark = bool(event.new)

@@ -30,6 +30,7 @@ from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
 from dashboard.keeping import Desk, Keeper
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
+from dashboard.sending import hold_nothing_back, leave_nothing_behind
 from dashboard.settings import Settings
 from dashboard.sources.protocol import Source
 from dashboard.store import InsertionStore
@@ -225,6 +226,8 @@ def make_server(
         http_server_kwargs={"xheaders": settings.behind_proxy},
         **oauth.panel_options(settings),
     )
+    hold_nothing_back(server)
+    leave_nothing_behind()
     # Not before the port is taken: what is being compiled holds up the end of a process that cannot serve.
     warming = process.pool.session()
     warming.submit(compile_kernels)

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -59,14 +59,8 @@ class Sharing:
         self._subject: Subject | None = None
         self._sheets: dict[FigureWish, tuple[str, str]] = {}
         self.help = HelpDialog()
-        self.dialog = ExportDialog(
-            self._preview, self._download, self._copy, self._screenshot, self._data, lambda: self._cancel.set(),
-            lambda text: setattr(bridge, "copied", text),
-        )  # fmt: skip
         away = {"position": "absolute", "overflow": "hidden"}
-        self.dialogs = pn.Column(
-            self.help.panel, self.dialog.panel, margin=0, width=0, height=0, sizing_mode="fixed", styles=away
-        )
+        self.dialogs = pn.Column(self.help.panel, margin=0, width=0, height=0, sizing_mode="fixed", styles=away)
         """What lies over the page when it is open; takes no room in it."""
         self.link_button = pmui.Button(label="Link", description="Link: copy the address of this view", **_HEADER)
         self.link_button.on_click(self._copy_link)
@@ -77,6 +71,16 @@ class Sharing:
         self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
         self.help_button.on_click(lambda event: self.help.show())
         bridge.param.watch(lambda event: turns.later(partial(self._press, event.new)), "key")
+
+    @cached_property
+    def dialog(self) -> ExportDialog:
+        """The dialog of the export, which comes to the page when it is first asked for."""
+        dialog = ExportDialog(
+            self._preview, self._download, self._copy, self._screenshot, self._data, lambda: self._cancel.set(),
+            lambda text: setattr(self._bridge, "copied", text),
+        )  # fmt: skip
+        self.dialogs.append(dialog.panel)
+        return dialog
 
     @property
     def buttons(self) -> list[Any]:
@@ -119,6 +123,7 @@ class Sharing:
             self.export()
 
     def _copy_link(self, event: object) -> None:
+        self._bridge.query = links.write(self._state)
         self._bridge.link += 1
 
     # -- in a thread of its own ------------------------------------------------------------------

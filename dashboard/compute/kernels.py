@@ -156,6 +156,17 @@ def settle_waiting(
         placed[waiting[k]] = settle(depths[i], edges, inverse_height, closed)
 
 
+@inlined
+def settle_block(
+    spikes: SpikeArrays, grid: Grid, inverse_height: float, start: int, scratch: Scratch, n_waiting: int
+) -> None:
+    """`settle_waiting` of spikes among all there are, where any wait."""
+    if n_waiting > 0:
+        settle_waiting(
+            spikes.codes, spikes.fines, spikes.depths, NO_ORDER, start, grid, inverse_height, scratch, n_waiting
+        )
+
+
 @kernel
 def place_block(
     spikes: SpikeArrays, chosen: Filter, grid: Grid, inverse_height: float, start: int, stop: int, scratch: Scratch
@@ -203,10 +214,7 @@ def place_block(
             if row == straddles:
                 waiting[n_waiting] = j
                 n_waiting += 1
-    if n_waiting > 0:
-        settle_waiting(
-            spikes.codes, spikes.fines, spikes.depths, NO_ORDER, start, grid, inverse_height, scratch, n_waiting
-        )
+    settle_block(spikes, grid, inverse_height, start, scratch, n_waiting)
     return n
 
 

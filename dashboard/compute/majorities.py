@@ -16,6 +16,7 @@ from dashboard.compute.kernels import (
     inverse_row_height,
     new_scratch,
     place_block,
+    settle_block,
     write_tile,
 )
 from dashboard.compute.numba_cache import inlined, kernel
@@ -25,6 +26,8 @@ from dashboard.compute.pool import TILE
 NO_VOTE = -1
 #: Categories are numbered from the top of 32 bits down, below the counts.
 LOWEST_VOTE = np.uint64(0xFFFFFFFF)
+#: Stands for no place in the table of votes; below every difference of places.
+NO_SHIFT = -(1 << 60)
 #: A column with fewer spikes than this share of the vote table's cells looks at its spikes, not at the table.
 SPARSE_BELOW = 1 / 4
 
@@ -96,17 +99,18 @@ def majority_tiles(
         Spikes in the band, those without a vote included.
     """
     votes, names, ranges, starts = ballot
-    bounds, clusters = grid.bounds, spikes.clusters
+    bounds, rows, clusters = grid.bounds, grid.rows, spikes.clusters
     inverse_height = inverse_row_height(grid.edges)
     n_categories = ranges.shape[0]
     n_rows = last_row - first_row
+    is_direct = n_rows == image.shape[0] and not (chosen.by_cluster or chosen.by_amp)
     scratch = new_scratch()
-    placed, which = scratch.placed, scratch.which
+    placed, which, waiting = scratch.placed, scratch.which, scratch.waiting
     table = np.zeros(starts[n_categories], dtype=np.uint32)
     shifts = np.empty(votes.shape[0], dtype=np.int64)
     for cluster in range(votes.shape[0]):
         vote = votes[cluster]
-        shifts[cluster] = starts[vote] - ranges[vote, 0] if vote >= 0 else 0
+        shifts[cluster] = starts[vote] - ranges[vote, 0] if vote >= 0 else NO_SHIFT
     band = image[first_row:last_row]
     best = np.empty(n_rows, dtype=np.uint64)
     tile = np.empty((TILE, n_rows), dtype=np.int32)
@@ -122,6 +126,27 @@ def majority_tiles(
             for start in range(begin, end, BLOCK):
                 stop = min(start + BLOCK, end)
                 block = clusters[start:stop]
+                if is_direct and not is_sparse:
+                    # Half the time of the general way: a spike goes straight to its cell, but for the odd ones.
+                    codes = spikes.codes[start:stop]
+                    n_odd = 0
+                    for i in range(codes.shape[0]):
+                        row, shift = rows[codes[i]], shifts[block[i]]
+                        if (row >= n_rows) | (shift == NO_SHIFT):
+                            waiting[n_odd] = i
+                            n_odd += 1
+                        else:
+                            table[np.uint64(shift + row)] += np.uint32(1)
+                    total += codes.shape[0] - n_odd
+                    settle_block(spikes, grid, inverse_height, start, scratch, n_odd)
+                    for k in range(n_odd):
+                        odd = int(placed[waiting[k]])
+                        shift = shifts[block[waiting[k]]]
+                        if odd < n_rows:
+                            total += 1
+                            if shift != NO_SHIFT:
+                                table[np.uint64(shift + odd)] += np.uint32(1)
+                    continue
                 for j in range(place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)):
                     row = int(placed[j])
                     if row < first_row or row >= last_row:

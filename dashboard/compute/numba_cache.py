@@ -56,12 +56,12 @@ class KernelCache(FunctionCache):
 
 
 def kernel(function: Function) -> Function:
-    """Compile `function` on first call, to code that releases the GIL.
+    """Compile `function` on first call, to code that releases the GIL, and in which 0 / 0 is NaN as in numpy.
 
     Never ``parallel=True``: two such regions at once abort numba's workqueue layer, and its OpenMP
     layer does not survive a fork. Callers split the work over their own threads.
     """
-    dispatcher = numba.njit(nogil=True)(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
     # Where there is no folder to write in (beside the file, NUMBA_CACHE_DIR, the user's cache) the
     # kernel compiles once per process.
     with contextlib.suppress(RuntimeError, OSError):

@@ -47,6 +47,11 @@ class ArrivingView:
     """The figure with a line that says how much of it is there."""
 
     def __init__(self) -> None:
+        self._words = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(4, 16))
+        self.panel: Any = pn.Column(self._words, sizing_mode="stretch_width", margin=0, visible=False)
+
+    def _make_figure(self) -> None:
+        """Put the figure into the panel: not before spikes arrive, for most pages never need it."""
         self._time = Range1d(0, 60)
         self.figure = plain(
             x_range=self._time,
@@ -65,17 +70,12 @@ class ArrivingView:
             {"image": [np.zeros((1, 1), np.uint8)], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
         )
         self.figure.image("image", "x", "y", "dw", "dh", source=self._source, color_mapper=self._mapper)
-        self._words = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(4, 16))
-        self.panel: Any = pn.Column(
-            self._words,
-            pn.pane.Bokeh(self.figure, sizing_mode="stretch_width", margin=0),
-            sizing_mode="stretch_width",
-            margin=0,
-            visible=False,
-        )
+        self.panel.append(pn.pane.Bokeh(self.figure, sizing_mode="stretch_width", margin=0))
 
     def show(self, picture: ArrivalPicture, *, dark: bool) -> None:
         """Show what has come so far."""
+        if len(self.panel) == 1:
+            self._make_figure()
         self._mapper.palette = list(shading.palette("binary", dark=dark))
         self._time.end = picture.expected_s or 1.0
         self._source.data = {

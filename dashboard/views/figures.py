@@ -7,7 +7,17 @@ from typing import Any
 
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.events import DoubleTap, MouseWheel
-from bokeh.models import BasicTickFormatter, CustomJS, CustomJSTickFormatter, Range1d
+from bokeh.models import (
+    AllIndices,
+    AllLabels,
+    BasicTickFormatter,
+    CustomJS,
+    CustomJSTickFormatter,
+    GlyphRenderer,
+    Grid,
+    Range1d,
+    UnionRenderers,
+)
 from bokeh.plotting import figure
 
 LEFT_BORDER_PX = 74
@@ -114,6 +124,26 @@ def plain(**options: Any) -> figure:
         axis.major_tick_in = 0
     plot.yaxis.formatter = BasicTickFormatter(use_scientific=False)
     return plot
+
+
+def lighten(plot: figure) -> None:
+    """Take out of a finished figure what it does not use: every model costs each session memory and time.
+
+    Bokeh makes glyphs for what is not selected and what is muted, and a grid, a title, a filter and policies of its
+    own for every renderer and axis.
+    """
+    plot.center = [item for item in plot.center if not isinstance(item, Grid)]
+    if not plot.title.text:
+        plot.title = None
+    everything, union, labels = AllIndices(), UnionRenderers(), AllLabels()
+    for axis in plot.axis:
+        if isinstance(axis.major_label_policy, AllLabels):
+            axis.major_label_policy = labels
+    for renderer in plot.renderers:
+        if isinstance(renderer, GlyphRenderer):
+            renderer.update(nonselection_glyph=None, muted_glyph=None)
+            renderer.view.filter = everything
+            renderer.data_source.selection_policy = union
 
 
 def inner_size(plot: figure, otherwise: tuple[int, int]) -> tuple[int, int]:

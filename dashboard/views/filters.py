@@ -128,14 +128,16 @@ class FiltersView:
         )
         self.ids = pmui.TextInput(label="Cluster ids", placeholder="1,2,3", margin=(6, 4), **_SMALL)
         rows = [row.panel for row in self._limits.values()]
-        inside = [self.labels, self.regions, *rows, self.metric, self._metric_limits.panel, self.where, self.ids]
+        self._inside = [self.labels, self.regions, *rows, self.metric, self._metric_limits.panel, self.where, self.ids]
+        self._folded = pn.Column(sizing_mode="stretch_width", margin=0)
         self.more = pmui.Accordion(
-            ("More filters", pn.Column(*inside, sizing_mode="stretch_width", margin=0)),
+            ("More filters", self._folded),
             active=[],
             title_variant="body2",
             sizing_mode="stretch_width",
             margin=(2, 12),
         )
+        self.more.param.watch(self._unfold, "active")
         self.line = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12))
         self.chips = Chips(self.clear, sizing_mode="stretch_width", margin=(0, 10))
         self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")
@@ -150,6 +152,11 @@ class FiltersView:
     def objects(self) -> list[Any]:
         """Widgets in reading order."""
         return [self.line, self.chips, self.more]
+
+    def _unfold(self, event: object) -> None:
+        """Put the widgets on the page: the first time that somebody looks at them."""
+        if not self._folded.objects:
+            self._folded[:] = self._inside
 
     def offer(self, sorting: SpikeSorting) -> None:
         """Offer the regions and the numeric columns of an insertion."""

@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 from bokeh.plotting import figure
 
 from dashboard.views.arriving import ArrivingView
-from dashboard.views.figures import LEFT_BORDER_PX, asset
+from dashboard.views.figures import LEFT_BORDER_PX, asset, lighten
 from dashboard.views.state import ViewState
 
 STRIP_PX = 62
@@ -113,6 +113,8 @@ class Centre:
             styles={"min-width": "0", "overflow": "hidden"},
             css_classes=["centre"],
         )
+        for plot in figures.values():
+            lighten(plot)
         for name in ("raster", "strip", "profile", "heatmap", "heatmap_strip"):
             figures[name].min_border_bottom = AXIS_PX
         self._is_comparing = False

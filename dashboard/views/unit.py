@@ -80,15 +80,14 @@ class UnitTab:
             options=["–"], value="–", size="small", visible=False, margin=(6, 10), label=""
         )
         self.focus.param.watch(self._refocused, "value")
-        self._make_figures()
         self._bins = {
             name: number_field(words, getattr(UnitBins(), name) * factor, width=125)
             for name, (words, factor) in BINS.items()
         }
         for field in self._bins.values():
             field.param.watch(self._request, "value")
-        self._body = pn.Column(*self._sections(), visible=False, sizing_mode="stretch_width", margin=0)
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
+        self._body = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
         self._panel = pn.Column(self.refusal, self.busy, self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
         state.param.watch(self._request, ["selected", "tab"])
 
@@ -215,6 +214,9 @@ class UnitTab:
     def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
         if request.scene is not self._scene or request.focus != self._focus:
             return
+        if not self._body.objects:
+            self._make_figures()
+            self._body[:] = self._sections()
         self.picture, scene = picture, request.scene
         self.head.object = unit_texts.head(scene, picture, self._aside)
         self.metrics.object = unit_texts.metrics(scene.sorting, picture.focus.cluster_id)

@@ -123,8 +123,6 @@ def test_population_unit_event_trial_and_back(site: str, visit: Visit, sorting: 
     wait_until(visit, lambda: time_window(visit) == before)
     wait_until(visit, lambda: lines_of_the_trial(visit) == [])
     check_the_test_of_responses(visit, sorting)
-    # docs/known-gaps.md: Panel's script sends style sheets back that the server knows, and Bokeh complains.
-    visit.complaints[:] = [line for line in visit.complaints if "reference already known" not in line]
 
 
 def check_the_test_of_responses(visit: Visit, sorting: SpikeSorting) -> None:

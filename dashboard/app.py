@@ -40,6 +40,7 @@ from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
 from dashboard.views.page import Centre, Cover, page
 from dashboard.views.picking import Picking
+from dashboard.views.probe import ProbeTab
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture, RasterView
@@ -116,6 +117,7 @@ class DashboardSession:
             SummaryTab(self.turns, desk, self._failed),
             self.table,
             UnitTab(self.state, pool, self.turns),
+            ProbeTab(self.state, self.axes, pool, self.turns),
             EventsTab(
                 self.state,
                 pool,

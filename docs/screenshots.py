@@ -18,7 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+import numpy as np  # noqa: E402
+import numpy.typing as npt  # noqa: E402
 from browser.driver import CHROMIUM, FLAGS, new_visit, served  # noqa: E402
+from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from dashboard.settings import default_cache  # noqa: E402
@@ -50,6 +53,8 @@ class Shot:
         Pressed once the spikes are there, with the raster in focus.
     patience_ms : int
         How long the page may take to settle.
+    colour_blind : bool
+        As a reader without the cones for green sees it.
     """
 
     name: str
@@ -58,7 +63,13 @@ class Shot:
     dark: bool = False
     keys: tuple[str, ...] = ()
     patience_ms: int = SETTLE_MS
+    colour_blind: bool = False
 
+
+DEUTERANOPIA = np.array(
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+)
+"""On linear RGB, severity 1.0: Machado, Oliveira and Fernandes 2009, table of the supplement."""
 
 SHOTS = (
     Shot("start", query=None),
@@ -71,6 +82,8 @@ SHOTS = (
     Shot("regions", query="color=region&show=raster"),
     Shot("selected", query="t=1000,1060&selected=5,9,20"),
     Shot("unit", query="selected=5&tab=Unit"),
+    Shot("probe", query="selected=160,480,760&tab=Probe", patience_ms=6_000),
+    Shot("session-colour-blind", query="selected=160,480,760&tab=Probe", patience_ms=6_000, colour_blind=True),
     Shot("events", query="selected=5&tab=Events&split=contrast"),
     Shot("compare", query="tab=Compare&compare=sorting:pykilosort,original", patience_ms=25_000),
 )
@@ -85,23 +98,43 @@ def take(browser: Browser, address: str, shot: Shot, insertion: str, out: Path) 
         if shot.query is not None:
             visit.wait_for_spikes()
         if shot.dark:
-            visit.page.locator("header button").last.click()
+            visit.page.get_by_role("button", name="Toggle theme").click()
+            visit.page.mouse.move(shot.size[0] / 2, 2)  # or its tooltip stays
         visit.page.wait_for_timeout(shot.patience_ms)
         for key in shot.keys:
             visit.page.keyboard.press(key)
             visit.page.wait_for_timeout(SETTLE_MS)
-        _write(visit.page, out / f"{shot.name}.png")
+        _write(visit.page, out / f"{shot.name}.png", colour_blind=shot.colour_blind)
         return visit.complaints + visit.foreign
     finally:
         visit.page.context.close()
 
 
-def _write(page: Page, path: Path) -> None:
+def _write(page: Page, path: Path, *, colour_blind: bool) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".png", delete=False) as file:
         temporary = Path(file.name)
     page.screenshot(path=temporary)
+    if colour_blind:
+        with Image.open(temporary) as picture:
+            seen = deuteranopia(np.asarray(picture.convert("RGB")))
+        small = Image.fromarray(seen).quantize(256, dither=Image.Dither.NONE)
+        small.save(temporary, format="PNG", optimize=True)
     temporary.chmod(0o644)
     temporary.replace(path)
+
+
+def deuteranopia(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return a picture as a reader without the cones for green sees it.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, 3), uint8, sRGB
+    """
+    share = np.arange(256) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)[image]
+    seen = np.clip(linear @ DEUTERANOPIA.T, 0, 1)
+    encoded = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    return np.round(255 * encoded).astype(np.uint8)
 
 
 def main() -> int:

@@ -60,6 +60,12 @@ def brain_regions() -> BrainRegions:
     return BrainRegions()
 
 
+@cache
+def _row_of(acronym: str) -> int:
+    """Return the row of a region in the ontology, which takes milliseconds to find."""
+    return int(brain_regions().acronym2index(acronym)[1][0][0])
+
+
 def region_names(allen_ids: npt.NDArray[np.integer], level: str = "allen") -> npt.NDArray[np.str_]:
     """Return acronyms at a level of the ontology.
 
@@ -105,7 +111,7 @@ def region_spans(channels: pd.DataFrame, level: str = "allen") -> list[RegionSpa
     spans = []
     for start, bottom, top in zip(np.r_[0, changes], edges[:-1], edges[1:], strict=True):
         acronym = str(acronyms[start])
-        position = int(regions.acronym2index(acronym)[1][0][0])
+        position = _row_of(acronym)
         red, green, blue = (int(value) for value in regions.rgb[position])
         spans.append(RegionSpan(float(bottom), float(top), acronym, str(regions.name[position]), (red, green, blue)))
     return spans

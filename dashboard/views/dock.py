@@ -63,7 +63,11 @@ class Dock:
             dynamic=True,
             margin=0,
             css_classes=["dock"],
-            sx={"& .MuiTab-root": {"minWidth": 0, "padding": "12px 14px"}},
+            # The tabs fit; after a change of theme they are measured wrongly, and arrows would take their room.
+            sx={
+                "& .MuiTab-root": {"minWidth": 0, "padding": "12px 8px"},
+                "& .MuiTabs-scrollButtons": {"display": "none"},
+            },
             stylesheets=[asset("dock.css")],
         )
         self.panel.param.watch(self._turned, "active")

@@ -16,7 +16,7 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
-from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TIME_BINS_S, ViewState
+from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
 
 FILTER_KEYS = tuple(word for word in WORDS if word not in ("quality", "level"))
 """Words of the filter; the state holds them as they are written."""
@@ -97,7 +97,7 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "heat": ("heat", _heat),
     "show": ("show", _one_of(SHOW)),
     "compare": ("compare", _compare),
-    "tab": ("tab", _one_of(tuple(ViewState.param.tab.objects))),
+    "tab": ("tab", lambda text: _one_of(TABS)(text.capitalize())),
     "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
     "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
 }

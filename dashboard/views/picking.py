@@ -6,20 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from bokeh.events import DoubleTap, SelectionGeometry, Tap
-from tornado.ioloop import IOLoop
+from bokeh.events import SelectionGeometry, Tap
 
 from dashboard.compute.queries import spikes_in
 from dashboard.views import cursor
+from dashboard.views.clicks import Clicks
 from dashboard.views.figures import inner_size
 from dashboard.views.heatmap import HeatmapView
 from dashboard.views.raster import UNMEASURED, RasterView
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
-
-DOUBLE_CLICK_S = 0.28
-"""A click waits this long to see whether it is the first half of a double click, which resets."""
 
 
 class Picking:
@@ -45,19 +42,17 @@ class Picking:
         self._state = state
         self._raster = raster
         self._heatmap = heatmap
-        self._turns = turns
         self._show = show
         self._scene: Scene | None = None
-        self._click: object | None = None
         self._cursor = cursor.cursor_source()
         self._cursor.on_change("data", self._moved)
         views: list[tuple[RasterView | HeatmapView, str]] = [(raster, "raster")]
         if heatmap is not None:
             views.append((heatmap, "heatmap"))
+        clicks = Clicks(state, turns, self._clicked)
         for view, name in views:
             cursor.follow(view.figure, self._cursor, name)
-            view.figure.on_event(Tap, self._tapped)
-            view.figure.on_event(DoubleTap, self._double_tapped)
+            clicks.follow(view.figure)
         raster.figure.on_event(SelectionGeometry, self._boxed)
 
     def open(self, scene: Scene) -> None:
@@ -75,6 +70,12 @@ class Picking:
         around = cursor.reach(state.time_range, state.depth_range, *inner_size(plot, UNMEASURED))
         return cursor.nearest_unit(self._scene, time_s, depth_um, around)
 
+    def _clicked(self, event: Tap) -> list[int] | None:
+        if self._scene is None:
+            return None
+        unit = self._unit(float(event.x), float(event.y), event.model)
+        return [] if unit is None else [unit]
+
     def _moved(self, attribute: str, old: Any, new: Any) -> None:
         if self._scene is None or not new["x"] or new["x"][0] is None or new["y"][0] is None:
             self._show("")
@@ -85,27 +86,6 @@ class Picking:
             return
         unit = self._unit(time_s, depth_um, view.figure)
         self._show(cursor.describe(self._scene, view.picture.aggregate, time_s, depth_um, unit))
-
-    def _tapped(self, event: Tap) -> None:
-        if self._scene is None or event.x is None or event.y is None:
-            return
-        unit = self._unit(float(event.x), float(event.y), event.model)
-        adds = bool(event.modifiers and (event.modifiers.get("shift") or event.modifiers.get("ctrl")))
-        self._click = click = object()
-        IOLoop.current().call_later(DOUBLE_CLICK_S, lambda: self._turns.later(lambda: self._pick(click, unit, adds)))
-
-    def _double_tapped(self, event: DoubleTap) -> None:
-        self._click = None
-
-    def _pick(self, click: object, unit: int | None, adds: bool) -> None:
-        if click is not self._click:
-            return
-        chosen = [] if unit is None else [unit]
-        if adds:
-            kept = [cluster for cluster in self._state.selected if cluster != unit]
-            # A second click with the key held takes the unit out again.
-            chosen = kept if unit in self._state.selected else kept + chosen
-        self._state.selected = chosen
 
     def _boxed(self, event: SelectionGeometry) -> None:
         geometry = event.geometry

@@ -12,7 +12,7 @@ SCALES = ("linear", "log", "eq")
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
-TABS = ("Summary", "Clusters", "Unit", "Events", "Compare")
+TABS = ("Summary", "Clusters", "Unit", "Probe", "Events", "Compare")
 
 
 class ViewState(param.Parameterized):

@@ -110,3 +110,8 @@ def test_what_a_link_leaves_out_is_the_default_whatever_was_shown_before(
 def test_defaults_are_not_shared() -> None:
     links.defaults()["selected"].append(1)
     assert links.defaults()["selected"] == []
+
+
+def test_tabs_may_be_written_small() -> None:
+    assert links.parse("tab=probe").values == {"tab": "Probe"}
+    assert "tab=Nowhere" in links.parse("tab=Nowhere").problems[0]

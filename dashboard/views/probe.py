@@ -1,0 +1,311 @@
+"""The Probe tab: units on their channels, amplitude by depth, and which depths fire together."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.events import Tap
+
+from dashboard.model.errors import DashboardError
+from dashboard.model.sorting import SpikeSorting
+from dashboard.views import cursor, probe_marks, probe_texts, shading, unit_texts
+from dashboard.views.axes import Axes
+from dashboard.views.clicks import Clicks
+from dashboard.views.figures import asset, inner_size
+from dashboard.views.probe_figures import AmplitudeDepth, CorrelationFigure, ProbeMap, mark_source, ring_source
+from dashboard.views.probe_marks import COLOURS, Look
+from dashboard.views.probe_pictures import (
+    CorrelationPicture,
+    SpikesPicture,
+    SpikesRequest,
+    Units,
+    render_correlation,
+    render_spikes,
+    render_units,
+)
+from dashboard.views.rendering import RenderLoop
+from dashboard.views.scene import Scene
+from dashboard.views.state import ViewState
+from dashboard.views.turns import Turns
+from dashboard.views.unit import busy_line, pane, refusal_line
+
+UNITS, SPIKES = "units", "all spikes"
+FIGURES_PX, BODY_PX = 400, 1000
+"""Least heights of map and amplitudes, and of everything: a low dock scrolls."""
+
+CAPTIONS_PX = {"legend": 38, "amplitudes": 46, "correlation": 62}
+"""Heights of what is said: two lines, and a colour bar."""
+
+UNMEASURED = (220, 400)
+"""Size of a frame that the browser has not laid out yet."""
+
+MOST_PIXELS = 2_000
+
+
+class ProbeTab:
+    """Probe map, amplitude by depth of units or of all spikes, correlation of depths.
+
+    Nothing of it is made before it is first opened.
+
+    Parameters
+    ----------
+    state : ViewState
+    axes : Axes
+        The depth in view is that of the raster.
+    pool : ThreadPoolExecutor
+        Threads that render.
+    turns : Turns
+
+    Attributes
+    ----------
+    units : Units or None
+        What the tab shows.
+    """
+
+    title = "Probe"
+    follows_hidden = False
+
+    def __init__(self, state: ViewState, axes: Axes, pool: ThreadPoolExecutor, turns: Turns) -> None:
+        self._state, self._axes, self._turns = state, axes, turns
+        self._scene: Scene | None = None
+        self._is_made = False
+        self.units: Units | None = None
+        self._placed: tuple[SpikeSorting, str] | None = None
+        self._is_laid_out = False
+        self._correlated: tuple[Scene, bool] | None = None
+        self._css = [asset("page.css"), asset("unit.css")]
+        self._panel = pn.Column(sizing_mode="stretch_both", margin=0, scroll=True)
+        self._units_loop: RenderLoop[Scene, Units] = RenderLoop(turns, pool, render_units, self._place, self._refused)
+        self._spikes_loop: RenderLoop[SpikesRequest, SpikesPicture] = RenderLoop(
+            turns, pool, render_spikes, self._show_spikes, self._refused
+        )
+        self._correlation_loop: RenderLoop[Scene, CorrelationPicture] = RenderLoop(
+            turns, pool, render_correlation, self._show_correlation, self._not_correlated
+        )
+
+    @property
+    def panel(self) -> Any:
+        """What the dock shows."""
+        return self._panel
+
+    def _html(self, text: str = "", **options: Any) -> Any:
+        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width", **options)
+
+    def _make(self) -> None:
+        """Make what the tab holds, once, when it is first looked at."""
+        self._is_made = True
+        state, axes = self._state, self._axes
+        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
+        self.notice = self._html(probe_texts.WORKING)
+        self.colour = _choice("Colour of units", COLOURS)
+        self.shown = _choice("Beside the map", (UNITS, SPIKES))
+        self.line = self._html(height=18)
+        self.marks, self.ring = mark_source(), ring_source()
+        self.map = ProbeMap(axes, self.marks, self.ring)
+        self.amplitudes = AmplitudeDepth(axes, self.marks, self.ring)
+        self.correlation = CorrelationFigure()
+        # Of one height whatever they say: figures do not follow where the room between them shrinks.
+        self._captions = {name: self._html(height=height) for name, height in CAPTIONS_PX.items()}
+        self._captions["correlation"].object = probe_texts.CORRELATING
+        self._beside = pane(self.amplitudes.figure)
+        self._matrix = pane(self.correlation.figure)
+        self._body = pn.Column(
+            pn.Row(self.colour, self.shown, margin=0),
+            self._captions["legend"],
+            self.line,
+            pn.Row(
+                pane(self.map.figure),
+                self._beside,
+                sizing_mode="stretch_both",
+                margin=0,
+                styles={"flex": "1 1 0", "min-height": f"{FIGURES_PX}px"},
+            ),
+            self._captions["amplitudes"],
+            self._captions["correlation"],
+            self._matrix,
+            sizing_mode="stretch_both",
+            margin=0,
+            styles={"min-height": f"{BODY_PX}px"},
+        )
+        self._cursor = cursor.cursor_source()
+        self._cursor.name = "probe-cursor"
+        self._cursor.on_change("data", self._moved)
+        clicks = Clicks(state, self._turns, self._clicked)
+        for plot, name in ((self.map.figure, "lateral"), (self.amplitudes.figure, "amplitude")):
+            cursor.follow(plot, self._cursor, name)
+            clicks.follow(plot)
+        # As in the Unit tab: figures come with the first picture.
+        self._panel[:] = [self.refusal, self.busy, self.notice]
+        self.colour.param.watch(self._request, "value")
+        self.shown.param.watch(self._request, "value")
+        self.map.figure.on_change("inner_width", self._laid_out)
+        self.amplitudes.figure.on_change("inner_width", self._resized)
+        self.amplitudes.figure.on_change("inner_height", self._resized)
+        state.param.watch(self._request, ["selected", "tab", "dark", "cmap"])
+        state.param.watch(self._zoomed, "depth_range")
+
+    def open(self, scene: Scene) -> None:
+        """Show another insertion, or the same one through other filters."""
+        self._scene = scene
+        if not self._is_made:
+            self._make()
+        self._request()
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        for loop in (self._units_loop, self._spikes_loop, self._correlation_loop):
+            loop.close()
+
+    def _refused(self, error: DashboardError) -> None:
+        """Say it in the tab; what was drawn stays."""
+        self.busy.object = ""
+        self.refusal.object = unit_texts.refusal(error)
+
+    def _not_correlated(self, error: DashboardError) -> None:
+        self._matrix.visible = False
+        self._captions["correlation"].object = probe_texts.not_correlated(error)
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def _request(self, *events: object) -> None:
+        """Draw what the state asks for; only what changed is computed."""
+        scene = self._scene
+        if scene is None or self._state.tab != self.title:
+            return
+        if self.units is None or self._placed != (scene.sorting, scene.level):
+            self.busy.object = unit_texts.BUSY
+            self._units_loop.request(scene)
+            return
+        self._draw(scene, self.units)
+
+    def _place(self, scene: Scene, units: Units) -> None:
+        if self._scene is None or scene.sorting is not self._scene.sorting or scene.level != self._scene.level:
+            return
+        self.units, self._placed = units, (scene.sorting, scene.level)
+        self.busy.object = self.refusal.object = ""
+        self.map.show(scene, units)
+        self._draw(self._scene, units)
+        if self._body not in self._panel.objects:
+            self.notice.visible = False
+            self._panel.append(self._body)
+
+    def _look(self) -> Look:
+        return Look(self.colour.value, tuple(self._state.selected), self._state.dark)
+
+    def _draw(self, scene: Scene, units: Units) -> None:
+        look = self._look()
+        self.marks.data = probe_marks.marks(scene, units, look)
+        self._captions["legend"].object = probe_texts.legend(scene, units, look)
+        self._point([])
+        has_spikes = scene.columns.amps_uv is not None
+        shows_spikes = self.shown.value == SPIKES
+        self._beside.visible = has_spikes if shows_spikes else not units.amplitudes.why
+        if not shows_spikes:
+            self._spikes_loop.cancel()
+            self.busy.object = ""
+            if not units.amplitudes.why:
+                self.amplitudes.show_units(units, probe_texts.amplitude_unit(scene))
+            self._captions["amplitudes"].object = probe_texts.amplitudes(scene, units)
+        elif has_spikes:
+            self._request_spikes(scene)
+        else:
+            self._captions["amplitudes"].object = probe_texts.no_spikes(scene)
+        self._correlate(scene)
+
+    def _correlate(self, scene: Scene) -> None:
+        """Ask for the matrix, not before the browser has laid the units out: they are what is waited for."""
+        wanted = (scene, self._state.dark)
+        if self._is_laid_out and self._correlated != wanted:
+            self._correlated = wanted
+            self._captions["correlation"].object = probe_texts.CORRELATING
+            self._correlation_loop.request(scene)
+
+    def _laid_out(self, attribute: str, old: object, new: object) -> None:
+        if not self._is_laid_out:
+            self._is_laid_out = True
+            self._request()
+
+    def _resized(self, attribute: str, old: object, new: object) -> None:
+        self._zoomed()
+
+    def _zoomed(self, *events: object) -> None:
+        """Count all spikes in other pixels."""
+        if self._scene is not None and self._state.tab == self.title and self.shown.value == SPIKES:
+            self._request_spikes(self._scene)
+
+    def _request_spikes(self, scene: Scene) -> None:
+        if scene.columns.amps_uv is None or self._state.depth_range is None:
+            return
+        width, height = np.clip(inner_size(self.amplitudes.figure, UNMEASURED), 64, MOST_PIXELS).tolist()
+        palette = shading.palette(self._state.cmap, dark=self._state.dark)
+        selected = tuple(self._state.selected)
+        self.busy.object = unit_texts.BUSY
+        self._spikes_loop.request(SpikesRequest(scene, self._state.depth_range, width, height, selected, palette))
+
+    # -- showing ---------------------------------------------------------------------------------
+
+    def _show_spikes(self, request: SpikesRequest, picture: SpikesPicture) -> None:
+        if request.scene is not self._scene or self.shown.value != SPIKES:
+            return
+        self.busy.object = self.refusal.object = ""
+        self.amplitudes.show_spikes(picture, probe_texts.amplitude_unit(request.scene))
+        self._captions["amplitudes"].object = probe_texts.spikes(request.scene, picture, request.palette)
+
+    def _show_correlation(self, scene: Scene, picture: CorrelationPicture) -> None:
+        if scene is not self._scene:
+            return
+        dark = self._state.dark
+        self._captions["correlation"].object = probe_texts.correlation(scene, picture, dark=dark)
+        self._matrix.visible = picture.n_known > 1
+        if picture.n_known > 1:
+            self.correlation.show(picture, dark=dark)
+
+    # -- pointing --------------------------------------------------------------------------------
+
+    def _at(self, plot: Any, x_name: str, x: float, y: float) -> list[int]:
+        """Return the units that a point of a figure means."""
+        width, height = inner_size(plot, UNMEASURED)
+        across = (plot.x_range.end - plot.x_range.start) / max(width, 1)
+        along = (plot.y_range.end - plot.y_range.start) / max(height, 1)
+        data = self.marks.data
+        return probe_marks.units_at(data["id"], data[x_name], data["depth"], (x, y), (across, along))
+
+    def _clicked(self, event: Tap) -> list[int] | None:
+        if self.units is None:
+            return None
+        x_name = "lateral" if event.model is self.map.figure else "amplitude"
+        return probe_marks.in_turn(self._at(event.model, x_name, float(event.x), float(event.y)), self._state.selected)
+
+    def _moved(self, attribute: str, old: Any, new: Any) -> None:
+        if not new["x"] or new["x"][0] is None or new["y"][0] is None or self.units is None:
+            self._point([])
+            return
+        x_name = new["on"][0]
+        plot = self.map.figure if x_name == "lateral" else self.amplitudes.figure
+        self._point(self._at(plot, x_name, float(new["x"][0]), float(new["y"][0])))
+
+    def _point(self, at: list[int]) -> None:
+        """Say which unit a click picks, and put a ring around it in both figures."""
+        scene, units = self._scene, self.units
+        if scene is None or units is None:
+            return
+        picked = probe_marks.in_turn(at, self._state.selected)
+        self.line.object = (
+            probe_texts.pointed(scene, units, at, picked) if picked else probe_texts.number(scene, units, self._look())
+        )
+        rows = np.flatnonzero(np.isin(units.ids, picked))
+        ring = {
+            "lateral": units.drawn_um[rows].tolist(),
+            "amplitude": units.amplitudes.values[rows].tolist(),
+            "depth": units.depth_um[rows].tolist(),
+        }
+        if ring != self.ring.data:
+            self.ring.data = ring
+
+
+def _choice(label: str, options: tuple[str, ...]) -> Any:
+    """Return a list of which the first option is chosen; a plain one, which is cheaper than Material's."""
+    return pn.widgets.Select(label=label, options=list(options), value=options[0], width=130, margin=(4, 10))

@@ -4,9 +4,9 @@ const WINDOW = 120
 const AUTHOR = "spike-dashboard-author"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const FIELDS = [
-  ["text", "pid, eid, subject, date …", 220], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
-  ["first", "from", 120, "date"], ["last", "to", 120, "date"], ["region", "region, e.g. CA1", 132],
-  ["level", "", 78, "level"], ["project", "project", 120], ["task", "task protocol", 120],
+  ["text", "pid, eid, subject, date …", 190], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
+  ["first", "from", 116, "date"], ["last", "to", 116, "date"], ["region", "region, e.g. CA1", 132],
+  ["level", "", 78, "level"], ["project", "project", 110], ["task", "task protocol", 110],
   ["probe", "probe", 112, "select"], ["model", "probe model", 146, "select"],
   ["histology", "histology", 124, "select"], ["tag", "tag", 100],
 ]
@@ -29,20 +29,20 @@ export function render({ model, el }) {
   const listeners = new AbortController()
   const listen = (target, type, run, options = {}) =>
     target.addEventListener(type, run, { signal: listeners.signal, ...options })
-  let n = 0
-  const act = (kind, more = {}) => { n += 1; model.action = { kind, n, ...more } }
+  const act = (kind, more = {}) => model.send_msg({ kind, ...more })
   let author = ""
   try { author = localStorage.getItem(AUTHOR) ?? "" } catch { /* storage may be off */ }
-  if (author) act("author", { author })
+  if (model.login) author = model.login
+  else if (author) act("author", { author })
 
   // -- the list ---------------------------------------------------------------------------------
   const facets = {}
   const inputs = {}
   const bar = make("div", { className: "facets" })
   let timer = 0
-  const ask = () => {
+  const ask = (wait = 60) => {
     clearTimeout(timer)
-    timer = setTimeout(() => { cursor = 0; scroller.scrollTop = 0; act("narrow", { facets: { ...facets } }) }, 60)
+    timer = setTimeout(() => { cursor = 0; scroller.scrollTop = 0; act("narrow", { facets: { ...facets } }) }, wait)
   }
   for (const [name, hint, width, kind] of FIELDS) {
     const is_select = kind === "select" || kind === "level"
@@ -51,7 +51,7 @@ export function render({ model, el }) {
     input.style.width = `${width}px`
     if (!is_select) { input.placeholder = hint; input.type = kind === "date" ? "date" : "text"; input.spellcheck = false }
     if (kind === "level") input.append(make("option", { value: "allen", textContent: "Allen" }), make("option", { value: "beryl", textContent: "Beryl" }))
-    listen(input, is_select ? "change" : "input", () => { facets[name] = input.value; ask() })
+    listen(input, is_select ? "change" : "input", () => { facets[name] = input.value; ask(name === "tag" ? 500 : 60) })  // servers know tags
     inputs[name] = input
     bar.append(kind === "date" ? make("label", { textContent: hint }, [input]) : input)
   }
@@ -83,7 +83,7 @@ export function render({ model, el }) {
   const scroller = make("div", { className: "scroller", tabIndex: 0 }, [head, rows])
   scroller.setAttribute("aria-label", "Insertions: arrows or J and K move, Enter opens, S stars, T starts triage")
   const panel = make("div", { className: "finder-panel", hidden: true }, [
-    make("div", { className: "top" }, [make("h2", { textContent: "Find an insertion" }), count, note, retry, make("i", { className: "gap" }), save, start, close]),
+    make("div", { className: "top" }, [make("h2", { textContent: "Find an insertion" }), count, note, retry, save, start, close]),
     bar, recent, scroller,
   ])
   panel.setAttribute("role", "dialog")
@@ -91,12 +91,19 @@ export function render({ model, el }) {
   let cursor = 0
   const begin = () => act("triage", { at: cursor })
 
+  const nothing = (total) => {
+    if (model.failed) return model.note
+    if (model.note) return `Nothing yet: ${model.note}`
+    return total ? "No insertion meets all of this. Clear a field." : "No insertions known yet."
+  }
   const draw = () => {
     const { first = 0, rows: data = [], n: many = 0, total = 0, columns = [], widths = [] } = model.view ?? {}
     count.textContent = `${many.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} insertions`
     start.disabled = many === 0
     start.textContent = many ? `Triage these ${many.toLocaleString("en-US")}` : "Triage: no insertions"
     scroller.style.setProperty("--columns", ["28px", ...widths].join(" "))
+    // every row as wide as the head, whatever its texts are
+    scroller.style.setProperty("--least", `${widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)[0]), 28)}px`)
     head.replaceChildren(make("span"), ...columns.map((title) => make("span", { textContent: title })))
     rows.style.height = `${many * ROW}px`
     rows.replaceChildren(...data.map((row, i) => {
@@ -109,7 +116,7 @@ export function render({ model, el }) {
       line.addEventListener("click", () => { cursor = at; act("open", { key: row.key }) })
       return line
     }))
-    if (many === 0) rows.replaceChildren(make("div", { className: "none", textContent: total ? "No insertion meets all of this. Clear a field." : "No insertions known yet." }))
+    if (many === 0) rows.replaceChildren(make("div", { className: "none", textContent: nothing(total) }))
   }
   const show_window = () => {
     const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - 30)
@@ -139,6 +146,11 @@ export function render({ model, el }) {
       select.disabled = Object.keys(counts).length === 0
       select.title = select.disabled ? `${hint}: not in these lists` : hint
     }
+    for (const [name, why] of Object.entries(model.cannot ?? {})) {
+      for (const input of name === "region" ? [inputs.region, inputs.level] : [inputs[name]]) {
+        input.disabled = true; input.title = why
+      }
+    }
   }
   const draw_recent = () => {
     recent.replaceChildren(...(model.recent?.length ? [make("span", { textContent: "Recent" })] : []),
@@ -148,13 +160,20 @@ export function render({ model, el }) {
         return button
       }))
   }
-  const draw_note = () => { note.textContent = model.note; retry.hidden = !model.failed; strip_note.textContent = model.message }
+  const draw_note = () => {
+    note.textContent = note.title = model.note
+    const none = rows.querySelector(".none")
+    if (none) none.textContent = nothing(model.view?.total ?? 0)
+    retry.hidden = !model.failed; strip_note.textContent = model.message
+  }
 
   // -- triage -----------------------------------------------------------------------------------
   const where = make("b", { className: "where" })
+  const away = make("span", { className: "away" })
   const said = make("span", { className: "said" })
   const by = make("input", { className: "author", placeholder: "your name", value: author, title: "Author of the verdicts; kept in this browser" })
   by.setAttribute("aria-label", "Author")
+  if (model.login) { by.readOnly = true; by.title = "Author of the verdicts: your login" }
   const comment = make("input", { className: "comment", placeholder: "C: comment, Enter keeps it" })
   comment.setAttribute("aria-label", "Comment")
   const strip_note = make("span", { className: "note" })
@@ -166,7 +185,7 @@ export function render({ model, el }) {
   }
   const strip = make("div", { className: "triage", hidden: true }, [
     key_button("‹ K", "Previous insertion", () => act("step", { by: -1 })), key_button("J ›", "Next insertion", () => act("step", { by: 1 })),
-    where, key_button("P pass", "Keep: pass", () => keep("pass"), "pass"), key_button("F fail", "Keep: fail", () => keep("fail"), "fail"),
+    where, away, key_button("P pass", "Keep: pass", () => keep("pass"), "pass"), key_button("F fail", "Keep: fail", () => keep("fail"), "fail"),
     comment, by, said, strip_note, make("i", { className: "gap" }), key_button("CSV", "All verdicts as CSV", () => act("export")),
     key_button("Find", "Back to the list", () => act("show")), key_button("End", "End the triage (Esc)", () => act("end")),
   ])
@@ -183,9 +202,10 @@ export function render({ model, el }) {
     event.stopPropagation()
   })
   const draw_triage = () => {
-    const { on = false, text = "", said: words = [] } = model.triage ?? {}
+    const { on = false, text = "", aside = "", said: words = [] } = model.triage ?? {}
     strip.hidden = !on || model.shown
     where.textContent = text
+    away.textContent = aside
     said.replaceChildren(...words.map(({ author: who, verdict, comment: what, time }) =>
       make("span", { className: `word ${verdict}`, textContent: `${who}: ${verdict}${what ? " “" + what + "”" : ""}`, title: time })))
   }
@@ -246,9 +266,9 @@ export function render({ model, el }) {
     else if (key === "Escape") take(() => act("end"))
   }, { capture: true })
 
-  // Text pasted outside of fields may name an insertion.
+  // Text pasted outside of fields, or into the search, may name an insertion.
   listen(document, "paste", (event) => {
-    if (focused()?.closest?.(EDITABLE)) return
+    if (focused() !== inputs.text && focused()?.closest?.(EDITABLE)) return
     const text = event.clipboardData?.getData("text")?.trim().slice(0, 500)
     if (text) act("paste", { text })
   })
@@ -276,16 +296,19 @@ export function render({ model, el }) {
 
 const CSS = `
 .finder-panel, .triage { --fg: #1c1c1e; --bg: #fafafa; --line: #d5d5dc; --field: #fff; --dim: #5c5c66; --accent: #3949ab; --on: #e8eaf6; color: var(--fg); font: 13px system-ui, sans-serif; }
+.finder-panel, .triage { color-scheme: light; }
 .dark { --fg: #e8e8ec; --bg: #151518; --line: #3a3a42; --field: #222227; --dim: #a5a5b0; --accent: #9fa8da; --on: #2b2f4a; color-scheme: dark; }
 [hidden] { display: none !important; }
 .finder-panel { position: fixed; z-index: 30; background: var(--bg); display: flex; flex-direction: column; gap: 6px; padding: 10px 14px; box-sizing: border-box; }
 .top, .facets, .recent, .triage { display: flex; align-items: center; gap: 6px; flex-wrap: wrap; }
 h2 { font-size: 16px; font-weight: 600; margin: 0 6px 0 0; }
+.top { flex-wrap: nowrap; white-space: nowrap; }
+.top .note { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; }
 .count { font-variant-numeric: tabular-nums; }
 .note { color: var(--dim); font-size: 12px; }
 .gap { flex: 1; }
 input, select, button { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line); border-radius: 4px; height: 28px; padding: 0 7px; box-sizing: border-box; }
-select:disabled, button:disabled { opacity: .5; }
+input:disabled, select:disabled, button:disabled { opacity: .5; }
 button { cursor: pointer; }
 button:disabled { cursor: default; }
 input:focus-visible, select:focus-visible, button:focus-visible, .scroller:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
@@ -297,8 +320,8 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .recent { font-size: 12px; color: var(--dim); }
 .recent .chip { height: 22px; font-size: 12px; border-radius: 11px; }
 .scroller { flex: 1; min-height: 0; overflow: auto; border: 1px solid var(--line); border-radius: 4px; background: var(--field); }
-.rows { position: relative; min-width: max-content; }
-.row { display: grid; grid-template-columns: var(--columns); height: 26px; line-height: 26px; min-width: max-content; width: 100%; cursor: pointer; box-sizing: border-box; border-bottom: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
+.rows { position: relative; min-width: var(--least); }
+.row { display: grid; grid-template-columns: var(--columns); height: 26px; line-height: 26px; min-width: var(--least); width: 100%; cursor: pointer; box-sizing: border-box; border-bottom: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
 .rows .row { position: absolute; left: 0; }
 .row span { padding: 0 8px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .head { position: sticky; top: 0; z-index: 1; background: var(--bg); font-weight: 600; cursor: default; }
@@ -310,6 +333,7 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .triage { padding: 4px 8px; background: var(--on); border-bottom: 1px solid var(--line); min-height: 36px; }
 .triage .pass { border-color: #0072b2; } .triage .fail { border-color: #d55e00; }
 .triage .comment { width: 200px; } .triage .author { width: 110px; }
+.away { color: light-dark(#b34700, #ff9a56); }
 .word { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid var(--line); margin-right: 4px; white-space: nowrap; }
 .word.pass { border-color: #0072b2; } .word.fail { border-color: #d55e00; }
 `

@@ -169,7 +169,8 @@ class LoginHandler(RequestHandler):
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'")
         self.set_header("X-Frame-Options", "DENY")
         self.set_header("Cache-Control", "no-store")
-        self.set_header("Referrer-Policy", "no-referrer")
+        # "no-referrer" would make browsers send the form with the origin "null", which is refused.
+        self.set_header("Referrer-Policy", "same-origin")
 
     def get(self) -> None:
         """Show the form."""

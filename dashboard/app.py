@@ -17,7 +17,7 @@ from dashboard.catalogue import Catalogue
 from dashboard.completing import Completer
 from dashboard.compute.probe import depth_limits
 from dashboard.downloads import Shelf
-from dashboard.keeping import Keeper
+from dashboard.keeping import Desk
 from dashboard.model.errors import BadRequest, DashboardError, RevisionMissing, SorterMissing
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
@@ -83,8 +83,8 @@ class DashboardSession:
     query : str
         Query string that the page was opened with.
     catalogue : Catalogue
-    keeper : Keeper
-        Both shared by the sessions of the process, too.
+        Shared by the sessions of the process, too.
+    desk : Desk
     shelf : Shelf
         Where this session's exports wait for the browser.
     """
@@ -96,7 +96,7 @@ class DashboardSession:
         document: Document,
         query: str,
         catalogue: Catalogue,
-        keeper: Keeper,
+        desk: Desk,
         shelf: Shelf,
     ) -> None:
         self.turns = Turns(document)
@@ -121,7 +121,7 @@ class DashboardSession:
         self.responding = Responding(self.state, self.turns, self._tested)
         self.compare = CompareTab(self.state, store, self.beside, self.turns, self._failed)
         tabs: list[Tab] = [
-            SummaryTab(self.turns, keeper, self._failed),
+            SummaryTab(self.turns, desk, self._failed),
             self.table,
             UnitTab(self.state, pool, self.turns),
             ProbeTab(self.state, self.axes, pool, self.turns),
@@ -159,7 +159,7 @@ class DashboardSession:
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
         self.rail = Rail(self.state, self.open, fit, extras, self.filters.objects)
         self.search = Search(
-            self.state, catalogue, keeper, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
+            self.state, catalogue, desk, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
         self.cover.empty.append(self.search.empty_button)
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8), sizing_mode="stretch_width")

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from dashboard.compute.insertion_lists import COLUMNS, insertion_table, narrow
 from dashboard.compute.region_tree import check_region
+from dashboard.locating import UUID
 from dashboard.model.errors import DashboardError
 from dashboard.model.facets import Facets
 from dashboard.sources.alyx import AlyxSource
-from dashboard.sources.alyx_lists import remembered_rows
+from dashboard.sources.alyx_lists import query, remembered_rows
 from dashboard.sources.alyx_lists import rows as alyx_rows
 from dashboard.sources.insertion_files import read_insertions, read_regions
 from dashboard.sources.protocol import Source
 
 logger = logging.getLogger(__name__)
+
+STILL_S = 0.4
+"""A search that is still being typed is not worth a question to a server; one that stood this long is."""
+
+SEARCHED = "what is searched for"
+
+_SESSION = re.compile(r"([^/\s]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(?:/(?:alf/)?([^/\s]+))?")
 
 
 class Catalogue:
@@ -46,9 +57,12 @@ class Catalogue:
         self._rows: list[dict[str, object]] = read_insertions(insertions) if insertions is not None else []
         self.regions = read_regions(regions) if regions is not None else None
         self._notes: dict[str, str] = {}
+        self._refusals: dict[tuple[str, str], str] = {}
         self._tags: dict[str, set[str]] = {}
         self._regions_known: dict[str, set[str]] = {}
         self._reading: set[str] = set()
+        self._wanted: dict[str, Facets] = {}
+        self._asked: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
         self._listeners: list[Callable[[], None]] = []
         self._table = insertion_table(self._rows)
         self._is_started = False
@@ -60,17 +74,34 @@ class Catalogue:
 
     @property
     def note(self) -> str:
-        """What is being read, and what could not be; empty when all is there."""
+        """What is being read, and what could not be, of the lists and all questions; empty when all is there."""
         with self._lock:
-            reading = f"reading {', '.join(sorted(self._reading))} …" if self._reading else ""
-            notes = [note for note in self._notes.values() if note]
-        return " · ".join([*notes, reading] if reading else notes)
+            return _said([*self._notes.values(), *self._refusals.values()], self._reading)
+
+    def note_of(self, facets: Facets) -> tuple[str, bool]:
+        """Return what a page says that searches for `facets`, and whether trying again may help."""
+        mine = {facets.tag, check_region(facets.region) if facets.region else ""} - {""}
+        with self._lock:
+            problems = [*self._notes.values(), *(why for (value, _), why in self._refusals.items() if value in mine)]
+            labels = {_label(value, source.name) for value in mine for source in self._sources}
+            labels |= {source.name for source in self._sources} | {_label(SEARCHED, s.name) for s in self._sources}
+            return _said(problems, self._reading & labels), any(problems)
 
     @property
     def has_failed(self) -> bool:
         """Whether something could not be read, and may be when it is tried again."""
         with self._lock:
-            return any(self._notes.values())
+            return any(self._notes.values()) or any(self._refusals.values())
+
+    @property
+    def off(self) -> Mapping[str, str]:
+        """What cannot be asked for here, by facet, and why."""
+        if any(isinstance(source, AlyxSource) for source in self._sources):
+            return MappingProxyType({})
+        off = {"tag": "tags are known to an Alyx server only, and none is among the sources"}
+        if self.regions is None:
+            off["region"] = "the regions of these insertions are not known: start with --regions FILE"
+        return MappingProxyType(off)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener`, from any thread, whenever the list or its note has changed."""
@@ -116,7 +147,10 @@ class Catalogue:
             self._tell()
 
     def ask(self, facets: Facets) -> None:
-        """Ask the servers, in the background and once, what only they know: tags, and regions without a list."""
+        """Ask the servers, in the background and once, what only they know: tags, and regions without a list.
+
+        While the list of a server is still on its way, what is searched for is asked for first.
+        """
         wanted: list[tuple[dict[str, set[str]], str, Facets]] = []
         if facets.tag and facets.tag not in self._tags:
             wanted.append((self._tags, facets.tag, Facets(tag=facets.tag)))
@@ -128,15 +162,47 @@ class Catalogue:
             if not isinstance(source, AlyxSource):
                 continue
             for known, value, asked in wanted:
-                label = f"{value} on {source.name}"
+                label = _label(value, source.name)
                 with self._lock:
                     if label in self._reading:
                         continue
                     self._reading.add(label)
-                threading.Thread(target=self._ask, args=(source, known, value, asked, label), daemon=True).start()
+                threading.Thread(target=self._ask, args=(source, known, value, asked), daemon=True).start()
+            self._ask_first(source, replace(facets, tag="", region=""))
 
-    def _ask(self, source: AlyxSource, known: dict[str, set[str]], value: str, asked: Facets, label: str) -> None:
-        note = ""
+    def _ask_first(self, source: AlyxSource, facets: Facets) -> None:
+        question = (source.name, tuple(sorted(query(facets).items())))
+        with self._lock:
+            if not question[1] or source.name not in self._reading or question in self._asked:
+                self._wanted.pop(source.name, None)
+                return
+            is_waiting = source.name in self._wanted
+            self._wanted[source.name] = facets
+        if not is_waiting:
+            self._soon(source, facets)
+
+    def _soon(self, source: AlyxSource, facets: Facets) -> None:
+        timer = threading.Timer(STILL_S, self._ask_wanted, args=(source, facets))
+        timer.daemon = True
+        timer.start()
+
+    def _ask_wanted(self, source: AlyxSource, seen: Facets) -> None:
+        """Ask what was wanted last, once it stood still."""
+        with self._lock:
+            facets = self._wanted.get(source.name)
+            if facets == seen:
+                del self._wanted[source.name]
+                self._asked.add((source.name, tuple(sorted(query(facets).items()))))
+                self._reading.add(_label(SEARCHED, source.name))
+        if facets is None:
+            return
+        if facets != seen:
+            self._soon(source, facets)
+            return
+        self._ask(source, {}, SEARCHED, facets)
+
+    def _ask(self, source: AlyxSource, known: dict[str, set[str]], value: str, asked: Facets) -> None:
+        note, label = "", _label(value, source.name)
         try:
             found: set[str] = set()
             for page in alyx_rows(source, asked):
@@ -148,7 +214,8 @@ class Catalogue:
             note = f"{label}: {error}"
         finally:
             with self._lock:
-                self._notes[label] = note
+                # what is searched for comes with the list, which says why it does not
+                self._refusals[value, source.name] = note if value != SEARCHED else ""
                 self._reading.discard(label)
             self._tell()
 
@@ -159,10 +226,22 @@ class Catalogue:
         return narrow(self._table, facets, self.regions, tags, known, favourites)
 
     def matching(self, text: str) -> list[str]:
-        """Return the keys of the insertions whose pid or eid `text` is."""
+        """Return the keys of the insertions that `text` names: a pid, an eid, a session path, or an address with one.
+
+        A probe after an eid or a session chooses among the session's insertions.
+        """
         table = self._table
-        word = text.strip().lower()
-        return [str(key) for key in table.loc[(table["pid"] == word) | (table["eid"] == word), "key"]]
+        if (found := UUID.search(text)) is not None:
+            word, probe = found[0].lower(), text[found.end() :].strip("/ ")
+            is_meant = (table["pid"] == word) | (table["eid"] == word)
+        elif (path := _SESSION.search(text)) is not None:
+            is_meant = table["key"].str.startswith(f"{path[1]}/{path[2]}/{int(path[3]):03d}/")
+            probe = path[4] or ""
+        else:
+            return []
+        if (is_meant & (table["probe"] == probe)).any():
+            is_meant &= table["probe"] == probe
+        return [str(key) for key in table.loc[is_meant, "key"]]
 
     def _add(self, rows: list[dict[str, object]]) -> None:
         if not rows:
@@ -179,6 +258,15 @@ class Catalogue:
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener()
+
+
+def _label(value: str, source: str) -> str:
+    return f"{value} on {source}"
+
+
+def _said(problems: Collection[str], reading: Collection[str]) -> str:
+    notes = [problem for problem in problems if problem]
+    return " · ".join([*notes, f"reading {', '.join(sorted(reading))} …"] if reading else notes)
 
 
 def _row(insertion: object) -> dict[str, object]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dashboard import cli_batch, cli_operations
 from dashboard import settings as settings_table
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionNotFound
+from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.settings import Settings
 from dashboard.terminal import TerminalProgress, configure_logging
 from dashboard.version import __version__
@@ -32,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
-BASE_SORTER = "base"
-ORIGINAL_REVISION = "original"
 FIGURE_TYPES = (".png", ".svg", ".pdf")
 AGGREGATES = ("count", "rate", "amp_mean", "amp_max")
 
@@ -97,43 +96,28 @@ def _add_insertion(parser: argparse.ArgumentParser, nargs: str | None = None) ->
         nargs=nargs,
         help="demo, a folder, subject/date/number/probe in the --data folders, or a pid",
     )
-    parser.add_argument(
-        "--sorter", metavar="NAME", help=f"spike sorter; '{BASE_SORTER}' is the folder alf/<probe> itself"
-    )
-    parser.add_argument("--revision", metavar="NAME", help=f"revision; '{ORIGINAL_REVISION}' is the unrevised one")
+    cli_batch.add_sorting(parser)
 
 
 def _add_figure_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+    add, span = parser.add_argument, cli_batch.span("0,60", 1e9)
     add("--out", metavar="PATH", type=Path, required=True, help="file to write (.png, .svg, .pdf); a folder for many")
     add("--format", choices=("png", "svg", "pdf"), default="png", help="of the files in a folder (%(default)s)")
     add("--width", metavar="PIXELS", type=_pixels, default=1600, help="width of the figure (%(default)s)")
     add("--height", metavar="PIXELS", type=_pixels, default=1000, help="height of the figure (%(default)s)")
-    add("--t", metavar="T0,T1", type=_range, help="time window in s; the whole session by default")
-    add("--depth", metavar="D0,D1", type=_range, help="depth window in um; the whole probe by default")
+    add("--t", metavar="T0,T1", type=span, help="time window in s; the whole session by default")
+    add("--depth", metavar="D0,D1", type=span, help="depth window in um; the whole probe by default")
     add("--aggregate", choices=AGGREGATES, default="count", help="what a pixel shows (%(default)s)")
     add("--quality", choices=("all", "good"), default="all", help="all units, or those with label 1 (%(default)s)")
     add("--level", choices=("allen", "beryl", "cosmos"), default="allen", help="region names (%(default)s)")
     add("--cmap", metavar="NAME", help="matplotlib colour map; binary for counts by default")
-    add(
-        "--limits", metavar="LOW,HIGH", type=_range, help="limits of the colours; 0 to 4 standard deviations by default"
-    )
+    add("--limits", metavar="LOW,HIGH", type=span, help="limits of the colours; 0 to 4 standard deviations by default")
 
 
 def _pixels(text: str) -> int:
     if not text.isdecimal() or not 200 <= int(text) <= 20_000:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of pixels from 200 to 20000")
     return int(text)
-
-
-def _range(text: str) -> tuple[float, float]:
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not two numbers such as 0,60") from None
-    if not -1e9 < low < high < 1e9:
-        raise argparse.ArgumentTypeError(f"'{text}' does not rise")
-    return low, high
 
 
 def demo(options: argparse.Namespace, settings: Settings) -> None:
@@ -299,12 +283,10 @@ def _open(
     from dashboard.opening import open_insertion
 
     source, insertion = locate(text, settings=settings)
-    sorter, revision = options.sorter, options.revision
+    sorter, revision = cli_batch.sorting_of(options)
     return open_insertion(
-        insertion, source=source, cache=settings.cache, progress=progress, lazy=lazy,
-        sorter="" if sorter == BASE_SORTER else sorter,
-        revision="" if revision == ORIGINAL_REVISION else revision,
-    )  # fmt: skip
+        insertion, source=source, cache=settings.cache, progress=progress, lazy=lazy, sorter=sorter, revision=revision
+    )
 
 
 def _has_screen() -> bool:

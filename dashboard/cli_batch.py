@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.model.errors import BadRequest
+from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dashboard.batch import Task
     from dashboard.figures import FigureRequest
@@ -35,7 +36,7 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
     command = commands.add_parser("units", help="gather the units of many insertions into one table")
     add_targets(command)
     add_sorting(command)
-    add = command.add_argument
+    add, window = command.add_argument, span("-0.5,0", 1e4)
     add(
         "--where",
         metavar="EXPR",
@@ -47,8 +48,8 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="NAME",
         help="add responses to stimOn, goCue, firstMovement, response, feedback or a column",
     )
-    add("--baseline", metavar="T0,T1", type=_window, default=(-0.5, 0.0), help="around the event, in s (-0.5,0)")
-    add("--response", metavar="T0,T1", type=_window, default=(0.0, 0.5), help="around the event, in s (0,0.5)")
+    add("--baseline", metavar="T0,T1", type=window, default=(-0.5, 0.0), help="around the event, in s (-0.5,0)")
+    add("--response", metavar="T0,T1", type=window, default=(0.0, 0.5), help="around the event, in s (0,0.5)")
     add("--out", metavar="FILE", type=Path, required=True, help=f"table to write: {', '.join(TABLES)}")
     command.set_defaults(run=units)
     command = commands.add_parser("prefetch", help="bring many insertions into the cache, ready to be shown")
@@ -65,18 +66,31 @@ def add_targets(command: argparse.ArgumentParser) -> None:
 
 def add_sorting(command: argparse.ArgumentParser) -> None:
     """Add the arguments that say which sorting of them."""
-    command.add_argument("--sorter", metavar="NAME", help="spike sorter; 'base' is the folder alf/<probe> itself")
-    command.add_argument("--revision", metavar="NAME", help="revision; 'original' is the unrevised one")
+    command.add_argument(
+        "--sorter", metavar="NAME", help=f"spike sorter; '{BASE_SORTER}' is the folder alf/<probe> itself"
+    )
+    command.add_argument("--revision", metavar="NAME", help=f"revision; '{ORIGINAL_REVISION}' is the unrevised one")
 
 
-def _window(text: str) -> tuple[float, float]:
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not two times in s such as -0.5,0") from None
-    if not -1e4 < low < high < 1e4:
-        raise argparse.ArgumentTypeError(f"'{text}' does not rise")
-    return low, high
+def sorting_of(options: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Return sorter and revision as the engine names them."""
+    sorter, revision = options.sorter, options.revision
+    return "" if sorter == BASE_SORTER else sorter, "" if revision == ORIGINAL_REVISION else revision
+
+
+def span(example: str, most: float) -> Callable[[str], tuple[float, float]]:
+    """Return what reads two rising numbers, below `most`, from the command line."""
+
+    def read(text: str) -> tuple[float, float]:
+        try:
+            low, high = (float(part) for part in text.split(","))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is not two numbers such as {example}") from None
+        if not -most < low < high < most:
+            raise argparse.ArgumentTypeError(f"'{text}' does not rise")
+        return low, high
+
+    return read
 
 
 def is_several(options: argparse.Namespace) -> bool:
@@ -178,9 +192,7 @@ def prefetch(options: argparse.Namespace, settings: Settings) -> int:
 def _opening(options: argparse.Namespace, settings: Settings) -> Any:
     from dashboard.batch_tasks import Opening
 
-    names = {"base": "", "original": ""}
-    sorter, revision = (names.get(value, value) for value in (options.sorter, options.revision))
-    return Opening.of(settings, sorter, revision)
+    return Opening.of(settings, *sorting_of(options))
 
 
 def _run(task: Task, insertions: Sequence[str], report: Report, settings: Settings) -> int:

@@ -1,10 +1,10 @@
-"""What users keep: insertions opened lately, favourites, verdicts; one database for everybody."""
+"""What users keep: insertions opened lately, favourites, verdicts, thresholds; one database for everybody."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,12 @@ _favourites = sa.Table(
     "favourites", _metadata,
     sa.Column("author", sa.String(200), primary_key=True),
     sa.Column("insertion", sa.String(400), primary_key=True),
+)  # fmt: skip
+_thresholds = sa.Table(
+    "thresholds", _metadata,
+    sa.Column("author", sa.String(200), primary_key=True),
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
 )  # fmt: skip
 _verdicts = sa.Table(
     "verdicts", _metadata,
@@ -151,6 +157,20 @@ class Keeper:
         with self._connection() as connection:
             return set(connection.scalars(sa.select(_favourites.c.insertion).where(_favourites.c.author == author)))
 
+    def thresholds(self, author: str) -> dict[str, float]:
+        """Return the thresholds that somebody has changed, by name."""
+        chosen = sa.select(_thresholds.c.name, _thresholds.c.value).where(_thresholds.c.author == author)
+        with self._connection() as connection:
+            return {str(name): float(value) for name, value in connection.execute(chosen)}
+
+    def keep_threshold(self, author: str, name: str, value: float | None) -> None:
+        """Keep somebody's own threshold; None goes back to the default."""
+        with self._connection() as connection:
+            mine = (_thresholds.c.author == author) & (_thresholds.c.name == name)
+            connection.execute(_thresholds.delete().where(mine))
+            if value is not None:
+                connection.execute(_thresholds.insert().values(author=author, name=name, value=value))
+
     def judge(self, insertion: str, author: str, verdict: str, comment: str = "", pid: str = "") -> Verdict:
         """Add a verdict; those before it stay.
 
@@ -200,8 +220,52 @@ class Keeper:
         self._engine.dispose()
 
 
+class Desk:
+    """Where one browser tab reads and writes what its user keeps.
+
+    Parameters
+    ----------
+    keeper : Keeper
+    login : str or None
+        Who has logged in: what is kept is theirs, whatever a browser says. None: nobody has to, and the browser says.
+
+    Attributes
+    ----------
+    author : str
+        Whose things are kept here; ``''`` while nobody has said.
+    is_login : bool
+    """
+
+    def __init__(self, keeper: Keeper, login: str | None = None) -> None:
+        self.keeper = keeper
+        self.is_login = login is not None
+        self.author = _name(login or "")
+        self._listeners: list[Callable[[], None]] = []
+
+    def say(self, author: str) -> None:
+        """Take the name that a browser says, where nobody has logged in."""
+        author = _name(author)
+        if self.is_login or author == self.author:
+            return
+        self.author = author
+        self.tell()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the author has changed, or something was written here."""
+        self._listeners.append(listener)
+
+    def tell(self) -> None:
+        """Say that something was written."""
+        for listener in self._listeners:
+            listener()
+
+
+def _name(text: str) -> str:
+    return text.strip()[:200]
+
+
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _now() -> str:

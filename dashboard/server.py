@@ -28,7 +28,7 @@ from dashboard.catalogue import Catalogue
 from dashboard.downloads import ROUTE, DownloadHandler, Downloads
 from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
-from dashboard.keeping import Keeper
+from dashboard.keeping import Desk, Keeper
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
 from dashboard.sending import hold_nothing_back, leave_nothing_behind
 from dashboard.settings import Settings
@@ -77,7 +77,8 @@ class Process:
         share = self.pool.session()
         user = self.user_of(document.session_context.request) if document.session_context else None
         shelf = self.downloads.shelf(user)
-        session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, self.keeper, shelf)
+        desk = Desk(self.keeper, user)
+        session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, desk, shelf)
         self.sessions.add(session)
         if (logins := self.logins) is not None:
             token = token_of(document.session_context.request) if document.session_context else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import re
 import shutil
@@ -124,6 +125,39 @@ def test_prefetch_makes_opening_a_matter_of_looking(lab: Path, tmp_path: Path) -
     built = made.stat().st_mtime_ns
     assert run("prefetch", KEY.format(1), "--data", lab, "--cache", tmp_path) == 0
     assert made.stat().st_mtime_ns == built
+
+
+def made(cache: Path) -> int:
+    """Return how many insertions have their columns in a cache."""
+    return len(list((cache / "columns").glob("[!.]*")))
+
+
+def test_prefetch_on_a_cluster_of_this_machine_and_on_a_scheduler(
+    lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Broken ones are named and cost nobody else; who has the cache opens at once what the workers prepared."""
+    import distributed
+
+    names = [KEY.format(n) for n in (BROKEN, BROKEN + 1, BROKEN + 2)]
+    ours = tmp_path / "ours"
+    command = ("prefetch", *names, "--data", lab)
+    assert run(*command, "--cache", ours, "--workers", 2) == cli.cli_batch.EXIT_SOME_FAILED
+    said = capsys.readouterr()
+    assert said.out == f"2 of 3 insertions done: in {ours}\n"
+    lines = sorted(said.err.splitlines())
+    assert len(lines) == 3
+    assert lines[0].startswith(f"{names[0]}: Truncated: 300 of ")
+    assert made(ours) == 2
+    theirs = tmp_path / "theirs"
+    local: Any = distributed.LocalCluster
+    with local(
+        n_workers=2, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
+    ) as cluster:  # fmt: skip
+        query = ("prefetch", "--query", "subject=M_0 last=2024-01-15", "--data", lab, "--cache", theirs)
+        assert run(*query, "--scheduler", cluster.scheduler_address) == cli.cli_batch.EXIT_SOME_FAILED
+    assert capsys.readouterr().out == f"9 of 10 insertions done: in {theirs}\n"
+    assert made(theirs) == 9
 
 
 @pytest.mark.parametrize(

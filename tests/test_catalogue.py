@@ -141,6 +141,31 @@ def test_what_is_pasted(text: str, expected: str | None) -> None:
     assert recognise(text) == expected
 
 
+def test_what_is_pasted_names_insertions_of_the_list(catalogue: Catalogue, raw: pd.DataFrame) -> None:
+    two = next(rows for _, rows in raw.groupby("eid") if len(rows) == 2)
+    first, both = two.iloc[0], set(two.pid)
+    session = f"{first.subject}/{first.date}/{first.session_number:03d}"
+
+    def pids(text: str) -> set[str]:
+        return set(catalogue.table.set_index("key").loc[catalogue.matching(text), "pid"])
+
+    for text in (first.eid, f"https://alyx.example.org/sessions/{first.eid}", session, f"lab/Subjects/{session}/alf",
+                 f"https://alyx.example.org/admin/actions/ephyssession/{first.eid}/change/"):  # fmt: skip
+        assert pids(text) == both, text
+    probe = first.probe_name
+    for text in (first.pid.upper(), f"https://alyx.example.org/insertions/{first.pid}", f"{session}/alf/{probe}",
+                 f"{first.eid}/{probe}"):  # fmt: skip
+        assert pids(text) == {first.pid}, text
+    assert catalogue.matching("hello") == []
+
+
+def test_what_cannot_be_asked_for_says_why(bwm: Path) -> None:
+    bare = Catalogue((), bwm / "2023_12_bwm_release.csv")
+    assert set(bare.off) == {"tag", "region"}
+    assert "--regions" in bare.off["region"]
+    assert set(Catalogue((), regions=bwm / "bwm_sess_regions.csv").off) == {"tag"}
+
+
 # -- a server -------------------------------------------------------------------------------------
 
 
@@ -252,3 +277,29 @@ def test_a_busy_server_is_left_alone_and_says_how_long(replay: Replay, tmp_path:
     catalogue.start()
     until(lambda: "reading" not in catalogue.note and bool(catalogue.note))
     assert "busy and asks to wait 1000 s" in catalogue.note
+
+
+def test_what_is_searched_for_comes_before_the_rest_of_the_list(
+    replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second page of the list is held up; what is typed meanwhile is asked for once, when it stands still."""
+    monkeypatch.setattr("dashboard.catalogue.STILL_S", 0.1)
+    replay.faults.add("/insertions", "delay", times=1, skip=1, delay=3.0)
+    catalogue = Catalogue([new_source(replay, tmp_path)])
+    catalogue.start()
+    until(lambda: not catalogue.table.empty)
+    days = {pid: (row["session_info"].get("start_time") or "")[:10]
+            for pid, row in replay.rest.recordings.tables["insertions"].items()}  # fmt: skip
+    held = set(catalogue.table.pid)
+    day = next(day for day in days.values() if day and day not in set(catalogue.table.date))
+    wanted = {pid for pid, date in days.items() if date == day}
+    for last in ("", day):
+        catalogue.ask(Facets(first=day, last=last))
+    until(lambda: wanted <= set(catalogue.table.pid))
+    assert "reading" in catalogue.note
+    assert set(catalogue.table.pid) == held | wanted
+    catalogue.ask(Facets(first=day, last=day))
+    until(lambda: not catalogue.note)
+    assert set(catalogue.table.pid) > held | wanted
+    asked = [dict(parse_qsl(seen.query)).get("date_range") for seen in replay.seen]
+    assert [value for value in asked if value] == [f"{day},{day}"]

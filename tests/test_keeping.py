@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import dashboard.keeping as keeping
-from dashboard.keeping import Keeper, KeepingFailed
+from dashboard.keeping import Desk, Keeper, KeepingFailed
 from dashboard.model.errors import BadRequest
 
 KEY = "S/2024-01-01/001/probe00"
@@ -97,3 +97,37 @@ def test_a_password_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(BadRequest) as caught:
         Keeper("nosuch://user:hunter2@host/db")
     assert "hunter2" not in str(caught.value)
+
+
+def test_thresholds_are_each_users_own_and_survive(tmp_path: Path) -> None:
+    keeper = Keeper.in_folder(tmp_path)
+    keeper.keep_threshold("Ada", "ap_rms_max_uv", 30.0)
+    keeper.keep_threshold("Ada", "ap_rms_max_uv", 35.0)
+    keeper.keep_threshold("Bob", "yield_min", 0.2)
+    keeper.close()
+    again = Keeper.in_folder(tmp_path)
+    assert again.thresholds("Ada") == {"ap_rms_max_uv": 35.0}
+    assert again.thresholds("Bob") == {"yield_min": 0.2}
+    again.keep_threshold("Ada", "ap_rms_max_uv", None)
+    assert again.thresholds("Ada") == {}
+
+
+def test_a_database_of_an_older_version_gets_the_tables_it_lacks(tmp_path: Path) -> None:
+    Keeper.in_folder(tmp_path).judge(KEY, "Ada", "pass")
+    with sqlite3.connect(tmp_path / "kept.sqlite") as old:
+        old.execute("DROP TABLE thresholds")
+    old.close()
+    keeper = Keeper.in_folder(tmp_path)
+    assert keeper.thresholds("Ada") == {}
+    assert [said.author for said in keeper.verdicts()] == ["Ada"]
+
+
+def test_a_desk_takes_the_name_a_browser_says_only_where_nobody_logs_in(tmp_path: Path) -> None:
+    keeper, told = Keeper.in_folder(tmp_path), []
+    desk, mine = Desk(keeper), Desk(keeper, "ann")
+    desk.listen(lambda: told.append(desk.author))
+    desk.say(" Ada ")
+    desk.say("Ada")
+    mine.say("Eve")
+    assert (desk.author, desk.is_login, told) == ("Ada", False, ["Ada"])
+    assert (mine.author, mine.is_login) == ("ann", True)

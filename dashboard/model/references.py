@@ -9,6 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+BASE_SORTER = "base"
+"""What people write for the sorting in ``alf/<probe>`` itself, whose name is empty."""
+
+ORIGINAL_REVISION = "original"
+"""What people write for the unrevised data, whose revision is empty."""
+
 
 class Histology(StrEnum):
     """How far the brain locations of an insertion have come, most advanced first.

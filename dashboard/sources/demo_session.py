@@ -18,6 +18,7 @@ SESSION_FILES = (
     "alf/_ibl_passiveGabor.table.csv",
     "alf/_ibl_passiveStims.table.csv",
     "alf/_ibl_passiveRFM.times.npy",
+    "raw_ephys_data/probe00/_iblqc_ephysChannels.apRMS.npy",
     "raw_ephys_data/probe00/_iblqc_ephysTimeRmsAP.rms.npy",
     "raw_ephys_data/probe00/_iblqc_ephysTimeRmsAP.timestamps.npy",
 )
@@ -51,6 +52,8 @@ def write_session(
     level[channels.labels == 1] = 2e-6
     level[channels.labels == 2] = 48e-6
     level[channels.labels == 3] = 6e-6
-    rms = level[None, :] * np.exp(rng.normal(0.0, 0.05, (times.size, 1)))
+    stripes_v = 28e-6  # the noise that all channels share, and that destriping takes away
+    rms = np.hypot(level, stripes_v)[None, :] * np.exp(rng.normal(0.0, 0.05, (times.size, 1)))
+    save(raw / "_iblqc_ephysChannels.apRMS.npy", np.stack([np.median(rms, axis=0), level]))
     save(raw / "_iblqc_ephysTimeRmsAP.rms.npy", rms.astype(np.float32))
     save(raw / "_iblqc_ephysTimeRmsAP.timestamps.npy", times)

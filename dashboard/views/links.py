@@ -14,16 +14,11 @@ from urllib.parse import parse_qsl, quote, urlencode
 from dashboard.compute.filter_words import SPIKE_WORDS, WORDS, read_spike_amp, read_words
 from dashboard.compute.region_tree import at_level
 from dashboard.model.errors import BadRequest
+from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
 from dashboard.views.event_words import number_text, read_bins, read_subject, read_test, write_bins
 from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
-
-BASE_SORTER = "base"
-"""Word for the collection ``alf/<probe>`` itself, whose sorter name is empty."""
-
-ORIGINAL_REVISION = "original"
-"""Word for the datasets without a revision, whose revision name is empty."""
 
 FILTER_KEYS = (*(word for word in WORDS if word not in ("quality", "level")), *SPIKE_WORDS)
 """Words of the filter; the state holds them as they are written."""

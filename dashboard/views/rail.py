@@ -9,10 +9,10 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.colours import colours_off, colours_off_words
 from dashboard.views.figures import asset
-from dashboard.views.links import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.views.state import ViewState
 
 COLOUR_WORDS = {

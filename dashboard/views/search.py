@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from panel.custom import JSComponent
 from dashboard.assets import assets_folder
 from dashboard.catalogue import Catalogue
 from dashboard.compute.insertion_lists import FACETS, facet_counts
-from dashboard.keeping import Keeper, Verdict
+from dashboard.keeping import Desk, Verdict
 from dashboard.locating import recognise
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import Facets
@@ -36,24 +37,35 @@ COLUMNS = {
     "date": ("date", "96px"),
     "number": ("no.", "44px"),
     "probe": ("probe", "84px"),
-    "lab": ("lab", "170px"),
-    "projects": ("projects", "minmax(140px, 1fr)"),
-    "task": ("task protocol", "minmax(160px, 1fr)"),
-    "model": ("model", "64px"),
-    "histology": ("histology", "86px"),
+    "lab": ("lab", "130px"),
+    "histology": ("histology", "94px"),
     "qc": ("QC", "80px"),
     "verdicts": ("verdicts", "150px"),
+    "model": ("model", "68px"),
+    "projects": ("projects", "minmax(150px, 1fr)"),
+    "task": ("task protocol", "minmax(200px, 1fr)"),
     "pid": ("pid", "300px"),
     "source": ("source", "minmax(120px, 1fr)"),
 }
+"""Title and width of each; what one judges by stands first, as a narrow window shows no more."""
+
+KEY_LENGTH = 400
+"""As long as the database takes one."""
 _TEXTS = {field.name for field in fields(Facets) if field.name != "favourites"}
 
 
 class Finder(JSComponent):
-    """The list and the triage bar in the browser; `assets/search.js` says what `action` may hold."""
+    """The list and the triage bar in the browser; `assets/search.js` says what a message may hold.
+
+    Parameters
+    ----------
+    acted : callable
+        Called with what the user did: ``kind``, and more.
+    """
 
     view = param.Dict({}, doc="Rows in sight: first, rows, n, total, columns, widths.")
     options = param.Dict({}, doc="Values of the facets, with how many insertions have each.")
+    cannot = param.Dict({}, doc="Facets that cannot be used here, and why.")
     recent = param.List([], doc="Keys opened lately.")
     note = param.String("", doc="What the lists say of themselves.")
     failed = param.Boolean(False, doc="Whether reading again may help.")
@@ -62,14 +74,20 @@ class Finder(JSComponent):
     open_key = param.String("", doc="Key of the insertion in the page.")
     shown = param.Boolean(False, doc="Whether the list is over the page.")
     preset = param.String("", doc="Text to search for.")
+    login = param.String("", doc="Who has logged in; empty where nobody has to.")
     dark = param.Boolean(False)
     download = param.Dict({}, doc="name and text of a file to save.")
-    action = param.Dict({}, doc="What the user did: kind, n, and more.")
 
     _esm = Path(assets_folder()) / "search.js"
 
-    def __init__(self, **params: Any) -> None:
+    def __init__(self, acted: Callable[[dict[str, Any]], None], **params: Any) -> None:
         super().__init__(**{"margin": 0, "sizing_mode": "stretch_width", **params})
+        self._acted = acted
+
+    def _handle_msg(self, data: Any) -> None:
+        # A message, not a parameter: of two changes soon after each other Panel keeps the later one.
+        if isinstance(data, dict):
+            self._acted(data)
 
 
 class Search:
@@ -79,7 +97,7 @@ class Search:
     ----------
     state : ViewState
     catalogue : Catalogue
-    keeper : Keeper
+    desk : Desk
     turns : Turns
     open_insertion : callable (text) -> None
     prefetch : callable (key, cancel) -> object
@@ -90,18 +108,17 @@ class Search:
         self,
         state: ViewState,
         catalogue: Catalogue,
-        keeper: Keeper,
+        desk: Desk,
         turns: Turns,
         open_insertion: Callable[[str], None],
         prefetch: Callable[[str, threading.Event], object],
     ) -> None:
-        self._state, self._catalogue, self._keeper, self._turns = state, catalogue, keeper, turns
+        self._state, self._catalogue, self._desk, self._turns = state, catalogue, desk, turns
         self._open, self._prefetch = open_insertion, prefetch
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep")
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._cancel = threading.Event()
         self._facets = Facets()
-        self._author = ""
         self._problem = ""
         self._found: pd.DataFrame = catalogue.table
         self._favourites: set[str] = set()
@@ -109,15 +126,16 @@ class Search:
         self._queue: list[tuple[str, str]] = []
         self._at = -1
         self._first = 0
-        self._is_stale = False
-        self.panel = Finder(dark=state.dark)
+        self._is_stale = self._is_closed = False
+        login = desk.author if desk.is_login else ""
+        self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
         for button in (self.button, self.empty_button):
             button.on_click(lambda event: self.show())
-        self.panel.param.watch(self._acted, "action")
         state.param.watch(self._opened, "insertion")
         state.param.watch(lambda event: self.panel.param.update(dark=event.new), "dark")
+        desk.listen(self._reload)
         catalogue.listen(self._changed)
         catalogue.start()
         self._reload()
@@ -131,6 +149,7 @@ class Search:
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
+        self._is_closed = True
         self._catalogue.forget(self._changed)
         self._cancel.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -138,9 +157,9 @@ class Search:
 
     # -- what the user did -----------------------------------------------------------------------
 
-    def _acted(self, event: Any) -> None:
+    def _acted(self, action: dict[str, Any]) -> None:
         # somebody may be quicker than the page, which takes changes only once it stands
-        self._turns.later(partial(self._act, event.new))
+        self._turns.later(partial(self._act, action))
 
     def _act(self, action: dict[str, Any]) -> None:
         match action.get("kind"):
@@ -149,43 +168,49 @@ class Search:
             case "hide":
                 self.panel.shown = False
             case "narrow":
-                self._narrow(action.get("facets") or {})
+                self._narrow(action.get("facets"))
             case "window":
-                self._first = max(0, int(action.get("first") or 0))
+                self._first = max(0, _whole(action.get("first")))
                 self._send_rows()
             case "open":
                 self.panel.shown = False
-                self._open(str(action.get("key") or ""))
+                self._open(_key(action))
             case "paste":
                 self._paste(str(action.get("text") or ""))
             case "star":
-                key, on = str(action.get("key")), bool(action.get("on"))
-                self._keep(partial(self._keeper.star, self._author, key, on=on), self._reload)
+                key, on = _key(action), bool(action.get("on"))
+                self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=on), self._reload)
             case "author":
-                self._author = str(action.get("author") or "").strip()[:200]
-                self._reload()
+                self._desk.say(str(action.get("author") or ""))
             case "retry":
                 self._catalogue.start(again=True)
-                self._catalogue.ask(self._facets)
+                self._ask()
                 self._reload()
             case "export":
-                self._keep(self._keeper.csv, self._save)
+                self._keep(self._desk.keeper.csv, self._save)
             case "triage":
-                self._begin(int(action.get("at") or 0))
+                self._begin(_whole(action.get("at")))
             case "step":
-                self._step(int(action.get("by") or 0))
+                self._step(_whole(action.get("by")))
             case "judge":
                 self._judge(action)
             case "end":
                 self._at = -1
                 self._show_triage()
 
-    def _narrow(self, asked: dict[str, Any]) -> None:
+    def _narrow(self, asked: Any) -> None:
+        asked = asked if isinstance(asked, dict) else {}
         values: dict[str, Any] = {name: str(asked.get(name) or "").strip()[:200] for name in _TEXTS & asked.keys()}
         values["level"] = "beryl" if values.get("level") == "beryl" else "allen"
         self._facets = Facets(**values, favourites=bool(asked.get("favourites")))
         self._first = 0
+        self._ask()
         self._refresh()
+
+    def _ask(self) -> None:
+        """Ask the servers; not whenever rows come, or a question that is refused would be asked for ever."""
+        with contextlib.suppress(BadRequest):  # half a word; said by what narrows
+            self._catalogue.ask(self._facets)
 
     def _paste(self, text: str) -> None:
         name = recognise(text)
@@ -193,7 +218,7 @@ class Search:
             return
         known = self._catalogue.matching(name)
         if len(known) > 1:
-            self.show(name)
+            self.show(known[0].rpartition("/")[0])
             return
         self.panel.shown = False
         self._open(known[0] if known else name)
@@ -209,16 +234,17 @@ class Search:
     def _refresh(self) -> None:
         self._is_stale = False
         self._problem = ""
+        said, has_failed = "", False
         try:
-            self._catalogue.ask(self._facets)
             self._found = self._catalogue.narrow(self._facets, self._favourites)
+            said, has_failed = self._catalogue.note_of(self._facets)
         except BadRequest as error:
             # half a word while somebody types; what was found before stays
             self._problem = str(error)
-        note = " · ".join(text for text in (self._problem, self._catalogue.note) if text)
+        note = " · ".join(text for text in (self._problem, said) if text)
         table = self._catalogue.table
         options = {name: facet_counts(table, name) for name in FACETS}
-        self.panel.param.update(note=note, failed=self._catalogue.has_failed, options=options)
+        self.panel.param.update(note=note, failed=has_failed, options=options)
         self._send_rows()
 
     def _send_rows(self) -> None:
@@ -244,6 +270,8 @@ class Search:
 
     def _keep(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Read or write the database in a thread, as another program may hold it, and go on with the answer."""
+        if self._is_closed:
+            return
         future = self._threads.submit(work)
         future.add_done_callback(lambda done: self._turns.later(partial(self._kept, done, then)))
 
@@ -258,8 +286,7 @@ class Search:
         then(answer)
 
     def _reload(self, answer: object = None) -> None:
-        author = self._author
-        keeper = self._keeper
+        author, keeper = self._desk.author, self._desk.keeper
         self._keep(lambda: (keeper.favourites(author), keeper.recent(author), keeper.verdicts()), self._take)
 
     def _take(self, kept: tuple[set[str], list[str], list[Verdict]]) -> None:
@@ -273,8 +300,9 @@ class Search:
 
     def _opened(self, event: Any) -> None:
         self.panel.open_key = event.new
+        self._show_triage()
         if event.new:
-            self._keep(partial(self._keeper.remember, self._author, event.new), self._reload)
+            self._keep(partial(self._desk.keeper.remember, self._desk.author, event.new), self._reload)
 
     def _save(self, text: str) -> None:
         self.panel.download = {"name": "verdicts.csv", "text": text}
@@ -317,10 +345,12 @@ class Search:
         if self._at < 0:
             return
         key, pid = self._queue[self._at]
-        author, comment = str(action.get("author") or ""), str(action.get("comment") or "")[:2000]
-        verdict = str(action.get("verdict") or "")
-        self._author = author.strip()[:200]
-        self._keep(partial(self._keeper.judge, key, self._author, verdict, comment, pid), self._reload)
+        verdict, comment = str(action.get("verdict") or ""), str(action.get("comment") or "")[:2000]
+        self._desk.say(str(action.get("author") or ""))
+        self._keep(partial(self._desk.keeper.judge, key, self._desk.author, verdict, comment, pid), self._judged)
+
+    def _judged(self, said: Verdict) -> None:
+        self._desk.tell()
 
     def _show_triage(self) -> None:
         if self._at < 0:
@@ -331,7 +361,19 @@ class Search:
             {"author": w.author, "verdict": w.verdict, "comment": w.comment, "time": w.time}
             for w in self._words.get(key, [])
         ]
-        self.panel.triage = {"on": True, "text": f"{self._at + 1} of {len(self._queue)}: {key}", "said": said}
+        text = f"{self._at + 1} of {len(self._queue)}: {key}"
+        # a verdict is one of what the strip names, which may not be what the page shows
+        aside = "" if self._state.insertion == key else "not on the screen"
+        self.panel.triage = {"on": True, "text": text, "aside": aside, "said": said}
+
+
+def _whole(value: object) -> int:
+    """Return a whole number that a browser sent, 0 for anything else."""
+    return int(value) if isinstance(value, int | float) and abs(value) < 1e9 else 0
+
+
+def _key(action: dict[str, Any]) -> str:
+    return str(action.get("key") or "")[:KEY_LENGTH]
 
 
 def _button(label: str) -> pmui.Button:

@@ -21,6 +21,10 @@ LEAST_LABELLED_PX = 13
 ASSUMED_HEIGHT_PX = 400
 """Height of a frame that the browser has not laid out yet."""
 
+LABEL_ROWS = 64
+"""Labels that there always are, most of them empty. Bokeh takes new texts a moment after their colours: with fewer
+colours than texts it throws, and a page with a table then never comes to rest."""
+
 NO_REGION = "#9e9e9e44"
 NO_REGION_INK = "#808080"
 
@@ -114,7 +118,8 @@ class StripView:
             for middle, label in [place_label(span, window, height_px)]
             if label
         ]
-        middles, labels, inks = zip(*labelled, strict=True) if labelled else ((), (), ())
+        labelled += [(0.0, "", NO_REGION_INK)] * (LABEL_ROWS - len(labelled))
+        middles, labels, inks = zip(*labelled, strict=True)
         wanted = {"middle": list(middles), "label": list(labels), "ink": list(inks)}
         if wanted != self.labels.data:
             self.labels.data = wanted

@@ -14,8 +14,16 @@ import numpy.typing as npt
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.compute.summaries import AP_RMS_MAX_UV, LFP_BAND_HZ, YIELD_MIN, Summary, summarise, verdicts
-from dashboard.keeping import Keeper, Verdict
+from dashboard.compute.summaries import (
+    AP_RMS_MAX_UV,
+    LFP_BAND_HZ,
+    NO_EXTENDED_QC,
+    YIELD_MIN,
+    Summary,
+    summarise,
+    verdicts,
+)
+from dashboard.keeping import Desk, Verdict
 from dashboard.loading.noise import load_noise, noise_datasets
 from dashboard.model.errors import DashboardError
 from dashboard.model.references import InsertionRecord
@@ -40,15 +48,16 @@ class SummaryTab:
     Parameters
     ----------
     turns : Turns
-    keeper : Keeper
+    desk : Desk
+        Thresholds are kept for its author.
     failed : callable (DashboardError) -> None
     """
 
     title = "Summary"
     follows_hidden = False
 
-    def __init__(self, turns: Turns, keeper: Keeper, failed: Callable[[DashboardError], None]) -> None:
-        self._turns, self._keeper, self._failed = turns, keeper, failed
+    def __init__(self, turns: Turns, desk: Desk, failed: Callable[[DashboardError], None]) -> None:
+        self._turns, self._desk, self._failed = turns, desk, failed
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="summary")
         self._sorting: SpikeSorting | None = None
         self._summary: Summary | None = None
@@ -58,10 +67,17 @@ class SummaryTab:
         self._body = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
         field: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 10), "width": 180}
         self.ap_rms = pmui.FloatInput(label="AP RMS below (µV)", value=AP_RMS_MAX_UV, start=0.0, step=1.0, **field)
-        self.least_yield = pmui.FloatInput(label="Good units per channel above", value=YIELD_MIN, start=0.0, step=0.05,
+        self.least_yield = pmui.FloatInput(label="Units per channel above", value=YIELD_MIN, start=0.0, step=0.05,
                                            **field)  # fmt: skip
-        for widget in (self.ap_rms, self.least_yield):
-            widget.param.watch(lambda event: self._judge(), "value")
+        self._limits = {"ap_rms_max_uv": (self.ap_rms, AP_RMS_MAX_UV), "yield_min": (self.least_yield, YIELD_MIN)}
+        self._is_taking = False
+        self._n_edits = 0
+        self._record: InsertionRecord | None = None
+        self._words: list[Verdict] = []
+        self._note = self._kept_note = ""
+        for name, (widget, _) in self._limits.items():
+            widget.param.watch(partial(self._edited, name), "value")
+        desk.listen(self._take_kept)
         self._panel = pn.Column(
             self._head,
             pn.Row(self.ap_rms, self.least_yield, margin=0),
@@ -81,21 +97,66 @@ class SummaryTab:
         """Show the numbers of another insertion; filters and levels do not change them."""
         if scene.sorting is self._sorting:
             return
-        self._sorting, self._summary = scene.sorting, None
+        self._sorting, self._summary, self._words = scene.sorting, None, []
         self._head.object = '<div class="summary"><p class="absent">reading …</p></div>'
         self._tests.object = self._body.object = ""
+        self._take_kept()
         future = self._threads.submit(self._read, scene.sorting, scene.opened.source)
         future.add_done_callback(lambda done: self._turns.later(partial(self._show, scene.sorting, done)))
+
+    def _edited(self, name: str, event: Any) -> None:
+        """Keep a threshold for who edited it; one that is the default again is not kept."""
+        self._judge()
+        if not self._is_taking and event.new is not None:
+            self._n_edits += 1
+            value = None if event.new == self._limits[name][1] else float(event.new)
+            future = self._threads.submit(self._desk.keeper.keep_threshold, self._desk.author, name, value)
+            future.add_done_callback(lambda done: self._turns.later(partial(self._kept, done)))
+
+    def _kept(self, done: Future[None]) -> None:
+        try:
+            done.result()
+        except DashboardError as error:
+            self._failed(error)
+
+    def _take_kept(self) -> None:
+        """Take what is kept: the thresholds of who works here, and what people said of the insertion."""
+        key = self._sorting.ref.insertion.key if self._sorting is not None else None
+        keeper, author, n_edits = self._desk.keeper, self._desk.author, self._n_edits
+        future = self._threads.submit(lambda: (keeper.thresholds(author), keeper.verdicts(key) if key else []))
+        future.add_done_callback(lambda done: self._turns.later(partial(self._show_kept, key, n_edits, done)))
+
+    def _show_kept(self, key: str | None, n_edits: int, done: Future[tuple[dict[str, float], list[Verdict]]]) -> None:
+        try:
+            own, words = done.result()
+        except DashboardError as error:
+            self._kept_note = str(error)
+            self._show_head()
+            return
+        self._kept_note = ""
+        if n_edits == self._n_edits:
+            self._is_taking = True
+            try:
+                for name, (widget, default) in self._limits.items():
+                    widget.value = own.get(name, default)
+            finally:
+                self._is_taking = False
+        if self._sorting is not None and self._sorting.ref.insertion.key == key:
+            self._words = words
+            self._show_head()
+
+    def _show_head(self) -> None:
+        if self._sorting is not None and self._summary is not None:
+            note = f"{self._note} {self._kept_note}".strip()
+            self._head.object = head(self._sorting, self._record, self._words, note)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _read(
-        self, sorting: SpikeSorting, source: Source
-    ) -> tuple[Summary, InsertionRecord | None, list[Verdict], str]:
+    def _read(self, sorting: SpikeSorting, source: Source) -> tuple[Summary, InsertionRecord | None, str]:
         insertion = sorting.ref.insertion
-        record, words, note = None, [], ""
+        record, note = None, ""
         files = []
         try:
             record = source.record(insertion)
@@ -104,23 +165,20 @@ class SummaryTab:
             files = [replace(d, path=paths[d.relative_path]) for d in wanted if d.relative_path in paths]
         except DashboardError as error:
             note = str(error)
-        try:
-            words = self._keeper.verdicts(insertion.key)
-        except DashboardError as error:
-            note = f"{note} {error}".strip()
-        return summarise(sorting, load_noise(files)), record, words, note
+        extended = record.extended_qc if record is not None else NO_EXTENDED_QC
+        return summarise(sorting, load_noise(files), extended), record, note
 
     def _show(self, sorting: SpikeSorting, done: Future[Any]) -> None:
         if sorting is not self._sorting:
             return
         try:
-            summary, record, words, note = done.result()
+            summary, self._record, self._note = done.result()
         except DashboardError as error:
             self._head.object = f'<div class="summary"><p class="absent">{escape(str(error))}</p></div>'
             self._failed(error)
             return
         self._summary = summary
-        self._head.object = head(sorting, record, words, note)
+        self._show_head()
         self._body.object = body(summary)
         self._judge()
 
@@ -130,8 +188,11 @@ class SummaryTab:
         rows = []
         for test in verdicts(self._summary, float(self.ap_rms.value), float(self.least_yield.value)):
             value = f"{test.value:.3g} {test.unit}" if test.value is not None else escape(test.reason)
+            source = f' title="from {escape(test.reason)}"' if test.value is not None and test.reason else ""
             name = test.outcome.replace(" ", "-")
-            rows.append(f'<tr><th>{test.name}</th><td>{value}</td><td><b class="{name}">{test.outcome}</b></td></tr>')
+            rows.append(
+                f'<tr><th{source}>{test.name}</th><td>{value}</td><td><b class="{name}">{test.outcome}</b></td></tr>'
+            )
         self._tests.object = f'<div class="summary"><table class="tests">{"".join(rows)}</table></div>'
 
 
@@ -184,7 +245,13 @@ def body(summary: Summary) -> str:
         DRIFT_NAME: drift,
     }
     lines = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
-    plots = _plot("AP RMS (µV)", s.ap_rms_uv, s.depths_um, s.ap_reason, most=FAR_UV)
+    plots = _plot(
+        f"AP RMS{'' if s.is_destriped or s.ap_rms_uv is None else ', raw'} (µV)",
+        s.ap_rms_uv,
+        s.depths_um,
+        s.ap_reason,
+        most=FAR_UV,
+    )
     low, high = LFP_BAND_HZ
     plots += _plot(f"LFP {low:.0f}–{high:.0f} Hz (dB)", s.lfp_power_db, s.depths_um, s.lfp_reason)
     return f'<div class="summary"><table>{lines}</table>{_regions(s)}<div class="plots">{plots}</div></div>'

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from dashboard.sources.protocol import Source
+from tests.serving import serving
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -24,35 +25,10 @@ FLAGS = [
 
 
 @contextmanager
-def served(sources: Sequence[Source], cache: Path, **lists: Path) -> Iterator[str]:
-    """Serve on a free port of the loopback, in a thread with a loop of its own; yields the URL."""
-    import asyncio
-
-    from dashboard.server import make_server
-    from dashboard.settings import Settings
-
-    ready = threading.Event()
-    box: dict[str, object] = {}
-
-    def run() -> None:
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        server = make_server(sources, cache=cache, settings=replace(Settings(cache=cache), **lists))
-        box["server"], box["port"] = server, server.port
-        server.start()
-        ready.set()
-        server.io_loop.start()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert ready.wait(60), "the server did not start"
-    server = box["server"]
-    try:
-        yield f"http://127.0.0.1:{box['port']}"
-    finally:
-        loop = server.io_loop  # type: ignore[attr-defined]
-        loop.add_callback(server.stop)  # type: ignore[attr-defined]
-        loop.add_callback(loop.stop)
-        thread.join(10)
+def served(sources: Sequence[Source], cache: Path, **settings: Any) -> Iterator[str]:
+    """Serve on a free port of the loopback; yields the URL."""
+    with serving(sources, cache, **settings) as server:
+        yield f"http://127.0.0.1:{server.port}{server.prefix}"
 
 
 @dataclass

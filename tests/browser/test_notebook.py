@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from pathlib import Path
+from typing import Any
 
 import panel as pn
 import pytest
@@ -16,6 +15,7 @@ from playwright.sync_api import Browser
 import dashboard
 from browser.driver import Visit, new_visit
 from dashboard.model.sorting import SpikeSorting
+from tests.serving import running
 
 INK = """() => {
   const image = Bokeh.documents[0].get_model_by_name("raster-image").data.image[0];
@@ -50,25 +50,14 @@ def test_a_saved_cell_shows_the_picture_without_a_kernel_or_network(
 
 
 def test_the_views_work_in_an_app(visit: Visit, small_demo: SpikeSorting, cache: Path) -> None:
-    ready, box, page = threading.Event(), {}, visit.page
+    page = visit.page
 
-    def run() -> None:
-        asyncio.set_event_loop(asyncio.new_event_loop())
+    def make() -> Any:
         pn.extension("tabulator")
-        address = "127.0.0.1"
         apps = {"/": lambda: dashboard.view(small_demo, cache=cache, time_range=(10, 60), show="raster")}
-        box["server"] = server = get_server(apps, address=address, port=0, show=False, start=False)
-        server.start()
-        ready.set()
-        server.io_loop.start()
-        server.io_loop.asyncio_loop.run_until_complete(server._http.close_all_connections())
-        server.io_loop.close(all_fds=True)
+        return get_server(apps, address="127.0.0.1", port=0, show=False, start=False)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert ready.wait(60)
-    server = box["server"]
-    try:
+    with running(make) as server:
         page.goto(f"http://127.0.0.1:{server.port}/")
         page.get_by_text("50,000 of 50,000 spikes").wait_for()
         page.locator(".tabulator-row").first.wait_for()
@@ -80,8 +69,4 @@ def test_the_views_work_in_an_app(visit: Visit, small_demo: SpikeSorting, cache:
         page.wait_for_function(
             "() => Bokeh.documents[0].get_model_by_name('raster-overlay').data.image[0].some((value) => value > 0)"
         )
-    finally:
         page.goto("about:blank")
-        server.io_loop.add_callback(server.stop)
-        server.io_loop.add_callback(server.io_loop.stop)
-        thread.join(10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,16 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.driver import Visit, served
+from dashboard.accounts import add_user
 from dashboard.keeping import Keeper
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
 
 SUBJECTS = ("SWC_1", "SWC_2", "NYU_3", "NYU_4", "CSH_5")
 BWM = Path(__file__).resolve().parents[3] / "shared" / "real" / "bwm"
+
+PASTE = """(text) => { const data = new DataTransfer(); data.setData("text", text)
+document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true})) }"""
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +122,12 @@ def test_summary_says_what_the_files_say(visit: Visit, place: str) -> None:
     page.keyboard.type("1")
     field.press("Enter")
     expect(page.locator(".summary .tests tr").first).to_contain_text("fail", timeout=20_000)
+    # the threshold is kept, for who works here
+    visit.open(f"{place}/?insertion=SWC_2/2024-01-02/1/probe00")
+    visit.wait_for_spikes()
+    page.get_by_role("tab", name="Summary").click()
+    expect(page.get_by_label("AP RMS below (µV)")).to_have_value("1.0", timeout=30_000)
+    expect(page.locator(".summary .tests tr").first).to_contain_text("fail", timeout=30_000)
 
 
 def test_the_list_opens_stars_and_takes_pasted_ids(visit: Visit, place: str) -> None:
@@ -129,12 +140,47 @@ def test_the_list_opens_stars_and_takes_pasted_ids(visit: Visit, place: str) -> 
     expect(page.locator(".rows .star").first).to_have_text("★", timeout=20_000)
     page.locator(".rows .row").first.click()
     expect(page.locator("div.header")).to_contain_text("NYU_3", timeout=60_000)
-    page.evaluate(
-        """() => { const data = new DataTransfer(); data.setData("text", "SWC_2/2024-01-02/001/probe00")
-        document.body.focus(); document.activeElement.blur()
-        document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true})) }"""
-    )
+    page.evaluate("document.body.focus(); document.activeElement.blur()")
+    page.evaluate(PASTE, "SWC_2/2024-01-02/001/probe00")
     expect(page.locator("div.header")).to_contain_text("SWC_2", timeout=60_000)
+    find(visit)  # into the search, too
+    page.evaluate(PASTE, "lab/Subjects/CSH_5/2024-01-05/001")
+    expect(page.locator("div.header")).to_contain_text("CSH_5", timeout=60_000)
+    find(visit)
+    # what nobody knows here is off and says why
+    for field, why in (("region, e.g. CA1", "--regions"), ("tag", "Alyx"), ("probe model", "not in these lists")):
+        expect(page.get_by_label(field)).to_be_disabled()
+        expect(page.get_by_label(field)).to_have_attribute("title", re.compile(why))
+
+
+def test_a_login_is_the_author_whatever_the_browser_says(visit: Visit, lab: FolderSource, tmp_path: Path) -> None:
+    add_user(tmp_path / "users.json", "ann", "correct horse")
+    page, keys = visit.page, visit.page.keyboard
+    with served([lab], tmp_path, users=tmp_path / "users.json") as url:
+        page.goto(f"{url}/")
+        page.evaluate("localStorage.setItem('spike-dashboard-author', 'Eve')")
+        page.locator("input[name=name]").fill("ann")
+        page.locator("input[name=password]").fill("correct horse")
+        keys.press("Enter")
+        page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)
+        find(visit)
+        page.get_by_label("subject", exact=True).fill("SWC_2")
+        expect(page.locator(".finder-panel .count")).to_have_text("1 of 5 insertions", timeout=30_000)
+        page.locator(".rows .star").first.click()
+        expect(page.locator(".rows .star").first).to_have_text("★", timeout=20_000)
+        keys.press("Control+Enter")
+        expect(page.locator(".triage .where")).to_contain_text("1 of 1: SWC_2", timeout=30_000)
+        author = page.locator(".triage .author")
+        expect(author).to_have_value("ann")
+        assert not author.is_editable()
+        keys.press("p")
+        expect(page.locator(".triage .word")).to_have_text("ann: pass", timeout=20_000)
+        page.goto("about:blank")
+        keeper = Keeper.in_folder(tmp_path)
+        assert [said.author for said in keeper.verdicts()] == ["ann"]
+        assert keeper.favourites("ann") == {"SWC_2/2024-01-02/001/probe00"}
+        assert keeper.favourites("Eve") == set()
+        keeper.close()
 
 
 def test_the_brain_wide_map_narrows_as_one_types(visit: Visit, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -64,10 +65,70 @@ def test_channels(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summar
         "noisy": (labels == 2).sum(),
         "outside the brain": (labels == 3).sum(),
     }
-    rms = np.load(file(opened, "ephysTimeRmsAP.rms")).astype(np.float64)
-    assert summary.ap_rms_p90_uv == pytest.approx(np.percentile(np.median(rms, axis=0), 90) * 1e6, rel=1e-12)
+    rms = np.load(file(opened, "ephysChannels.apRMS"))
+    raw_ind = np.load(file(opened, "channels.rawInd"))
+    # as RIGOR_script.py of int-brain-lab/paper-reproducible-ephys has it
+    assert summary.ap_rms_p90_uv == pytest.approx(np.percentile(rms[1, raw_ind], 90) * 1e6, rel=1e-12)
+    assert summary.is_destriped
+    np.testing.assert_array_equal(summary.ap_rms_uv, rms[1] * 1e6)
     assert summary.depths_um is not None
     assert len(summary.depths_um) == rms.shape[1]
+
+
+def test_the_noise_before_destriping_is_shown_and_never_judged(
+    opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary
+) -> None:
+    sorting, noise, _ = opened
+    raw = np.median(np.load(file(opened, "ephysTimeRmsAP.rms")).astype(np.float64), axis=0) * 1e6
+    assert summary.ap_rms_p90_uv is not None
+    assert np.percentile(raw, 90) > 1.5 * summary.ap_rms_p90_uv
+    found = summarise(sorting, replace(noise, channel_rms_v=None))
+    np.testing.assert_allclose(found.ap_rms_uv, raw, rtol=1e-6)
+    assert (found.is_destriped, found.ap_rms_p90_uv) == (False, None)
+    (test, _) = verdicts(found)
+    assert (test.outcome, test.reason) == (Outcome.NOT_AVAILABLE, "only the noise before destriping is known")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [("2.51e-05", 25.1), (2.51e-05, 25.1), (None, None), ("", None), ("nan", None), (0.0, None)],
+)
+def test_the_record_stands_in_for_the_file(
+    opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], recorded: object, expected: float | None
+) -> None:
+    """Text, as ibllib writes it; the raw percentile beside it is another number."""
+    sorting, noise, _ = opened
+    extended = {"apRms_p90_raw": "7.47e-05", "apRms_p90_proc": recorded}
+    found = summarise(sorting, replace(noise, channel_rms_v=None), extended)
+    assert found.ap_rms_p90_uv == (None if expected is None else pytest.approx(expected))
+
+
+def test_real_records_pass_by_the_noise_after_destriping(
+    opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], shared: Path
+) -> None:
+    """All twelve would fail by the noise before it."""
+    files = sorted((shared / "real" / "openalyx").glob("*.json"))
+    if not files:
+        pytest.skip("no records: shared/real/openalyx is absent")
+    for path in files:
+        extended = json.loads(path.read_text())["json"]["extended_qc"]
+        (test, _) = verdicts(summarise(opened[0], load_noise([]), extended))
+        assert test.value == pytest.approx(float(extended["apRms_p90_proc"]) * 1e6)
+        assert test.outcome == Outcome.PASS
+        assert float(extended["apRms_p90_raw"]) * 1e6 > test.limit
+
+
+def test_bad_channels_of_the_raw_data_stand_in_for_those_of_the_sorting(
+    opened: tuple[SpikeSorting, Noise, Mapping[str, Path]],
+) -> None:
+    sorting, noise, _ = opened
+    bare = replace(sorting, channels=sorting.channels.drop(columns=["labels"]))
+    labels = np.array([0.0, 1.0, 1.0, 2.0, 3.0, 3.0, 3.0])
+    assert summarise(bare, replace(noise, channel_labels=labels)).bad_channels == {
+        "dead": 2,
+        "noisy": 1,
+        "outside the brain": 3,
+    }
 
 
 def test_trials(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary) -> None:
@@ -129,9 +190,16 @@ def test_damaged_noise_files_are_reported(tmp_path: Path) -> None:
         dataset("rms", "ephysTimeRmsAP", np.zeros(3)),
         dataset("power", "ephysSpectralDensityLF", np.ones((4, 2))),
         dataset("freqs", "ephysSpectralDensityLF", np.arange(5.0)),
+        dataset("apRMS", "ephysChannels", np.ones((5, 3))),
+        dataset("labels", "ephysChannels", np.ones((5, 3))),
     ]
-    assert len(noise_datasets(files, "probe00")) == 3
+    assert len(noise_datasets(files, "probe00")) == 5
     assert noise_datasets(files, "probe01") == []
     found = load_noise(files)
-    assert found.ap_rms_v is found.lfp_power is None
-    assert {item.dataset for item in found.missing} == {"ephysTimeRmsAP.rms", "ephysSpectralDensityLF.power"}
+    assert found.ap_rms_v is found.lfp_power is found.channel_rms_v is found.channel_labels is None
+    assert {item.dataset for item in found.missing} == {
+        "ephysTimeRmsAP.rms",
+        "ephysSpectralDensityLF.power",
+        "ephysChannels.apRMS",
+        "ephysChannels.labels",
+    }

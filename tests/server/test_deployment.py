@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from tornado.websocket import websocket_connect
 from dashboard.access import COOKIE
 from dashboard.accounts import add_user
 from dashboard.cli import build_parser
+from tests.serving import free_port, nginx, nginx_command
 
 
 def test_the_container_runs_a_command_that_exists_and_is_not_root(repository: Path) -> None:
@@ -44,45 +45,21 @@ def test_the_unit_runs_a_command_that_exists(repository: Path) -> None:
     assert "User=spike-dashboard" in text
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 def test_nginx_in_front(repository: Path, tmp_path: Path, cache: Path) -> None:
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if nginx is None:
-        pytest.skip("no nginx: apt-get install nginx-light")
     port, front = free_port(), free_port()
     add_user(tmp_path / "users.json", "ann", "correct horse")
     location = (repository / "deploy" / "nginx.conf").read_text().replace("127.0.0.1:5006", f"127.0.0.1:{port}")
-    paths = "".join(
-        f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (tmp_path / "nginx.conf").write_text(
-        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log;\nevents {{}}\n"
-        f"http {{ access_log off;\n{paths}server {{ listen 127.0.0.1:{front};\n{location}\n}} }}\n"
-    )
     serve = [
         sys.executable, "-m", "dashboard", "serve", "--offline", "--no-browser", "--data", str(tmp_path),
         "--port", str(port), "--prefix", "/spikes", "--behind-proxy", "--origin", f"127.0.0.1:{front}",
         "--users", str(tmp_path / "users.json"),
     ]  # fmt: skip
     environment = os.environ | {"SPIKE_DASHBOARD_CACHE": str(cache)}
-    running = [
-        subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True),
-        subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "error.log")]),
-    ]
-    try:
-        assert running[0].stdout is not None
-        assert running[0].stdout.readline().strip() == f"http://127.0.0.1:{port}/spikes/"
-        url = f"http://127.0.0.1:{front}/spikes"
-        for _ in range(100):
-            try:
-                requests.get(f"{url}/login", timeout=10)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.1)
+    process = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True)
+    with ended(process), nginx(tmp_path, location, front) as url:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == f"http://127.0.0.1:{port}/spikes/"
+        url += "/spikes"
         away = requests.get(f"{url}/", allow_redirects=False, timeout=30)
         assert (away.status_code, away.headers["Location"].split("?")[0]) == (302, "/spikes/login")
         assert connect(front, None) == 401
@@ -98,12 +75,37 @@ def test_nginx_in_front(repository: Path, tmp_path: Path, cache: Path) -> None:
             assert browser.get(f"{url}/health", timeout=30).json()["status"] == "ok"
             assert connect(front, browser.cookies[COOKIE]) == 101
             assert connect(front, browser.cookies[COOKIE], "http://evil.example") == 403
+    assert process.returncode == 0
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
     finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.communicate(timeout=30)
-    assert running[0].returncode == 0
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_nginx_takes_every_file(repository: Path, tmp_path: Path) -> None:
+    """As the comments in them say that they are put together."""
+    deploy = repository / "deploy"
+    location, processes, compose = (
+        (deploy / name).read_text() for name in ("nginx.conf", "nginx-processes.conf", "nginx-compose.conf")
+    )
+    named = re.search(r"proxy_pass +(http://\w+;)", processes)
+    assert named is not None
+    ours = re.sub(r"http://127\.0\.0\.1:\d+;", named[1], location)
+    assert ours != location
+    # names of containers are known to compose only
+    blocks = (
+        f"server {{ {location} }}",
+        f"{processes}\nserver {{ {ours} }}",
+        compose.replace("//dashboard:", "//127.0.0.1:"),
+    )
+    for block in blocks:
+        tested = subprocess.run([*nginx_command(tmp_path, block), "-t"], capture_output=True, text=True, check=False)
+        assert tested.returncode == 0, tested.stderr
 
 
 def connect(port: int, cookie: str | None, origin: str = "") -> int:

@@ -7,13 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from test_security import PASSWORD, Site, site
+from asking import PASSWORD, Site
 
 from dashboard.access import COOKIE
 from dashboard.accounts import add_user
 from dashboard.downloads import FOLDER, STALE_S, Downloads, Shelf
-
-__all__ = ["site"]
 
 
 def put(shelf: Shelf, name: str = "a b.svg", content: bytes = b"x" * 3_000_000) -> tuple[Path, str]:

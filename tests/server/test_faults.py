@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from dashboard.sources.folder import FolderSource
 from dashboard.store import InsertionStore
 from dashboard.verifying import remove, verify
 from tests.replay.server import Replay
+from tests.serving import serving
 
 KEY = "MOUSE_1/2024-01-02/001/probe00"
 
@@ -208,10 +210,9 @@ def test_a_browser_that_goes_in_the_middle_of_a_picture_leaves_the_others_alone(
 ) -> None:
     """A real server and its sessions; the render of the one that goes is held in the middle until it has gone."""
     from dashboard.compute import rasters
-    from dashboard.server import make_server
     from dashboard.views import raster as view
 
-    started, go, ready, box = threading.Event(), threading.Event(), threading.Event(), {}
+    started, go = threading.Event(), threading.Event()
     real = rasters.aggregate
 
     def slow(*given: object, **named: object) -> object:
@@ -219,22 +220,7 @@ def test_a_browser_that_goes_in_the_middle_of_a_picture_leaves_the_others_alone(
         assert go.wait(30)
         return real(*given, **named)
 
-    def run() -> None:
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        box["server"] = server = make_server([lab], cache=tmp_path / "cache")
-        server.start()
-        ready.set()
-        server.io_loop.start()
-        server.io_loop.asyncio_loop.run_until_complete(server._http.close_all_connections())
-        server.io_loop.close(all_fds=True)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert ready.wait(60)
-    server = box["server"]
-    url = f"http://127.0.0.1:{server.port}"
-
-    def discard() -> None:
+    def discard(server: Any) -> None:
         async def all_sessions() -> None:
             for context in server._tornado._applications.values():
                 for session in tuple(context.sessions):
@@ -242,7 +228,8 @@ def test_a_browser_that_goes_in_the_middle_of_a_picture_leaves_the_others_alone(
 
         asyncio.run_coroutine_threadsafe(all_sessions(), server.io_loop.asyncio_loop).result(30)
 
-    try:
+    with serving([lab], tmp_path / "cache") as server:
+        url = f"http://127.0.0.1:{server.port}"
         assert requests.get(f"{url}/?insertion={KEY}", timeout=60).status_code == 200
         (gone,) = server.process.sessions
         store = server.process.store
@@ -251,21 +238,15 @@ def test_a_browser_that_goes_in_the_middle_of_a_picture_leaves_the_others_alone(
             patched.setattr(view, "aggregate", slow)
             job = server.process.pool.session().submit(_picture, opened)
             assert started.wait(60)
-            discard()
+            discard(server)
             assert server.process.sessions == set()
             go.set()
             assert job.result(30).n_in_view == N_SPIKES
         assert isinstance(gone, DashboardSession)
         assert requests.get(f"{url}/?insertion={KEY}", timeout=60).status_code == 200
         assert requests.get(f"{url}/health", timeout=30).json()["sessions"] == 1
-        discard()
+        discard(server)
         assert [record for record in caplog.records if record.exc_info] == []
-    finally:
-        go.set()
-        server.io_loop.add_callback(server.stop)
-        server.io_loop.add_callback(server.io_loop.stop)
-        thread.join(10)
-        server.process.close()
 
 
 def _picture(opened: object) -> object:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 import requests
-from asking import answer
+from asking import PASSWORD, Site, answer
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -23,11 +18,9 @@ from dashboard.access import COOKIE, FAILURES_S, MOST_FAILURES, Logins
 from dashboard.accounts import Accounts, add_user, hash_password
 from dashboard.locating import find
 from dashboard.model.errors import BadRequest, InsertionNotFound
-from dashboard.settings import Settings
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
 
-PASSWORD = "correct horse battery"
 ROUTES = [
     "/ws", "/metrics", "/health", "/autoload.js", "/static/js/bokeh.min.js", "/static/extensions/panel/panel.min.js",
     "/components/x", "/favicon.ico", "/no/such/route", "/login/x", "//login", "/LOGIN", "/login%2f..", "/logout",
@@ -38,50 +31,6 @@ TRAVERSALS = [
     "%2e%2e%2fetc", "..\\..\\windows", "a/2020-01-01/001/../../../../etc", "demo/../../etc", "${HOME}", "$(id)",
     "subject/2020-01-01/001/probe00/../../../..", "__import__('os').system('id')", "<script>alert(1)</script>",
 ]  # fmt: skip
-
-
-@dataclass
-class Site:
-    url: str
-    server: Any
-
-    def login(self, name: str = "ann", password: str = PASSWORD, **extra: Any) -> requests.Response:
-        form = {"name": name, "password": password, **extra.pop("form", {})}
-        return requests.post(f"{self.url}/login", data=form, allow_redirects=False, timeout=30, **extra)
-
-    def get(self, path: str, cookie: str | None = None, **extra: Any) -> requests.Response:
-        cookies = {COOKIE: cookie} if cookie is not None else None
-        return requests.get(f"{self.url}{path}", cookies=cookies, allow_redirects=False, timeout=30, **extra)
-
-
-@pytest.fixture
-def site(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """A server with the user ann; the parameter gives further settings."""
-    from dashboard.server import make_server
-
-    users = tmp_path / "users.json"
-    add_user(users, "ann", PASSWORD)
-    settings = Settings(cache=cache, users=users, **getattr(request, "param", {}))
-    ready, box = threading.Event(), {}
-
-    def run() -> None:
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        box["server"] = server = make_server([DemoSource(cache, n_spikes=50_000)], cache=cache, settings=settings)
-        server.start()
-        ready.set()
-        server.io_loop.start()
-        server.io_loop.asyncio_loop.run_until_complete(server._http.close_all_connections())
-        server.io_loop.close(all_fds=True)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert ready.wait(60)
-    server = box["server"]
-    yield Site(f"http://127.0.0.1:{server.port}{settings.prefix}", server)
-    server.io_loop.add_callback(server.stop)
-    server.io_loop.add_callback(server.io_loop.stop)
-    thread.join(10)
-    server.process.close()
 
 
 @pytest.mark.parametrize("site", [{}, {"prefix": "/spikes"}], indirect=True, ids=["root", "prefix"])

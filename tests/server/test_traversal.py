@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,13 +23,19 @@ from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
 from dashboard.downloads import Downloads
 from dashboard.fair_pool import FairPool
-from dashboard.keeping import Keeper
+from dashboard.keeping import Desk, Keeper
+from dashboard.model.facets import Facets
 from dashboard.sources.folder import FolderSource
 from dashboard.store import InsertionStore
 from dashboard.views import links
+from dashboard.views.search import Search
 
 KEY = "MOUSE_1/2024-01-02/001/probe00"
 TEXT_FIELDS = (pmui.TextInput, pmui.TextAreaInput, pmui.AutocompleteInput, pmui.PasswordInput, pn.widgets.TextInput)
+
+SEARCH_KINDS = re.findall(r'case "(\w+)"', inspect.getsource(Search._act))
+SEARCH_FIELDS = ("key", "text", "first", "at", "by", "on", "author", "verdict", "comment", "facets")
+SEARCH_FACETS = tuple(field.name for field in fields(Facets))
 
 _touched: list[str] = []
 _watched: list[str] = []
@@ -69,7 +78,7 @@ def session(tmp_path_factory: pytest.TempPathFactory, secret: Path) -> Iterator[
     pool = FairPool(1)
     made = DashboardSession(
         InsertionStore([source], folder / "cache"), pool.session(), Document(), "",  # type: ignore[arg-type]
-        Catalogue([source]), Keeper.in_folder(folder / "cache"), Downloads(folder / "cache").shelf(),
+        Catalogue([source]), Desk(Keeper.in_folder(folder / "cache")), Downloads(folder / "cache").shelf(),
     )  # fmt: skip
     yield made
     made.close()
@@ -125,11 +134,28 @@ def test_every_word_of_a_link(session: DashboardSession, secret: Path, word: str
 
 def test_every_text_field_of_the_page(session: DashboardSession, secret: Path) -> None:
     served = next(iter(session._store.sources)).root  # type: ignore[attr-defined]
-    fields = [widget for kind in TEXT_FIELDS for widget in session.page.select(kind)]
-    assert len(fields) > 5
+    session.filters._unfold(None)  # these come when they are first looked at
+    assert session.sharing.dialog
+    widgets = [widget for kind in TEXT_FIELDS for widget in session.page.select(kind)]
+    assert len(widgets) > 5
     _touched.clear()
-    for field in fields:
+    for field in widgets:
         for text in ways(secret, served)[:6]:
             field.value = text
+    settle()
+    assert _touched == []
+
+
+@pytest.mark.parametrize("kind", SEARCH_KINDS)
+def test_every_message_of_the_search(session: DashboardSession, secret: Path, kind: str) -> None:
+    """What a browser that is not ours may send: paths and other types wherever a message has a place for something."""
+    served = next(iter(session._store.sources)).root  # type: ignore[attr-defined]
+    search = session.search
+    _touched.clear()
+    for value in (*ways(secret, served), {"a": [1]}, [None], -3, 1e300, float("nan"), True, None):
+        message = dict.fromkeys(SEARCH_FIELDS, value)
+        search._act({**message, "kind": kind})
+        search._act({**message, "kind": kind, "facets": dict.fromkeys((*SEARCH_FACETS, "nosuch"), value)})
+        search.panel._handle_msg(value)
     settle()
     assert _touched == []

@@ -1,0 +1,45 @@
+"""The page as a lab has it: behind nginx, under a prefix, after a login."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from browser.driver import Visit
+from dashboard.accounts import add_user
+from dashboard.sources.demo import DemoSource
+from tests.serving import free_port, nginx, serving
+
+
+def test_login_page_picture_and_file_under_a_prefix(visit: Visit, repository: Path, tmp_path: Path) -> None:
+    page, front = visit.page, free_port()
+    add_user(tmp_path / "users.json", "ann", "correct horse")
+    settings = {
+        "prefix": "/spikes", "behind_proxy": True, "users": tmp_path / "users.json", "origin": (f"127.0.0.1:{front}",),
+    }  # fmt: skip
+    location = (repository / "deploy" / "nginx.conf").read_text()
+    with serving([DemoSource(tmp_path, n_spikes=20_000)], tmp_path, **settings) as server:
+        location = location.replace("127.0.0.1:5006", f"127.0.0.1:{server.port}")
+        with nginx(tmp_path, location, front) as url:
+            page.goto(f"{url}/spikes/?insertion=demo&t=10,40")
+            page.locator("input[name=name]").fill("ann")
+            page.locator("input[name=password]").fill("wrong")
+            page.keyboard.press("Enter")
+            expect(page.get_by_text("Name or password is wrong")).to_be_visible()
+            assert "403" in visit.complaints.pop()
+            page.locator("input[name=name]").fill("ann")
+            page.locator("input[name=password]").fill("correct horse")
+            page.keyboard.press("Enter")
+            page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)
+            visit.wait_for_spikes()
+            assert "t=10,40" in page.url.replace("%2C", ",")
+            assert page.url.startswith(f"{url}/spikes/?")
+            page.get_by_role("button", name="Export").click()
+            dialog = page.get_by_role("dialog").filter(has_text="Figure").last
+            expect(dialog).to_be_visible()
+            picture = dialog.locator("img").first
+            expect(picture).to_be_visible(timeout=60_000)
+            assert "/spikes/" in str(picture.evaluate("image => image.src"))
+            assert picture.evaluate("image => image.naturalWidth") > 100
+            page.goto("about:blank")

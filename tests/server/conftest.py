@@ -1,0 +1,22 @@
+"""A server that asks who comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from asking import PASSWORD, Site
+
+from dashboard.accounts import add_user
+from dashboard.sources.demo import DemoSource
+from tests.serving import serving
+
+
+@pytest.fixture
+def site(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A server with the user ann; the parameter gives further settings."""
+    add_user(tmp_path / "users.json", "ann", PASSWORD)
+    more = getattr(request, "param", {})
+    with serving([DemoSource(cache, n_spikes=50_000)], cache, users=tmp_path / "users.json", **more) as server:
+        yield Site(f"http://127.0.0.1:{server.port}{server.prefix}", server)

@@ -1,0 +1,141 @@
+"""A server that nobody watches: stopped in mid-download, logins that end, its log, its cache by command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from asking import Site, answer
+from bokeh.util.token import generate_jwt_token, generate_session_id
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+
+from dashboard import cli
+from dashboard.access import COOKIE
+from dashboard.monitoring import JsonFormatter
+from dashboard.server import _close_idle
+from tests.replay.downloading import until
+from tests.replay.server import Replay
+
+KEY = "KM_001/2024-03-05/001/probe00"
+
+
+@pytest.fixture
+def replay(shared: Path) -> Iterator[Replay]:
+    if not (shared / "alyx").is_dir():
+        pytest.skip("no recordings: shared/alyx is absent")
+    with Replay(shared / "alyx") as server:
+        yield server
+
+
+def start(replay: Replay, folder: Path) -> tuple[subprocess.Popen[str], str]:
+    serve = [
+        sys.executable, "-m", "dashboard", "serve", "--no-browser", "--port", "0", "--alyx", replay.url,
+        "--user", "alice", "--cache", str(folder / "cache"),
+    ]  # fmt: skip
+    environment = os.environ | {"SPIKE_DASHBOARD_ALYX_PASSWORD": "alicepass", "HOME": str(folder)}
+    process = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def parts(folder: Path) -> list[int]:
+    return [path.stat().st_size for path in (folder / "cache" / "one").rglob("*.part*") if path.is_file()]
+
+
+def test_a_stop_in_mid_download_parks_it_and_the_next_start_goes_on(replay: Replay, tmp_path: Path) -> None:
+    replay.faults.add("*spikes.times*", "throttle", times=None, after=100_000, delay=0.3)
+    process, url = start(replay, tmp_path)
+    try:
+        assert requests.get(f"{url}?insertion={KEY}", timeout=60).status_code == 200
+        until(lambda: any(size > 200_000 for size in parts(tmp_path)), 30)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    parked = max(parts(tmp_path))
+    assert parked > 200_000
+    replay.faults.clear()
+    n_seen = len(replay.seen)
+    process, url = start(replay, tmp_path)
+    try:
+        assert requests.get(f"{url}?insertion={KEY}", timeout=60).status_code == 200
+        until(lambda: requests.get(f"{url}health", timeout=30).json()["insertions_open"] == 1, 60)
+        asked = [seen.headers.get("range") for seen in replay.seen[n_seen:] if "spikes.times" in seen.path]
+        assert asked == [f"bytes={parked}-"]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_a_tab_left_open_does_not_stay_logged_in(site: Site) -> None:
+    """Its websocket is closed once the login has ended, by whatever ended it."""
+    process = site.server.process
+    token = site.login().cookies[COOKIE]
+    headers = {"Origin": f"http://localhost:{site.server.port}", "Cookie": f"{COOKIE}={token}"}
+
+    async def visit() -> int:
+        request = HTTPRequest(f"ws{site.url.removeprefix('http')}/ws", headers=headers)
+        session = generate_jwt_token(generate_session_id())
+        socket = await websocket_connect(request, subprotocols=["bokeh", session])
+        await socket.read_message()  # that it is there
+        site.server.io_loop.add_callback(_close_idle, site.server, process)
+        await asyncio.sleep(0.5)
+        assert socket.close_code is None, "a login that is in use was ended"
+        process.logins.end(token)
+        site.server.io_loop.add_callback(_close_idle, site.server, process)
+        while await socket.read_message() is not None:
+            pass
+        code = socket.close_code
+        socket.close()
+        return int(code or 0)
+
+    assert answer(visit) == 4401
+
+
+def test_a_log_line_is_one_object_with_the_session() -> None:
+    record = logging.LogRecord("dashboard.store", logging.WARNING, "", 0, 'a "%s"\nof two lines', ("thing",), None)
+    entry = json.loads(JsonFormatter(lambda: "12ab34cd").format(record))
+    assert "\n" not in JsonFormatter().format(record)
+    assert (entry["level"], entry["logger"], entry["session"]) == ("warning", "dashboard.store", "12ab34cd")
+    assert entry["message"] == 'a "thing"\nof two lines'
+    assert abs(time.time() - record.created) < 60
+
+
+def test_the_cache_is_listed_and_cleared_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "columns").mkdir()
+    (tmp_path / "columns" / "a").write_bytes(bytes(3 << 20))
+    (tmp_path / "kept.sqlite").write_bytes(b"x")
+    outside = tmp_path.parent / "outside"
+    outside.mkdir(exist_ok=True)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main(["cache", *arguments, "--cache", str(tmp_path)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    code, listed, _ = run("list")
+    assert code == 0
+    sizes = {line.split()[-1]: line.split()[0] for line in listed.splitlines()}
+    assert sizes == {"columns": "3.0", "kept.sqlite": "0.0"}
+    for names, problem in (((), "Nothing named to clear"), (("../outside",), "Not in the cache: ../outside")):
+        code, _, said = run("clear", *names)
+        assert (code, len(said.splitlines())) == (2, 1)
+        assert problem in said
+    assert outside.is_dir()
+    assert run("clear", "columns")[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.sqlite"]

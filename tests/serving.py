@@ -1,0 +1,105 @@
+"""A server in a thread with a loop of its own, and nginx in front of one, for the tests that ask a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from dashboard.settings import Settings
+from dashboard.sources.protocol import Source
+
+
+@contextmanager
+def running(make: Callable[[], Any]) -> Iterator[Any]:
+    """Run the server that `make` returns, made in its thread; yield it once it answers, and stop it at the end."""
+    ready, box = threading.Event(), {}
+
+    def run() -> None:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        try:
+            box["server"] = server = make()
+            server.start()
+        except BaseException as error:
+            box["error"] = error
+            raise
+        finally:
+            ready.set()
+        server.io_loop.start()
+        server.io_loop.asyncio_loop.run_until_complete(server._http.close_all_connections())
+        server.io_loop.close(all_fds=True)
+
+    thread = threading.Thread(target=run, name="served", daemon=True)
+    thread.start()
+    assert ready.wait(60), "the server did not start"
+    if "error" in box:
+        raise box["error"]
+    server = box["server"]
+    try:
+        yield server
+    finally:
+        server.io_loop.add_callback(server.stop)
+        server.io_loop.add_callback(server.io_loop.stop)
+        thread.join(10)
+        assert not thread.is_alive(), "the server does not stop"
+        if hasattr(server, "process"):
+            server.process.close()
+
+
+@contextmanager
+def serving(sources: Sequence[Source], cache: Path, **settings: Any) -> Iterator[Any]:
+    """Serve the dashboard on a free port of the loopback; the settings are those of `Settings`."""
+    from dashboard.server import make_server
+
+    with running(lambda: make_server(sources, cache=cache, settings=Settings(cache=cache, **settings))) as server:
+        yield server
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def nginx_command(folder: Path, blocks: str) -> list[str]:
+    """Write blocks of ``http`` into a configuration that may run as anybody; return the command that runs it."""
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if found is None:
+        pytest.skip("no nginx: apt-get install nginx-light")
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log {folder}/error.log;\nevents {{}}\n"
+        f"http {{ access_log off;\n{paths}{blocks}\n}}\n"
+    )
+    return [found, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
+
+
+@contextmanager
+def nginx(folder: Path, location: str, front: int) -> Iterator[str]:
+    """Run nginx with a location on a port; yield its address once it answers."""
+    command = nginx_command(folder, f"server {{ listen 127.0.0.1:{front};\n{location}\n}}")
+    process = subprocess.Popen(command)
+    url = f"http://127.0.0.1:{front}"
+    try:
+        for _ in range(100):
+            try:
+                requests.get(f"{url}/", timeout=10)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -19,6 +19,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.store import OpenInsertion
 from dashboard.views import change_texts, unit_texts
 from dashboard.views.axes import Axes
+from dashboard.views.busy import Busy
 from dashboard.views.changing import Change, ChangeRequest, changed_columns, render_change, running_median, with_changes
 from dashboard.views.chips import Chips
 from dashboard.views.clicks import Clicks
@@ -27,7 +28,7 @@ from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
-from dashboard.views.unit import busy_line, pane, refusal_line
+from dashboard.views.unit import pane, refusal_line
 
 HEIGHT_PX = 420
 MOST_FLAGGED = 12
@@ -96,8 +97,10 @@ class ChangeTab:
             turns, pool, render_change, self._apply, self._refused
         )
         self.empty = self._html(change_texts.EMPTY)
-        self.busy, self.refusal = busy_line(self._css), refusal_line(self._css)
-        self.panel = pn.Column(self.refusal, self.busy, self.empty, sizing_mode="stretch_both", margin=0, scroll=True)
+        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
+        self.panel = pn.Column(
+            self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
+        )
         state.param.watch(self._ask, ["before", "after"])
         state.param.watch(self._draw, ["tab", "selected"])
 
@@ -133,13 +136,15 @@ class ChangeTab:
             return
         if self._asked is None or not self._asked.is_of(scene.columns, state.before, state.after):
             self._asked = ChangeRequest(scene.columns, state.before, state.after, scene.sorting.amps_are_volts)
-            self.busy.object, self.refusal.object = change_texts.BUSY, ""
+            self.refusal.object = ""
+            self.busy.begin()
             self._loop.request(self._asked)
 
     def _forget(self) -> None:
         self._loop.cancel()
         self._asked = self.change = self._drawn = None
-        self.busy.object = self.refusal.object = ""
+        self.busy.end()
+        self.refusal.object = ""
         self._show_body(is_there=False)
         if self._scene is not None and changed_columns(self._scene.sorting):
             self._turns.later(partial(self._hand_over, None))
@@ -155,7 +160,8 @@ class ChangeTab:
     def _apply(self, request: ChangeRequest, change: Change) -> None:
         if request is not self._asked:
             return
-        self.busy.object = self.refusal.object = ""
+        self.busy.end()
+        self.refusal.object = ""
         self.change = change
         self._hand_over(change)
         self._draw()

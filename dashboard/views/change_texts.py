@@ -17,7 +17,6 @@ EMPTY = (
     "depth, amplitude and rate from A to B then stands here and in the cluster table, with 95 % intervals.</p></div>"
 )
 HALF = '<div class="unit empty-tab"><p>Span {} is marked. Show another window and mark span {}.</p></div>'
-BUSY = '<div class="unit"><p>Comparing A and B …</p></div>'
 
 
 def head(change: Change) -> str:

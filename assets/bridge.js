@@ -103,6 +103,9 @@ export function render({ model, el }) {
   const measure = () => { model.pixel_ratio = window.devicePixelRatio || 1 }
   measure()
   listen(window, "resize", measure)
+  const cursor = new TimeCursor()
+  listen(document, "mousemove", (event) => cursor.move(event.clientX, event.clientY))
+  listen(document.documentElement, "mouseleave", () => cursor.move(-1, -1))
   model.dark = window.matchMedia("(prefers-color-scheme: dark)").matches
 
   const write_text = async (text) => {

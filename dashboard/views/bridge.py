@@ -31,7 +31,7 @@ class Bridge(JSComponent):
     screenshot = param.Dict({}, doc="Takes a picture of the page: {name, to: file or clipboard, n}.")
     copied = param.String("", doc="Text to put on the clipboard; emptied once it is there.")
 
-    _esm = "\n".join(asset(name) for name in ("mends.js", "screenshot.js", "bridge.js"))
+    _esm = "\n".join(asset(name) for name in ("mends.js", "screenshot.js", "time_cursor.js", "bridge.js"))
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**{"width": 0, "height": 0, "margin": 0, "sizing_mode": "fixed", **params})

@@ -86,6 +86,10 @@ def test_the_wheel_zooms_time_and_a_double_click_resets(site: str, visit: Visit)
     x, y, width, height = frame_of(visit, "raster")
     before = time_window(visit)
     visit.page.mouse.move(x + width / 2, y + height / 2)
+    moment = visit.page.locator(".time-cursor:visible")
+    expect(moment).to_have_count(4)  # overview, drift, raster, heatmap
+    places = [box["x"] for box in (line.bounding_box() for line in moment.all()) if box is not None]
+    assert places == pytest.approx([x + width / 2] * 4, abs=2), "the whole session is in view everywhere"
     visit.page.mouse.wheel(0, -400)
     wait_until(visit, lambda: 0 < in_view(visit) < DEMO_SPIKES)
     after = time_window(visit)

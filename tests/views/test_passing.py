@@ -14,8 +14,8 @@ from dashboard.compute.filter_words import read_spike_amp, say_spike_amp
 from dashboard.compute.queries import count_in
 from dashboard.exporting import files
 from dashboard.model.errors import BadRequest
-from dashboard.taking import make_subject
 from dashboard.store import OpenInsertion
+from dashboard.taking import make_subject
 from dashboard.views import texts
 from dashboard.views.passing import passing
 from dashboard.views.raster import RasterRequest, render

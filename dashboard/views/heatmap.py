@@ -168,3 +168,5 @@ class HeatmapView:
 
     def _recolour(self, *events: object) -> None:
         self.mapper.palette = list(shading.palette(self._state.cmap, dark=self._state.dark))
+        if self._scene is not None and self.picture is not None:
+            self._drawn(self.picture)  # for the colour bar

@@ -41,6 +41,9 @@ def chosen(ids: list[int], known: set[int]) -> tuple[tuple[int, ...], str]:
     return shown, ""
 
 
+UNLIMITED = "The limits of single spikes do not apply here: all spikes are used."
+
+
 def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     """Return who the unit is, and which of IBL's tests it passes."""
     unit, sorting = picture.focus, scene.sorting
@@ -53,6 +56,7 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
         f"<h3>Unit {unit.cluster_id} <small>{escape(region)} · {depth} · all {len(unit):,} spikes</small></h3>",
         f'<p class="uuid">uuid {escape(str(uuid))}</p>' if isinstance(uuid, str) and uuid else "",
         f'<p class="absent">{escape(aside)}</p>' if aside else "",
+        f'<p class="absent">{UNLIMITED}</p>' if scene.amp_range_uv is not None else "",
     ]
     if len(picture.units) > 1:
         colours = [hex_colour(colour) for colour in selection_colours(len(picture.units))]

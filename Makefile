@@ -35,7 +35,7 @@ pytest: $(VENV)/.test
 	.ci/system nginx nginx-light
 	.ci/system chromium chromium
 	.ci/system fonts fonts-dejavu-core fontconfig
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --durations 25 $(PYTEST_ARGS)
 
 # With the runtime dependencies alone, so that one that only the tests bring cannot hide.
 smoke: $(VENV)/.runtime

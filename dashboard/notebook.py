@@ -264,11 +264,15 @@ class NotebookView(pn.viewable.Viewer):
         """Return what a notebook shows, loading what Panel needs for it first."""
         if not pn.extension._loaded:
             pn.extension("tabulator", inline=True)
-        reactive.CDN_DIST = resources.CDN_DIST  # which Panel puts into the cell; a server has set its own address
         if find_spec("IPython") is None:  # other front ends take the bundle too; Panel would print into IPython's cells
             pn.config.console_output = "disable"
-        with pn.config.set(inline=True):  # whatever other objects do: closed networks reach no other host
-            return super()._repr_mimebundle_(include, exclude)
+        served = reactive.CDN_DIST
+        reactive.CDN_DIST = resources.CDN_DIST  # which Panel puts into the cell; a server has set its own address
+        try:
+            with pn.config.set(inline=True):  # whatever other objects do: closed networks reach no other host
+                return super()._repr_mimebundle_(include, exclude)
+        finally:
+            reactive.CDN_DIST = served
 
 
 def view(sorting: SpikeSorting, *, cache: str | Path | None = None, **state: Any) -> NotebookView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -32,21 +33,27 @@ class Turns:
     def __init__(self, document: Document) -> None:
         self._document = document
         self.is_building = True
-        self._waiting: list[Callable[[], None]] | None = []
+        self._changes: deque[Callable[[], None]] = deque()
+        self._stands = False
+        self._n_held = 0
         pn.state.onload(self._start)
 
     def later(self, change: Callable[[], None]) -> None:
-        """Run `change` in a turn of its own; may be called from any thread."""
-        self._document.add_next_tick_callback(partial(self._run, change))
+        """Run `change` in a turn of its own, after those that were asked for before; may be called from any thread."""
+        self._changes.append(change)
+        self._document.add_next_tick_callback(partial(self._run))
 
-    def _run(self, change: Callable[[], None]) -> None:
-        if self._waiting is not None:
-            self._waiting.append(change)
+    def _run(self) -> None:
+        # A turn takes the oldest change, whoever it was asked for: turns that had to wait for the page would
+        # otherwise be overtaken by those that came just as it stood.
+        if not self._stands:
+            self._n_held += 1
             return
         with hold(self._document):
-            change()
+            self._changes.popleft()()
 
     def _start(self) -> None:
-        waiting, self._waiting = self._waiting or [], None
-        for change in waiting:
-            self.later(change)
+        self._stands = True
+        held, self._n_held = self._n_held, 0
+        for _ in range(held):
+            self._document.add_next_tick_callback(partial(self._run))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ def write_two(written: tuple[list[Any], list[asyncio.Future[None]]]) -> list[Any
                 if not write.done():
                     write.set_result(None)
 
-    asyncio.run(run())
+    # A thread of its own: Playwright leaves a loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()
     panel_document._write_tasks.pop(document, None)
     return messages
 

@@ -67,9 +67,9 @@ class KernelTurns(Turns):
 
     def later(self, change: Callable[[], None]) -> None:
         """Run `change` on the kernel's loop; may be called from any thread."""
-        self._loop.add_callback(partial(self._run, change))
+        self._loop.add_callback(partial(self._push, change))
 
-    def _run(self, change: Callable[[], None]) -> None:
+    def _push(self, change: Callable[[], None]) -> None:
         change()
         for ref in tuple(self.layout._models) if self.layout is not None else ():
             push_on_root(ref)

@@ -11,6 +11,8 @@ PARITY := .venv-parity
 BIN := $(VENV)/bin
 PIP := -m pip install -qq --disable-pip-version-check --no-input
 PYTEST_ARGS ?=
+# Once for all, and not in every process of the tests at the same time.
+KERNELS := from dashboard.compute import rasters, unit_warmup; rasters.compile_kernels(); unit_warmup.compile_unit_kernels()
 export PYTHON
 
 .DEFAULT_GOAL := demo
@@ -35,7 +37,8 @@ pytest: $(VENV)/.test
 	.ci/system nginx nginx-light
 	.ci/system chromium chromium
 	.ci/system fonts fonts-dejavu-core fontconfig
-	$(BIN)/python -m pytest -n 3 --dist loadfile --durations 25 $(PYTEST_ARGS)
+	$(BIN)/python -c "$(KERNELS)"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS)
 
 # With the runtime dependencies alone, so that one that only the tests bring cannot hide.
 smoke: $(VENV)/.runtime

@@ -84,7 +84,6 @@ class Sharing:
             self._preview, self._download, self._copy, self._screenshot, self._data, lambda: self._cancel.set(),
             lambda text: setattr(self._bridge, "copied", text),
         )  # fmt: skip
-        self.dialogs.append(dialog.panel)
         return dialog
 
     @property
@@ -110,6 +109,9 @@ class Sharing:
             self._bridge.announce = "Open an insertion first: there is nothing to export"
             return
         self.dialog.panel.open = True
+        if self.dialog.panel not in self.dialogs.objects:
+            # Open from the start: what changes while the browser puts it together might be missed.
+            self.dialogs.append(self.dialog.panel)
         self._sheets = {}
         values = {name: getattr(self._state, name) for name in ViewState.param}
         link = f"{self._bridge.address}?{links.write(self._state)}" if self._bridge.address else ""

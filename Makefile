@@ -1,5 +1,6 @@
 # make demo         the demo in the browser; prints its URL
 # make test         lint, types, import contracts, tests
+# make walks        the long walks through the page and the server, which make test leaves out
 # make parity       our loader against ibllib itself (a 2 GB environment of its own)
 # make bench        the figures of docs/performance.md
 # make screenshots  the pictures of docs/images
@@ -16,7 +17,7 @@ KERNELS := from dashboard.compute import rasters, unit_warmup; rasters.compile_k
 export PYTHON
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test smoke lint types contracts pytest parity bench screenshots docs clean
+.PHONY: demo test smoke lint types contracts pytest walks parity bench screenshots docs clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/spike-dashboard demo
@@ -38,7 +39,12 @@ pytest: $(VENV)/.test
 	.ci/system chromium chromium
 	.ci/system fonts fonts-dejavu-core fontconfig
 	$(BIN)/python -c "$(KERNELS)"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m "not walk" $(PYTEST_ARGS)
+
+walks: $(VENV)/.test
+	.ci/system nginx nginx-light
+	.ci/system chromium chromium
+	$(BIN)/python -m pytest -m walk $(PYTEST_ARGS)
 
 # With the runtime dependencies alone, so that one that only the tests bring cannot hide.
 smoke: $(VENV)/.runtime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 import panel as pn
 from bokeh.document import Document
 from panel.io import hold
+from tornado.ioloop import IOLoop
 
 
 class Turns:
@@ -36,11 +38,20 @@ class Turns:
         self._changes: deque[Callable[[], None]] = deque()
         self._stands = False
         self._n_held = 0
+        self._loop = IOLoop.current()
+        self._thread = threading.get_ident()
         pn.state.onload(self._start)
 
     def later(self, change: Callable[[], None]) -> None:
         """Run `change` in a turn of its own, after those that were asked for before; may be called from any thread."""
         self._changes.append(change)
+        if threading.get_ident() == self._thread:
+            self._tick()
+        else:
+            # Bokeh collects what is asked for while a turn runs in a list that no lock guards: not from other threads.
+            self._loop.add_callback(self._tick)
+
+    def _tick(self) -> None:
         self._document.add_next_tick_callback(partial(self._run))
 
     def _run(self) -> None:
@@ -49,8 +60,9 @@ class Turns:
         if not self._stands:
             self._n_held += 1
             return
-        with hold(self._document):
-            self._changes.popleft()()
+        if self._changes:
+            with hold(self._document):
+                self._changes.popleft()()
 
     def _start(self) -> None:
         self._stands = True

@@ -15,6 +15,8 @@ from browser.driver import Visit, served
 from dashboard.sources.alyx import AlyxSource
 from tests.replay.server import Replay
 
+pytestmark = pytest.mark.walk
+
 WAIT_MS = 30_000
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from browser.driver import Visit
 from dashboard.accounts import add_user
 from dashboard.sources.demo import DemoSource
 from tests.serving import free_port, nginx, serving
+
+pytestmark = pytest.mark.walk
 
 
 def test_login_page_picture_and_file_under_a_prefix(visit: Visit, repository: Path, tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from loading.alf_folder import N_SPIKES, write_session
 from playwright.sync_api import expect
 
 from browser.driver import Visit, served
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
+
+pytestmark = pytest.mark.walk
 
 
 def test_there_and_back_with_the_table_in_sight(visit: Visit, tmp_path: Path) -> None:

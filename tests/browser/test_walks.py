@@ -21,6 +21,8 @@ from dashboard.opening import open_insertion
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
 
+pytestmark = pytest.mark.walk
+
 REAL_KEY = "ZFM-02370/2021-04-28/001/probe00"
 
 

@@ -53,6 +53,7 @@ def parts(folder: Path) -> list[int]:
     return [path.stat().st_size for path in (folder / "cache" / "one").rglob("*.part*") if path.is_file()]
 
 
+@pytest.mark.walk
 def test_a_stop_in_mid_download_parks_it_and_the_next_start_goes_on(replay: Replay, tmp_path: Path) -> None:
     replay.faults.add("*spikes.times*", "throttle", times=None, after=100_000, delay=0.3)
     process, url = start(replay, tmp_path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import sys
 from typing import Any
 
 import panel as pn
@@ -17,7 +18,7 @@ from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Ref, Serializer
 from bokeh.model import Model
-from bokeh.protocol.messages import patch_doc
+from bokeh.protocol.messages.patch_doc import patch_doc
 from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 
@@ -67,7 +68,8 @@ def make_lean() -> None:
     _spare_rows()
     _write_words_only()
     _count_owners()
-    patch_doc.Serializer = LookedUp
+    # The package has a class of the module's name.
+    vars(sys.modules[patch_doc.__module__])["Serializer"] = LookedUp
 
 
 def _spare_rows() -> None:

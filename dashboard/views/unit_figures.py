@@ -13,10 +13,10 @@ from bokeh.plotting import figure
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram
 from dashboard.compute.correlograms import Correlogram
 from dashboard.compute.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTest
+from dashboard.compute.unit_templates import TemplatePicture, lay_template
 from dashboard.views.clouds import Cloud
 from dashboard.views.figures import plain, time_ticks
 from dashboard.views.shading import hex_colour, selection_colours
-from dashboard.views.unit_pictures import SAMPLE_RATE_HZ, TemplatePicture
 
 BAR = "#5c6bc0"
 LIMIT = "#d55e00"
@@ -26,9 +26,6 @@ MEAN = "#e69f00"
 QUIET = "#808080"
 LEFT_PX = 52
 """Room for an axis of small figures."""
-
-TEMPLATE_BARS = (1.0, 100.0, 40.0)
-"""Scale bars: ms, uV, um."""
 
 
 def small(height: int, x_label: str, y_label: str, **options: Any) -> figure:
@@ -187,47 +184,10 @@ class TemplateFigure:
 
     def show(self, template: TemplatePicture, unit: str) -> None:
         """Draw one unit's template."""
-        self.traces.data, bars, words = lay_template(template, unit)
+        traces, bars, words = lay_template(template, unit)
+        self.traces.data = {**traces, "colour": [LIMIT if is_peak else BAR for is_peak in template.is_peak]}
         self.bars.data, self.words.data = bars, words
         x = np.concatenate([*self.traces.data["x"], bars["x1"]])
         y = np.concatenate([*self.traces.data["y"], bars["y0"]])
         self.figure.x_range.update(start=float(x.min()) - 6, end=float(x.max()) + 16)
         self.figure.y_range.update(start=min(float(y.min()) - 6, words["y"][0] - 8), end=float(y.max()) + 6)
-
-
-def lay_template(
-    template: TemplatePicture, unit: str
-) -> tuple[dict[str, Any], dict[str, list[float]], dict[str, list[Any]]]:
-    """Return traces, scale bars and their words in the coordinates of the probe.
-
-    Columns of channels keep their distance, so that 80 % of the least one between two of them is
-    one trace wide; the largest trace is two rows of channels high.
-    """
-    lateral, axial = template.lateral_um, template.axial_um
-    across, along = np.unique(lateral), np.unique(axial)
-    column_um = float(np.diff(across).min()) if len(across) > 1 else 32.0
-    row_um = float(np.diff(along).min()) if len(along) > 1 else 20.0
-    n_samples = template.waveforms_uv.shape[1]
-    um_per_ms = 0.9 * column_um / (1e3 * n_samples / SAMPLE_RATE_HZ)
-    um_per_uv = 2.0 * row_um / max(float(np.ptp(template.waveforms_uv, axis=1).max()), 1e-9)
-    lags_ms = 1e3 * (np.arange(n_samples) - n_samples / 2) / SAMPLE_RATE_HZ
-    traces = {
-        "x": [place + um_per_ms * lags_ms for place in lateral],
-        "y": [place + um_per_uv * trace for place, trace in zip(axial, template.waveforms_uv, strict=True)],
-        "colour": [LIMIT if is_peak else BAR for is_peak in template.is_peak],
-    }
-    ms, uv, um = TEMPLATE_BARS
-    x = float(lateral.max()) + column_um
-    y = float(axial.min())
-    bars = {
-        "x0": [x, x, x + 0.9 * column_um],
-        "y0": [y, y, y],
-        "x1": [x + ms * um_per_ms, x, x + 0.9 * column_um],
-        "y1": [y, y + uv * um_per_uv, y + um],
-    }
-    words: dict[str, list[Any]] = {
-        "x": [x, x + 1, x + 0.9 * column_um + 1],
-        "y": [y - 14, y + uv * um_per_uv, y + um],
-        "text": [f"{ms:g} ms", f"{uv:g} {unit}", f"{um:g} µm"],
-    }
-    return traces, bars, words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ from dashboard.compute.units import DEFAULT_BINS, UnitBins, select_spikes, unit_
 from dashboard.exporting.sheets import Sheet, SheetStyle
 from dashboard.exporting.subject import Subject, provenance, whole_recording
 from dashboard.model.errors import BadRequest
+
+NARROW_EM = 60
+"""Sheets that are less wide than so many letters have smaller words, in lines."""
 
 
 def chosen_unit(subject: Subject) -> int:
@@ -156,6 +160,13 @@ def fill(figure: Figure, style: SheetStyle, shape: tuple[int, int], parts: tuple
     lay_out_between(figure, style)
     for axes, part in zip(np.ravel(figure.subplots(*shape)), parts, strict=True):
         part(axes)
+    if style.preset.width < NARROW_EM * style.preset.em:
+        for axes in figure.axes:
+            axes.set_title(textwrap.fill(axes.get_title(), 22), fontsize=0.8 * style.preset.font_pt)
+            for label in (axes.xaxis.label, axes.yaxis.label):
+                label.set(text=textwrap.fill(label.get_text(), 14 if label is axes.yaxis.label else 24))
+                label.set_fontsize(0.8 * style.preset.font_pt)
+            axes.tick_params(labelsize=0.7 * style.preset.font_pt)
 
 
 def draw_correlogram(axes: Axes, found: Correlogram, title: str) -> None:
@@ -193,11 +204,14 @@ def _draw_template(axes: Axes, template: TemplatePicture, unit: str, style: Shee
         axes.plot(x, y, color="#D55E00" if is_peak else "C0")
     for x0, y0, x1, y1 in zip(*(bars[name] for name in ("x0", "y0", "x1", "y1")), strict=True):
         axes.plot([x0, x1], [y0, y1], color=style.colours.dim)
-    for left, bottom, text in zip(words["x"], words["y"], words["text"], strict=True):
-        axes.text(left, bottom, text, color=style.colours.dim, va="bottom", fontsize=0.8 * style.preset.font_pt)
+    size = (0.55 if style.preset.width < NARROW_EM * style.preset.em else 0.8) * style.preset.font_pt
+    for k, (left, bottom, text) in enumerate(zip(words["x"], words["y"], words["text"], strict=True)):
+        place = bars["y0"][0] if k == 0 else bottom
+        axes.text(left, place, text, color=style.colours.dim, va="bottom" if k else "top", fontsize=size)
     right = max(bars["x0"]) + 0.35 * (max(bars["x0"]) - float(template.lateral_um.min()))
     axes.set(xlabel="lateral position (µm)", ylabel="depth (µm)", title="template, orange: peak channel")
     axes.set_xlim(None, right)
+    axes.set_ylim(axes.get_ylim()[0] - 0.12 * float(np.diff(axes.get_ylim())[0]))
 
 
 def _draw_amplitudes(axes: Axes, found: AmplitudeHistogram | None, unit: str) -> None:

@@ -241,7 +241,7 @@ class EventsTab:
             self._captions[name].object = text
         self.psth.show(picture.groups, request.event, dark=dark)
         self.raster.show(picture.groups, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
-        self.map.show(picture.map, request.event)
+        self.map.show(picture.map, request.event, dark=dark)
         self.busy.end()
         self.refusal.object = ""
         self.notice.visible = False

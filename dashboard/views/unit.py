@@ -89,6 +89,8 @@ class UnitTab:
         self.close_acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-close")
         self.isi = Histogram(SMALL_PX, "Interval (ms)", "Intervals", "unit-isi")
         self.refractory = RefractoryFigure(SMALL_PX)
+        self.refractory.dress(dark=self._state.dark)
+        self._state.param.watch(lambda event: self.refractory.dress(dark=event.new), "dark")
         self.pairs = [Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", f"unit-pair-{k}") for k in range(MOST_PAIRS)]
         self.amplitude = CloudFigure(WIDE_PX, "Amplitude (µV)", "unit-amplitude")
         self.amplitudes = AmplitudeBars(WIDE_PX, self.amplitude.figure)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from bokeh.models import BasicTicker, ColumnDataSource, LinearColorMapper, Range1d, Span
-from bokeh.palettes import Greys256
 from bokeh.plotting import figure
 
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram
@@ -16,7 +15,7 @@ from dashboard.compute.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTes
 from dashboard.compute.unit_templates import TemplatePicture, lay_template
 from dashboard.views.clouds import Cloud
 from dashboard.views.figures import plain, time_ticks
-from dashboard.views.shading import hex_colour, selection_colours
+from dashboard.views.shading import hex_colour, palette, selection_colours
 
 BAR = "#5c6bc0"
 LIMIT = "#d55e00"
@@ -24,6 +23,7 @@ LIMIT = "#d55e00"
 
 MEAN = "#e69f00"
 QUIET = "#808080"
+NOTHING = "#00000000"
 LEFT_PX = 52
 """Room for an axis of small figures."""
 
@@ -78,15 +78,20 @@ class RefractoryFigure:
 
     def __init__(self, height: int) -> None:
         self.figure = small(height, "Refractory period (ms)", "Contamination (%)", name="unit-refractory")
-        mapper = LinearColorMapper(palette=list(Greys256[::-1]), low=0, high=100, nan_color="#00000000")
+        inks = list(palette("binary", dark=False))
+        self._mapper = LinearColorMapper(palette=inks, low=0, high=100, nan_color=NOTHING)
         self.image = ColumnDataSource(
             {name: [] for name in ("image", "x", "y", "dw", "dh")}, name="unit-refractory-data"
         )
-        self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=mapper, level="image")
+        self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=self._mapper, level="image")
         line = Span(location=CONTAMINATION_PCT, dimension="width", line_color=LIMIT, line_dash="dashed", line_width=1.5)
         self.figure.add_layout(line)
         self.contour = ColumnDataSource({"x": [], "y": []})
         self.figure.line("x", "y", source=self.contour, line_color="#0072b2", line_width=2)
+
+    def dress(self, *, dark: bool) -> None:
+        """Let what the test is sure of be the ink of the theme."""
+        self._mapper.palette = list(palette("binary", dark=dark))
 
     def show(self, test: RefractoryTest) -> None:
         """Draw one unit's test; nothing where it has too few spikes for one."""

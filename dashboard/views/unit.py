@@ -16,6 +16,7 @@ from dashboard.views.busy import Busy
 from dashboard.views.event_words import UNIT_FIELDS, unit_bins
 from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
+from dashboard.views.page import dress
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
@@ -233,6 +234,7 @@ class UnitTab:
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self._panel.objects:
+            dress(self._body, dark=self._state.dark)
             self._panel.append(self._body)
 
     def _show_pairs(self, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]) -> None:

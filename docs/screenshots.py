@@ -32,7 +32,7 @@ from dashboard.sources.protocol import Source  # noqa: E402
 logger = logging.getLogger("screenshots")
 
 DEMO_SPIKES = 17_575_242
-SETTLE_MS = 2_500
+SETTLE_MS = 4_000
 
 
 @dataclass(frozen=True)

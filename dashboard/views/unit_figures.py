@@ -27,11 +27,15 @@ NOTHING = "#00000000"
 LEFT_PX = 52
 """Room for an axis of small figures."""
 
+RIGHT_PX = 14
+"""Room for the half of a number that stands at the end of an axis."""
+
 
 def small(height: int, x_label: str, y_label: str, **options: Any) -> figure:
     """Return a figure of the dock: as wide as its place, with both axes labelled."""
     plot = plain(
-        sizing_mode="stretch_width", height=height, min_border_left=LEFT_PX, x_axis_label=x_label, y_axis_label=y_label,
+        sizing_mode="stretch_width", height=height, min_border_left=LEFT_PX, min_border_right=RIGHT_PX,
+        x_axis_label=x_label, y_axis_label=y_label,
         x_range=options.pop("x_range", None) or Range1d(0, 1), y_range=options.pop("y_range", None) or Range1d(0, 1),
         **options,
     )  # fmt: skip

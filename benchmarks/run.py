@@ -24,7 +24,7 @@ RESULTS = HERE / "results.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 START, END = "<!-- table: start -->", "<!-- table: end -->"
 QUICK_SPIKES = 200_000
-PARTS = ("engine", "units", "browser", "sessions")
+PARTS = ("engine", "units", "browser", "gestures", "sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,12 @@ def browser(plan: Plan) -> tuple[list[Row], object]:
     from benchmarks import browser
 
     return browser.measure(plan.cache, plan.n_spikes, 2 if plan.is_quick else 12)
+
+
+def gestures(plan: Plan) -> tuple[list[Row], object]:
+    from benchmarks import gestures
+
+    return gestures.measure(plan.cache, plan.n_spikes, 2 if plan.is_quick else 7)
 
 
 def sessions(plan: Plan) -> tuple[list[Row], object]:

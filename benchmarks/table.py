@@ -15,7 +15,7 @@ class Row:
     Attributes
     ----------
     part : str
-        ``engine``, ``browser``, ``sessions`` or ``units``.
+        ``engine``, ``browser``, ``gestures``, ``sessions`` or ``units``.
     what : str
     unit : str
         Of `ours` and `theirs`.

@@ -38,7 +38,7 @@ from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView, toggle_region
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
-from dashboard.views.page import Centre, Cover, page
+from dashboard.views.page import Centre, Cover, dress, page
 from dashboard.views.passing import everything, passing
 from dashboard.views.picking import Picking
 from dashboard.views.probe import ProbeTab
@@ -381,7 +381,7 @@ class DashboardSession:
         self.bridge.seen = event.new
 
     def _change_theme(self, event: Any) -> None:
-        self.state.dark = self.opener.is_dark = bool(event.new)
+        self.state.dark = self.opener.is_dark = dress(self.page, dark=bool(event.new))
 
     def _measured(self, event: Any) -> None:
         self.raster.pixel_ratio = min(max(float(event.new), 1.0), 3.0)

@@ -29,7 +29,8 @@ from dashboard.views.turns import Turns
 
 logger = logging.getLogger(__name__)
 
-_HEADER: dict[str, Any] = {"variant": "text", "size": "small", "margin": (6, 2), "sx": {"color": "#ffffff"}}
+_ON_BAR = {"color": "#ffffff", "&.Mui-disabled": {"color": "rgba(255, 255, 255, .5)"}}
+_HEADER: dict[str, Any] = {"variant": "text", "size": "small", "margin": (6, 2), "sx": _ON_BAR}
 
 
 class Sharing:

@@ -32,7 +32,7 @@ from dashboard.sources.protocol import Source  # noqa: E402
 logger = logging.getLogger("screenshots")
 
 DEMO_SPIKES = 17_575_242
-SETTLE_MS = 2_500
+SETTLE_MS = 4_000
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ SHOTS = (
     Shot("minute", query="t=1000,1060&show=raster"),
     Shot("second", query="t=1000,1001&depth=1500,2300&show=raster"),
     Shot("regions", query="color=region&show=raster"),
-    Shot("selected", query="t=1000,1060&selected=5,9,20"),
-    Shot("unit", query="selected=5&tab=Unit"),
+    Shot("selected", query="t=1000,1060&selected=160,480,760"),
+    Shot("unit", query="selected=700&tab=Unit"),
     Shot("probe", query="selected=160,480,760&tab=Probe", patience_ms=6_000),
     Shot("session-colour-blind", query="selected=160,480,760&tab=Probe", patience_ms=6_000, colour_blind=True),
     Shot("events", query="selected=5&tab=Events&split=contrast"),
@@ -114,11 +114,10 @@ def _write(page: Page, path: Path, *, colour_blind: bool) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".png", delete=False) as file:
         temporary = Path(file.name)
     page.screenshot(path=temporary)
-    if colour_blind:
-        with Image.open(temporary) as picture:
-            seen = deuteranopia(np.asarray(picture.convert("RGB")))
-        small = Image.fromarray(seen).quantize(256, dither=Image.Dither.NONE)
-        small.save(temporary, format="PNG", optimize=True)
+    with Image.open(temporary) as picture:
+        seen = np.asarray(picture.convert("RGB"))
+    small = Image.fromarray(deuteranopia(seen) if colour_blind else seen).quantize(256, dither=Image.Dither.NONE)
+    small.save(temporary, format="PNG", optimize=True)
     temporary.chmod(0o644)
     temporary.replace(path)
 

@@ -256,7 +256,7 @@ def _criteria(wanted: ClusterFilter, table: pd.DataFrame, amps_are_volts: bool) 
         criteria.append(in_range(name, _say_limits(name, limits), (name,), limits))
     if wanted.ids is not None:
         mask = np.isin(table.index.to_numpy(), np.array(wanted.ids, dtype=np.int64))
-        criteria.append(Criterion("ids", f"{len(wanted.ids)} ids", mask))
+        criteria.append(Criterion("ids", f"{len(wanted.ids)} cluster id{'s' * (len(wanted.ids) != 1)}", mask))
     if wanted.where:
         regions: Callable[[str], BoolArray] | None = None
         if "acronym" in table.columns:

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from dashboard.compute.event_views import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.exporting.sheets import Sheet, SheetStyle
-from dashboard.exporting.subject import Subject, provenance
+from dashboard.exporting.subject import Subject, provenance, whole_recording
 from dashboard.exporting.unit_sheets import lay_out_between
 
 ZSCORE_LIMIT = 10.0
@@ -34,7 +34,7 @@ def event_sheet(subject: Subject, style: SheetStyle, picture: EventPicture, even
     words = provenance(
         subject, event=event, split=split, aligned=picture.subject, trials=picture.trials_text(event),
         bins=bins_of(picture),
-    ) | {"spikes": f"{picture.subject}, whole recording"}  # fmt: skip
+    ) | {"spikes": whole_recording(subject, picture.subject)}  # fmt: skip
 
     def draw(figure: Figure) -> None:
         lay_out_between(figure, style)

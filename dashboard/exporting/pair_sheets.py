@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from dashboard.compute.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.compute.units import DEFAULT_BINS, UnitBins, unit_spikes
 from dashboard.exporting.sheets import Sheet, SheetStyle
-from dashboard.exporting.subject import Subject, provenance
+from dashboard.exporting.subject import Subject, provenance, whole_recording
 from dashboard.exporting.unit_sheets import lay_out_between
 from dashboard.model.errors import BadRequest
 
@@ -67,7 +67,7 @@ def pair_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
     units, pairs = paired_units(subject), correlate(subject, bins)
     names = ", ".join(map(str, units))
     words = provenance(subject, clusters=names, bins=f"correlograms {bins.lag_bin_s:g} s") | {
-        "spikes": f"all spikes of the units {names}, of {subject.columns.n_spikes:,} spikes"
+        "spikes": whole_recording(subject, f"all spikes of the units {names}, of {subject.columns.n_spikes:,} spikes")
     }
     seconds = max(subject.columns.time_range_s[1] - subject.columns.time_range_s[0], 1e-9)
     n_spikes = {unit: len(unit_spikes(subject.columns, unit)) for unit in units}

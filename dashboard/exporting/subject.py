@@ -152,5 +152,11 @@ def stamp(words: Mapping[str, str]) -> str:
     return " · ".join(shown).replace(" um", " µm")
 
 
+def whole_recording(subject: Subject, what: str) -> str:
+    """Return what was counted over the whole recording, in words; limits of single spikes do not hold there."""
+    unheld = "" if subject.amp_range_uv is None else ", limits of single spikes (spike_amp) not applied"
+    return f"{what}, whole recording{unheld}"
+
+
 def _say(limits: Range) -> str:
     return " to ".join(f"{limit:.10g}" for limit in limits)

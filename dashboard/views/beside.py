@@ -80,7 +80,9 @@ class Beside:
         )
         self.raster.figure.xaxis.axis_label = None
         css = [asset("page.css")]
-        line: dict[str, Any] = {"stylesheets": css, "margin": (0, 8, 0, LEFT_BORDER_PX), "height": 20}
+        line: dict[str, Any] = {
+            "stylesheets": css, "margin": (0, 8, 0, LEFT_BORDER_PX), "height": 20, "sizing_mode": "stretch_width",
+        }  # fmt: skip
         self.words = pn.pane.HTML("", **line)
         self.bar = pn.pane.HTML("", **line)
         for plot in (self.raster.figure, self.difference.figure, self.strip.figure):
@@ -171,7 +173,8 @@ class Beside:
         status = escape(texts.status(self._scene, picture))
         colours = "colours and limits as above" if self.other.color == self._state.color else "coloured by count"
         words = f'<b title="A, above, is what is open">B: {escape(self._title)}</b><span class="title">{status}</span>'
-        return f'<div class="bar-row">{words}<span class="title">{colours}. {escape(self._note)}</span></div>'
+        note = f"{colours}. {escape(self._note)}"
+        return f'<div class="bar-row cut">{words}<span class="title" title="{note}">{note}</span></div>'
 
     def _subtracted(self, picture: DifferencePicture) -> None:
         self.bar.object = differences.bar(picture, dark=self._state.dark)

@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex
 from dashboard.compute.event_maps import EventMap
 from dashboard.compute.event_views import GroupPicture, pooled_groups, raster_limits, theme_ink
 from dashboard.views.clouds import opacity
+from dashboard.views.shading import diverging
 from dashboard.views.unit_figures import QUIET, small
 
 BWR = tuple(to_hex(colour) for colour in colormaps["bwr"](np.linspace(0, 1, 256)))
@@ -102,18 +103,26 @@ class PsthFigure:
         self.figure.y_range.update(start=low, end=1.05 * high or 1.0)
 
 
+def map_palette(*, dark: bool) -> tuple[str, ...]:
+    """Return the colours of z-scores; zero is the ground of the theme."""
+    return diverging(dark=True) if dark else BWR
+
+
 class MapFigure:
     """The population around the event: depth by time, as z-scores of the baseline."""
 
     def __init__(self, height: int) -> None:
         self.figure = small(height, "Time from event (s)", "Depth along probe (µm)", name="event-map")
-        mapper = LinearColorMapper(palette=list(BWR), low=-Z_LIMIT, high=Z_LIMIT, nan_color="#80808040")
+        self._mapper = LinearColorMapper(palette=list(BWR), low=-Z_LIMIT, high=Z_LIMIT, nan_color="#80808040")
         self.image = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="event-map-data")
-        self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=mapper, level="image")
-        self.figure.add_layout(Span(location=0, dimension="height", line_color="#000000", line_width=1))
+        self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=self._mapper, level="image")
+        self._onset = Span(location=0, dimension="height", line_color="#000000", line_width=1)
+        self.figure.add_layout(self._onset)
 
-    def show(self, found: EventMap, event: str) -> None:
+    def show(self, found: EventMap, event: str, *, dark: bool) -> None:
         """Draw a map."""
+        self._mapper.palette = list(map_palette(dark=dark))
+        self._onset.line_color = "#ffffff" if dark else "#000000"
         (start, end), (low, high) = found.time_edges_s[[0, -1]], found.depth_edges_um[[0, -1]]
         self.image.data = {
             "image": [found.zscore.astype(np.float32)],

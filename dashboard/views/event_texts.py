@@ -9,7 +9,7 @@ import pandas as pd
 from dashboard.compute.event_views import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.compute.trial_groups import REACTION_S, TrialView
 from dashboard.model.sorting import SpikeSorting
-from dashboard.views.event_figures import BWR, Z_LIMIT
+from dashboard.views.event_figures import Z_LIMIT, map_palette
 from dashboard.views.event_pictures import trial_words
 from dashboard.views.shading import duration_text
 
@@ -47,7 +47,7 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
     )
     psth_bin = picture.groups[0].psth.edges_s if picture.groups else edges
     found = picture.map
-    stops = ",".join(BWR[index] for index in range(0, 256, 17))
+    stops = ",".join(map_palette(dark=dark)[::17])
     bar = (
         f'<div class="bar-row"><span class="title">z</span><span>−{Z_LIMIT:g}</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{Z_LIMIT:g}</span></div>'

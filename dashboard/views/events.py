@@ -28,6 +28,7 @@ from dashboard.views.event_pictures import (
 from dashboard.views.event_words import EVENT_FIELDS, event_request
 from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
+from dashboard.views.page import dress
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.responding import Responding
 from dashboard.views.scene import Scene
@@ -173,6 +174,7 @@ class EventsTab:
 
     def _put_body(self) -> None:
         if self._body not in self._panel.objects:
+            dress(self._body, dark=self._state.dark)
             self._panel.append(self._body)
 
     def _offer_regions(self, scene: Scene) -> None:
@@ -241,7 +243,7 @@ class EventsTab:
             self._captions[name].object = text
         self.psth.show(picture.groups, request.event, dark=dark)
         self.raster.show(picture.groups, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
-        self.map.show(picture.map, request.event)
+        self.map.show(picture.map, request.event, dark=dark)
         self.busy.end()
         self.refusal.object = ""
         self.notice.visible = False

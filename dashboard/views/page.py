@@ -252,3 +252,16 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
         meta_viewport="width=device-width, initial-scale=1.0",
         raw_css=[asset("document.css")],
     )
+
+
+def dress(part: Any, *, dark: bool) -> bool:
+    """Tell a theme to every Material component of a part of the page, and return it.
+
+    The browser tells it to those that it has drawn; of the others, which come with a tab that is opened later, some
+    would miss it and stay light on a dark page.
+    """
+    with pn.io.hold():
+        for component in part.select(pmui.base.MaterialComponent):
+            if component.dark_theme != dark:
+                component.dark_theme = dark
+    return dark

@@ -311,4 +311,7 @@ class ProbeTab:
 
 def _choice(label: str, options: tuple[str, ...]) -> Any:
     """Return a list of which the first option is chosen; a plain one, which is cheaper than Material's."""
-    return pn.widgets.Select(label=label, options=list(options), value=options[0], width=130, margin=(4, 10))
+    return pn.widgets.Select(
+        label=label, options=list(options), value=options[0], width=130, margin=(4, 10),
+        stylesheets=[asset("select.css")],
+    )  # fmt: skip

@@ -131,6 +131,7 @@ class Search:
         self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
+        self.empty_button.margin = (6, 0)  # in line with what stands above it
         for button in (self.button, self.empty_button):
             button.on_click(lambda event: self.show())
         state.param.watch(self._opened, "insertion")

@@ -72,8 +72,9 @@ def default_limits(aggregate: Aggregate) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1.0)
 
 
-SELECTION = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe-Ito without its yellow, which vanishes on white; in the order of selection."""
+SELECTION = ("#D55E00", "#0072B2", "#8020FF", "#56B4E9", "#80C060", "#E69F00")
+"""In the order of selection. Okabe-Ito without its yellow, which vanishes on white, and without its green and
+purple, which readers without one kind of cones see as the greys of the raster; all that is here stays coloured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

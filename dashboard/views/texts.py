@@ -98,8 +98,13 @@ def scale_bar(levels: Levels, palette: tuple[str, ...]) -> str:
     stops = ",".join(palette[index] for index in range(0, 256, 17))
     return (
         f'<span>{levels.low:.2g}</span><i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
-        f"<span>{levels.high:.3g}</span>"
+        f"<span>{_short(levels.high)}</span>"
     )
+
+
+def _short(value: float) -> str:
+    """Return a number with three digits, and never with a power of ten where people count."""
+    return f"{float(f'{value:.3g}'):,.0f}" if 1e3 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def legend_chips(entries: list[tuple[str, str]], named_by: str = "the region strip") -> str:
@@ -122,7 +127,7 @@ def heatmap_bar(scene: Scene, picture: HeatmapPicture, state: ViewState, palette
     return (
         f'<div class="bar-row"><span class="title">{escape(title)}</span><span>{picture.levels.low:.2g}</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
-        f"<span>{picture.levels.high:.3g}</span></div>"
+        f"<span>{_short(picture.levels.high)}</span></div>"
     )
 
 

@@ -16,6 +16,7 @@ from dashboard.views.busy import Busy
 from dashboard.views.event_words import UNIT_FIELDS, unit_bins
 from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
+from dashboard.views.page import dress
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
@@ -89,6 +90,8 @@ class UnitTab:
         self.close_acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-close")
         self.isi = Histogram(SMALL_PX, "Interval (ms)", "Intervals", "unit-isi")
         self.refractory = RefractoryFigure(SMALL_PX)
+        self.refractory.dress(dark=self._state.dark)
+        self._state.param.watch(lambda event: self.refractory.dress(dark=event.new), "dark")
         self.pairs = [Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", f"unit-pair-{k}") for k in range(MOST_PAIRS)]
         self.amplitude = CloudFigure(WIDE_PX, "Amplitude (µV)", "unit-amplitude")
         self.amplitudes = AmplitudeBars(WIDE_PX, self.amplitude.figure)
@@ -231,6 +234,7 @@ class UnitTab:
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self._panel.objects:
+            dress(self._body, dark=self._state.dark)
             self._panel.append(self._body)
 
     def _show_pairs(self, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]) -> None:

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from bokeh.models import BasicTicker, ColumnDataSource, LinearColorMapper, Range1d, Span
-from bokeh.palettes import Greys256
 from bokeh.plotting import figure
 
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram
 from dashboard.compute.correlograms import Correlogram
 from dashboard.compute.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTest
+from dashboard.compute.unit_templates import TemplatePicture, lay_template
 from dashboard.views.clouds import Cloud
 from dashboard.views.figures import plain, time_ticks
-from dashboard.views.shading import hex_colour, selection_colours
-from dashboard.views.unit_pictures import SAMPLE_RATE_HZ, TemplatePicture
+from dashboard.views.shading import hex_colour, palette, selection_colours
 
 BAR = "#5c6bc0"
 LIMIT = "#d55e00"
@@ -24,17 +23,19 @@ LIMIT = "#d55e00"
 
 MEAN = "#e69f00"
 QUIET = "#808080"
+NOTHING = "#00000000"
 LEFT_PX = 52
 """Room for an axis of small figures."""
 
-TEMPLATE_BARS = (1.0, 100.0, 40.0)
-"""Scale bars: ms, uV, um."""
+RIGHT_PX = 14
+"""Room for the half of a number that stands at the end of an axis."""
 
 
 def small(height: int, x_label: str, y_label: str, **options: Any) -> figure:
     """Return a figure of the dock: as wide as its place, with both axes labelled."""
     plot = plain(
-        sizing_mode="stretch_width", height=height, min_border_left=LEFT_PX, x_axis_label=x_label, y_axis_label=y_label,
+        sizing_mode="stretch_width", height=height, min_border_left=LEFT_PX, min_border_right=RIGHT_PX,
+        x_axis_label=x_label, y_axis_label=y_label,
         x_range=options.pop("x_range", None) or Range1d(0, 1), y_range=options.pop("y_range", None) or Range1d(0, 1),
         **options,
     )  # fmt: skip
@@ -81,15 +82,20 @@ class RefractoryFigure:
 
     def __init__(self, height: int) -> None:
         self.figure = small(height, "Refractory period (ms)", "Contamination (%)", name="unit-refractory")
-        mapper = LinearColorMapper(palette=list(Greys256[::-1]), low=0, high=100, nan_color="#00000000")
+        inks = list(palette("binary", dark=False))
+        self._mapper = LinearColorMapper(palette=inks, low=0, high=100, nan_color=NOTHING)
         self.image = ColumnDataSource(
             {name: [] for name in ("image", "x", "y", "dw", "dh")}, name="unit-refractory-data"
         )
-        self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=mapper, level="image")
+        self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=self._mapper, level="image")
         line = Span(location=CONTAMINATION_PCT, dimension="width", line_color=LIMIT, line_dash="dashed", line_width=1.5)
         self.figure.add_layout(line)
         self.contour = ColumnDataSource({"x": [], "y": []})
         self.figure.line("x", "y", source=self.contour, line_color="#0072b2", line_width=2)
+
+    def dress(self, *, dark: bool) -> None:
+        """Let what the test is sure of be the ink of the theme."""
+        self._mapper.palette = list(palette("binary", dark=dark))
 
     def show(self, test: RefractoryTest) -> None:
         """Draw one unit's test; nothing where it has too few spikes for one."""
@@ -187,47 +193,10 @@ class TemplateFigure:
 
     def show(self, template: TemplatePicture, unit: str) -> None:
         """Draw one unit's template."""
-        self.traces.data, bars, words = lay_template(template, unit)
+        traces, bars, words = lay_template(template, unit)
+        self.traces.data = {**traces, "colour": [LIMIT if is_peak else BAR for is_peak in template.is_peak]}
         self.bars.data, self.words.data = bars, words
         x = np.concatenate([*self.traces.data["x"], bars["x1"]])
         y = np.concatenate([*self.traces.data["y"], bars["y0"]])
         self.figure.x_range.update(start=float(x.min()) - 6, end=float(x.max()) + 16)
         self.figure.y_range.update(start=min(float(y.min()) - 6, words["y"][0] - 8), end=float(y.max()) + 6)
-
-
-def lay_template(
-    template: TemplatePicture, unit: str
-) -> tuple[dict[str, Any], dict[str, list[float]], dict[str, list[Any]]]:
-    """Return traces, scale bars and their words in the coordinates of the probe.
-
-    Columns of channels keep their distance, so that 80 % of the least one between two of them is
-    one trace wide; the largest trace is two rows of channels high.
-    """
-    lateral, axial = template.lateral_um, template.axial_um
-    across, along = np.unique(lateral), np.unique(axial)
-    column_um = float(np.diff(across).min()) if len(across) > 1 else 32.0
-    row_um = float(np.diff(along).min()) if len(along) > 1 else 20.0
-    n_samples = template.waveforms_uv.shape[1]
-    um_per_ms = 0.9 * column_um / (1e3 * n_samples / SAMPLE_RATE_HZ)
-    um_per_uv = 2.0 * row_um / max(float(np.ptp(template.waveforms_uv, axis=1).max()), 1e-9)
-    lags_ms = 1e3 * (np.arange(n_samples) - n_samples / 2) / SAMPLE_RATE_HZ
-    traces = {
-        "x": [place + um_per_ms * lags_ms for place in lateral],
-        "y": [place + um_per_uv * trace for place, trace in zip(axial, template.waveforms_uv, strict=True)],
-        "colour": [LIMIT if is_peak else BAR for is_peak in template.is_peak],
-    }
-    ms, uv, um = TEMPLATE_BARS
-    x = float(lateral.max()) + column_um
-    y = float(axial.min())
-    bars = {
-        "x0": [x, x, x + 0.9 * column_um],
-        "y0": [y, y, y],
-        "x1": [x + ms * um_per_ms, x, x + 0.9 * column_um],
-        "y1": [y, y + uv * um_per_uv, y + um],
-    }
-    words: dict[str, list[Any]] = {
-        "x": [x, x + 1, x + 0.9 * column_um + 1],
-        "y": [y - 14, y + uv * um_per_uv, y + um],
-        "text": [f"{ms:g} ms", f"{uv:g} {unit}", f"{um:g} µm"],
-    }
-    return traces, bars, words

@@ -12,23 +12,16 @@ import numpy.typing as npt
 
 from dashboard.compute import correlograms
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
-from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
-from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, main_template, unit_spikes
+from dashboard.compute.unit_templates import TemplatePicture, unit_template
+from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, unit_spikes
 from dashboard.model.errors import BadRequest, Cancelled
-from dashboard.model.sorting import SpikeSorting
 from dashboard.views.clouds import Cloud, cloud
 from dashboard.views.scene import Scene
 
 MOST_UNITS = 4
 """Units drawn at once: more give too many pairs of correlograms to read."""
-
-SAMPLE_RATE_HZ = 30_000
-"""Of Neuropixels in the action-potential band; the sortings do not carry it."""
-
-TEMPLATE_REACH_UM = 100.0
-"""Channels this far above and below the peak are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +32,6 @@ class UnitRequest:
     ids: tuple[int, ...]
     focus: int
     bins: UnitBins = DEFAULT_BINS
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TemplatePicture:
-    """Mean waveforms around the peak, in place.
-
-    Attributes
-    ----------
-    waveforms_uv : ndarray, shape (n_channels, n_samples), float64
-    lateral_um, axial_um : ndarray, shape (n_channels,), float64
-    is_peak : ndarray, shape (n_channels,), bool
-    name : str
-        Where they come from.
-    """
-
-    waveforms_uv: npt.NDArray[np.float64]
-    lateral_um: npt.NDArray[np.float64]
-    axial_um: npt.NDArray[np.float64]
-    is_peak: npt.NDArray[np.bool_]
-    name: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,48 +144,3 @@ def session_rates(
     edges = edges[np.append(True, np.diff(edges) > 0)]
     widths = np.diff(edges)
     return edges, tuple(np.histogram(unit.times_s, edges)[0] / widths for unit in units)
-
-
-def unit_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int) -> tuple[TemplatePicture | None, str]:
-    """Return the mean waveforms of a unit on the channels around their peak, or why there are none.
-
-    A sorter's own templates are no clusters' any more once somebody has merged and split: the unit's is then
-    the one that most of its spikes were found with.
-    """
-    templates = sorting.templates
-    if templates is None:
-        return None, sorting.missing_reason("templates") or "the sorting has no templates"
-    row, name = cluster_id, templates.dataset
-    if name.startswith("templates."):
-        row, words = _own_template(sorting, columns, cluster_id)
-        name += f", {words}"
-    if row >= len(templates.waveforms):
-        return None, f"{templates.dataset} has no row {row}, which cluster {cluster_id} needs"
-    traces = np.asarray(templates.waveforms[row], dtype=np.float64).T
-    channels = np.asarray(templates.channels[row], dtype=np.int64)
-    known = (channels >= 0) & (channels < len(sorting.channels)) & np.isfinite(traces).all(axis=1)
-    traces, channels = traces[known], channels[known]
-    if not len(traces) or not np.ptp(traces, axis=1).any():
-        return None, f"{templates.dataset} has no waveform for cluster {cluster_id}"
-    if not {"axial_um", "lateral_um"} <= set(sorting.channels):
-        return None, "the positions of the channels are not known"
-    axial = sorting.channels["axial_um"].to_numpy(dtype=np.float64)[channels]
-    lateral = sorting.channels["lateral_um"].to_numpy(dtype=np.float64)[channels]
-    peak = int(np.ptp(traces, axis=1).argmax())
-    near = np.abs(axial - axial[peak]) <= TEMPLATE_REACH_UM
-    scale = 1e6 if sorting.amps_are_volts else 1.0
-    is_peak = np.arange(len(traces)) == peak
-    return TemplatePicture(scale * traces[near], lateral[near], axial[near], is_peak[near], name), ""
-
-
-def _own_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int) -> tuple[int, str]:
-    """Return the row of a unit's template among the sorter's, and how it was found."""
-    of_spikes = sorting.spikes.extra.get("templates")
-    if of_spikes is None:
-        why = sorting.missing_reason("spikes.templates") or "there is no spikes.templates to tell"
-        return cluster_id, f"row {cluster_id} by its id, which curation may have moved to another cluster ({why})"
-    found = main_template(columns, of_spikes, cluster_id)
-    if found is None:
-        return cluster_id, f"row {cluster_id} by its id: no spike says which"
-    row, share = found
-    return row, f"row {row}: that of {100 * share:.3g} % of its spikes (spikes.templates)"

@@ -146,7 +146,11 @@ def test_few_spikes_are_marks(subject: Subject) -> None:
 def test_units_draw(kind: str, theme: str, subject: Subject) -> None:
     style = SheetStyle(PRESETS["slide"], theme)
     chosen = replace(subject, selected=(5,))
-    assert len(drawn(unit_sheet(chosen, style), kind)) > 10_000
+    content = drawn(unit_sheet(chosen, style), kind)
+    assert len(content) > 10_000
+    if kind == "svg":
+        words = {"".join(node.itertext()).strip() for node in ElementTree.fromstring(content).iter(f"{SVG}text")}
+        assert {"depth (µm)", "confidence (%)", "template, orange: peak channel", "amplitude (µV)"} <= words
     assert aligned_events(replace(subject, event="feedback"))[0] == "feedback"
     assert aligned_events(replace(subject, event="nothing"))[0] == "stimOn"
 
@@ -168,3 +172,10 @@ def test_no_path_of_the_server_is_said(subject: Subject) -> None:
     for dataset in subject.sorting.ref.datasets.values():
         assert dataset.path is None or str(dataset.path) not in said
     assert "/tmp" not in said
+
+
+def test_a_sheet_of_all_spikes_says_that_it_keeps_no_limits_of_single_spikes(subject: Subject) -> None:
+    style = SheetStyle(PRESETS["slide"])
+    limited = replace(subject, selected=(5,), amp_range_uv=(50.0, np.inf))
+    assert "not applied" in unit_sheet(limited, style).words["spikes"]
+    assert "not applied" not in unit_sheet(replace(limited, amp_range_uv=None), style).words["spikes"]

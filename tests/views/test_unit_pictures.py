@@ -14,14 +14,14 @@ from loading.alf_folder import N_CLUSTERS, sorting_arrays, write_session
 
 from dashboard.compute.columns import SpikeColumns, build_columns
 from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
+from dashboard.compute.unit_templates import lay_template, unit_template
 from dashboard.compute.units import UnitBins
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import Missing, SpikeSorting
 from dashboard.opening import open_insertion
 from dashboard.views import unit_texts
 from dashboard.views.scene import Scene
-from dashboard.views.unit_figures import lay_template
-from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units, unit_template
+from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units
 
 IDS = (3, 7, 8)
 

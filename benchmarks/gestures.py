@@ -1,0 +1,91 @@
+"""From a click to what it brings, in Chromium: a unit, its overlay, a filter, an event view of a region.
+
+Run ``python -m benchmarks.run --only gestures``. A time runs from the browser's own stamp of the gesture to the frame
+after the one in which every figure that is named was painted with the new data. Medians; the first of each kind is not
+counted, except for the event view, for which every time is that of a fresh page.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from benchmarks.chromium import WAIT_MS, chromium
+from benchmarks.serving import ours
+from benchmarks.table import Row
+
+SCRIPT = (Path(__file__).parent / "gestures.js").read_text(encoding="utf-8")
+WINDOW_PX = {"width": 1600, "height": 1000}
+#: Between two gestures, as a hand leaves it, and until a page that was opened has come to rest.
+PAUSE_MS, REST_MS = 1_000, 4_000
+REGION = "VISp5"
+
+#: What is measured, and how long it may take (ms).
+LIMITS = {
+    "row of the table to overlay": 150.0,
+    "next unit (J) to Unit tab": 300.0,
+    "quality filter to raster": None,
+    "Events tab of a region opened": 1_000.0,
+}
+
+
+def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str, list[float]]]:
+    """Return the rows of the table and every single time behind them, in ms."""
+    times: dict[str, list[float]] = {}
+    with chromium() as browser, ours(cache, n_spikes) as server:
+        page = open_page(browser, f"{server.url}?insertion=demo")
+        rows = page.locator(".tabulator-row")
+        times["row of the table to overlay"] = [
+            timed(page, rows.nth(k + 2).click, "raster-overlay", "raster") for k in range(runs + 1)
+        ][1:]
+        page.keyboard.press("Escape")
+        quality = [page.get_by_role("button", name=name) for name in ("Good units", "All units")]
+        times["quality filter to raster"] = [
+            timed(page, quality[k % 2].click, "raster-image", "raster") for k in range(runs + 1)
+        ][1:]
+        page.context.close()
+        page = open_page(browser, f"{server.url}?insertion=demo&tab=Unit&selected=40")
+        page.mouse.click(WINDOW_PX["width"] / 2, 3)
+        times["next unit (J) to Unit tab"] = [
+            timed(page, lambda: page.keyboard.press("j"), "unit-acg-data", "unit-acg", "unit-template")
+            for _ in range(runs + 1)
+        ][1:]
+        page.context.close()
+        times["Events tab of a region opened"] = [open_events(browser, server.url) for _ in range(runs)]
+    found = [
+        Row("gestures", what, "ms", statistics.median(times[what]), most=most) for what, most in LIMITS.items()
+    ]  # fmt: skip
+    return found, times
+
+
+def open_page(browser: Browser, url: str) -> Page:
+    """Open a page and let it come to rest."""
+    page = browser.new_context(viewport=WINDOW_PX).new_page()  # type: ignore[arg-type]
+    page.set_default_timeout(WAIT_MS)
+    page.add_init_script(SCRIPT)
+    page.goto(url, wait_until="domcontentloaded")
+    page.locator(".status-line", has_text="spikes").wait_for()
+    page.wait_for_timeout(REST_MS)
+    return page
+
+
+def timed(page: Page, gesture: Callable[[], None], source: str, *figures: str) -> float:
+    """Return the time from a gesture to the figures that are painted with what it changed, in ms."""
+    page.evaluate("([source, figures]) => await_gesture(source, figures)", [source, list(figures)])
+    gesture()
+    page.wait_for_function("gestured.painted > 0")
+    took = page.evaluate("gestured.painted - gestured.gesture")
+    page.wait_for_timeout(PAUSE_MS)
+    return float(took)
+
+
+def open_events(browser: Browser, url: str) -> float:
+    """Return the time from the click on the tab to the responses of a region, on a fresh page."""
+    page = open_page(browser, f"{url}?insertion=demo&of=region:{REGION}")
+    tab = page.get_by_role("tab", name="Events")
+    took = timed(page, tab.click, "event-psth-data", "event-psth", "event-map")
+    page.context.close()
+    return took

@@ -87,7 +87,7 @@ def unit_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
         if unit.amps_uv is None:
             absent(axes, "amplitudes are not in the files")
             return
-        size = 0.8 if len(unit) > 5000 else 1.6
+        size = (0.08 if len(unit) > 5000 else 0.13) * style.preset.font_pt
         axes.plot(unit.times_s, unit.amps_uv, "o", ms=size, mew=0, color="C0", rasterized=len(unit) > 2000)
         axes.set(xlabel="time (s)", ylabel=f"amplitude ({amplitude_unit})", ylim=(0, None))
 
@@ -172,7 +172,7 @@ def _draw_psth(axes: Axes, name: str, found: Psth) -> None:
     axes.plot(found.centres_s, found.mean_hz, color="C0")
     axes.axvline(0, color="#888888", lw=0.6)
     axes.set(
-        xlabel=f"time from {name} (s)", ylabel="rate (Hz), mean ± SEM", title=f"{found.n_trials} trials, 50 ms bins"
+        xlabel=f"time from {name} (s)", ylabel="rate (Hz), mean ± SEM", title=f"{found.n_trials:,} trials, 50 ms bins"
     )
 
 

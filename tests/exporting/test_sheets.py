@@ -168,3 +168,13 @@ def test_no_path_of_the_server_is_said(subject: Subject) -> None:
     for dataset in subject.sorting.ref.datasets.values():
         assert dataset.path is None or str(dataset.path) not in said
     assert "/tmp" not in said
+
+
+def test_selected_units_are_named_in_their_colours_and_drift_by_what_it_is(subject: Subject) -> None:
+    colours = np.array([[213, 94, 0], [0, 114, 178]], np.uint8)
+    chosen = replace(subject, selected=(3, 8), selection_colours=colours)
+    svg = ElementTree.fromstring(drawn(raster_sheet(chosen, "layout", SheetStyle(PRESETS["double"])), "svg"))
+    texts = {"".join(text.itertext()).strip(): text.get("style", "") for text in svg.iter(f"{SVG}text")}
+    assert "#d55e00" in texts["● 3"]
+    assert "#0072b2" in texts["● 8"]
+    assert "removed by the sorter; dark: tip" in texts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -56,7 +58,7 @@ def name_selected(figure: Figure, style: SheetStyle, subject: Subject, box: tupl
     preset = style.preset
     left, bottom, wide, high = box
     most = max(1, int((wide / preset.em - 16) / 4))
-    words = [
+    words: list[tuple[str, Any]] = [
         (f"● {cluster}", tuple(float(channel) / 255 for channel in colour))
         for cluster, colour in zip(subject.selected, subject.selection_colours, strict=False)
     ]

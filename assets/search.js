@@ -93,7 +93,7 @@ export function render({ model, el }) {
 
   const nothing = (total) => {
     if (model.failed) return model.note
-    if (model.note) return `Nothing yet: ${model.note}`
+    if (model.note) return model.note.endsWith("…") ? `Nothing yet: ${model.note}` : model.note
     return total ? "No insertion meets all of this. Clear a field." : "No insertions known yet."
   }
   const draw = () => {
@@ -335,12 +335,13 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .none { padding: 24px; color: var(--dim); }
 .triage { padding: 4px 8px; background: var(--on); border-bottom: 1px solid var(--line); min-height: 36px; }
 .triage .pass { border-color: #0072b2; } .triage .fail { border-color: #d55e00; }
-.triage .comment { width: 200px; } .triage .author { width: 110px; }
+.triage input.comment { width: 200px; } .triage .author { width: 110px; }
 .away { color: light-dark(#b34700, #ff9a56); }
 .triage { flex-wrap: nowrap; }
 .triage .where, .triage .away { white-space: nowrap; }
 .triage button { flex: none; }
 .said { flex: 1 1 0; min-width: 0; display: flex; overflow-x: auto; scrollbar-width: thin; }
+.said .word { flex: none; }
 .triage .gap { flex: none; }
 .narrow.triage { flex-wrap: wrap; } .narrow .said { order: 9; flex: 1 0 100%; min-height: 22px; } .narrow .gap { flex: 1; }
 .word { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid var(--line); margin-right: 4px; white-space: nowrap; }

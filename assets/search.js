@@ -208,7 +208,8 @@ export function render({ model, el }) {
     strip.hidden = !on || model.shown
     where.textContent = text
     away.textContent = aside
-    said.replaceChildren(...words.map(({ author: who, verdict, comment: what, time }) =>
+    const first = [...words].sort((one, other) => (one.verdict === "comment") - (other.verdict === "comment"))
+    said.replaceChildren(...first.map(({ author: who, verdict, comment: what, time }) =>
       make("span", { className: `word ${verdict}`, textContent: `${who}: ${verdict}${what ? " “" + what + "”" : ""}`, title: time })))
   }
 

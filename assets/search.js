@@ -63,7 +63,7 @@ export function render({ model, el }) {
   const clear = make("button", { textContent: "Clear" })
   listen(clear, "click", () => {
     for (const [name, input] of Object.entries(inputs)) { input.value = name === "level" ? "allen" : ""; delete facets[name] }
-    facets.favourites = false; starred.classList.remove("on"); ask(); inputs.text.focus()
+    facets.favourites = false; starred.classList.remove("on"); starred.setAttribute("aria-pressed", false); ask(); inputs.text.focus()
   })
   bar.append(starred, clear)
   const count = make("b", { className: "count" })
@@ -93,7 +93,7 @@ export function render({ model, el }) {
 
   const nothing = (total) => {
     if (model.failed) return model.note
-    if (model.note) return `Nothing yet: ${model.note}`
+    if (model.note) return model.note.endsWith("…") ? `Nothing yet: ${model.note}` : model.note
     return total ? "No insertion meets all of this. Clear a field." : "No insertions known yet."
   }
   const draw = () => {
@@ -135,11 +135,13 @@ export function render({ model, el }) {
   const at_cursor = () => { const { first = 0, rows: data = [] } = model.view ?? {}; return data[cursor - first] }
 
   const options = () => {
-    for (const [name, , , kind] of FIELDS) {
-      if (kind !== "select") continue
+    for (const [name, hint, , kind] of FIELDS) {
+      if (kind !== "select") {
+        inputs[name].disabled = false; inputs[name].title = hint || "level of the region names"
+        continue
+      }
       const select = inputs[name]
       const counts = model.options?.[name === "project" ? "projects" : name] ?? {}
-      const hint = FIELDS.find((field) => field[0] === name)[1]
       select.replaceChildren(make("option", { value: "", textContent: `any ${hint}` }),
         ...Object.entries(counts).map(([value, many]) => make("option", { value, textContent: `${value} (${many})` })))
       select.value = facets[name] ?? ""
@@ -206,7 +208,8 @@ export function render({ model, el }) {
     strip.hidden = !on || model.shown
     where.textContent = text
     away.textContent = aside
-    said.replaceChildren(...words.map(({ author: who, verdict, comment: what, time }) =>
+    const first = [...words].sort((one, other) => (one.verdict === "comment") - (other.verdict === "comment"))
+    said.replaceChildren(...first.map(({ author: who, verdict, comment: what, time }) =>
       make("span", { className: `word ${verdict}`, textContent: `${who}: ${verdict}${what ? " “" + what + "”" : ""}`, title: time })))
   }
 
@@ -216,6 +219,7 @@ export function render({ model, el }) {
   const place = () => {
     // over what the page's main column shows, whatever the rail beside it does
     const { left } = host.getBoundingClientRect()
+    strip.classList.toggle("narrow", innerWidth - left < 1500)  // words then have a line of their own, from the start
     Object.assign(panel.style, { left: `${left}px`, top: "48px", width: `${innerWidth - left}px`, height: `${innerHeight - 48}px` })
   }
   listen(window, "resize", place)
@@ -275,7 +279,7 @@ export function render({ model, el }) {
 
   model.on("view", draw)
   model.on("open_key", draw)
-  model.on("options", options)
+  model.on("options", options); model.on("cannot", options)
   model.on("recent", draw_recent)
   model.on("note", draw_note); model.on("failed", draw_note); model.on("message", draw_note)
   model.on("triage", draw_triage)
@@ -332,8 +336,15 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .none { padding: 24px; color: var(--dim); }
 .triage { padding: 4px 8px; background: var(--on); border-bottom: 1px solid var(--line); min-height: 36px; }
 .triage .pass { border-color: #0072b2; } .triage .fail { border-color: #d55e00; }
-.triage .comment { width: 200px; } .triage .author { width: 110px; }
+.triage input.comment { width: 200px; } .triage .author { width: 110px; }
 .away { color: light-dark(#b34700, #ff9a56); }
+.triage { flex-wrap: nowrap; }
+.triage .where, .triage .away { white-space: nowrap; }
+.triage button { flex: none; }
+.said { flex: 1 1 0; min-width: 0; display: flex; overflow-x: auto; scrollbar-width: thin; }
+.said .word { flex: none; }
+.triage .gap { flex: none; }
+.narrow.triage { flex-wrap: wrap; } .narrow .said { order: 9; flex: 1 0 100%; min-height: 22px; } .narrow .gap { flex: 1; }
 .word { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid var(--line); margin-right: 4px; white-space: nowrap; }
 .word.pass { border-color: #0072b2; } .word.fail { border-color: #d55e00; }
 `

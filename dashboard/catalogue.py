@@ -14,7 +14,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from dashboard.compute.insertion_lists import COLUMNS, insertion_table, narrow
-from dashboard.compute.region_tree import check_region
+from dashboard.compute.region_tree import at_level, check_region, within
 from dashboard.locating import UUID
 from dashboard.model.errors import DashboardError
 from dashboard.model.facets import Facets
@@ -99,6 +99,9 @@ class Catalogue:
         if any(isinstance(source, AlyxSource) for source in self._sources):
             return MappingProxyType({})
         off = {"tag": "tags are known to an Alyx server only, and none is among the sources"}
+        for facet, name in (("project", "projects"), ("task", "task")):
+            if not (self._table[name] != "").any():
+                off[facet] = f"{'task protocol' if facet == 'task' else facet}: not in these lists"
         if self.regions is None:
             off["region"] = "the regions of these insertions are not known: start with --regions FILE"
         return MappingProxyType(off)
@@ -218,6 +221,16 @@ class Catalogue:
                 self._refusals[value, source.name] = note if value != SEARCHED else ""
                 self._reading.discard(label)
             self._tell()
+
+    def finer_note(self, facets: Facets) -> str:
+        """Return which region to ask for where the list of regions has none as fine as the one asked for."""
+        if not facets.region or self.regions is None or check_region(facets.region) in self._regions_known:
+            return ""
+        beryl = str(at_level([check_region(facets.region)], "beryl")[0])
+        names = self.regions["region"].unique()
+        if within(names, facets.region, facets.level).any() or beryl not in names:
+            return ""
+        return f"The list of regions is not as fine as {check_region(facets.region)}: ask for {beryl}"
 
     def narrow(self, facets: Facets, favourites: Collection[str] = ()) -> pd.DataFrame:
         """Return the insertions that meet the facets; see `dashboard.compute.insertion_lists.narrow`."""

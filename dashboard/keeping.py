@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -258,6 +258,13 @@ class Desk:
         """Say that something was written."""
         for listener in self._listeners:
             listener()
+
+
+def standing(words: Iterable[Verdict]) -> list[Verdict]:
+    """Return what people say now of one insertion: of each the last pass or fail, and every comment, oldest first."""
+    words = list(words)
+    last = {word.author: n for n, word in enumerate(words) if word.verdict != "comment"}
+    return [word for n, word in enumerate(words) if word.verdict == "comment" or last[word.author] == n]
 
 
 def _name(text: str) -> str:

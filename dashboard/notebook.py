@@ -7,16 +7,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from html import escape
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import panel as pn
+from bokeh import __version__ as bokeh_version
 from panel import reactive
 from panel.io import resources
-from panel.io.notebook import push_on_root
+from panel.io.notebook import LOAD_MIME, load_notebook, push_on_root
 from panel.theme import Native
+from param.parameterized import discard_events
 from tornado.ioloop import IOLoop
 
 from dashboard.compute.columns import SpikeColumns, build_columns
@@ -46,7 +49,11 @@ HEIGHT_PX = 900
 """Of the views with the table: about what a notebook shows without scrolling."""
 
 TABLE_PX = 260
+FRAMES_PX = 205, 120
+"""Heights of raster and heatmap in it, so that a cell without a kernel names the regions that there is room for."""
 THREADS = 2
+
+BUTTONS_CSS = ":host .bk-btn-group .bk-btn { font-size: 12.5px; padding: 3px 9px; }"
 
 
 class KernelTurns(Turns):
@@ -80,8 +87,23 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="render")
 
 
+def _write(pane: pn.pane.HTML, text: str) -> None:
+    """Change what a pane says without its style sheets, which Panel would have a cell ask another host for."""
+    if not pane._models:
+        pane.object = text
+        return
+    with discard_events(pane):
+        pane.object = text
+    for model, _ in pane._models.values():
+        cast(Any, model).text = escape(text)
+
+
 class PlainCentre(Centre):
     """The centre of the page with Panel's own buttons: Material's load a script from another host in a notebook."""
+
+    def _arrange(self, *events: object) -> None:
+        _write(self.readout, "")  # which is then no change any more
+        super()._arrange(*events)
 
     @staticmethod
     def _choice(parameter: Any, options: dict[str, str], description: str) -> Any:
@@ -92,7 +114,41 @@ class PlainCentre(Centre):
             description=description.partition(" (")[0].partition(":")[0],
             variant="outline",
             margin=(3, 8, 5, 8),
+            stylesheets=[BUTTONS_CSS],
         )
+
+
+def _load_scripts() -> None:
+    """Put what the views need in the browser into the cell, which then shows itself in a page that is opened anew.
+
+    Panel does so once in a kernel; a cell that is run again, and saved, would be empty the next time. Where the page
+    has the scripts already they are not run.
+    """
+    if find_spec("IPython") is None:
+        if not pn.extension._loaded:
+            pn.extension("tabulator", inline=True)
+        return
+    # the notebook's own, no dependency of this package
+    capture_output = import_module("IPython.utils.capture").capture_output
+    if not hasattr(import_module("IPython").get_ipython(), "kernel"):
+        pn.extension("tabulator", inline=True)
+        return
+    with capture_output(stdout=False, stderr=False):
+        pn.extension("tabulator", inline=True)
+    with capture_output(stdout=False, stderr=False) as published:
+        load_notebook(inline=True)
+    for output in published.outputs:
+        data = {mime: _unless_there(text) if "javascript" in mime or mime == LOAD_MIME else text
+                for mime, text in output.data.items()}  # fmt: skip
+        import_module("IPython.display").publish_display_data(data)
+
+
+def _unless_there(script: str) -> str:
+    """Return the script that brings Bokeh and Panel so that it runs only where they are missing; others as they are."""
+    if "_bokeh_is_initializing" not in script:
+        return script
+    there = f'window.Bokeh && window.Bokeh.version === "{bokeh_version}" && window.Bokeh.Panel && window.Tabulator'
+    return f"if (!({there})) {{\n{script}\n}}"
 
 
 class Views:
@@ -108,13 +164,18 @@ class Views:
     def __init__(self, opened: OpenInsertion, state: ViewState, turns: Turns) -> None:
         self._opened = opened
         self._state = state
+        self._turns = turns
         self._scene: Scene | None = None
         pool = _threads()
         self._axes = axes = Axes(state)
         self.raster = RasterView(state, axes, pool, turns, self._raster_drawn, self._failed)
         self.heatmap = HeatmapView(state, axes, pool, turns, self._heatmap_drawn, self._failed)
         self.profile = DepthProfileView(state, axes, pool, turns, self._failed)
-        self.strips = (StripView(axes, self._region), StripView(axes, self._region))
+        raster_px, heatmap_px = FRAMES_PX
+        self.strips = (StripView(axes, self._region, raster_px), StripView(axes, self._region, heatmap_px))
+        for strip in self.strips:
+            # a kernel tells the cell of new labels only in a turn
+            strip.figure.on_change("inner_height", lambda attribute, old, new: turns.later(lambda: None))
         self.overview = OverviewView(axes)
         self.drift = DriftView(axes)
         self.table = ClusterTable(state, pool, turns)
@@ -182,22 +243,24 @@ class Views:
         self._state.filters = filters
 
     def _picked(self, readout: str) -> None:
-        self.centre.readout.object = f'<div class="readout">{readout}</div>'
+        _write(self.centre.readout, f'<div class="readout">{readout}</div>')
 
     def _raster_drawn(self, picture: RasterPicture) -> None:
         if self._scene is not None:
             line = texts.status(self._scene, picture)
-            self.centre.status.object = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
+            said = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
+            _write(self.centre.status, said)
             palette = shading.palette(self._state.cmap, dark=self._state.dark)
-            self.centre.colour_bar.object = texts.colour_bar(self._state, self._scene, picture, palette)
+            _write(self.centre.colour_bar, texts.colour_bar(self._state, self._scene, picture, palette))
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
             palette = shading.palette(self._state.cmap, dark=self._state.dark)
-            self.centre.heatmap_bar.object = texts.heatmap_bar(self._scene, picture, self._state, palette)
+            _write(self.centre.heatmap_bar, texts.heatmap_bar(self._scene, picture, self._state, palette))
 
     def _failed(self, error: DashboardError) -> None:
-        self._alert.param.update(object=f'<p role="alert"><b>{escape(str(error))}</b></p>', visible=True)
+        _write(self._alert, f'<p role="alert"><b>{escape(str(error))}</b></p>')
+        self._alert.visible = True
 
     def close(self) -> None:
         """Stop drawing: other views take the place of these."""
@@ -262,8 +325,7 @@ class NotebookView(pn.viewable.Viewer):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         """Return what a notebook shows, loading what Panel needs for it first."""
-        if not pn.extension._loaded:
-            pn.extension("tabulator", inline=True)
+        _load_scripts()
         if find_spec("IPython") is None:  # other front ends take the bundle too; Panel would print into IPython's cells
             pn.config.console_output = "disable"
         served = reactive.CDN_DIST

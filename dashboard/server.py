@@ -58,6 +58,7 @@ class Process:
         self.store = InsertionStore(
             sources, cache, self.settings.memory, DiskLimit(cache, limit) if limit is not None else None
         )
+        self.store.is_listed = self.catalogue.matching
         self.renders = Histogram(RENDER_BUCKETS_S)
         self.pool = FairPool(RENDER_THREADS, self.renders.observe)
         self.started = time.monotonic()

@@ -109,6 +109,7 @@ class InsertionStore:
         disk: DiskLimit | None = None,
     ) -> None:
         self._disk = disk
+        self.is_listed: Callable[[str], object] = lambda text: False
         self.sources = tuple(sources)
         self.cache = cache
         self.limit_bytes = limit_bytes
@@ -129,6 +130,9 @@ class InsertionStore:
         try:
             return find(text, self.sources)
         except InsertionNotFound as error:
+            if self.is_listed(text):
+                what = "A list names the insertion, but no source has its files"
+                raise InsertionNotFound(what, error.where, f"{error.remedy}; --data or --alyx adds one") from error
             error.remedy += "; pick one from the list"
             raise
 

@@ -161,9 +161,15 @@ def test_what_is_pasted_names_insertions_of_the_list(catalogue: Catalogue, raw: 
 
 def test_what_cannot_be_asked_for_says_why(bwm: Path) -> None:
     bare = Catalogue((), bwm / "2023_12_bwm_release.csv")
-    assert set(bare.off) == {"tag", "region"}
+    assert set(bare.off) == {"tag", "region", "project", "task"}
     assert "--regions" in bare.off["region"]
-    assert set(Catalogue((), regions=bwm / "bwm_sess_regions.csv").off) == {"tag"}
+    assert set(Catalogue((), regions=bwm / "bwm_sess_regions.csv").off) == {"tag", "project", "task"}
+
+
+def test_a_region_finer_than_the_list_is_said(catalogue: Catalogue) -> None:
+    assert catalogue.finer_note(Facets(region="VISp5")).endswith("VISp5: ask for VISp")
+    for region, level in (("VISp", "allen"), ("CA1", "beryl"), ("HPF", "allen"), ("", "allen")):
+        assert catalogue.finer_note(Facets(region=region, level=level)) == ""
 
 
 # -- a server -------------------------------------------------------------------------------------

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import panel as pn
 import pytest
+from bokeh.models import ImportedStyleSheet
+from panel.models import HTML
 
 import dashboard
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
+from dashboard.notebook import _unless_there
 
 
 def test_a_bundle_holds_the_picture(small_demo: SpikeSorting, cache: Path) -> None:
@@ -79,6 +82,11 @@ def test_the_kernel_moves_the_views_and_a_second_cell_takes_them_over(small_demo
             await asyncio.sleep(0.02)
         else:
             pytest.fail("the raster did not follow")
+        root = next(iter(first.layout._models.values()))[0]
+        panes = list(root.select({"type": HTML}))
+        assert any("spikes" in pane.text for pane in panes)
+        sheets = [sheet for pane in panes for sheet in pane.stylesheets]
+        assert not any(isinstance(sheet, ImportedStyleSheet) for sheet in sheets), "the cell asks another host"
         view.state.quality = "good"
         await asyncio.sleep(0.1)
         assert len(first.table.ids()) < small_demo.n_clusters
@@ -89,6 +97,13 @@ def test_the_kernel_moves_the_views_and_a_second_cell_takes_them_over(small_demo
 
     with ThreadPoolExecutor(1) as thread:  # the browser's driver runs a loop in this one
         thread.submit(asyncio.run, session()).result(120)
+
+
+def test_scripts_run_only_where_they_are_missing() -> None:
+    """A cell that is run again brings them, as the page may have been loaded anew since."""
+    script = _unless_there("(function(root) { root._bokeh_is_initializing = true }(window))")
+    assert script.startswith("if (!(window.Bokeh &&")
+    assert _unless_there("window.PyViz = {}") == "window.PyViz = {}"
 
 
 def test_the_views_fit_into_a_layout(small_demo: SpikeSorting, cache: Path) -> None:

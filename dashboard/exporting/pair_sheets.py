@@ -19,6 +19,9 @@ MOST_UNITS = 4
 Pair = tuple[int, int, Correlogram]
 
 
+NOTE = "“b from a”: rate of b around the spikes of a\ngrey: a unit with itself\ndashed: mean rate, as if independent"
+
+
 def paired_units(subject: Subject) -> tuple[int, ...]:
     """Return the units whose pairs are correlated: the last few that were selected.
 
@@ -91,5 +94,10 @@ def pair_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
             if is_self:
                 axes.set(xlabel="lag (ms)", ylabel="rate (Hz)")
                 axes.tick_params(labelbottom=True)
+        note = grid[-1, 0]
+        note.set_visible(True)
+        note.set_axis_off()
+        words = note.text(0.0, 0.0, NOTE, transform=note.transAxes, va="bottom", fontsize="small")
+        words.set(color=style.colours.dim, in_layout=False)  # over the empty cells beside it
 
     return Sheet(f"{subject.sorting.title} · units {names}", words, style, draw)

@@ -21,6 +21,7 @@ from dashboard.compute.probe import region_spans
 from dashboard.compute.queries import spikes_in
 from dashboard.compute.rasters import Aggregate, aggregate
 from dashboard.compute.unit_index import aggregate_units
+from dashboard.exporting.raster_notes import draw_drift, name_selected
 from dashboard.exporting.sheets import Preset, Sheet, SheetStyle, place
 from dashboard.exporting.subject import Subject, provenance
 from dashboard.figures import TICK_STEPS, bar_title, bin_text, ink_on
@@ -119,6 +120,8 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
     bins = f"raster {bin_text(pictures.parts.raster)}".replace("×", "x").replace("µ", "u")
     if "heatmap" in rows:
         bins += f", heatmap {subject.heat_bins[0]:g} s x {subject.heat_bins[1]:g} um"
+        if pictures.rates is not None:
+            bins += f" (mean over {bin_text(pictures.rates)})".replace("×", "x").replace("µ", "u")
 
     def draw(figure: Figure) -> None:
         _draw(figure, style, subject, rows, places, pictures)
@@ -170,11 +173,12 @@ def _draw(
     figure: Figure, style: SheetStyle, subject: Subject, rows: tuple[str, ...], places: Places, pictures: _Pictures
 ) -> None:
     preset = style.preset
+    name_selected(figure, style, subject, places.rows[rows[0]])
     for row in rows:
         axes = place(figure, preset, places.rows[row])
         time_axis(axes, subject, is_last=row == rows[-1])
         if row == "drift":
-            _draw_drift(axes, subject)
+            draw_drift(axes, style, subject)
             continue
         depth_axis(axes, subject, "depth along the probe (µm)" if row == "raster" else "depth (µm)")
         bar = place(figure, preset, places.bars[row])
@@ -205,14 +209,6 @@ def depth_axis(axes: Axes, subject: Subject, label: str) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS))
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
     axes.set_ylabel(label)
-
-
-def _draw_drift(axes: Axes, subject: Subject) -> None:
-    drift = subject.sorting.drift
-    assert drift is not None
-    axes.plot(drift.times_s, drift.um, color="#5c6bc0")
-    axes.set_ylabel("drift\n(µm)")
-    axes.yaxis.set_major_locator(MaxNLocator(3))
 
 
 def _palette(name: str, style: SheetStyle) -> Colormap:

@@ -92,7 +92,7 @@ def unit_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
     amplitude_unit = "µV" if subject.sorting.amps_are_volts else "a.u."
 
     def marks(axes: Axes, values: npt.NDArray[Any]) -> None:
-        size = 0.8 if len(unit) > 5000 else 1.6
+        size = (0.08 if len(unit) > 5000 else 0.13) * style.preset.font_pt
         axes.plot(unit.times_s, values, "o", ms=size, mew=0, color="C0", rasterized=len(unit) > 2000)
 
     def amplitudes(axes: Axes) -> None:
@@ -234,7 +234,7 @@ def _draw_psth(axes: Axes, name: str, found: Psth) -> None:
     axes.plot(found.centres_s, found.mean_hz, color="C0")
     axes.axvline(0, color="#888888", lw=0.6)
     axes.set(
-        xlabel=f"time from {name} (s)", ylabel="rate (Hz), mean ± SEM", title=f"{found.n_trials} trials, 50 ms bins"
+        xlabel=f"time from {name} (s)", ylabel="rate (Hz), mean ± SEM", title=f"{found.n_trials:,} trials, 50 ms bins"
     )
 
 

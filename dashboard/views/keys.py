@@ -26,6 +26,8 @@ HELP: tuple[tuple[tuple[str, ...], str], ...] = (
     (("[", "]"), "mark the window in view as span A, before, or B, after"),
     (("Backspace",), "back to the view before, as the browser's own back"),
     (("Escape",), "let go of the selection"),
+    (("Ctrl+K", "/"), "find an insertion; in the list J, K, Enter, S stars, T triage"),
+    (("P", "F", "C"), "in a triage: pass, fail, comment; J and K then walk insertions"),
     (("Ctrl+Shift+E",), "export: figures, data, code"),
     (("?",), "this list"),
 )

@@ -20,7 +20,7 @@ from panel.custom import JSComponent
 from dashboard.assets import assets_folder
 from dashboard.catalogue import Catalogue
 from dashboard.compute.insertion_lists import FACETS, facet_counts
-from dashboard.keeping import Desk, Verdict
+from dashboard.keeping import Desk, Verdict, standing
 from dashboard.locating import recognise
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import Facets
@@ -37,7 +37,7 @@ COLUMNS = {
     "date": ("date", "96px"),
     "number": ("no.", "44px"),
     "probe": ("probe", "84px"),
-    "lab": ("lab", "130px"),
+    "lab": ("lab", "146px"),
     "histology": ("histology", "94px"),
     "qc": ("QC", "80px"),
     "verdicts": ("verdicts", "150px"),
@@ -122,6 +122,7 @@ class Search:
         self._problem = ""
         self._found: pd.DataFrame = catalogue.table
         self._favourites: set[str] = set()
+        self._nameless: set[str] = set()
         self._words: dict[str, list[Verdict]] = {}
         self._queue: list[tuple[str, str]] = []
         self._at = -1
@@ -180,9 +181,10 @@ class Search:
                 self._paste(str(action.get("text") or ""))
             case "star":
                 key, on = _key(action), bool(action.get("on"))
+                (self._nameless.add if on and not self._desk.author else self._nameless.discard)(key)
                 self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=on), self._reload)
             case "author":
-                self._desk.say(str(action.get("author") or ""))
+                self._say(str(action.get("author") or ""))
             case "retry":
                 self._catalogue.start(again=True)
                 self._ask()
@@ -239,13 +241,14 @@ class Search:
         try:
             self._found = self._catalogue.narrow(self._facets, self._favourites)
             said, has_failed = self._catalogue.note_of(self._facets)
+            said = " · ".join(text for text in (self._catalogue.finer_note(self._facets), said) if text)
         except BadRequest as error:
             # half a word while somebody types; what was found before stays
             self._problem = str(error)
         note = " · ".join(text for text in (self._problem, said) if text)
         table = self._catalogue.table
         options = {name: facet_counts(table, name) for name in FACETS}
-        self.panel.param.update(note=note, failed=has_failed, options=options)
+        self.panel.param.update(note=note, failed=has_failed, options=options, cannot=dict(self._catalogue.off))
         self._send_rows()
 
     def _send_rows(self) -> None:
@@ -256,7 +259,7 @@ class Search:
         for row in part.to_dict("records"):
             key = str(row["key"])
             words = self._words.get(key, [])
-            row["verdicts"] = " ".join(f"{word.author}:{word.verdict}" for word in words if word.verdict != "comment")
+            row["verdicts"] = ", ".join(f"{w.author}: {w.verdict}" for w in words if w.verdict != "comment")
             rows.append({"key": key, "star": key in self._favourites, "cells": [str(row[name]) for name in shown]})
         self.panel.view = {
             "first": self._first,
@@ -295,6 +298,7 @@ class Search:
         self._words = {}
         for word in verdicts:
             self._words.setdefault(word.insertion, []).append(word)
+        self._words = {key: standing(words) for key, words in self._words.items()}
         self.panel.recent = recent
         self._refresh()
         self._show_triage()
@@ -347,8 +351,17 @@ class Search:
             return
         key, pid = self._queue[self._at]
         verdict, comment = str(action.get("verdict") or ""), str(action.get("comment") or "")[:2000]
-        self._desk.say(str(action.get("author") or ""))
+        self._say(str(action.get("author") or ""))
         self._keep(partial(self._desk.keeper.judge, key, self._desk.author, verdict, comment, pid), self._judged)
+
+    def _say(self, author: str) -> None:
+        """Take the name of who works here; what was starred here before it was said is theirs."""
+        self._desk.say(author)
+        if self._desk.author and self._nameless:
+            for key in self._nameless:
+                self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=True), lambda answer: None)
+            self._nameless = set()
+            self._reload()
 
     def _judged(self, said: Verdict) -> None:
         self._desk.tell()

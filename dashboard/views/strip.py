@@ -44,11 +44,14 @@ class StripView:
     axes : Axes
     picked : callable (str) -> None
         Told the acronym of a region that is clicked.
+    assumed_px : int
+        Height of the frame until the browser says it.
     """
 
-    def __init__(self, axes: Axes, picked: Callable[[str], None]) -> None:
+    def __init__(self, axes: Axes, picked: Callable[[str], None], assumed_px: int = ASSUMED_HEIGHT_PX) -> None:
         self._axes = axes
         self._picked = picked
+        self._assumed_px = assumed_px
         self._regions: list[RegionSpan] = []
         self._shown: tuple[pd.DataFrame, str] | None = None
         self.figure = navigable(Range1d(0, 1), axes.depth, axes.time_limits, axes.depth_limits, only="y", name="strip")
@@ -111,7 +114,7 @@ class StripView:
     def _label(self) -> None:
         """Name the spans in the middle of what is seen of them, where there is room."""
         window = float(self._axes.depth.start), float(self._axes.depth.end)
-        _, height_px = inner_size(self.figure, (1, ASSUMED_HEIGHT_PX))
+        _, height_px = inner_size(self.figure, (1, self._assumed_px))
         labelled = [
             (middle, label, NO_REGION_INK if span.acronym == UNKNOWN else label_ink(_colour(span)))
             for span in self._regions

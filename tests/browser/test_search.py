@@ -104,7 +104,7 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
         keys.type("CSH")
         expect(page.locator(".finder-panel .count")).to_have_text("1 of 5 insertions", timeout=30_000)
         row = page.locator(".rows .row", has_text="CSH_5")
-        expect(row).to_contain_text("Ada:pass Bob:fail", timeout=20_000)
+        expect(row).to_contain_text("Ada: pass, Bob: fail", timeout=20_000)
 
 
 def test_summary_says_what_the_files_say(visit: Visit, place: str) -> None:

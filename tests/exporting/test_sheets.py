@@ -179,3 +179,13 @@ def test_a_sheet_of_all_spikes_says_that_it_keeps_no_limits_of_single_spikes(sub
     limited = replace(subject, selected=(5,), amp_range_uv=(50.0, np.inf))
     assert "not applied" in unit_sheet(limited, style).words["spikes"]
     assert "not applied" not in unit_sheet(replace(limited, amp_range_uv=None), style).words["spikes"]
+
+
+def test_selected_units_are_named_in_their_colours_and_drift_by_what_it_is(subject: Subject) -> None:
+    colours = np.array([[213, 94, 0], [0, 114, 178]], np.uint8)
+    chosen = replace(subject, selected=(3, 8), selection_colours=colours)
+    svg = ElementTree.fromstring(drawn(raster_sheet(chosen, "layout", SheetStyle(PRESETS["double"])), "svg"))
+    texts = {"".join(text.itertext()).strip(): text.get("style", "") for text in svg.iter(f"{SVG}text")}
+    assert "#d55e00" in texts["● 3"]
+    assert "#0072b2" in texts["● 8"]
+    assert "removed by the sorter; dark: tip" in texts

@@ -100,3 +100,31 @@ def test_what_is_pasted_opens_or_is_searched_for(place: Place) -> None:
     place.act("paste", text="  lab/Subjects/M_2/2024-01-07/1/alf/probe00 ")
     place.act("paste", text="hello")
     assert place.opened == [KEYS[2]]
+
+
+def test_of_each_person_the_list_shows_the_last_word(place: Place) -> None:
+    place.act("triage")
+    for author, verdict in (("Ada", "fail"), ("Bob", "pass"), ("Ada", "pass")):
+        place.act("judge", author=author, verdict=verdict)
+    assert [(word["author"], word["verdict"]) for word in place.search.panel.triage["said"]] == [
+        ("Bob", "pass"), ("Ada", "pass"),
+    ]  # fmt: skip
+    view = place.search.panel.view
+    assert "Bob: pass, Ada: pass" in view["rows"][0]["cells"]
+    assert len(place.keeper.verdicts()) == 3, "what was said before is kept"
+
+
+def test_stars_of_who_gives_a_name_later_are_theirs(place: Place) -> None:
+    place.act("star", key=KEYS[1], on=True)
+    place.act("star", key=KEYS[2], on=True)
+    place.act("star", key=KEYS[2], on=False)
+    place.act("triage")
+    place.act("judge", author="Ada", verdict="pass")
+    assert place.keeper.favourites("Ada") == {KEYS[1]}
+    assert [row["star"] for row in place.search.panel.view["rows"]] == [False, True, False, False]
+
+
+def test_what_the_list_does_not_have_is_off_and_says_so(place: Place) -> None:
+    for facet in ("project", "task", "tag", "region"):
+        assert facet in place.search.panel.cannot
+    assert "subject" not in place.search.panel.cannot

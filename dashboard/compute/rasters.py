@@ -15,19 +15,21 @@ from dashboard.compute.amplitudes import max_tiles, mean_tiles
 from dashboard.compute.depth_codes import ROW_SHIFT
 from dashboard.compute.kernels import (
     I32,
+    NO_ORDER,
     count_kept_tiles,
     count_scatter,
     count_tiles,
     count_units,
 )
 from dashboard.compute.lattice import check_size, check_window, lattice_levels, linear_edges, snapped_edges
+from dashboard.compute.lattice_counts import count_narrow, lattice_rows
 from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
 from dashboard.compute.parts import Part, find_part
 from dashboard.compute.pool import spread
 from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.ranks import count_ranks
 from dashboard.compute.scatters import majority_scatter, max_scatter, mean_scatter
-from dashboard.compute.selections import Kept, kept_spikes, spike_arrays
+from dashboard.compute.selections import NO_FILTER, Kept, kept_spikes, spike_arrays
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.windows import Window, lay_window
 from dashboard.model.errors import BadRequest
@@ -110,15 +112,27 @@ def _is_sparse(window: Window, n_spikes: int) -> bool:
 
 
 def count_window(
-    columns: SpikeColumns, window: Window, kept: Kept, threads: int | None, cancel: threading.Event | None
-) -> tuple[npt.NDArray[np.uint32], int]:
-    """Return the counts of a window, shape (height, width), and their sum, by the route that is quickest."""
+    columns: SpikeColumns,
+    window: Window,
+    kept: Kept,
+    threads: int | None,
+    cancel: threading.Event | None,
+    snap: bool = False,
+) -> tuple[npt.NDArray[np.uint32] | npt.NDArray[np.uint8], int]:
+    """Return the counts of a window, shape (height, width), and their sum, by the route that is quickest.
+
+    They are uint32; where the window is on the lattice, as `snap` says, uint8 if that holds them.
+    """
     n_kept = kept.share(columns, window.n_spikes)
     part = None if _is_sparse(window, n_kept) else find_part(columns, kept, window.n_spikes)
+    is_few = part is None and kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
+    if snap and not is_few:
+        narrow = _count_narrow(columns, window, kept, part, threads, cancel)
+        if narrow is not None:
+            return narrow
     if part is not None:
         return _count_part(columns, window, kept, part, threads, cancel)
     spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
-    is_few = kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
     is_sparse = is_few or _is_sparse(window, n_kept)
     image: npt.NDArray[np.uint32] = (np.zeros if is_sparse else np.empty)(window.shape, dtype=np.uint32)
     draw: Callable[[int, int], int]
@@ -135,6 +149,28 @@ def count_window(
 
     work = 4 * n_kept if is_few else window.n_spikes
     return image, spread(draw, window.bounds, work, threads, cancel)
+
+
+def _count_narrow(
+    columns: SpikeColumns,
+    window: Window,
+    kept: Kept,
+    part: Part | None,
+    threads: int | None,
+    cancel: threading.Event | None,
+) -> tuple[npt.NDArray[np.uint8], int] | None:
+    """Return the counts of a window on the lattice in bytes; None where another route is quicker, or they wrap."""
+    rows = lattice_rows(window)
+    if rows is None:
+        return None
+    if part is None:
+        which = columns.depth_codes, NO_ORDER, window.bounds
+    else:
+        which = part.codes, part.order, part.bounds(window.bounds)
+        if rows.shift >= ROW_SHIFT and int(which[2][-1] - which[2][0]) > window.shape[1] * RANK_FROM:
+            return None
+    chosen = kept.chosen if part is None else NO_FILTER
+    return count_narrow(columns, window, rows, which, chosen, threads, cancel)
 
 
 def _count_part(
@@ -309,7 +345,7 @@ def aggregate(
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap)
     values: npt.NDArray[Any]
     if kind in ("count", "rate"):
-        values, n_spikes = count_window(columns, window, kept, threads, cancel)
+        values, n_spikes = count_window(columns, window, kept, threads, cancel, snap)
         unit = "spikes"
         if kind == "rate":
             values, unit = values / np.diff(window.time_edges), "Hz"

@@ -17,6 +17,11 @@ from dashboard.model.errors import BadRequest
 NO_AMPS: npt.NDArray[np.float32] = np.empty(0, dtype=np.float32)
 NO_AMPS.flags.writeable = False
 
+_NO_CLUSTERS: npt.NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
+_NO_CLUSTERS.flags.writeable = False
+#: Where what is counted has passed a filter already, or there is none.
+NO_FILTER = Filter(_NO_CLUSTERS, False, False, np.float32(-np.inf), np.float32(np.inf))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:

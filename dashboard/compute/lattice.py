@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -109,19 +110,27 @@ def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple
     return (first + 1, second) if above >= also - LEVEL_TOLERANCE else (first, second + 1)
 
 
-def snapped_edges(window: tuple[float, float], level: int) -> npt.NDArray[np.float64]:
-    """Return edges on the multiples of a power of two, reaching outward over `window`.
+class LatticeBins(NamedTuple):
+    """Bins of one axis: edge k, of `n_bins` + 1, is exactly ``(first + k) * size``, and `size` a power of two."""
+
+    first: float
+    size: float
+    n_bins: int
+
+    @property
+    def edges(self) -> npt.NDArray[np.float64]:
+        """The edges, shape (n_bins + 1,)."""
+        return np.arange(self.first, self.first + self.n_bins + 1) * self.size
+
+
+def snapped_bins(window: tuple[float, float], level: int) -> LatticeBins:
+    """Return bins between multiples of a power of two, reaching outward over `window`.
 
     Parameters
     ----------
     window : tuple of float
     level : int
         Bins are ``2**level`` wide; wider where floats are spaced wider.
-
-    Returns
-    -------
-    ndarray, shape (n + 1,), float64
-        Every edge is a whole multiple of ``2**k``, exactly.
     """
     low, high = window
     # Far from zero a bin cannot be finer than the spacing of floats there.
@@ -131,7 +140,7 @@ def snapped_edges(window: tuple[float, float], level: int) -> npt.NDArray[np.flo
     # Dividing the tiniest numbers underflows to zero.
     first -= first * size > low
     last = max(last + (last * size < high), first + 1)
-    return np.arange(first, last + 1, dtype=np.float64) * size
+    return LatticeBins(float(first), size, last - first)
 
 
 def floor_edges(origin: float, size: float, n_bins: int, first: int = 0) -> npt.NDArray[np.float64]:

@@ -21,8 +21,8 @@ from dashboard.compute.kernels import (
     count_tiles,
     count_units,
 )
-from dashboard.compute.lattice import check_size, check_window, lattice_levels, linear_edges, snapped_edges
-from dashboard.compute.lattice_counts import count_narrow, lattice_rows
+from dashboard.compute.lattice import check_size, check_window, linear_edges
+from dashboard.compute.lattice_counts import LatticeWindow, count_narrow, lay_lattice
 from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
 from dashboard.compute.parts import Part, find_part
 from dashboard.compute.pool import spread
@@ -39,6 +39,8 @@ __all__ = ["AGGREGATES", "Aggregate", "aggregate", "compile_kernels", "count_in"
 AGGREGATES = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_rate", "cluster")
 #: Below this share of the spikes, their rows by cluster are read instead of all spikes.
 INDEX_BELOW = 1 / 4
+#: Spikes that one thread counts on the lattice before a second one would be under way.
+AT_ONCE = 400_000
 #: Pixels of the picture of the whole session that is kept with its columns.
 OVERVIEW_SIZE = (2048, 768)
 #: Spikes per pixel column from which differences of stored ranks are quicker than counting.
@@ -63,8 +65,11 @@ def lay_pixels(
     depth_range: tuple[float, float] | None,
     size: tuple[int, int],
     snap: bool,
+    most: int = 0,
 ) -> Window:
     """Return the window that these arguments of `aggregate` describe; `size` is (width, height).
+
+    On the lattice all spikes are counted on the way where there are at most so many.
 
     Raises
     ------
@@ -73,10 +78,9 @@ def lay_pixels(
     width, height = check_size(*size)
     times = default_window(columns.time_range_s) if time_range is None else check_window(time_range, "time_range")
     depths = default_window(columns.depth_range_um) if depth_range is None else check_window(depth_range, "depth_range")
-    if not snap:
-        return lay_window(columns, linear_edges(times, width), linear_edges(depths, height))
-    levels = lattice_levels((times[1] - times[0], depths[1] - depths[0]), (width, height))
-    return lay_window(columns, snapped_edges(times, levels[0]), snapped_edges(depths, levels[1]))
+    if snap:
+        return lay_lattice(columns, times, depths, (width, height), most)
+    return lay_window(columns, linear_edges(times, width), linear_edges(depths, height))
 
 
 def _rank_rows(columns: SpikeColumns, edges: npt.NDArray[np.float64]) -> tuple[int, int] | None:
@@ -117,16 +121,18 @@ def count_window(
     kept: Kept,
     threads: int | None,
     cancel: threading.Event | None,
-    snap: bool = False,
 ) -> tuple[npt.NDArray[np.uint32] | npt.NDArray[np.uint8], int]:
     """Return the counts of a window, shape (height, width), and their sum, by the route that is quickest.
 
-    They are uint32; where the window is on the lattice, as `snap` says, uint8 if that holds them.
+    They are uint32; where the window is on the lattice, uint8 if that holds them.
     """
+    is_on_lattice = isinstance(window, LatticeWindow)
+    if is_on_lattice and kept.everything and window.counted is not None:
+        return window.counted
     n_kept = kept.share(columns, window.n_spikes)
     part = None if _is_sparse(window, n_kept) else find_part(columns, kept, window.n_spikes)
     is_few = part is None and kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
-    if snap and not is_few:
+    if is_on_lattice and not is_few:
         narrow = _count_narrow(columns, window, kept, part, threads, cancel)
         if narrow is not None:
             return narrow
@@ -153,24 +159,22 @@ def count_window(
 
 def _count_narrow(
     columns: SpikeColumns,
-    window: Window,
+    window: LatticeWindow,
     kept: Kept,
     part: Part | None,
     threads: int | None,
     cancel: threading.Event | None,
 ) -> tuple[npt.NDArray[np.uint8], int] | None:
     """Return the counts of a window on the lattice in bytes; None where another route is quicker, or they wrap."""
-    rows = lattice_rows(window)
-    if rows is None:
-        return None
     if part is None:
         which = columns.depth_codes, NO_ORDER, window.bounds
     else:
         which = part.codes, part.order, part.bounds(window.bounds)
-        if rows.shift >= ROW_SHIFT and int(which[2][-1] - which[2][0]) > window.shape[1] * RANK_FROM:
+        is_aligned = window.lattice_rows is not None and window.lattice_rows.shift >= ROW_SHIFT
+        if is_aligned and int(which[2][-1] - which[2][0]) > window.shape[1] * RANK_FROM:
             return None
     chosen = kept.chosen if part is None else NO_FILTER
-    return count_narrow(columns, window, rows, which, chosen, threads, cancel)
+    return count_narrow(columns, window, which, chosen, threads, cancel)
 
 
 def _count_part(
@@ -342,10 +346,12 @@ def aggregate(
     if kind not in AGGREGATES:
         raise BadRequest("No such aggregate", repr(kind), f"Choose one of {', '.join(AGGREGATES)}")
     kept = kept_spikes(columns, clusters, amp_range_uv)
-    window = lay_pixels(columns, time_range, depth_range, (width, height), snap)
+    counts = kind in ("count", "rate")
+    most = AT_ONCE if counts and kept.everything else 0
+    window = lay_pixels(columns, time_range, depth_range, (width, height), snap, most)
     values: npt.NDArray[Any]
-    if kind in ("count", "rate"):
-        values, n_spikes = count_window(columns, window, kept, threads, cancel, snap)
+    if counts:
+        values, n_spikes = count_window(columns, window, kept, threads, cancel)
         unit = "spikes"
         if kind == "rate":
             values, unit = values / np.diff(window.time_edges), "Hz"

@@ -18,6 +18,7 @@ from dashboard.compute.ranks import RankIndex, index_ranks
 if TYPE_CHECKING:
     from dashboard.compute.aggregates import Aggregate
     from dashboard.compute.parts import PartStore
+    from dashboard.compute.selections import Kept
 
 #: Times kept in memory for the search of pixel edges: one of each 1,024.
 TIME_STRIDE = 1024
@@ -151,6 +152,13 @@ class SpikeColumns:
         from dashboard.compute.parts import PartStore  # which is made of columns
 
         return self._lazy.get("parts", PartStore)
+
+    @property
+    def everything(self) -> Kept:
+        """The filter that is none."""
+        from dashboard.compute.selections import keep_everything  # which reads columns
+
+        return self._lazy.get("everything", lambda: keep_everything(self.n_clusters))
 
     @property
     def overview(self) -> Aggregate:

@@ -86,16 +86,14 @@ def count_bytes(
         See `LatticeRows`.
     last_edge : float
         Depth that belongs to the last row too.
-    image : ndarray, shape (height + 1, width), uint8
-        The row after the last takes what is outside, and means nothing.
+    image : ndarray, shape (height, width), uint8
     wrapped : ndarray, shape (1,), uint8
         Set to 1 where a pixel passed 255.
     """
-    height, width = np.uint32(image.shape[0] - 1), np.uint32(image.shape[1])
+    height, width = np.uint32(image.shape[0]), np.uint32(image.shape[1])
     pixels = image.reshape(-1)
     places = np.empty(BLOCK, dtype=np.uint32)
     base, by = np.uint32(first_code), np.uint32(shift)
-    is_filtered = chosen.by_cluster or chosen.by_amp
     beyond = np.uint32(height * width)
     last_code = first_code + (int(height) << shift)
     has_last = 0 <= last_code <= 0xFFFF
@@ -123,22 +121,34 @@ def count_bytes(
                             if depths[spike] == last_edge:
                                 places[i] -= width
                                 n += np.uint32(1)
-            if is_filtered:
-                n = np.uint32(0)
+            n_kept = int(n)
+            if chosen.by_amp:
+                n_kept = 0
+                ids, uv = clusters[start : start + block.shape[0]], amps[start : start + block.shape[0]]
+                for i in range(ids.shape[0]):
+                    place, amp = places[i], uv[i]
+                    passes = (amp >= chosen.amp_low) & (amp < chosen.amp_high) & (place < beyond)
+                    places[n_kept] = place
+                    n_kept += int(chosen.keep[ids[i]] & np.uint8(passes))
+            elif chosen.by_cluster:
+                n_kept = 0
+                ids = clusters[start : start + block.shape[0]]
+                for i in range(ids.shape[0]):
+                    place = places[i]
+                    places[n_kept] = place
+                    n_kept += int(chosen.keep[ids[i]] & np.uint8(place < beyond))
+            elif n_kept < block.shape[0]:
+                n_kept = 0
                 for i in range(block.shape[0]):
-                    keep = chosen.keep[clusters[start + i]] != 0
-                    if chosen.by_amp:
-                        amp = amps[start + i]
-                        keep = keep & (amp >= chosen.amp_low) & (amp < chosen.amp_high)
-                    place = places[i] if keep else np.uint32(beyond + x)
-                    n += np.uint32(place < beyond)
-                    places[i] = place
-            total += int(n)
-            for i in range(block.shape[0]):
-                place = places[i]
-                count = np.uint8(pixels[np.uint64(place)] + np.uint8(1))
-                pixels[np.uint64(place)] = count
-                flag |= np.uint8(count == 0) & np.uint8(place < beyond)
+                    place = places[i]
+                    places[n_kept] = place
+                    n_kept += int(place < beyond)
+            total += n_kept
+            for i in range(n_kept):
+                place = np.uint64(places[i])
+                count = np.uint8(pixels[place] + np.uint8(1))
+                pixels[place] = count
+                flag |= np.uint8(count == 0)
     if flag != 0:
         wrapped[0] = np.uint8(1)
     return total
@@ -229,13 +239,13 @@ def lay_lattice(
     rows = lattice_rows(depth_bins, codes)
     height, width = depth_bins.n_bins, time_bins.n_bins
     time_edges, depth_edges, bounds = np.empty(width + 1), np.empty(height + 1), np.empty(width + 1, dtype=np.int64)
-    image = np.empty((height + 1, width), dtype=np.uint8)
+    image = np.empty((height, width), dtype=np.uint8)
     total = _lay(
         columns.times_s, columns.time_marks, columns.depth_codes, columns.depths_um, columns.clusters,
         spike_arrays(columns).amps, time_bins[:2], depth_bins[:2], rows or (0, 0), most if rows else NOT_COUNTED,
         time_edges, depth_edges, bounds, image,
     )  # fmt: skip
-    counted = (image[:height], total) if total >= 0 else None
+    counted = (image, total) if total >= 0 else None
     return LatticeWindow(time_edges, depth_edges, True, bounds, codes, rows, counted, total == WRAPPED)
 
 
@@ -269,7 +279,7 @@ def count_narrow(
     height, width = window.shape
     if window.lattice_rows is None or window.is_wide or n_spikes > MEAN_MOST * height * width:
         return None
-    image = np.zeros((height + 1, width), dtype=np.uint8)
+    image = np.zeros((height, width), dtype=np.uint8)
     wrapped = np.zeros(1, dtype=np.uint8)
     amps, last_edge = spike_arrays(columns).amps, float(window.depth_edges[-1])
     first_code, shift = window.lattice_rows
@@ -281,4 +291,4 @@ def count_narrow(
         )  # fmt: skip
 
     total = spread(draw, bounds, n_spikes // SPIKES_PER_WORK, threads, cancel)
-    return None if wrapped[0] else (image[:height], total)
+    return None if wrapped[0] else (image, total)

@@ -31,7 +31,8 @@ def check_window(window: tuple[float, float], name: str) -> tuple[float, float]:
         Where it is not two finite numbers, the first below the second.
     """
     try:
-        low, high = (float(value) for value in window)
+        low, high = window
+        low, high = float(low), float(high)
     except (TypeError, ValueError) as error:
         raise BadRequest(f"{name} is not a pair of numbers", repr(window), "Give (start, end)") from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -74,9 +75,17 @@ def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.flo
     return edges
 
 
+def _log_bin(span: float, n_bins: int) -> float:
+    return math.log2(max(span / n_bins, SMALLEST_BIN))
+
+
+def _nearest_level(log_bin: float) -> int:
+    return math.floor(log_bin + 0.5 + LEVEL_TOLERANCE)
+
+
 def lattice_level(span: float, n_bins: int) -> int:
     """Return k so that bins of ``2**k`` are nearest, by ratio, to `span` in `n_bins`: 0.71 to 1.42 times as many."""
-    return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + 0.5 + LEVEL_TOLERANCE)
+    return _nearest_level(_log_bin(span, n_bins))
 
 
 def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple[int, int]:
@@ -99,12 +108,11 @@ def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple
         k of each axis, for bins of ``2**k``: at most ``n_bins[0] * n_bins[1]`` of them in the window, without those
         that reach over its ends, and more than half as many where floats can tell such bins apart.
     """
-    first, second = (lattice_level(span, n) for span, n in zip(spans, n_bins, strict=True))
-    # In powers of two, how many times the bins wanted there are: tiny and huge bins cannot be multiplied.
-    above, also = (
-        math.log2(max(span / n, SMALLEST_BIN)) - level
-        for span, n, level in zip(spans, n_bins, (first, second), strict=True)
-    )
+    # In powers of two, as tiny and huge bins cannot be multiplied: the sizes of bins, and how many times those wanted
+    # there are.
+    one, other = _log_bin(spans[0], n_bins[0]), _log_bin(spans[1], n_bins[1])
+    first, second = _nearest_level(one), _nearest_level(other)
+    above, also = one - first, other - second
     if above + also <= LEVEL_TOLERANCE:
         return first, second
     return (first + 1, second) if above >= also - LEVEL_TOLERANCE else (first, second + 1)

@@ -156,9 +156,7 @@ class SpikeColumns:
     @property
     def everything(self) -> Kept:
         """The filter that is none."""
-        from dashboard.compute.selections import keep_everything  # which reads columns
-
-        return self._lazy.get("everything", lambda: keep_everything(self.n_clusters))
+        return self._lazy.get("everything", self._keep_everything)
 
     @property
     def overview(self) -> Aggregate:
@@ -167,10 +165,15 @@ class SpikeColumns:
 
         return self._lazy.get("overview", lambda: overview(self))
 
-    @property
+    @cached_property
     def grid(self) -> DepthGrid:
         """Where the depth codes lie."""
         return DepthGrid(self.depth_step_um, self.depth_origin_um / self.depth_step_um, self.n_codes)
+
+    def _keep_everything(self) -> Kept:
+        from dashboard.compute.selections import keep_everything  # which reads columns
+
+        return keep_everything(self.n_clusters)
 
     def _find_depth_range(self) -> tuple[float, float]:
         if not self.n_spikes:

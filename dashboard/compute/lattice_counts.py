@@ -249,6 +249,20 @@ def lay_lattice(
     return LatticeWindow(time_edges, depth_edges, True, bounds, codes, rows, counted, total == WRAPPED)
 
 
+@kernel
+def _scale(counts: U8, factor: np.float32, rates: F32) -> None:
+    for row in range(counts.shape[0]):
+        for column in range(counts.shape[1]):
+            rates[row, column] = np.float32(counts[row, column]) * factor
+
+
+def lattice_rates(counts: npt.NDArray[Any], bin_s: float) -> npt.NDArray[np.float32]:
+    """Return counts over the length of a bin, in Hz: exact, as bins are powers of two and bytes are small."""
+    rates = np.empty(counts.shape, dtype=np.float32)
+    _scale(counts, np.float32(1.0 / bin_s), rates)
+    return rates
+
+
 def count_narrow(
     columns: SpikeColumns,
     window: LatticeWindow,

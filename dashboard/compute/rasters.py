@@ -22,7 +22,7 @@ from dashboard.compute.kernels import (
     count_units,
 )
 from dashboard.compute.lattice import check_size, check_window, linear_edges
-from dashboard.compute.lattice_counts import LatticeWindow, count_narrow, lay_lattice
+from dashboard.compute.lattice_counts import LatticeWindow, count_narrow, lattice_rates, lay_lattice
 from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
 from dashboard.compute.parts import Part, find_part
 from dashboard.compute.pool import spread
@@ -41,6 +41,8 @@ AGGREGATES = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_r
 INDEX_BELOW = 1 / 4
 #: Spikes that one thread counts on the lattice before a second one would be under way.
 AT_ONCE = 400_000
+#: Bins from which rates of the lattice are exact in 32 bits, in s.
+SHORTEST_BIN_S = 2.0**-100
 #: Pixels of the picture of the whole session that is kept with its columns.
 OVERVIEW_SIZE = (2048, 768)
 #: Spikes per pixel column from which differences of stored ranks are quicker than counting.
@@ -126,14 +128,14 @@ def count_window(
 
     They are uint32; where the window is on the lattice, uint8 if that holds them.
     """
-    is_on_lattice = isinstance(window, LatticeWindow)
-    if is_on_lattice and kept.everything and window.counted is not None:
-        return window.counted
+    on_lattice = window if isinstance(window, LatticeWindow) else None
+    if on_lattice is not None and kept.everything and on_lattice.counted is not None:
+        return on_lattice.counted
     n_kept = kept.share(columns, window.n_spikes)
     part = None if _is_sparse(window, n_kept) else find_part(columns, kept, window.n_spikes)
     is_few = part is None and kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
-    if is_on_lattice and not is_few:
-        narrow = _count_narrow(columns, window, kept, part, threads, cancel)
+    if on_lattice is not None and not is_few:
+        narrow = _count_narrow(columns, on_lattice, kept, part, threads, cancel)
         if narrow is not None:
             return narrow
     if part is not None:
@@ -354,7 +356,9 @@ def aggregate(
         values, n_spikes = count_window(columns, window, kept, threads, cancel)
         unit = "spikes"
         if kind == "rate":
-            values, unit = values / np.diff(window.time_edges), "Hz"
+            bin_s, unit = float(window.time_edges[1] - window.time_edges[0]), "Hz"
+            is_plain = values.dtype == np.uint8 and SHORTEST_BIN_S <= bin_s <= 1 / SHORTEST_BIN_S
+            values = lattice_rates(values, bin_s) if is_plain else values / np.diff(window.time_edges)
     elif kind in ("amp_mean", "amp_max"):
         values, n_spikes = _amplitude(columns, window, kept, kind, threads, cancel)
         unit = columns.amp_unit

@@ -21,7 +21,7 @@ from dashboard.compute.lattice import LatticeBins, lattice_levels, snapped_bins
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import spread
 from dashboard.compute.searches import column_bounds
-from dashboard.compute.selections import NO_CLUSTERS, spike_arrays
+from dashboard.compute.selections import NO_AMPS, NO_CLUSTERS, spike_arrays
 from dashboard.compute.spike_columns import TIME_STRIDE, SpikeColumns
 from dashboard.compute.windows import Window
 
@@ -35,6 +35,8 @@ SPIKES_PER_WORK = 5
 FARTHEST = 1 << 30
 #: The coarsest rows, as a power of two: all codes in one.
 COARSEST = 16
+#: In place of rows that do not follow from codes.
+NO_ROWS = (0, 0)
 #: In place of the number of spikes.
 NOT_COUNTED, WRAPPED = -1, -2
 
@@ -162,9 +164,12 @@ def _lay(
     depths: F64,
     clusters: npt.NDArray[Any],
     amps: F32,
-    time_bins: tuple[float, float],
-    depth_bins: tuple[float, float],
-    rows: tuple[int, int],
+    first_time: float,
+    time_size: float,
+    first_depth: float,
+    depth_size: float,
+    first_code: int,
+    shift: int,
     most: int,
     time_edges: F64,
     depth_edges: F64,
@@ -177,9 +182,9 @@ def _lay(
     The answer is `NOT_COUNTED` where `image` was left as it was, `WRAPPED` where a byte wrapped.
     """
     for k in range(time_edges.shape[0]):
-        time_edges[k] = (time_bins[0] + k) * time_bins[1]
+        time_edges[k] = (first_time + k) * time_size
     for k in range(depth_edges.shape[0]):
-        depth_edges[k] = (depth_bins[0] + k) * depth_bins[1]
+        depth_edges[k] = (first_depth + k) * depth_size
     column_bounds(times, marks, TIME_STRIDE, time_edges, True, bounds)
     width = image.shape[1]
     n_spikes = bounds[width] - bounds[0]
@@ -189,7 +194,7 @@ def _lay(
     wrapped = np.zeros(1, dtype=np.uint8)
     chosen = Filter(NO_CLUSTERS, False, False, np.float32(0), np.float32(0))
     total = count_bytes(
-        codes, depths, NO_ORDER, clusters, amps, chosen, bounds, rows[0], rows[1], depth_edges[-1], image, wrapped,
+        codes, depths, NO_ORDER, clusters, amps, chosen, bounds, first_code, shift, depth_edges[-1], image, wrapped,
         0, width,
     )  # fmt: skip
     return WRAPPED if wrapped[0] else total
@@ -240,10 +245,11 @@ def lay_lattice(
     height, width = depth_bins.n_bins, time_bins.n_bins
     time_edges, depth_edges, bounds = np.empty(width + 1), np.empty(height + 1), np.empty(width + 1, dtype=np.int64)
     image = np.empty((height, width), dtype=np.uint8)
+    first_code, shift = rows or NO_ROWS
     total = _lay(
         columns.times_s, columns.time_marks, columns.depth_codes, columns.depths_um, columns.clusters,
-        spike_arrays(columns).amps, time_bins[:2], depth_bins[:2], rows or (0, 0), most if rows else NOT_COUNTED,
-        time_edges, depth_edges, bounds, image,
+        NO_AMPS, time_bins.first, time_bins.size, depth_bins.first, depth_bins.size, first_code, shift,
+        most if rows else NOT_COUNTED, time_edges, depth_edges, bounds, image,
     )  # fmt: skip
     counted = (image, total) if total >= 0 else None
     return LatticeWindow(time_edges, depth_edges, True, bounds, codes, rows, counted, total == WRAPPED)

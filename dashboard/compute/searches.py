@@ -13,7 +13,7 @@ I64 = npt.NDArray[np.int64]
 
 
 #: Edges that are looked for side by side, so that the processor fetches the times for all of them at once.
-LANES = 16
+LANES = 32
 
 
 @kernel

@@ -32,7 +32,7 @@ from dashboard.compute.scatters import majority_scatter, max_scatter, mean_scatt
 from dashboard.compute.selections import NO_FILTER, Kept, kept_spikes, spike_arrays
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.windows import Window, lay_window
-from dashboard.model.errors import BadRequest
+from dashboard.model.errors import BadRequest, Cancelled
 
 __all__ = ["AGGREGATES", "Aggregate", "aggregate", "compile_kernels", "count_in", "overview", "spikes_in"]
 
@@ -130,6 +130,8 @@ def count_window(
     """
     on_lattice = window if isinstance(window, LatticeWindow) else None
     if on_lattice is not None and kept.everything and on_lattice.counted is not None:
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
         return on_lattice.counted
     n_kept = kept.share(columns, window.n_spikes)
     part = None if _is_sparse(window, n_kept) else find_part(columns, kept, window.n_spikes)

@@ -35,6 +35,8 @@ SPIKES_PER_WORK = 5
 FARTHEST = 1 << 30
 #: The coarsest rows, as a power of two: all codes in one.
 COARSEST = 16
+#: The largest count of a byte.
+LARGEST = 255
 #: In place of rows that do not follow from codes.
 NO_ROWS = (0, 0)
 #: In place of the number of spikes.
@@ -104,6 +106,7 @@ def count_bytes(
     total = 0
     for column in range(first, last):
         x = np.uint32(column)
+        may_wrap = bounds[column + 1] - bounds[column] > LARGEST
         for start in range(bounds[column], bounds[column + 1], BLOCK):
             block = codes[start : min(start + BLOCK, bounds[column + 1])]
             n = np.uint32(0)
@@ -146,6 +149,10 @@ def count_bytes(
                     places[n_kept] = place
                     n_kept += int(place < beyond)
             total += n_kept
+            if not may_wrap:
+                for i in range(n_kept):
+                    pixels[np.uint64(places[i])] += np.uint8(1)
+                continue
             for i in range(n_kept):
                 place = np.uint64(places[i])
                 count = np.uint8(pixels[place] + np.uint8(1))

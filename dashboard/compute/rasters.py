@@ -22,10 +22,10 @@ from dashboard.compute.kernels import (
     count_units,
 )
 from dashboard.compute.lattice import check_size, check_window, linear_edges
-from dashboard.compute.lattice_counts import LatticeWindow, count_narrow, lattice_rates, lay_lattice
+from dashboard.compute.lattice_counts import SPIKES_PER_WORK, LatticeWindow, count_narrow, lattice_rates, lay_lattice
 from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
 from dashboard.compute.parts import Part, find_part
-from dashboard.compute.pool import spread
+from dashboard.compute.pool import WORK_PER_THREAD, spread
 from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.ranks import count_ranks
 from dashboard.compute.scatters import majority_scatter, max_scatter, mean_scatter
@@ -39,8 +39,8 @@ __all__ = ["AGGREGATES", "Aggregate", "aggregate", "compile_kernels", "count_in"
 AGGREGATES = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_rate", "cluster")
 #: Below this share of the spikes, their rows by cluster are read instead of all spikes.
 INDEX_BELOW = 1 / 4
-#: Spikes that one thread counts on the lattice before a second one would be under way.
-AT_ONCE = 400_000
+#: Spikes on the lattice from which a second thread is worth it; fewer are counted in the call that lays the window.
+AT_ONCE = 2 * WORK_PER_THREAD * SPIKES_PER_WORK
 #: Bins from which rates of the lattice are exact in 32 bits, in s.
 SHORTEST_BIN_S = 2.0**-100
 #: Pixels of the picture of the whole session that is kept with its columns.

@@ -27,8 +27,8 @@ from dashboard.compute.windows import Window
 
 #: Spikes placed together: places in the image are computed many at a time, then counted one by one.
 BLOCK = 1024
-#: A byte wraps somewhere, nearly always, where pixels hold so many spikes on average.
-MEAN_MOST = 24
+#: Above so many spikes per pixel, on average, one that passes 255 is likely enough to count in 32 bits at once.
+MEAN_MOST = 8
 #: So many spikes are counted here while another kernel counts one; `spread` reckons in those.
 SPIKES_PER_WORK = 5
 #: Codes beyond which a window's lower edge is not laid over the grid of codes.

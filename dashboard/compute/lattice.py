@@ -20,6 +20,8 @@ MAX_PIXELS = 1 << 26
 SMALLEST_BIN = 2.0**-1022
 #: A window's length wavers by rounding while it is panned; its lattice level must not.
 LEVEL_TOLERANCE = 1e-6
+#: What a floor needs to become the nearest level.
+ROUNDING = 0.5 + LEVEL_TOLERANCE
 
 
 def check_window(window: tuple[float, float], name: str) -> tuple[float, float]:
@@ -75,17 +77,9 @@ def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.flo
     return edges
 
 
-def _log_bin(span: float, n_bins: int) -> float:
-    return math.log2(max(span / n_bins, SMALLEST_BIN))
-
-
-def _nearest_level(log_bin: float) -> int:
-    return math.floor(log_bin + 0.5 + LEVEL_TOLERANCE)
-
-
 def lattice_level(span: float, n_bins: int) -> int:
     """Return k so that bins of ``2**k`` are nearest, by ratio, to `span` in `n_bins`: 0.71 to 1.42 times as many."""
-    return _nearest_level(_log_bin(span, n_bins))
+    return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + ROUNDING)
 
 
 def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple[int, int]:
@@ -110,8 +104,9 @@ def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple
     """
     # In powers of two, as tiny and huge bins cannot be multiplied: the sizes of bins, and how many times those wanted
     # there are.
-    one, other = _log_bin(spans[0], n_bins[0]), _log_bin(spans[1], n_bins[1])
-    first, second = _nearest_level(one), _nearest_level(other)
+    one = math.log2(max(spans[0] / n_bins[0], SMALLEST_BIN))
+    other = math.log2(max(spans[1] / n_bins[1], SMALLEST_BIN))
+    first, second = math.floor(one + ROUNDING), math.floor(other + ROUNDING)
     above, also = one - first, other - second
     if above + also <= LEVEL_TOLERANCE:
         return first, second

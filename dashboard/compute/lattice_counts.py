@@ -193,8 +193,7 @@ def _lay(
     for k in range(depth_edges.shape[0]):
         depth_edges[k] = (first_depth + k) * depth_size
     column_bounds(times, marks, TIME_STRIDE, time_edges, True, bounds)
-    width = image.shape[1]
-    n_spikes = bounds[width] - bounds[0]
+    n_spikes = bounds[-1] - bounds[0]
     if n_spikes > most or n_spikes > MEAN_MOST * image.size:
         return NOT_COUNTED
     image[:] = np.uint8(0)
@@ -202,7 +201,7 @@ def _lay(
     chosen = Filter(NO_CLUSTERS, False, False, np.float32(0), np.float32(0))
     total = count_bytes(
         codes, depths, NO_ORDER, clusters, amps, chosen, bounds, first_code, shift, depth_edges[-1], image, wrapped,
-        0, width,
+        0, image.shape[1],
     )  # fmt: skip
     return WRAPPED if wrapped[0] else total
 
@@ -231,7 +230,7 @@ def lay_lattice(
     times: tuple[float, float],
     depths: tuple[float, float],
     size: tuple[int, int],
-    most: int = 0,
+    most: int = NOT_COUNTED,
 ) -> LatticeWindow:
     """Return the window on the lattice that reaches over these times and depths.
 
@@ -243,7 +242,8 @@ def lay_lattice(
     size : tuple of int
         Width and height wanted; see `lattice_levels`.
     most : int
-        All spikes are counted on the way where there are at most so many, without a second look from Python.
+        All spikes are counted on the way where there are at most so many, without a second call; `NOT_COUNTED`
+        for none at all.
     """
     levels = lattice_levels((times[1] - times[0], depths[1] - depths[0]), size)
     time_bins, depth_bins = snapped_bins(times, levels[0]), snapped_bins(depths, levels[1])
@@ -251,12 +251,13 @@ def lay_lattice(
     rows = lattice_rows(depth_bins, codes)
     height, width = depth_bins.n_bins, time_bins.n_bins
     time_edges, depth_edges, bounds = np.empty(width + 1), np.empty(height + 1), np.empty(width + 1, dtype=np.int64)
-    image = np.empty((height, width), dtype=np.uint8)
+    most = most if rows else NOT_COUNTED
+    image = np.empty((height, width) if most >= 0 else (0, 0), dtype=np.uint8)
     first_code, shift = rows or NO_ROWS
     total = _lay(
         columns.times_s, columns.time_marks, columns.depth_codes, columns.depths_um, columns.clusters,
         NO_AMPS, time_bins.first, time_bins.size, depth_bins.first, depth_bins.size, first_code, shift,
-        most if rows else NOT_COUNTED, time_edges, depth_edges, bounds, image,
+        most, time_edges, depth_edges, bounds, image,
     )  # fmt: skip
     counted = (image, total) if total >= 0 else None
     return LatticeWindow(time_edges, depth_edges, True, bounds, codes, rows, counted, total == WRAPPED)

@@ -22,7 +22,14 @@ from dashboard.compute.kernels import (
     count_units,
 )
 from dashboard.compute.lattice import check_size, check_window, linear_edges
-from dashboard.compute.lattice_counts import SPIKES_PER_WORK, LatticeWindow, count_narrow, lattice_rates, lay_lattice
+from dashboard.compute.lattice_counts import (
+    NOT_COUNTED,
+    SPIKES_PER_WORK,
+    LatticeWindow,
+    count_narrow,
+    lattice_rates,
+    lay_lattice,
+)
 from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
 from dashboard.compute.parts import Part, find_part
 from dashboard.compute.pool import WORK_PER_THREAD, spread
@@ -67,7 +74,7 @@ def lay_pixels(
     depth_range: tuple[float, float] | None,
     size: tuple[int, int],
     snap: bool,
-    most: int = 0,
+    most: int = NOT_COUNTED,
 ) -> Window:
     """Return the window that these arguments of `aggregate` describe; `size` is (width, height).
 
@@ -351,7 +358,7 @@ def aggregate(
         raise BadRequest("No such aggregate", repr(kind), f"Choose one of {', '.join(AGGREGATES)}")
     kept = kept_spikes(columns, clusters, amp_range_uv)
     counts = kind in ("count", "rate")
-    most = AT_ONCE if counts and kept.everything else 0
+    most = AT_ONCE if counts and kept.everything else NOT_COUNTED
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap, most)
     values: npt.NDArray[Any]
     if counts:

@@ -10,7 +10,7 @@ from engine_data import N_CLUSTERS, make_sorting, numpy_counts, random_columns, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.compute import lattice_counts, rasters
+from dashboard.compute import pool, rasters
 from dashboard.compute.columns import build_columns
 from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.rasters import aggregate
@@ -56,7 +56,7 @@ def test_few_spikes_to_a_pixel_are_counted_in_bytes_and_only_on_the_lattice():
 
 def test_every_thread_notices_a_pixel_that_passes_255(monkeypatch):
     monkeypatch.setattr(rasters, "AT_ONCE", 0)
-    monkeypatch.setattr(lattice_counts, "SPIKES_PER_WORK", 0.001)
+    monkeypatch.setattr(pool, "WORK_PER_THREAD", 1)
     for place in (0.1, 50.1, 99.9):
         times = np.sort(np.concatenate([np.full(256, place), np.linspace(0, 100, 3_000)]))
         depths = np.where(times == place, 500.0, 900.0)
@@ -85,7 +85,7 @@ def test_every_way_to_count_in_bytes_equals_numpy(data, seed, n_spikes, threads,
         kept = kept & (columns.amps_uv >= np.float32(40)) & (columns.amps_uv < np.float32(120))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rasters, "AT_ONCE", 400_000 if at_once else 0)
-        patch.setattr(lattice_counts, "SPIKES_PER_WORK", 0.001)  # threads for few spikes
+        patch.setattr(pool, "WORK_PER_THREAD", 1)  # threads for few spikes
         for kind in ("count", "rate"):
             image = aggregate(
                 columns, **window, kind=kind, snap=True, threads=threads, clusters=mask, amp_range_uv=amps_uv

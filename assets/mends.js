@@ -36,3 +36,63 @@ Document.prototype.apply_json_patch = function (...args) {
   apply_json_patch.apply(this, args)
 }
 
+
+// Bokeh clears the layer of a figure's overlays at each of its paints, mostly to paint nothing on it, and every layer that
+// was touched is a picture of the whole figure that the browser has to put together anew.
+const { CanvasLayer } = Bokeh.require("core/util/canvas")
+const { clear } = CanvasLayer.prototype
+CanvasLayer.prototype.clear = function () { if (!this.is_blank) clear.call(this) }
+const { _paint_overlays } = figures
+figures._paint_overlays = function (ctx) {
+  const is_drawn = (view) => view.model.level == "overlay" && view.model.visible
+  this.canvas_view.overlays.is_blank = !this.computed_renderer_views.some(is_drawn)
+  _paint_overlays.call(this, ctx)
+}
+
+// A figure's size of letters is asked of the browser at each paint, and is the same all the time.
+const font_sizes = new WeakMap()
+const asked = Object.getOwnPropertyDescriptor(figures, "base_font_size")
+Object.defineProperty(figures, "base_font_size", {
+  get() {
+    const known = font_sizes.get(this)
+    if (known != null) return known
+    const size = asked.get.call(this)
+    if (size != null && this.is_displayed) font_sizes.set(this, size)
+    return size
+  },
+})
+
+// Levels of 8 bits are coloured one by one, with two comparisons and three copies each; here they are looked up.
+const images = Bokeh.require("models/glyphs/image").ImageView.prototype
+const { Uint8NDArray } = Bokeh.require("core/util/ndarray")
+const EVERY_LEVEL = new Uint8NDArray(Uint8Array.from({ length: 256 }, (_, level) => level))
+const tables = new WeakMap()
+const table_of = (mapper) => {
+  const { palette, low, high, low_color, high_color, nan_color } = mapper
+  const state = [palette, low, high, low_color, high_color, nan_color]
+  const known = tables.get(mapper)
+  if (known?.state.every((value, i) => value === state[i])) return known.table
+  const table = new Uint32Array(mapper.rgba_mapper.v_compute(EVERY_LEVEL).buffer)
+  tables.set(mapper, { state, table })
+  return table
+}
+const { _flat_img_to_buf8 } = images
+images._flat_img_to_buf8 = function (img) {
+  const mapper = this.model.color_mapper
+  if (!(img instanceof Uint8Array) || mapper.type != "LinearColorMapper" || mapper.low == null || mapper.high == null) {
+    return _flat_img_to_buf8.call(this, img)
+  }
+  const table = table_of(mapper)
+  if (this._colours?.length != img.length) this._colours = new Uint32Array(img.length)
+  const colours = this._colours  // the same for every picture of this size: it is copied at once
+  for (let i = 0; i < colours.length; i++) colours[i] = table[img[i]]
+  return new Uint8ClampedArray(colours.buffer)
+}
+const pictures = Bokeh.require("models/glyphs/image_base").ImageBaseView.prototype
+pictures._set_image_data_from_buffer = function (i, buf8) {
+  const canvas = this._get_or_create_canvas(i)
+  const colours = new Uint8ClampedArray(buf8.buffer, buf8.byteOffset, buf8.length)
+  const context = canvas.getContext("2d", { willReadFrequently: true })
+  context.putImageData(new ImageData(colours, canvas.width, canvas.height), 0, 0)
+  this.image_data[i] = canvas
+}

@@ -41,7 +41,8 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
                 side: [vars(refresh) for refresh in refreshes] for side, refreshes in found.items()
             }
             times = {side: [refresh.ms for refresh in refreshes] for side, refreshes in found.items()}
-            received = {side: [refresh.received / 1e6 for refresh in refreshes] for side, refreshes in found.items()}
+            received = count_received(tabs, max(2, runs // 4))
+            detail[f"received, {name}"] = received
             rows.append(_compared(f"wheel to new pixels, {name}", "ms", times, part_of=10, most=120))
             rows.append(_compared(f"received per refresh, {name}", "MB", received, most=1.3))
             drags: dict[str, list[float]] = {side: [] for side in tabs}
@@ -75,6 +76,16 @@ def turn_wheels(tabs: dict[str, Tab], runs: int) -> dict[str, list[Refresh]]:
             if run:
                 found[name].append(refresh)
     return found
+
+
+def count_received(tabs: dict[str, Tab], runs: int) -> dict[str, list[float]]:
+    """Turn the wheel some more, and return the MB that came for each new picture."""
+    for tab in tabs.values():
+        tab.count_bytes(True)
+    found = turn_wheels(tabs, runs)
+    for tab in tabs.values():
+        tab.count_bytes(False)
+    return {side: [refresh.received / 1e6 for refresh in refreshes] for side, refreshes in found.items()}
 
 
 def measure_loads(browser: Browser, urls: dict[str, str], runs: int) -> dict[str, list[float]]:

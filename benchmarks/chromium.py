@@ -35,7 +35,7 @@ class Refresh:
     data_ms : float
         From the gesture to the picture's arrival in the page.
     received : int
-        Bytes over the websocket.
+        Bytes over the websocket, where they are counted.
     """
 
     ms: float
@@ -52,15 +52,18 @@ class Tab:
         self.page.set_default_timeout(WAIT_MS)
         self.page.add_init_script(SCRIPT)
         self.received = 0
-        session = self.context.new_cdp_session(self.page)
-        session.on("Network.webSocketFrameReceived", self._count)
-        session.send("Network.enable")
+        self._session = self.context.new_cdp_session(self.page)
+        self._session.on("Network.webSocketFrameReceived", self._count)
         self.page.goto(url, wait_until="commit")
 
     def _count(self, event: dict[str, Any]) -> None:
         frame = event["response"]
         data = frame["payloadData"]
         self.received += len(data) if frame["opcode"] == 1 else len(data) * 3 // 4 - data[-2:].count("=")
+
+    def count_bytes(self, is_counting: bool) -> None:
+        """Count what comes over the websocket, or stop: the browser copies all of it to us, which no timing should hold."""
+        self._session.send("Network.enable" if is_counting else "Network.disable")
 
     def first_picture_ms(self) -> float:
         """Return the time from the start of navigation to the first raster on the screen."""

@@ -32,7 +32,7 @@ from dashboard.views.captions import caption_heatmap, caption_raster
 from dashboard.views.change import ChangeTab
 from dashboard.views.colours import colours_off
 from dashboard.views.comparing import CompareTab
-from dashboard.views.dock import Dock, Tab
+from dashboard.views.dock import Dock, LateTab, Tab
 from dashboard.views.events import EventsTab
 from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView, toggle_region
@@ -110,22 +110,20 @@ class DashboardSession:
         self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
         self.heatmap = HeatmapView(self.state, self.axes, pool, self.turns, self._heatmap_drawn, self._failed)
         self.profile = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed)
-        region = partial(toggle_region, self.state)
-        self.strips = (StripView(self.axes, region), StripView(self.axes, region))
+        self.strips = [StripView(self.axes, partial(toggle_region, self.state)) for _ in range(2)]
         self.overview = OverviewView(self.axes)
         self.spans = SpanMarks(self.state, self.overview.figure, self.turns)
         self.drift = DriftView(self.axes)
         self.table = ClusterTable(self.state, pool, self.turns)
-        self.beside = Beside(self.state, self.axes, self.raster, pool, self.turns, self._picked, self._failed)
         self.trials = TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure))
         self.responding = Responding(self.state, self.turns, self._tested)
-        self.compare = CompareTab(self.state, store, self.beside, self.turns, self._failed)
+        self.compare = LateTab("Compare", partial(self._make_compare, pool))
         tabs: list[Tab] = [
-            SummaryTab(self.turns, desk, self._failed),
+            LateTab("Summary", partial(SummaryTab, self.turns, desk, self._failed)),
             self.table,
-            UnitTab(self.state, pool, self.turns),
+            LateTab("Unit", partial(UnitTab, self.state, pool, self.turns)),
             ProbeTab(self.state, self.axes, pool, self.turns),
-            EventsTab(self.state, pool, self.turns, self.trials, self.responding),
+            LateTab("Events", partial(EventsTab, self.state, pool, self.turns, self.trials, self.responding)),
             self.compare,
             ChangeTab(self.state, self.axes, pool, self.turns, self._tested, self.table.sort_by),
         ]
@@ -150,14 +148,12 @@ class DashboardSession:
             },
             self.spans.panel,
         )
-        self.beside.stand_in(self.centre)
         self.units = UnitRaster(self.state, self.axes, pool, self.turns, self.centre, self._units_drawn, self._failed)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
         self.reload.on_click(self._reload)
         self.filters = FiltersView(self.state)
-        extras = [self.completer.line.panel, self.reload]
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
-        self.rail = Rail(self.state, self.open, fit, extras, self.filters.objects)
+        self.rail = Rail(self.state, self.open, fit, [self.completer.line.panel, self.reload], self.filters.objects)
         self.search = Search(
             self.state, catalogue, desk, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
@@ -175,14 +171,8 @@ class DashboardSession:
         pool.submit(self._list, store)
 
     def _page(self) -> Any:
-        self.work = pn.Row(
-            self.centre.column,
-            self.dock.panel,
-            sizing_mode="stretch_both",
-            margin=0,
-            visible=False,
-            stylesheets=[asset("work.css")],
-        )
+        whole: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
+        self.work = pn.Row(self.centre.column, self.dock.panel, visible=False, stylesheets=[asset("work.css")], **whole)
         main = pn.Column(
             self.search.panel,
             self.cover.alert,
@@ -192,11 +182,15 @@ class DashboardSession:
             self.work,
             self.bridge,
             self.sharing.dialogs,
-            sizing_mode="stretch_both",
-            margin=0,
             styles={"height": "calc(100vh - 48px)"},
+            **whole,
         )
         return page([self.search.button, *self.rail.objects], [self.header, *self.sharing.buttons], [main], dark=False)
+
+    def _make_compare(self, pool: ThreadPoolExecutor) -> CompareTab:
+        common = (pool, self.turns, self._picked, self._failed)
+        beside = Beside(self.state, self.axes, self.raster, self.centre, *common)
+        return CompareTab(self.state, self._store, beside, self.turns, self._failed)
 
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge
@@ -325,7 +319,8 @@ class DashboardSession:
 
     def _raster_drawn(self, picture: RasterPicture) -> None:
         if self._scene is not None:
-            self.beside.match_limits(picture)
+            if self.compare.made is not None:
+                self.compare.made.beside.match_limits(picture)
             caption_raster(self.state, self._scene, picture, self.centre, self.rail)
             self.turns.later(self._catch_up)
 
@@ -396,5 +391,5 @@ class DashboardSession:
         self.opener.close()
         self.completer.close()
         self.sharing.close()
-        for view in (self.raster, self.heatmap, self.units, self.profile, self.dock, self.search):
+        for view in (self.raster, self.heatmap, self.units, self.profile, self.dock, self.responding, self.search):
             view.close()

@@ -28,6 +28,12 @@ class Histogram:
             self._counts[bisect_left(self._buckets_s, seconds)] += 1
             self._sum_s += seconds
 
+    @property
+    def count(self) -> int:
+        """How many durations were counted."""
+        with self._lock:
+            return sum(self._counts)
+
     def lines(self, name: str, help: str) -> list[str]:
         """Return the lines of Prometheus' text format (version 0.0.4); buckets are cumulative."""
         with self._lock:

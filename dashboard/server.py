@@ -17,7 +17,7 @@ from bokeh.server.server import Server
 from panel import reactive
 from panel.io.server import get_server
 from tornado.httputil import HTTPServerRequest
-from tornado.ioloop import PeriodicCallback
+from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RequestHandler
 
 from dashboard import oauth
@@ -29,6 +29,7 @@ from dashboard.downloads import ROUTE, DownloadHandler, Downloads
 from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
 from dashboard.keeping import Desk, Keeper
+from dashboard.lean import make_lean, return_memory
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
 from dashboard.sending import hold_nothing_back, leave_nothing_behind
 from dashboard.settings import Settings
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 RENDER_THREADS = max(2, os.cpu_count() or 2)
 IDLE_CHECK_MS = 15_000
+TIDY_MS = 1_000
 STATIC = "static/extensions/panel/"
 """Where the server has Panel's own files, relative to the page."""
 
@@ -62,6 +64,7 @@ class Process:
         self.sessions: set[DashboardSession] = set()
         self.logins: Logins | None = None
         self.downloads = Downloads(cache, self.settings.prefix)
+        self._n_seen = self._n_tidied = 0
 
     def user_of(self, request: HTTPServerRequest) -> str | None:
         """Return who asks; None where nobody has to log in."""
@@ -96,6 +99,13 @@ class Process:
     def is_full(self) -> bool:
         """Whether there is no room for another session."""
         return len(self.sessions) >= self.settings.max_sessions
+
+    def tidy(self) -> None:
+        """Give memory back to the system once the pages rest; asked for every second, on the server's thread."""
+        n, self._n_seen = self._n_seen, self.renders.count
+        if n == self._n_seen != self._n_tidied:
+            self._n_tidied = n
+            IOLoop.current().run_in_executor(None, return_memory)
 
     def close(self) -> None:
         """Stop sessions, renders and loads; what was downloaded so far is kept and goes on next time."""
@@ -228,11 +238,14 @@ def make_server(
     )
     hold_nothing_back(server)
     leave_nothing_behind()
+    make_lean()
     # Not before the port is taken: what is being compiled holds up the end of a process that cannot serve.
     warming = process.pool.session()
     warming.submit(compile_kernels)
     warming.submit(shading.warm_up)
     warming.submit(compile_unit_kernels)
+    tidying = PeriodicCallback(process.tidy, TIDY_MS)
+    server.io_loop.add_callback(tidying.start)
     application = server._tornado
     limit(application, settings.prefix, lambda: process.is_full)
     if process.logins is not None:

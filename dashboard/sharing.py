@@ -20,6 +20,7 @@ from dashboard.taking import Look, bytes_text
 from dashboard.views import links
 from dashboard.views.bridge import Bridge
 from dashboard.views.comparing import CompareTab
+from dashboard.views.dock import LateTab
 from dashboard.views.export_dialog import ExportDialog, FigureWish
 from dashboard.views.help import HelpDialog
 from dashboard.views.scene import Scene
@@ -41,7 +42,7 @@ class Sharing:
     turns : Turns
     scene : callable () -> Scene or None
         What is on the screen.
-    compare : CompareTab
+    compare : LateTab of CompareTab
         Knows what it is compared with.
     shelf : Shelf
         Where files wait for the browser.
@@ -53,7 +54,7 @@ class Sharing:
         bridge: Bridge,
         turns: Turns,
         scene: Callable[[], Scene | None],
-        compare: CompareTab,
+        compare: LateTab[CompareTab],
         shelf: Shelf,
     ) -> None:
         self._state, self._bridge, self._turns, self._scene, self._shelf = state, bridge, turns, scene, shelf
@@ -115,7 +116,8 @@ class Sharing:
         self._sheets = {}
         values = {name: getattr(self._state, name) for name in ViewState.param}
         link = f"{self._bridge.address}?{links.write(self._state)}" if self._bridge.address else ""
-        self._look = look = Look(scene, values, link, self._compare.opposite)
+        compare = self._compare.made
+        self._look = look = Look(scene, values, link, compare.opposite if compare is not None else None)
         self.dialog.say("")
         self.dialog.follow(self._state.tab, is_compared=look.is_compared)
         self._later(partial(self._describe, look))

@@ -42,6 +42,8 @@ class Beside:
     axes : Axes
     raster : RasterView
         Side A.
+    centre : Centre
+        Where they take a place under the raster, which is made when there is something to show.
     pool : ThreadPoolExecutor
     turns : Turns
     show : callable (str) -> None
@@ -59,6 +61,7 @@ class Beside:
         state: ViewState,
         axes: Axes,
         raster: RasterView,
+        centre: Centre,
         pool: ThreadPoolExecutor,
         turns: Turns,
         show: Callable[[str], None],
@@ -67,7 +70,7 @@ class Beside:
         self._state, self._a = state, raster
         self._title, self._note = "", ""
         self._scene: Scene | None = None
-        self._centre: Centre | None = None
+        self._centre = centre
         self.other = ViewState(show="raster")
         self.raster = RasterView(self.other, axes, pool, turns, self._drawn, failed, name="beside")
         self.difference = DifferenceView(state, axes, pool, turns, self._subtracted, failed)
@@ -100,10 +103,6 @@ class Beside:
         self.rows = [self._words, self._b, self._bar, self._minus]
         state.param.watch(self._follow, list(SHARED))
 
-    def stand_in(self, centre: Centre) -> None:
-        """Take a place under the raster, which is made when there is something to show."""
-        self._centre = centre
-
     def open(self, sides: Sides, title: str, note: str, *, has_difference: bool) -> None:
         """Show both sides.
 
@@ -129,8 +128,7 @@ class Beside:
         self._picking.open(sides.b)
         self.strip.open(sides.b.sorting.channels, self._state.level, sides.b.sorting.histology)
         self.difference.open(sides if has_difference else None)
-        if self._centre is not None:
-            self._centre.compare(self.rows)
+        self._centre.compare(self.rows)
 
     def leave(self) -> None:
         """Let go of B and fold away."""
@@ -140,8 +138,7 @@ class Beside:
         self.raster.leave()
         self._picking.leave()
         self.difference.open(None)
-        if self._centre is not None:
-            self._centre.compare([])
+        self._centre.compare([])
 
     def close(self) -> None:
         """Stop rendering."""

@@ -88,7 +88,7 @@ class CompareTab:
         turns: Turns,
         failed: Callable[[DashboardError], None],
     ) -> None:
-        self._state, self._store, self._beside, self._turns = state, store, beside, turns
+        self._state, self._store, self.beside, self._turns = state, store, beside, turns
         self._failed = failed
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
         self._cancel = threading.Event()
@@ -151,15 +151,15 @@ class CompareTab:
         if self._a is None or self._b is None:
             return None
         wanted = compared.read(self._state.compare)
-        units, note = tuple(self._beside.other.selected), TWO_PROBES if wanted.kind == "probe" else ""
-        places = tuple(self._beside.raster.ranks.get(unit, place) for place, unit in enumerate(units))
+        units, note = tuple(self.beside.other.selected), TWO_PROBES if wanted.kind == "probe" else ""
+        places = tuple(self.beside.raster.ranks.get(unit, place) for place, unit in enumerate(units))
         return Opposite(self._b, wanted.title, self._has_difference, self.rows.table, note, units, places)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         self._cancel.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._beside.close()
+        self.beside.close()
 
     # -- what can be chosen ----------------------------------------------------------------------
 
@@ -312,7 +312,7 @@ class CompareTab:
         self._cancel = threading.Event()
         self._other = self._b = None
         self.pairs.leave()
-        self._beside.leave()
+        self.beside.leave()
         if self._is_seen:
             self._clear()
 
@@ -362,7 +362,7 @@ class CompareTab:
             return
         title = compared.read(self._state.compare).title
         self.minus.disabled = compared.read(self._state.compare).kind == "probe"
-        self._beside.open(Sides(self._a, self._b), title, self._note, has_difference=self._has_difference)
+        self.beside.open(Sides(self._a, self._b), title, self._note, has_difference=self._has_difference)
 
     @property
     def _has_difference(self) -> bool:

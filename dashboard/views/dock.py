@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
 
+import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.views.figures import asset
@@ -37,6 +39,43 @@ class Tab(Protocol):
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
+
+
+Made = TypeVar("Made", bound=Tab)
+
+
+class LateTab(Generic[Made]):
+    """A tab that is put together when it is first looked at: most tabs of most sessions never are.
+
+    Parameters
+    ----------
+    title : str
+    make : callable () -> Tab
+
+    Attributes
+    ----------
+    made : Tab or None
+    panel : Column
+    """
+
+    follows_hidden = False
+
+    def __init__(self, title: str, make: Callable[[], Made]) -> None:
+        self.title, self._make = title, make
+        self.made: Made | None = None
+        self.panel = pn.Column(sizing_mode="stretch_both", margin=0)
+
+    def open(self, scene: Scene) -> None:
+        """Show another insertion, or the same one through other filters."""
+        if self.made is None:
+            self.made = self._make()
+            self.panel.append(self.made.panel)
+        self.made.open(scene)
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        if self.made is not None:
+            self.made.close()
 
 
 class Dock:

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -116,6 +117,28 @@ def carry(before: SpikeSorting, after: SpikeSorting) -> SpikeSorting:
     return with_responses(after, before.clusters[names]) if names else after
 
 
+class _Form:
+    """What the Events tab shows of it: windows, a button, progress, and what was found."""
+
+    def __init__(self, wish: ResponseWish | None, start: Callable[[], None], stop: Callable[[], None]) -> None:
+        values = (*BASELINE_S, *RESPONSE_S) if wish is None else (*wish.baseline_s, *wish.response_s)
+        labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
+        self.windows = [number_field(label, value) for label, value in zip(labels, values, strict=True)]
+        self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
+        self.button.on_click(lambda event: start())
+        self.line = WorkingLine(start, stop)
+        self.words = pn.pane.HTML(
+            "", stylesheets=[asset("page.css"), asset("unit.css")], margin=(2, 4), sizing_mode="stretch_width"
+        )
+        self.panel = pn.Column(
+            pn.FlexBox(*self.windows, self.button, sizing_mode="stretch_width", margin=0),
+            self.line.panel,
+            self.words,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+
 class Responding:
     """Windows, a button, and the progress of the test.
 
@@ -139,25 +162,20 @@ class Responding:
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
         self._shown = self._said = ""
-        labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
-        self.windows = [
-            number_field(label, value) for label, value in zip(labels, (*BASELINE_S, *RESPONSE_S), strict=True)
-        ]
-        self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
-        self.button.on_click(lambda event: self._start())
-        self.line = WorkingLine(self._start, self._stop)
-        self.words = pn.pane.HTML(
-            "", stylesheets=[asset("page.css"), asset("unit.css")], margin=(2, 4), sizing_mode="stretch_width"
-        )
-        self.panel = pn.Column(
-            pn.FlexBox(*self.windows, self.button, sizing_mode="stretch_width", margin=0),
-            self.line.panel,
-            self.words,
-            sizing_mode="stretch_width",
-            margin=0,
-        )
-
+        self._is_running = False
         state.param.watch(self._tell, "tab")
+
+    @cached_property
+    def _form(self) -> _Form:
+        """What is seen of it; made with the tab."""
+        form = _Form(read_test(self._state.test) if self._state.test else None, self._start, self._stop)
+        form.button.disabled = self._is_running
+        return form
+
+    @property
+    def panel(self) -> Any:
+        """What the Events tab shows."""
+        return self._form.panel
 
     def open(self, scene: Scene) -> None:
         """Take another insertion; a test of the one before stops."""
@@ -166,8 +184,7 @@ class Responding:
     def _take(self, opened: OpenInsertion) -> None:
         if self._opened is None or opened.columns is not self._opened.columns:
             self._cancel.set()
-            self.button.disabled = False
-            self.line.hide()
+            self._rest()
             self._shown = ""
             self._say("")
         self._opened = opened
@@ -184,7 +201,7 @@ class Responding:
             self._state.test = self._shown
         elif self._state.test != self._shown:
             wish = read_test(self._state.test)
-            for field, value in zip(self.windows, (*wish.baseline_s, *wish.response_s), strict=True):
+            for field, value in zip(self._windows, (*wish.baseline_s, *wish.response_s), strict=False):
                 if number(field, value) != value:
                     field.value = number_text(value)
             self._run(wish)
@@ -196,7 +213,7 @@ class Responding:
 
     def _start(self) -> None:
         state = self._state
-        b0, b1, r0, r1 = (number(*pair) for pair in zip(self.windows, (*BASELINE_S, *RESPONSE_S), strict=True))
+        b0, b1, r0, r1 = (number(*pair) for pair in zip(self._windows, (*BASELINE_S, *RESPONSE_S), strict=True))
         self._run(ResponseWish(state.event, state.split, state.masked, (b0, b1), (r0, r1)))
 
     def _run(self, wish: ResponseWish) -> None:
@@ -205,17 +222,37 @@ class Responding:
         self._cancel.set()
         self._cancel = cancel = threading.Event()
         self._progress(Progress("testing responses"))
-        self.button.disabled = True
+        self._run_or_rest(is_running=True)
         future = self._threads.submit(run_test, self._opened, wish, partial(self._report, cancel), cancel)
         future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wish, cancel, done)))
+
+    @property
+    def _is_made(self) -> bool:
+        return "_form" in self.__dict__
+
+    @property
+    def _windows(self) -> list[Any]:
+        return self._form.windows if self._is_made else []
+
+    def _run_or_rest(self, *, is_running: bool) -> None:
+        self._is_running = is_running
+        if self._is_made:
+            self._form.button.disabled = is_running
+
+    def _rest(self) -> None:
+        """Nothing runs, and nothing is to be said of it."""
+        self._run_or_rest(is_running=False)
+        if self._is_made:
+            self._form.line.hide()
 
     def _stop(self) -> None:
         self._cancel.set()
         self._halt("The test was cancelled; the table has the columns of the one before.", "Test again")
 
     def _halt(self, words: str, again: str) -> None:
-        self.button.disabled = False
-        self.line.halt(words, again)
+        self._run_or_rest(is_running=False)
+        if self._is_made:
+            self._form.line.halt(words, again)
         self._state.test = self._shown
 
     def _report(self, cancel: threading.Event, progress: Progress) -> None:
@@ -228,15 +265,15 @@ class Responding:
 
     def _progress(self, progress: Progress) -> None:
         if self._is_seen:
-            self.line.run(progress)
+            self._form.line.run(progress)
 
     def _say(self, words: str) -> None:
         self._said = words
         self._tell()
 
     def _tell(self, *events: object) -> None:
-        if self._is_seen and self.words.object != self._said:
-            self.words.object = self._said
+        if self._is_seen and self._form.words.object != self._said:
+            self._form.words.object = self._said
 
     @property
     def _is_seen(self) -> bool:
@@ -254,8 +291,7 @@ class Responding:
             self._halt(str(error), "Try again")
         else:
             cancel.set()  # reports that are still under way come too late
-            self.button.disabled = False
-            self.line.hide()
+            self._rest()
             opened = self._opened
             self._say(
                 f'<div class="unit"><p>{escape(words)}. The columns resp_* stand in the cluster table, and in '

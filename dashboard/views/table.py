@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from html import escape
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -68,6 +69,9 @@ PAGE_SIZE = 100
 ROW_PX = 28
 TITLE_PX, VALUE_PX, ARROW_PX, PADDING_PX = 7, 7, 32, 18
 """Of letters in titles and in cells, of the arrow that sorts, of the sides of a cell."""
+
+
+_activities: WeakKeyDictionary[SpikeColumns, list[str]] = WeakKeyDictionary()
 
 
 def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
@@ -190,7 +194,7 @@ class ClusterTable:
             if not self._turns.is_building:
                 self._pool.submit(self._draw, scene)
                 return
-            self._drawn = scene.columns, sparklines(cluster_rates(scene.columns, N_BINS).rate_hz)
+            self._drawn = scene.columns, activity(scene.columns)
         table = _with_activity(cluster_table(scene.sorting), self._drawn[1])
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
@@ -220,7 +224,7 @@ class ClusterTable:
     def _draw(self, scene: Scene) -> None:
         """Draw the rates over time, in a thread of the pool."""
         try:
-            lines = sparklines(cluster_rates(scene.columns, N_BINS).rate_hz)
+            lines = activity(scene.columns)
         except OSError:  # the file went away under the memory map: the table does without
             lines = [""] * scene.columns.n_clusters
         drawn = scene.columns, lines
@@ -261,10 +265,19 @@ class ClusterTable:
             self._is_moving = False
 
 
+def activity(columns: SpikeColumns) -> list[str]:
+    """Return the rate over time of each cluster id as a line; the same words for every session."""
+    lines = _activities.get(columns)
+    if lines is None:
+        lines = _activities[columns] = sparklines(cluster_rates(columns, N_BINS).rate_hz)
+    return lines
+
+
 def _with_activity(table: pd.DataFrame, drawn: list[str]) -> pd.DataFrame:
     """Return the table with the lines after the rate."""
-    table = table.assign(activity=[drawn[int(cluster)] for cluster in table.index])
-    return _in_order(table)
+    # As objects: pandas would copy strings for each session.
+    lines = pd.Series([drawn[int(cluster)] for cluster in table.index], index=table.index, dtype=object)
+    return _in_order(table.assign(activity=lines))
 
 
 def _header_filters(table: pd.DataFrame) -> dict[str, Any]:

@@ -74,6 +74,29 @@ def test_the_demo_shows_every_spike(site: str, visit: Visit) -> None:
     expect(visit.page.get_by_text("histology: alf, final")).to_be_visible()
 
 
+def test_pixels_have_the_colours_that_bokeh_gives_them(site: str, visit: Visit) -> None:
+    visit.open(f"{site}?{DEMO}")
+    visit.wait_for_spikes()
+    n_pixels, n_unlike, n_shown = visit.page.evaluate(
+        """() => {
+            const figure = Bokeh.documents[0].get_model_by_name("raster")
+            const renderer = figure.renderers.find((renderer) => renderer.glyph.type == "Image")
+            const glyph = Bokeh.index.find_one(figure).renderer_views.get(renderer).glyph
+            const levels = renderer.data_source.data.image[0]
+            const theirs = glyph.model.color_mapper.rgba_mapper.v_compute(levels)
+            const ours = glyph._flat_img_to_buf8(levels)
+            const {width, height} = glyph.image_data[0]
+            const drawn = glyph.image_data[0].getContext("2d").getImageData(0, 0, width, height).data
+            const unlike = (pixels) => pixels.filter((value, i) => value != theirs[i]).length
+            // What is transparent has no colour of its own on a canvas.
+            const is_seen = (value, i) => theirs[i | 3] > 0
+            return [levels.length, unlike(ours), drawn.filter((v, i) => is_seen(v, i) && v != theirs[i]).length]
+        }"""
+    )
+    assert n_pixels > 10_000
+    assert (n_unlike, n_shown) == (0, 0)
+
+
 def test_without_an_insertion_the_page_offers_one(site: str, visit: Visit) -> None:
     visit.page.goto(site)
     visit.page.get_by_role("button", name="Open the demo insertion").click()

@@ -1,0 +1,128 @@
+"""What a page costs the server: Panel's and Bokeh's objects, with what no page here uses left out of them.
+
+A tab is some four hundred of Bokeh's models and a hundred of Panel's objects, and a lab has many tabs open. Each pane
+of Panel comes with a row that it never stands in, which watches all that the pane watches; each list and dict of a
+Bokeh model with a set of its owners, of which there is one; and each message lists every model of the page before it is
+written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+from typing import Any
+
+import panel as pn
+from bokeh.core.property.descriptors import PropertyDescriptor
+from bokeh.core.property.wrappers import PropertyValueContainer
+from bokeh.core.serialization import Ref, Serializer
+from bokeh.model import Model
+from bokeh.protocol.messages.patch_doc import patch_doc
+from panel.pane.base import PaneBase
+from panel.pane.markup import HTMLBasePane
+
+logger = logging.getLogger(__name__)
+
+LEAN_PANES = (pn.pane.HTML, pn.pane.Bokeh)
+"""Panes that pages are made of; their object stays of its kind, so that nothing asks for a row of their own."""
+
+
+class NoRow:
+    """In place of the row of a pane that stands in none."""
+
+    _models: dict[str, Any] = {}  # noqa: RUF012 - Panel looks its models up, and finds none
+
+
+class LookedUp(Serializer):
+    """A serializer that makes the reference of a model when it meets the model, not of all of them before.
+
+    Parameters
+    ----------
+    references : set of Model, or None
+        Those that the browser knows.
+    """
+
+    def __init__(self, *, references: set[Model] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._known = references or set()
+
+    def _knows(self, obj: Any) -> bool:
+        return isinstance(obj, Model) and obj in self._known
+
+    def has_ref(self, obj: Any) -> bool:
+        """Whether the browser knows a model, or will with this message."""
+        return super().has_ref(obj) or self._knows(obj)
+
+    def get_ref(self, obj: Any) -> Ref | None:
+        """Return how a model is called in the message; None where it has to be told about."""
+        found = super().get_ref(obj)
+        return obj.ref if found is None and self._knows(obj) else found
+
+
+def make_lean() -> None:
+    """Leave out of Panel and Bokeh what costs each session; done once, it stays."""
+    if getattr(PaneBase, "_is_lean", False):
+        return
+    PaneBase._is_lean = True
+    _spare_rows()
+    _write_words_only()
+    _count_owners()
+    # The package has a class of the module's name.
+    vars(sys.modules[patch_doc.__module__])["Serializer"] = LookedUp
+
+
+def _spare_rows() -> None:
+    original = PaneBase.__init__
+
+    def make(self: PaneBase, object: Any = None, **params: Any) -> None:
+        if type(self) not in LEAN_PANES:
+            original(self, object, **params)
+            return
+        self._object_changing = False
+        super(PaneBase, self).__init__(object=object, **params)
+        if not hasattr(self, "_internal_callbacks"):
+            self._internal_callbacks = []
+        self.layout = NoRow()
+
+    PaneBase.__init__ = make
+
+
+def _write_words_only() -> None:
+    """Have the text of a pane change alone: Panel works out every one of its properties again."""
+    original = HTMLBasePane._update
+
+    def update(self: HTMLBasePane, ref: str, model: Model) -> None:
+        if type(self) is pn.pane.HTML and not self.enable_streaming:
+            model.text = self._transform_object(self.object)["object"]
+        else:
+            original(self, ref, model)
+
+    HTMLBasePane._update = update
+
+
+def _count_owners() -> None:
+    """Have lists and dicts of models keep their owners in a tuple, a quarter of a set's size."""
+
+    def make(self: PropertyValueContainer, *args: Any, **options: Any) -> None:
+        self._owners = ()
+        super(PropertyValueContainer, self).__init__(*args, **options)
+
+    def register(self: PropertyValueContainer, owner: Any, descriptor: PropertyDescriptor[Any]) -> None:
+        if (owner, descriptor) not in self._owners:
+            self._owners += ((owner, descriptor),)
+
+    def unregister(self: PropertyValueContainer, owner: Any, descriptor: PropertyDescriptor[Any]) -> None:
+        self._owners = tuple(pair for pair in self._owners if pair != (owner, descriptor))
+
+    PropertyValueContainer.__init__ = make
+    PropertyValueContainer._register_owner = register
+    PropertyValueContainer._unregister_owner = unregister
+
+
+def return_memory() -> None:
+    """Give back to the system what was freed; does nothing where the C library has no way to."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        logger.debug("the C library cannot return memory")

@@ -1,0 +1,50 @@
+"""Tabs that are made when they are first looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+
+from dashboard.views.dock import Dock, LateTab
+from dashboard.views.state import TABS, ViewState
+
+
+class Plain:
+    """A tab that writes down what happens to it."""
+
+    follows_hidden = False
+
+    def __init__(self, title: str, happened: list[str]) -> None:
+        self.title, self._happened = title, happened
+        self.panel = pn.Column()
+        happened.append(f"{title} made")
+
+    def open(self, scene: Any) -> None:
+        self._happened.append(f"{self.title} opens {scene}")
+
+    def close(self) -> None:
+        self._happened.append(f"{self.title} closes")
+
+
+def test_a_tab_is_made_when_it_is_looked_at_and_only_once() -> None:
+    happened: list[str] = []
+    state = ViewState(tab=TABS[0])
+    dock = Dock(state, [LateTab(title, lambda title=title: Plain(title, happened)) for title in TABS[:2]])
+    assert happened == [] and [len(tab.panel) for tab in dock._tabs] == [0, 0]
+    dock.open("a")  # type: ignore[arg-type]
+    assert happened == [f"{TABS[0]} made", f"{TABS[0]} opens a"]
+    dock.open("b")  # type: ignore[arg-type]
+    state.tab = TABS[1]
+    state.tab = TABS[0]
+    state.tab = TABS[1]
+    assert happened[2:] == [f"{TABS[0]} opens b", f"{TABS[1]} made", f"{TABS[1]} opens b"]
+    assert [len(tab.panel) for tab in dock._tabs] == [1, 1]
+    dock.close()
+    assert happened[-2:] == [f"{TABS[0]} closes", f"{TABS[1]} closes"]
+
+
+def test_a_tab_that_was_never_looked_at_closes() -> None:
+    late = LateTab("Unit", lambda: Plain("Unit", []))
+    late.close()
+    assert late.made is None

@@ -62,7 +62,7 @@ class Tab:
         self.received += len(data) if frame["opcode"] == 1 else len(data) * 3 // 4 - data[-2:].count("=")
 
     def count_bytes(self, is_counting: bool) -> None:
-        """Count what comes over the websocket, or stop: the browser copies all of it to us, which no timing should hold."""
+        """Count what comes over the websocket, or stop: the browser copies all of it, which no timing should hold."""
         self._session.send("Network.enable" if is_counting else "Network.disable")
 
     def first_picture_ms(self) -> float:

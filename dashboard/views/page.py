@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import panel as pn
 import panel_material_ui as pmui
@@ -238,6 +239,7 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
     """Return the page itself."""
     return pmui.Page(  # type: ignore[attr-defined]
         title=title,
+        favicon="data:image/svg+xml," + quote(asset("favicon.svg").strip()),
         header=header,
         sidebar=rail,
         sidebar_width=RAIL_PX,

@@ -34,6 +34,9 @@ class NoRow:
     _models: dict[str, Any] = {}  # noqa: RUF012 - Panel looks its models up, and finds none
 
 
+NO_ROW = NoRow()
+
+
 class LookedUp(Serializer):
     """A serializer that makes the reference of a model when it meets the model, not of all of them before.
 
@@ -83,7 +86,7 @@ def _spare_rows() -> None:
         super(PaneBase, self).__init__(object=object, **params)
         if not hasattr(self, "_internal_callbacks"):
             self._internal_callbacks = []
-        self.layout = NoRow()
+        self.layout = NO_ROW
 
     PaneBase.__init__ = make
 

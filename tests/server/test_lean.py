@@ -20,7 +20,7 @@ from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 
 from dashboard import lean
-from dashboard.lean import LookedUp, NoRow, make_lean, return_memory
+from dashboard.lean import NO_ROW, LookedUp, make_lean, return_memory
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_it_is_done_once() -> None:
 
 def test_a_pane_has_no_row_and_still_draws() -> None:
     words, plot = pn.pane.HTML("<b>a & b</b>", width=120, margin=3), pn.pane.Bokeh(figure(name="plot"))
-    assert isinstance(words.layout, NoRow) and isinstance(plot.layout, NoRow)
+    assert words.layout is NO_ROW and plot.layout is NO_ROW
     root = pn.Column(words, plot).get_root(Document())
     assert [type(model).__name__ for model in root.children] == ["HTML", "figure"]
     assert root.children[0].width == 120

@@ -16,8 +16,9 @@ class Aggregate:
     Attributes
     ----------
     values : ndarray, shape (height, width)
-        Row 0 is the lowest depth. uint32 for counts; float64, in Hz, for rates; float32, NaN where
-        no spike is, for amplitudes; int32, -1 where none is, for categories.
+        Row 0 is the lowest depth. uint32 for counts, and float64, in Hz, for rates; on the lattice
+        uint8 and float32 where those hold them exactly. float32, NaN where no spike is, for
+        amplitudes; int32, -1 where none is, for categories.
     time_edges_s : ndarray, shape (width + 1,), float64
     depth_edges_um : ndarray, shape (height + 1,), float64
         A pixel holds what is on its lower edge and below its upper one; the last pixel of either

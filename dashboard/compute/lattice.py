@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ MAX_PIXELS = 1 << 26
 SMALLEST_BIN = 2.0**-1022
 #: A window's length wavers by rounding while it is panned; its lattice level must not.
 LEVEL_TOLERANCE = 1e-6
+#: What a floor needs to become the nearest level.
+ROUNDING = 0.5 + LEVEL_TOLERANCE
 
 
 def check_window(window: tuple[float, float], name: str) -> tuple[float, float]:
@@ -30,7 +33,8 @@ def check_window(window: tuple[float, float], name: str) -> tuple[float, float]:
         Where it is not two finite numbers, the first below the second.
     """
     try:
-        low, high = (float(value) for value in window)
+        low, high = window
+        low, high = float(low), float(high)
     except (TypeError, ValueError) as error:
         raise BadRequest(f"{name} is not a pair of numbers", repr(window), "Give (start, end)") from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -75,7 +79,7 @@ def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.flo
 
 def lattice_level(span: float, n_bins: int) -> int:
     """Return k so that bins of ``2**k`` are nearest, by ratio, to `span` in `n_bins`: 0.71 to 1.42 times as many."""
-    return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + 0.5 + LEVEL_TOLERANCE)
+    return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + ROUNDING)
 
 
 def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple[int, int]:
@@ -98,30 +102,38 @@ def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple
         k of each axis, for bins of ``2**k``: at most ``n_bins[0] * n_bins[1]`` of them in the window, without those
         that reach over its ends, and more than half as many where floats can tell such bins apart.
     """
-    first, second = (lattice_level(span, n) for span, n in zip(spans, n_bins, strict=True))
-    # In powers of two, how many times the bins wanted there are: tiny and huge bins cannot be multiplied.
-    above, also = (
-        math.log2(max(span / n, SMALLEST_BIN)) - level
-        for span, n, level in zip(spans, n_bins, (first, second), strict=True)
-    )
+    # In powers of two, as tiny and huge bins cannot be multiplied: the sizes of bins, and how many times those wanted
+    # there are.
+    one = math.log2(max(spans[0] / n_bins[0], SMALLEST_BIN))
+    other = math.log2(max(spans[1] / n_bins[1], SMALLEST_BIN))
+    first, second = math.floor(one + ROUNDING), math.floor(other + ROUNDING)
+    above, also = one - first, other - second
     if above + also <= LEVEL_TOLERANCE:
         return first, second
     return (first + 1, second) if above >= also - LEVEL_TOLERANCE else (first, second + 1)
 
 
-def snapped_edges(window: tuple[float, float], level: int) -> npt.NDArray[np.float64]:
-    """Return edges on the multiples of a power of two, reaching outward over `window`.
+class LatticeBins(NamedTuple):
+    """Bins of one axis: edge k, of `n_bins` + 1, is exactly ``(first + k) * size``, and `size` a power of two."""
+
+    first: float
+    size: float
+    n_bins: int
+
+    @property
+    def edges(self) -> npt.NDArray[np.float64]:
+        """The edges, shape (n_bins + 1,)."""
+        return np.arange(self.first, self.first + self.n_bins + 1) * self.size
+
+
+def snapped_bins(window: tuple[float, float], level: int) -> LatticeBins:
+    """Return bins between multiples of a power of two, reaching outward over `window`.
 
     Parameters
     ----------
     window : tuple of float
     level : int
         Bins are ``2**level`` wide; wider where floats are spaced wider.
-
-    Returns
-    -------
-    ndarray, shape (n + 1,), float64
-        Every edge is a whole multiple of ``2**k``, exactly.
     """
     low, high = window
     # Far from zero a bin cannot be finer than the spacing of floats there.
@@ -131,7 +143,7 @@ def snapped_edges(window: tuple[float, float], level: int) -> npt.NDArray[np.flo
     # Dividing the tiniest numbers underflows to zero.
     first -= first * size > low
     last = max(last + (last * size < high), first + 1)
-    return np.arange(first, last + 1, dtype=np.float64) * size
+    return LatticeBins(float(first), size, last - first)
 
 
 def floor_edges(origin: float, size: float, n_bins: int, first: int = 0) -> npt.NDArray[np.float64]:

@@ -24,7 +24,7 @@ def unit_levels(unit: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
 
 
 @kernel
-def _look_up(values: npt.NDArray[np.uint32], table: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8]) -> None:
+def _look_up(values: npt.NDArray[Any], table: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8]) -> None:
     last = np.uint32(table.shape[0] - 1)
     for row in range(values.shape[0]):
         for column in range(values.shape[1]):
@@ -65,7 +65,7 @@ def level_image(
 
     Parameters
     ----------
-    values : ndarray, shape (height, width), uint32 or float
+    values : ndarray, shape (height, width), uint8, uint16, uint32 or float
         NaN is empty.
     limits : (float, float)
         Values of level 1 and level 255.
@@ -85,13 +85,16 @@ def level_image(
     factor = 1.0 / (math.log1p(span) if scale == "log" else span)
     image = np.empty(values.shape, dtype=np.uint8)
     fill = _scale_log if scale == "log" else _scale_linear
-    if values.dtype == np.uint32 and high < TABLE_SIZE - 1:
-        # Every count from the upper limit on has the top level, so a table to there is complete.
-        counts = np.arange(math.ceil(max(high, 1.0)) + 1, dtype=np.float64)[None, :]
+    # Every count from the upper limit on has the top level, so a table to there is complete.
+    top = min(max(high, 1.0), np.iinfo(values.dtype).max) if values.dtype.kind == "u" else TABLE_SIZE
+    if top < TABLE_SIZE - 1:
+        counts = np.arange(math.ceil(top) + 1, dtype=np.float64)[None, :]
         table = np.empty(counts.shape, dtype=np.uint8)
         fill(counts, low, factor, zero_is_empty, table)
         _look_up(values, table[0], image)
     else:
+        if values.dtype.kind == "u":
+            values = values.astype(np.uint32, copy=False)
         fill(values, low, factor, zero_is_empty, image)
     return image
 

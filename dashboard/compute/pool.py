@@ -120,6 +120,13 @@ def spread(
     limit = default_threads() if threads is None else max(1, int(threads))
     used = max(1, min(limit, work // WORK_PER_THREAD))
     n_tasks = 1 if used == 1 and work < 4 * WORK_PER_THREAD else used * TASKS_PER_THREAD
+    if n_tasks == 1:
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
+        total = int(draw(0, width))
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
+        return total
     cost = bounds - bounds[0]
     cost = cost + np.arange(width + 1) * (1 + int(cost[-1]) // (4 * width))
     ends = np.searchsorted(cost, cost[-1] * np.arange(1, n_tasks) / n_tasks)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,8 @@ from dashboard.compute.windows import Window, lay_window
 
 #: Stretches that the spikes of a box are counted in, for the threads to share.
 STRETCHES = 64
+#: So many codes are compared while another kernel counts one spike; `spread` reckons in those.
+CODES_PER_WORK = 24
 #: Spikes from which a filter that is used again is worth setting its spikes apart.
 PART_FROM = 200_000
 
@@ -52,32 +56,59 @@ def _count_box(spikes: SpikeArrays, chosen: Filter, grid: Grid, first: int, last
     return n
 
 
+class CodeSpan(NamedTuple):
+    """Depth codes of a box, the outermost included, and whether one of those has depths outside too."""
+
+    lowest: int
+    highest: int
+    cuts_lowest: bool
+    cuts_highest: bool
+
+
+def code_span(columns: SpikeColumns, low: float, high: float) -> CodeSpan | None:
+    """Return the codes that hold the depths from `low` up to, and including, `high`; None where no spike is."""
+    lowest, highest = columns.depth_range_um
+    if low > highest or high < lowest:
+        return None
+    grid = columns.grid
+    # Scaling by a power of two and the floor are exact; a plain difference would round.
+    first, last = max(low, lowest) / grid.step_um, min(high, highest) / grid.step_um
+    cuts_lowest = low > lowest and first != math.floor(first)
+    origin = int(grid.origin_code)
+    return CodeSpan(math.floor(first) - origin, math.floor(last) - origin, cuts_lowest, high < highest)
+
+
 @kernel
-def _count_codes(codes: U16, depths: F64, order: U32, grid: Grid, first: int, last: int) -> int:
+def _count_codes(
+    codes: U16,
+    depths: F64,
+    order: U32,
+    start: int,
+    stop: int,
+    span: tuple[int, int, bool, bool],
+    low: float,
+    high: float,
+) -> int:
     """`_count_box` without a filter: compares codes with the two that bound the box, many at a time."""
-    bounds, rows, edges = grid.bounds, grid.rows, grid.edges
-    low = 0
-    while low < rows.shape[0] and rows[low] == 1:
-        low += 1
-    high = rows.shape[0] - 1
-    while high >= low and rows[high] == 1:
-        high -= 1
-    if low > high:
-        return 0
-    start, stop = bounds[first], bounds[last]
-    lowest, span = np.uint16(low), np.uint16(high - low)
-    n = 0
-    for i in range(start, stop):
-        n += int(np.uint16(codes[i] - lowest) <= span)
-    # The outermost codes may be cut by an edge: their spikes are looked at one by one.
-    for end in range(2):
-        code = np.uint16(low if end == 0 else high)
-        if rows[code] == 2 and (end == 0 or high > low):
-            for i in range(start, stop):
-                if codes[i] == code:
-                    depth = depths[int(order[i]) if order.shape[0] > 0 else i]
-                    n -= int(not (depth >= edges[0] and depth <= edges[1]))
-    return n
+    lowest, reach = np.uint16(span[0]), np.uint16(span[1] - span[0])
+    highest = np.uint16(span[1])
+    low_cut, high_cut = lowest if span[2] else highest, highest if span[3] else lowest
+    is_cut = span[2] or span[3]
+    total = 0
+    for begin in range(start, stop, BLOCK):
+        block = codes[begin : min(begin + BLOCK, stop)]
+        n, n_cut = np.uint32(0), np.uint32(0)
+        for i in range(block.shape[0]):
+            n += np.uint32(np.uint16(block[i] - lowest) <= reach)
+            n_cut += np.uint32((block[i] == low_cut) | (block[i] == high_cut))
+        total += int(n)
+        # The outermost codes may be cut by an edge: their spikes are looked at one by one.
+        if n_cut > 0 and is_cut:
+            for i in range(block.shape[0]):
+                if (block[i] == low_cut) | (block[i] == high_cut):
+                    depth = depths[int(order[begin + i]) if order.shape[0] > 0 else begin + i]
+                    total -= int(not (depth >= low and depth <= high))
+    return total
 
 
 def _box(columns: SpikeColumns, time_range: tuple[float, float], depth_range: tuple[float, float]) -> Window:
@@ -97,16 +128,27 @@ def _count(columns: SpikeColumns, box: Window, kept: Kept) -> int:
         index = columns.unit_index
         parts = [index.rows(int(cluster)) for cluster in kept.ids]
         return int(sum(np.subtract(*np.searchsorted(rows, (stop, start))) for rows in parts))
-    spikes, chosen, grid = spike_arrays(columns), kept.chosen, box.grid._replace(bounds=bounds)
+    spikes = spike_arrays(columns)
     part = find_part(columns, kept, stop - start) if kept.everything or stop - start > PART_FROM else None
     if part is not None:
-        grid = grid._replace(bounds=part.bounds(bounds))
-        draw = partial(_count_codes, part.codes, spikes.depths, part.order, grid)
-    elif at_any_depth:
-        return int(count_kept(spikes, chosen, start, stop))
-    else:
-        draw = partial(_count_box, spikes, chosen, grid)
-    return spread(draw, grid.bounds, (stop - start) // 2)
+        low, high = float(box.depth_edges[0]), float(box.depth_edges[1])
+        span = code_span(columns, low, high)
+        if span is None:
+            return 0
+        codes, depths, order = part.codes, spikes.depths, part.order
+        start, stop = (int(bound) for bound in part.bounds(box.bounds))
+        bounds = np.linspace(start, stop, STRETCHES + 1).astype(np.int64)
+
+        def count(first: int, last: int) -> int:
+            return _count_codes(codes, depths, order, bounds[first], bounds[last], span, low, high)
+
+        return spread(count, bounds, (stop - start) // CODES_PER_WORK)
+    if at_any_depth:
+        return int(count_kept(spikes, kept.chosen, start, stop))
+    bounds = np.linspace(start, stop, STRETCHES + 1).astype(np.int64)
+    return spread(
+        partial(_count_box, spikes, kept.chosen, box.grid._replace(bounds=bounds)), bounds, (stop - start) // 2
+    )
 
 
 def count_in(

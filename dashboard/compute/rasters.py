@@ -15,28 +15,41 @@ from dashboard.compute.amplitudes import max_tiles, mean_tiles
 from dashboard.compute.depth_codes import ROW_SHIFT
 from dashboard.compute.kernels import (
     I32,
+    NO_ORDER,
     count_kept_tiles,
     count_scatter,
     count_tiles,
     count_units,
 )
-from dashboard.compute.lattice import check_size, check_window, lattice_levels, linear_edges, snapped_edges
+from dashboard.compute.lattice import check_size, check_window, linear_edges
+from dashboard.compute.lattice_counts import (
+    NOT_COUNTED,
+    SPIKES_PER_WORK,
+    LatticeWindow,
+    count_narrow,
+    lattice_rates,
+    lay_lattice,
+)
 from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
 from dashboard.compute.parts import Part, find_part
-from dashboard.compute.pool import spread
+from dashboard.compute.pool import WORK_PER_THREAD, spread
 from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.ranks import count_ranks
 from dashboard.compute.scatters import majority_scatter, max_scatter, mean_scatter
-from dashboard.compute.selections import Kept, kept_spikes, spike_arrays
+from dashboard.compute.selections import NO_FILTER, Kept, kept_spikes, spike_arrays
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.windows import Window, lay_window
-from dashboard.model.errors import BadRequest
+from dashboard.model.errors import BadRequest, Cancelled
 
 __all__ = ["AGGREGATES", "Aggregate", "aggregate", "compile_kernels", "count_in", "overview", "spikes_in"]
 
 AGGREGATES = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_rate", "cluster")
 #: Below this share of the spikes, their rows by cluster are read instead of all spikes.
 INDEX_BELOW = 1 / 4
+#: Spikes on the lattice from which a second thread is worth it; fewer are counted in the call that lays the window.
+AT_ONCE = 2 * WORK_PER_THREAD * SPIKES_PER_WORK
+#: Bins from which rates of the lattice are exact in 32 bits, in s.
+SHORTEST_BIN_S = 2.0**-100
 #: Pixels of the picture of the whole session that is kept with its columns.
 OVERVIEW_SIZE = (2048, 768)
 #: Spikes per pixel column from which differences of stored ranks are quicker than counting.
@@ -61,8 +74,11 @@ def lay_pixels(
     depth_range: tuple[float, float] | None,
     size: tuple[int, int],
     snap: bool,
+    most: int = NOT_COUNTED,
 ) -> Window:
     """Return the window that these arguments of `aggregate` describe; `size` is (width, height).
+
+    On the lattice all spikes are counted on the way where there are at most so many.
 
     Raises
     ------
@@ -71,10 +87,9 @@ def lay_pixels(
     width, height = check_size(*size)
     times = default_window(columns.time_range_s) if time_range is None else check_window(time_range, "time_range")
     depths = default_window(columns.depth_range_um) if depth_range is None else check_window(depth_range, "depth_range")
-    if not snap:
-        return lay_window(columns, linear_edges(times, width), linear_edges(depths, height))
-    levels = lattice_levels((times[1] - times[0], depths[1] - depths[0]), (width, height))
-    return lay_window(columns, snapped_edges(times, levels[0]), snapped_edges(depths, levels[1]))
+    if snap:
+        return lay_lattice(columns, times, depths, (width, height), most)
+    return lay_window(columns, linear_edges(times, width), linear_edges(depths, height))
 
 
 def _rank_rows(columns: SpikeColumns, edges: npt.NDArray[np.float64]) -> tuple[int, int] | None:
@@ -110,15 +125,31 @@ def _is_sparse(window: Window, n_spikes: int) -> bool:
 
 
 def count_window(
-    columns: SpikeColumns, window: Window, kept: Kept, threads: int | None, cancel: threading.Event | None
-) -> tuple[npt.NDArray[np.uint32], int]:
-    """Return the counts of a window, shape (height, width), and their sum, by the route that is quickest."""
+    columns: SpikeColumns,
+    window: Window,
+    kept: Kept,
+    threads: int | None,
+    cancel: threading.Event | None,
+) -> tuple[npt.NDArray[np.uint32] | npt.NDArray[np.uint8], int]:
+    """Return the counts of a window, shape (height, width), and their sum, by the route that is quickest.
+
+    They are uint32; where the window is on the lattice, uint8 if that holds them.
+    """
+    on_lattice = window if isinstance(window, LatticeWindow) else None
+    if on_lattice is not None and kept.everything and on_lattice.counted is not None:
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
+        return on_lattice.counted
     n_kept = kept.share(columns, window.n_spikes)
     part = None if _is_sparse(window, n_kept) else find_part(columns, kept, window.n_spikes)
+    is_few = part is None and kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
+    if on_lattice is not None and not is_few:
+        narrow = _count_narrow(columns, on_lattice, kept, part, threads, cancel)
+        if narrow is not None:
+            return narrow
     if part is not None:
         return _count_part(columns, window, kept, part, threads, cancel)
     spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
-    is_few = kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
     is_sparse = is_few or _is_sparse(window, n_kept)
     image: npt.NDArray[np.uint32] = (np.zeros if is_sparse else np.empty)(window.shape, dtype=np.uint32)
     draw: Callable[[int, int], int]
@@ -135,6 +166,26 @@ def count_window(
 
     work = 4 * n_kept if is_few else window.n_spikes
     return image, spread(draw, window.bounds, work, threads, cancel)
+
+
+def _count_narrow(
+    columns: SpikeColumns,
+    window: LatticeWindow,
+    kept: Kept,
+    part: Part | None,
+    threads: int | None,
+    cancel: threading.Event | None,
+) -> tuple[npt.NDArray[np.uint8], int] | None:
+    """Return the counts of a window on the lattice in bytes; None where another route is quicker, or they wrap."""
+    if part is None:
+        which = columns.depth_codes, NO_ORDER, window.bounds
+    else:
+        which = part.codes, part.order, part.bounds(window.bounds)
+        is_aligned = window.lattice_rows is not None and window.lattice_rows.shift >= ROW_SHIFT
+        if is_aligned and int(which[2][-1] - which[2][0]) > window.shape[1] * RANK_FROM:
+            return None
+    chosen = kept.chosen if part is None else NO_FILTER
+    return count_narrow(columns, window, which, chosen, threads, cancel)
 
 
 def _count_part(
@@ -306,13 +357,17 @@ def aggregate(
     if kind not in AGGREGATES:
         raise BadRequest("No such aggregate", repr(kind), f"Choose one of {', '.join(AGGREGATES)}")
     kept = kept_spikes(columns, clusters, amp_range_uv)
-    window = lay_pixels(columns, time_range, depth_range, (width, height), snap)
+    counts = kind in ("count", "rate")
+    most = AT_ONCE if counts and kept.everything else NOT_COUNTED
+    window = lay_pixels(columns, time_range, depth_range, (width, height), snap, most)
     values: npt.NDArray[Any]
-    if kind in ("count", "rate"):
+    if counts:
         values, n_spikes = count_window(columns, window, kept, threads, cancel)
         unit = "spikes"
         if kind == "rate":
-            values, unit = values / np.diff(window.time_edges), "Hz"
+            bin_s, unit = float(window.time_edges[1] - window.time_edges[0]), "Hz"
+            is_plain = values.dtype == np.uint8 and SHORTEST_BIN_S <= bin_s <= 1 / SHORTEST_BIN_S
+            values = lattice_rates(values, bin_s) if is_plain else values / np.diff(window.time_edges)
     elif kind in ("amp_mean", "amp_max"):
         values, n_spikes = _amplitude(columns, window, kept, kind, threads, cancel)
         unit = columns.amp_unit

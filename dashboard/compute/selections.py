@@ -13,9 +13,16 @@ from dashboard.compute.kernels import Filter, SpikeArrays
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.model.errors import BadRequest
 
+#: Amplitudes without limits.
+NO_LIMITS = (-math.inf, math.inf)
 #: Stands in for amplitudes where there are none, or none are needed.
 NO_AMPS: npt.NDArray[np.float32] = np.empty(0, dtype=np.float32)
 NO_AMPS.flags.writeable = False
+
+NO_CLUSTERS: npt.NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
+NO_CLUSTERS.flags.writeable = False
+#: Where what is counted has passed a filter already, or there is none.
+NO_FILTER = Filter(NO_CLUSTERS, False, False, np.float32(-np.inf), np.float32(np.inf))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +83,11 @@ class Kept:
         return int(n_spikes * (float(of_cluster[self.keep != 0].sum()) / columns.n_spikes))
 
 
+def keep_everything(n_clusters: int) -> Kept:
+    """Return the filter that lets all spikes pass."""
+    return Kept(_frozen(np.ones(n_clusters, dtype=np.uint8)), False, False, NO_LIMITS)
+
+
 def _at_least(limit: float) -> np.float32:
     """Return the smallest float32 that is not below `limit`: comparing float32 with it is comparing with `limit`."""
     with np.errstate(over="ignore"):
@@ -108,7 +120,9 @@ def kept_spikes(
         Where a mask has another length, an id is not a whole number or does not exist, or there are
         no amplitudes to limit.
     """
-    amp_range = (-math.inf, math.inf)
+    if clusters is None and amp_range_uv is None:
+        return columns.everything
+    amp_range = NO_LIMITS
     if amp_range_uv is not None:
         try:
             low, high = (float(value) for value in amp_range_uv)

@@ -18,6 +18,7 @@ from dashboard.compute.ranks import RankIndex, index_ranks
 if TYPE_CHECKING:
     from dashboard.compute.aggregates import Aggregate
     from dashboard.compute.parts import PartStore
+    from dashboard.compute.selections import Kept
 
 #: Times kept in memory for the search of pixel edges: one of each 1,024.
 TIME_STRIDE = 1024
@@ -153,16 +154,26 @@ class SpikeColumns:
         return self._lazy.get("parts", PartStore)
 
     @property
+    def everything(self) -> Kept:
+        """The filter that is none."""
+        return self._lazy.get("everything", self._keep_everything)
+
+    @property
     def overview(self) -> Aggregate:
         """The whole session on the lattice, about 2048 x 768 counts: kept with the columns, to be drawn first."""
         from dashboard.compute.rasters import overview  # which draws columns
 
         return self._lazy.get("overview", lambda: overview(self))
 
-    @property
+    @cached_property
     def grid(self) -> DepthGrid:
         """Where the depth codes lie."""
         return DepthGrid(self.depth_step_um, self.depth_origin_um / self.depth_step_um, self.n_codes)
+
+    def _keep_everything(self) -> Kept:
+        from dashboard.compute.selections import keep_everything  # which reads columns
+
+        return keep_everything(self.n_clusters)
 
     def _find_depth_range(self) -> tuple[float, float]:
         if not self.n_spikes:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dashboard.compute.aggregates import Aggregate
 from dashboard.compute.kernels import BLOCK, F32, I32, I64, U32, Filter, write_tile
-from dashboard.compute.lattice import check_size, check_window, lattice_level, linear_edges, snapped_edges
+from dashboard.compute.lattice import check_size, check_window, lattice_level, linear_edges, snapped_bins
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import TILE, spread
 from dashboard.compute.rasters import default_window
@@ -110,7 +110,7 @@ def unit_raster(
     if snap:
         level = lattice_level(times[1] - times[0], width)
         # No more pixels than were asked for: between half as many and all.
-        edges = snapped_edges(times, level + int((times[1] - times[0]) > width * 2.0**level))
+        edges = snapped_bins(times, level + int((times[1] - times[0]) > width * 2.0**level)).edges
     else:
         edges = linear_edges(times, width)
     rows = np.full(columns.n_clusters, height, dtype=np.int32)

@@ -52,6 +52,10 @@ def compile_kernels() -> None:
         for kind in ("amp_mean", "amp_max", "label"):
             aggregate(columns, width=size, height=size, kind=kind, categories=categories)
     aggregate(columns, (0.0, 512.0), (0.0, 4096.0), 1, 8, snap=True)
+    for size in (8, 512):
+        aggregate(columns, width=size, height=size, kind="rate", snap=True)
+        aggregate(columns, width=size, height=size, clusters=half, snap=True)
+        aggregate(columns, width=size, height=size, clusters=half, amp_range_uv=(0.0, 1e3), snap=True)
     window = lay_window(columns, linear_edges((0.0, 512.0), 1), np.arange(0.0, 4097.0, 4.0))
     count_window(columns, window, kept_spikes(columns, None, None), None, None)
     aggregate_units(columns, few, width=8, height=8)
@@ -61,6 +65,8 @@ def compile_kernels() -> None:
         for scale in ("linear", "log"):
             for high in (1.0, 1e6):
                 spread_levels(level_image(drawn, (0.0, high), scale), 1)
+    for unsigned in (np.uint8, np.uint16, np.uint32):  # the narrowest that holds the counts
+        level_image(np.zeros((8, 8), dtype=unsigned), (0.0, 1.0), "linear")
     firing_rate(columns, 1.0, 100.0)
     population_rate(columns, 1.0, clusters=half)
     depth_profile(columns, 100.0)

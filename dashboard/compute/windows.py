@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ def time_bounds(columns: SpikeColumns, edges: npt.NDArray[np.float64], closed: b
     return bounds
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Window:
     """Pixels in time and depth, and the look-ups that place spikes in them.
 
@@ -44,8 +45,6 @@ class Window:
         Whether the last edges are inside.
     bounds : ndarray, shape (width + 1,), int64
         See `time_bounds`.
-    rows : ndarray, shape (n_codes,), uint16
-        See `code_rows`.
     codes : DepthGrid
         Where the codes lie.
     """
@@ -54,8 +53,12 @@ class Window:
     depth_edges: F64
     closed: bool
     bounds: I64
-    rows: U16
     codes: DepthGrid
+
+    @cached_property
+    def rows(self) -> U16:
+        """Row of each depth code, shape (n_codes,), uint16; see `code_rows`."""
+        return code_rows(self.depth_edges, self.codes, self.closed)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,6 +84,4 @@ def lay_window(
     closed: bool = True,
 ) -> Window:
     """Return the window with these edges. The kernels trust it: edges ascend and are finite."""
-    grid = columns.grid
-    rows = code_rows(depth_edges, grid, closed)
-    return Window(time_edges, depth_edges, closed, time_bounds(columns, time_edges, closed), rows, grid)
+    return Window(time_edges, depth_edges, closed, time_bounds(columns, time_edges, closed), columns.grid)

@@ -110,14 +110,9 @@ def extent(picture: Aggregate) -> tuple[float, float, float, float]:
 
 def narrowed(counted: Aggregate) -> Aggregate:
     """Return counts in the narrowest type that holds them: a session keeps its picture for as long as it shows it."""
-    if counted.kind != "count":
+    if counted.kind != "count" or counted.values.dtype == np.uint8:
         return counted
     return replace(counted, values=counted.values.astype(np.min_scalar_type(int(counted.values.max(initial=0)))))
-
-
-def widened(counted: Aggregate) -> Aggregate:
-    """Return counts in the type that kernels take."""
-    return replace(counted, values=counted.values.astype(np.uint32)) if counted.kind == "count" else counted
 
 
 def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
@@ -128,7 +123,7 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     if before is None:
         counted, n_in_view = _count(request, cancel)
     else:
-        counted, n_in_view = widened(before.aggregate), before.n_in_view
+        counted, n_in_view = before.aggregate, before.n_in_view
     levels, rgba = None, None
     limits = request.limits or scene.limits(kind)
     spread = shading.needs_spread(counted)
@@ -333,7 +328,7 @@ class RasterView:
     def auto_limits(self) -> None:
         """Fit the colour limits to what is in view, once."""
         if self.picture is not None:
-            self._state.limits = shading.default_limits(widened(self.picture.aggregate))
+            self._state.limits = shading.default_limits(self.picture.aggregate)
 
     def draw_now(self) -> None:
         """Draw at once what was asked for."""

@@ -29,7 +29,7 @@ from dashboard.views.axes import Axes
 from dashboard.views.clicks import Clicks
 from dashboard.views.figures import inner_size, navigable, time_ticks
 from dashboard.views.page import AXIS_PX, PROFILE_PX, STRIP_PX, Centre
-from dashboard.views.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent, widened
+from dashboard.views.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
@@ -193,7 +193,7 @@ class UnitRaster:
     def auto_limits(self) -> None:
         """Fit the colour limits to what is in view, once."""
         if self.picture is not None and self._scene is not None:
-            top = shading.default_limits(widened(self.picture.aggregate))[1]
+            top = shading.default_limits(self.picture.aggregate)[1]
             share = top / self._scene.row_limits[1]
             self._state.limits = (0.0, share * self._scene.limits(raster_kind(self._state.color))[1])
 

@@ -56,3 +56,17 @@ def test_limits_take_the_first_and_the_last_level(scale):
 def test_spreading_is_what_datashader_does(image, pixels):
     theirs = tf.spread(xr.DataArray(image, dims=("y", "x")), px=pixels, how="max").data
     np.testing.assert_array_equal(spread_levels(image, pixels), theirs)
+
+
+@given(
+    st.sampled_from([np.uint8, np.uint16]).flatmap(
+        lambda dtype: arrays(dtype, SHAPE, elements=st.integers(0, int(np.iinfo(dtype).max)))
+    ),
+    LIMITS | st.tuples(st.just(0.0), st.sampled_from([0.5, 255.0, 256.0, 65_535.0, 1e9])),
+    st.sampled_from(["linear", "log"]),
+    st.booleans(),
+)
+def test_counts_in_narrow_types_have_the_levels_of_wide_ones(values, limits, scale, zero_is_empty):
+    drawn = level_image(values, limits, scale, zero_is_empty=zero_is_empty)
+    wide = level_image(values.astype(np.uint32), limits, scale, zero_is_empty=zero_is_empty)
+    np.testing.assert_array_equal(drawn, wide)

@@ -21,8 +21,8 @@ from dashboard.compute.rates import cluster_counts, depth_profile, population_ra
 from dashboard.compute.unit_index import aggregate_units
 
 ENGINE = (
-    "amplitudes", "cluster_rows", "depth_codes", "kernels", "lattice", "majorities", "parts", "queries", "ranks",
-    "rates", "scatters", "searches", "unit_index",
+    "amplitudes", "cluster_rows", "depth_codes", "kernels", "lattice", "lattice_counts", "levels", "majorities",
+    "parts", "queries", "ranks", "rates", "scatters", "searches", "unit_index",
 )  # fmt: skip
 
 

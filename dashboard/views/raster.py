@@ -23,11 +23,11 @@ from bokeh.models import (
 from dashboard.compute.levels import TOP_LEVEL
 from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.rasters import Aggregate, aggregate
-from dashboard.compute.unit_index import aggregate_units
 from dashboard.model.errors import DashboardError
 from dashboard.views import shading
 from dashboard.views.axes import Axes
 from dashboard.views.figures import inner_size, navigable, time_ticks
+from dashboard.views.overlays import NOWHERE, draw_overlay
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import CATEGORICAL, Scene
 from dashboard.views.state import ViewState
@@ -96,6 +96,10 @@ class RasterPicture:
     n_hidden: int
     render_ms: float
 
+    def looks_as(self, limits: tuple[float, float], scale: str) -> bool:
+        """Whether the same counts look the same with these limits and this scale."""
+        return self.levels is None or (self.limits == limits and self.levels.scale == scale)
+
 
 def extent(picture: Aggregate) -> tuple[float, float, float, float]:
     """Return x, y, width, height of an aggregate in s and um, as Bokeh places an image."""
@@ -124,15 +128,20 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
         counted, n_in_view = _count(request, cancel)
     else:
         counted, n_in_view = before.aggregate, before.n_in_view
-    levels, rgba = None, None
     limits = request.limits or scene.limits(kind)
-    spread = shading.needs_spread(counted)
-    if kind in CATEGORICAL:
-        rgba = shading.categorical(counted.values, scene.colours(kind))
+    if before is not None and before.looks_as(limits, request.scale):
+        levels, rgba = before.levels, before.rgba  # they need not be sent again either
+    elif kind in CATEGORICAL:
+        levels, rgba = None, shading.categorical(counted.values, scene.colours(kind))
     else:
-        levels = shading.shade(counted, limits, request.scale, spread=spread)
+        levels, rgba = shading.shade(counted, limits, request.scale, spread=shading.needs_spread(counted)), None
     marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
-    overlay, overlay_extent = _overlay(request, counted) if request.selected else (None, (0.0, 0.0, 1.0, 1.0))
+    overlay, overlay_extent = None, NOWHERE
+    if request.selected:
+        size = (request.width, request.height)
+        overlay, overlay_extent = draw_overlay(
+            scene, request.selected, request.ranks, request.time_range, request.depth_range, size
+        )
     counted = narrowed(counted)
     elapsed_ms = (time.perf_counter() - started) * 1e3
     hidden = 0 if n_in_view else _hidden(request)
@@ -185,29 +194,6 @@ def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.g
         "region": scene.region_names(clusters),
         "colour": scene.mark_colours(clusters, request.color, request.selected, request.ranks),
     }
-
-
-def _overlay(
-    request: RasterRequest, counted: Aggregate
-) -> tuple[npt.NDArray[np.uint32], tuple[float, float, float, float]]:
-    """Draw the selected units from their own spikes, in their own colours."""
-    scene = request.scene
-    drawn = aggregate_units(
-        scene.columns,
-        np.asarray(request.selected, dtype=np.int64),
-        request.time_range,
-        request.depth_range,
-        request.width,
-        request.height,
-        snap=True,
-        amp_range_uv=scene.amp_range_uv,
-    )
-    ids = np.asarray(request.selected)
-    lookup = np.full(scene.columns.n_clusters + 1, -1, np.int32)
-    lookup[ids] = np.arange(len(ids), dtype=np.int32)
-    values = np.where(drawn.values < 0, -1, lookup[drawn.values])
-    image = shading.categorical(values, shading.selection_colours(len(ids), request.ranks))
-    return shading.spread_rgba(image, 1), extent(drawn)
 
 
 class RasterView:
@@ -372,9 +358,10 @@ class RasterView:
         x, y, width, height = extent(picture.aggregate)
         place = {"x": [x], "y": [y], "dw": [width], "dh": [height]}
         has_marks = picture.marks is not None
-        if picture.levels is not None and not has_marks:
+        before = self.picture
+        if picture.levels is not None and not has_marks and (before is None or picture.levels is not before.levels):
             self.image.data = {"image": [picture.levels.image], **place}
-        if picture.rgba is not None and not has_marks:
+        if picture.rgba is not None and not has_marks and (before is None or picture.rgba is not before.rgba):
             self.colours.data = {"image": [picture.rgba], **place}
         if picture.marks is not None:
             self.marks.data = picture.marks

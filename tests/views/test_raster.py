@@ -57,3 +57,41 @@ def test_another_scale_of_a_kept_picture_is_what_counting_again_gives(scene: Sce
     assert again.levels is not None and anew.levels is not None
     np.testing.assert_array_equal(again.levels.image, anew.levels.image)
     assert (again.n_in_view, again.limits) == (anew.n_in_view, anew.limits)
+
+
+def test_a_selection_makes_no_new_picture_of_the_rest(scene: Scene) -> None:
+    kept = render(request(scene, height=2000, width=64), threading.Event())
+    chosen = render(request(scene, height=2000, width=64, selected=(3,), before=kept), threading.Event())
+    assert chosen.levels is kept.levels, "it would be sent again"
+    other = render(request(scene, height=2000, width=64, limits=(0.0, 3.0), before=kept), threading.Event())
+    assert other.levels is not kept.levels
+    regions = render(request(scene, color="region"), threading.Event())
+    again = render(request(scene, color="region", selected=(3,), before=regions), threading.Event())
+    assert regions.rgba is not None and again.rgba is regions.rgba
+
+
+@pytest.mark.parametrize("selected", [(3,), (3, 11), (11, 3, 0)])
+def test_the_overlay_is_the_units_own_spikes_and_no_larger_than_them(scene: Scene, selected: tuple[int, ...]) -> None:
+    picture = render(request(scene, width=64, height=400, selected=selected), threading.Event())
+    image, (x, y, width, height) = picture.overlay, picture.overlay_extent
+    assert image is not None
+    spikes = scene.sorting.spikes
+    own = np.isin(spikes.clusters, selected) & (np.asarray(spikes.times_s) <= 40.0)
+    times, depths = np.asarray(spikes.times_s)[own], np.asarray(spikes.depths_um)[own]
+    rows, columns = image.shape
+    row = ((depths - y) / height * rows).astype(int)
+    column = ((times - x) / width * columns).astype(int)
+    assert len(times) > 0 and row.min() >= 0 and row.max() < rows
+    assert (image[row, column] != 0).all()
+    # A pixel around each spike, and no row beyond.
+    near = np.zeros_like(image, dtype=bool)
+    for i in (-1, 0, 1):
+        for j in (-1, 0, 1):
+            near[np.clip(row + i, 0, rows - 1), np.clip(column + j, 0, columns - 1)] = True
+    assert not (image[~near] != 0).any()
+    assert rows <= row.max() - row.min() + 3
+
+
+def test_units_without_spikes_in_view_have_a_clear_overlay(scene: Scene) -> None:
+    overlay = render(request(scene, depth_range=(5000.0, 6000.0), selected=(3,)), threading.Event()).overlay
+    assert overlay is not None and overlay.shape == (1, 1) and not overlay.any()

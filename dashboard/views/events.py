@@ -28,6 +28,7 @@ from dashboard.views.event_pictures import (
 from dashboard.views.event_words import EVENT_FIELDS, event_request
 from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
+from dashboard.views.folding import folded
 from dashboard.views.page import dress
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.responding import Responding
@@ -115,13 +116,9 @@ class EventsTab:
         self.region = pmui.Select(label="Region", options=["–"], value="–", width=175, visible=False, **small)
         self.subject.param.watch(self._chosen, "value")
         self.region.param.watch(self._chosen, "value")
-        self._fields = BinFields(state, EVENT_FIELDS)
 
     def _sections(self) -> list[Any]:
-        bins = pn.FlexBox(*self._fields.widgets.values(), sizing_mode="stretch_width", margin=0)
-        accordion: dict[str, Any] = {
-            "active": [], "title_variant": "body2", "sizing_mode": "stretch_width", "margin": (4, 10)
-        }  # fmt: skip
+        parts = {"Test response of every unit": lambda: self._responding.panel, "Bins and windows": self._make_bins}
         return [
             pn.Row(self.event, self.split, self.mask, margin=(0, 6)),
             pn.Row(self.subject, self.region, margin=(0, 6)),
@@ -133,12 +130,12 @@ class EventsTab:
             self._browser.panel,
             self._captions["map"],
             pane(self.map.figure),
-            pmui.Accordion(
-                ("Test response of every unit", self._responding.panel),
-                ("Bins and windows", bins),
-                **accordion,
-            ),
+            folded(parts, margin=(4, 10)),
         ]
+
+    def _make_bins(self) -> Any:
+        fields = BinFields(self._state, EVENT_FIELDS).widgets.values()
+        return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
     @property
     def panel(self) -> Any:

@@ -16,6 +16,7 @@ from dashboard.views.busy import Busy
 from dashboard.views.event_words import UNIT_FIELDS, unit_bins
 from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
+from dashboard.views.folding import folded
 from dashboard.views.page import dress
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
@@ -74,7 +75,6 @@ class UnitTab:
             options=["–"], value="–", size="small", visible=False, margin=(6, 10), label=""
         )
         self.focus.param.watch(self._refocused, "value")
-        self._bins = BinFields(state, UNIT_FIELDS, width=125)
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
         self._body = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
         self._panel = pn.Column(
@@ -113,7 +113,6 @@ class UnitTab:
         )
         self._amplitude_row = self._beside(pane(self.amplitude.figure), pane(self.amplitudes.figure))
         self._template_pane = pane(self.template.figure)
-        bins = pn.FlexBox(*self._bins.widgets.values(), sizing_mode="stretch_width", margin=(0, 6))
         return [
             self.focus,
             self.head,
@@ -135,9 +134,12 @@ class UnitTab:
             captions["template"],
             self._template_pane,
             self.metrics,
-            self._html('<div class="unit"><h4>Bins and windows</h4></div>'),
-            bins,
+            folded({"Bins and windows": self._make_bins}, margin=(4, 10)),
         ]
+
+    def _make_bins(self) -> Any:
+        fields = BinFields(self._state, UNIT_FIELDS, width=125).widgets.values()
+        return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
     @staticmethod
     def _stack(*items: Any) -> pn.Column:

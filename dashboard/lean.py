@@ -24,6 +24,12 @@ from panel.pane.markup import HTMLBasePane
 
 logger = logging.getLogger(__name__)
 
+ARENAS = 2
+"""Heaps that the C library may have: each thread would get one of its own, and what is freed in one serves no other."""
+
+M_ARENA_MAX = -8
+"""The number of that setting in glibc's malloc.h."""
+
 LEAN_PANES = (pn.pane.HTML, pn.pane.Bokeh)
 """Panes that pages are made of; their object stays of its kind, so that nothing asks for a row of their own."""
 
@@ -68,6 +74,7 @@ def make_lean() -> None:
     if getattr(PaneBase, "_is_lean", False):
         return
     PaneBase._is_lean = True
+    share_heaps()
     _spare_rows()
     _write_words_only()
     _count_owners()
@@ -121,6 +128,14 @@ def _count_owners() -> None:
     PropertyValueContainer.__init__ = make
     PropertyValueContainer._register_owner = register
     PropertyValueContainer._unregister_owner = unregister
+
+
+def share_heaps() -> None:
+    """Have all threads take memory from a few heaps; does nothing where the C library has no such setting."""
+    try:
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+    except (OSError, AttributeError):
+        logger.debug("the C library cannot share heaps")
 
 
 def return_memory() -> None:

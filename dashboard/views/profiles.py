@@ -115,6 +115,10 @@ class DriftView:
         }
 
 
+PROFILE_PAUSE_S = 0.12
+"""The profile follows the raster: for a whole session it takes five times as long to count."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileRequest:
     """A rate by depth that was asked for."""
@@ -174,7 +178,7 @@ class DepthProfileView:
         self.line = ColumnDataSource({"rate": [], "depth": []})
         self.figure.line("rate", "depth", source=self.line, line_color=LINE, line_width=1.2)
         self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
-            turns, pool, render_profile, self._apply, failed
+            turns, pool, render_profile, self._apply, failed, PROFILE_PAUSE_S
         )
         state.param.watch(self._request, "time_range")
 

@@ -39,6 +39,9 @@ class RenderLoop(Generic[Request, Result]):
         Runs with the document's lock.
     fail : callable (error) -> None
         Runs with the document's lock.
+    pause_s : float
+        So long requests are gathered, and so long is waited between two renders where it is more than is needed for
+        gathering: what stands beside the pictures must not keep the processor from them.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class RenderLoop(Generic[Request, Result]):
         render: Callable[[Request, threading.Event], Result],
         apply: Callable[[Request, Result], None],
         fail: Callable[[DashboardError], None],
+        pause_s: float = COALESCE_S,
     ) -> None:
         self._turns = turns
+        self._pause_s = pause_s
         self._pool = pool
         self._render = render
         self._apply = apply
@@ -63,9 +68,12 @@ class RenderLoop(Generic[Request, Result]):
     def request(self, request: Request) -> None:
         """Ask for a render; a request that waits is replaced."""
         self._wanted = request
+        self._wait()
+
+    def _wait(self) -> None:
         if not self._is_waiting and not self._is_closed:
             self._is_waiting = True
-            IOLoop.current().call_later(COALESCE_S, self._start)
+            IOLoop.current().call_later(self._pause_s, self._start)
 
     def close(self) -> None:
         """Take no more requests and let the one in flight stop early."""
@@ -115,7 +123,10 @@ class RenderLoop(Generic[Request, Result]):
             elif not isinstance(error, Cancelled):
                 self._report(request, error)
         finally:
-            self._start()
+            if self._pause_s > COALESCE_S and self._wanted is not None:
+                self._wait()
+            else:
+                self._start()
 
     def _report(self, request: Request, error: BaseException) -> None:
         if not isinstance(error, DashboardError):

@@ -20,7 +20,7 @@ from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 
 from dashboard import lean
-from dashboard.lean import NO_ROW, LookedUp, make_lean, return_memory
+from dashboard.lean import NO_ROW, LookedUp, make_lean, return_memory, share_heaps
 
 
 @pytest.fixture(autouse=True)
@@ -115,9 +115,11 @@ def _without_buffers(value: Any) -> Any:
 
 def test_memory_is_given_back_or_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     return_memory()
+    share_heaps()
 
     def refuse(name: object) -> None:
         raise OSError("no such library")
 
     monkeypatch.setattr(lean.ctypes, "CDLL", refuse)
     return_memory()
+    share_heaps()

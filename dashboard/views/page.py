@@ -237,7 +237,7 @@ class Cover:
 
 def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, title: str = "Spike dashboard") -> Any:
     """Return the page itself."""
-    return pmui.Page(  # type: ignore[attr-defined]
+    made = pmui.Page(  # type: ignore[attr-defined]
         title=title,
         favicon="data:image/svg+xml," + quote(asset("favicon.svg").strip()),
         header=header,
@@ -252,6 +252,9 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
         meta_viewport="width=device-width, initial-scale=1.0",
         raw_css=[asset("document.css")],
     )
+    # It follows whether any session is busy, by which Panel's state would keep every page that there ever was.
+    made.param._update_ref("busy", False)
+    return made
 
 
 def dress(part: Any, *, dark: bool) -> bool:

@@ -119,7 +119,7 @@ class DashboardSession:
         self.responding = Responding(self.state, self.turns, self._tested)
         self.compare = LateTab("Compare", partial(self._make_compare, pool))
         tabs: list[Tab] = [
-            LateTab("Summary", partial(SummaryTab, self.turns, desk, self._failed)),
+            SummaryTab(self.turns, desk, self._failed),  # it learns early whose thresholds it shows
             self.table,
             LateTab("Unit", partial(UnitTab, self.state, pool, self.turns)),
             ProbeTab(self.state, self.axes, pool, self.turns),

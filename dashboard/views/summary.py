@@ -78,9 +78,10 @@ class SummaryTab:
         for name, (widget, _) in self._limits.items():
             widget.param.watch(partial(self._edited, name), "value")
         desk.listen(self._take_kept)
+        # They come with the thresholds that are kept: a change that finds them half drawn would be lost in the browser.
+        self._fields = pn.Row(self.ap_rms, self.least_yield, margin=0)
         self._panel = pn.Column(
             self._head,
-            pn.Row(self.ap_rms, self.least_yield, margin=0),
             self._tests,
             self._body,
             sizing_mode="stretch_both",
@@ -131,6 +132,8 @@ class SummaryTab:
             own, words = done.result()
         except DashboardError as error:
             self._kept_note = str(error)
+            if self._fields not in self._panel.objects:
+                self._panel.insert(1, self._fields)
             self._show_head()
             return
         self._kept_note = ""
@@ -141,6 +144,8 @@ class SummaryTab:
                     widget.value = own.get(name, default)
             finally:
                 self._is_taking = False
+        if self._fields not in self._panel.objects:
+            self._panel.insert(1, self._fields)
         if self._sorting is not None and self._sorting.ref.insertion.key == key:
             self._words = words
             self._show_head()

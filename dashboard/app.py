@@ -327,7 +327,8 @@ class DashboardSession:
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
             caption_heatmap(self.state, self._scene, picture, self.centre)
-            self.turns.later(self._catch_up)
+            if not self.state.shows("raster"):  # which the table would keep from the browser
+                self.turns.later(self._catch_up)
 
     def _units_drawn(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
         self.rail.show_limits(default, limits)

@@ -69,8 +69,10 @@ class LateTab(Generic[Made]):
         """Show another insertion, or the same one through other filters."""
         if self.made is None:
             self.made = self._make()
+            self.made.open(scene)
             self.panel.append(self.made.panel)
-        self.made.open(scene)
+        else:
+            self.made.open(scene)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
@@ -109,7 +111,8 @@ class Dock:
             },
             stylesheets=[asset("dock.css")],
         )
-        self.panel.param.watch(self._turned, "active")
+        # Before Panel shows the tab, which it does at -1: what the tab holds by then comes with it.
+        self.panel.param._watch(self._turned, "active", precedence=-2)
         state.param.watch(self._asked, "tab")
 
     def open(self, scene: Scene) -> None:

@@ -25,7 +25,7 @@ class TrialRaster:
     """Spikes by trial and time from the event, groups one above the other in their colours."""
 
     def __init__(self, height: int) -> None:
-        self.figure = small(height, "", "Trials", name="event-raster")
+        self.figure = small(height, "Time from event (s)", "Trials", name="event-raster")
         self.images = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name="event-raster-data")
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.images, level="image")
         self.figure.add_layout(Span(location=0, dimension="height", line_color=QUIET, line_width=1))
@@ -33,7 +33,13 @@ class TrialRaster:
         self.figure.hspan(y="y", source=self.borders, line_color=QUIET, line_alpha=0.6, line_width=1)
 
     def show(
-        self, groups: tuple[GroupPicture, ...], edges_s: npt.NDArray[np.float64], *, is_single: bool, dark: bool
+        self,
+        groups: tuple[GroupPicture, ...],
+        event: str,
+        edges_s: npt.NDArray[np.float64],
+        *,
+        is_single: bool,
+        dark: bool,
     ) -> None:
         """Draw the trials; the first group is at the bottom."""
         start, end = float(edges_s[0]), float(edges_s[-1])
@@ -54,6 +60,7 @@ class TrialRaster:
             borders.append(bottom)
         self.images.data = data
         self.borders.data = {"y": borders[:-1]}
+        self.figure.xaxis.axis_label = f"Time from {event} (s)"
         self.figure.x_range.update(start=start, end=end)
         self.figure.y_range.update(start=0, end=max(bottom, 1))
 

@@ -38,7 +38,7 @@ from dashboard.views.trial_browser import TrialBrowser
 from dashboard.views.turns import Turns
 from dashboard.views.unit import pane, refusal_line
 
-PSTH_PX, RASTER_PX, MAP_PX = 170, 230, 320
+PSTH_PX, RASTER_PX, MAP_PX = 170, 252, 320
 
 
 class EventsTab:
@@ -84,15 +84,15 @@ class EventsTab:
             self.refusal.object = unit_texts.refusal(error)
 
         self._loop: RenderLoop[EventRequest, EventPicture] = RenderLoop(
-            turns, pool, render_events, self._apply, refused
+            turns, pool, render_events, self._apply, refused, pause_s=0
         )
         self._make_controls()
         self.psth, self.raster, self.map = PsthFigure(PSTH_PX), TrialRaster(RASTER_PX), MapFigure(MAP_PX)
         self._captions = {name: self._html() for name in ("head", "psth", "raster", "map")}
+        self._captions["head"].object = event_texts.WORKING
         self.notice = self._html()
         self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
-        # As in the Unit tab: figures come with the first picture.
         self._panel = pn.Column(
             self.refusal, self.busy.panel, self.notice, sizing_mode="stretch_both", margin=0, scroll=True
         )
@@ -165,8 +165,7 @@ class EventsTab:
                 self._state.event = events[0]
         finally:
             self._is_moving = False
-        if self._body not in self._panel.objects:
-            self.notice.param.update(object=event_texts.WORKING, visible=True)
+        self._put_body()  # the browser builds it while the first picture is computed
         self._request()
 
     def _put_body(self) -> None:
@@ -239,7 +238,7 @@ class EventsTab:
         for name, text in texts.items():
             self._captions[name].object = text
         self.psth.show(picture.groups, request.event, dark=dark)
-        self.raster.show(picture.groups, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
+        self.raster.show(picture.groups, request.event, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
         self.map.show(picture.map, request.event, dark=dark)
         self.busy.end()
         self.refusal.object = ""

@@ -41,7 +41,8 @@ class RenderLoop(Generic[Request, Result]):
         Runs with the document's lock.
     pause_s : float
         So long requests are gathered, and so long is waited between two renders where it is more than is needed for
-        gathering: what stands beside the pictures must not keep the processor from them.
+        gathering: what stands beside the pictures must not keep the processor from them. 0: a request starts at once,
+        while whoever asked for it still works on the page.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class RenderLoop(Generic[Request, Result]):
         self._wait()
 
     def _wait(self) -> None:
-        if not self._is_waiting and not self._is_closed:
+        if self._pause_s == 0:
+            self._start()
+        elif not self._is_waiting and not self._is_closed:
             self._is_waiting = True
             IOLoop.current().call_later(self._pause_s, self._start)
 

@@ -35,6 +35,19 @@ def test_it_is_done_once() -> None:
     assert patch_doc.create.__func__.__globals__["Serializer"] is LookedUp
 
 
+def test_a_change_of_a_widget_waits_no_longer_than_it_takes_to_gather() -> None:
+    waited: list[int] = []
+
+    class Documented:
+        session_context = object()
+
+        def add_timeout_callback(self, callback: Any, wait_ms: int) -> None:
+            waited.append(wait_ms)
+
+    pn.widgets.IntSlider()._server_change(Documented(), "", None, "value", 0, 1)  # type: ignore[arg-type]
+    assert waited == [lean.GATHER_MS]
+
+
 def test_a_pane_has_no_row_and_still_draws() -> None:
     words, plot = pn.pane.HTML("<b>a & b</b>", width=120, margin=3), pn.pane.Bokeh(figure(name="plot"))
     assert words.layout is NO_ROW and plot.layout is NO_ROW

@@ -48,3 +48,14 @@ def test_a_tab_that_was_never_looked_at_closes() -> None:
     late = LateTab("Unit", lambda: Plain("Unit", []))
     late.close()
     assert late.made is None
+
+
+def test_a_tab_comes_to_the_browser_with_what_it_holds() -> None:
+    state = ViewState(tab=TABS[0])
+    dock = Dock(state, [LateTab(title, lambda title=title: Plain(title, [])) for title in TABS[:2]])
+    dock.open("a")  # type: ignore[arg-type]
+    shown: list[int] = []
+    # What Panel does when a tab is turned to: it draws the tab as it is at that moment.
+    dock.panel.param.watch(lambda event: shown.append(len(dock._tabs[1].panel)), "objects", onlychanged=False)
+    dock.panel.active = 1
+    assert shown and set(shown) == {1}

@@ -53,7 +53,7 @@ def drawn_of(pause_s: float) -> tuple[list[int], list[int]]:
     return rendered, shown
 
 
-@pytest.mark.parametrize("pause_s", [COALESCE_S, 0.03])
+@pytest.mark.parametrize("pause_s", [0.0, COALESCE_S, 0.03])
 def test_the_newest_request_is_always_shown_and_in_order(pause_s: float) -> None:
     rendered, shown = drawn_of(pause_s)
     assert shown == rendered == sorted(rendered) and shown[-1] == 40

@@ -27,6 +27,14 @@ const { InlineStyleSheet } = Bokeh.require("core/dom")
 const { _update: write_sheet } = InlineStyleSheet.prototype
 InlineStyleSheet.prototype._update = function (css) { if (this.el.textContent !== css) write_sheet.call(this, css) }
 
+// What is painted on a canvas has an empty element besides, which is moved along with what is painted: the browser lays
+// out the page and puts its layers together anew at each step of a zoom, to show nothing.
+for (const name of ["GlyphRenderer", "BoxAnnotation"]) {
+  Bokeh.Models.get(name).prototype.default_view.prototype.update_position = function () {
+    this.position.replace(":host { display: none; }")
+  }
+}
+
 // Bokeh takes models that come from the server for new ones of the browser until the browser has sent anything, tells
 // the server all about them when one is clicked in that time, and the server refuses the click. Ids tell them apart.
 const { Document } = Bokeh.require("document")

@@ -28,7 +28,7 @@ from dashboard.views.address import AddressBar
 from dashboard.views.axes import Axes
 from dashboard.views.beside import Beside
 from dashboard.views.bridge import Bridge
-from dashboard.views.captions import caption_heatmap, caption_raster
+from dashboard.views.captions import Captions
 from dashboard.views.change import ChangeTab
 from dashboard.views.colours import colours_off
 from dashboard.views.comparing import CompareTab
@@ -154,6 +154,7 @@ class DashboardSession:
         self.filters = FiltersView(self.state)
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
         self.rail = Rail(self.state, self.open, fit, [self.completer.line.panel, self.reload], self.filters.objects)
+        self.captions = Captions(self.state, self.centre, self.rail, self.turns)
         self.search = Search(
             self.state, catalogue, desk, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
         )
@@ -321,12 +322,12 @@ class DashboardSession:
         if self._scene is not None:
             if self.compare.made is not None:
                 self.compare.made.beside.match_limits(picture)
-            caption_raster(self.state, self._scene, picture, self.centre, self.rail)
+            self.captions.of_raster(self._scene, picture)
             self.turns.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
-            caption_heatmap(self.state, self._scene, picture, self.centre)
+            self.captions.of_heatmap(self._scene, picture)
             if not self.state.shows("raster"):  # which the table would keep from the browser
                 self.turns.later(self._catch_up)
 

@@ -251,7 +251,7 @@ class Views:
             said = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
             _write(self.centre.status, said)
             palette = shading.palette(self._state.cmap, dark=self._state.dark)
-            _write(self.centre.colour_bar, texts.colour_bar(self._state, self._scene, picture, palette))
+            _write(self.centre.colour_bar, texts.colour_bar(self._scene, picture, palette))
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:

@@ -96,7 +96,7 @@ class DriftView:
         self.figure.xaxis.visible = False
         self.figure.yaxis.ticker = BasicTicker(desired_num_ticks=2)
         self.lines = ColumnDataSource({"times": [], "um": [], "colour": []})
-        self.figure.multi_line("times", "um", line_color="colour", line_width=1.2, source=self.lines)
+        self.figure.multi_line("times", "um", line_color="colour", line_width=1, source=self.lines)
 
     def open(self, drift: Drift | None) -> None:
         """Show the drift of another insertion; nothing where it is missing."""

@@ -68,17 +68,18 @@ def status(scene: Scene, picture: RasterPicture | RowsPicture | None) -> str:
     return " · ".join(parts)
 
 
-def colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
-    """Return the raster's colour bar or legend as HTML."""
-    inside = _colour_bar(state, scene, picture, palette)
+def colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
+    """Return the raster's colour bar or legend as HTML; what was asked for meanwhile may be another colour."""
+    inside = _colour_bar(scene, picture, palette)
     return f'<div class="bar-row">{inside}</div>'
 
 
-def _colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
-    if picture.marks is not None and state.color not in ("region", "label", "unit_rate"):
+def _colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
+    kind = picture.aggregate.kind
+    if picture.marks is not None and kind not in ("region", "label", "unit_rate"):
         return '<span class="title">each mark is one spike</span>'
     if picture.levels is None:
-        if not (entries := scene.legend(state.color)):
+        if not (entries := scene.legend(kind)):
             return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'
         title = f"most spikes in {bin_text(picture.aggregate)}"
         return f'<span class="title">{escape(title)}</span>{legend_chips(entries)}'
@@ -88,7 +89,7 @@ def _colour_bar(state: ViewState, scene: Scene, picture: RasterPicture, palette:
         "rate": f"Hz per {bin_text(picture.aggregate)}",
         "amp_mean": f"mean amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
         "amp_max": f"largest amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
-    }[state.color]
+    }[kind]
     scale = {"linear": "", "log": ", log", "eq": ", equalised: not quantitative"}[levels.scale]
     return f'<span class="title">{escape(unit + scale)}</span>{scale_bar(levels, palette)}'
 

@@ -1,8 +1,9 @@
-"""Clicks that pick a unit: a moment later, for the first half of a double click picks nothing."""
+"""Clicks that pick a unit, at once; a double click, which resets, gives back what its first half took."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from bokeh.events import DoubleTap, Tap
 from bokeh.plotting import figure
@@ -11,8 +12,8 @@ from tornado.ioloop import IOLoop
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
 
-DOUBLE_CLICK_S = 0.28
-"""A click waits this long to see whether it is the first half of a double click, which resets."""
+DOUBLE_CLICK_S = 1.0
+"""A double click belongs to clicks that came in this time before it; on a busy server they come late."""
 
 
 class Clicks:
@@ -23,15 +24,14 @@ class Clicks:
     state : ViewState
     turns : Turns
     find : callable (Tap) -> list of int, or None
-        The unit that is meant, empty where none is, None where a click means nothing; asked at once, for the figure
-        may have moved when the wait is over.
+        The unit that is meant, empty where none is, None where a click means nothing.
     """
 
     def __init__(self, state: ViewState, turns: Turns, find: Callable[[Tap], list[int] | None]) -> None:
         self._state = state
         self._turns = turns
         self._find = find
-        self._click: object | None = None
+        self._clicked: list[tuple[float, list[int]]] = []
 
     def follow(self, plot: figure) -> None:
         """Listen to a figure."""
@@ -43,17 +43,24 @@ class Clicks:
         if found is None:
             return
         adds = bool(event.modifiers and (event.modifiers.get("shift") or event.modifiers.get("ctrl")))
-        self._click = click = object()
-        IOLoop.current().call_later(DOUBLE_CLICK_S, lambda: self._turns.later(lambda: self._pick(click, found, adds)))
+        self._turns.later(partial(self._pick, IOLoop.current().time(), found, adds))
 
     def _double_tapped(self, event: DoubleTap) -> None:
-        self._click = None
+        self._turns.later(partial(self._give_back, IOLoop.current().time()))
 
-    def _pick(self, click: object, found: list[int], adds: bool) -> None:
-        if click is not self._click:
-            return
+    def _pick(self, now: float, found: list[int], adds: bool) -> None:
+        before = list(self._state.selected)
+        # A double click has no more than two halves.
+        self._clicked = [*self._recent(now)[-1:], (now, before)]
         if adds:
-            before = self._state.selected
             # A second click with the key held takes the unit out again.
             found = [unit for unit in before if unit not in found] + [unit for unit in found if unit not in before]
         self._state.selected = found
+
+    def _give_back(self, now: float) -> None:
+        recent, self._clicked = self._recent(now), []
+        if recent:
+            self._state.selected = recent[0][1]
+
+    def _recent(self, now: float) -> list[tuple[float, list[int]]]:
+        return [click for click in self._clicked if now - click[0] < DOUBLE_CLICK_S]

@@ -63,8 +63,9 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
         f"{duration_text(float(psth_bin[1] - psth_bin[0]))} bins, not smoothed</h4></div>",
         "raster": f'<div class="unit"><h4>Trials, {raster_bin} bins, {low:.3g} to {high:.3g} spikes{shared}; '
         "a click shows the trial in the large raster</h4></div>",
-        "map": f'<div class="unit"><h4>Population: rate in {depth_bin:g} µm × {time_bin} bins as z-score of the '
-        f"baseline, {found.n_trials:,} trials; grey: the baseline does not vary</h4>{bar}</div>",
+        "map": '<div class="unit"><h4>Population, all units that pass the filters: rate in '
+        f"{depth_bin:g} µm × {time_bin} bins as z-score of the baseline, "
+        f"{found.n_trials:,} trials; grey: the baseline does not vary</h4>{bar}</div>",
     }
 
 

@@ -24,7 +24,7 @@ from dashboard.views.state import ViewState
 LABELS = {"0": "0", "1/3": "0.33", "2/3": "0.66", "3/3": "1"}
 _SMALL = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width"}
 NO_METRIC = "choose a column"
-AMP_WORDS, SPIKE_AMP_WORDS = "Mean amplitude of the unit (µV)", "Amplitude of single spikes (µV)"
+AMP_WORDS, SPIKE_AMP_WORDS = "Amplitude of the unit (µV)", "Amplitude of single spikes (µV)"
 NO_SPIKE_AMPS = "Amplitude of single spikes: not in this sorting"
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +40,12 @@ class OverviewView:
         self.figure.yaxis.axis_label = "kHz"
         self.rate = ColumnDataSource({"time": [], "rate": []})
         self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
-        self.passive = ColumnDataSource({"start": [], "end": []})
+        self.periods = ColumnDataSource({"start": [], "end": [], "colour": []}, name="overview-periods")
         self.figure.vstrip(
             x0="start",
             x1="end",
-            source=self.passive,
-            fill_color="#9e9e9e",
+            source=self.periods,
+            fill_color="colour",
             fill_alpha=0.2,
             line_color=None,
         )
@@ -66,8 +67,27 @@ class OverviewView:
         self.figure.yaxis.ticker = [round(float(top or 1.0) / 1.25, 1)]
         self.rate.data = {"time": (edges[:-1] + edges[1:]) / 2, "rate": np.minimum(kilohertz, top)}
         self.trials.data = trial_ticks(trials, top or 1.0)
-        passive = trials.passive_s if trials is not None else None
-        self.passive.data = {"start": [passive[0]], "end": [passive[1]]} if passive else {"start": [], "end": []}
+        self.periods.data = periods(trials)
+
+
+TASK, PASSIVE = "#e69f00", "#9e9e9e"
+
+
+def periods(trials: Trials | None) -> dict[str, list[Any]]:
+    """Return the period of the task, from the first trial to the last, and the passive one, where they are known."""
+    data: dict[str, list[Any]] = {"start": [], "end": [], "colour": []}
+    spans = []
+    if trials is not None:
+        names = [name for name in ("intervals_0", "intervals_1", "stimOn_times") if name in trials.table]
+        times = trials.table[names].to_numpy(dtype=np.float64)
+        if np.isfinite(times).any():
+            spans.append((float(np.nanmin(times)), float(np.nanmax(times)), TASK))
+        if trials.passive_s is not None:
+            spans.append((*trials.passive_s, PASSIVE))
+    for span in spans:
+        for name, value in zip(data, span, strict=True):
+            data[name].append(value)
+    return data
 
 
 def trial_ticks(trials: Trials | None, top: float) -> dict[str, npt.NDArray[np.float64]]:

@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 MARKS_BELOW = 4_000
 """Spikes in view up to which each is drawn as a mark that tells its own values."""
 
+ASIDE = 0x9E
+"""Grey of the clusters that are not selected."""
+
 UNMEASURED = (800, 450)
 """Size of a frame that the browser has not laid out yet."""
 
@@ -83,7 +86,13 @@ class RasterRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RasterPicture:
-    """What a render gives: levels or colours, marks when few, and what it cost."""
+    """What a render gives: levels or colours, marks when few, and what it cost.
+
+    Attributes
+    ----------
+    is_aside : bool
+        Whether all clusters are grey, for the selected ones to stand out in their colours.
+    """
 
     aggregate: Aggregate
     levels: shading.Levels | None
@@ -95,10 +104,13 @@ class RasterPicture:
     n_in_view: int
     n_hidden: int
     render_ms: float
+    is_aside: bool = False
 
-    def looks_as(self, limits: tuple[float, float], scale: str) -> bool:
-        """Whether the same counts look the same with these limits and this scale."""
-        return self.levels is None or (self.limits == limits and self.levels.scale == scale)
+    def looks_as(self, limits: tuple[float, float], scale: str, *, is_aside: bool) -> bool:
+        """Whether the same counts look the same with these limits, this scale and this selection."""
+        if self.levels is None:
+            return self.is_aside == is_aside
+        return self.limits == limits and self.levels.scale == scale
 
 
 def extent(picture: Aggregate) -> tuple[float, float, float, float]:
@@ -129,10 +141,12 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     else:
         counted, n_in_view = before.aggregate, before.n_in_view
     limits = request.limits or scene.limits(kind)
-    if before is not None and before.looks_as(limits, request.scale):
+    is_aside = kind == "cluster" and bool(request.selected)
+    if before is not None and before.looks_as(limits, request.scale, is_aside=is_aside):
         levels, rgba = before.levels, before.rgba  # they need not be sent again either
     elif kind in CATEGORICAL:
-        levels, rgba = None, shading.categorical(counted.values, scene.colours(kind))
+        colours = scene.colours(kind)
+        levels, rgba = None, shading.categorical(counted.values, np.full_like(colours, ASIDE) if is_aside else colours)
     else:
         levels, rgba = shading.shade(counted, limits, request.scale, spread=shading.needs_spread(counted)), None
     marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
@@ -145,7 +159,9 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     counted = narrowed(counted)
     elapsed_ms = (time.perf_counter() - started) * 1e3
     hidden = 0 if n_in_view else _hidden(request)
-    return RasterPicture(counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, hidden, elapsed_ms)
+    return RasterPicture(
+        counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, hidden, elapsed_ms, is_aside
+    )
 
 
 def _count(request: RasterRequest, cancel: threading.Event) -> tuple[Aggregate, int]:

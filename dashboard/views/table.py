@@ -14,6 +14,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.compute.cluster_rates import cluster_rates
+from dashboard.compute.filters import AMPLITUDE_COLUMNS
 from dashboard.compute.probe import region_names
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.model.sorting import SpikeSorting
@@ -90,7 +91,7 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
     failed = failed_tests(sorting)
     if failed is not None:
         table["failed"] = failed
-    amplitude = next((name for name in ("amps", "amp_median") if name in clusters), None)
+    amplitude = next((name for name in AMPLITUDE_COLUMNS if name in clusters), None)
     if amplitude is not None:
         values = clusters[amplitude].to_numpy(dtype=np.float64)
         table["amp_uv" if sorting.amps_are_volts else "amp_au"] = values * (1e6 if sorting.amps_are_volts else 1)
@@ -134,6 +135,7 @@ class ClusterTable:
         self._search = pmui.Toggle(label="Search rows", size="small", variant="outlined", margin=(4, 4))
         self._names: dict[str, str] = {}
         self._ranked_by: str | None = None
+        self._amplitude = ""
         self._columns = pmui.CheckBoxGroup(options=[], value=[], inline=True, margin=(0, 8), visible=False)
         self.panel = pn.Column(
             pn.Row(self._choose, self._search, margin=(0, 4)),
@@ -168,6 +170,7 @@ class ClusterTable:
             hidden_columns=self._hidden(),
             header_filters=_header_filters(self._table) if self._search.value else None,
             header_tooltips={
+                **dict.fromkeys(("amp_uv", "amp_au"), self._amplitude),
                 "label": "Share of the three IBL tests that pass; 1 is an IBL good unit",
                 "failed": "Which of the three IBL tests the unit fails",
                 "activity": "Firing rate over the session, from zero to the unit's own maximum",
@@ -200,6 +203,7 @@ class ClusterTable:
             table = table[scene.mask[: len(table)]]
         if self._ranked_by is not None and self._ranked_by in table:
             table = table.sort_values(self._ranked_by, ascending=False, kind="stable")
+        self._amplitude = amplitude_words(scene.sorting)
         is_alike = table.dtypes.equals(self._table.dtypes)
         self._table = table
         self._is_moving = True
@@ -253,7 +257,11 @@ class ClusterTable:
     def _picked(self, event: Any) -> None:
         if not self._is_moving:
             chosen = [int(index) for index in self._table.index[list(event.new)]]
-            kept = [cluster for cluster in self._state.selected if cluster in chosen]
+            before = self._state.selected
+            shown = [cluster for cluster in before if cluster in self._table.index]
+            if shown and set(shown) < set(chosen):  # a row was added: so stay those that a filter hides
+                chosen += [cluster for cluster in before if cluster not in shown]
+            kept = [cluster for cluster in before if cluster in chosen]
             self._state.selected = kept + [cluster for cluster in chosen if cluster not in kept]
 
     def _selected(self, *events: object) -> None:
@@ -263,6 +271,14 @@ class ClusterTable:
             self.widget.selection = [int(position) for position in positions if position >= 0]
         finally:
             self._is_moving = False
+
+
+def amplitude_words(sorting: SpikeSorting) -> str:
+    """Return which amplitude the clusters have; empty where they have none."""
+    column = next((name for name in AMPLITUDE_COLUMNS if name in sorting.clusters), "")
+    return {"amps": "Mean amplitude of the unit's spikes", "amp_median": "Median amplitude of the unit's spikes"}.get(
+        column, ""
+    )
 
 
 def activity(columns: SpikeColumns) -> list[str]:

@@ -78,6 +78,8 @@ def _colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) 
     kind = picture.aggregate.kind
     if picture.marks is not None and kind not in ("region", "label", "unit_rate"):
         return '<span class="title">each mark is one spike</span>'
+    if picture.is_aside:
+        return '<span class="title">the selected units in their colours; grey: the others</span>'
     if picture.levels is None:
         if not (entries := scene.legend(kind)):
             return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'

@@ -72,9 +72,14 @@ def test_filter_select_overlay_clear_and_back(site: str, visit: Visit, sorting: 
     assert f"selected={unit}" in visit.page.url
     has_overlay = """() => Bokeh.documents[0].get_model_by_name('raster-overlay').data.image[0].some((v) => v != 0)"""
     wait_until(visit, lambda: bool(visit.page.evaluate(has_overlay)))
+    visit.page.wait_for_timeout(1_000)  # a view that stands still becomes a step of the history
     visit.page.keyboard.press("Escape")
     visit.page.get_by_role("button", name=re.compile("label 1 ✕")).click()
     wait_until(visit, lambda: numbers(visit) == (DEMO_SPIKES, sorting.n_clusters))
+    visit.page.wait_for_timeout(1_000)
+    visit.page.go_back()
+    wait_until(visit, lambda: numbers(visit) == expected(sorting, good))
+    wait_until(visit, lambda: f"selected={unit}" in visit.page.url)
 
 
 def test_a_region_of_the_strip_filters_with_its_descendants(site: str, visit: Visit, sorting: SpikeSorting) -> None:

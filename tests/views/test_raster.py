@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from dashboard.compute.levels import TOP_LEVEL
 from dashboard.compute.rasters import Aggregate, aggregate
 from dashboard.sources.demo import DemoSource
 from dashboard.store import InsertionStore
 from dashboard.views.raster import RasterRequest, narrowed, render
 from dashboard.views.scene import Scene
+from dashboard.views.texts import colour_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,3 +98,33 @@ def test_the_overlay_is_the_units_own_spikes_and_no_larger_than_them(scene: Scen
 def test_units_without_spikes_in_view_have_a_clear_overlay(scene: Scene) -> None:
     overlay = render(request(scene, depth_range=(5000.0, 6000.0), selected=(3,)), threading.Event()).overlay
     assert overlay is not None and overlay.shape == (1, 1) and not overlay.any()
+
+
+def test_clusters_stand_aside_for_the_selected_ones(scene: Scene) -> None:
+    coloured = render(request(scene, color="cluster"), threading.Event())
+    again = replace(request(scene, color="cluster", selected=(3,)), before=coloured)
+    aside = render(again, threading.Event())
+    assert aside.aggregate is coloured.aggregate and aside.rgba is not None and coloured.rgba is not None
+    assert len(np.unique(coloured.rgba[coloured.rgba != 0])) > 3
+    assert np.array_equal(aside.rgba != 0, coloured.rgba != 0), "the same pixels have spikes"
+    assert {hex(colour) for colour in np.unique(aside.rgba[aside.rgba != 0])} == {"0xff9e9e9e"}
+    assert "grey: the others" in colour_bar(scene, aside, ())
+    back = render(replace(request(scene, color="cluster"), before=aside), threading.Event())
+    assert back.rgba is not None and np.array_equal(back.rgba, coloured.rgba)
+
+
+def test_the_colour_bar_is_true(scene: Scene) -> None:
+    palette = tuple(f"#{level:02x}{level:02x}{level:02x}" for level in range(256))
+    first = render(request(scene), threading.Event())
+    assert first.levels is not None
+    # Limits stand for a bin of the overview; of this picture's bins half as many spikes as its fullest has.
+    per_bin = first.levels.high / first.limits[1]
+    half = int(first.aggregate.values.max()) // 2
+    picture = render(request(scene, limits=(0.0, half / per_bin)), threading.Event())
+    levels, counts = picture.levels, picture.aggregate.values
+    assert levels is not None and levels.high == pytest.approx(half)
+    assert (levels.image[counts >= half] == TOP_LEVEL).all() and (levels.image[counts < half] < TOP_LEVEL).all()
+    words = [text for text in re.split("<[^>]*>", colour_bar(scene, picture, palette)) if text]
+    times, depths = picture.aggregate.time_edges_s, picture.aggregate.depth_edges_um
+    assert words[0] == f"spikes per {1e3 * (times[1] - times[0]):.0f} ms × {depths[1] - depths[0]:.0f} µm"
+    assert words[1:] == [f"{levels.low:.2g}", f"{half:.3g}"]

@@ -1,0 +1,42 @@
+"""What the overview says of the session's course."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dashboard.model.sorting import Trials
+from dashboard.views.profiles import PASSIVE, TASK, periods, trial_ticks
+
+
+def trials(passive_s: tuple[float, float] | None = None) -> Trials:
+    table = pd.DataFrame(
+        {"intervals_0": [10.0, 20.0, np.nan], "intervals_1": [15.0, 25.0, np.nan], "stimOn_times": [11.0, np.nan, 31.0]}
+    )
+    return Trials(table, passive_s)
+
+
+def test_the_task_runs_from_the_first_trial_to_the_last() -> None:
+    assert periods(trials()) == {"start": [10.0], "end": [31.0], "colour": [TASK]}
+
+
+def test_the_passive_period_stands_beside_it() -> None:
+    found = periods(trials((40.0, 60.0)))
+    assert list(zip(found["start"], found["end"], found["colour"], strict=True)) == [
+        (10.0, 31.0, TASK),
+        (40.0, 60.0, PASSIVE),
+    ]
+
+
+def test_without_trials_there_is_no_period() -> None:
+    nothing = {"start": [], "end": [], "colour": []}
+    assert periods(None) == nothing
+    assert periods(Trials(pd.DataFrame({"choice": [1.0]}))) == nothing
+    assert periods(Trials(pd.DataFrame({"stimOn_times": [np.nan]}))) == nothing
+
+
+def test_ticks_are_the_stimuli_that_were_shown() -> None:
+    found = trial_ticks(trials(), 10.0)
+    assert found["time"].tolist() == [11.0, 31.0]
+    assert found["top"].tolist() == [10.0, 10.0] and found["bottom"].tolist() == [8.8, 8.8]
+    assert len(trial_ticks(None, 10.0)["time"]) == 0

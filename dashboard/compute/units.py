@@ -29,6 +29,8 @@ class UnitBins:
     ----------
     lag_bin_s, lag_half_s : float
         Of the wide autocorrelogram and the cross-correlograms.
+    close_bin_s, close_half_s : float
+        Of the autocorrelogram's close-up.
     isi_bin_s, isi_window_s, rate_bin_s : float
     """
 
@@ -37,6 +39,8 @@ class UnitBins:
     isi_bin_s: float = isi.BIN_S
     isi_window_s: float = isi.WINDOW_S
     rate_bin_s: float = RATE_BIN_S
+    close_bin_s: float = correlograms.CLOSE_BIN_S
+    close_half_s: float = correlograms.CLOSE_WINDOW_S / 2
 
 
 DEFAULT_BINS = UnitBins()

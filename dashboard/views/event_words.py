@@ -31,6 +31,8 @@ EVENT_FIELDS: Fields = {
 UNIT_FIELDS: Fields = {
     "lag_half": ("± lags (ms)", 1e3 * UnitBins().lag_half_s),
     "lag_bin": ("Lag bin (ms)", 1e3 * UnitBins().lag_bin_s),
+    "close_half": ("± close-up (ms)", 1e3 * UnitBins().close_half_s),
+    "close_bin": ("Close-up bin (ms)", 1e3 * UnitBins().close_bin_s),
     "isi_window": ("Intervals to (ms)", 1e3 * UnitBins().isi_window_s),
     "isi_bin": ("Interval bin (ms)", 1e3 * UnitBins().isi_bin_s),
     "rate_bin": ("Rate bin (s)", UnitBins().rate_bin_s),
@@ -60,6 +62,8 @@ def unit_bins(bins: Mapping[str, float]) -> UnitBins:
     return UnitBins(
         lag_bin_s=value["lag_bin"] / 1e3,
         lag_half_s=value["lag_half"] / 1e3,
+        close_bin_s=value["close_bin"] / 1e3,
+        close_half_s=value["close_half"] / 1e3,
         isi_bin_s=value["isi_bin"] / 1e3,
         isi_window_s=value["isi_window"] / 1e3,
         rate_bin_s=value["rate_bin"],

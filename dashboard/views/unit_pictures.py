@@ -89,7 +89,7 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     _check(cancel)
     window = 2 * bins.lag_half_s
     acg = autocorrelogram(focus.times_s, bins.lag_bin_s, window)
-    close = autocorrelogram(focus.times_s, correlograms.CLOSE_BIN_S, correlograms.CLOSE_WINDOW_S)
+    close = autocorrelogram(focus.times_s, bins.close_bin_s, 2 * bins.close_half_s)
     _check(cancel)
     refractory = refractory_test(focus.times_s)
     _check(cancel)

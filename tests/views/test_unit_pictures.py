@@ -57,15 +57,31 @@ def test_rates_add_up_to_the_spikes(scene: Scene, picture: UnitPicture) -> None:
 
 
 def test_bins_can_be_changed(scene: Scene) -> None:
-    bins = UnitBins(lag_bin_s=0.002, lag_half_s=0.1, isi_bin_s=0.001, isi_window_s=0.05, rate_bin_s=60.0)
+    bins = UnitBins(
+        lag_bin_s=0.002,
+        lag_half_s=0.1,
+        isi_bin_s=0.001,
+        isi_window_s=0.05,
+        rate_bin_s=60.0,
+        close_bin_s=0.001,
+        close_half_s=0.02,
+    )
     found = render_units(UnitRequest(scene, (7,), 7, bins), threading.Event())
     assert len(found.acg.counts) == 101
+    assert len(found.close_acg.counts) == 41
     assert len(found.isi.counts) == 50
     assert found.rate_edges_s[1] - found.rate_edges_s[0] == pytest.approx(60.0)
 
 
 @pytest.mark.parametrize(
-    "bins", [UnitBins(lag_bin_s=0.0), UnitBins(isi_bin_s=0.0), UnitBins(rate_bin_s=0.0), UnitBins(rate_bin_s=1e-9)]
+    "bins",
+    [
+        UnitBins(lag_bin_s=0.0),
+        UnitBins(close_bin_s=0.0),
+        UnitBins(isi_bin_s=0.0),
+        UnitBins(rate_bin_s=0.0),
+        UnitBins(rate_bin_s=1e-9),
+    ],
 )
 def test_bins_that_make_no_sense_are_one_line(scene: Scene, bins: UnitBins) -> None:
     with pytest.raises(BadRequest):

@@ -128,6 +128,7 @@ class ClusterTable:
         self._turns = turns
         self._is_moving = False
         self._table = pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)})
+        self.widget: Any = None
         self._scene: Scene | None = None
         self._drawn: tuple[SpikeColumns, list[str]] | None = None
         self._box = pn.Column(sizing_mode="stretch_both", margin=0)
@@ -153,8 +154,10 @@ class ClusterTable:
 
     def _make(self) -> None:
         """Put a new widget on the page: one that changes its columns before it is laid out breaks in the browser."""
+        before: list[dict[str, Any]] = self.widget.sorters if self.widget is not None else []
         self.widget = pn.widgets.Tabulator(
             self._table,
+            sorters=[sorter for sorter in before if sorter["field"] in self._table],
             formatters=_formatters(self._table),
             show_index=False,
             disabled=True,
@@ -245,6 +248,8 @@ class ClusterTable:
     def sort_by(self, name: str) -> None:
         """Rank the rows by a column, the largest first, and show the table; its headers sort further."""
         self._ranked_by = name
+        if self.widget.sorters:
+            self.widget.sorters = []
         if self._scene is not None:
             self.open(self._scene)
         # A table that is turned to in the same turn would be laid out with the rows that it had.

@@ -116,10 +116,18 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     page = visit.page
     rows = page.locator(".tabulator-row")
     expect(page.locator(".tabulator-row svg").first).to_be_visible()
+    rates = sorting.clusters["firing_rate"]
+    slowest = {str(unit) for unit in sorting.clusters.index[rates == rates.min()]}
+    is_sorted = lambda: rows.first.locator('[tabulator-field="cluster_id"]').inner_text() in slowest  # noqa: E731
+    assert not is_sorted()
+    page.locator('.tabulator-col[tabulator-field="firing_rate"]').click()
+    wait_until(visit, is_sorted)
     page.get_by_role("button", name="Columns").click()
     page.get_by_label("rate over time").uncheck()
     expect(page.locator(".tabulator-row svg").first).to_be_hidden()
+    wait_until(visit, is_sorted)
     page.get_by_role("button", name="Search rows").click()
+    wait_until(visit, is_sorted)
     words = np.array(failed_tests(sorting))
     noisy = np.char.find(words, "noise") >= 0
     page.locator('.tabulator-col[tabulator-field="failed"] input').press_sequentially("noise", delay=30)

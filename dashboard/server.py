@@ -31,7 +31,7 @@ from dashboard.fair_pool import FairPool
 from dashboard.keeping import Desk, Keeper
 from dashboard.lean import make_lean, return_memory
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
-from dashboard.sending import hold_nothing_back, leave_nothing_behind
+from dashboard.sending import hold_nothing_back, send_in_order
 from dashboard.settings import Settings
 from dashboard.sources.protocol import Source
 from dashboard.store import InsertionStore
@@ -238,7 +238,7 @@ def make_server(
         **oauth.panel_options(settings),
     )
     hold_nothing_back(server)
-    leave_nothing_behind()
+    send_in_order()
     make_lean()
     # Not before the port is taken: what is being compiled holds up the end of a process that cannot serve.
     warming = process.pool.session()

@@ -1,101 +1,172 @@
-"""Messages that come while others are being written, and frames that wait for no receipt."""
+"""Messages arrive in the order in which they were made, and frames wait for no receipt."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bokeh.document import Document
+from bokeh.models import ColumnDataSource, Div
+from bokeh.protocol import Protocol
+from bokeh.server.connection import ServerConnection
+from bokeh.server.session import ServerSession
+from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
+from tornado.ioloop import IOLoop
+from tornado.locks import Lock
+from tornado.websocket import WebSocketClosedError
 
-from dashboard.sending import leave_nothing_behind
+from dashboard.sending import send, send_in_order, write
 from dashboard.server import make_server
 from dashboard.sources.demo import DemoSource
 
 
-class Socket:
-    """A websocket that writes as slowly as it is told to."""
+class Wire:
+    """What stands behind a websocket: keeps the frames, and is done with each a while later."""
 
-
-class Protocol:
-    """Makes messages as Bokeh does."""
-
-    def create(self, kind: str, events: list[Any]) -> list[Any]:
-        return events
-
-
-class Connection:
     def __init__(self) -> None:
-        self._socket = Socket()
-        self.protocol = Protocol()
+        self.frames: list[str | bytes] = []
+        self.is_closed = False
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def write_message(self, frame: str | bytes, binary: bool = False) -> asyncio.Future[None]:
+        if self.is_closed:
+            raise WebSocketClosedError
+        self.frames.append(frame)
+        return asyncio.ensure_future(asyncio.sleep(0.001))
+
+    @property
+    def words(self) -> list[str]:
+        """The texts that the messages set, in the order of arrival."""
+        contents = [json.loads(frame) for frame in self.frames]
+        return [event["new"] for content in contents for event in content.get("events", [])]
+
+
+class Page:
+    """A document with the session and the connection that Bokeh would give it."""
+
+    def __init__(self, n_browsers: int = 1) -> None:
+        self.div = Div(text="start")
+        self.document = Document()
+        self.document.add_root(self.div)
+        self.session = ServerSession("one", self.document, IOLoop.current())  # type: ignore[arg-type]
+        self.wires = []
+        for _ in range(n_browsers):
+            handler = WSHandler.__new__(WSHandler)
+            handler.ws_connection = wire = Wire()  # type: ignore[assignment]
+            handler.write_lock = Lock()
+            self.wires.append(wire)
+            self.session.subscribe(ServerConnection(Protocol(), handler, None, self.session))  # type: ignore[arg-type]
+        self.document.models.flush_synced(lambda model: False)
+
+    def change(self, text: str) -> Any:
+        """Change the text as Bokeh does: the message is made now, and written when the change is over."""
+        self.session._pending_writes = []
+        self.div.text = text
+        writes, self.session._pending_writes = self.session._pending_writes, None
+        return asyncio.gather(*writes)
+
+    def change_by_panel(self, text: str, write: Callable[..., None]) -> None:
+        """Change the text as Panel does."""
+        self.document.hold()
+        self.div.text = text
+        events, self.document.callbacks._held_events = self.document.callbacks._held_events, []
+        self.document.unhold()
+        write(self.document, self.session._subscribed_connections, events)
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[Any], list[asyncio.Future[None]]]]:
-    """Register the slow socket with Panel; yields what was written, and the writes that wait to be done."""
-    messages: list[Any] = []
-    writes: list[asyncio.Future[None]] = []
-
-    def write(connection: Connection, events: Any = None, msg: Any = None) -> list[asyncio.Future[None]]:
-        messages.append(msg)
-        writes.append(asyncio.get_running_loop().create_future())
-        return [writes[-1]]
-
-    monkeypatch.setitem(panel_document.extra_socket_handlers, Socket, write)
-    yield messages, writes
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The libraries as they come, whoever mended them before."""
+    for owner, name, mended in ((WSHandler, "send_message", send), (panel_document, "write_events", write)):
+        monkeypatch.setattr(owner, name, mended.__wrapped__)  # type: ignore[attr-defined]
 
 
-def write_two(written: tuple[list[Any], list[asyncio.Future[None]]]) -> list[Any]:
-    """Have a second message come while the first one is written; return what was written in the end."""
-    messages, writes = written
-    document, connection = Document(), Connection()
+@pytest.fixture
+def mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The libraries as every server has them; as they were before, afterwards."""
+    monkeypatch.setattr(WSHandler, "send_message", WSHandler.send_message)
+    for name in ("write_events", "schedule_write_events"):
+        monkeypatch.setattr(panel_document, name, getattr(panel_document, name))
+    send_in_order()
 
-    async def run() -> None:
-        panel_document.schedule_write_events(document, [connection], ["first"])
-        while not writes:
-            await asyncio.sleep(0)
-        writes[0].set_result(None)
-        panel_document.schedule_write_events(document, [connection], ["second"])
-        for _ in range(50):
-            await asyncio.sleep(0)
-            for write in writes[1:]:
-                if not write.done():
-                    write.set_result(None)
 
-    # A thread of its own: Playwright leaves a loop running in this one.
+def in_a_loop(run: Callable[[], Any]) -> None:
+    """Run in a thread of its own: Playwright leaves a loop running in this one."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, run()).result()
-    panel_document._write_tasks.pop(document, None)
-    return messages
 
 
-def test_no_message_is_left_behind(written: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second of two messages arrives though it came while the first one was being written."""
-    monkeypatch.setattr(panel_document, "_dispatch_msgs", plain_dispatch())
-    assert write_two(written) == [["first"]], "Panel does this by itself now: leave_nothing_behind can go"
-    written[0].clear()
-    written[1].clear()
-    leave_nothing_behind()
-    assert write_two(written) == [["first"], ["second"]]
+def words_of_two(first_by: str, second_by: str) -> list[str]:
+    """Have a message follow another at once; return what arrives."""
+    words: list[str] = []
+
+    async def run() -> None:
+        page = Page()
+        writes = []
+        for text, way in (("first", first_by), ("second", second_by)):
+            if way == "bokeh":
+                writes.append(page.change(text))
+            else:
+                page.change_by_panel(text, getattr(panel_document, way))
+        await asyncio.gather(*writes)
+        await asyncio.sleep(0.05)
+        panel_document._write_tasks.pop(page.document, None)
+        words.extend(page.wires[0].words)
+
+    in_a_loop(run)
+    return words
 
 
-def test_it_is_mended_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every server of a process asks for it."""
-    monkeypatch.setattr(panel_document, "_dispatch_msgs", plain_dispatch())
-    leave_nothing_behind()
-    once = panel_document._dispatch_msgs
-    leave_nothing_behind()
-    assert panel_document._dispatch_msgs is once
+@pytest.mark.usefixtures("plain")
+def test_panels_messages_overtake_bokehs() -> None:
+    """What is mended; where this fails, `send_in_order` can go."""
+    assert words_of_two("bokeh", "write_events") == ["second", "first"]
 
 
-def plain_dispatch() -> Any:
-    """Return Panel's own function, whoever mended it before."""
-    return getattr(panel_document._dispatch_msgs, "__wrapped__", panel_document._dispatch_msgs)
+@pytest.mark.usefixtures("mended")
+@pytest.mark.parametrize("second", ["bokeh", "write_events", "schedule_write_events"])
+@pytest.mark.parametrize("first", ["bokeh", "write_events", "schedule_write_events"])
+def test_messages_arrive_as_they_were_made(first: str, second: str) -> None:
+    assert words_of_two(first, second) == ["first", "second"]
+
+
+@pytest.mark.usefixtures("mended")
+def test_every_browser_is_told_of_a_new_model() -> None:
+    """A model that two browsers are sent is told to both of them, and once to each."""
+
+    async def run() -> None:
+        page = Page(n_browsers=2)
+        page.document.hold()
+        page.document.add_root(ColumnDataSource({"image": [np.zeros((2, 2))]}, name="new"))
+        events, page.document.callbacks._held_events = page.document.callbacks._held_events, []
+        page.document.unhold()
+        panel_document.write_events(page.document, page.session._subscribed_connections, events)  # type: ignore[arg-type]
+        await asyncio.sleep(0.02)
+        for wire in page.wires:
+            assert ["new" in str(frame) for frame in wire.frames] == [False, False, True, False, False]
+            assert isinstance(wire.frames[4], bytes), "the image comes after the words that name it"
+            assert len(wire.frames[4]) == 32
+
+
+@pytest.mark.usefixtures("mended")
+def test_a_page_that_was_closed_is_no_error() -> None:
+    async def run() -> None:
+        page = Page()
+        page.wires[0].is_closed = True
+        await page.change("nobody reads this")
+        assert page.wires[0].frames == []
+
+    in_a_loop(run)
 
 
 def test_accepted_sockets_wait_for_no_receipt(tmp_path: Path) -> None:

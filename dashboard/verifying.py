@@ -175,8 +175,9 @@ def _check_columns(folder: Path) -> None:
         raise ValueError("damaged: clusters.npy and offsets.npy do not fit")
     if n and (int(order.max()) >= n or not np.array_equal(clusters[order], np.repeat(np.arange(n_clusters), counts))):
         raise ValueError("damaged: order.npy does not fit")
-    if not np.all(np.diff(arrays["time_marks"]) >= 0):
-        raise ValueError("damaged: time_marks.npy does not rise")
+    ticks = arrays["ticks"]
+    if len(ticks) and (int(ticks[-1]) != n or bool((ticks[1:] < ticks[:-1]).any())):
+        raise ValueError("damaged: ticks.npy does not rise to the number of spikes")
 
 
 def expected_files(answers: Path) -> dict[str, DatasetRef]:

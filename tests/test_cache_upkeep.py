@@ -66,7 +66,7 @@ def flip(name: str) -> Callable[[Path], object]:
         (flip("clusters.npy"), "clusters.npy"),
         (flip("order.npy"), "order.npy"),
         (flip("offsets.npy"), "offsets.npy"),
-        (flip("time_marks.npy"), "time_marks.npy"),
+        (flip("ticks.npy"), "ticks.npy"),
     ],
 )
 def test_damaged_columns_are_named_and_removed(

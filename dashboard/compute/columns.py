@@ -17,7 +17,8 @@ from dashboard.compute.cluster_rows import MAX_SPIKES, UnitIndex, code_ranges, i
 from dashboard.compute.depth_codes import depth_grid, encode, scan
 from dashboard.compute.ranks import RankIndex, index_ranks, rank_shape
 from dashboard.compute.sidecars import Draft, publish, read, sidecar_key, start_draft
-from dashboard.compute.spike_columns import TIME_STRIDE, LazyIndexes, SpikeColumns, read_only
+from dashboard.compute.spike_columns import LazyIndexes, SpikeColumns, read_only
+from dashboard.compute.ticks import TimeTicks, clock, fill_ticks
 from dashboard.model.errors import Cancelled, DatasetInvalid
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
@@ -152,8 +153,10 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
             with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and no amplitude
                 amps[block] = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
         build.step(block.stop - block.start)
-    marks = draft.allocate("time_marks", (-(-n // TIME_STRIDE),), np.float64)
-    marks[:] = times[::TIME_STRIDE]
+    n_ticks, first_tick, ticks_per_s = clock(times)
+    starts = draft.allocate("ticks", (n_ticks,), np.uint32)
+    if n_ticks:
+        fill_ticks(read_only(times), first_tick, ticks_per_s, starts.view(np.ndarray))
     if rows is not None:
         draft.allocate("rows", (n,), np.int64)[:] = rows
     order = draft.allocate("order", (n,), np.uint32)
@@ -175,6 +178,8 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
         "n_clusters": n_clusters,
         "amp_unit": "uV" if source.amp_scale != 1.0 else "a.u.",
         "n_spikes": n,
+        "first_tick": first_tick,
+        "ticks_per_s": ticks_per_s,
         "lowest_um": extremes[0],
         "highest_um": extremes[1],
     }
@@ -197,7 +202,9 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], source
     if "overview" in arrays:
         edges = (read_only(arrays["overview_times"]), read_only(arrays["overview_depths"]))
         lazy.values["overview"] = Aggregate(read_only(arrays["overview"]), *edges, "count", "spikes", n_spikes)
-    lazy.values["time_marks"] = read_only(np.array(arrays["time_marks"]))
+    lazy.values["ticks"] = TimeTicks(
+        read_only(arrays["ticks"]), float(facts["first_tick"]), float(facts["ticks_per_s"])
+    )
     lazy.values["code_ranges"] = read_only(arrays["code_ranges"])
     lazy.values["rank_index"] = RankIndex(
         read_only(arrays["ranks"]), read_only(arrays["edge_offsets"]), read_only(arrays["edge_order"])

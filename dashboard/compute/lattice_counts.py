@@ -20,9 +20,9 @@ from dashboard.compute.kernels import F32, F64, I64, NO_ORDER, U8, U16, U32, Fil
 from dashboard.compute.lattice import LatticeBins, lattice_levels, snapped_bins
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import spread
-from dashboard.compute.searches import column_bounds
 from dashboard.compute.selections import NO_AMPS, NO_CLUSTERS, spike_arrays
-from dashboard.compute.spike_columns import TIME_STRIDE, SpikeColumns
+from dashboard.compute.spike_columns import SpikeColumns
+from dashboard.compute.ticks import TimeTicks, column_bounds
 from dashboard.compute.windows import Window
 
 #: Spikes placed together: places in the image are computed many at a time, then counted one by one.
@@ -166,7 +166,7 @@ def count_bytes(
 @kernel
 def _lay(
     times: F64,
-    marks: F64,
+    ticks: TimeTicks,
     codes: U16,
     depths: F64,
     clusters: npt.NDArray[Any],
@@ -192,7 +192,7 @@ def _lay(
         time_edges[k] = (first_time + k) * time_size
     for k in range(depth_edges.shape[0]):
         depth_edges[k] = (first_depth + k) * depth_size
-    column_bounds(times, marks, TIME_STRIDE, time_edges, True, bounds)
+    column_bounds(times, ticks, time_edges, True, bounds)
     n_spikes = bounds[-1] - bounds[0]
     if n_spikes > most or n_spikes > MEAN_MOST * image.size:
         return NOT_COUNTED
@@ -255,7 +255,7 @@ def lay_lattice(
     image = np.empty((height, width) if most >= 0 else (0, 0), dtype=np.uint8)
     first_code, shift = rows or NO_ROWS
     total = _lay(
-        columns.times_s, columns.time_marks, columns.depth_codes, columns.depths_um, columns.clusters,
+        columns.times_s, columns.ticks, columns.depth_codes, columns.depths_um, columns.clusters,
         NO_AMPS, time_bins.first, time_bins.size, depth_bins.first, depth_bins.size, first_code, shift,
         most, time_edges, depth_edges, bounds, image,
     )  # fmt: skip

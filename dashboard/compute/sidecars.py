@@ -23,7 +23,7 @@ from dashboard.model.sorting import SpikeSorting
 logger = logging.getLogger(__name__)
 
 #: Raised when what is written, or what it means, changes: older sidecars are then not read.
-FORMAT = 5
+FORMAT = 6
 MANIFEST = "manifest.json"
 #: A build takes seconds; a folder that nobody has added to for a day belongs to none that runs.
 ABANDONED_S = 86_400.0

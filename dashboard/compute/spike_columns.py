@@ -14,14 +14,13 @@ import numpy.typing as npt
 from dashboard.compute.cluster_rows import UnitIndex, code_ranges, index_units
 from dashboard.compute.depth_codes import DepthGrid
 from dashboard.compute.ranks import RankIndex, index_ranks
+from dashboard.compute.ticks import TimeTicks, index_ticks
 
 if TYPE_CHECKING:
     from dashboard.compute.aggregates import Aggregate
     from dashboard.compute.parts import PartStore
     from dashboard.compute.selections import Kept
 
-#: Times kept in memory for the search of pixel edges: one of each 1,024.
-TIME_STRIDE = 1024
 #: Spikes read together where a whole column is looked at.
 BLOCK = 1 << 20
 
@@ -122,14 +121,16 @@ class SpikeColumns:
                 arrays += [value.offsets, value.order]
             elif isinstance(value, RankIndex):
                 arrays += [value.before, value.edge_offsets, value.edge_order]
+            elif isinstance(value, TimeTicks):
+                arrays.append(value.starts)
             elif isinstance(value, np.ndarray):
                 arrays.append(value)
         return sum(array.nbytes for array in arrays if array is not None)
 
     @property
-    def time_marks(self) -> npt.NDArray[np.float64]:
-        """Every `TIME_STRIDE`-th time, in memory."""
-        return self._lazy.get("time_marks", lambda: read_only(self.times_s[::TIME_STRIDE].copy()))
+    def ticks(self) -> TimeTicks:
+        """The first spike at each tick of a clock; built on first use where no sidecar holds it."""
+        return self._lazy.get("ticks", lambda: index_ticks(self.times_s))
 
     @property
     def unit_index(self) -> UnitIndex:

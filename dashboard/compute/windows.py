@@ -11,8 +11,8 @@ import numpy.typing as npt
 from dashboard.compute.depth_codes import DepthGrid
 from dashboard.compute.kernels import F64, I64, U16, Grid
 from dashboard.compute.lattice import code_rows
-from dashboard.compute.searches import column_bounds
-from dashboard.compute.spike_columns import TIME_STRIDE, SpikeColumns
+from dashboard.compute.spike_columns import SpikeColumns
+from dashboard.compute.ticks import column_bounds
 
 
 def time_bounds(columns: SpikeColumns, edges: npt.NDArray[np.float64], closed: bool = True) -> npt.NDArray[np.int64]:
@@ -30,7 +30,7 @@ def time_bounds(columns: SpikeColumns, edges: npt.NDArray[np.float64], closed: b
         Spikes of bin k are rows ``bounds[k]`` to ``bounds[k + 1]``, the last one excluded.
     """
     bounds = np.empty(edges.shape[0], dtype=np.int64)
-    column_bounds(columns.times_s, columns.time_marks, TIME_STRIDE, edges, closed, bounds)
+    column_bounds(columns.times_s, columns.ticks, edges, closed, bounds)
     return bounds
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -16,7 +16,10 @@ from dashboard.model.errors import BadRequest
 @given(hnp.arrays(float, st.integers(0, 200), elements=st.floats(1, 1000)), st.integers(1, 120))
 def test_histogram_equals_numpy(amps, n_bins):
     result = amplitude_histogram(amps, n_bins)
-    counts, edges = np.histogram(amps, bins=n_bins)
+    try:
+        counts, edges = np.histogram(amps, bins=n_bins)
+    except ValueError:  # amplitudes too close to each other for so many bins
+        assume(False)
     np.testing.assert_array_equal(result.counts, counts)
     np.testing.assert_array_equal(result.edges_uv, edges)
 

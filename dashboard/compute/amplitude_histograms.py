@@ -61,7 +61,8 @@ class AmplitudeHistogram:
     Attributes
     ----------
     counts : ndarray, shape (n_bins,), int64
-        As ``numpy.histogram`` from the smallest to the largest amplitude.
+        As ``numpy.histogram`` from the smallest to the largest amplitude; where these are the same, or floats
+        between them too few for so many bins, half a unit to each side.
     edges_uv : ndarray, shape (n_bins + 1,), float64
     median_uv, mean_uv : float
         NaN without spikes.
@@ -109,6 +110,15 @@ def noise_cutoff(amps_uv: npt.NDArray[np.floating]) -> NoiseCutoff:
     return NoiseCutoff(counts, edges, cutoff, low_bin, high_bins, mean, deviation, cutoff < CUTOFF_FAILS, not fails)
 
 
+def _extent(amps_uv: npt.NDArray[np.float64], n_bins: int) -> tuple[float, float] | None:
+    """Return the ends of the first and the last bin; None for the extremes of the amplitudes."""
+    if not amps_uv.size:
+        return None
+    low, high = float(amps_uv.min()), float(amps_uv.max())
+    has_room = bool((np.diff(np.linspace(low, high, n_bins + 1)) > 0).all())
+    return None if has_room or low == high else (low - 0.5, high + 0.5)
+
+
 def amplitude_histogram(amps_uv: npt.ArrayLike, n_bins: int = N_BINS) -> AmplitudeHistogram:
     """Count one unit's spikes by amplitude, with the noise cut-off.
 
@@ -127,6 +137,6 @@ def amplitude_histogram(amps_uv: npt.ArrayLike, n_bins: int = N_BINS) -> Amplitu
     if amps.ndim != 1 or not 1 <= n_bins <= 100_000:
         raise BadRequest("Amplitudes are one per spike, in at least one bin", f"shape {amps.shape}, {n_bins} bins")
     finite = amps[np.isfinite(amps)]
-    counts, edges = np.histogram(finite, bins=n_bins)
+    counts, edges = np.histogram(finite, bins=n_bins, range=_extent(finite, n_bins))
     median, mean = (float(np.median(finite)), float(finite.mean())) if finite.size else (float("nan"),) * 2
     return AmplitudeHistogram(counts, edges, median, mean, amps.size - finite.size, noise_cutoff(finite))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.depth_codes import DepthGrid
-from dashboard.compute.numba_cache import kernel
+from dashboard.compute.numba_cache import inlined, kernel
 from dashboard.model.errors import BadRequest
 
 #: Rows are numbered in 16 bits in the look-up of depth codes, with two numbers reserved.
@@ -77,11 +77,13 @@ def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.flo
     return edges
 
 
+@inlined
 def lattice_level(span: float, n_bins: int) -> int:
     """Return k so that bins of ``2**k`` are nearest, by ratio, to `span` in `n_bins`: 0.71 to 1.42 times as many."""
     return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + ROUNDING)
 
 
+@inlined
 def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple[int, int]:
     """Return the levels of two axes whose bins together are not more than those wanted.
 
@@ -126,6 +128,7 @@ class LatticeBins(NamedTuple):
         return np.arange(self.first, self.first + self.n_bins + 1) * self.size
 
 
+@inlined
 def snapped_bins(window: tuple[float, float], level: int) -> LatticeBins:
     """Return bins between multiples of a power of two, reaching outward over `window`.
 
@@ -138,11 +141,11 @@ def snapped_bins(window: tuple[float, float], level: int) -> LatticeBins:
     low, high = window
     # Far from zero a bin cannot be finer than the spacing of floats there.
     finest = math.frexp(max(abs(low), abs(high)))[1] - 52
-    size = 2.0 ** max(level, finest, -1022)
+    size = math.ldexp(1.0, max(level, finest, -1022))
     first, last = math.floor(low / size), math.ceil(high / size)
     # Dividing the tiniest numbers underflows to zero.
-    first -= first * size > low
-    last = max(last + (last * size < high), first + 1)
+    first -= int(first * size > low)
+    last = max(last + int(last * size < high), first + 1)
     return LatticeBins(float(first), size, last - first)
 
 

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.depth_codes import DepthGrid
 from dashboard.compute.kernels import F32, F64, I64, NO_ORDER, U8, U16, U32, Filter
 from dashboard.compute.lattice import LatticeBins, lattice_levels, snapped_bins
-from dashboard.compute.numba_cache import kernel
+from dashboard.compute.numba_cache import inlined, kernel
 from dashboard.compute.pool import spread
 from dashboard.compute.selections import NO_AMPS, NO_CLUSTERS, spike_arrays
 from dashboard.compute.spike_columns import SpikeColumns
@@ -31,14 +30,16 @@ BLOCK = 1024
 MEAN_MOST = 8
 #: So many spikes are counted here while another kernel counts one; `spread` reckons in those.
 SPIKES_PER_WORK = 5
+#: Spikes per column, on average, below which they are not placed many at a time.
+FEW = 16
 #: Codes beyond which a window's lower edge is not laid over the grid of codes.
 FARTHEST = 1 << 30
 #: The coarsest rows, as a power of two: all codes in one.
 COARSEST = 16
 #: The largest count of a byte.
 LARGEST = 255
-#: In place of rows that do not follow from codes.
-NO_ROWS = (0, 0)
+#: Stands in for the clusters of spikes where no filter looks at them.
+NO_IDS: U16 = np.empty(0, dtype=np.uint16)
 #: In place of the number of spikes.
 NOT_COUNTED, WRAPPED = -1, -2
 
@@ -50,14 +51,20 @@ class LatticeRows(NamedTuple):
     shift: int
 
 
-def lattice_rows(depths: LatticeBins, codes: DepthGrid) -> LatticeRows | None:
-    """Return how rows on the lattice follow from depth codes; None where rows are finer than those, or far away."""
+@inlined
+def lattice_rows(depths: LatticeBins, step_um: float, origin_code: float) -> tuple[bool, int, int]:
+    """Return whether rows on the lattice follow from depth codes, and their `LatticeRows`.
+
+    They do not where they are finer than codes, or far away.
+    """
     # Both steps are powers of two: nothing is rounded.
-    codes_per_row = depths.size / codes.step_um
+    codes_per_row = depths.size / step_um
     if not 1.0 <= codes_per_row <= 1 << COARSEST:
-        return None
-    first = depths.first * codes_per_row - codes.origin_code
-    return LatticeRows(int(first), math.frexp(codes_per_row)[1] - 1) if abs(first) < FARTHEST else None
+        return False, 0, 0
+    first = depths.first * codes_per_row - origin_code
+    if not abs(first) < FARTHEST:
+        return False, 0, 0
+    return True, int(first), math.frexp(codes_per_row)[1] - 1
 
 
 @kernel
@@ -163,50 +170,92 @@ def count_bytes(
     return total
 
 
+@inlined
+def count_few(codes: U16, depths: F64, bounds: I64, first_code: int, shift: int, last_edge: float, image: U8) -> int:
+    """Count all spikes as `count_bytes` does, one by one: for few in each column. `WRAPPED` where a byte wraps."""
+    height, width = image.shape
+    pixels = image.reshape(-1)
+    last_code = first_code + (height << shift)
+    total = 0
+    for column in range(width):
+        for spike in range(bounds[column], bounds[column + 1]):
+            code = int(codes[np.uint64(spike)])
+            row = (code - first_code) >> shift
+            if code == last_code and depths[spike] == last_edge:
+                row = height - 1
+            if row < 0 or row >= height:
+                continue
+            place = np.uint64(row * width + column)
+            pixels[place] += np.uint8(1)
+            if pixels[place] == 0:
+                return WRAPPED
+            total += 1
+    return total
+
+
 @kernel
 def _lay(
     times: F64,
-    ticks: TimeTicks,
+    starts: U32,
+    first_tick: float,
+    ticks_per_s: float,
     codes: U16,
     depths: F64,
-    clusters: npt.NDArray[Any],
-    amps: F32,
-    first_time: float,
-    time_size: float,
-    first_depth: float,
-    depth_size: float,
-    first_code: int,
-    shift: int,
+    step_um: float,
+    origin_code: float,
+    start: float,
+    stop: float,
+    bottom: float,
+    top: float,
+    width: int,
+    height: int,
     most: int,
-    time_edges: F64,
-    depth_edges: F64,
-    bounds: I64,
-    image: U8,
-) -> int:
-    """Write edges and bounds and, where there are at most so many spikes, their counts; return those inside.
+) -> tuple[F64, F64, I64, U8, bool, int, int, int]:
+    """Return edges of times and depths, bounds, counts, how rows follow from codes, and the number of spikes.
 
-    All in one call: where other work has swept the processor's caches, each call of numpy took 20 to 50 us.
-    The answer is `NOT_COUNTED` where `image` was left as it was, `WRAPPED` where a byte wrapped.
+    All in one call: where other work has swept the processor's caches, each call of numpy took 20 to 50 us, and each
+    line of Python five. The number is `NOT_COUNTED` where there are more than `most` spikes, `WRAPPED` where a byte
+    wrapped.
     """
-    for k in range(time_edges.shape[0]):
-        time_edges[k] = (first_time + k) * time_size
-    for k in range(depth_edges.shape[0]):
-        depth_edges[k] = (first_depth + k) * depth_size
-    column_bounds(times, ticks, time_edges, True, bounds)
+    first_level, second_level = lattice_levels((stop - start, top - bottom), (width, height))
+    columns, rows = (
+        snapped_bins((start, stop), first_level),
+        snapped_bins((bottom, top), second_level),
+    )
+    follows, first_code, shift = lattice_rows(rows, step_um, origin_code)
+    time_edges, depth_edges = np.empty(columns.n_bins + 1), np.empty(rows.n_bins + 1)
+    bounds = np.empty(columns.n_bins + 1, dtype=np.int64)
+    for k in range(columns.n_bins + 1):
+        time_edges[k] = (columns.first + k) * columns.size
+    for k in range(rows.n_bins + 1):
+        depth_edges[k] = (rows.first + k) * rows.size
+    column_bounds(times, TimeTicks(starts, first_tick, ticks_per_s), time_edges, True, bounds)
     n_spikes = bounds[-1] - bounds[0]
-    if n_spikes > most or n_spikes > MEAN_MOST * image.size:
-        return NOT_COUNTED
-    image[:] = np.uint8(0)
+    if not follows or n_spikes > most or n_spikes > MEAN_MOST * columns.n_bins * rows.n_bins:
+        return (
+            time_edges,
+            depth_edges,
+            bounds,
+            np.empty((0, 0), dtype=np.uint8),
+            follows,
+            first_code,
+            shift,
+            NOT_COUNTED,
+        )
+    image = np.zeros((rows.n_bins, columns.n_bins), dtype=np.uint8)
+    if n_spikes < FEW * columns.n_bins:
+        total = count_few(codes, depths, bounds, first_code, shift, depth_edges[-1], image)
+        return time_edges, depth_edges, bounds, image, follows, first_code, shift, total
     wrapped = np.zeros(1, dtype=np.uint8)
     chosen = Filter(NO_CLUSTERS, False, False, np.float32(0), np.float32(0))
     total = count_bytes(
-        codes, depths, NO_ORDER, clusters, amps, chosen, bounds, first_code, shift, depth_edges[-1], image, wrapped,
+        codes, depths, NO_ORDER, NO_IDS, NO_AMPS, chosen, bounds, first_code, shift, depth_edges[-1], image, wrapped,
         0, image.shape[1],
     )  # fmt: skip
-    return WRAPPED if wrapped[0] else total
+    return time_edges, depth_edges, bounds, image, follows, first_code, shift, WRAPPED if wrapped[0] else total
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class LatticeWindow(Window):
     """A window on the lattice, laid at once, with what is counted on the way.
 
@@ -245,22 +294,11 @@ def lay_lattice(
         All spikes are counted on the way where there are at most so many, without a second call; `NOT_COUNTED`
         for none at all.
     """
-    levels = lattice_levels((times[1] - times[0], depths[1] - depths[0]), size)
-    time_bins, depth_bins = snapped_bins(times, levels[0]), snapped_bins(depths, levels[1])
-    codes = columns.grid
-    rows = lattice_rows(depth_bins, codes)
-    height, width = depth_bins.n_bins, time_bins.n_bins
-    time_edges, depth_edges, bounds = np.empty(width + 1), np.empty(height + 1), np.empty(width + 1, dtype=np.int64)
-    most = most if rows else NOT_COUNTED
-    image = np.empty((height, width) if most >= 0 else (0, 0), dtype=np.uint8)
-    first_code, shift = rows or NO_ROWS
-    total = _lay(
-        columns.times_s, columns.ticks, columns.depth_codes, columns.depths_um, columns.clusters,
-        NO_AMPS, time_bins.first, time_bins.size, depth_bins.first, depth_bins.size, first_code, shift,
-        most, time_edges, depth_edges, bounds, image,
-    )  # fmt: skip
+    arguments: tuple[Any, ...] = (*columns.placing, *times, *depths, *size, most)
+    time_edges, depth_edges, bounds, image, follows, first_code, shift, total = _lay(*arguments)
+    rows = LatticeRows(first_code, shift) if follows else None
     counted = (image, total) if total >= 0 else None
-    return LatticeWindow(time_edges, depth_edges, True, bounds, codes, rows, counted, total == WRAPPED)
+    return LatticeWindow(time_edges, depth_edges, True, bounds, columns.grid, rows, counted, total == WRAPPED)
 
 
 @kernel

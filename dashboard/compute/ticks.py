@@ -21,8 +21,8 @@ FASTEST = 20
 LONGEST_S = float(1 << 20)
 #: Times further from zero than this have no clock.
 FARTHEST_S = 2.0**40
-#: Spikes between two ticks up to which they are looked at one after another.
-NEAR = 64
+#: Spikes looked at one after another on either side of a guess, before the search goes by halves.
+NEAR = 16
 
 
 class TimeTicks(NamedTuple):
@@ -86,15 +86,29 @@ def index_ticks(times: F64) -> TimeTicks:
 @inlined
 def first_not_below(times: F64, low: int, high: int, edge: float) -> int:
     """Return the first of ascending ``times[low:high]`` that is not below `edge`; `high` where all are."""
-    while high - low > NEAR:
+    while low < high:
         middle = (low + high) >> 1
         if times[np.uint64(middle)] < edge:
             low = middle + 1
         else:
             high = middle
-    while low < high and times[np.uint64(low)] < edge:
-        low += 1
     return low
+
+
+@inlined
+def settle_bound(times: F64, low: int, high: int, guess: int, edge: float) -> int:
+    """`first_not_below` where `guess` is nearly always a few places off."""
+    place = guess
+    if place < high and times[np.uint64(place)] < edge:
+        place += 1
+        limit = min(place + NEAR, high)
+        while place < limit and times[np.uint64(place)] < edge:
+            place += 1
+        return place if place < limit else first_not_below(times, place, high, edge)
+    limit = max(place - NEAR, low)
+    while place > limit and times[np.uint64(place - 1)] >= edge:
+        place -= 1
+    return place if place > limit else first_not_below(times, low, place, edge)
 
 
 @kernel
@@ -119,6 +133,8 @@ def column_bounds(times: F64, ticks: TimeTicks, edges: F64, closed: bool, bounds
                 tick = np.uint64(beyond)
                 start = int(starts[tick])
                 if place > whole:
-                    start = first_not_below(times, max(start, found), int(starts[tick + np.uint64(1)]), edge)
+                    stop = int(starts[tick + np.uint64(1)])
+                    guess = start + int((place - whole) * (stop - start))
+                    start = settle_bound(times, max(start, found), stop, max(guess, found), edge)
                 found = start
         bounds[k] = found

@@ -34,7 +34,7 @@ def time_bounds(columns: SpikeColumns, edges: npt.NDArray[np.float64], closed: b
     return bounds
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # not frozen: that makes each of eight fields a call, a tenth of a picture of few spikes
 class Window:
     """Pixels in time and depth, and the look-ups that place spikes in them.
 

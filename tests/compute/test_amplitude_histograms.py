@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -14,12 +14,13 @@ from dashboard.model.errors import BadRequest
 
 
 @given(hnp.arrays(float, st.integers(0, 200), elements=st.floats(1, 1000)), st.integers(1, 120))
+@example(amps=np.array([1.0, np.nextafter(1.0, 2.0)]), n_bins=2)
 def test_histogram_equals_numpy(amps, n_bins):
     result = amplitude_histogram(amps, n_bins)
     try:
         counts, edges = np.histogram(amps, bins=n_bins)
     except ValueError:  # amplitudes too close to each other for so many bins
-        assume(False)
+        counts, edges = np.histogram(amps, bins=n_bins, range=(amps.min() - 0.5, amps.max() + 0.5))
     np.testing.assert_array_equal(result.counts, counts)
     np.testing.assert_array_equal(result.edges_uv, edges)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dashboard.compute.ticks import FASTEST, NEAR, SPIKES_PER_TICK, column_bounds, index_ticks
+from dashboard.compute.ticks import FASTEST, SPIKES_PER_TICK, column_bounds, index_ticks
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 SECONDS = st.one_of(
@@ -66,7 +66,7 @@ def test_the_clock_suits_the_spikes() -> None:
     assert len(ticks.starts) <= len(times) / SPIKES_PER_TICK + 2
     assert ticks.starts[0] == 0
     assert ticks.starts[-1] == len(times)
-    assert np.diff(ticks.starts).max() < NEAR
+    assert np.diff(ticks.starts).max() < 2 * SPIKES_PER_TICK
     assert not ticks.starts.flags.writeable
 
 

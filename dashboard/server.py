@@ -28,6 +28,7 @@ from dashboard.catalogue import Catalogue
 from dashboard.downloads import ROUTE, DownloadHandler, Downloads
 from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
+from dashboard.heads import send_heads_first
 from dashboard.keeping import Desk, Keeper
 from dashboard.lean import make_lean, return_memory
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
@@ -219,6 +220,7 @@ def make_server(
     oauth.check(settings)
     if settings.users is not None:
         process.logins = Logins(Accounts(settings.users), 60.0 * settings.idle_minutes)
+    send_heads_first()
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},

@@ -1,0 +1,79 @@
+"""The head of the page goes out before the page is built: the browser reads the scripts while the server works.
+
+It names scripts and style sheets, four megabytes of them, and is the same for every tab. Building the rest takes the
+server most of a second, in which the browser had nothing to do.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar
+
+from bokeh.server import urls
+from bokeh.server.session import ServerSession
+from panel.io.server import DocHandler
+from panel_material_ui import Button
+from tornado.iostream import StreamClosedError
+
+logger = logging.getLogger(__name__)
+
+END = "</head>"
+EAGER = '<script>importShim("{address}")</script>\n  '
+"""Loads the script of the Material components at once; the page asks for it when it draws the first of them."""
+
+SESSION_ARGUMENTS = ("bokeh-token", "bokeh-session-id")
+"""With these a request may be refused when its session is made, and a refusal has a status of its own."""
+
+SORRY = "</head><body><p>This page could not be built. Reload it; the server's log says why.</p></body></html>\n"
+
+
+class PageHandler(DocHandler):
+    """Panel's handler of the page, which sends the head that the last page had before it builds the next.
+
+    The first page of a process is sent whole.
+    """
+
+    heads: ClassVar[dict[str, str]] = {}
+    """Of the last page, by the prefix that the server's routes have."""
+
+    _sent = ""
+
+    async def get_session(self) -> ServerSession:
+        """Send the head, then build the session."""
+        head = self.heads.get(self.application.prefix, "")
+        asks_for_one = any(self.get_argument(name, "") for name in SESSION_ARGUMENTS)
+        if head and not asks_for_one and "Bokeh-Session-Id" not in self.request.headers:
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            super().write(head)
+            self._sent = head
+            try:
+                await self.flush()
+            except StreamClosedError:
+                logger.debug("a page was no longer wanted")
+        return await super().get_session()
+
+    def write(self, chunk: Any) -> None:
+        """Write what the browser does not have yet of a page."""
+        before, end, after = chunk.partition(END) if isinstance(chunk, str) else ("", "", "")
+        if not end:
+            super().write(chunk)
+            return
+        head = before + EAGER.format(address=Button._render_esm(True, server=True))
+        if self._sent and head != self._sent:
+            logger.warning("the head of the page has changed; a browser was sent that of the page before")
+        self.heads[self.application.prefix] = head
+        super().write(("" if self._sent else head) + end + after)
+
+    def send_error(self, status_code: int = 500, **options: Any) -> None:
+        """Say that there is no page, where the head of one has gone out."""
+        if self._sent and not self._finished:
+            self.finish(SORRY)
+        else:
+            super().send_error(status_code, **options)
+
+
+def send_heads_first() -> None:
+    """Have Panel's servers serve pages by `PageHandler`; done once, it stays. Call it before a server is made."""
+    for k, (pattern, handler) in enumerate(urls.per_app_patterns):
+        if handler is DocHandler:
+            urls.per_app_patterns[k] = (pattern, PageHandler)

@@ -1,0 +1,92 @@
+"""The head of a page is with the browser before the page is built, and the page is whole all the same."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from dashboard.heads import PageHandler
+from dashboard.server import Process
+from dashboard.sources.demo import DemoSource
+from tests.serving import serving
+
+PATIENCE_S = 60
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    cache = tmp_path_factory.mktemp("cache")
+    PageHandler.heads.clear()
+    with serving([DemoSource(cache, n_spikes=20_000)], cache) as server:
+        yield server.port
+
+
+def ask(port: int, query: str = "") -> socket.socket:
+    wire = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+    wire.sendall(f"GET /{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+    return wire
+
+
+def read_until(wire: socket.socket, mark: bytes) -> bytes:
+    """Read until a mark has come, or everything."""
+    got = b""
+    while mark not in got and (piece := wire.recv(1 << 16)):
+        got += piece
+    return got
+
+
+def unique(page: str) -> str:
+    """Return a page without what differs from session to session."""
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|p\d+|eyJ[\w.-]+|\"token\":\"[^\"]+\"", "", page)
+
+
+def test_the_head_comes_first_and_the_page_is_that_of_a_page_sent_whole(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S).text  # the first of this server
+    has_head = threading.Event()
+    build = Process.new_session
+
+    def new_session(self: Process) -> Any:
+        assert has_head.wait(PATIENCE_S), "the browser had to wait for the session"
+        return build(self)
+
+    monkeypatch.setattr(Process, "new_session", new_session)
+    with ask(port) as wire:
+        first = read_until(wire, b"importShim(")
+        assert b"200 OK" in first and b"panel.min.js" in first and b"<body" not in first
+        has_head.set()
+        assert read_until(wire, b"</html>").count(b"<head>") == 0
+    has_head.set()
+    pieces = requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S)
+    assert pieces.headers["Transfer-Encoding"] == "chunked"
+    assert unique(pieces.text) == unique(whole)
+    assert pieces.headers["Content-Type"].lower() == "text/html; charset=utf-8"
+    assert pieces.headers["Cache-Control"] == "no-store"
+
+
+def test_a_refused_session_has_a_status_and_no_head(port: int) -> None:
+    requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S)
+    answer = requests.get(
+        f"http://127.0.0.1:{port}/?bokeh-session-id=one", headers={"Bokeh-Session-Id": "two"}, timeout=PATIENCE_S
+    )
+    assert answer.status_code == 403
+    assert "panel.min.js" not in answer.text
+
+
+def test_a_page_that_cannot_be_built_says_so(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S)
+
+    async def broken(self: PageHandler) -> None:
+        raise OSError("no more files")
+
+    monkeypatch.setattr(PageHandler.__mro__[1], "get_session", broken)
+    text = requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S).text
+    assert text.count("<head>") == 1
+    assert "could not be built" in text and "no more files" not in text

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 import pytest
+from bokeh.core.property.bases import Property
 from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Serializer
 from bokeh.document import Document
@@ -88,6 +89,19 @@ def test_a_list_of_a_model_tells_its_owner_of_changes_and_no_other() -> None:
     heard.clear()
     before.append(Div(text="d"))
     assert heard == ["first 3 -> 4"]
+
+
+def test_defaults_are_worked_out_once_and_are_still_each_models_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert figure().title.text_font_size == "13px"  # what a class says of its ancestor's property
+    assert (Row().children, Row().margin, Div().width) == ([], None, None)
+    first, second = ColumnDataSource(), ColumnDataSource()
+    first.data["x"] = [1]
+    first.tags.append("mine")
+    assert second.data == {} and second.tags == []
+    asked: list[type] = []
+    monkeypatch.setattr(Property, "_may_have_unstable_default", lambda self: asked.append(type(self)))
+    assert Div().styles == {}
+    assert not asked, "every property was asked again"
 
 
 def _message(document: Document, events: list[Any]) -> tuple[dict[str, Any], int]:

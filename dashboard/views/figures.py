@@ -48,7 +48,9 @@ range.setv({start, end})
 
 TIME_TICKS = """
 // Minutes and seconds would hide what people type into a script, so time stays in seconds.
-return tick.toLocaleString("en-US", {maximumFractionDigits: 6})
+// The formatter is kept: to make one takes longer than to write a number.
+self.seconds_format ??= new Intl.NumberFormat("en-US", {maximumFractionDigits: 6})
+return self.seconds_format.format(tick)
 """
 
 

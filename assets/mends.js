@@ -71,13 +71,16 @@ Object.defineProperty(figures, "base_font_size", {
 })
 
 // The script of an axis's numbers is compiled at each paint: a tenth of what the browser does until the first picture.
-const compiled = new Map()
 const formatters = Bokeh.Models.get("CustomJSTickFormatter").prototype
 const { _make_func: compile } = formatters
+const scripts = new WeakMap()
 formatters._make_func = function () {
-  const key = JSON.stringify([this.code, this.names])
-  if (!compiled.has(key)) compiled.set(key, compile.call(this))
-  return compiled.get(key)
+  const { code, args } = this
+  const known = scripts.get(this)
+  if (known?.code === code && known.args === args) return known.made
+  const made = compile.call(this)
+  scripts.set(this, { code, args, made })
+  return made
 }
 
 // Levels of 8 bits are coloured one by one, with two comparisons and three copies each; here they are looked up.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.compute.event_views import EventPicture
+from dashboard.compute.trial_groups import available_events
 from dashboard.compute.units import UnitBins
 from dashboard.exporting import files, snippets, view_files
 from dashboard.exporting.compare_sheets import Opposed, compare_sheet
@@ -20,12 +21,12 @@ from dashboard.exporting.pair_sheets import pair_sheet, paired_units
 from dashboard.exporting.raster_sheets import raster_sheet
 from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle
 from dashboard.exporting.subject import Subject
-from dashboard.exporting.unit_sheets import unit_sheet
+from dashboard.exporting.unit_sheets import Response, chosen_unit, unit_sheet
 from dashboard.model.errors import BadRequest
 from dashboard.sources.protocol import ProgressCallback
 from dashboard.views import shading
 from dashboard.views.differences import Opposite, Sides
-from dashboard.views.event_pictures import render_events
+from dashboard.views.event_pictures import UNIT, render_events
 from dashboard.views.event_words import event_request, read_test, unit_bins
 from dashboard.views.export_dialog import FigureWish
 from dashboard.views.responding import response_columns
@@ -80,6 +81,20 @@ class Look:
         """
         return render_events(event_request(self._scene, self._values), threading.Event())
 
+    def _response(self) -> Response | str:
+        """What the last selected unit does around the event of Events, or the first that there is; or why not."""
+        trials, unit = self._scene.sorting.trials, [chosen_unit(self.subject)]
+        names = () if trials is None else available_events(trials.table)
+        if not names or unit[0] not in self._scene.sorting.clusters.index:
+            return "the session has no trials" if not names else "the unit is not in the table of clusters"
+        event = self._values["event"] if self._values["event"] in names else names[0]
+        asked = {**self._values, "selected": unit, "spikes_of": UNIT, "event": event}
+        try:
+            picture = render_events(event_request(self._scene, asked), threading.Event())
+        except BadRequest as error:
+            return error.what
+        return Response(event, self._values["split"], picture) if picture.groups else "no trial can be used"
+
     @cached_property
     def _sides(self) -> Opposed:
         """Both sides of the comparison.
@@ -115,7 +130,7 @@ class Look:
         style = SheetStyle(PRESETS[wish.preset], wish.theme, wish.is_stamped)
         match wish.what:
             case "unit":
-                return unit_sheet(self.subject, style, self._bins)
+                return unit_sheet(self.subject, style, self._bins, self._response())
             case "pairs":
                 return pair_sheet(self.subject, style, self._bins)
             case "event":

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute import correlograms, isi
-from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
+from dashboard.compute.amplitude_histograms import N_BINS, AmplitudeHistogram, amplitude_histogram
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.correlograms import CLOSE_BIN_S, CLOSE_WINDOW_S, Correlogram, autocorrelogram
 from dashboard.compute.events import Range, Selection
@@ -32,6 +32,8 @@ class UnitBins:
     close_bin_s, close_half_s : float
         Of the autocorrelogram's close-up.
     isi_bin_s, isi_window_s, rate_bin_s : float
+    n_amp_bins : int
+        Of the histogram of amplitudes. The noise cut-off has bins of its own.
     """
 
     lag_bin_s: float = correlograms.BIN_S
@@ -41,6 +43,7 @@ class UnitBins:
     rate_bin_s: float = RATE_BIN_S
     close_bin_s: float = correlograms.CLOSE_BIN_S
     close_half_s: float = correlograms.CLOSE_WINDOW_S / 2
+    n_amp_bins: int = N_BINS
 
 
 DEFAULT_BINS = UnitBins()
@@ -103,6 +106,24 @@ def unit_spikes(columns: SpikeColumns, cluster_id: int) -> UnitSpikes:
     return UnitSpikes(cluster_id, columns.times_s[rows], columns.depths_um[rows].astype(np.float64, copy=False), amps)
 
 
+def within(unit: UnitSpikes, amp_range_uv: Range | None) -> UnitSpikes:
+    """Return the spikes of a unit whose amplitude is in ``[low, high)``; all where there are no limits.
+
+    Raises
+    ------
+    BadRequest
+        There are limits, and no amplitudes.
+    """
+    if amp_range_uv is None:
+        return unit
+    if unit.amps_uv is None:
+        raise BadRequest("Limits of amplitude need the amplitudes of the spikes", str(unit.cluster_id))
+    low, high = amp_range_uv
+    amps = unit.amps_uv.astype(np.float64)
+    keep = (amps >= low) & (amps < high)
+    return UnitSpikes(unit.cluster_id, unit.times_s[keep], unit.depths_um[keep], unit.amps_uv[keep])
+
+
 def _known(columns: SpikeColumns, cluster_id: int) -> int:
     if not 0 <= cluster_id < columns.n_clusters:
         raise BadRequest("There is no such cluster", str(cluster_id), f"Ids go from 0 to {columns.n_clusters - 1}")
@@ -147,9 +168,12 @@ def unit_statistics(unit: UnitSpikes) -> UnitStatistics:
 
 
 def select_spikes(
-    columns: SpikeColumns, keep: npt.ArrayLike | None = None, depth_range_um: Range | None = None
+    columns: SpikeColumns,
+    keep: npt.ArrayLike | None = None,
+    depth_range_um: Range | None = None,
+    amp_range_uv: Range | None = None,
 ) -> Selection:
-    """Return the spikes of some clusters, or depths, for `events` and `event_maps`; nothing is copied.
+    """Return the spikes of some clusters, depths or amplitudes, for `events` and `event_maps`; nothing is copied.
 
     Parameters
     ----------
@@ -158,11 +182,13 @@ def select_spikes(
         By cluster id (`FilterResult.by_id`); all where None.
     depth_range_um : (float, float) or None
         ``[low, high)``, in um.
+    amp_range_uv : (float, float) or None
+        ``[low, high)``, in uV or in the arbitrary units of the file.
 
     Raises
     ------
     BadRequest
-        `keep` does not cover every cluster id.
+        `keep` does not cover every cluster id, or there are no amplitudes to limit.
     """
     return Selection.of(
         columns.times_s,
@@ -170,6 +196,8 @@ def select_spikes(
         keep=keep,
         depths_um=columns.depths_um,
         depth_range_um=depth_range_um,
+        amps_uv=columns.amps_uv if amp_range_uv is not None else None,
+        amp_range_uv=amp_range_uv,
     )
 
 

@@ -36,6 +36,7 @@ UNIT_FIELDS: Fields = {
     "isi_window": ("Intervals to (ms)", 1e3 * UnitBins().isi_window_s),
     "isi_bin": ("Interval bin (ms)", 1e3 * UnitBins().isi_bin_s),
     "rate_bin": ("Rate bin (s)", UnitBins().rate_bin_s),
+    "amp_bins": ("Amplitude bins", float(UnitBins().n_amp_bins)),
 }
 """The same for Unit."""
 
@@ -67,6 +68,7 @@ def unit_bins(bins: Mapping[str, float]) -> UnitBins:
         isi_bin_s=value["isi_bin"] / 1e3,
         isi_window_s=value["isi_window"] / 1e3,
         rate_bin_s=value["rate_bin"],
+        n_amp_bins=int(min(max(value["amp_bins"], 0), 1e6)),
     )
 
 

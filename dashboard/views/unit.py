@@ -89,6 +89,7 @@ class UnitTab:
         self.acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-acg")
         self.close_acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-close")
         self.isi = Histogram(SMALL_PX, "Interval (ms)", "Intervals", "unit-isi")
+        self.isi.figure.yaxis.ticker.min_interval = 1
         self.refractory = RefractoryFigure(SMALL_PX)
         self.refractory.dress(dark=self._state.dark)
         self._state.param.watch(lambda event: self.refractory.dress(dark=event.new), "dark")
@@ -222,8 +223,8 @@ class UnitTab:
         unit = "µV" if scene.sorting.amps_are_volts else "a.u."
         has_amplitudes = picture.amplitude_cloud is not None and picture.amplitudes is not None
         if picture.amplitude_cloud is not None and picture.amplitudes is not None:
-            self.amplitude.show(picture.amplitude_cloud)
-            self.amplitudes.show(picture.amplitudes)
+            self.amplitude.show(picture.amplitude_cloud, scene.amp_range_uv)
+            self.amplitudes.show(picture.amplitudes, scene.amp_range_uv)
             self.amplitude.figure.yaxis.axis_label = f"Amplitude ({unit})"
         self._amplitude_row.visible = has_amplitudes
         self.depth.show(picture.depth_cloud)

@@ -142,6 +142,34 @@ def test_the_units_sheet_has_the_split_mask_and_event_of_the_page(opened: list[O
     write_sheet(io.BytesIO(), look(bare).sheet(FigureWish("unit", "slide", "svg", "light", True)), "svg")
 
 
+def test_rows_of_units_are_counts_of_their_spikes(opened: list[OpenInsertion], tmp_path: Path) -> None:
+    columns = opened[0].columns
+    mask = np.zeros(columns.n_clusters, np.bool_)
+    mask[3:60] = True
+    found = Look(Scene(opened[0], mask), values(show="clusters", rows=(2.0, 20.0)))
+    got = written(found, tmp_path, "rows", "npz")
+    ids = Scene(opened[0], mask).depth_order[2:20]
+    assert got["cluster_id"].tolist() == ids.tolist()
+    edges = got["time_edges_s"]
+    assert got["values"].shape == (18, len(edges) - 1)
+    for row in (0, 17):
+        own = columns.times_s[np.asarray(columns.clusters) == ids[row]]
+        assert got["values"][row].tolist() == np.histogram(own, edges)[0].tolist()
+    words = json.loads(str(got["provenance"]))
+    assert words["units"] == f"18 of {mask.sum()} that pass"
+    assert words["spikes"].startswith(f"{got['values'].sum():,} of ")
+
+    # More units than pixels share a row; categories and selected units have their colours.
+    sheet = Look(Scene(opened[0]), values(color="region")).sheet(FigureWish("rows", "column", "png", "dark", True))
+    assert sheet.words["depth"] == "units in order of depth"
+    write_sheet(io.BytesIO(), sheet, "png")
+    nobody = Look(Scene(opened[0], np.zeros(columns.n_clusters, np.bool_)), values())
+    with pytest.raises(BadRequest, match="No unit passes"):
+        nobody.sheet(FigureWish("rows", "column", "png", "light", True))
+    with pytest.raises(BadRequest, match="No unit passes"):
+        written(nobody, tmp_path, "rows", "npz")
+
+
 def test_files_of_units_keep_the_limits_of_single_spikes(opened: list[OpenInsertion], tmp_path: Path) -> None:
     columns = opened[0].columns
     assert columns.amps_uv is not None

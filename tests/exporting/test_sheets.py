@@ -137,6 +137,14 @@ def test_categories_keep_their_colours(kind: str, subject: Subject) -> None:
         assert (pixels[..., :3] == colour).all(axis=-1).sum() > 100
 
 
+def test_a_logarithmic_bar_has_plain_numbers(subject: Subject) -> None:
+    sheet = raster_sheet(replace(subject, scale="log"), "raster", SheetStyle(PRESETS["column"]))
+    root = ElementTree.fromstring(drawn(sheet, "svg"))
+    texts = {"".join(node.itertext()).strip() for node in root.iter(f"{SVG}text")}
+    assert {"1", "2"} <= texts
+    assert not any("$" in text for text in texts)
+
+
 def test_few_spikes_are_marks(subject: Subject) -> None:
     few = replace(subject, time_range=(1.0, 2.0))
     root = ElementTree.fromstring(drawn(raster_sheet(few, "raster", SheetStyle(PRESETS["slide"])), "svg"))

@@ -53,10 +53,23 @@ def counts(a: Scene, b: Scene) -> str:
         '<th class="n">all B</th><th></th></tr>'
     )
     level = a.level.capitalize()
+    why = "".join(f'<p class="absent">{escape(words)}</p>' for words in (*_unknown("A", a), *_unknown("B", b)))
     return (
         f'<div class="summary"><h4>Units that pass, per {level} region and quality</h4>'
-        f'<table class="regions">{head}{"".join(rows)}</table></div>'
+        f'<table class="regions">{head}{"".join(rows)}</table>{why}</div>'
     )
+
+
+def _unknown(side: str, scene: Scene) -> list[str]:
+    """Say why counts of a side are not known, or not final."""
+    sorting, found = scene.sorting, []
+    if sorting.why_no_labels:
+        found.append(f"Good units of {side} are not known: {sorting.why_no_labels}.")
+    if "acronym" not in sorting.clusters:
+        found.append(f"Regions of {side} are not known: {sorting.histology_reason or sorting.histology.reason}.")
+    elif not sorting.histology.is_final:
+        found.append(f"Regions of {side} are not final: histology {sorting.histology}.")
+    return found
 
 
 def _count_row(name: str, row: Any, kind: str) -> str:

@@ -49,7 +49,8 @@ ALONE = (
 )
 TWO_PROBES = (
     "Units of two probes are other neurons, and a depth is another place on each: units are not matched, nor images "
-    "subtracted. Time and depth axes are shared."
+    "subtracted. What can be compared is each pane beside its own regions, and the counts per region and quality "
+    "below. Time and depth axes are shared."
 )
 
 

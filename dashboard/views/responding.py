@@ -38,6 +38,11 @@ from dashboard.views.working import WorkingLine
 PREFIX = "resp_"
 """Of the columns that the test adds."""
 
+HINT = (
+    '<div class="unit"><p class="absent">Every unit is tested, with the event, the split and the mask chosen above.'
+    "</p></div>"
+)
+
 Q_MAX = 0.05
 """False discovery rate at which a unit is counted as responding in the summary of a test."""
 
@@ -145,7 +150,7 @@ class _Form:
         self.button.on_click(lambda event: start())
         self.line = WorkingLine(start, stop)
         self.words = pn.pane.HTML(
-            "", stylesheets=[asset("page.css"), asset("unit.css")], margin=(2, 4), sizing_mode="stretch_width"
+            HINT, stylesheets=[asset("page.css"), asset("unit.css")], margin=(2, 4), sizing_mode="stretch_width"
         )
         self.panel = pn.Column(
             pn.FlexBox(*self.windows, self.button, sizing_mode="stretch_width", margin=0),
@@ -340,8 +345,9 @@ class Responding:
         self._tell()
 
     def _tell(self) -> None:
-        if self._is_seen and self._form.words.object != self._said:
-            self._form.words.object = self._said
+        words = self._said or HINT
+        if self._is_seen and self._form.words.object != words:
+            self._form.words.object = words
 
     @property
     def _is_seen(self) -> bool:

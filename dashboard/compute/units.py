@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -204,3 +205,41 @@ def select_spikes(
 def matchable(columns: SpikeColumns) -> SortedSpikes:
     """Return the columns that `unit_pairs.compare_units` takes."""
     return SortedSpikes.of(columns.times_s, columns.clusters, columns.depths_um, columns.n_clusters)
+
+
+def session_rates(
+    trains_s: Sequence[npt.NDArray[np.float64]], span_s: Range, bin_s: float = RATE_BIN_S
+) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], ...]]:
+    """Return the firing rate of units over a recording.
+
+    Bins are half-open but for the last, as ``numpy.histogram`` has them. The last one ends with the recording: what is
+    left of it after whole bins is a bin of its own where it is half of one or more, and else part of the one before, so
+    that a single spike in a sliver of time is no burst.
+
+    Parameters
+    ----------
+    trains_s : sequence of ndarray, sorted, in seconds
+        Spikes of each unit.
+    span_s : (float, float)
+        First and last time of the recording, in seconds.
+    bin_s : float, in seconds
+
+    Returns
+    -------
+    ndarray, shape (n_bins + 1,), float64
+        Edges, in seconds.
+    tuple of ndarray, shape (n_bins,), one per train
+        Rates in Hz.
+
+    Raises
+    ------
+    BadRequest
+        Bins that are not above zero, or too many.
+    """
+    first, last = span_s if span_s[1] > span_s[0] else (span_s[0], span_s[0] + 1.0)
+    if not (np.isfinite(bin_s) and bin_s > 0 and (last - first) / bin_s <= correlograms.MAX_BINS):
+        raise BadRequest("The bins of the firing rate make no sense", f"{bin_s} s", "Above zero, and not too many")
+    n_bins = max(1, int(np.floor((last - first) / bin_s + 0.5)))
+    edges = np.append(first + bin_s * np.arange(n_bins), last)
+    widths = np.diff(edges)
+    return edges, tuple(np.histogram(train, edges)[0] / widths for train in trains_s)

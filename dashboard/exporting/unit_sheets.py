@@ -17,7 +17,7 @@ from dashboard.compute.correlograms import Correlogram, autocorrelogram
 from dashboard.compute.event_views import EventPicture
 from dashboard.compute.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTest, isi_histogram, refractory_test
 from dashboard.compute.unit_templates import TemplatePicture, lay_template, unit_template
-from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, unit_spikes, within
+from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, session_rates, unit_spikes, within
 from dashboard.exporting.event_sheets import bins_of, draw_rates
 from dashboard.exporting.sheets import NARROW_EM, Sheet, SheetStyle, lay_out_between
 from dashboard.exporting.subject import Subject, provenance, whole_recording
@@ -80,9 +80,7 @@ def unit_sheet(
     acg = autocorrelogram(unit.times_s, bins.lag_bin_s, 2 * bins.lag_half_s)
     intervals = isi_histogram(unit.times_s, bins.isi_bin_s, bins.isi_window_s)
     histogram = None if whole.amps_uv is None else amplitude_histogram(whole.amps_uv, bins.n_amp_bins)
-    end = max(float(subject.columns.time_range_s[1]), bins.rate_bin_s)
-    edges = np.arange(0.0, end + bins.rate_bin_s, bins.rate_bin_s)
-    rate = np.histogram(unit.times_s, edges)[0] / bins.rate_bin_s
+    edges, (rate,) = session_rates([unit.times_s], subject.columns.time_range_s, bins.rate_bin_s)
     refractory = refractory_test(unit.times_s)
     template, why_no_template = unit_template(subject.sorting, subject.columns, cluster)
     amplitude_unit = "µV" if subject.sorting.amps_are_volts else "a.u."

@@ -10,13 +10,12 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute import correlograms
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
 from dashboard.compute.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
 from dashboard.compute.unit_templates import TemplatePicture, unit_template
-from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, unit_spikes, within
-from dashboard.model.errors import BadRequest, Cancelled
+from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, session_rates, unit_spikes, within
+from dashboard.model.errors import Cancelled
 from dashboard.views.clouds import Cloud, cloud
 from dashboard.views.scene import Scene
 
@@ -111,7 +110,7 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     times = [unit.times_s for unit in units]
     amps = [unit.amps_uv for unit in whole if unit.amps_uv is not None]
     own_amps = whole[place].amps_uv
-    edges, rates = session_rates(units, span, bins.rate_bin_s)
+    edges, rates = session_rates([unit.times_s for unit in units], span, bins.rate_bin_s)
     template, why = unit_template(request.scene.sorting, columns, focus.cluster_id)
     return UnitPicture(
         units,
@@ -136,22 +135,3 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
 def _check(cancel: threading.Event) -> None:
     if cancel.is_set():
         raise Cancelled
-
-
-def session_rates(
-    units: tuple[UnitSpikes, ...], span_s: tuple[float, float], bin_s: float
-) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], ...]]:
-    """Return bin edges over the recording and each unit's rate in Hz; the last bin ends with the recording.
-
-    Raises
-    ------
-    BadRequest
-        Bins that are not above zero, or too many.
-    """
-    first, last = span_s if span_s[1] > span_s[0] else (span_s[0], span_s[0] + 1.0)
-    if not (np.isfinite(bin_s) and bin_s > 0 and (last - first) / bin_s <= correlograms.MAX_BINS):
-        raise BadRequest("The bins of the firing rate make no sense", f"{bin_s} s", "Above zero, and not too many")
-    edges = np.append(np.arange(first, last, bin_s), last)
-    edges = edges[np.append(True, np.diff(edges) > 0)]
-    widths = np.diff(edges)
-    return edges, tuple(np.histogram(unit.times_s, edges)[0] / widths for unit in units)

@@ -14,6 +14,16 @@ from dashboard.views.filters import filtered_table
 from dashboard.views.scene import Scene
 
 MOST_NAMED = 12
+HINT = "Choose what to compare with: it is drawn under the raster, on the same axes."
+ALONE = (
+    "This insertion has one sorting in one revision, and its session no other probe. "
+    "Keep the filters of the rail to compare two filters of it."
+)
+TWO_PROBES = (
+    "Units of two probes are other neurons, and a depth is another place on each: units are not matched, nor images "
+    "subtracted. What can be compared is each pane beside its own regions, and the counts per region and quality "
+    "below. Time and depth axes are shared."
+)
 
 
 def pair(units_a: list[int], units_b: list[int], ranks: dict[int, int]) -> str:

@@ -42,7 +42,7 @@ UNIT_FIELDS: Fields = {
 """The same for Unit."""
 
 COMPARE_FIELDS: Fields = {
-    "match": ("Coincident within ± (ms)", 1e3 * TOLERANCE_S),
+    "match": ("Coincident ± (ms)", 1e3 * TOLERANCE_S),
     "match_um": ("and (µm)", TOLERANCE_UM),
 }
 """The same for Compare."""

@@ -15,12 +15,16 @@ from dashboard.compute.correlograms import Correlogram, autocorrelogram, crossco
 from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
 from dashboard.compute.unit_templates import TemplatePicture, unit_template
 from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, session_rates, unit_spikes, within
-from dashboard.model.errors import Cancelled
+from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.views.clouds import Cloud, cloud
 from dashboard.views.scene import Scene
 
 MOST_UNITS = 4
 """Units drawn at once: more give too many pairs of correlograms to read."""
+
+
+MOST_AMP_BINS = 1_000
+"""Bars that the browser can draw beside the amplitudes, and a few times the pixels that they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     """
     started = time.perf_counter()
     columns, bins = request.scene.columns, request.bins
+    if not 1 <= bins.n_amp_bins <= MOST_AMP_BINS:
+        raise BadRequest("The histogram of amplitudes needs bins", str(bins.n_amp_bins), f"1 to {MOST_AMP_BINS:,}")
     whole = tuple(unit_spikes(columns, cluster) for cluster in request.ids)
     units = tuple(within(unit, request.scene.amp_range_uv) for unit in whole)
     place = request.ids.index(request.focus)

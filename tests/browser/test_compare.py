@@ -117,7 +117,7 @@ def test_another_sorter_beside_what_is_open(site: str, visit: Visit, sides: tupl
     # Spikes coincide within what the reader says; what was found before stands while nothing is changed.
     expect(page.get_by_text("spikes coincide within ±0.4 ms and 100 µm")).to_be_visible()
     page.get_by_role("button", name="Bins and windows").click()
-    box = page.get_by_label("Coincident within ± (ms)")
+    box = page.get_by_label("Coincident ± (ms)")
     box.fill("0.1")
     box.press("Enter")
     narrow = pair_table(compare_units(matchable(a), matchable(b), tolerance_s=1e-4))["kind"].value_counts(sort=False)

@@ -189,7 +189,7 @@ class Responding:
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
         self._shown = self._said = ""
-        self._is_running = False
+        self._is_running = self._is_by_hand = False
         self._wish: ResponseWish | None = None
         self._found: _Found | None = None
         self._aside: WorkingLine | None = None
@@ -218,8 +218,9 @@ class Responding:
         if self._state.test:
             self.resume(opened)
             return
-        self._cancel.set()
-        self._rest()
+        if not (self._is_running and self._is_by_hand):  # who has just asked for a test wants it in any view
+            self._cancel.set()
+            self._rest()
         self._shown = ""
         self._say("")
         names = response_columns(opened.sorting)
@@ -255,6 +256,7 @@ class Responding:
                 self._rest()
                 self._put(self._found)
             else:
+                self._is_by_hand = False
                 self._run(wish)
 
     def close(self) -> None:
@@ -263,7 +265,7 @@ class Responding:
         self._threads.shutdown(wait=False)
 
     def _start(self) -> None:
-        state = self._state
+        state, self._is_by_hand = self._state, True
         b0, b1, r0, r1 = (number(*pair) for pair in zip(self._windows, (*BASELINE_S, *RESPONSE_S), strict=True))
         self._run(ResponseWish(state.event, state.split, state.masked, (b0, b1), (r0, r1)))
 

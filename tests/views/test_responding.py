@@ -180,3 +180,14 @@ def test_a_step_back_takes_the_columns_away_and_one_forward_brings_them_at_once(
     place.wait()
     assert place.columns == []
     assert not place.responding.aside.visible
+
+
+def test_a_step_stops_no_test_that_was_asked_for_by_hand(place: Place) -> None:
+    place.state.param.update(tab="Events", test="")
+    assert place.responding.panel is not None
+    place.responding.step(place.opened)
+    place.responding._start()
+    place.responding.step(place.opened)
+    place.wait()
+    assert "resp_q" in place.columns
+    assert place.state.test == TEST

@@ -153,7 +153,8 @@ class DashboardSession:
         self.reload.on_click(self._reload)
         self.filters = FiltersView(self.state)
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
-        self.rail = Rail(self.state, self.open, fit, [self.completer.line.panel, self.reload], self.filters.objects)
+        working = [self.completer.line.panel, self.responding.aside, self.reload]
+        self.rail = Rail(self.state, self.open, fit, working, self.filters.objects)
         self.captions = Captions(self.state, self.centre, self.rail, self.turns)
         self.search = Search(
             self.state, catalogue, desk, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
@@ -372,7 +373,7 @@ class DashboardSession:
             gone = links.drop_gone(values, self._opened.sorting)
             state.param.update(**values)
             self._problems((*link.problems, *gone))
-            self.responding.resume(self._opened)
+            self.responding.step(self._opened)
         else:
             state.param.update(**values)
             self.turns.later(partial(self._problems, link.problems))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dashboard.compute.columns import build_columns
 from dashboard.compute.events import usable_events
 from dashboard.compute.filters import ClusterFilter, filter_clusters
-from dashboard.compute.responses import response_test
+from dashboard.compute.responses import adjust, response_test
 from dashboard.compute.trial_groups import event_times
 from dashboard.export import render_figure
 from dashboard.figures import FigureRequest
@@ -22,6 +24,9 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import open_insertion
 from dashboard.settings import Settings
 from dashboard.settings import load as load_settings
+
+OTHER_P = "resp_p of the units that are left out"
+"""What a table of units carries for `adjust_over_all`; it survives Parquet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,9 @@ class UnitsTask:
             table = table.join(self._responses(sorting).drop(columns="n_trials"), how="left")
         kept = filter_clusters(ClusterFilter(where=self.where), table, strict=True).mask
         chosen = _with_identity(table[kept], sorting)
+        if self.event is not None:
+            others = table["resp_p"].to_numpy(np.float64)[~kept]
+            chosen.attrs[OTHER_P] = others[np.isfinite(others)].tolist()
         return {**facts_of(sorting), "n_units": len(chosen)}, chosen
 
     def _responses(self, sorting: SpikeSorting) -> pd.DataFrame:
@@ -151,6 +159,28 @@ class UnitsTask:
             baseline_s=self.baseline_s, response_s=self.response_s,
         )  # fmt: skip
         return test.table().assign(n_trials=test.n_trials)
+
+
+def adjust_over_all(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return tables of `UnitsTask` with ``resp_q_all``: p adjusted over every tested unit of all of them.
+
+    Units that the expression left out were tested, too, and count: else what is looked for would decide how many tests
+    there were.
+    """
+    if not any("resp_p" in table for table in tables):
+        return list(tables)
+    own = [table["resp_p"].to_numpy(np.float64) for table in tables]
+    others = [np.asarray(table.attrs.get(OTHER_P, []), np.float64) for table in tables]
+    q = adjust(np.concatenate([*own, *others]))
+    ends = np.cumsum([len(values) for values in own])
+    made = []
+    for table, end in zip(tables, ends, strict=True):
+        place = list(table.columns).index("resp_q") + 1
+        table = table.copy()
+        table.attrs = {}  # told apart by it, tables would not be put together
+        table.insert(place, "resp_q_all", q[end - len(table) : end])
+        made.append(table)
+    return made
 
 
 def units_of(sorting: SpikeSorting) -> pd.DataFrame:

@@ -141,7 +141,7 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     """Gather units; the tables of single insertions are kept until all are there, so that a second run goes on."""
     import pandas as pd
 
-    from dashboard.batch_tasks import UnitsTask
+    from dashboard.batch_tasks import OTHER_P, UnitsTask, adjust_over_all
     from dashboard.compute.filters import ClusterFilter
     from dashboard.listing import named
     from dashboard.reports import Report, write_whole
@@ -154,11 +154,12 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     ClusterFilter(where=options.where)  # a mistake in it is said before anything is opened
     insertions = named(options.insertion, options.query, settings)
     task = UnitsTask(_opening(options, settings), options.where, options.event, options.baseline, options.response)
-    request = (options.where, options.event, options.baseline, options.response, options.sorter, options.revision)
+    asked = (options.where, options.event, options.baseline, options.response, options.sorter, options.revision)
+    request = (*asked, OTHER_P)  # parts without it are of an earlier version
     report = Report(out.with_name(f"{out.name}.parts"), request, ".parquet")
     failed = _run(task, insertions, report, settings)
     parts = [report.folder / report.entries[name].file for name in insertions if report.is_done(name)]
-    tables = [pd.read_parquet(part) for part in parts]
+    tables = adjust_over_all([pd.read_parquet(part) for part in parts])
     # An empty table has no types of its own: beside others it would only take theirs away.
     tables = [table for table in tables if len(table)] or tables[:1]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

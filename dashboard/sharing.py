@@ -120,7 +120,8 @@ class Sharing:
         compare = self._compare.made
         self._look = look = Look(scene, values, link, compare.opposite if compare is not None else None)
         self.dialog.say("")
-        self.dialog.follow(self._state.tab, is_compared=look.is_compared)
+        by_unit = self._state.shows("clusters")
+        self.dialog.follow(self._state.tab, is_compared=look.is_compared, is_by_unit=by_unit)
         self._later(partial(self._describe, look))
         self._preview()
 

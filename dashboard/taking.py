@@ -12,24 +12,27 @@ from typing import Any
 import numpy as np
 
 from dashboard.compute.event_views import EventPicture
+from dashboard.compute.trial_groups import available_events
 from dashboard.compute.units import UnitBins
-from dashboard.exporting import files, snippets, view_files
+from dashboard.exporting import files, row_sheets, snippets, view_files
 from dashboard.exporting.compare_sheets import Opposed, compare_sheet
 from dashboard.exporting.event_sheets import event_sheet
 from dashboard.exporting.pair_sheets import pair_sheet, paired_units
 from dashboard.exporting.raster_sheets import raster_sheet
+from dashboard.exporting.row_sheets import Rows, row_sheet
 from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle
 from dashboard.exporting.subject import Subject
-from dashboard.exporting.unit_sheets import unit_sheet
+from dashboard.exporting.unit_sheets import Response, chosen_unit, unit_sheet
 from dashboard.model.errors import BadRequest
 from dashboard.sources.protocol import ProgressCallback
 from dashboard.views import shading
 from dashboard.views.differences import Opposite, Sides
-from dashboard.views.event_pictures import render_events
+from dashboard.views.event_pictures import UNIT, render_events
 from dashboard.views.event_words import event_request, read_test, unit_bins
 from dashboard.views.export_dialog import FigureWish
 from dashboard.views.responding import response_columns
-from dashboard.views.scene import CATEGORICAL, Scene
+from dashboard.views.scene import CATEGORICAL, UNKNOWN, Scene
+from dashboard.views.unit_rows import row_limits, rows_in_view
 
 NO_FILTERS = (("quality", "all"), ("level", "allen"))
 """Words that ask for nothing."""
@@ -80,6 +83,35 @@ class Look:
         """
         return render_events(event_request(self._scene, self._values), threading.Event())
 
+    def _response(self) -> Response | str:
+        """What the last selected unit does around the event of Events, or the first that there is; or why not."""
+        trials, unit = self._scene.sorting.trials, [chosen_unit(self.subject)]
+        names = () if trials is None else available_events(trials.table)
+        if not names or unit[0] not in self._scene.sorting.clusters.index:
+            return "the session has no trials" if not names else "the unit is not in the table of clusters"
+        event = self._values["event"] if self._values["event"] in names else names[0]
+        asked = {**self._values, "selected": unit, "spikes_of": UNIT, "event": event}
+        try:
+            picture = render_events(event_request(self._scene, asked), threading.Event())
+        except BadRequest as error:
+            return error.what
+        return Response(event, self._values["split"], picture) if picture.groups else "no trial can be used"
+
+    @cached_property
+    def _rows(self) -> Rows:
+        """Rows of units in view, as the page has or would have them."""
+        scene, values = self._scene, self._values
+        order = scene.depth_order
+        first, last = rows_in_view(values["rows"], len(order))
+        ids = order[first:last]
+        categories = scene.categories("region")
+        assert categories is not None, "regions are categories"
+        return Rows(
+            ids, first, len(order), row_limits(scene, values["color"], values["limits"]),
+            tuple(name.replace(UNKNOWN, "") for name in scene.region_names(ids)),
+            scene.colours("region")[categories[ids]],
+        )  # fmt: skip
+
     @cached_property
     def _sides(self) -> Opposed:
         """Both sides of the comparison.
@@ -115,9 +147,11 @@ class Look:
         style = SheetStyle(PRESETS[wish.preset], wish.theme, wish.is_stamped)
         match wish.what:
             case "unit":
-                return unit_sheet(self.subject, style, self._bins)
+                return unit_sheet(self.subject, style, self._bins, self._response())
             case "pairs":
                 return pair_sheet(self.subject, style, self._bins)
+            case "rows":
+                return row_sheet(self.subject, style, self._rows)
             case "event":
                 return event_sheet(self.subject, style, self._events, self._values["event"], self._values["split"])
             case "compare":
@@ -157,6 +191,8 @@ class Look:
                 return files.write_spikes(path, subject, kind, report, cancel), "spikes"
             case "aggregate":
                 return files.write_aggregate(path, subject, cancel), "spikes"
+            case "rows":
+                return row_sheets.write_rows(path, subject, self._rows), "spikes"
             case "psth":
                 n = view_files.write_events(path, subject, self._events, values["event"], values["split"], kind)
                 return n, "bins"
@@ -185,6 +221,7 @@ class Look:
             "clusters": (table, ("csv", "parquet")),
             "spikes": (f"{n:,} spikes, {size} ({columns})", ("npz", "parquet")),
             "aggregate": (picture, ("npz",)),
+            "rows": (f"{len(self._rows.ids):,} units × {width} values, with their ids", ("npz",)),
             "psth": self._note_of_events(),
             "correlogram": (unit, ("csv", "npz") if subject.selected else ()),
             "pairs": self._note_of_pairs(lags),

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from dashboard import batch, cli
 from dashboard.batch_tasks import Opening
@@ -113,6 +115,19 @@ def test_units_of_a_list_with_responses(lab: Path, tmp_path: Path) -> None:
     assert (table["label"] > 0.5).all()
     assert table["resp_auc"].between(0, 1).all()
     assert not table.duplicated(["subject", "cluster_id"]).any()
+    # Adjusted over every tested unit, the same whatever is asked for.
+    assert run(*command) == cli.cli_batch.EXIT_SOME_FAILED
+    whole = pd.read_parquet(out)
+    assert len(whole) > len(table)
+    tested = whole["resp_p"].notna()
+    expected = stats.false_discovery_control(whole["resp_p"][tested])
+    np.testing.assert_allclose(whole["resp_q_all"][tested], expected)
+    keys = ["subject", "cluster_id"]
+    both = table.merge(whole, on=keys, suffixes=("", "_whole"))
+    assert len(both) == len(table)
+    np.testing.assert_array_equal(both["resp_q_all"], both["resp_q_all_whole"])
+    for _, own in whole[tested].groupby("subject"):
+        np.testing.assert_allclose(own["resp_q"], stats.false_discovery_control(own["resp_p"]))
     assert (out.parent / "units.parquet.parts" / "report.csv").is_file()
     assert run(*command, "--where", "firing_rate < 0") == cli.cli_batch.EXIT_SOME_FAILED
     assert len(pd.read_parquet(out)) == 0

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from dashboard.compute.columns import build_columns
-from dashboard.compute.correlograms import crosscorrelogram
+from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
 from dashboard.compute.events import PSTH_BIN_S, Selection, psth, usable_events
 from dashboard.compute.pair_tables import pair_table
 from dashboard.compute.trial_groups import split_trials
@@ -123,6 +123,68 @@ def test_rates_by_group_are_those_of_the_spikes(kind: str, opened: list[OpenInse
     if kind == "npz":
         assert got["counts"].shape == (got["n_trials"].sum(), 90)
         assert json.loads(str(got["provenance"]))["split"] == "outcome"
+
+
+def test_the_units_sheet_has_the_split_mask_and_event_of_the_page(opened: list[OpenInsertion]) -> None:
+    sheet = look(opened, split="side", event="feedback", masked=False, bins={"psth_bin": 20.0}).sheet(
+        FigureWish("unit", "slide", "svg", "light", True)
+    )
+    assert (sheet.words["event"], sheet.words["split"]) == ("feedback", "side")
+    assert "PSTH 0.02 s" in sheet.words["bins"]
+    file = io.BytesIO()
+    write_sheet(file, sheet, "svg")
+    trials = opened[0].sorting.trials
+    assert trials is not None
+    events = usable_events(trials.table["feedback_times"], (-0.4, 1.0), opened[0].columns.time_range_s)
+    for group in split_trials(trials.table, "side"):
+        assert f">{group.label} ({group.mask[events.trials].sum():,})<" in file.getvalue().decode()
+    bare = [replace(opened[0], sorting=replace(opened[0].sorting, trials=None))]
+    write_sheet(io.BytesIO(), look(bare).sheet(FigureWish("unit", "slide", "svg", "light", True)), "svg")
+
+
+def test_rows_of_units_are_counts_of_their_spikes(opened: list[OpenInsertion], tmp_path: Path) -> None:
+    columns = opened[0].columns
+    mask = np.zeros(columns.n_clusters, np.bool_)
+    mask[3:60] = True
+    found = Look(Scene(opened[0], mask), values(show="clusters", rows=(2.0, 20.0)))
+    got = written(found, tmp_path, "rows", "npz")
+    ids = Scene(opened[0], mask).depth_order[2:20]
+    assert got["cluster_id"].tolist() == ids.tolist()
+    edges = got["time_edges_s"]
+    assert got["values"].shape == (18, len(edges) - 1)
+    for row in (0, 17):
+        own = columns.times_s[np.asarray(columns.clusters) == ids[row]]
+        assert got["values"][row].tolist() == np.histogram(own, edges)[0].tolist()
+    words = json.loads(str(got["provenance"]))
+    assert words["units"] == f"18 of {mask.sum()} that pass"
+    assert words["spikes"].startswith(f"{got['values'].sum():,} of ")
+
+    # More units than pixels share a row; categories and selected units have their colours.
+    sheet = Look(Scene(opened[0]), values(color="region")).sheet(FigureWish("rows", "column", "png", "dark", True))
+    assert sheet.words["depth"] == "units in order of depth"
+    write_sheet(io.BytesIO(), sheet, "png")
+    nobody = Look(Scene(opened[0], np.zeros(columns.n_clusters, np.bool_)), values())
+    with pytest.raises(BadRequest, match="No unit passes"):
+        nobody.sheet(FigureWish("rows", "column", "png", "light", True))
+    with pytest.raises(BadRequest, match="No unit passes"):
+        written(nobody, tmp_path, "rows", "npz")
+
+
+def test_files_of_units_keep_the_limits_of_single_spikes(opened: list[OpenInsertion], tmp_path: Path) -> None:
+    columns = opened[0].columns
+    assert columns.amps_uv is not None
+    keep = (columns.amps_uv >= 60) & (columns.amps_uv < 120)
+    times = {unit: columns.times_s[keep & (np.asarray(columns.clusters) == unit)] for unit in UNITS}
+    limited = Look(Scene(opened[0], amp_range_uv=(60.0, 120.0)), values(filters={"spike_amp": "60,120"}))
+    alone = written(limited, tmp_path, "correlogram", "csv")
+    np.testing.assert_array_equal(alone["count"], autocorrelogram(times[8]).counts)
+    assert set(alone["n_spikes"]) == {len(times[8])}
+    assert (alone["amp_from"][0], alone["amp_below"][0]) == (60, 120)
+    pairs = written(limited, tmp_path, "pairs", "npz")
+    row = np.flatnonzero((pairs["reference"] == 3) & (pairs["other"] == 8))[0]
+    np.testing.assert_array_equal(pairs["count"][row], crosscorrelogram(times[3], times[8]).counts)
+    rates = written(limited, tmp_path, "psth", "csv")
+    assert rates["spikes_of"].str.contains("60 ≤ spike amplitude < 120 µV").all()
 
 
 @pytest.mark.parametrize("kind", ["csv", "npz"])

@@ -98,7 +98,8 @@ def units_side_by_side(a: pd.DataFrame, b: pd.DataFrame, level: str = "beryl") -
     Returns
     -------
     DataFrame, index = acronym, most units first
-        ``n_units_a``, ``n_units_b``, ``n_good_a``, ``n_good_b``; 0 where a sorting has none there.
+        ``n_units_a``, ``n_units_b``, ``n_good_a``, ``n_good_b``; 0 where a sorting has none there, NaN where that is
+        not known: it has no labels, or no brain locations.
 
     Raises
     ------
@@ -113,4 +114,7 @@ def units_side_by_side(a: pd.DataFrame, b: pd.DataFrame, level: str = "beryl") -
             known = name == "n_units" or counts[name].notna().any()
             table[f"{name}_{side}"] = counts[name].reindex(regions, fill_value=0) if known else np.nan
     order = (table["n_units_a"] + table["n_units_b"]).sort_values(ascending=False, kind="stable").index
+    for side, clusters in (("a", a), ("b", b)):
+        if "acronym" not in clusters:
+            table.loc[regions != "", [f"n_units_{side}", f"n_good_{side}"]] = np.nan
     return table.loc[order]

@@ -56,12 +56,15 @@ def _count_map(
     ids: npt.NDArray[Any],
     keep: npt.NDArray[np.bool_],
     depths: npt.NDArray[np.float64],
+    amps: npt.NDArray[np.floating],
+    least_uv: float,
+    most_uv: float,
     events: npt.NDArray[np.float64],
     edges: npt.NDArray[np.float64],
     depth_edges: npt.NDArray[np.float64],
     counts: npt.NDArray[np.int64],
 ) -> None:
-    by_cluster = ids.shape[0] > 0
+    by_cluster, by_amp = ids.shape[0] > 0, amps.shape[0] > 0
     n_rows = depth_edges.shape[0] - 1
     low, high = depth_edges[0], depth_edges[n_rows]
     per_um = n_rows / (high - low)
@@ -72,7 +75,11 @@ def _count_map(
             while i < times.shape[0] and times[i] < end:
                 depth = depths[i]
                 # NaN fails the comparison.
-                if low <= depth < high and (not by_cluster or keep[ids[i]]):
+                if (
+                    low <= depth < high
+                    and (not by_cluster or keep[ids[i]])
+                    and (not by_amp or least_uv <= amps[i] < most_uv)
+                ):
                     row = min(np.int64((depth - low) * per_um), n_rows - 1)
                     # The quotient may round over an edge; the edges decide.
                     while depth < depth_edges[row]:
@@ -133,14 +140,15 @@ def event_map(
     edges_um = np.ascontiguousarray(depth_edges_um, dtype=np.float64)
     if edges_um.ndim != 1 or edges_um.shape[0] < 2 or not np.all(np.diff(edges_um) > 0):
         raise BadRequest("Depth edges have to ascend", f"{edges_um.shape[0]} edges")
-    times, ids, keep, *_ = kernel_arguments(selection)
+    asked = kernel_arguments(selection)
+    spikes = (asked.times, asked.ids, asked.keep, selection.depths_um, asked.amps, asked.least_uv, asked.most_uv)
     shown = bin_edges(bin_s, window_s)
     before = bin_edges(bin_s, baseline_s)
     counts, quiet_counts = (
         np.zeros((edges_um.shape[0] - 1, edges.shape[0] - 1), np.int64) for edges in (shown, before)
     )
-    _count_map(times, ids, keep, selection.depths_um, events.times_s, shown, edges_um, counts)
-    _count_map(times, ids, keep, selection.depths_um, events.times_s, before, edges_um, quiet_counts)
+    _count_map(*spikes, events.times_s, shown, edges_um, counts)
+    _count_map(*spikes, events.times_s, before, edges_um, quiet_counts)
     trial_s = len(events) * bin_s if len(events) else np.nan
     rate, quiet = counts / trial_s, quiet_counts / trial_s
     baseline, deviation = quiet.mean(axis=1), quiet.std(axis=1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.numba_cache import kernel
-from dashboard.compute.trains import as_ids, as_train, as_values
+from dashboard.compute.trains import as_ids, as_singles, as_train, as_values
 from dashboard.model.errors import BadRequest
 
 #: IBL's cluster trial rasters: window and bins of raster and PSTH (in s).
@@ -23,9 +23,9 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """Spikes to look at: all of them, or those of some clusters or depths.
+    """Spikes to look at: all of them, or those of some clusters, depths or amplitudes.
 
-    Nothing is copied: kernels look at cluster and depth of the spikes around events only.
+    Nothing is copied: kernels look at cluster, depth and amplitude of the spikes around events only.
 
     Attributes
     ----------
@@ -38,6 +38,10 @@ class Selection:
         Needed for `depth_range_um`.
     depth_range_um : (float, float) or None
         Depths ``[low, high)``, in um; a spike without a depth is in no band.
+    amps_uv : ndarray, shape (n_spikes,), float32 or float64, or None
+        Needed for `amp_range_uv`.
+    amp_range_uv : (float, float) or None
+        Amplitudes ``[low, high)``; a spike without one is in no range.
     """
 
     times_s: npt.NDArray[np.float64]
@@ -45,6 +49,8 @@ class Selection:
     keep: npt.NDArray[np.bool_] | None = None
     depths_um: npt.NDArray[np.float64] | None = None
     depth_range_um: Range | None = None
+    amps_uv: npt.NDArray[np.floating] | None = None
+    amp_range_uv: Range | None = None
 
     @classmethod
     def of(
@@ -55,6 +61,8 @@ class Selection:
         keep: npt.ArrayLike | None = None,
         depths_um: npt.ArrayLike | None = None,
         depth_range_um: Range | None = None,
+        amps_uv: npt.ArrayLike | None = None,
+        amp_range_uv: Range | None = None,
     ) -> Selection:
         """Check the columns once; the result can be used for any number of events.
 
@@ -66,11 +74,13 @@ class Selection:
         """
         times = as_train(times_s)
         mask = None if keep is None else np.ascontiguousarray(keep, dtype=np.bool_)
-        if (mask is not None and clusters is None) or (depth_range_um is not None and depths_um is None):
-            raise BadRequest("A filter by cluster or depth needs that column of the spikes")
+        filters = ((mask, clusters), (depth_range_um, depths_um), (amp_range_uv, amps_uv))
+        if any(wanted is not None and column is None for wanted, column in filters):
+            raise BadRequest("A filter by cluster, depth or amplitude needs that column of the spikes")
         ids = None if mask is None or clusters is None else as_ids(clusters, times.shape[0], mask.shape[0])
         depths = None if depths_um is None else as_values(depths_um, times.shape[0], "spike depths")
-        return cls(times, ids, mask, depths, depth_range_um)
+        amps = None if amps_uv is None else as_singles(amps_uv, times.shape[0], "spike amplitudes")
+        return cls(times, ids, mask, depths, depth_range_um, amps, amp_range_uv)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,11 +196,14 @@ def _count(
     depths: npt.NDArray[np.float64],
     low_um: float,
     high_um: float,
+    amps: npt.NDArray[np.floating],
+    least_uv: float,
+    most_uv: float,
     events: npt.NDArray[np.float64],
     edges: npt.NDArray[np.float64],
     counts: npt.NDArray[np.uint32],
 ) -> None:
-    by_cluster, by_depth = ids.shape[0] > 0, depths.shape[0] > 0
+    by_cluster, by_depth, by_amp = ids.shape[0] > 0, depths.shape[0] > 0, amps.shape[0] > 0
     n_bins = edges.shape[0] - 1
     for row in range(events.shape[0]):
         i = first_at(times, events[row] + edges[0])
@@ -198,7 +211,11 @@ def _count(
             end = events[row] + edges[column + 1]
             total = np.uint32(0)
             while i < times.shape[0] and times[i] < end:
-                if (not by_cluster or keep[ids[i]]) and (not by_depth or low_um <= depths[i] < high_um):
+                if (
+                    (not by_cluster or keep[ids[i]])
+                    and (not by_depth or low_um <= depths[i] < high_um)
+                    and (not by_amp or least_uv <= amps[i] < most_uv)
+                ):
                     total += np.uint32(1)
                 i += 1
             counts[row, column] = total
@@ -212,6 +229,9 @@ def _collect(
     depths: npt.NDArray[np.float64],
     low_um: float,
     high_um: float,
+    amps: npt.NDArray[np.floating],
+    least_uv: float,
+    most_uv: float,
     events: npt.NDArray[np.float64],
     start: float,
     end: float,
@@ -219,12 +239,16 @@ def _collect(
     found_rows: npt.NDArray[np.int32],
 ) -> int:
     """Write the spikes around each event while they fit; return how many there are."""
-    by_cluster, by_depth = ids.shape[0] > 0, depths.shape[0] > 0
+    by_cluster, by_depth, by_amp = ids.shape[0] > 0, depths.shape[0] > 0, amps.shape[0] > 0
     found = 0
     for row in range(events.shape[0]):
         i = first_at(times, events[row] + start)
         while i < times.shape[0] and times[i] < events[row] + end:
-            if (not by_cluster or keep[ids[i]]) and (not by_depth or low_um <= depths[i] < high_um):
+            if (
+                (not by_cluster or keep[ids[i]])
+                and (not by_depth or low_um <= depths[i] < high_um)
+                and (not by_amp or least_uv <= amps[i] < most_uv)
+            ):
                 if found < found_spikes.shape[0]:
                     found_spikes[found] = i
                     found_rows[found] = row
@@ -233,21 +257,41 @@ def _collect(
     return found
 
 
-def kernel_arguments(
-    selection: Selection,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.float64], float, float]:
-    """Lay out a selection for the kernels, which take empty arrays for what is not filtered by."""
+class KernelArguments(NamedTuple):
+    """A selection as kernels take it: empty arrays for what is not filtered by."""
+
+    times: npt.NDArray[np.float64]
+    ids: npt.NDArray[Any]
+    keep: npt.NDArray[np.bool_]
+    depths: npt.NDArray[np.float64]
+    low_um: float
+    high_um: float
+    amps: npt.NDArray[np.floating]
+    least_uv: float
+    most_uv: float
+
+
+def kernel_arguments(selection: Selection) -> KernelArguments:
+    """Lay out a selection for the kernels."""
     empty_ids = np.empty(0, dtype=np.uint32)
     empty_ids.flags.writeable = False
     depths = selection.depths_um if selection.depth_range_um is not None else None
     low, high = selection.depth_range_um or (-np.inf, np.inf)
-    return (
+    amps = selection.amps_uv if selection.amp_range_uv is not None else None
+    if amps is None:
+        amps = np.empty(0, dtype=np.float32)
+        amps.flags.writeable = False
+    least, most = selection.amp_range_uv or (-np.inf, np.inf)
+    return KernelArguments(
         selection.times_s,
         empty_ids if selection.clusters is None else selection.clusters,
         np.empty(0, dtype=np.bool_) if selection.keep is None else selection.keep,
         selection.times_s[:0] if depths is None else depths,
         float(low),
         float(high),
+        amps,
+        float(least),
+        float(most),
     )
 
 

@@ -108,8 +108,27 @@ def as_values(values: npt.ArrayLike, n_spikes: int, name: str) -> npt.NDArray[np
     BadRequest
         Its length is not `n_spikes`.
     """
+    checked: npt.NDArray[np.float64] = _plain(_column(values, n_spikes, name).astype(np.float64, copy=False))
+    return checked
+
+
+def as_singles(values: npt.ArrayLike, n_spikes: int, name: str) -> npt.NDArray[np.floating]:
+    """Check a column as `as_values` does, and leave it in single precision where it is, as amplitudes are.
+
+    Raises
+    ------
+    BadRequest
+        Its length is not `n_spikes`.
+    """
+    column = _column(values, n_spikes, name)
+    checked: npt.NDArray[np.floating] = _plain(
+        column if column.dtype == np.float32 else column.astype(np.float64, copy=False)
+    )
+    return checked
+
+
+def _column(values: npt.ArrayLike, n_spikes: int, name: str) -> npt.NDArray[Any]:
     column = np.asarray(values)
     if column.shape != (n_spikes,) or column.dtype.kind not in "iuf":
         raise BadRequest(f"{name} do not fit the spikes", f"{column.shape} {column.dtype} for {n_spikes} spikes")
-    checked: npt.NDArray[np.float64] = _plain(column.astype(np.float64, copy=False))
-    return checked
+    return column

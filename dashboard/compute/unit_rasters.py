@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -125,3 +126,25 @@ def unit_raster(
     work = int(bounds[-1] - bounds[0]) + image.size // 4
     n_spikes = spread(draw, bounds, work, threads, cancel)
     return Aggregate(image, edges, np.arange(height + 1, dtype=np.float64), "count", "spikes", n_spikes)
+
+
+def together(counted: Aggregate, n_together: int, first: int) -> Aggregate:
+    """Return counts of so many rows together, with edges in rows of the whole order."""
+    values = counted.values
+    edges = first + np.arange(0, len(values) + 1, dtype=np.float64)
+    if n_together > 1:
+        values = np.add.reduceat(values, np.arange(0, len(values), n_together), axis=0)
+        edges = first + np.arange(len(values) + 1, dtype=np.float64) * n_together
+    return replace(counted, values=values, depth_edges_um=edges)
+
+
+def leaders(counts: npt.NDArray[np.uint32], n_together: int) -> npt.NDArray[np.int64]:
+    """Return, per row of the picture and pixel, the unit with most spikes as a place among the rows; -1 for none."""
+    n, width = counts.shape
+    if n_together == 1:
+        return np.where(counts > 0, np.arange(n)[:, None], -1)
+    padded = np.zeros((-(-n // n_together) * n_together, width), counts.dtype)
+    padded[:n] = counts
+    groups = padded.reshape(-1, n_together, width)
+    place = groups.argmax(axis=1) + np.arange(len(groups))[:, None] * n_together
+    return np.where(groups.max(axis=1) > 0, place, -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute import correlograms, isi
-from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
+from dashboard.compute.amplitude_histograms import N_BINS, AmplitudeHistogram, amplitude_histogram
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.correlograms import CLOSE_BIN_S, CLOSE_WINDOW_S, Correlogram, autocorrelogram
 from dashboard.compute.events import Range, Selection
@@ -32,6 +33,8 @@ class UnitBins:
     close_bin_s, close_half_s : float
         Of the autocorrelogram's close-up.
     isi_bin_s, isi_window_s, rate_bin_s : float
+    n_amp_bins : int
+        Of the histogram of amplitudes. The noise cut-off has bins of its own.
     """
 
     lag_bin_s: float = correlograms.BIN_S
@@ -41,6 +44,7 @@ class UnitBins:
     rate_bin_s: float = RATE_BIN_S
     close_bin_s: float = correlograms.CLOSE_BIN_S
     close_half_s: float = correlograms.CLOSE_WINDOW_S / 2
+    n_amp_bins: int = N_BINS
 
 
 DEFAULT_BINS = UnitBins()
@@ -103,6 +107,24 @@ def unit_spikes(columns: SpikeColumns, cluster_id: int) -> UnitSpikes:
     return UnitSpikes(cluster_id, columns.times_s[rows], columns.depths_um[rows].astype(np.float64, copy=False), amps)
 
 
+def within(unit: UnitSpikes, amp_range_uv: Range | None) -> UnitSpikes:
+    """Return the spikes of a unit whose amplitude is in ``[low, high)``; all where there are no limits.
+
+    Raises
+    ------
+    BadRequest
+        There are limits, and no amplitudes.
+    """
+    if amp_range_uv is None:
+        return unit
+    if unit.amps_uv is None:
+        raise BadRequest("Limits of amplitude need the amplitudes of the spikes", str(unit.cluster_id))
+    low, high = amp_range_uv
+    amps = unit.amps_uv.astype(np.float64)
+    keep = (amps >= low) & (amps < high)
+    return UnitSpikes(unit.cluster_id, unit.times_s[keep], unit.depths_um[keep], unit.amps_uv[keep])
+
+
 def _known(columns: SpikeColumns, cluster_id: int) -> int:
     if not 0 <= cluster_id < columns.n_clusters:
         raise BadRequest("There is no such cluster", str(cluster_id), f"Ids go from 0 to {columns.n_clusters - 1}")
@@ -147,9 +169,12 @@ def unit_statistics(unit: UnitSpikes) -> UnitStatistics:
 
 
 def select_spikes(
-    columns: SpikeColumns, keep: npt.ArrayLike | None = None, depth_range_um: Range | None = None
+    columns: SpikeColumns,
+    keep: npt.ArrayLike | None = None,
+    depth_range_um: Range | None = None,
+    amp_range_uv: Range | None = None,
 ) -> Selection:
-    """Return the spikes of some clusters, or depths, for `events` and `event_maps`; nothing is copied.
+    """Return the spikes of some clusters, depths or amplitudes, for `events` and `event_maps`; nothing is copied.
 
     Parameters
     ----------
@@ -158,11 +183,13 @@ def select_spikes(
         By cluster id (`FilterResult.by_id`); all where None.
     depth_range_um : (float, float) or None
         ``[low, high)``, in um.
+    amp_range_uv : (float, float) or None
+        ``[low, high)``, in uV or in the arbitrary units of the file.
 
     Raises
     ------
     BadRequest
-        `keep` does not cover every cluster id.
+        `keep` does not cover every cluster id, or there are no amplitudes to limit.
     """
     return Selection.of(
         columns.times_s,
@@ -170,9 +197,49 @@ def select_spikes(
         keep=keep,
         depths_um=columns.depths_um,
         depth_range_um=depth_range_um,
+        amps_uv=columns.amps_uv if amp_range_uv is not None else None,
+        amp_range_uv=amp_range_uv,
     )
 
 
 def matchable(columns: SpikeColumns) -> SortedSpikes:
     """Return the columns that `unit_pairs.compare_units` takes."""
     return SortedSpikes.of(columns.times_s, columns.clusters, columns.depths_um, columns.n_clusters)
+
+
+def session_rates(
+    trains_s: Sequence[npt.NDArray[np.float64]], span_s: Range, bin_s: float = RATE_BIN_S
+) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], ...]]:
+    """Return the firing rate of units over a recording.
+
+    Bins are half-open but for the last, as ``numpy.histogram`` has them. The last one ends with the recording: what is
+    left of it after whole bins is a bin of its own where it is half of one or more, and else part of the one before, so
+    that a single spike in a sliver of time is no burst.
+
+    Parameters
+    ----------
+    trains_s : sequence of ndarray, sorted, in seconds
+        Spikes of each unit.
+    span_s : (float, float)
+        First and last time of the recording, in seconds.
+    bin_s : float, in seconds
+
+    Returns
+    -------
+    ndarray, shape (n_bins + 1,), float64
+        Edges, in seconds.
+    tuple of ndarray, shape (n_bins,), one per train
+        Rates in Hz.
+
+    Raises
+    ------
+    BadRequest
+        Bins that are not above zero, or too many.
+    """
+    first, last = span_s if span_s[1] > span_s[0] else (span_s[0], span_s[0] + 1.0)
+    if not (np.isfinite(bin_s) and bin_s > 0 and (last - first) / bin_s <= correlograms.MAX_BINS):
+        raise BadRequest("The bins of the firing rate make no sense", f"{bin_s} s", "Above zero, and not too many")
+    n_bins = max(1, int(np.floor((last - first) / bin_s + 0.5)))
+    edges = np.append(first + bin_s * np.arange(n_bins), last)
+    widths = np.diff(edges)
+    return edges, tuple(np.histogram(train, edges)[0] / widths for train in trains_s)

@@ -56,7 +56,7 @@ class Opposed:
         Groups of units that belong together, as `dashboard.compute.pair_tables` has them; None where there are
         none (yet).
     note : str
-        What a reader should know of the comparison: why nothing is matched.
+        What a reader should know of the comparison: within what spikes coincide, or why nothing is matched.
     """
 
     a: Subject
@@ -73,7 +73,8 @@ class Opposed:
         if self.table is None:
             return self.note or "units are not matched"
         found = self.table["kind"].value_counts()
-        return "units: " + " · ".join(f"{kind} {int(found.get(kind, 0)):,}" for kind in KINDS)
+        units = "units: " + " · ".join(f"{kind} {int(found.get(kind, 0)):,}" for kind in KINDS)
+        return f"{units} ({self.note})" if self.note else units
 
 
 def pictures(sides: Opposed, width: int, height: int) -> tuple[Aggregate, Aggregate]:

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dashboard.compute.event_views import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
-from dashboard.exporting.sheets import Sheet, SheetStyle
-from dashboard.exporting.subject import Subject, provenance, whole_recording
-from dashboard.exporting.unit_sheets import lay_out_between
+from dashboard.exporting.sheets import NARROW_EM, Sheet, SheetStyle, lay_out_between
+from dashboard.exporting.subject import Subject, provenance
 
 ZSCORE_LIMIT = 10.0
 """Colours of the event map, as in the brain-wide map's own figures."""
@@ -34,24 +33,26 @@ def event_sheet(subject: Subject, style: SheetStyle, picture: EventPicture, even
     words = provenance(
         subject, event=event, split=split, aligned=picture.subject, trials=picture.trials_text(event),
         bins=bins_of(picture),
-    ) | {"spikes": whole_recording(subject, picture.subject)}  # fmt: skip
+    ) | {"spikes": f"{picture.subject}, whole recording"}  # fmt: skip
 
     def draw(figure: Figure) -> None:
         lay_out_between(figure, style)
         axes = figure.subplot_mosaic([["trials", "map"], ["rates", "map"]], height_ratios=(1.1, 1.0))
         _draw_trials(axes["trials"], style, picture)
-        _draw_rates(axes["rates"], style, picture, event, split)
+        draw_rates(axes["rates"], style, picture, event, split)
         _draw_map(axes["map"], picture, event)
 
     return Sheet(title, words, style, draw)
 
 
-def bins_of(picture: EventPicture) -> str:
-    """Return the bins of what is aligned, in words."""
+def bins_of(picture: EventPicture, *, has_map: bool = True) -> str:
+    """Return the bins of what is aligned, in words; those of trials and map only where they are drawn."""
     edges = picture.groups[0].psth.edges_s if picture.groups else picture.raster_edges_s
     found = picture.map
     microns = float(np.diff(found.depth_edges_um[:2])[0])
     widths = [float(np.diff(array[:2])[0]) for array in (edges, picture.raster_edges_s, found.time_edges_s)]
+    if not has_map:
+        return f"PSTH {widths[0]:.6g} s"
     return f"PSTH {widths[0]:.6g} s, trials {widths[1]:.6g} s, map {widths[2]:.6g} s x {microns:g} um"
 
 
@@ -90,7 +91,16 @@ def _opacity(values: npt.NDArray[np.float64], low: float, high: float, *, is_sin
     return np.where(values > 0, np.clip(shown, 0, 1), 0.0)
 
 
-def _draw_rates(axes: Axes, style: SheetStyle, picture: EventPicture, event: str, split: str) -> None:
+def draw_rates(
+    axes: Axes, style: SheetStyle, picture: EventPicture, event: str, split: str, *, is_small: bool = False
+) -> None:
+    """Draw the rate of each group of trials with its standard error, and how many trials are in it.
+
+    Parameters
+    ----------
+    is_small : bool
+        Whether the axes are one of many: then the legend is inside them, and they have a title.
+    """
     for group, colour in zip(picture.groups, _colours(picture, style), strict=True):
         found = group.psth
         error = np.nan_to_num(found.sem_hz)
@@ -103,12 +113,24 @@ def _draw_rates(axes: Axes, style: SheetStyle, picture: EventPicture, event: str
     width = 1e3 * float(edges[1] - edges[0])
     where = f"time from {event} (s), {width:.3g} ms bins"
     axes.set(xlim=(edges[0], edges[-1]), xlabel=where, ylabel="rate (Hz) ± SEM")
+    if is_small:
+        n_trials = sum(len(group.counts) for group in picture.groups)
+        axes.set(ylim=(0, None), title=f"{n_trials:,} trials{f' by {split}' if split != 'none' else ''}")
     if split != "none" and picture.groups:
         patches = [
             Patch(color=colour, label=f"{group.group.label} ({len(group.counts):,})")
             for group, colour in zip(picture.groups, _colours(picture, style), strict=True)
         ]
-        n_columns = 3 if style.preset.width > 60 * style.preset.em else 2
+        if is_small:
+            axes.legend(
+                handles=patches, loc="upper left", fontsize=0.55 * style.preset.font_pt, ncols=2, facecolor="inherit",
+                edgecolor="none", framealpha=1, borderpad=0.1, handlelength=0.7, labelspacing=0.2, columnspacing=0.8,
+                handletextpad=0.4, borderaxespad=0.1,
+            )  # fmt: skip
+            is_narrow = style.preset.width < NARROW_EM * style.preset.em
+            axes.set_ylim(0, (1 + (0.22 if is_narrow else 0.12) * -(-len(patches) // 2)) * axes.get_ylim()[1])
+            return
+        n_columns = 3 if style.preset.width > NARROW_EM * style.preset.em else 2
         axes.legend(
             handles=patches, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=n_columns, frameon=False,
             borderpad=0.1, handlelength=0.8, columnspacing=1.0, title=f"{split} (trials)", title_fontsize="small",

@@ -7,10 +7,9 @@ from itertools import combinations_with_replacement
 from matplotlib.figure import Figure
 
 from dashboard.compute.correlograms import Correlogram, autocorrelogram, crosscorrelogram
-from dashboard.compute.units import DEFAULT_BINS, UnitBins, unit_spikes
-from dashboard.exporting.sheets import Sheet, SheetStyle
-from dashboard.exporting.subject import Subject, provenance, whole_recording
-from dashboard.exporting.unit_sheets import lay_out_between
+from dashboard.compute.units import DEFAULT_BINS, UnitBins
+from dashboard.exporting.sheets import Sheet, SheetStyle, lay_out_between
+from dashboard.exporting.subject import Subject, own_spikes, provenance, whole_recording
 from dashboard.model.errors import BadRequest
 
 MOST_UNITS = 4
@@ -45,7 +44,7 @@ def correlate(subject: Subject, bins: UnitBins = DEFAULT_BINS) -> tuple[Pair, ..
         Fewer than two units are selected, or bins make no sense.
     """
     units = paired_units(subject)
-    times = {unit: unit_spikes(subject.columns, unit).times_s for unit in units}
+    times = {unit: own_spikes(subject, unit).times_s for unit in units}
     window = 2 * bins.lag_half_s
     return tuple(
         (
@@ -69,11 +68,13 @@ def pair_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
     """
     units, pairs = paired_units(subject), correlate(subject, bins)
     names = ", ".join(map(str, units))
+    n_spikes = {unit: len(own_spikes(subject, unit)) for unit in units}
     words = provenance(subject, clusters=names, bins=f"correlograms {bins.lag_bin_s:g} s") | {
-        "spikes": whole_recording(subject, f"all spikes of the units {names}, of {subject.columns.n_spikes:,} spikes")
+        "spikes": whole_recording(
+            subject, f"{sum(n_spikes.values()):,} of {subject.columns.n_spikes:,} spikes, units {names}"
+        )
     }
     seconds = max(subject.columns.time_range_s[1] - subject.columns.time_range_s[0], 1e-9)
-    n_spikes = {unit: len(unit_spikes(subject.columns, unit)) for unit in units}
 
     def draw(figure: Figure) -> None:
         lay_out_between(figure, style)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from dashboard import figures
 from dashboard.compute import rate_classes
@@ -211,7 +211,7 @@ def depth_axis(axes: Axes, subject: Subject, label: str) -> None:
     axes.set_ylabel(label)
 
 
-def _palette(name: str, style: SheetStyle) -> Colormap:
+def palette(name: str, style: SheetStyle) -> Colormap:
     """Return a colour map whose ``binary`` runs towards the ink."""
     if name not in colormaps:
         raise BadRequest("No such colour map", name, "Use a name that matplotlib knows, such as binary or viridis")
@@ -253,19 +253,19 @@ def draw_raster(figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subjec
     if parts.marks is not None:
         size = 0.16 * style.preset.font_pt
         axes.plot(*parts.marks, "o", color=style.colours.ink, markersize=size, markeredgewidth=0)
-        _note(bar, "one mark per spike")
+        note(bar, "one mark per spike")
     elif picture.kind in CATEGORICAL:
-        axes.imshow(_coloured(picture.values, subject), **extent(picture))
-        note = {"region": "region", "label": "label", "unit_rate": "rate", "cluster": "cluster (seven colours)"}[
+        axes.imshow(coloured(picture.values, subject), **extent(picture))
+        kind = {"region": "region", "label": "label", "unit_rate": "rate", "cluster": "cluster (seven colours)"}[
             picture.kind
         ]
         if picture.kind in LEGENDS and subject.colours is not None:
-            _legend(bar, subject)
+            draw_legend(bar, subject)
         else:
-            _note(bar, f"{note} of most spikes in {bin_text(picture)}")
+            note(bar, f"{kind} of most spikes in {bin_text(picture)}")
     else:
         values, norm = colour_scale(subject, picture)
-        image = axes.imshow(values, cmap=_palette(subject.cmap, style), norm=norm, **extent(picture))
+        image = axes.imshow(values, cmap=palette(subject.cmap, style), norm=norm, **extent(picture))
         title = bar_title(picture)
         if subject.scale == "eq":
             title += "\nequalised: not quantitative"
@@ -284,7 +284,7 @@ def _draw_heatmap(
     low, high = subject.rate_limits
     # The mean rate of the bins that share a row is the rate of one of them.
     values = rates.values / pictures.merged_depths
-    image = axes.imshow(values, cmap=_palette(subject.cmap, style), vmin=low, vmax=high, **extent(rates))
+    image = axes.imshow(values, cmap=palette(subject.cmap, style), vmin=low, vmax=high, **extent(rates))
     axes.set_xlim(*subject.time_range)
     axes.set_ylim(*subject.depth_range)
     seconds, microns = subject.heat_bins
@@ -296,9 +296,16 @@ def draw_bar(figure: Figure, bar: Axes, image: Any, title: str, *, is_whole: boo
     drawn = figure.colorbar(image, cax=bar, extend=extend)
     drawn.outline.set_linewidth(0.5)
     drawn.set_label(title)
-    if not isinstance(image.norm, LogNorm):
+    if isinstance(image.norm, LogNorm):
+        # Matplotlib's own words are formulas, which sheets do not read: a dollar sign in a name is no formula.
+        drawn.locator, drawn.formatter = (
+            LogLocator(subs=(1.0, 2.0, 5.0)),
+            FuncFormatter(lambda value, place: f"{value:g}"),
+        )
+        drawn.minorlocator = NullLocator()
+    else:
         drawn.locator = MaxNLocator(5, integer=is_whole, steps=TICK_STEPS)
-        drawn.update_ticks()
+    drawn.update_ticks()
 
 
 def extent(picture: Aggregate) -> dict[str, Any]:
@@ -312,7 +319,7 @@ def extent(picture: Aggregate) -> dict[str, Any]:
     }
 
 
-def _coloured(values: npt.NDArray[np.int32], subject: Subject) -> npt.NDArray[np.uint8]:
+def coloured(values: npt.NDArray[np.int32], subject: Subject) -> npt.NDArray[np.uint8]:
     """Return the RGBA picture of category indices; -1 is clear."""
     assert subject.colours is not None
     table = np.zeros((len(subject.colours) + 1, 4), np.uint8)
@@ -340,12 +347,14 @@ def _overlay(drawn: Aggregate, subject: Subject) -> npt.NDArray[np.uint8]:
     return np.asarray(table[grown + 1])
 
 
-def _note(bar: Axes, text: str) -> None:
+def note(bar: Axes, text: str) -> None:
+    """Write in the place of a colour bar what the colours are."""
     bar.set_axis_off()
     bar.text(0.0, 0.0, text, rotation=90, va="bottom", ha="left", transform=bar.transAxes, fontsize="small")
 
 
-def _legend(bar: Axes, subject: Subject) -> None:
+def draw_legend(bar: Axes, subject: Subject) -> None:
+    """Draw the categories of `LEGENDS` in the place of a colour bar."""
     assert subject.colours is not None
     bar.set_axis_off()
     title, names = LEGENDS[subject.kind]

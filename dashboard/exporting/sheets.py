@@ -19,6 +19,9 @@ FORMATS = ("png", "svg", "pdf")
 STAMP_SHARE = 0.62
 """Size of the stamp's letters, of those of the axes."""
 
+NARROW_EM = 60
+"""Sheets that are less wide than so many letters have smaller words, in lines."""
+
 LETTER_EM = 0.6
 """Width of a letter of the stamp, of its size: wide enough for digits, which are most of it."""
 
@@ -226,3 +229,13 @@ def place(figure: Figure, preset: Preset, box: tuple[int, int, int, int]) -> Axe
     """Return axes at whole pixels from the lower left: left, bottom, width, height."""
     left, bottom, wide, high = box
     return figure.add_axes((left / preset.width, bottom / preset.height, wide / preset.width, high / preset.height))
+
+
+def lay_out_between(figure: Figure, style: SheetStyle) -> None:
+    """Let axes share what is left between the title and the stamp."""
+    preset = style.preset
+    figure.set_layout_engine("constrained")
+    engine: Any = figure.get_layout_engine()
+    bottom = style.room / preset.height
+    top = 2.4 * preset.em / preset.height
+    engine.set(rect=(0.01, bottom, 0.98, 1 - bottom - top))

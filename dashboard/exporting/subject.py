@@ -10,8 +10,10 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute.filter_words import say_spike_amp
 from dashboard.compute.queries import count_in
 from dashboard.compute.spike_columns import SpikeColumns
+from dashboard.compute.units import UnitSpikes, unit_spikes, within
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
@@ -153,9 +155,20 @@ def stamp(words: Mapping[str, str]) -> str:
 
 
 def whole_recording(subject: Subject, what: str) -> str:
-    """Return what was counted over the whole recording, in words; limits of single spikes do not hold there."""
-    unheld = "" if subject.amp_range_uv is None else ", limits of single spikes (spike_amp) not applied"
-    return f"{what}, whole recording{unheld}"
+    """Return what was counted over the whole recording, in words, with the limits of single spikes."""
+    limits, unit = subject.amp_range_uv, "µV" if subject.sorting.amps_are_volts else "a.u."
+    return f"{what}, whole recording" + ("" if limits is None else f", {say_spike_amp(limits, unit)}")
+
+
+def own_spikes(subject: Subject, cluster: int) -> UnitSpikes:
+    """Return the spikes of one unit over the whole recording, within the limits of single spikes.
+
+    Raises
+    ------
+    BadRequest
+        No cluster has that id.
+    """
+    return within(unit_spikes(subject.columns, cluster), subject.amp_range_uv)
 
 
 def _say(limits: Range) -> str:

@@ -12,12 +12,12 @@ import pandas as pd
 from dashboard.compute.comparison import difference
 from dashboard.compute.correlograms import autocorrelogram
 from dashboard.compute.event_views import EventPicture
-from dashboard.compute.units import DEFAULT_BINS, UnitBins, unit_spikes
+from dashboard.compute.units import DEFAULT_BINS, UnitBins
 from dashboard.exporting.compare_sheets import Opposed, pictures
 from dashboard.exporting.event_sheets import bins_of
 from dashboard.exporting.files import AGGREGATE_SIZE, complete, write_arrays
 from dashboard.exporting.pair_sheets import correlate
-from dashboard.exporting.subject import Subject
+from dashboard.exporting.subject import Subject, own_spikes
 from dashboard.exporting.unit_sheets import chosen_unit
 from dashboard.model.errors import BadRequest
 
@@ -27,7 +27,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 def write_correlogram(path: Path, subject: Subject, kind: str, bins: UnitBins = DEFAULT_BINS) -> int:
     """Write the autocorrelogram of the selected unit, and return the number of bins.
 
-    ``lag_s``, ``count``, ``rate_hz``; ``cluster_id``, ``bin_s``, ``n_spikes``.
+    ``lag_s``, ``count``, ``rate_hz``; ``cluster_id``, ``bin_s``, ``n_spikes``; ``amp_from``, ``amp_below`` where only
+    spikes within limits of amplitude are counted.
 
     Raises
     ------
@@ -35,8 +36,8 @@ def write_correlogram(path: Path, subject: Subject, kind: str, bins: UnitBins = 
         No unit is selected, bins make no sense, or the format is neither csv nor npz.
     """
     cluster = chosen_unit(subject)
-    found = autocorrelogram(unit_spikes(subject.columns, cluster).times_s, bins.lag_bin_s, 2 * bins.lag_half_s)
-    single = {"cluster_id": cluster, "bin_s": found.bin_s, "n_spikes": found.n_reference}
+    found = autocorrelogram(own_spikes(subject, cluster).times_s, bins.lag_bin_s, 2 * bins.lag_half_s)
+    single = {"cluster_id": cluster, "bin_s": found.bin_s, "n_spikes": found.n_reference, **_limits_of(subject)}
     arrays: Arrays = {"lag_s": found.lags_s, "count": found.counts, "rate_hz": found.rate_hz}
     if kind == "csv":
         return _write_table(path, subject, pd.DataFrame(arrays).assign(**single))
@@ -49,7 +50,8 @@ def write_pairs(path: Path, subject: Subject, kind: str, bins: UnitBins = DEFAUL
     """Write the correlograms of the selected units, in pairs and of each, and return the number of bins in all.
 
     CSV: a row per pair and bin, ``reference``, ``other``, ``lag_s``, ``count``, ``rate_hz``. NPZ: ``reference`` and
-    ``other`` of shape (n_pairs,), ``lag_s`` (n_bins,), ``count`` and ``rate_hz`` (n_pairs, n_bins).
+    ``other`` of shape (n_pairs,), ``lag_s`` (n_bins,), ``count`` and ``rate_hz`` (n_pairs, n_bins). Limits of amplitude
+    as in `write_correlogram`.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def write_pairs(path: Path, subject: Subject, kind: str, bins: UnitBins = DEFAUL
     if kind == "csv":
         tables = [
             pd.DataFrame({"lag_s": lags.lags_s, "count": lags.counts, "rate_hz": lags.rate_hz}).assign(
-                reference=first, other=second, bin_s=lags.bin_s, n_reference=lags.n_reference
+                reference=first, other=second, bin_s=lags.bin_s, n_reference=lags.n_reference, **_limits_of(subject)
             )
             for first, second, lags in pairs
         ]
@@ -74,6 +76,7 @@ def write_pairs(path: Path, subject: Subject, kind: str, bins: UnitBins = DEFAUL
         "rate_hz": np.array([lags.rate_hz for _, _, lags in pairs]),
         "n_reference": np.array([lags.n_reference for _, _, lags in pairs]),
         "bin_s": np.array(pairs[0][2].bin_s),
+        **{name: np.array(limit) for name, limit in _limits_of(subject).items()},
     }
     write_arrays(path, subject, arrays)
     return int(arrays["count"].size)
@@ -160,6 +163,13 @@ def write_comparison(path: Path, sides: Opposed, kind: str) -> int:
         arrays["a_minus_b"] = difference(b, a).values
     write_arrays(path, sides.a, arrays, side_a=names["a"], side_b=names["b"], matched=sides.counts)
     return int(a.values.size)
+
+
+def _limits_of(subject: Subject) -> dict[str, float]:
+    """Return the limits of single spikes by the names that files have for them."""
+    return (
+        {} if subject.amp_range_uv is None else dict(zip(("amp_from", "amp_below"), subject.amp_range_uv, strict=True))
+    )
 
 
 def _check(kind: str) -> None:

@@ -14,6 +14,16 @@ from dashboard.views.filters import filtered_table
 from dashboard.views.scene import Scene
 
 MOST_NAMED = 12
+HINT = "Choose what to compare with: it is drawn under the raster, on the same axes."
+ALONE = (
+    "This insertion has one sorting in one revision, and its session no other probe. "
+    "Keep the filters of the rail to compare two filters of it."
+)
+TWO_PROBES = (
+    "Units of two probes are other neurons, and a depth is another place on each: units are not matched, nor images "
+    "subtracted. What can be compared is each pane beside its own regions, and the counts per region and quality "
+    "below. Time and depth axes are shared."
+)
 
 
 def pair(units_a: list[int], units_b: list[int], ranks: dict[int, int]) -> str:
@@ -53,10 +63,23 @@ def counts(a: Scene, b: Scene) -> str:
         '<th class="n">all B</th><th></th></tr>'
     )
     level = a.level.capitalize()
+    why = "".join(f'<p class="absent">{escape(words)}</p>' for words in (*_unknown("A", a), *_unknown("B", b)))
     return (
         f'<div class="summary"><h4>Units that pass, per {level} region and quality</h4>'
-        f'<table class="regions">{head}{"".join(rows)}</table></div>'
+        f'<table class="regions">{head}{"".join(rows)}</table>{why}</div>'
     )
+
+
+def _unknown(side: str, scene: Scene) -> list[str]:
+    """Say why counts of a side are not known, or not final."""
+    sorting, found = scene.sorting, []
+    if sorting.why_no_labels:
+        found.append(f"Good units of {side} are not known: {sorting.why_no_labels}.")
+    if "acronym" not in sorting.clusters:
+        found.append(f"Regions of {side} are not known: {sorting.histology_reason or sorting.histology.reason}.")
+    elif not sorting.histology.is_final:
+        found.append(f"Regions of {side} are not final: histology {sorting.histology}.")
+    return found
 
 
 def _count_row(name: str, row: Any, kind: str) -> str:

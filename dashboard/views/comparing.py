@@ -6,33 +6,32 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import Any
-from weakref import ref
 
 import numpy as np
-import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.compute.filter_words import read_words
 from dashboard.compute.filters import filter_clusters
-from dashboard.compute.pair_tables import pair_table, same_units_table
-from dashboard.compute.spike_columns import SpikeColumns
-from dashboard.compute.unit_pairs import Comparison, compare_units
-from dashboard.compute.units import matchable
+from dashboard.compute.pair_tables import same_units_table
+from dashboard.compute.unit_pairs import Comparison
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
-from dashboard.sources.protocol import Progress, ProgressCallback
+from dashboard.sources.protocol import Progress
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import compare_texts, compared
 from dashboard.views.beside import Beside
 from dashboard.views.compared import Compared
 from dashboard.views.differences import Opposite, Sides
+from dashboard.views.event_words import COMPARE_FIELDS, match_tolerance
+from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset
 from dashboard.views.filters import filtered_table
+from dashboard.views.folding import folded
 from dashboard.views.joint_selection import JointSelection
+from dashboard.views.matched import Matched, match
 from dashboard.views.pair_rows import PairRows
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
@@ -42,25 +41,6 @@ from dashboard.views.working import WorkingLine
 logger = logging.getLogger(__name__)
 
 NOTHING = "nothing"
-HINT = "Choose what to compare with: it is drawn under the raster, on the same axes."
-ALONE = (
-    "This insertion has one sorting in one revision, and its session no other probe. "
-    "Keep the filters of the rail to compare two filters of it."
-)
-TWO_PROBES = (
-    "Units of two probes are other neurons, and a depth is another place on each: units are not matched, nor images "
-    "subtracted. Time and depth axes are shared."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Matched:
-    """Matched units of two sides; by itself it keeps neither alive."""
-
-    a: ref[SpikeColumns]
-    b: ref[SpikeColumns]
-    comparison: Comparison
-    table: pd.DataFrame
 
 
 class CompareTab:
@@ -95,7 +75,7 @@ class CompareTab:
         self._a: Scene | None = None
         self._b: Scene | None = None
         self._other: OpenInsertion | None = None
-        self._matched: _Matched | None = None
+        self._matched: Matched | None = None
         self._probes: dict[str, list[str]] = {}
         self._is_moving = False
         css = [asset("page.css"), asset("summary.css")]
@@ -120,10 +100,16 @@ class CompareTab:
         self.minus.param.watch(lambda event: self._show(), "value")
         self._panel = pn.Column(
             self.choice, pn.Row(self.keep, self.minus, margin=0), self._hint, self.line.panel, self._pair,
-            self.rows.panel, self._counts, sizing_mode="stretch_both", margin=0, scroll=True,
+            self.rows.panel, self._counts, folded({"Bins and windows": self._make_bins}, margin=(4, 10)),
+            sizing_mode="stretch_both", margin=0, scroll=True,
         )  # fmt: skip
         state.param.watch(self._turned, "tab")
         state.param.watch(self._asked, "compare")
+        state.param.watch(self._rematch, "bins")
+
+    def _make_bins(self) -> Any:
+        fields = BinFields(self._state, COMPARE_FIELDS, width=150).widgets.values()
+        return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
     @property
     def panel(self) -> Any:
@@ -151,7 +137,9 @@ class CompareTab:
         if self._a is None or self._b is None:
             return None
         wanted = compared.read(self._state.compare)
-        units, note = tuple(self.beside.other.selected), TWO_PROBES if wanted.kind == "probe" else ""
+        units, note = tuple(self.beside.other.selected), compare_texts.TWO_PROBES if wanted.kind == "probe" else ""
+        if self._matched is not None and self._comparison is not None:
+            note = self._matched.words
         places = tuple(self.beside.raster.ranks.get(unit, place) for place, unit in enumerate(units))
         return Opposite(self._b, wanted.title, self._has_difference, self.rows.table, note, units, places)
 
@@ -188,7 +176,9 @@ class CompareTab:
         found = compared.choices(sorting, self._probes.get(sorting.ref.insertion.session, ()))
         wanted = self._state.compare
         if not wanted:
-            self._hint.object = f'<div class="notes">{escape(HINT if found else ALONE)}</div>'
+            self._hint.object = (
+                f'<div class="notes">{escape(compare_texts.HINT if found else compare_texts.ALONE)}</div>'
+            )
         if wanted and wanted not in found.values():
             found[compared.read(wanted).title] = wanted
         self._is_moving = True
@@ -261,20 +251,34 @@ class CompareTab:
         self._other = opened
         self.line.hide()
         self._remake()
-        key = (self._a.columns, opened.columns)
         if wanted.kind == "probe":
-            self._hint.object = f'<div class="notes">{escape(TWO_PROBES)}</div>'
-        elif wanted.kind == "sorting" and self._comparison is None:
-            self.line.run(Progress("comparing spikes"))
-            future = self._threads.submit(_match, *key, partial(self._report, cancel), cancel)
-            future.add_done_callback(lambda done: self._turns.later(partial(self._done, key, cancel, done)))
+            self._hint.object = f'<div class="notes">{escape(compare_texts.TWO_PROBES)}</div>'
+        elif wanted.kind == "sorting":
+            self._match(cancel)
 
-    def _done(
-        self,
-        key: tuple[SpikeColumns, SpikeColumns],
-        cancel: threading.Event,
-        done: Future[tuple[Comparison, pd.DataFrame]],
-    ) -> None:
+    def _match(self, cancel: threading.Event) -> None:
+        """Match the units of both sides, unless that was done."""
+        if self._a is None or self._other is None or self._comparison is not None:
+            return
+        self.line.run(Progress("comparing spikes"))
+        asked = (self._a.columns, self._other.columns, match_tolerance(self._state.bins))
+        future = self._threads.submit(match, *asked, partial(self._report, cancel), cancel)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._done, cancel, done)))
+
+    def _rematch(self, event: Any) -> None:
+        """Match once more where spikes are to coincide within something else."""
+        if self._other is None or compared.read(self._state.compare).kind != "sorting":
+            return
+        self._cancel.set()
+        self._cancel = cancel = threading.Event()
+        if self._comparison is not None:
+            self.line.hide()
+            self._tabulate()
+        else:
+            self.rows.hide()
+            self._match(cancel)
+
+    def _done(self, cancel: threading.Event, done: Future[Matched]) -> None:
         if cancel is not self._cancel or done.cancelled():
             return
         try:
@@ -286,7 +290,7 @@ class CompareTab:
             self._failed(error)
         else:
             self.line.hide()
-            self._matched = _Matched(ref(key[0]), ref(key[1]), *found)
+            self._matched = found
             self._tabulate()
 
     def _again(self) -> None:
@@ -379,7 +383,7 @@ class CompareTab:
             sides = [everything if scene.mask is None else scene.mask for scene in (a, b)]
             self.rows.open(same_units_table(a.spikes_per_cluster, *sides), a, b)
         elif self._matched is not None and self._comparison is not None:
-            self.rows.open(self._matched.table, a, b)
+            self.rows.open(self._matched.table, a, b, self._matched.words)
         self.pairs.open(self._comparison, has_same_ids=wanted.kind == "filter")
 
     @property
@@ -387,13 +391,5 @@ class CompareTab:
         """Matched units of the two sides that are shown; None where there are none yet."""
         if self._matched is None or self._a is None or self._other is None:
             return None
-        matched = self._matched
-        is_theirs = matched.a() is self._a.columns and matched.b() is self._other.columns
-        return matched.comparison if is_theirs else None
-
-
-def _match(
-    a: SpikeColumns, b: SpikeColumns, report: ProgressCallback, cancel: threading.Event
-) -> tuple[Comparison, pd.DataFrame]:
-    comparison = compare_units(matchable(a), matchable(b), progress=report, cancel=cancel)
-    return comparison, pair_table(comparison)
+        matched, tolerance = self._matched, match_tolerance(self._state.bins)
+        return matched.comparison if matched.is_of(self._a.columns, self._other.columns, tolerance) else None

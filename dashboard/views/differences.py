@@ -88,7 +88,7 @@ class Opposite:
     table : DataFrame or None
         Groups of units that belong together, as far as they pass the filters; None where none are matched.
     note : str
-        Why nothing is matched, where it cannot be.
+        Within what spikes coincide, or why nothing is matched.
     selected, ranks : tuple of int
         Selected units of B, and the places of their colours.
     """

@@ -22,9 +22,10 @@ from dashboard.compute.events import (
     psth_of_counts,
     usable_events,
 )
+from dashboard.compute.filter_words import say_spike_amp
 from dashboard.compute.filters import ClusterFilter, filter_clusters
 from dashboard.compute.trial_groups import brainwide_mask, event_times, split_trials
-from dashboard.compute.units import select_spikes, unit_spikes
+from dashboard.compute.units import select_spikes, unit_spikes, within
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.views.scene import Scene
 
@@ -106,6 +107,8 @@ def render_events(request: EventRequest, cancel: threading.Event) -> EventPictur
     mask = brainwide_mask(trials) if request.is_masked else np.ones(len(trials), dtype=np.bool_)
     events = usable_events(times, bins.window_s, columns.time_range_s, mask)
     selection, words = choose(request)
+    if scene.amp_range_uv is not None:
+        words += f", {say_spike_amp(scene.amp_range_uv, 'µV' if scene.sorting.amps_are_volts else 'a.u.')}"
     _check(cancel)
     edges, fine = bin_edges(bins.psth_bin_s, bins.window_s), bin_edges(bins.raster_bin_s, bins.window_s)
     spikes, counts = count_around(selection, events, fine), count_around(selection, events, edges)
@@ -150,30 +153,32 @@ def choose(request: EventRequest) -> tuple[Selection, str]:
         No unit is selected, or the region is not known.
     """
     scene = request.scene
-    columns, passing = scene.columns, scene.mask
+    columns, passing, amps = scene.columns, scene.mask, scene.amp_range_uv
     among = "" if passing is None else " among those that pass the filters"
     if request.subject == UNIT:
         if not request.units:
             raise BadRequest("No unit is selected", "", "Click one in the raster, or choose another subject")
         if len(request.units) == 1:
-            unit = unit_spikes(columns, request.units[0])
-            return Selection.of(unit.times_s), f"unit {unit.cluster_id}, {len(unit):,} spikes"
+            whole = unit_spikes(columns, request.units[0])
+            unit = within(whole, amps)
+            of = "" if amps is None else f" of {len(whole):,}"
+            return Selection.of(unit.times_s), f"unit {unit.cluster_id}, {len(unit):,}{of} spikes"
         keep = np.zeros(columns.n_clusters, dtype=np.bool_)
         keep[list(request.units)] = True
-        return select_spikes(columns, keep), f"{len(request.units):,} selected units together"
+        return select_spikes(columns, keep, amp_range_uv=amps), f"{len(request.units):,} selected units together"
     if request.subject == DEPTHS:
         low, high = request.depth_range_um
         return (
-            select_spikes(columns, passing, request.depth_range_um),
+            select_spikes(columns, passing, request.depth_range_um, amps),
             f"spikes between {low:,.0f} and {high:,.0f} µm{among}",
         )
     if request.subject == REGION:
         wanted = ClusterFilter(regions=(request.region,), level=scene.level)
         inside = filter_clusters(wanted, scene.sorting.clusters).by_id(columns.n_clusters)
         keep = inside if passing is None else inside & passing
-        return select_spikes(columns, keep), f"{int(keep.sum()):,} units in {request.region}{among}"
+        return select_spikes(columns, keep, amp_range_uv=amps), f"{int(keep.sum()):,} units in {request.region}{among}"
     words = "all units" if passing is None else f"the {scene.n_clusters_passing:,} units that pass the filters"
-    return select_spikes(columns, passing), words
+    return select_spikes(columns, passing, amp_range_uv=amps), words
 
 
 def population_map(
@@ -183,7 +188,7 @@ def population_map(
     columns = scene.columns
     events = usable_events(times_s, span_of(bins.window_s, bins.baseline_s), columns.time_range_s, mask)
     return event_map(
-        select_spikes(columns, scene.mask),
+        select_spikes(columns, scene.mask, amp_range_uv=scene.amp_range_uv),
         events,
         depth_rows(columns.depth_range_um, bins.map_bin_um),
         bin_s=bins.map_bin_s,

@@ -39,6 +39,7 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
     if per_row > 1:
         how = "the largest count" if picture.is_single else "their mean"
         shared = f"; {per_row} trials share a row of pixels, {how} is drawn"
+    together = "" if picture.is_single else "; rate of all spikes together"
     low, high = raster_limits(pooled_groups(picture.groups, is_single=picture.is_single), is_single=picture.is_single)
     chips = "".join(
         f'<span class="chip"><i style="background:{theme_ink(group.group.color, dark=dark)}"></i>'
@@ -60,7 +61,7 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
         "head": f'<div class="unit"><h3><small>{words}</small></h3>'
         f'<p class="chips">{chips if split != "none" else ""}</p></div>',
         "psth": f'<div class="unit"><h4>PSTH: mean ± SEM over trials, '
-        f"{duration_text(float(psth_bin[1] - psth_bin[0]))} bins, not smoothed</h4></div>",
+        f"{duration_text(float(psth_bin[1] - psth_bin[0]))} bins, not smoothed{together}</h4></div>",
         "raster": f'<div class="unit"><h4>Trials, {raster_bin} bins, {low:.3g} to {high:.3g} spikes{shared}; '
         "a click shows the trial in the large raster</h4></div>",
         "map": '<div class="unit"><h4>Population, all units that pass the filters: rate in '

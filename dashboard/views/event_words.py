@@ -1,4 +1,4 @@
-"""What the Events and Unit tabs were asked for, as words of the link: whose spikes, bins, the test of responses."""
+"""What the tabs of units were asked for, as words of the link: whose spikes, bins, the test of responses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.compute.event_views import EventPicture
+from dashboard.compute.matching import TOLERANCE_S, TOLERANCE_UM
 from dashboard.compute.trial_groups import EVENTS, SPLITS
 from dashboard.compute.units import UnitBins
 from dashboard.model.errors import BadRequest
@@ -36,10 +37,19 @@ UNIT_FIELDS: Fields = {
     "isi_window": ("Intervals to (ms)", 1e3 * UnitBins().isi_window_s),
     "isi_bin": ("Interval bin (ms)", 1e3 * UnitBins().isi_bin_s),
     "rate_bin": ("Rate bin (s)", UnitBins().rate_bin_s),
+    "amp_bins": ("Amplitude bins", float(UnitBins().n_amp_bins)),
 }
 """The same for Unit."""
 
-_DEFAULTS = {name: default for fields in (EVENT_FIELDS, UNIT_FIELDS) for name, (_, default) in fields.items()}
+COMPARE_FIELDS: Fields = {
+    "match": ("Coincident ± (ms)", 1e3 * TOLERANCE_S),
+    "match_um": ("and (µm)", TOLERANCE_UM),
+}
+"""The same for Compare."""
+
+_DEFAULTS = {
+    name: default for fields in (EVENT_FIELDS, UNIT_FIELDS, COMPARE_FIELDS) for name, (_, default) in fields.items()
+}
 _MASKS = {"mask": True, "all": False}
 
 
@@ -67,7 +77,14 @@ def unit_bins(bins: Mapping[str, float]) -> UnitBins:
         isi_bin_s=value["isi_bin"] / 1e3,
         isi_window_s=value["isi_window"] / 1e3,
         rate_bin_s=value["rate_bin"],
+        n_amp_bins=int(min(max(value["amp_bins"], 0), 1e6)),
     )
+
+
+def match_tolerance(bins: Mapping[str, float]) -> tuple[float, float]:
+    """Return within what spikes of two sortings coincide, in s and um; see `event_bins`."""
+    value = {**_DEFAULTS, **bins}
+    return value["match"] / 1e3, value["match_um"]
 
 
 def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture | None = None) -> EventRequest:

@@ -232,8 +232,6 @@ class EventsTab:
         self.picture = picture
         dark = self._state.dark
         aside = "no unit is selected, so " if self._state.spikes_of == UNIT and request.subject != UNIT else ""
-        if request.scene.amp_range_uv is not None:
-            aside = f"all spikes, whatever their amplitude · {aside}"
         texts = event_texts.captions(picture, request.event, request.split, aside, dark=dark)
         for name, text in texts.items():
             self._captions[name].object = text

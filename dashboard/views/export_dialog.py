@@ -18,6 +18,7 @@ from dashboard.views.working import WorkingLine
 FIGURES = {
     "Raster": "raster",
     "Raster, heatmap, drift": "layout",
+    "Raster by units": "rows",
     "Selected unit": "unit",
     "Cross-correlograms": "pairs",
     "Events": "event",
@@ -67,6 +68,7 @@ DATA = (
     DataRow("clusters", "Clusters that pass the filters", ("csv", "parquet")),
     DataRow("spikes", "Spikes in the window that pass", ("npz", "parquet")),
     DataRow("aggregate", "The picture as numbers, with its edges", ("npz",)),
+    DataRow("rows", "Spikes of each unit in view by time, as numbers", ("npz",)),
     DataRow("psth", "Rates around the event, by group of trials", ("csv", "npz")),
     DataRow("correlogram", "Autocorrelogram of the unit", ("csv", "npz")),
     DataRow("pairs", "Cross-correlograms of the selected units", ("csv", "npz")),
@@ -197,15 +199,17 @@ class ExportDialog:
         if not self._is_moving:
             self._changed()
 
-    def follow(self, tab: str, *, is_compared: bool) -> None:
-        """Offer the figure of the open tab; what was chosen in the same tab before stays."""
-        if tab == self._tab:
+    def follow(self, tab: str, *, is_compared: bool, is_by_unit: bool = False) -> None:
+        """Offer the figure of the open tab, else that of the page; what was chosen in the same place before stays."""
+        place = f"{tab}, by unit" if is_by_unit else tab
+        if place == self._tab:
             return
-        self._tab = tab
-        what = FIGURE_OF_TAB.get(tab, "layout")
+        self._tab = place
+        page = "rows" if is_by_unit else "layout"
+        what = FIGURE_OF_TAB.get(tab, page)
         self._is_moving = True
         try:
-            self.what.value = "layout" if what == "compare" and not is_compared else what
+            self.what.value = page if what == "compare" and not is_compared else what
         finally:
             self._is_moving = False
 

@@ -36,7 +36,7 @@ TITLES = {
 TOOLTIPS = {
     "score": "Coincident spikes over all spikes that either has; 1 is the same. For a unit that is only in one "
     "sorting: the best that any unit of the other reaches",
-    "n_shared": "Coincident within 0.4 ms and 100 µm",
+    "n_shared": "Coincident spikes; the line above the table says within what",
     "depth": "Of the first unit",
 }
 
@@ -99,13 +99,14 @@ class PairRows:
             visible=False,
         )
 
-    def open(self, table: pd.DataFrame, a: Scene, b: Scene) -> None:
-        """Show the groups of two sides."""
+    def open(self, table: pd.DataFrame, a: Scene, b: Scene, how: str = "") -> None:
+        """Show the groups of two sides; `how` says how they were found."""
         self._scenes = (a, b)
         self._all = table[rows_passing(table, a.mask, b.mask)]
         counts = self._all["kind"].value_counts()
         words = " · ".join(f"{kind} {int(counts.get(kind, 0)):,}" for kind in KINDS)
-        self.words.object = f'<div class="notes" role="status">{words}</div>'
+        aside = f"<br>{how}" if how else ""
+        self.words.object = f'<div class="notes" role="status">{words}{aside}</div>'
         # A table that is filled while it is out of sight draws no rows until the window is resized.
         self.panel.visible = True
         self._turns.later(self._refresh)

@@ -6,10 +6,11 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from html import escape
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ import panel_material_ui as pmui
 from dashboard.compute.event_maps import span_of
 from dashboard.compute.events import usable_events
 from dashboard.compute.responses import BASELINE_S, RESPONSE_S, response_test
+from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.trial_groups import brainwide_mask, event_times, split_trials
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError
 from dashboard.model.sorting import SpikeSorting
@@ -27,6 +29,7 @@ from dashboard.store import OpenInsertion
 from dashboard.views.event_words import ResponseWish, number_text, read_test
 from dashboard.views.fields import number, number_field
 from dashboard.views.figures import asset
+from dashboard.views.page import dress
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
@@ -34,6 +37,11 @@ from dashboard.views.working import WorkingLine
 
 PREFIX = "resp_"
 """Of the columns that the test adds."""
+
+HINT = (
+    '<div class="unit"><p class="absent">Every unit is tested, with the event, the split and the mask chosen above.'
+    "</p></div>"
+)
 
 Q_MAX = 0.05
 """False discovery rate at which a unit is counted as responding in the summary of a test."""
@@ -117,6 +125,20 @@ def carry(before: SpikeSorting, after: SpikeSorting) -> SpikeSorting:
     return with_responses(after, before.clusters[names]) if names else after
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What the last test found; by itself it keeps no insertion alive."""
+
+    columns: ref[SpikeColumns]
+    test: str
+    table: pd.DataFrame
+    words: str
+
+    def is_of(self, columns: SpikeColumns, test: str) -> bool:
+        """Whether it is that test, of these spikes."""
+        return self.columns() is columns and self.test == test
+
+
 class _Form:
     """What the Events tab shows of it: windows, a button, progress, and what was found."""
 
@@ -128,7 +150,7 @@ class _Form:
         self.button.on_click(lambda event: start())
         self.line = WorkingLine(start, stop)
         self.words = pn.pane.HTML(
-            "", stylesheets=[asset("page.css"), asset("unit.css")], margin=(2, 4), sizing_mode="stretch_width"
+            HINT, stylesheets=[asset("page.css"), asset("unit.css")], margin=(2, 4), sizing_mode="stretch_width"
         )
         self.panel = pn.Column(
             pn.FlexBox(*self.windows, self.button, sizing_mode="stretch_width", margin=0),
@@ -149,6 +171,11 @@ class Responding:
     turns : Turns
     tested : callable (OpenInsertion) -> None
         Given the insertion with the columns.
+
+    Attributes
+    ----------
+    aside : Column
+        Progress of a test that a link or a step asks for while Events is out of sight; stands in the rail.
     """
 
     def __init__(
@@ -162,8 +189,12 @@ class Responding:
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
         self._shown = self._said = ""
-        self._is_running = False
-        state.param.watch(self._tell, "tab")
+        self._is_running = self._is_by_hand = False
+        self._wish: ResponseWish | None = None
+        self._found: _Found | None = None
+        self._aside: WorkingLine | None = None
+        self.aside = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
+        state.param.watch(self._turned, "tab")
 
     @cached_property
     def _form(self) -> _Form:
@@ -180,6 +211,22 @@ class Responding:
     def open(self, scene: Scene) -> None:
         """Take another insertion; a test of the one before stops."""
         self._take(scene.opened)
+
+    def step(self, opened: OpenInsertion) -> None:
+        """Have the columns that the state names after a step through the history, and none where it names none."""
+        self._take(opened)
+        if self._state.test:
+            self.resume(opened)
+            return
+        if not (self._is_running and self._is_by_hand):  # who has just asked for a test wants it in any view
+            self._cancel.set()
+            self._rest()
+        self._shown = ""
+        self._say("")
+        names = response_columns(opened.sorting)
+        if names:
+            bare = replace(opened.sorting, clusters=opened.sorting.clusters.drop(columns=names))
+            self._tested(replace(opened, sorting=bare))
 
     def _take(self, opened: OpenInsertion) -> None:
         if self._opened is None or opened.columns is not self._opened.columns:
@@ -204,7 +251,13 @@ class Responding:
             for field, value in zip(self._windows, (*wish.baseline_s, *wish.response_s), strict=False):
                 if number(field, value) != value:
                     field.value = number_text(value)
-            self._run(wish)
+            if self._found is not None and self._found.is_of(opened.columns, self._state.test):
+                self._cancel.set()
+                self._rest()
+                self._put(self._found)
+            else:
+                self._is_by_hand = False
+                self._run(wish)
 
     def close(self) -> None:
         """Stop for good: the browser has gone."""
@@ -212,13 +265,14 @@ class Responding:
         self._threads.shutdown(wait=False)
 
     def _start(self) -> None:
-        state = self._state
+        state, self._is_by_hand = self._state, True
         b0, b1, r0, r1 = (number(*pair) for pair in zip(self._windows, (*BASELINE_S, *RESPONSE_S), strict=True))
         self._run(ResponseWish(state.event, state.split, state.masked, (b0, b1), (r0, r1)))
 
     def _run(self, wish: ResponseWish) -> None:
         if self._opened is None:
             return
+        self._wish = wish
         self._cancel.set()
         self._cancel = cancel = threading.Event()
         self._progress(Progress("testing responses"))
@@ -244,6 +298,7 @@ class Responding:
         self._run_or_rest(is_running=False)
         if self._is_made:
             self._form.line.hide()
+        self.aside.visible = False
 
     def _stop(self) -> None:
         self._cancel.set()
@@ -253,6 +308,8 @@ class Responding:
         self._run_or_rest(is_running=False)
         if self._is_made:
             self._form.line.halt(words, again)
+        if self.aside.visible and self._aside is not None:
+            self._aside.halt(words, again)
         self._state.test = self._shown
 
     def _report(self, cancel: threading.Event, progress: Progress) -> None:
@@ -266,14 +323,33 @@ class Responding:
     def _progress(self, progress: Progress) -> None:
         if self._is_seen:
             self._form.line.run(progress)
+            return
+        if self._aside is None:
+            self._aside = WorkingLine(self._again, self._stop)
+            dress(self._aside.panel, dark=self._state.dark)
+            self.aside[:] = [self._aside.panel]
+        self._aside.run(progress)
+        self.aside.visible = True
+
+    def _again(self) -> None:
+        """Start the test that was stopped aside, of the windows that it had."""
+        if self._wish is not None:
+            self._run(self._wish)
 
     def _say(self, words: str) -> None:
         self._said = words
         self._tell()
 
-    def _tell(self, *events: object) -> None:
-        if self._is_seen and self._form.words.object != self._said:
-            self._form.words.object = self._said
+    def _turned(self, event: object) -> None:
+        """In Events the tab's own line goes on."""
+        if self._is_seen:
+            self.aside.visible = False
+        self._tell()
+
+    def _tell(self) -> None:
+        words = self._said or HINT
+        if self._is_seen and self._form.words.object != words:
+            self._form.words.object = words
 
     @property
     def _is_seen(self) -> bool:
@@ -292,10 +368,16 @@ class Responding:
         else:
             cancel.set()  # reports that are still under way come too late
             self._rest()
-            opened = self._opened
-            self._say(
-                f'<div class="unit"><p>{escape(words)}. The columns resp_* stand in the cluster table, and in '
-                '"Any metric" and expressions of the filters.</p></div>'
-            )
-            self._shown = self._state.test = wish.write()
-            self._tested(replace(opened, sorting=with_responses(opened.sorting, table)))
+            self._found = _Found(ref(self._opened.columns), wish.write(), table, words)
+            self._put(self._found)
+
+    def _put(self, found: _Found) -> None:
+        """Give the columns to the clusters, and say what was tested."""
+        opened = self._opened
+        assert opened is not None, "a test is of an insertion"
+        self._say(
+            f'<div class="unit"><p>{escape(found.words)}. Every spike of a unit counts, whatever the filters. The '
+            'columns resp_* stand in the cluster table, and in "Any metric" and expressions of the filters.</p></div>'
+        )
+        self._shown = self._state.test = found.test
+        self._tested(replace(opened, sorting=with_responses(opened.sorting, found.table)))

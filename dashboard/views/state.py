@@ -50,7 +50,7 @@ class ViewState(param.Parameterized):
     split = param.Selector(default="none", objects=list(SPLITS), doc="What trials are split by.")
     spikes_of = param.String("unit", doc="Whose spikes are aligned: unit, depths, filter, or region:ACRONYM.")
     masked = param.Boolean(default=True, doc="Whether only trials of the brain-wide map are used.")
-    bins = param.Dict(default={}, doc="Bins and windows of Events and Unit that are not as by default, as shown.")
+    bins = param.Dict(default={}, doc="Bins and windows of the tabs that are not as by default, as shown.")
     test = param.String("", doc="Test of responses whose columns are there, as dashboard.views.event_words reads it.")
     trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")

@@ -341,7 +341,8 @@ def _formatters(table: pd.DataFrame) -> dict[str, Any]:
         if pd.api.types.is_integer_dtype(table[name]) or name in whole:
             formats[name] = NumberFormatter(format="0,0" if name != "cluster_id" else "0", nan_format="–")
         elif name.startswith(("resp_p", "resp_q")):
-            formats[name] = ScientificFormatter(precision=1, power_limit_low=-2, nan_format="–")
+            # From 0.01 up as it is, to three places: 0.049 is another answer than 0.051, and neither is 0.
+            formats[name] = ScientificFormatter(precision=3, power_limit_low=-3, nan_format="–")
         elif pd.api.types.is_float_dtype(table[name]):
             formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
     return formats
@@ -354,5 +355,7 @@ def _widths(table: pd.DataFrame) -> dict[str, int]:
     for name in map(str, table.columns):
         is_text = not pd.api.types.is_numeric_dtype(table[name]) and name != "activity"
         longest = int(table[name].astype(str).str.len().max()) if is_text and len(table) else 6
+        if name.startswith(("resp_p", "resp_q")):
+            longest = len("1.234e-56")
         widths[name] = max(TITLE_PX * len(titles.get(name, name)) + ARROW_PX, VALUE_PX * min(longest, 40) + PADDING_PX)
     return widths | ({"activity": WIDTH_PX + 2 * PADDING_PX} if "activity" in table else {})

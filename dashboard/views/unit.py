@@ -77,6 +77,7 @@ class UnitTab:
         self.focus.param.watch(self._refocused, "value")
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
         self._body = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
+        self._bins = folded({"Bins and windows": self._make_bins}, margin=(4, 10))
         self._panel = pn.Column(
             self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
         )
@@ -89,6 +90,7 @@ class UnitTab:
         self.acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-acg")
         self.close_acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-close")
         self.isi = Histogram(SMALL_PX, "Interval (ms)", "Intervals", "unit-isi")
+        self.isi.figure.yaxis.ticker.min_interval = 1
         self.refractory = RefractoryFigure(SMALL_PX)
         self.refractory.dress(dark=self._state.dark)
         self._state.param.watch(lambda event: self.refractory.dress(dark=event.new), "dark")
@@ -134,7 +136,7 @@ class UnitTab:
             captions["template"],
             self._template_pane,
             self.metrics,
-            folded({"Bins and windows": self._make_bins}, margin=(4, 10)),
+            self._bins,
         ]
 
     def _make_bins(self) -> Any:
@@ -196,15 +198,21 @@ class UnitTab:
             self._request()
 
     def _refused(self, error: DashboardError) -> None:
-        """Say it in the tab; what was drawn stays."""
+        """Say it in the tab; what was drawn stays. Where nothing was, as with a link, the bins can still be changed."""
         self.busy.end()
         self.refusal.object = unit_texts.refusal(error)
+        if not self._body.objects and self._bins not in self._panel.objects:
+            self.empty.visible = False
+            dress(self._bins, dark=self._state.dark)
+            self._panel.append(self._bins)
 
     def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
         if request.scene is not self._scene or request.focus != self._focus:
             return
         if not self._body.objects:
             self._make_figures()
+            if self._bins in self._panel.objects:
+                self._panel.remove(self._bins)
             self._body[:] = self._sections()
         self.picture, scene = picture, request.scene
         self.head.object = unit_texts.head(scene, picture, self._aside)
@@ -222,8 +230,8 @@ class UnitTab:
         unit = "µV" if scene.sorting.amps_are_volts else "a.u."
         has_amplitudes = picture.amplitude_cloud is not None and picture.amplitudes is not None
         if picture.amplitude_cloud is not None and picture.amplitudes is not None:
-            self.amplitude.show(picture.amplitude_cloud)
-            self.amplitudes.show(picture.amplitudes)
+            self.amplitude.show(picture.amplitude_cloud, scene.amp_range_uv)
+            self.amplitudes.show(picture.amplitudes, scene.amp_range_uv)
             self.amplitude.figure.yaxis.axis_label = f"Amplitude ({unit})"
         self._amplitude_row.visible = has_amplitudes
         self.depth.show(picture.depth_cloud)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from bokeh.models import BasicTicker, ColumnDataSource, LinearColorMapper, Range1d, Span
 from bokeh.plotting import figure
 
-from dashboard.compute.amplitude_histograms import AmplitudeHistogram
+from dashboard.compute.amplitude_histograms import N_BINS, AmplitudeHistogram
 from dashboard.compute.correlograms import Correlogram
 from dashboard.compute.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTest
 from dashboard.compute.unit_templates import TemplatePicture, lay_template
@@ -20,6 +20,9 @@ from dashboard.views.shading import hex_colour, palette, selection_colours
 BAR = "#5c6bc0"
 LIMIT = "#d55e00"
 """Lines of thresholds, and what fails them."""
+
+HIGH = "#0072b2"
+"""Bars that the noise cut-off compares the lowest ones with."""
 
 MEAN = "#e69f00"
 QUIET = "#808080"
@@ -123,13 +126,31 @@ class CloudFigure:
         empty = {"image": [np.zeros((1, 1), np.uint32)], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
         self.image = ColumnDataSource(empty, name=f"{name}-data")
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.image, level="image")
+        self.limits = limit_lines(self.figure)
 
-    def show(self, found: Cloud) -> None:
-        """Draw the spikes."""
+    def show(self, found: Cloud, limits: tuple[float, float] | None = None) -> None:
+        """Draw the spikes, with lines at the limits of what passes, where there are any."""
+        show_limits(self.limits, limits)
         (start, end), (low, high) = found.time_range_s, found.value_range
         self.image.data = {"image": [found.image], "x": [start], "y": [low], "dw": [end - start], "dh": [high - low]}
         self.figure.x_range.update(start=start, end=end)
         self.figure.y_range.update(start=low, end=high)
+
+
+def limit_lines(plot: figure) -> tuple[Span, Span]:
+    """Return lines across a figure, for `show_limits`."""
+    low, high = (
+        Span(dimension="width", line_color=QUIET, line_width=1.5, line_dash="dashed", visible=False) for _ in range(2)
+    )
+    plot.add_layout(low)
+    plot.add_layout(high)
+    return low, high
+
+
+def show_limits(lines: tuple[Span, Span], limits: tuple[float, float] | None) -> None:
+    """Draw lines at limits; none at an open end."""
+    for line, limit in zip(lines, limits or (-np.inf, np.inf), strict=True):
+        line.update(location=limit if np.isfinite(limit) else 0.0, visible=bool(np.isfinite(limit)))
 
 
 class AmplitudeBars:
@@ -144,15 +165,21 @@ class AmplitudeBars:
         self.figure.quad(
             left=0, right="right", bottom="bottom", top="top", source=self.bars, fill_color="colour", line_color=None
         )
+        self.limits = limit_lines(self.figure)
 
-    def show(self, found: AmplitudeHistogram) -> None:
-        """Draw the histogram that the test looks at; where it has no verdict, the plain one."""
+    def show(self, found: AmplitudeHistogram, limits: tuple[float, float] | None = None) -> None:
+        """Draw the histogram that the test looks at; where it has no verdict, or other bins are wanted, the plain one.
+
+        Bars over the bins that the test compares have their colours.
+        """
+        show_limits(self.limits, limits)
         noise = found.noise
-        counts, edges = (noise.counts, noise.edges_uv) if noise.counts.size else (found.counts, found.edges_uv)
+        is_tests_own = bool(noise.counts.size) and len(found.counts) == N_BINS
+        counts, edges = (noise.counts, noise.edges_uv) if is_tests_own else (found.counts, found.edges_uv)
         colours = np.full(len(counts), BAR, dtype=object)
-        colours[noise.high_bins] = "#0072b2"
-        if noise.low_bin >= 0:
-            colours[noise.low_bin] = LIMIT
+        for bins, colour in ((noise.high_bins, HIGH), ([noise.low_bin] if noise.low_bin >= 0 else [], LIMIT)):
+            for low, high in zip(noise.edges_uv[bins], noise.edges_uv[np.add(bins, 1, dtype=np.int64)], strict=True):
+                colours[(edges[:-1] < high) & (edges[1:] > low)] = colour
         self.bars.data = {"bottom": edges[:-1], "top": edges[1:], "right": counts, "colour": list(colours)}
         self.figure.x_range.update(start=0, end=1.05 * float(counts.max(initial=0)) or 1.0)
 

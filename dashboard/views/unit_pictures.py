@@ -10,18 +10,21 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute import correlograms
 from dashboard.compute.amplitude_histograms import AmplitudeHistogram, amplitude_histogram
 from dashboard.compute.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.compute.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
 from dashboard.compute.unit_templates import TemplatePicture, unit_template
-from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, unit_spikes
+from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, session_rates, unit_spikes, within
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.views.clouds import Cloud, cloud
 from dashboard.views.scene import Scene
 
 MOST_UNITS = 4
 """Units drawn at once: more give too many pairs of correlograms to read."""
+
+
+MOST_AMP_BINS = 1_000
+"""Bars that the browser can draw beside the amplitudes, and a few times the pixels that they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,19 @@ class UnitPicture:
     Attributes
     ----------
     units : tuple of UnitSpikes
-        In the order of selection.
+        In the order of selection; those within the limits of single spikes, where there are any.
     focus : UnitSpikes
-    acg, close_acg, isi, refractory, amplitudes
+    n_whole : int
+        Spikes of `focus`, whatever their amplitude.
+    acg, close_acg, isi, refractory
         Of `focus`.
+    amplitudes : AmplitudeHistogram or None
+        Of all its spikes: the low end of a distribution that was cut tells nothing.
     pairs : tuple of (int, int, Correlogram)
         Reference, other, lags of the other's spikes.
-    amplitude_cloud, depth_cloud : Cloud or None
+    amplitude_cloud : Cloud or None
+        Of all spikes of the units.
+    depth_cloud : Cloud
     rate_edges_s : ndarray, shape (n_bins + 1,), float64
     rates_hz : tuple of ndarray, shape (n_bins,), one per unit
     template : TemplatePicture or None
@@ -57,6 +66,7 @@ class UnitPicture:
 
     units: tuple[UnitSpikes, ...]
     focus: UnitSpikes
+    n_whole: int
     acg: Correlogram
     close_acg: Correlogram
     isi: IsiHistogram
@@ -84,8 +94,12 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     """
     started = time.perf_counter()
     columns, bins = request.scene.columns, request.bins
-    units = tuple(unit_spikes(columns, cluster) for cluster in request.ids)
-    focus = units[request.ids.index(request.focus)]
+    if not 1 <= bins.n_amp_bins <= MOST_AMP_BINS:
+        raise BadRequest("The histogram of amplitudes needs bins", str(bins.n_amp_bins), f"1 to {MOST_AMP_BINS:,}")
+    whole = tuple(unit_spikes(columns, cluster) for cluster in request.ids)
+    units = tuple(within(unit, request.scene.amp_range_uv) for unit in whole)
+    place = request.ids.index(request.focus)
+    focus = units[place]
     _check(cancel)
     window = 2 * bins.lag_half_s
     acg = autocorrelogram(focus.times_s, bins.lag_bin_s, window)
@@ -100,19 +114,21 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
         _check(cancel)
     span = columns.time_range_s
     times = [unit.times_s for unit in units]
-    amps = [unit.amps_uv for unit in units if unit.amps_uv is not None]
-    edges, rates = session_rates(units, span, bins.rate_bin_s)
+    amps = [unit.amps_uv for unit in whole if unit.amps_uv is not None]
+    own_amps = whole[place].amps_uv
+    edges, rates = session_rates([unit.times_s for unit in units], span, bins.rate_bin_s)
     template, why = unit_template(request.scene.sorting, columns, focus.cluster_id)
     return UnitPicture(
         units,
         focus,
+        len(whole[place]),
         acg,
         close,
         isi_histogram(focus.times_s, bins.isi_bin_s, bins.isi_window_s),
         refractory,
-        None if focus.amps_uv is None else amplitude_histogram(focus.amps_uv),
+        None if own_amps is None else amplitude_histogram(own_amps, bins.n_amp_bins),
         tuple(pairs),
-        cloud(times, amps, span, from_zero=True) if len(amps) == len(units) else None,
+        cloud([unit.times_s for unit in whole], amps, span, from_zero=True) if len(amps) == len(whole) else None,
         cloud(times, [unit.depths_um for unit in units], span),
         edges,
         rates,
@@ -125,22 +141,3 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
 def _check(cancel: threading.Event) -> None:
     if cancel.is_set():
         raise Cancelled
-
-
-def session_rates(
-    units: tuple[UnitSpikes, ...], span_s: tuple[float, float], bin_s: float
-) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], ...]]:
-    """Return bin edges over the recording and each unit's rate in Hz; the last bin ends with the recording.
-
-    Raises
-    ------
-    BadRequest
-        Bins that are not above zero, or too many.
-    """
-    first, last = span_s if span_s[1] > span_s[0] else (span_s[0], span_s[0] + 1.0)
-    if not (np.isfinite(bin_s) and bin_s > 0 and (last - first) / bin_s <= correlograms.MAX_BINS):
-        raise BadRequest("The bins of the firing rate make no sense", f"{bin_s} s", "Above zero, and not too many")
-    edges = np.append(np.arange(first, last, bin_s), last)
-    edges = edges[np.append(True, np.diff(edges) > 0)]
-    widths = np.diff(edges)
-    return edges, tuple(np.histogram(unit.times_s, edges)[0] / widths for unit in units)

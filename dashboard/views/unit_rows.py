@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dashboard.compute.queries import count_in
 from dashboard.compute.rasters import Aggregate
-from dashboard.compute.unit_rasters import unit_raster
+from dashboard.compute.unit_rasters import leaders, together, unit_raster
 from dashboard.views import shading
 from dashboard.views.raster import narrowed
 from dashboard.views.scene import CATEGORICAL, UNKNOWN, Scene
@@ -88,7 +88,7 @@ def render_rows(request: RowsRequest, cancel: threading.Event) -> RowsPicture:
         scene.columns, ids, request.time_range, request.width, amp_range_uv=scene.amp_range_uv, snap=True, cancel=cancel
     )
     n_together = max(1, int(np.ceil(len(ids) / request.height)))
-    shown = _merged(counted, n_together, first)
+    shown = together(counted, n_together, first)
     levels, rgba = None, None
     if request.color in CATEGORICAL:
         names = _categories(scene, request.color, ids, counted.values, n_together)
@@ -98,7 +98,7 @@ def render_rows(request: RowsRequest, cancel: threading.Event) -> RowsPicture:
         drawn = shown
         if kind == "rate":
             drawn = replace(shown, kind=kind, values=shown.values / np.diff(shown.time_edges_s), unit="Hz")
-        levels = shading.shade(drawn, _limits(request), request.scale)
+        levels = shading.shade(drawn, row_limits(scene, request.color, request.limits), request.scale)
         if shading.needs_spread(shown):
             levels = replace(levels, image=_widened(levels.image))
     overlay = _overlay(request, ids, counted.values, n_together) if request.selected else None
@@ -116,36 +116,13 @@ def render_rows(request: RowsRequest, cancel: threading.Event) -> RowsPicture:
     return RowsPicture(narrowed(shown), n_together, levels, rgba, overlay, n_in_view, n_hidden, elapsed_ms)
 
 
-def _merged(counted: Aggregate, n_together: int, first: int) -> Aggregate:
-    """Return counts of so many rows together, with edges in rows of the whole order."""
-    values = counted.values
-    edges = first + np.arange(0, len(values) + 1, dtype=np.float64)
-    if n_together > 1:
-        values = np.add.reduceat(values, np.arange(0, len(values), n_together), axis=0)
-        edges = first + np.arange(len(values) + 1, dtype=np.float64) * n_together
-    return replace(counted, values=values, depth_edges_um=edges)
-
-
-def _limits(request: RowsRequest) -> tuple[float, float]:
+def row_limits(scene: Scene, color: str, limits: tuple[float, float] | None) -> tuple[float, float]:
     """Return limits in spikes per s and unit: the default, moved as those of the raster are moved from theirs."""
-    scene, kind = request.scene, request.color
     low, high = scene.row_limits
-    if request.limits is None:
+    if limits is None:
         return low, high
-    top = scene.limits(raster_kind(kind))[1]
-    return request.limits[0] / top * high, request.limits[1] / top * high
-
-
-def _leaders(counts: npt.NDArray[np.uint32], n_together: int) -> npt.NDArray[np.int64]:
-    """Return, per row of the picture and pixel, the unit with most spikes as a place among the rows; -1 for none."""
-    n, width = counts.shape
-    if n_together == 1:
-        return np.where(counts > 0, np.arange(n)[:, None], -1)
-    padded = np.zeros((-(-n // n_together) * n_together, width), counts.dtype)
-    padded[:n] = counts
-    groups = padded.reshape(-1, n_together, width)
-    place = groups.argmax(axis=1) + np.arange(len(groups))[:, None] * n_together
-    return np.where(groups.max(axis=1) > 0, place, -1)
+    top = scene.limits(raster_kind(color))[1]
+    return limits[0] / top * high, limits[1] / top * high
 
 
 def _categories(
@@ -156,8 +133,8 @@ def _categories(
         return np.full(counts.shape, -1, np.int32)
     of_cluster = scene.categories(kind)
     own = ids if of_cluster is None else of_cluster[ids]
-    leaders = _leaders(counts, n_together)
-    return np.where(leaders >= 0, own[leaders], -1).astype(np.int32)
+    found = leaders(counts, n_together)
+    return np.where(found >= 0, own[found], -1).astype(np.int32)
 
 
 def _overlay(

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.compute.amplitude_histograms import CUTOFF_FAILS
+from dashboard.compute.amplitude_histograms import CUTOFF_FAILS, N_BINS
+from dashboard.compute.filter_words import say_spike_amp
 from dashboard.compute.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
 from dashboard.compute.metrics import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT, NOISE_CUTOFF, label_tests
 from dashboard.model.sorting import SpikeSorting
+from dashboard.views.clouds import Cloud
 from dashboard.views.scene import UNKNOWN, Scene
 from dashboard.views.shading import duration_text, hex_colour, selection_colours
 from dashboard.views.unit_pictures import MOST_UNITS, UnitPicture
@@ -41,9 +43,6 @@ def chosen(ids: list[int], known: set[int]) -> tuple[tuple[int, ...], str]:
     return shown, ""
 
 
-UNLIMITED = "The limits of single spikes do not apply here: all spikes are used."
-
-
 def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     """Return who the unit is, and which of IBL's tests it passes."""
     unit, sorting = picture.focus, scene.sorting
@@ -53,10 +52,10 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     depth = f"{row['depths']:,.0f} µm" if "depths" in row and pd.notna(row["depths"]) else UNKNOWN
     uuid = row.get("uuids")
     lines = [
-        f"<h3>Unit {unit.cluster_id} <small>{escape(region)} · {depth} · all {len(unit):,} spikes</small></h3>",
+        f"<h3>Unit {unit.cluster_id} <small>{escape(region)} · {depth} · {_spikes(scene, picture)}</small></h3>",
         f'<p class="uuid">uuid {escape(str(uuid))}</p>' if isinstance(uuid, str) and uuid else "",
         f'<p class="absent">{escape(aside)}</p>' if aside else "",
-        f'<p class="absent">{UNLIMITED}</p>' if scene.amp_range_uv is not None else "",
+        f'<p class="absent">{escape(_limited(scene))}</p>' if scene.amp_range_uv is not None else "",
     ]
     if len(picture.units) > 1:
         colours = [hex_colour(colour) for colour in selection_colours(len(picture.units))]
@@ -66,6 +65,19 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
         )
         lines.append(f'<p class="chips">{chips}</p>')
     return f'<div class="unit">{"".join(lines)}{tests(sorting, unit.cluster_id)}</div>'
+
+
+def _spikes(scene: Scene, picture: UnitPicture) -> str:
+    """Return how many of the unit's spikes are drawn."""
+    if scene.amp_range_uv is None:
+        return f"all {picture.n_whole:,} spikes"
+    return f"{len(picture.focus):,} of {picture.n_whole:,} spikes"
+
+
+def _limited(scene: Scene) -> str:
+    """Return what limits of single spikes change here, and what they do not."""
+    limits = say_spike_amp(scene.amp_range_uv or (-np.inf, np.inf), "µV" if scene.sorting.amps_are_volts else "a.u.")
+    return f"Only spikes with {limits}. Amplitudes, template, label and metrics are those of all its spikes."
 
 
 def tests(sorting: SpikeSorting, cluster_id: int) -> str:
@@ -127,7 +139,7 @@ def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
         "close": f"Close-up, {_bin(picture.close_acg.bin_s)} bins",
         "isi": f"Intervals, {isi_bin} bins; {isi.n_beyond:,} of {isi.n_intervals:,} are longer",
         "refractory": _refractory(test.passes, test.max_confidence_pct, test.min_contamination_pct),
-        "depth": f"Depth over time{_beyond(picture.depth_cloud.n_beyond, picture.depth_cloud.n_spikes)}",
+        "depth": f"Depth over time{_beyond(picture.depth_cloud, is_limited=scene.amp_range_uv is not None)}",
         "rate": f"Firing rate, {_bin(float(picture.rate_edges_s[1] - picture.rate_edges_s[0]))} bins",
         "pairs": f"Cross-correlograms, {_bin(picture.acg.bin_s)} bins; dashed: mean rate of the second unit",
         "amplitude": "Amplitude over time",
@@ -138,10 +150,14 @@ def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
         found["amplitude"] += _absent(why)
     else:
         noise = picture.amplitudes.noise
-        beyond = _beyond(picture.amplitude_cloud.n_beyond, picture.amplitude_cloud.n_spikes)
-        found["amplitude"] += f"{beyond}; {_cutoff(noise.cutoff, passes=noise.passes_label)}"
+        found["amplitude"] += f"{_beyond(picture.amplitude_cloud)}; {_cutoff(noise.cutoff, passes=noise.passes_label)}"
+        n_bins = len(picture.amplitudes.counts)
         if noise.low_bin >= 0:
             found["amplitude"] += " (orange bin against the blue ones)"
+        if n_bins != N_BINS:
+            found["amplitude"] += f"; {n_bins:,} bins, those of the test are {len(noise.counts):,}"
+        if scene.amp_range_uv is not None:
+            found["amplitude"] += "; dashed: limits of single spikes"
         if not volts:
             found["amplitude"] += "; arbitrary units: the values in the file are no volts"
     if picture.template is None:
@@ -159,9 +175,10 @@ def _absent(why: str) -> str:
     return f'<span class="absent">: not available, {escape(why)}</span>'
 
 
-def _beyond(n_beyond: int, n_spikes: int) -> str:
-    aside = f", {n_beyond:,} of them beyond the axis" if n_beyond else ""
-    return f": all {n_spikes:,} spikes{aside}"
+def _beyond(found: Cloud, *, is_limited: bool = False) -> str:
+    aside = f", {found.n_beyond:,} of them beyond the axis" if found.n_beyond else ""
+    spikes = f"{found.n_spikes:,} spikes within the limits" if is_limited else f"all {found.n_spikes:,} spikes"
+    return f": {spikes}{aside}"
 
 
 def _refractory(passes: bool, confidence: float, contamination: float) -> str:

@@ -24,7 +24,7 @@ from dashboard.opening import open_insertion
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
 from dashboard.sources.protocol import Progress, ProgressCallback
-from dashboard.views import comparing
+from dashboard.views import matched
 
 REVISION = "2024-05-06"
 OTHER = f"compare=sorting:pykilosort,{REVISION}"
@@ -114,6 +114,20 @@ def test_another_sorter_beside_what_is_open(site: str, visit: Visit, sides: tupl
 
     wait_until(visit, agrees)
 
+    # Spikes coincide within what the reader says; what was found before stands while nothing is changed.
+    expect(page.get_by_text("spikes coincide within ±0.4 ms and 100 µm")).to_be_visible()
+    page.get_by_role("button", name="Bins and windows").click()
+    box = page.get_by_label("Coincident ± (ms)")
+    box.fill("0.1")
+    box.press("Enter")
+    narrow = pair_table(compare_units(matchable(a), matchable(b), tolerance_s=1e-4))["kind"].value_counts(sort=False)
+    expect(page.get_by_text("spikes coincide within ±0.1 ms and 100 µm")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(" · ".join(f"{kind} {n}" for kind, n in narrow.items()))).to_be_visible()
+    assert "bins=match:0.1" in page.url
+    box.fill("0.4")
+    box.press("Enter")
+    expect(page.get_by_text(words)).to_be_visible(timeout=60_000)
+
     # Filters act on both, each by its own labels.
     page.get_by_role("button", name="Good units").click()
     expect(page.get_by_text(re.compile("Units that pass"))).to_be_visible()
@@ -146,13 +160,13 @@ def test_a_match_is_cancelled_and_a_unit_is_picked_in_the_second_pane(
     is_held = threading.Event()
     is_held.set()
 
-    def held(*arguments: Any, progress: ProgressCallback, cancel: threading.Event) -> Comparison:
+    def held(*arguments: Any, progress: ProgressCallback, cancel: threading.Event, **tolerances: float) -> Comparison:
         progress(Progress("matching", 1, 4, ""))
         while is_held.is_set() and not cancel.wait(0.02):
             pass
-        return compare_units(*arguments, progress=progress, cancel=cancel)
+        return compare_units(*arguments, progress=progress, cancel=cancel, **tolerances)
 
-    monkeypatch.setattr(comparing, "compare_units", held)
+    monkeypatch.setattr(matched, "compare_units", held)
     page = visit.page
     page.set_viewport_size({"width": 1280, "height": 800})
     visit.open(f"{site}/?insertion=demo&tab=Compare&{OTHER}")

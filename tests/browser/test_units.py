@@ -125,6 +125,11 @@ def test_population_unit_event_trial_and_back(site: str, visit: Visit, sorting: 
     check_the_test_of_responses(visit, sorting)
 
 
+def cells(visit: Visit, column: str) -> list[str]:
+    """Return what the rows of the cluster table that are on the screen show in a column."""
+    return visit.page.locator(f'.tabulator-row [tabulator-field="{column}"]').all_inner_texts()
+
+
 def check_the_test_of_responses(visit: Visit, sorting: SpikeSorting) -> None:
     """Test every unit's response to feedback, and filter by a column of the result."""
     page = visit.page
@@ -151,6 +156,12 @@ def check_the_test_of_responses(visit: Visit, sorting: SpikeSorting) -> None:
     assert 0 < n_expected < sorting.n_clusters
     wait_until(visit, lambda: numbers(visit)[1] == n_expected)
     expect(page.get_by_role("columnheader", name="AUC")).to_be_visible()
+    # What is shown of p and q tells 0.049 from 0.051, and neither is 0.
+    wait_until(visit, lambda: cells(visit, "cluster_id")[0] == str(np.flatnonzero(test.auc > 0.5)[0]))
+    units = [int(text) for text in cells(visit, "cluster_id")]
+    for name, values in (("resp_p", test.p), ("resp_q", test.q)):
+        shown = [float(text) for text in cells(visit, name)]
+        np.testing.assert_allclose(shown, values[units], rtol=1e-3, atol=5e-4)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real sorting is not there")

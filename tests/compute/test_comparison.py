@@ -79,5 +79,9 @@ def test_side_by_side_holds_the_regions_of_both(clusters):
     assert table.loc["CA1"].tolist() == [1, 1, 1, 1]
     assert table.loc["VISp"].tolist() == [2, 0, 1, 0]
     assert table.index[0] == "CA1"
+    nowhere = units_side_by_side(clusters, clusters.drop(columns="acronym"))
+    assert nowhere.loc["", "n_units_b"] == len(clusters)
+    assert nowhere.drop(index="")["n_units_b"].isna().all()
+    assert nowhere["n_units_b"].sum() == nowhere["n_units_a"].sum() == len(clusters)
     bare = units_side_by_side(clusters, clusters[["acronym"]])
     assert bare["n_good_b"].isna().all() and bare["n_good_a"].notna().all()

@@ -53,10 +53,18 @@ def test_selections_count_their_own_spikes_only(times, events, random):
     depths = np.array([random.choice([0.0, 50.0, 100.0, 150.0, np.nan]) for _ in times], dtype=float)
     keep = np.array([True, False, True, True, False])
     edges = bin_edges(0.125, (-0.5, 0.5))
-    selection = Selection.of(times, clusters=clusters, keep=keep, depths_um=depths, depth_range_um=(50.0, 150.0))
+    amps = np.array([random.choice([20.0, 50.0, 60.0, 80.0, np.nan]) for _ in times], dtype=np.float32)
+    selection = Selection.of(
+        times, clusters=clusters, keep=keep, depths_um=depths, depth_range_um=(50.0, 150.0),
+        amps_uv=amps, amp_range_uv=(50.0, 80.0),
+    )  # fmt: skip
     chosen = keep[clusters] & (depths >= 50) & (depths < 150) if times.size else np.zeros(0, bool)
+    chosen &= (amps >= 50) & (amps < 80)
     counts = count_around(selection, usable_events(events), edges)
     np.testing.assert_array_equal(counts, brute_counts(times, events, edges, chosen))
+    aligned = align_spikes(selection, usable_events(events), (-0.5, 0.5))
+    assert len(aligned.spikes) == counts.sum()
+    assert chosen[aligned.spikes].all()
 
 
 @given(grid_times, grid_events)
@@ -135,6 +143,8 @@ def test_memory_maps_are_not_copied(tmp_path):
         lambda: bin_edges(1e-9, (-1, 1)),
         lambda: Selection.of([0.0, 1.0], keep=[True]),
         lambda: Selection.of([0.0, 1.0], depth_range_um=(0, 1)),
+        lambda: Selection.of([0.0, 1.0], amp_range_uv=(0, 1)),
+        lambda: Selection.of([0.0, 1.0], amps_uv=[1.0], amp_range_uv=(0, 1)),
         lambda: Selection.of([0.0, 1.0], clusters=[0, 5], keep=[True, True]),
         lambda: Selection.of([0.0, 1.0], clusters=[0, -1], keep=[True, True]),
         lambda: Selection.of([0.0, 1.0], clusters=[0], keep=[True, True]),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashboard.compute import unit_warmup
 from dashboard.compute.correlograms import autocorrelogram
-from dashboard.compute.events import count_around, usable_events
+from dashboard.compute.events import Selection, count_around, usable_events
 from dashboard.compute.unit_pairs import Fate, compare_units
-from dashboard.compute.units import matchable, select_spikes, unit_spikes, unit_statistics
+from dashboard.compute.units import matchable, select_spikes, session_rates, unit_spikes, unit_statistics, within
 from dashboard.model.errors import BadRequest
 
 
@@ -58,3 +62,55 @@ def test_a_sorting_compared_with_itself_matches_throughout(small_columns):
 
 def test_warm_up_runs_every_kernel():
     unit_warmup.compile_unit_kernels()
+
+
+# On a grid of 1/8 s, which float64 holds exactly: edges are hit.
+grid = st.integers(0, 400).map(lambda k: k / 8)
+trains = st.lists(grid, max_size=60).map(lambda values: np.sort(np.array(values, float)))
+
+
+@given(st.lists(trains, max_size=3), st.tuples(grid, grid).map(sorted), st.sampled_from([0.125, 1.0, 3.5, 10.0, 100.0]))
+def test_rates_over_the_session_equal_numpy(units, span, bin_s):
+    edges, rates = session_rates(units, (span[0], span[1]), bin_s)
+    end = span[1] if span[1] > span[0] else span[0] + 1
+    assert (edges[0], edges[-1]) == (span[0], end)
+    widths = np.diff(edges)
+    np.testing.assert_allclose(widths[:-1], bin_s)
+    assert len(widths) == 1 or bin_s / 2 <= widths[-1] < 1.5 * bin_s
+    assert len(rates) == len(units)
+    for train, rate in zip(units, rates, strict=True):
+        expected, _ = np.histogram(train, edges)
+        np.testing.assert_allclose(rate, expected / widths)
+        assert round(float(rate @ widths)) == ((train >= span[0]) & (train <= end)).sum()
+
+
+def test_a_spike_in_the_last_moment_is_no_burst():
+    last = np.nextafter(30.0, 31.0)
+    edges, (rate,) = session_rates([np.array([5.0, last])], (0.0, last), 10.0)
+    np.testing.assert_allclose(edges, [0, 10, 20, 30])
+    np.testing.assert_allclose(rate, [0.1, 0, 0.1])
+
+
+@pytest.mark.parametrize("bin_s", [0.0, -1.0, np.nan, np.inf, 1e-9])
+def test_bins_of_the_rate_that_make_no_sense_are_refused(bin_s):
+    with pytest.raises(BadRequest):
+        session_rates([np.array([1.0])], (0.0, 10.0), bin_s)
+
+
+def test_limits_of_amplitude_keep_what_is_inside(small_columns):
+    unit = unit_spikes(small_columns, 7)
+    assert within(unit, None) is unit
+    kept = within(unit, (200.0, 250.0))
+    mine = (unit.amps_uv >= 200) & (unit.amps_uv < 250)
+    np.testing.assert_array_equal(kept.times_s, unit.times_s[mine])
+    np.testing.assert_array_equal(kept.depths_um, unit.depths_um[mine])
+    with pytest.raises(BadRequest, match="amplitudes"):
+        within(replace(unit, amps_uv=None), (0.0, 1.0))
+    keep = np.zeros(small_columns.n_clusters, bool)
+    keep[7] = True
+    events = usable_events(unit.times_s[::100])
+    chosen = select_spikes(small_columns, keep, amp_range_uv=(200.0, 250.0))
+    edges = np.array([-1.0, 0.0, 1.0])
+    np.testing.assert_array_equal(
+        count_around(chosen, events, edges), count_around(Selection.of(kept.times_s), events, edges)
+    )

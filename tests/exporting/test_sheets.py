@@ -17,10 +17,11 @@ from PIL import Image
 
 from dashboard import figures
 from dashboard.compute.columns import SpikeColumns
+from dashboard.exporting.pair_sheets import pair_sheet
 from dashboard.exporting.raster_sheets import LAYOUTS, lay_out, raster_sheet
 from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle, write_sheet
-from dashboard.exporting.subject import Subject, provenance
-from dashboard.exporting.unit_sheets import aligned_events, unit_sheet
+from dashboard.exporting.subject import Subject, own_spikes, provenance
+from dashboard.exporting.unit_sheets import unit_sheet
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import render
@@ -136,6 +137,14 @@ def test_categories_keep_their_colours(kind: str, subject: Subject) -> None:
         assert (pixels[..., :3] == colour).all(axis=-1).sum() > 100
 
 
+def test_a_logarithmic_bar_has_plain_numbers(subject: Subject) -> None:
+    sheet = raster_sheet(replace(subject, scale="log"), "raster", SheetStyle(PRESETS["column"]))
+    root = ElementTree.fromstring(drawn(sheet, "svg"))
+    texts = {"".join(node.itertext()).strip() for node in root.iter(f"{SVG}text")}
+    assert {"1", "2"} <= texts
+    assert not any("$" in text for text in texts)
+
+
 def test_few_spikes_are_marks(subject: Subject) -> None:
     few = replace(subject, time_range=(1.0, 2.0))
     root = ElementTree.fromstring(drawn(raster_sheet(few, "raster", SheetStyle(PRESETS["slide"])), "svg"))
@@ -151,16 +160,12 @@ def test_units_draw(kind: str, theme: str, subject: Subject) -> None:
     if kind == "svg":
         words = {"".join(node.itertext()).strip() for node in ElementTree.fromstring(content).iter(f"{SVG}text")}
         assert {"depth (µm)", "confidence (%)", "template, orange: peak channel", "amplitude (µV)"} <= words
-    assert aligned_events(replace(subject, event="feedback"))[0] == "feedback"
-    assert aligned_events(replace(subject, event="nothing"))[0] == "stimOn"
 
 
 def test_what_cannot_be_drawn_is_one_line(subject: Subject) -> None:
     style = SheetStyle(PRESETS["slide"])
     with pytest.raises(BadRequest, match="No unit is selected"):
         unit_sheet(subject, style)
-    with pytest.raises(BadRequest, match="no trials"):
-        aligned_events(replace(subject, sorting=replace(subject.sorting, trials=None)))
     with pytest.raises(BadRequest, match="raster, layout"):
         raster_sheet(subject, "poster", style)
     with pytest.raises(BadRequest, match="no room"):
@@ -174,11 +179,17 @@ def test_no_path_of_the_server_is_said(subject: Subject) -> None:
     assert "/tmp" not in said
 
 
-def test_a_sheet_of_all_spikes_says_that_it_keeps_no_limits_of_single_spikes(subject: Subject) -> None:
+def test_limits_of_single_spikes_hold_for_units_and_are_said(subject: Subject) -> None:
     style = SheetStyle(PRESETS["slide"])
-    limited = replace(subject, selected=(5,), amp_range_uv=(50.0, np.inf))
-    assert "not applied" in unit_sheet(limited, style).words["spikes"]
-    assert "not applied" not in unit_sheet(replace(limited, amp_range_uv=None), style).words["spikes"]
+    limited = replace(subject, selected=(5, 7), amp_range_uv=(250.0, np.inf))
+    n_passing = len(own_spikes(limited, 7))
+    assert 0 < n_passing < len(own_spikes(subject, 7))
+    words = unit_sheet(limited, style).words["spikes"]
+    assert f"{n_passing:,} of 50,000 spikes, cluster 7, whole recording, spike amplitude ≥ 250 µV" in words
+    both = n_passing + len(own_spikes(limited, 5))
+    assert f"{both:,} of 50,000 spikes, units 5, 7" in pair_sheet(limited, style).words["spikes"]
+    assert "amplitude" not in unit_sheet(replace(limited, amp_range_uv=None), style).words["spikes"]
+    assert len(drawn(unit_sheet(limited, style))) > 10_000
 
 
 def test_selected_units_are_named_in_their_colours_and_drift_by_what_it_is(subject: Subject) -> None:

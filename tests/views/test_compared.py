@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from dashboard.model.errors import BadRequest
+from dashboard.sources.protocol import ignore_progress
+from dashboard.store import OpenInsertion
 from dashboard.views import compared, links
 from dashboard.views.compared import Compared
+from dashboard.views.event_words import match_tolerance
+from dashboard.views.matched import match
 from dashboard.views.state import ViewState
 
 EVERY = [
@@ -37,3 +43,18 @@ def test_what_cannot_be_read_is_refused_in_one_line(text: str) -> None:
         compared.read(text)
     assert "\n" not in str(error.value)
     assert links.parse(f"compare={text}").problems
+
+
+@pytest.mark.parametrize("tolerance", [(1.0, 100.0), (-0.001, 100.0), (0.0004, -1.0)])
+def test_tolerances_that_make_no_sense_are_one_line(tolerance: tuple[float, float], opened: OpenInsertion) -> None:
+    with pytest.raises(BadRequest) as error:
+        match(opened.columns, opened.columns, tolerance, ignore_progress, threading.Event())
+    assert "\n" not in str(error.value)
+
+
+def test_what_was_matched_says_how_and_of_what(opened: OpenInsertion) -> None:
+    found = match(opened.columns, opened.columns, (0.0002, 50.0), ignore_progress, threading.Event())
+    assert found.words == "spikes coincide within ±0.2 ms and 50 µm"
+    assert set(found.table["kind"]) == {"in both"}
+    assert found.is_of(opened.columns, opened.columns, match_tolerance({"match": 0.2, "match_um": 50.0}))
+    assert not found.is_of(opened.columns, opened.columns, match_tolerance({}))

@@ -84,6 +84,29 @@ def test_a_region_holds_its_units_among_those_that_pass(scene: Scene) -> None:
     assert "among those that pass" in picture.subject
 
 
+@pytest.mark.parametrize("subject", [UNIT, DEPTHS, REGION, FILTER])
+def test_limits_of_single_spikes_hold_around_events(subject: str, scene: Scene) -> None:
+    limited = Scene(scene.opened, level="beryl", amp_range_uv=(60.0, 120.0))
+    columns = scene.columns
+    assert columns.amps_uv is not None
+    keep = (columns.amps_uv >= 60) & (columns.amps_uv < 120)
+    by_map = int(keep.sum())
+    if subject == UNIT:
+        keep = keep & (np.asarray(columns.clusters) == 7)
+    elif subject == DEPTHS:
+        keep = keep & (columns.depths_um >= 500) & (columns.depths_um < 900)
+    elif subject == REGION:
+        names = region_names(scene.sorting.clusters["atlas_id"].to_numpy().astype(np.int64), "beryl")
+        inside = np.zeros(columns.n_clusters, dtype=np.bool_)
+        inside[: len(names)] = names == "LP"
+        keep = keep & inside[columns.clusters]
+    picture = draw(limited, subject)
+    assert picture.groups[0].counts.tolist() == expected_counts(scene, keep, picture)
+    assert "60 ≤ spike amplitude < 120 µV" in picture.subject
+    assert 0 < picture.map.n_spikes < draw(scene, subject).map.n_spikes
+    assert by_map
+
+
 def test_every_trial_is_counted_once(scene: Scene) -> None:
     assert scene.sorting.trials is not None
     table = scene.sorting.trials.table

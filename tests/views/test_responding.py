@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from bokeh.document import Document
 
 from dashboard.compute.events import usable_events
 from dashboard.compute.filters import ClusterFilter, filter_clusters
@@ -17,8 +19,10 @@ from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.sources.protocol import Progress, ignore_progress
 from dashboard.store import OpenInsertion
 from dashboard.views.event_words import ResponseWish
-from dashboard.views.responding import carry, response_columns, run_test, suffix_of, with_responses
+from dashboard.views.responding import Responding, carry, response_columns, run_test, suffix_of, with_responses
+from dashboard.views.state import ViewState
 from dashboard.views.table import cluster_table
+from dashboard.views.turns import Turns
 
 
 def run(opened: OpenInsertion, split: str = "none", **values: Any) -> tuple[pd.DataFrame, str]:
@@ -106,3 +110,84 @@ def test_it_can_be_cancelled(opened: OpenInsertion) -> None:
 def test_windows_that_make_no_sense_are_one_line(opened: OpenInsertion, values: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
         run(opened, **values)
+
+
+class Place:
+    """The test of one browser tab, whose turns come one after the other in the thread that works."""
+
+    def __init__(self, opened: OpenInsertion, **values: Any) -> None:
+        self.state = ViewState(**values)
+        self.opened = opened
+        self.seen: list[tuple[bool, str]] = []
+        turns = Turns(Document())
+        turns.later = self._later  # type: ignore[method-assign]
+        self.responding = Responding(self.state, turns, self._take)
+
+    def _later(self, change: Callable[[], None]) -> None:
+        change()
+        aside = self.responding.aside
+        self.seen.append((aside.visible, aside[0][0].object if len(aside) else ""))
+
+    def _take(self, opened: OpenInsertion) -> None:
+        self.opened = opened
+
+    def wait(self) -> None:
+        self.responding._threads.submit(int).result(60)
+
+    @property
+    def columns(self) -> list[str]:
+        return response_columns(self.opened.sorting)
+
+
+TEST = "stimOn,none,mask,-0.5,0,0,0.5"
+
+
+@pytest.fixture
+def place(opened: OpenInsertion) -> Iterator[Place]:
+    made = Place(opened, test=TEST, tab="Clusters")
+    yield made
+    made.responding.close()
+
+
+def test_a_test_of_a_link_says_in_the_rail_how_far_it_is(place: Place) -> None:
+    place.responding.resume(place.opened)
+    place.wait()
+    assert any(is_there and "testing responses" in words for is_there, words in place.seen)
+    assert "resp_q" in place.columns
+    assert not place.responding.aside.visible
+    assert "Every spike" in place.responding._said
+
+
+def test_a_step_back_takes_the_columns_away_and_one_forward_brings_them_at_once(place: Place) -> None:
+    place.responding.resume(place.opened)
+    place.wait()
+    tested = place.opened
+    place.state.test = ""
+    place.responding.step(tested)
+    assert place.columns == []
+    assert place.state.test == ""
+    place.seen.clear()
+    place.state.test = TEST
+    place.responding.step(place.opened)
+    pd.testing.assert_frame_equal(place.opened.sorting.clusters, tested.sorting.clusters)
+    assert place.seen == [], "it was tested again"
+
+    # A test that a step interrupts leaves nothing.
+    place.state.test = TEST.replace("stimOn", "feedback")
+    place.responding.step(place.opened)
+    place.state.test = ""
+    place.responding.step(place.opened)
+    place.wait()
+    assert place.columns == []
+    assert not place.responding.aside.visible
+
+
+def test_a_step_stops_no_test_that_was_asked_for_by_hand(place: Place) -> None:
+    place.state.param.update(tab="Events", test="")
+    assert place.responding.panel is not None
+    place.responding.step(place.opened)
+    place.responding._start()
+    place.responding.step(place.opened)
+    place.wait()
+    assert "resp_q" in place.columns
+    assert place.state.test == TEST

@@ -65,11 +65,15 @@ def test_bins_can_be_changed(scene: Scene) -> None:
         rate_bin_s=60.0,
         close_bin_s=0.001,
         close_half_s=0.02,
+        n_amp_bins=30,
     )
     found = render_units(UnitRequest(scene, (7,), 7, bins), threading.Event())
     assert len(found.acg.counts) == 101
     assert len(found.close_acg.counts) == 41
     assert len(found.isi.counts) == 50
+    assert found.amplitudes is not None
+    assert len(found.amplitudes.counts) == 30
+    assert "30 bins, those of the test are 99" in unit_texts.captions(scene, found)["amplitude"]
     assert found.rate_edges_s[1] - found.rate_edges_s[0] == pytest.approx(60.0)
 
 
@@ -81,6 +85,8 @@ def test_bins_can_be_changed(scene: Scene) -> None:
         UnitBins(isi_bin_s=0.0),
         UnitBins(rate_bin_s=0.0),
         UnitBins(rate_bin_s=1e-9),
+        UnitBins(n_amp_bins=0),
+        UnitBins(n_amp_bins=1_000_000),
     ],
 )
 def test_bins_that_make_no_sense_are_one_line(scene: Scene, bins: UnitBins) -> None:
@@ -163,6 +169,33 @@ def test_without_amplitudes_the_rest_is_drawn(scene: Scene) -> None:
     assert found.amplitude_cloud is None
     assert found.acg.counts.any()
     assert "not available" in unit_texts.captions(bare, found)["amplitude"]
+
+
+def test_limits_of_single_spikes_hold_for_all_but_amplitudes(scene: Scene) -> None:
+    limits = (150.0, 250.0)
+    limited = Scene(scene.opened, amp_range_uv=limits)
+    found = render_units(UnitRequest(limited, IDS, 7), threading.Event())
+    amps = 1e6 * np.asarray(scene.sorting.spikes.amps_v)
+    passes = (amps.astype(np.float32) >= limits[0]) & (amps.astype(np.float32) < limits[1])
+    clusters = np.asarray(scene.sorting.spikes.clusters)
+    times = {unit: np.asarray(scene.sorting.spikes.times_s)[passes & (clusters == unit)] for unit in IDS}
+    assert 0 < len(times[7]) < (clusters == 7).sum()
+    assert found.acg.counts.tolist() == autocorrelogram(times[7]).counts.tolist()
+    assert found.isi.n_intervals == len(times[7]) - 1
+    assert found.pairs[2][2].counts.tolist() == crosscorrelogram(times[7], times[8]).counts.tolist()
+    assert found.depth_cloud.n_spikes == sum(map(len, times.values()))
+    widths = np.diff(found.rate_edges_s)
+    assert [round(float(rate @ widths)) for rate in found.rates_hz] == [len(times[unit]) for unit in IDS]
+    # A distribution that was cut would always fail the noise cut-off, or never.
+    assert found.amplitudes is not None
+    assert found.amplitudes.counts.sum() == (clusters == 7).sum() == found.n_whole
+    head = unit_texts.head(limited, found, "")
+    assert f"{len(times[7]):,} of {found.n_whole:,} spikes" in head
+    assert "150 ≤ spike amplitude &lt; 250 µV" in head
+    texts = unit_texts.captions(limited, found)
+    assert "within the limits" in texts["depth"]
+    assert "dashed: limits" in texts["amplitude"]
+    assert f"all {found.n_whole:,} spikes" in unit_texts.head(scene, replace(found, focus=found.focus), "")
 
 
 def test_the_last_four_of_many_are_shown_and_it_is_said() -> None:

@@ -106,6 +106,7 @@ export function render({ model, el }) {
   const cursor = new TimeCursor()
   listen(document, "mousemove", (event) => cursor.move(event.clientX, event.clientY))
   listen(document.documentElement, "mouseleave", () => cursor.move(-1, -1))
+  new SpanDrag(cursor, listen, dialog_is_open, (span) => model.send_msg(span))
   model.dark = window.matchMedia("(prefers-color-scheme: dark)").matches
 
   const write_text = async (text) => {

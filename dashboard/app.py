@@ -199,6 +199,7 @@ class DashboardSession:
         self.page.param.watch(self._change_theme, "dark_theme")
         # In turns of their own: two messages that come together would otherwise change the document without its lock.
         bridge.param.watch(lambda event: self.turns.later(partial(self.keys.press, event.new.get("key", ""))), "key")
+        bridge.param.watch(lambda event: self.turns.later(partial(self.spans.draw, event.new)), "span")
         bridge.param.watch(self._measured, "pixel_ratio")
         bridge.param.watch(self._stepped, "visit")
         self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")

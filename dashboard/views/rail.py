@@ -120,6 +120,7 @@ class Rail:
         self.fit.on_click(lambda event: fit_limits())
         self.pull.param.watch(self._pulled, "value")
         self.default_limits.on_click(lambda event: state.param.update(limits=None))
+        state.param.watch(self._recoloured, ["color", "limits"])
 
     def offer(self, keys: Sequence[str]) -> None:
         """Have the picker offer these insertions; `name` has to follow in a turn of its own."""
@@ -186,6 +187,11 @@ class Rail:
         if end > start:
             self._pulled_to = (low + (high - low) * start / 100, low + (high - low) * end / 100)
             self._state.limits = self._pulled_to
+
+    def _recoloured(self, *events: Any) -> None:
+        """Limits are those of one colour: they are let go with it, unless new ones come along, as in a link."""
+        if self._state.limits is not None and [event.name for event in events] == ["color"]:
+            self._state.limits = None
 
     def _searched(self, event: Any) -> None:
         if not self._is_moving and event.new:

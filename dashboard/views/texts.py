@@ -78,8 +78,6 @@ def _colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) 
     kind = picture.aggregate.kind
     if picture.marks is not None and kind not in ("region", "label", "unit_rate"):
         return '<span class="title">each mark is one spike</span>'
-    if picture.is_aside:
-        return '<span class="title">the selected units in their colours; grey: the others</span>'
     if picture.levels is None:
         if not (entries := scene.legend(kind)):
             return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'
@@ -92,6 +90,8 @@ def _colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) 
         "amp_mean": f"mean amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
         "amp_max": f"largest amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
     }[kind]
+    if picture.is_aside:
+        unit = f"selected units in their colours; grey: {unit}"
     scale = {"linear": "", "log": ", log", "eq": ", equalised: not quantitative"}[levels.scale]
     return f'<span class="title">{escape(unit + scale)}</span>{scale_bar(levels, palette)}'
 

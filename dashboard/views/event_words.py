@@ -1,4 +1,4 @@
-"""What the Events and Unit tabs were asked for, as words of the link: whose spikes, bins, the test of responses."""
+"""What tabs were asked for, as words of the link: whose spikes, bins, the test of responses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard.compute.depth_correlation import DEPTH_BIN_UM, TIME_BIN_S
 from dashboard.compute.event_views import EventPicture
+from dashboard.compute.rates import PROFILE_BIN_UM
 from dashboard.compute.trial_groups import EVENTS, SPLITS
 from dashboard.compute.units import UnitBins
 from dashboard.model.errors import BadRequest
@@ -39,7 +41,16 @@ UNIT_FIELDS: Fields = {
 }
 """The same for Unit."""
 
-_DEFAULTS = {name: default for fields in (EVENT_FIELDS, UNIT_FIELDS) for name, (_, default) in fields.items()}
+PROBE_FIELDS: Fields = {
+    "corr_um": ("Depth bin (µm)", DEPTH_BIN_UM),
+    "corr_bin": ("Time bin (ms)", 1e3 * TIME_BIN_S),
+    "profile_um": ("Profile bin (µm)", PROFILE_BIN_UM),
+}
+"""The same for Probe."""
+
+_DEFAULTS = {
+    name: default for fields in (EVENT_FIELDS, UNIT_FIELDS, PROBE_FIELDS) for name, (_, default) in fields.items()
+}
 _MASKS = {"mask": True, "all": False}
 
 
@@ -68,6 +79,12 @@ def unit_bins(bins: Mapping[str, float]) -> UnitBins:
         isi_window_s=value["isi_window"] / 1e3,
         rate_bin_s=value["rate_bin"],
     )
+
+
+def probe_bins(bins: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return the bins of Probe: of the correlation in s and um, of the profiles in um; see `event_bins`."""
+    value = {**_DEFAULTS, **bins}
+    return value["corr_bin"] / 1e3, value["corr_um"], value["profile_um"]
 
 
 def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture | None = None) -> EventRequest:

@@ -94,7 +94,7 @@ def test_from_the_map_to_a_unit_through_a_filter_to_all_spikes(site: str, visit:
     expect(page.get_by_text(hidden)).to_be_visible()
 
     # All spikes that pass.
-    page.get_by_label("Beside the map").select_option("all spikes")
+    page.get_by_label("By depth, beside the map").select_option("all spikes")
     n_good = int(np.isin(sorting.spikes.clusters, good).sum())
     expect(page.get_by_text(f"{n_good:,} of {DEMO_SPIKES:,} spikes").last).to_be_visible()
     wait_until(visit, lambda: len(data(visit, "probe-spikes", "image")[0]) > 1000)

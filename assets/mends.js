@@ -57,6 +57,14 @@ figures._paint_overlays = function (ctx) {
   _paint_overlays.call(this, ctx)
 }
 
+// The frame of a figure is stroked together with the path that was left on its canvas, mostly the last line that was drawn
+// there: where frames show, as in the dark theme, the line of the data before stayed behind the new one in grey.
+const { _paint_outline } = figures
+figures._paint_outline = function (ctx, frame_box) {
+  ctx.beginPath()
+  _paint_outline.call(this, ctx, frame_box)
+}
+
 // A figure's size of letters is asked of the browser at each paint, and is the same all the time.
 const font_sizes = new WeakMap()
 const asked = Object.getOwnPropertyDescriptor(figures, "base_font_size")

@@ -42,9 +42,9 @@ UNIT_FIELDS: Fields = {
 """The same for Unit."""
 
 PROBE_FIELDS: Fields = {
-    "corr_um": ("Depth bin (µm)", DEPTH_BIN_UM),
-    "corr_bin": ("Time bin (ms)", 1e3 * TIME_BIN_S),
-    "profile_um": ("Profile bin (µm)", PROFILE_BIN_UM),
+    "corr_um": ("Correlation (µm)", DEPTH_BIN_UM),
+    "corr_bin": ("Correlation (ms)", 1e3 * TIME_BIN_S),
+    "profile_um": ("Profile (µm)", PROFILE_BIN_UM),
 }
 """The same for Probe."""
 

@@ -294,4 +294,4 @@ def amplitude_label(scene: Scene) -> str:
     if scene.columns.amps_uv is None:
         return "no amplitudes"
     unit = "µV" if scene.sorting.amps_are_volts else "a.u."
-    return f"mean {unit}, ≥ {MIN_SPIKES_FOR_AMPLITUDE} spikes"
+    return f"mean {unit} (n ≥ {MIN_SPIKES_FOR_AMPLITUDE})"

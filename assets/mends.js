@@ -112,3 +112,19 @@ pictures._set_image_data_from_buffer = function (i, buf8) {
   context.putImageData(new ImageData(colours, canvas.width, canvas.height), 0, 0)
   this.image_data[i] = canvas
 }
+
+// Panel scrolls the table to each of the selected rows at once, and Tabulator ends at none of them: to the last one only.
+const tables_of_rows = Bokeh.Models.get("panel.models.tabulator.DataTabulator").prototype.default_view.prototype
+const { setSelection } = tables_of_rows
+tables_of_rows.setSelection = function () {
+  const { tabulator } = this
+  if (tabulator == null) return setSelection.call(this)
+  let last = null
+  tabulator.scrollToRow = (...args) => { last = args; return Promise.resolve() }
+  try {
+    setSelection.call(this)
+  } finally {
+    delete tabulator.scrollToRow
+  }
+  if (last != null) tabulator.scrollToRow(...last).catch(() => {})
+}

@@ -76,12 +76,14 @@ def colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -
 
 def _colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
     kind = picture.aggregate.kind
-    if picture.marks is not None and kind not in ("region", "label", "unit_rate"):
-        return '<span class="title">each mark is one spike</span>'
+    is_selected = picture.overlay is not None
+    if picture.marks is not None and (is_selected or kind not in ("region", "label", "unit_rate")):
+        aside = "; selected units in their colours, the others grey" if is_selected else ""
+        return f'<span class="title">each mark is one spike{aside}</span>'
     if picture.levels is None:
         if not (entries := scene.legend(kind)):
             return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'
-        title = f"most spikes in {bin_text(picture.aggregate)}"
+        title = f"most spikes in {bin_text(picture.aggregate)}{', selected units over it' if is_selected else ''}"
         return f'<span class="title">{escape(title)}</span>{legend_chips(entries)}'
     levels = picture.levels
     unit = {

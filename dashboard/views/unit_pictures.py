@@ -19,6 +19,7 @@ from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, unit_spi
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.views.clouds import Cloud, cloud
 from dashboard.views.scene import Scene
+from dashboard.views.shading import selection_colours
 
 MOST_UNITS = 4
 """Units drawn at once: more give too many pairs of correlograms to read."""
@@ -26,12 +27,16 @@ MOST_UNITS = 4
 
 @dataclass(frozen=True, slots=True)
 class UnitRequest:
-    """Units to draw: all of `ids` over time and in pairs, `focus` in the rest."""
+    """Units to draw: all of `ids` over time and in pairs, `focus` in the rest.
+
+    `ranks` are their places among all that are selected, which decide their colours; empty: in their order.
+    """
 
     scene: Scene
     ids: tuple[int, ...]
     focus: int
     bins: UnitBins = DEFAULT_BINS
+    ranks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +47,8 @@ class UnitPicture:
     ----------
     units : tuple of UnitSpikes
         In the order of selection.
+    colours : ndarray, shape (n_units, 3), uint8
+        Those that the units have in the raster.
     focus : UnitSpikes
     acg, close_acg, isi, refractory, amplitudes
         Of `focus`.
@@ -56,6 +63,7 @@ class UnitPicture:
     """
 
     units: tuple[UnitSpikes, ...]
+    colours: npt.NDArray[np.uint8]
     focus: UnitSpikes
     acg: Correlogram
     close_acg: Correlogram
@@ -103,8 +111,10 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     amps = [unit.amps_uv for unit in units if unit.amps_uv is not None]
     edges, rates = session_rates(units, span, bins.rate_bin_s)
     template, why = unit_template(request.scene.sorting, columns, focus.cluster_id)
+    colours = selection_colours(len(units), request.ranks)
     return UnitPicture(
         units,
+        colours,
         focus,
         acg,
         close,
@@ -112,8 +122,8 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
         refractory,
         None if focus.amps_uv is None else amplitude_histogram(focus.amps_uv),
         tuple(pairs),
-        cloud(times, amps, span, from_zero=True) if len(amps) == len(units) else None,
-        cloud(times, [unit.depths_um for unit in units], span),
+        cloud(times, amps, span, from_zero=True, colours=colours) if len(amps) == len(units) else None,
+        cloud(times, [unit.depths_um for unit in units], span, colours=colours),
         edges,
         rates,
         template,

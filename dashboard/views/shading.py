@@ -7,6 +7,7 @@ Datashader makes the equalised levels and spreads sparse points (`datashader.tra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import datashader.transfer_functions as tf
@@ -32,6 +33,7 @@ OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "
 """Colours that stay apart for colour-blind readers (Okabe & Ito 2008)."""
 
 
+@cache
 def palette(name: str, *, dark: bool, is_aside: bool = False) -> tuple[str, ...]:
     """Return 256 colours from low to high; ``binary`` runs towards the ink of the theme.
 

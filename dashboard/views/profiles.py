@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, Range1d, RangeTool
+from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, HoverTool, Range1d, RangeTool
 from tornado.ioloop import IOLoop
 
 from dashboard.compute.rates import (
@@ -45,8 +45,8 @@ class OverviewView:
         self.figure.yaxis.axis_label = "kHz"
         self.rate = ColumnDataSource({"time": [], "rate": []})
         self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
-        self.periods = ColumnDataSource({"start": [], "end": [], "colour": []}, name="overview-periods")
-        self.figure.vstrip(
+        self.periods = ColumnDataSource({"start": [], "end": [], "colour": [], "what": []}, name="overview-periods")
+        strips = self.figure.vstrip(
             x0="start",
             x1="end",
             source=self.periods,
@@ -56,6 +56,9 @@ class OverviewView:
         )
         self.figure.varea(x="time", y1=0, y2="rate", source=self.rate, fill_color=LINE, fill_alpha=0.55)
         self.figure.segment("time", "bottom", "time", "top", source=self.trials, line_color="#e69f00", line_width=1)
+        words = [("", "@what: @start{0,0} to @end{0,0} s")]
+        hover = HoverTool(renderers=[strips], tooltips=words, point_policy="follow_mouse", attachment="below")
+        self.figure.add_tools(hover)
         tool = RangeTool(x_range=axes.time)
         tool.overlay.update(fill_color=LINE, fill_alpha=0.18, line_color=LINE, line_alpha=1, line_width=1.5)
         self.figure.add_tools(tool)
@@ -80,15 +83,15 @@ TASK, PASSIVE = "#e69f00", "#9e9e9e"
 
 def periods(trials: Trials | None) -> dict[str, list[Any]]:
     """Return the period of the task, from the first trial to the last, and the passive one, where they are known."""
-    data: dict[str, list[Any]] = {"start": [], "end": [], "colour": []}
+    data: dict[str, list[Any]] = {"start": [], "end": [], "colour": [], "what": []}
     spans = []
     if trials is not None:
         names = [name for name in ("intervals_0", "intervals_1", "stimOn_times") if name in trials.table]
         times = trials.table[names].to_numpy(dtype=np.float64)
         if np.isfinite(times).any():
-            spans.append((float(np.nanmin(times)), float(np.nanmax(times)), TASK))
+            spans.append((float(np.nanmin(times)), float(np.nanmax(times)), TASK, "task, a tick per stimulus"))
         if trials.passive_s is not None:
-            spans.append((*trials.passive_s, PASSIVE))
+            spans.append((*trials.passive_s, PASSIVE, "passive period"))
     for span in spans:
         for name, value in zip(data, span, strict=True):
             data[name].append(value)

@@ -17,19 +17,24 @@ def trials(passive_s: tuple[float, float] | None = None) -> Trials:
 
 
 def test_the_task_runs_from_the_first_trial_to_the_last() -> None:
-    assert periods(trials()) == {"start": [10.0], "end": [31.0], "colour": [TASK]}
+    assert periods(trials()) == {
+        "start": [10.0],
+        "end": [31.0],
+        "colour": [TASK],
+        "what": ["task, a tick per stimulus"],
+    }
 
 
 def test_the_passive_period_stands_beside_it() -> None:
     found = periods(trials((40.0, 60.0)))
-    assert list(zip(found["start"], found["end"], found["colour"], strict=True)) == [
-        (10.0, 31.0, TASK),
-        (40.0, 60.0, PASSIVE),
+    assert list(zip(*found.values(), strict=True)) == [
+        (10.0, 31.0, TASK, "task, a tick per stimulus"),
+        (40.0, 60.0, PASSIVE, "passive period"),
     ]
 
 
 def test_without_trials_there_is_no_period() -> None:
-    nothing = {"start": [], "end": [], "colour": []}
+    nothing = {"start": [], "end": [], "colour": [], "what": []}
     assert periods(None) == nothing
     assert periods(Trials(pd.DataFrame({"choice": [1.0]}))) == nothing
     assert periods(Trials(pd.DataFrame({"stimOn_times": [np.nan]}))) == nothing

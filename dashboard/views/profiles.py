@@ -123,13 +123,15 @@ class DriftView:
         )
         self.figure.xaxis.visible = False
         self.figure.yaxis.ticker = BasicTicker(desired_num_ticks=2)
-        self.lines = ColumnDataSource({"times": [], "um": [], "colour": []})
-        self.figure.multi_line("times", "um", line_color="colour", line_width=1, source=self.lines)
+        self.lines = ColumnDataSource({"times": [], "um": [], "colour": [], "where": []})
+        drawn = self.figure.multi_line("times", "um", line_color="colour", line_width=1, source=self.lines)
+        words = [("", "drift @where: $y{0.0} µm")]
+        self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=words, attachment="below"))
 
     def open(self, drift: Drift | None) -> None:
         """Show the drift of another insertion; nothing where it is missing."""
         if drift is None:
-            self.lines.data = {"times": [], "um": [], "colour": []}
+            self.lines.data = {"times": [], "um": [], "colour": [], "where": []}
             return
         n_depths = drift.um.shape[1]
         low, high = float(np.nanmin(drift.um)), float(np.nanmax(drift.um))
@@ -140,7 +142,16 @@ class DriftView:
             "times": [drift.times_s] * n_depths,
             "um": [drift.um[:, index] for index in range(n_depths)],
             "colour": palette,
+            "where": drift_places(drift),
         }
+
+
+def drift_places(drift: Drift) -> list[str]:
+    """Return in words at which depth each line of the drift was estimated; lines are in order from the tip."""
+    if drift.depths_um is not None:
+        return [f"at {depth:,.0f} µm" for depth in drift.depths_um]
+    n_depths = drift.um.shape[1]
+    return [f"depth {k} of {n_depths} from the tip" for k in range(1, n_depths + 1)]
 
 
 PROFILE_PAUSE_S = 0.12

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from dashboard.model.sorting import Trials
-from dashboard.views.profiles import PASSIVE, TASK, periods, trial_ticks
+from dashboard.model.sorting import Drift, Trials
+from dashboard.views.profiles import PASSIVE, TASK, drift_places, periods, trial_ticks
 
 
 def trials(passive_s: tuple[float, float] | None = None) -> Trials:
@@ -45,3 +47,9 @@ def test_ticks_are_the_stimuli_that_were_shown() -> None:
     assert found["time"].tolist() == [11.0, 31.0]
     assert found["top"].tolist() == [10.0, 10.0] and found["bottom"].tolist() == [8.8, 8.8]
     assert len(trial_ticks(None, 10.0)["time"]) == 0
+
+
+def test_lines_of_the_drift_say_where_they_are() -> None:
+    drift = Drift(np.arange(3.0), np.zeros((3, 2)), np.array([100.0, 1200.0]))
+    assert drift_places(drift) == ["at 100 µm", "at 1,200 µm"]
+    assert drift_places(replace(drift, depths_um=None)) == ["depth 1 of 2 from the tip", "depth 2 of 2 from the tip"]

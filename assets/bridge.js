@@ -31,6 +31,13 @@ function* everything(root) {
   }
 }
 
+// On narrow screens the dock lies below the pictures: a tab that is turned to comes into sight.
+function show_dock() {
+  for (const element of everything(document)) {
+    if (element.classList.contains("dock")) element.scrollIntoView({ block: "nearest", behavior: "smooth" })
+  }
+}
+
 function dialog_is_open() {
   for (const element of everything(document)) {
     if (element.getAttribute("role") === "dialog" && element.checkVisibility({ visibilityProperty: true })) return true
@@ -78,7 +85,11 @@ export function render({ model, el }) {
     timer = setTimeout(() => { has_settled = true }, model.settled_ms)
   }
   const step = () => window.history.state?.step ?? 0
+  let tab = null
   const rewrite = () => {
+    const wanted = new URLSearchParams(model.query).get("tab")
+    if (wanted !== tab) setTimeout(show_dock, 200)  // once it is laid out
+    tab = wanted
     if (`${window.location.pathname}${window.location.search}` === place()) return
     if (has_settled && window.location.search) window.history.pushState({ step: step() + 1 }, "", place())
     else window.history.replaceState({ step: step() }, "", place())
@@ -106,6 +117,7 @@ export function render({ model, el }) {
   const cursor = new TimeCursor()
   listen(document, "mousemove", (event) => cursor.move(event.clientX, event.clientY))
   listen(document.documentElement, "mouseleave", () => cursor.move(-1, -1))
+  new SpanDrag(cursor, listen, dialog_is_open, (span) => model.send_msg(span))
   model.dark = window.matchMedia("(prefers-color-scheme: dark)").matches
 
   const write_text = async (text) => {

@@ -57,6 +57,14 @@ figures._paint_overlays = function (ctx) {
   _paint_overlays.call(this, ctx)
 }
 
+// The frame of a figure is stroked together with the path that was left on its canvas, mostly the last line that was drawn
+// there: where frames show, as in the dark theme, the line of the data before stayed behind the new one in grey.
+const { _paint_outline } = figures
+figures._paint_outline = function (ctx, frame_box) {
+  ctx.beginPath()
+  _paint_outline.call(this, ctx, frame_box)
+}
+
 // A figure's size of letters is asked of the browser at each paint, and is the same all the time.
 const font_sizes = new WeakMap()
 const asked = Object.getOwnPropertyDescriptor(figures, "base_font_size")
@@ -116,4 +124,20 @@ pictures._set_image_data_from_buffer = function (i, buf8) {
   const context = canvas.getContext("2d", { willReadFrequently: true })
   context.putImageData(new ImageData(colours, canvas.width, canvas.height), 0, 0)
   this.image_data[i] = canvas
+}
+
+// Panel scrolls the table to each of the selected rows at once, and Tabulator ends at none of them: to the last one only.
+const tables_of_rows = Bokeh.Models.get("panel.models.tabulator.DataTabulator").prototype.default_view.prototype
+const { setSelection } = tables_of_rows
+tables_of_rows.setSelection = function () {
+  const { tabulator } = this
+  if (tabulator == null) return setSelection.call(this)
+  let last = null
+  tabulator.scrollToRow = (...args) => { last = args; return Promise.resolve() }
+  try {
+    setSelection.call(this)
+  } finally {
+    delete tabulator.scrollToRow
+  }
+  if (last != null) tabulator.scrollToRow(...last).catch(() => {})
 }

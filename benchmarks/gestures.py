@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from benchmarks.chromium import WAIT_MS, chromium
 from benchmarks.serving import ours
@@ -28,6 +28,7 @@ LIMITS = {
     "row of the table to overlay": 150.0,
     "next unit (J) to Unit tab": 300.0,
     "quality filter to raster": None,
+    "colour by mean amplitude to raster": None,
     "Events tab of a region opened": 1_000.0,
 }
 
@@ -46,6 +47,10 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
         times["quality filter to raster"] = [
             timed(page, quality[k % 2].click, "raster-image", "raster") for k in range(runs + 1)
         ][1:]
+        times["colour by mean amplitude to raster"] = [
+            timed(page, colour_option(page, name).click, "raster-image", "raster")
+            for name in ["Mean amplitude", "Spike count"] * (runs + 1)
+        ][2::2]
         page.context.close()
         page = open_page(browser, f"{server.url}?insertion=demo&tab=Unit&selected=40")
         page.mouse.click(WINDOW_PX["width"] / 2, 3)
@@ -80,6 +85,15 @@ def timed(page: Page, gesture: Callable[[], None], source: str, *figures: str) -
     took = page.evaluate("gestured.painted - gestured.gesture")
     page.wait_for_timeout(PAUSE_MS)
     return float(took)
+
+
+def colour_option(page: Page, name: str) -> Locator:
+    """Return an option of the list of colours, which is open then."""
+    page.get_by_role("combobox", name="Colour What the raster").click()
+    option = page.get_by_role("menuitem", name=name, exact=True)
+    option.wait_for()
+    page.wait_for_timeout(PAUSE_MS)
+    return option
 
 
 def open_events(browser: Browser, url: str) -> float:

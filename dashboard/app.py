@@ -110,6 +110,7 @@ class DashboardSession:
         self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
         self.heatmap = HeatmapView(self.state, self.axes, pool, self.turns, self._heatmap_drawn, self._failed)
         self.profile = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed)
+        self.amplitudes = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed, of_amplitudes=True)
         self.strips = [StripView(self.axes, partial(toggle_region, self.state)) for _ in range(2)]
         self.overview = OverviewView(self.axes)
         self.spans = SpanMarks(self.state, self.overview.figure, self.turns)
@@ -200,6 +201,7 @@ class DashboardSession:
         self.page.param.watch(self._change_theme, "dark_theme")
         # In turns of their own: two messages that come together would otherwise change the document without its lock.
         bridge.param.watch(lambda event: self.turns.later(partial(self.keys.press, event.new.get("key", ""))), "key")
+        bridge.param.watch(lambda event: self.turns.later(partial(self.spans.draw, event.new)), "span")
         bridge.param.watch(self._measured, "pixel_ratio")
         bridge.param.watch(self._stepped, "visit")
         self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")
@@ -311,6 +313,8 @@ class DashboardSession:
         """Give the scene to what is slower than the pictures, once one of them is on its way to the browser."""
         if self._scene is not None and self._is_behind:
             self._is_behind = False
+            self.centre.stand_amplitudes(self.amplitudes.figure)
+            self.amplitudes.open(self._scene)
             self.overview.open(self._scene, self._scene.sorting.trials)
             self.dock.open(self._scene)
 
@@ -391,8 +395,7 @@ class DashboardSession:
 
     def close(self) -> None:
         """Let go of everything when the browser has gone."""
-        self.opener.close()
-        self.completer.close()
-        self.sharing.close()
-        for view in (self.raster, self.heatmap, self.units, self.profile, self.dock, self.responding, self.search):
+        for view in (self.raster, self.heatmap, self.units, self.profile, self.amplitudes):
             view.close()
+        for part in (self.opener, self.completer, self.sharing, self.dock, self.responding, self.search):
+            part.close()

@@ -250,7 +250,7 @@ class Views:
             line = texts.status(self._scene, picture)
             said = f'<div class="status-line" role="status" aria-live="polite">{line}</div>'
             _write(self.centre.status, said)
-            palette = shading.palette(self._state.cmap, dark=self._state.dark)
+            palette = shading.palette(self._state.cmap, dark=self._state.dark, is_aside=picture.is_aside)
             _write(self.centre.colour_bar, texts.colour_bar(self._scene, picture, palette))
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:

@@ -278,7 +278,9 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         Of every parameter of `ViewState`, as they were.
     link : str
     """
-    kind, selected = values["color"], tuple(values["selected"])
+    kind, cmap, selected = values["color"], values["cmap"], tuple(values["selected"])
+    if kind == "cluster" and selected:  # as on the page: clusters stand aside in greys
+        kind, cmap = "count", "binary"
     filters = {"quality": values["quality"], "level": values["level"], **values["filters"]}
     filters = {word: text for word, text in filters.items() if (word, text) not in NO_FILTERS}
     if set(filters) <= {"level"}:  # which names regions, and keeps nobody out
@@ -294,7 +296,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         kind=kind,
         scale=values["scale"],
         limits=values["limits"] or scene.limits(kind),
-        cmap=values["cmap"],
+        cmap=cmap,
         categories=scene.categories(kind),
         colours=scene.colours(kind) if kind in CATEGORICAL else None,
         heat_bins=(values["time_bin_s"], values["depth_bin_um"]),

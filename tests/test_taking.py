@@ -94,6 +94,14 @@ def test_every_figure_is_drawn_and_says_where_it_came_from(
         assert words in sheet.words[name]
 
 
+def test_clusters_stand_aside_in_figures_as_they_do_on_the_page(opened: list[OpenInsertion]) -> None:
+    subject = look(opened, color="cluster", cmap="viridis").subject
+    assert subject.selected
+    assert (subject.kind, subject.cmap, subject.colours) == ("count", "binary", None)
+    nobody = {**values(color="cluster", cmap="viridis"), "selected": []}
+    assert Look(Scene(opened[0]), nobody).subject.kind == "cluster"
+
+
 def test_what_is_not_there_is_one_line(opened: list[OpenInsertion]) -> None:
     bare = Look(Scene(opened[0]), {**values(), "selected": [3]})
     for what, words in (("pairs", "two selected units"), ("compare", "Nothing is compared")):

@@ -10,9 +10,13 @@ import numpy.typing as npt
 
 from dashboard.compute.columns import SpikeColumns
 from dashboard.compute.heatmaps import firing_rate
+from dashboard.model.errors import BadRequest
 
 #: IBL's bins (s, um).
 TIME_BIN_S, DEPTH_BIN_UM = 0.05, 40.0
+
+#: Rates held at once, in 8 bytes each and twice: IBL's bins over six hours of a whole probe.
+MOST_CELLS = 40_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +60,7 @@ def depth_correlation(
     time_range: tuple[float, float] | None = None,
     *,
     clusters: npt.ArrayLike | None = None,
+    amp_range_uv: tuple[float, float] | None = None,
     cancel: threading.Event | None = None,
 ) -> DepthCorrelation:
     """Correlate the firing rates of depth bins, as ``brainbox.ephys_plots.image_crosscorr_plot``.
@@ -69,23 +74,31 @@ def depth_correlation(
         Bins start at the first spike and at depth 0.
     time_range : (float, float) or None
         The whole session where None.
-    clusters : array-like or None
+    clusters, amp_range_uv
         As in `rasters.aggregate`.
     cancel : threading.Event or None
 
     Raises
     ------
     BadRequest
-        Bins that make no sense.
+        Bins that make no sense, or more than `MOST_CELLS` of them.
     Cancelled
         `cancel` was set.
     """
+    start, end = columns.time_range_s if time_range is None else time_range
+    if time_bin_s > 0 and depth_bin_um > 0:
+        n_cells = (end - start) / time_bin_s * max(columns.depth_range_um[1] / depth_bin_um, 1.0)
+        if n_cells > MOST_CELLS:
+            raise BadRequest(
+                "Too many bins to correlate", f"{n_cells:,.0f}", f"Make them larger: at most {MOST_CELLS:,}"
+            )
     rates = firing_rate(
         columns,
         time_bin_s,
         depth_bin_um,
         time_range,
         clusters=clusters,
+        amp_range_uv=amp_range_uv,
         origin=(columns.time_range_s[0], 0.0),
         max_cells=None,
         cancel=cancel,

@@ -31,6 +31,8 @@ from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.windows import Window, lay_window, time_bounds
 from dashboard.model.errors import BadRequest
 
+#: Height of a bin of depth, as in the alignment GUI.
+PROFILE_BIN_UM = 10.0
 #: A mean amplitude of fewer spikes is noise; the alignment GUI draws zero there, we leave it blank.
 MIN_SPIKES_FOR_AMPLITUDE = 50
 #: Stretches of the session that are counted apart, for the threads to share.
@@ -183,7 +185,7 @@ def _stretches(
 
 def depth_profile(
     columns: SpikeColumns,
-    depth_bin_um: float = 10.0,
+    depth_bin_um: float = PROFILE_BIN_UM,
     time_range: tuple[float, float] | None = None,
     depth_range: tuple[float, float] | None = None,
     *,

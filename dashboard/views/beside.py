@@ -155,7 +155,8 @@ class Beside:
         if values["color"] in colours_off(self._scene.sorting):
             values["color"] = "count"
         picture = self._a.picture
-        if values["limits"] is None and picture is not None and picture.aggregate.kind == values["color"]:
+        is_alike = picture is not None and (picture.is_aside or picture.aggregate.kind == values["color"])
+        if values["limits"] is None and picture is not None and is_alike:
             values["limits"] = picture.limits
         self.other.param.update(**values)
 

@@ -20,6 +20,7 @@ class Bridge(JSComponent):
     visit = param.Integer(0, doc="Counts back and forward steps.")
     seen = param.Integer(0, doc="The step back or forward that the session has answered.")
     key = param.Dict({}, doc="Last key that belongs to the page: {key, shift, ctrl, n}.")
+    span = param.Dict({}, doc="Last span that was drawn on the overview: {span, start, end, n}, times in s.")
     pixel_ratio = param.Number(1.0, doc="Device pixels per CSS pixel.")
     is_ready = param.Boolean(False, doc="Whether the page answers to mouse and keys; also on the root element.")
     dark = param.Boolean(None, allow_None=True, doc="Whether the browser prefers a dark page.")
@@ -31,11 +32,11 @@ class Bridge(JSComponent):
     screenshot = param.Dict({}, doc="Takes a picture of the page: {name, to: file or clipboard, n}.")
     copied = param.String("", doc="Text to put on the clipboard; emptied once it is there.")
 
-    _esm = "\n".join(asset(name) for name in ("mends.js", "screenshot.js", "time_cursor.js", "bridge.js"))
+    _esm = "\n".join(asset(f"{name}.js") for name in ("mends", "screenshot", "time_cursor", "span_drag", "bridge"))
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**{"width": 0, "height": 0, "margin": 0, "sizing_mode": "fixed", **params})
 
     def _handle_msg(self, data: Any) -> None:
-        # Keys come as messages: of two changes soon after each other Panel keeps the later one.
-        self.key = dict(data)
+        # They come as messages: of two changes soon after each other Panel keeps the later one.
+        self.param.update(**{"span" if "span" in data else "key": dict(data)})

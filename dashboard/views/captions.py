@@ -75,7 +75,7 @@ class Captions:
         self._heatmap.run(partial(self._say_heatmap, scene, picture))
 
     def _say(self, scene: Scene, picture: RasterPicture) -> None:
-        palette = shading.palette(self._state.cmap, dark=self._state.dark)
+        palette = shading.palette(self._state.cmap, dark=self._state.dark, is_aside=picture.is_aside)
         self._centre.say(texts.status(scene, picture), texts.colour_bar(scene, picture, palette))
 
     def _say_heatmap(self, scene: Scene, picture: HeatmapPicture) -> None:

@@ -12,11 +12,16 @@ from dashboard.views.changing import Change
 from dashboard.views.spans import span_text
 
 EMPTY = (
-    '<div class="unit empty-tab"><p><b>Before and after.</b> Show a window of the session and press "Mark A", right of '
-    'the overview (key <kbd>[</kbd>); show another and press "Mark B" (<kbd>]</kbd>).</p><p>Each unit\'s change of '
-    "depth, amplitude and rate from A to B then stands here and in the cluster table, with 95 % intervals.</p></div>"
+    '<div class="unit empty-tab"><p><b>Before and after.</b> Hold <kbd>Shift</kbd> and drag over the overview above: '
+    "the first drag marks span A, the second span B. Or show a window of the session and press "
+    '"Mark A", right of the overview (key <kbd>[</kbd>), then another and "Mark B" (<kbd>]</kbd>).</p><p>Each unit\'s '
+    "change of depth, amplitude and rate from A to B then stands here and in the cluster table, with 95 % intervals."
+    "</p></div>"
 )
-HALF = '<div class="unit empty-tab"><p>Span {} is marked. Show another window and mark span {}.</p></div>'
+HALF = (
+    '<div class="unit empty-tab"><p>Span {0} is marked. Draw span {1} over the overview (<kbd>Shift</kbd> and drag), '
+    'or show another window and press "Mark {1}".</p></div>'
+)
 
 
 def head(change: Change) -> str:

@@ -1,4 +1,4 @@
-"""What the tabs of units were asked for, as words of the link: whose spikes, bins, the test of responses."""
+"""What tabs were asked for, as words of the link: whose spikes, bins, the test of responses."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard.compute.depth_correlation import DEPTH_BIN_UM, TIME_BIN_S
 from dashboard.compute.event_views import EventPicture
 from dashboard.compute.matching import TOLERANCE_S, TOLERANCE_UM
+from dashboard.compute.rates import PROFILE_BIN_UM
 from dashboard.compute.trial_groups import EVENTS, SPLITS
 from dashboard.compute.units import UnitBins
 from dashboard.model.errors import BadRequest
@@ -47,8 +49,17 @@ COMPARE_FIELDS: Fields = {
 }
 """The same for Compare."""
 
+PROBE_FIELDS: Fields = {
+    "corr_um": ("Correlation (µm)", DEPTH_BIN_UM),
+    "corr_bin": ("Correlation (ms)", 1e3 * TIME_BIN_S),
+    "profile_um": ("Profile (µm)", PROFILE_BIN_UM),
+}
+"""The same for Probe."""
+
 _DEFAULTS = {
-    name: default for fields in (EVENT_FIELDS, UNIT_FIELDS, COMPARE_FIELDS) for name, (_, default) in fields.items()
+    name: default
+    for fields in (EVENT_FIELDS, UNIT_FIELDS, COMPARE_FIELDS, PROBE_FIELDS)
+    for name, (_, default) in fields.items()
 }
 _MASKS = {"mask": True, "all": False}
 
@@ -85,6 +96,12 @@ def match_tolerance(bins: Mapping[str, float]) -> tuple[float, float]:
     """Return within what spikes of two sortings coincide, in s and um; see `event_bins`."""
     value = {**_DEFAULTS, **bins}
     return value["match"] / 1e3, value["match_um"]
+
+
+def probe_bins(bins: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return the bins of Probe: of the correlation in s and um, of the profiles in um; see `event_bins`."""
+    value = {**_DEFAULTS, **bins}
+    return value["corr_bin"] / 1e3, value["corr_um"], value["profile_um"]
 
 
 def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture | None = None) -> EventRequest:

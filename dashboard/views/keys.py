@@ -24,6 +24,7 @@ HELP: tuple[tuple[tuple[str, ...], str], ...] = (
     (("G",), "good units, or all"),
     (("H",), "raster and heatmap, raster, heatmap, a row for each unit"),
     (("[", "]"), "mark the window in view as span A, before, or B, after"),
+    (("Shift + drag",), "on the overview: draw span A, then B"),
     (("Backspace",), "back to the view before, as the browser's own back"),
     (("Escape",), "let go of the selection"),
     (("Ctrl+K", "/"), "find an insertion; in the list J, K, Enter, S stars, T triage"),

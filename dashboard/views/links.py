@@ -18,7 +18,18 @@ from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
 from dashboard.views.event_words import number_text, read_bins, read_subject, read_test, write_bins
-from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
+from dashboard.views.state import (
+    BESIDE,
+    COLOURS,
+    DEPTH_BINS_UM,
+    MARKS,
+    PALETTES,
+    SCALES,
+    SHOW,
+    TABS,
+    TIME_BINS_S,
+    ViewState,
+)
 
 FILTER_KEYS = (*(word for word in WORDS if word not in ("quality", "level")), *SPIKE_WORDS)
 """Words of the filter; the state holds them as they are written."""
@@ -117,6 +128,8 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "show": ("show", _one_of(SHOW)),
     "compare": ("compare", _compare),
     "tab": ("tab", lambda text: _one_of(TABS)(text.capitalize())),
+    "marks": ("marks", _one_of(MARKS)),
+    "beside": ("beside", _one_of(BESIDE)),
     "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
     "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
     "of": ("spikes_of", read_subject),
@@ -217,7 +230,20 @@ def write(state: ViewState) -> str:
         parts["selected"] = ",".join(map(str, state.selected))
     if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):
         parts["heat"] = f"{number_text(state.time_bin_s)},{number_text(state.depth_bin_um)}"
-    for key in ("quality", "level", "color", "scale", "cmap", "show", "tab", "compare", "event", "split"):
+    for key in (
+        "quality",
+        "level",
+        "color",
+        "scale",
+        "cmap",
+        "show",
+        "tab",
+        "compare",
+        "marks",
+        "beside",
+        "event",
+        "split",
+    ):
         value = getattr(state, key)
         if value != ViewState.param[key].default:
             parts[key] = value

@@ -169,6 +169,13 @@ class Centre:
         self.status.object = f'<div class="status-line" role="status" aria-live="polite">{status}</div>'
         self.colour_bar.object = bar
 
+    def stand_amplitudes(self, plot: figure) -> None:
+        """Give the profile of amplitudes its place beside the heatmap, if it does not stand there yet."""
+        if isinstance(self._heatmap[2], pn.Spacer):
+            lighten(plot)
+            plot.min_border_bottom = AXIS_PX
+            self._heatmap[2] = _pane(plot, width=PROFILE_PX)
+
     def _arrange(self, *events: object) -> None:
         state = self._state
         self.readout.object = ""  # of a picture that may be gone

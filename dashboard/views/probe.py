@@ -15,11 +15,15 @@ from dashboard.views import cursor, probe_marks, probe_texts, shading, unit_text
 from dashboard.views.axes import Axes
 from dashboard.views.busy import Busy
 from dashboard.views.clicks import Clicks
+from dashboard.views.event_words import PROBE_FIELDS, probe_bins
+from dashboard.views.fields import BinFields
 from dashboard.views.figures import asset, inner_size
+from dashboard.views.folding import folded
 from dashboard.views.probe_figures import AmplitudeDepth, CorrelationFigure, ProbeMap, mark_source, ring_source
 from dashboard.views.probe_marks import COLOURS, Look
 from dashboard.views.probe_pictures import (
     CorrelationPicture,
+    CorrelationRequest,
     SpikesPicture,
     SpikesRequest,
     Units,
@@ -27,13 +31,17 @@ from dashboard.views.probe_pictures import (
     render_spikes,
     render_units,
 )
+from dashboard.views.profiles import PROFILE_PAUSE_S, ProfilePicture, ProfileRequest, render_profile
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
-from dashboard.views.state import ViewState
+from dashboard.views.state import MARKS, ViewState
 from dashboard.views.turns import Turns
 from dashboard.views.unit import pane, refusal_line
 
-UNITS, SPIKES = "units", "all spikes"
+SHOWN = {"units": "units", "all spikes": "spikes", "firing rate": "rate", "mean amplitude": "amplitude"}
+"""What can stand beside the map, in the words of the page -> value of the state."""
+
+PROFILES = ("rate", "amplitude")
 FIGURES_PX, BODY_PX = 400, 1000
 """Least heights of map and amplitudes, and of everything: a low dock scrolls."""
 
@@ -76,15 +84,18 @@ class ProbeTab:
         self.units: Units | None = None
         self._placed: tuple[SpikeSorting, str] | None = None
         self._is_laid_out = False
-        self._correlated: tuple[Scene, bool] | None = None
+        self._correlated: tuple[CorrelationRequest, bool] | None = None
         self._css = [asset("page.css"), asset("unit.css")]
         self._panel = pn.Column(sizing_mode="stretch_both", margin=0, scroll=True)
         self._units_loop: RenderLoop[Scene, Units] = RenderLoop(turns, pool, render_units, self._place, self._refused)
         self._spikes_loop: RenderLoop[SpikesRequest, SpikesPicture] = RenderLoop(
             turns, pool, render_spikes, self._show_spikes, self._refused
         )
-        self._correlation_loop: RenderLoop[Scene, CorrelationPicture] = RenderLoop(
+        self._correlation_loop: RenderLoop[CorrelationRequest, CorrelationPicture] = RenderLoop(
             turns, pool, render_correlation, self._show_correlation, self._not_correlated
+        )
+        self._profile_loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
+            turns, pool, render_profile, self._show_profile, self._no_profile, PROFILE_PAUSE_S
         )
 
     @property
@@ -101,8 +112,8 @@ class ProbeTab:
         state, axes = self._state, self._axes
         self.busy, self.refusal = Busy(self._turns, self._css), refusal_line(self._css)
         self.notice = self._html(probe_texts.WORKING)
-        self.colour = _choice("Colour of units", COLOURS)
-        self.shown = _choice("Beside the map", (UNITS, SPIKES))
+        self.colour = _choice(state.param.marks, "Colour of units", dict(zip(COLOURS, MARKS, strict=True)))
+        self.shown = _choice(state.param.beside, "By depth, beside the map", SHOWN)
         self.line = self._html(height=18)
         self.marks, self.ring = mark_source(), ring_source()
         self.map = ProbeMap(axes, self.marks, self.ring)
@@ -127,6 +138,7 @@ class ProbeTab:
             self._captions["amplitudes"],
             self._captions["correlation"],
             self._matrix,
+            folded({"Bins of profiles and correlation": self._make_bins}, margin=(4, 10)),
             sizing_mode="stretch_both",
             margin=0,
             styles={"min-height": f"{BODY_PX}px"},
@@ -140,13 +152,16 @@ class ProbeTab:
             clicks.follow(plot)
         # As in the Unit tab: figures come with the first picture.
         self._panel[:] = [self.refusal, self.busy.panel, self.notice]
-        self.colour.param.watch(self._request, "value")
-        self.shown.param.watch(self._request, "value")
         self.map.figure.on_change("inner_width", self._laid_out)
         self.amplitudes.figure.on_change("inner_width", self._resized)
         self.amplitudes.figure.on_change("inner_height", self._resized)
-        state.param.watch(self._request, ["selected", "tab", "dark", "cmap"])
+        state.param.watch(self._request, ["selected", "tab", "dark", "cmap", "marks", "beside", "bins"])
         state.param.watch(self._zoomed, "depth_range")
+        state.param.watch(self._moved_in_time, "time_range")
+
+    def _make_bins(self) -> Any:
+        fields = BinFields(self._state, PROBE_FIELDS, width=118).widgets.values()
+        return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
     def open(self, scene: Scene) -> None:
         """Show another insertion, or the same one through other filters."""
@@ -157,7 +172,7 @@ class ProbeTab:
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
-        for loop in (self._units_loop, self._spikes_loop, self._correlation_loop):
+        for loop in (self._units_loop, self._spikes_loop, self._correlation_loop, self._profile_loop):
             loop.close()
 
     def _refused(self, error: DashboardError) -> None:
@@ -195,35 +210,46 @@ class ProbeTab:
             self._panel.append(self._body)
 
     def _look(self) -> Look:
-        return Look(self.colour.value, tuple(self._state.selected), self._state.dark)
+        return Look(COLOURS[MARKS.index(self._state.marks)], tuple(self._state.selected), self._state.dark)
 
     def _draw(self, scene: Scene, units: Units) -> None:
         look = self._look()
         self.marks.data = probe_marks.marks(scene, units, look)
         self._captions["legend"].object = probe_texts.legend(scene, units, look)
         self._point([])
-        has_spikes = scene.columns.amps_uv is not None
-        shows_spikes = self.shown.value == SPIKES
-        self._beside.visible = has_spikes if shows_spikes else not units.amplitudes.why
-        if not shows_spikes:
+        has_spikes, beside = scene.columns.amps_uv is not None, self._state.beside
+        if beside != "spikes":
             self._spikes_loop.cancel()
             self.busy.end()
+        if beside == "units":
+            self._beside.visible = not units.amplitudes.why
             if not units.amplitudes.why:
                 self.amplitudes.show_units(units, probe_texts.amplitude_unit(scene))
             self._captions["amplitudes"].object = probe_texts.amplitudes(scene, units)
-        elif has_spikes:
-            self._request_spikes(scene)
         else:
-            self._captions["amplitudes"].object = probe_texts.no_spikes(scene)
+            self._beside.visible = has_spikes or beside == "rate"
+            if not self._beside.visible:
+                self._captions["amplitudes"].object = probe_texts.no_spikes(scene)
+            elif beside == "spikes":
+                self._request_spikes(scene)
+            else:
+                self._request_profile(scene)
         self._correlate(scene)
+
+    def _request_profile(self, scene: Scene) -> None:
+        if self._state.time_range is not None:
+            of_amplitudes = self._state.beside == "amplitude"
+            bin_um = probe_bins(self._state.bins)[2]
+            self._profile_loop.request(ProfileRequest(scene, self._state.time_range, bin_um, of_amplitudes))
 
     def _correlate(self, scene: Scene) -> None:
         """Ask for the matrix, not before the browser has laid the units out: they are what is waited for."""
-        wanted = (scene, self._state.dark)
+        request = CorrelationRequest(scene, *probe_bins(self._state.bins)[:2])
+        wanted = (request, self._state.dark)
         if self._is_laid_out and self._correlated != wanted:
             self._correlated = wanted
             self._captions["correlation"].object = probe_texts.CORRELATING
-            self._correlation_loop.request(scene)
+            self._correlation_loop.request(request)
 
     def _laid_out(self, attribute: str, old: object, new: object) -> None:
         if not self._is_laid_out:
@@ -235,8 +261,16 @@ class ProbeTab:
 
     def _zoomed(self, *events: object) -> None:
         """Count all spikes in other pixels."""
-        if self._scene is not None and self._state.tab == self.title and self.shown.value == SPIKES:
+        if self._scene is not None and self._state.tab == self.title and self._state.beside == "spikes":
             self._request_spikes(self._scene)
+
+    def _moved_in_time(self, *events: object) -> None:
+        if self._scene is not None and self._state.tab == self.title and self._beside_is_profile():
+            self._request_profile(self._scene)
+
+    def _beside_is_profile(self) -> bool:
+        has_it = self._state.beside == "rate" or (self._scene is not None and self._scene.columns.amps_uv is not None)
+        return self._state.beside in PROFILES and has_it
 
     def _request_spikes(self, scene: Scene) -> None:
         if scene.columns.amps_uv is None or self._state.depth_range is None:
@@ -250,18 +284,30 @@ class ProbeTab:
     # -- showing ---------------------------------------------------------------------------------
 
     def _show_spikes(self, request: SpikesRequest, picture: SpikesPicture) -> None:
-        if request.scene is not self._scene or self.shown.value != SPIKES:
+        if request.scene is not self._scene or self._state.beside != "spikes":
             return
         self.busy.end()
         self.refusal.object = ""
         self.amplitudes.show_spikes(picture, probe_texts.amplitude_unit(request.scene))
         self._captions["amplitudes"].object = probe_texts.spikes(request.scene, picture, request.palette)
 
-    def _show_correlation(self, scene: Scene, picture: CorrelationPicture) -> None:
-        if scene is not self._scene:
+    def _show_profile(self, request: ProfileRequest, picture: ProfilePicture) -> None:
+        if request.scene is self._scene and request.of_amplitudes == (self._state.beside == "amplitude"):
+            self.refusal.object = ""
+            unit = f"Mean amplitude ({probe_texts.amplitude_unit(request.scene)})"
+            rate = f"Firing rate (Hz per {request.bin_um:g} µm)"
+            self.amplitudes.show_profile(picture, unit if request.of_amplitudes else rate)
+            self._captions["amplitudes"].object = probe_texts.profile(request, picture)
+
+    def _no_profile(self, error: DashboardError) -> None:
+        self._beside.visible = False
+        self._captions["amplitudes"].object = probe_texts.no_profile(error)
+
+    def _show_correlation(self, request: CorrelationRequest, picture: CorrelationPicture) -> None:
+        if request.scene is not self._scene:
             return
         dark = self._state.dark
-        self._captions["correlation"].object = probe_texts.correlation(scene, picture, dark=dark)
+        self._captions["correlation"].object = probe_texts.correlation(request, picture, dark=dark)
         self._matrix.visible = picture.n_known > 1
         if picture.n_known > 1:
             self.correlation.show(picture, dark=dark)
@@ -277,7 +323,8 @@ class ProbeTab:
         return probe_marks.units_at(data["id"], data[x_name], data["depth"], (x, y), (across, along))
 
     def _clicked(self, event: Tap) -> list[int] | None:
-        if self.units is None:
+        is_line = event.model is self.amplitudes.figure and self._beside_is_profile()
+        if self.units is None or is_line:
             return None
         x_name = "lateral" if event.model is self.map.figure else "amplitude"
         return probe_marks.in_turn(self._at(event.model, x_name, float(event.x), float(event.y)), self._state.selected)
@@ -287,6 +334,9 @@ class ProbeTab:
             self._point([])
             return
         x_name = new["on"][0]
+        if x_name == "amplitude" and self._beside_is_profile():  # no unit stands there
+            self._point([])
+            return
         plot = self.map.figure if x_name == "lateral" else self.amplitudes.figure
         self._point(self._at(plot, x_name, float(new["x"][0]), float(new["y"][0])))
 
@@ -309,9 +359,9 @@ class ProbeTab:
             self.ring.data = ring
 
 
-def _choice(label: str, options: tuple[str, ...]) -> Any:
-    """Return a list of which the first option is chosen; a plain one, which is cheaper than Material's."""
-    return pn.widgets.Select(
-        label=label, options=list(options), value=options[0], width=130, margin=(4, 10),
+def _choice(parameter: Any, label: str, options: dict[str, str]) -> Any:
+    """Return a list of options for a parameter of the state; a plain one, which is cheaper than Material's."""
+    return pn.widgets.Select.from_param(
+        parameter, label=label, options=options, description=None, width=165, margin=(4, 10),
         stylesheets=[asset("select.css")],
     )  # fmt: skip

@@ -20,6 +20,7 @@ from dashboard.views.axes import Axes
 from dashboard.views.figures import lighten, navigable
 from dashboard.views.probe_marks import NAMES
 from dashboard.views.probe_pictures import CorrelationPicture, Shank, SpikesPicture, Units
+from dashboard.views.profiles import LINE, ProfilePicture
 from dashboard.views.scene import Scene
 from dashboard.views.shading import diverging
 from dashboard.views.strip import NO_REGION
@@ -89,7 +90,7 @@ def shank_ticks(shanks: tuple[Shank, ...]) -> dict[float, str]:
 
 
 class AmplitudeDepth:
-    """Amplitude by depth: a mark per unit, or all spikes as an image under those of the selected units."""
+    """Amplitude by depth, a mark per unit or all spikes under those of the selected units; or a line by depth."""
 
     def __init__(self, axes: Axes, marks: ColumnDataSource, ring: ColumnDataSource) -> None:
         self.figure = _along_depth(axes, "probe-amplitudes", "Amplitude (µV)")
@@ -100,7 +101,9 @@ class AmplitudeDepth:
         self.image = ColumnDataSource(empty, name="probe-spikes-data")
         self._image = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.image, level="image")
         self._image.visible = False
-        self._marks = _add_marks(self.figure, "amplitude", marks, ring)
+        self._marks, self._ring = _add_marks(self.figure, "amplitude", marks, ring)
+        self.line = ColumnDataSource({"value": [], "depth": []}, name="probe-profile-data")
+        self._line = self.figure.line("value", "depth", source=self.line, line_color=LINE, line_width=1.4)
         lighten(self.figure)
 
     def show_units(self, units: Units, unit: str) -> None:
@@ -109,7 +112,7 @@ class AmplitudeDepth:
         amplitudes = amplitudes[np.isfinite(amplitudes)]
         self.figure.x_range.update(start=0, end=1.06 * float(amplitudes.max(initial=0.0)) or 1.0)
         self.figure.xaxis.axis_label = f"Amplitude ({unit})"
-        self._image.visible, self._marks.visible = False, True
+        self._show(self._marks)
 
     def show_spikes(self, picture: SpikesPicture, unit: str) -> None:
         """Show all spikes."""
@@ -118,7 +121,19 @@ class AmplitudeDepth:
         self.image.data = {"image": [picture.image], **place}
         self.figure.x_range.update(start=left, end=right)
         self.figure.xaxis.axis_label = f"Amplitude ({unit})"
-        self._image.visible, self._marks.visible = True, False
+        self._show(self._image)
+
+    def show_profile(self, picture: ProfilePicture, label: str) -> None:
+        """Show a line by depth."""
+        self.line.data = {"value": picture.values, "depth": picture.depth_um}
+        self.figure.x_range.update(start=0, end=picture.end)
+        self.figure.xaxis.axis_label = label
+        self._show(self._line)
+
+    def _show(self, chosen: Any) -> None:
+        for drawn in (self._image, self._marks, self._line):
+            drawn.visible = drawn is chosen
+        self._ring.visible = chosen is not self._line
 
 
 class CorrelationFigure:
@@ -175,10 +190,10 @@ def _along_depth(axes: Axes, name: str, label: str) -> figure:
     return plot
 
 
-def _add_marks(plot: figure, x: str, marks: ColumnDataSource, ring: ColumnDataSource) -> Any:
+def _add_marks(plot: figure, x: str, marks: ColumnDataSource, ring: ColumnDataSource) -> tuple[Any, Any]:
     drawn = plot.scatter(
         x, "depth", size="size", fill_color="fill", line_color="line", line_width="width", fill_alpha="alpha",
         line_alpha="alpha", source=marks,
     )  # fmt: skip
-    plot.scatter(x, "depth", size=RING_PX, fill_color=None, line_color=SITE, line_width=2, source=ring)
-    return drawn
+    around = plot.scatter(x, "depth", size=RING_PX, fill_color=None, line_color=SITE, line_width=2, source=ring)
+    return drawn, around

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.compute.depth_correlation import DepthCorrelation, depth_correlation
+from dashboard.compute.depth_correlation import DEPTH_BIN_UM, TIME_BIN_S, DepthCorrelation, depth_correlation
 from dashboard.compute.levels import level_image
 from dashboard.compute.probe import RegionSpan, region_spans
 from dashboard.compute.shanks import Shanks, find_shanks
@@ -186,6 +186,9 @@ def render_spikes(request: SpikesRequest, cancel: threading.Event) -> SpikesPict
     if scene.mask is not None:
         passes = scene.mask[columns.clusters]
         amps, depths = amps[passes], depths[passes]
+    if (limits := scene.amp_range_uv) is not None:
+        passes = (amps >= limits[0]) & (amps < limits[1])
+        amps, depths = amps[passes], depths[passes]
     if cancel.is_set():
         raise Cancelled
     low, high = request.depth_range
@@ -237,6 +240,15 @@ def _shade(counts: npt.NDArray[np.uint32], palette: tuple[str, ...]) -> npt.NDAr
     return shading.categorical(levels.astype(np.int32) - 1, table[1:])
 
 
+@dataclass(frozen=True, slots=True)
+class CorrelationRequest:
+    """Correlation of depths, in bins of a width in s and a height in um."""
+
+    scene: Scene
+    time_bin_s: float = TIME_BIN_S
+    depth_bin_um: float = DEPTH_BIN_UM
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CorrelationPicture:
     """Correlation of depths, and the limit of its colours on either side of zero."""
@@ -250,7 +262,7 @@ class CorrelationPicture:
         return int(np.isfinite(np.diagonal(self.found.values)).sum())
 
 
-def render_correlation(scene: Scene, cancel: threading.Event) -> CorrelationPicture:
+def render_correlation(request: CorrelationRequest, cancel: threading.Event) -> CorrelationPicture:
     """Correlate the rates of all depths over the whole session, of the units that pass.
 
     Raises
@@ -260,7 +272,15 @@ def render_correlation(scene: Scene, cancel: threading.Event) -> CorrelationPict
     Cancelled
         `cancel` was set.
     """
-    found = depth_correlation(scene.columns, clusters=scene.mask, cancel=cancel)
+    scene = request.scene
+    found = depth_correlation(
+        scene.columns,
+        request.time_bin_s,
+        request.depth_bin_um,
+        clusters=scene.mask,
+        amp_range_uv=scene.amp_range_uv,
+        cancel=cancel,
+    )
     apart = found.values[~np.eye(len(found.values), dtype=np.bool_)]
     apart = np.abs(apart[np.isfinite(apart)])
     limit = float(np.percentile(apart, CORRELATION_PCT)) if len(apart) else 1.0

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from dashboard.compute.depth_correlation import DEPTH_BIN_UM, TIME_BIN_S
+from dashboard.compute.rates import MIN_SPIKES_FOR_AMPLITUDE
 from dashboard.views.probe_marks import (
     DURATION,
     DURATION_MS,
@@ -20,7 +20,8 @@ from dashboard.views.probe_marks import (
     palette,
     rate_limits,
 )
-from dashboard.views.probe_pictures import CorrelationPicture, SpikesPicture, Units
+from dashboard.views.probe_pictures import CorrelationPicture, CorrelationRequest, SpikesPicture, Units
+from dashboard.views.profiles import ProfilePicture, ProfileRequest
 from dashboard.views.scene import UNKNOWN, Scene
 from dashboard.views.shading import diverging
 
@@ -149,18 +150,36 @@ def no_spikes(scene: Scene) -> str:
     return _caption(ABSENT.format(f"All spikes: not available, {escape(why)}"))
 
 
-def correlation(scene: Scene, picture: CorrelationPicture, *, dark: bool) -> str:
+def profile(request: ProfileRequest, picture: ProfilePicture) -> str:
+    """Return what the line by depth shows, and which bins it leaves blank."""
+    start, end = request.time_range
+    what = "Mean amplitude of the spikes" if request.of_amplitudes else "Firing rate of all units that pass together"
+    words = f"{what} per {request.bin_um:g} µm, {start:,.1f}–{end:,.1f} s (the window in view)"
+    if request.of_amplitudes:
+        n_blank = picture.n_bins - picture.n_known
+        words += f"; blank below {MIN_SPIKES_FOR_AMPLITUDE} spikes: {n_blank} of {picture.n_bins} bins with spikes"
+        words += _arbitrary(request.scene)
+    return _caption(words)
+
+
+def correlation(request: CorrelationRequest, picture: CorrelationPicture, *, dark: bool) -> str:
     """Return what the matrix shows, and what its colours mean."""
+    scene = request.scene
     n_bins = len(picture.found.values)
     if picture.n_known < 2:
         why = "no spike passes" if not scene.n_spikes_passing else "fewer than two depths have spikes"
         return _caption(ABSENT.format(f"Correlation of depths: nothing to show, {why}"))
     words = (
-        f"Correlation of firing rates, {DEPTH_BIN_UM:g} µm × {1e3 * TIME_BIN_S:g} ms bins, whole session, "
-        f"units that pass; {picture.n_known} of {n_bins} depths have spikes"
+        f"Correlation of firing rates, {request.depth_bin_um:g} µm × {1e3 * request.time_bin_s:g} ms bins, whole "
+        f"session, units that pass; {picture.n_known} of {n_bins} depths have spikes"
     )
     bar = _bar("Pearson's r", f"−{picture.limit:.2g}", f"{picture.limit:.2g}", diverging(dark=dark))
     return _caption(words, bar)
+
+
+def no_profile(error: Exception) -> str:
+    """Return why there is no line by depth."""
+    return _caption(ABSENT.format(f"Not available, {escape(str(error))}"))
 
 
 def not_correlated(error: Exception) -> str:

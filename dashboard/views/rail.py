@@ -13,7 +13,7 @@ from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.colours import colours_off, colours_off_words
 from dashboard.views.figures import asset
-from dashboard.views.state import ViewState
+from dashboard.views.state import PALETTES, ViewState
 
 COLOUR_WORDS = {
     "Spike count": "count",
@@ -29,6 +29,9 @@ SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantit
 
 WIDEST_PCT = 200
 """How far the limits can be pulled, in per cent of the default range."""
+
+PALETTE_WORDS = {name: name for name in PALETTES if name != "hot"} | {"hot (steps not even)": "hot"}
+"""Palettes by the words of the page: all but one are perceptually even."""
 
 CLOSED = "open an insertion first"
 
@@ -86,7 +89,7 @@ class Rail:
             "", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12), visible=False
         )
         self.scale = pmui.Select.from_param(state.param.scale, options=SCALE_WORDS, label="Scale", **_FIELD)
-        self.cmap = pmui.Select.from_param(state.param.cmap, label="Palette", **_FIELD)
+        self.cmap = pmui.Select.from_param(state.param.cmap, options=PALETTE_WORDS, label="Palette", **_FIELD)
         self.fit = pmui.Button(
             label="Fit limits to view", variant="outlined", size="small", sizing_mode="stretch_width", margin=(6, 12)
         )
@@ -120,6 +123,7 @@ class Rail:
         self.fit.on_click(lambda event: fit_limits())
         self.pull.param.watch(self._pulled, "value")
         self.default_limits.on_click(lambda event: state.param.update(limits=None))
+        state.param.watch(self._recoloured, ["color", "limits"])
 
     def offer(self, keys: Sequence[str]) -> None:
         """Have the picker offer these insertions; `name` has to follow in a turn of its own."""
@@ -186,6 +190,11 @@ class Rail:
         if end > start:
             self._pulled_to = (low + (high - low) * start / 100, low + (high - low) * end / 100)
             self._state.limits = self._pulled_to
+
+    def _recoloured(self, *events: Any) -> None:
+        """Limits are those of one colour: they are let go with it, unless new ones come along, as in a link."""
+        if self._state.limits is not None and [event.name for event in events] == ["color"]:
+            self._state.limits = None
 
     def _searched(self, event: Any) -> None:
         if not self._is_moving and event.new:

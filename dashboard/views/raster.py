@@ -38,15 +38,8 @@ logger = logging.getLogger(__name__)
 MARKS_BELOW = 4_000
 """Spikes in view up to which each is drawn as a mark that tells its own values."""
 
-ASIDE = 0x9E
-"""Grey of the clusters that are not selected."""
-
-UNMEASURED = (800, 450)
-"""Size of a frame that the browser has not laid out yet."""
-
-MIN_PIXELS = 64
-MAX_PIXELS = 4_096
-"""Bounds of an image side, whatever a browser reports."""
+UNMEASURED, MIN_PIXELS, MAX_PIXELS = (800, 450), 64, 4_096
+"""Size of a frame that the browser has not laid out yet; bounds of an image side, whatever a browser reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +66,23 @@ class RasterRequest:
     ranks: tuple[int, ...] = ()
     before: RasterPicture | None = None
 
+    @property
+    def is_aside(self) -> bool:
+        """Whether clusters stand aside in grey for the selected ones in their colours."""
+        return self.color == "cluster" and bool(self.selected)
+
+    @property
+    def kind(self) -> str:
+        """What is aggregated: where clusters stand aside, how many spikes there are."""
+        return "count" if self.is_aside else self.color
+
     def counts_as(self, other: RasterRequest) -> bool:
         """Whether the same spikes are counted in the same pixels: only scale, limits or selection differ."""
-        return self.scene is other.scene and (
-            self.time_range,
-            self.depth_range,
-            self.width,
-            self.height,
-            self.color,
-        ) == (other.time_range, other.depth_range, other.width, other.height, other.color)
+        return self.scene is other.scene and self._pixels == other._pixels
+
+    @property
+    def _pixels(self) -> tuple[object, ...]:
+        return self.time_range, self.depth_range, self.width, self.height, self.kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +92,7 @@ class RasterPicture:
     Attributes
     ----------
     is_aside : bool
-        Whether all clusters are grey, for the selected ones to stand out in their colours.
+        Whether counts are to be in greys, for the selected units to stand out in their colours.
     """
 
     aggregate: Aggregate
@@ -106,11 +107,9 @@ class RasterPicture:
     render_ms: float
     is_aside: bool = False
 
-    def looks_as(self, limits: tuple[float, float], scale: str, *, is_aside: bool) -> bool:
-        """Whether the same counts look the same with these limits, this scale and this selection."""
-        if self.levels is None:
-            return self.is_aside == is_aside
-        return self.limits == limits and self.levels.scale == scale
+    def looks_as(self, limits: tuple[float, float], scale: str) -> bool:
+        """Whether the same counts look the same with these limits and this scale."""
+        return self.levels is None or (self.limits == limits and self.levels.scale == scale)
 
 
 def extent(picture: Aggregate) -> tuple[float, float, float, float]:
@@ -134,19 +133,17 @@ def narrowed(counted: Aggregate) -> Aggregate:
 def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     """Draw a request; pure apart from the clock."""
     started = time.perf_counter()
-    scene, kind = request.scene, request.color
+    scene, kind = request.scene, request.kind
     before = request.before
     if before is None:
         counted, n_in_view = _count(request, cancel)
     else:
         counted, n_in_view = before.aggregate, before.n_in_view
     limits = request.limits or scene.limits(kind)
-    is_aside = kind == "cluster" and bool(request.selected)
-    if before is not None and before.looks_as(limits, request.scale, is_aside=is_aside):
+    if before is not None and before.looks_as(limits, request.scale):
         levels, rgba = before.levels, before.rgba  # they need not be sent again either
     elif kind in CATEGORICAL:
-        colours = scene.colours(kind)
-        levels, rgba = None, shading.categorical(counted.values, np.full_like(colours, ASIDE) if is_aside else colours)
+        levels, rgba = None, shading.categorical(counted.values, scene.colours(kind))
     else:
         levels, rgba = shading.shade(counted, limits, request.scale, spread=shading.needs_spread(counted)), None
     marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
@@ -157,16 +154,15 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
             scene, request.selected, request.ranks, request.time_range, request.depth_range, size
         )
     counted = narrowed(counted)
-    elapsed_ms = (time.perf_counter() - started) * 1e3
-    hidden = 0 if n_in_view else _hidden(request)
+    elapsed_ms, hidden = (time.perf_counter() - started) * 1e3, 0 if n_in_view else _hidden(request)
     return RasterPicture(
-        counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, hidden, elapsed_ms, is_aside
+        counted, levels, rgba, marks, overlay, overlay_extent, limits, n_in_view, hidden, elapsed_ms, request.is_aside
     )
 
 
 def _count(request: RasterRequest, cancel: threading.Event) -> tuple[Aggregate, int]:
     """Return the aggregate of a request, and how many spikes are exactly in its window."""
-    scene, kind = request.scene, request.color
+    scene, kind = request.scene, request.kind
     counted = aggregate(
         scene.columns,
         request.time_range,
@@ -390,9 +386,14 @@ class RasterView:
         self._overlay.visible = picture.overlay is not None
         # Without the request's own picture before, or every picture would be kept for good.
         self.picture, self._shown = picture, replace(request, before=None)
+        self._follow_palette()
         self._drawn(picture)
 
+    def _follow_palette(self) -> None:
+        is_aside = self.picture is not None and self.picture.is_aside
+        self.mapper.palette = list(shading.palette(self._state.cmap, dark=self._state.dark, is_aside=is_aside))
+
     def _recolour(self, *events: object) -> None:
-        self.mapper.palette = list(shading.palette(self._state.cmap, dark=self._state.dark))
+        self._follow_palette()
         if self.marks.data["time"] is not None:
             self._request()

@@ -7,6 +7,7 @@ Datashader makes the equalised levels and spreads sparse points (`datashader.tra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import datashader.transfer_functions as tf
@@ -32,8 +33,14 @@ OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "
 """Colours that stay apart for colour-blind readers (Okabe & Ito 2008)."""
 
 
-def palette(name: str, *, dark: bool) -> tuple[str, ...]:
-    """Return 256 colours from low to high; ``binary`` runs towards the ink of the theme."""
+@cache
+def palette(name: str, *, dark: bool, is_aside: bool = False) -> tuple[str, ...]:
+    """Return 256 colours from low to high; ``binary`` runs towards the ink of the theme.
+
+    What stands aside is grey, whatever the palette: it leaves room for the colours of the selected units.
+    """
+    if is_aside:
+        return tuple(f"#{grey:02x}{grey:02x}{grey:02x}" for grey in np.linspace(*ASIDE[dark], 256).round().astype(int))
     match name:
         case "binary":
             greys = tuple(Greys256)
@@ -72,9 +79,12 @@ def default_limits(aggregate: Aggregate) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1.0)
 
 
-SELECTION = ("#D55E00", "#0072B2", "#8020FF", "#56B4E9", "#80C060", "#E69F00")
-"""In the order of selection. Okabe-Ito without its yellow, which vanishes on white, and without its green and
-purple, which readers without one kind of cones see as the greys of the raster; all that is here stays coloured."""
+SELECTION = ("#D55E00", "#56B4E9", "#8020FF", "#E0A070", "#0072B2", "#906030")
+"""In the order of selection: each is as far as can be from those before it for readers without any one kind of cones,
+and stays coloured for them on a grey raster. The first three are 50 or more apart in CIE L*a*b* for all of them."""
+
+ASIDE = {False: (0xEC, 0x76), True: (0x26, 0xA0)}
+"""Greys from few spikes to many, by whether the theme is dark, under selected units in their colours."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

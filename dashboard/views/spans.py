@@ -1,7 +1,9 @@
-"""Two spans of the session, A and B: marked from the window in view, shown over the overview."""
+"""Two spans of the session, A and B: drawn on the overview, or taken from the window in view."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -37,6 +39,7 @@ class SpanMarks:
     def __init__(self, state: ViewState, overview: figure, turns: Turns) -> None:
         self._state = state
         self._turns = turns
+        self._overview = overview
         self.bands = ColumnDataSource({"start": [], "end": [], "letter": [], "colour": []}, name="spans")
         overview.vstrip(
             x0="start", x1="end", source=self.bands, fill_color="colour", fill_alpha=0.22,
@@ -61,6 +64,12 @@ class SpanMarks:
         else:
             self._state.param.update(**{name: None})
 
+    def draw(self, drawn: Mapping[str, Any]) -> None:
+        """Mark what was drawn on the overview; see `drawn_span`."""
+        limits = self._overview.x_range
+        if (found := drawn_span(drawn, (limits.start, limits.end))) is not None:
+            mark_span(self._state, *found)
+
     def _follow(self, *events: object) -> None:
         marked = {name: getattr(self._state, name) for name in SPANS}
         there = {name: span for name, span in marked.items() if span is not None}
@@ -73,14 +82,45 @@ class SpanMarks:
         self.panel.chips = [_chip(name, span) for name, span in marked.items()] if self._state.insertion else []
 
 
-def mark_span(state: ViewState, name: str) -> None:
-    """Take the window in view as a span, ``before`` or ``after``; with the second one their comparison is shown."""
-    if not state.insertion or state.time_range is None:
+def mark_span(state: ViewState, name: str, span: tuple[float, float] | None = None) -> None:
+    """Mark a span, ``before`` or ``after``; with the second one their comparison is shown.
+
+    Parameters
+    ----------
+    state : ViewState
+    name : {'before', 'after'}
+    span : (float, float) or None
+        In s; None takes the window in view.
+    """
+    span = span or state.time_range
+    if not state.insertion or span is None:
         return
-    values: dict[str, Any] = {name: state.time_range}
+    values: dict[str, Any] = {name: span}
     if all(getattr(state, other) is not None for other in SPANS if other != name):
         values["tab"] = "Change"  # where the answer is, or why there is none
     state.param.update(**values)
+
+
+def drawn_span(drawn: Mapping[str, Any], limits: tuple[float, float]) -> tuple[str, tuple[float, float]] | None:
+    """Return which span was drawn on the overview, and from where to where, to a tenth of a second.
+
+    Parameters
+    ----------
+    drawn : mapping
+        ``span``, ``start``, ``end`` as the browser sends them.
+    limits : (float, float)
+        First and last time of the session, in s; what lies beyond is cut off.
+
+    Returns
+    -------
+    tuple or None
+        None where nothing of a span is left.
+    """
+    name, ends = drawn.get("span"), (drawn.get("start"), drawn.get("end"))
+    if name not in SPANS or not all(isinstance(end, int | float) and math.isfinite(end) for end in ends):
+        return None
+    start, end = (min(max(round(float(end), 1), limits[0]), limits[1]) for end in ends if end is not None)
+    return (str(name), (start, end)) if start < end else None
 
 
 def span_text(span: tuple[float, float]) -> str:
@@ -92,4 +132,5 @@ def _chip(name: str, span: tuple[float, float] | None) -> tuple[str, str, str]:
     letter, key, _ = SPANS[name]
     if span is not None:
         return name, f"{letter} {span_text(span)} ✕", f"Clear span {letter}"
-    return name, f"Mark {letter}", f"Mark the window in view as span {letter}, {name} (key {key})"
+    words = f"Mark the window in view as span {letter}, {name} (key {key}); Shift and a drag on the overview draws it"
+    return name, f"Mark {letter}", words

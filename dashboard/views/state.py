@@ -12,6 +12,8 @@ SCALES = ("linear", "log", "eq")
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
+MARKS = ("label", "rate", "duration")
+BESIDE = ("units", "spikes", "rate", "amplitude")
 TABS = ("Summary", "Clusters", "Unit", "Probe", "Events", "Compare", "Change")
 
 
@@ -45,6 +47,8 @@ class ViewState(param.Parameterized):
     )
     selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
     tab = param.Selector(default="Clusters", objects=list(TABS), doc="Open tab of the dock.")
+    marks = param.Selector(default="label", objects=list(MARKS), doc="What the colour of a unit means in Probe.")
+    beside = param.Selector(default="units", objects=list(BESIDE), doc="What stands beside the map in Probe.")
     compare = param.String("", doc="What the insertion is compared with, as dashboard.views.compared reads it.")
     event = param.Selector(default="stimOn", objects=list(EVENTS), doc="Event that spikes are aligned to.")
     split = param.Selector(default="none", objects=list(SPLITS), doc="What trials are split by.")

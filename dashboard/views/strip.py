@@ -46,15 +46,25 @@ class StripView:
         Told the acronym of a region that is clicked.
     assumed_px : int
         Height of the frame until the browser says it.
+    along, along_limits : Range1d or None
+        The axis along which regions lie, where that is not depth in um.
     """
 
-    def __init__(self, axes: Axes, picked: Callable[[str], None], assumed_px: int = ASSUMED_HEIGHT_PX) -> None:
-        self._axes = axes
+    def __init__(
+        self,
+        axes: Axes,
+        picked: Callable[[str], None],
+        assumed_px: int = ASSUMED_HEIGHT_PX,
+        along: Range1d | None = None,
+        along_limits: Range1d | None = None,
+    ) -> None:
+        self._along, self._limits = along or axes.depth, along_limits or axes.depth_limits
         self._picked = picked
         self._assumed_px = assumed_px
         self._regions: list[RegionSpan] = []
         self._shown: tuple[pd.DataFrame, str] | None = None
-        self.figure = navigable(Range1d(0, 1), axes.depth, axes.time_limits, axes.depth_limits, only="y", name="strip")
+        name, unit = ("strip", "µm") if along is None else ("unit-strip", "rows")
+        self.figure = navigable(Range1d(0, 1), self._along, axes.time_limits, self._limits, only="y", name=name)
         self.figure.update(min_border_left=2, min_border_right=2)
         self.figure.xaxis.visible = False
         self.figure.yaxis.visible = False
@@ -75,12 +85,12 @@ class StripView:
         )
         self.figure.on_event(Tap, self._tapped)
         for side in ("start", "end"):
-            axes.depth.on_change(side, self._moved)
+            self._along.on_change(side, self._moved)
         self.figure.on_change("inner_height", self._moved)
         self.figure.add_tools(
             HoverTool(
                 renderers=[quads],
-                tooltips=[("region", "@acronym"), ("", "@name"), ("depth", "@bottom{0} to @top{0} µm")],
+                tooltips=[("region", "@acronym"), ("", "@name"), ("", f"@bottom{{0}} to @top{{0}} {unit}")],
             )
         )
 
@@ -89,10 +99,14 @@ class StripView:
         if self._shown is not None and self._shown[0] is channels and self._shown[1] == level:
             return
         self._shown = channels, level
-        spans = region_spans(channels, level)
+        self.show(region_spans(channels, level))
+
+    def show(self, spans: list[RegionSpan]) -> None:
+        """Show spans along the axis, from its start upwards; grey where there are none."""
         if not spans:
-            low, high = self._axes.depth_limits.start, self._axes.depth_limits.end
-            spans = [RegionSpan(low, high, UNKNOWN, "brain locations are not known", (0, 0, 0))]
+            spans = [
+                RegionSpan(self._limits.start, self._limits.end, UNKNOWN, "brain locations are not known", (0, 0, 0))
+            ]
         self._regions = spans
         self.spans.data = {
             "bottom": [span.bottom_um for span in spans],
@@ -113,7 +127,7 @@ class StripView:
 
     def _label(self) -> None:
         """Name the spans in the middle of what is seen of them, where there is room."""
-        window = float(self._axes.depth.start), float(self._axes.depth.end)
+        window = float(self._along.start), float(self._along.end)
         _, height_px = inner_size(self.figure, (1, self._assumed_px))
         labelled = [
             (middle, label, NO_REGION_INK if span.acronym == UNKNOWN else label_ink(_colour(span)))

@@ -21,57 +21,19 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.views.figures import asset
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
-from dashboard.views.table_columns import N_BINS, WIDTH_PX, failed_tests, sparklines
+from dashboard.views.table_columns import N_BINS, failed_tests, sparklines
+from dashboard.views.table_look import CHANGED, TESTED, column_formats, column_titles, column_widths, column_words
+from dashboard.views.table_rows import HINT, ClusterRows, header_configuration, header_fields, refusals
 from dashboard.views.turns import Turns
 
 LEADING = ("cluster_id", "label", "firing_rate", "activity", "amp_uv", "depths", "acronym", "failed", "beryl", "cosmos")
 """Columns that stand first, in this order, where they exist."""
 
-TESTED = {"resp_change_hz": "Δ rate (Hz)", "resp_auc": "AUC", "resp_p": "p", "resp_q": "q"}
-"""Columns of the test of responses, which stand after the label, and their words; a split's have its group after."""
-
-CHANGED = {
-    "change_verdict": "A to B",
-    **{
-        f"change_{name}{end}{unit}": f"Δ {words} A→B{of}"
-        for name, unit, words in (
-            ("depth", "_um", "depth (µm)"),
-            ("amp", "_uv", "amp (µV)"),
-            ("amp", "_au", "amp (a.u.)"),
-            ("rate", "_hz", "rate (Hz)"),
-        )
-        for end, of in (("", ""), ("_low", ", from"), ("_high", ", to"))
-    },
-    "change_rate_ratio": "rate B / A",
-    "change_rate_ratio_low": "rate B / A, from",
-    "change_rate_ratio_high": "rate B / A, to",
-}
-"""Columns of two spans of the session, which stand after those, and their words; limits are of 95 % intervals."""
-
 HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
 """Kept out of the table: ids and coordinates that nobody sorts by."""
 
-TITLES = {
-    "cluster_id": "id",
-    "firing_rate": "rate (Hz)",
-    "failed": "tests failed",
-    "activity": "rate over time",
-    "amp_uv": "amp (µV)",
-    "amp_au": "amp (a.u.)",
-    "depths": "depth (µm)",
-    "acronym": "region",
-    "drift": "depth jitter (µm/h)",
-    "ks2_label": "Kilosort label",
-    "KSLabel": "Kilosort label",
-}
-"""Words of the field for the columns' names on disk."""
-
 PAGE_SIZE = 100
 ROW_PX = 28
-TITLE_PX, VALUE_PX, ARROW_PX, PADDING_PX = 7, 7, 32, 18
-"""Of letters in titles and in cells, of the arrow that sorts, of the sides of a cell."""
-
-
 _activities: WeakKeyDictionary[SpikeColumns, list[str]] = WeakKeyDictionary()
 
 
@@ -126,7 +88,7 @@ class ClusterTable:
         self._state = state
         self._pool = pool
         self._turns = turns
-        self._is_moving = False
+        self._is_moving = self._is_picking = False
         self._table = pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)})
         self.widget: Any = None
         self._scene: Scene | None = None
@@ -134,8 +96,10 @@ class ClusterTable:
         self._box = pn.Column(sizing_mode="stretch_both", margin=0)
         self._choose = pmui.Toggle(label="Columns", size="small", variant="outlined", margin=(4, 4))
         self._search = pmui.Toggle(label="Search rows", size="small", variant="outlined", margin=(4, 4))
+        self._searches = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12))
         self._names: dict[str, str] = {}
-        self._ranked_by: str | None = None
+        self._revealed: SpikeColumns | None = None
+        self._ranked_by = ""
         self._amplitude = ""
         self._columns = pmui.CheckBoxGroup(options=[], value=[], inline=True, margin=(0, 8), visible=False)
         self.panel = pn.Column(
@@ -148,30 +112,44 @@ class ClusterTable:
         self.rows = self._box
         self._make()
         self._choose.param.watch(lambda event: self._columns.param.update(visible=event.new), "value")
-        self._search.param.watch(lambda event: self._make(), "value")
+        self._search.param.watch(lambda event: self._remake(), "value")
         self._columns.param.watch(self._hide, "value")
         state.param.watch(self._selected, "selected")
 
-    def _make(self) -> None:
+    def _make(self, sorters: list[dict[str, Any]] | None = None) -> None:
         """Put a new widget on the page: one that changes its columns before it is laid out breaks in the browser."""
-        before: list[dict[str, Any]] = self.widget.sorters if self.widget is not None else []
-        self.widget = pn.widgets.Tabulator(
+        before = self.widget
+        hidden = self._hidden()
+        there = [name for name in map(str, self._table.columns) if name not in hidden]
+        page = 1
+        if before is not None and sorters is None:
+            sorters, page = before.sorters, before.page
+        sorters = [one for one in sorters or [] if one["field"] in self._table]
+        filters = before.filters if before is not None and self._search.value else []
+        filters = [one for one in filters if one["field"] in there]
+        searching: dict[str, Any] = {}
+        if self._search.value:
+            searching = {"header_filters": header_fields(self._table), "filters": filters}
+        self.widget = ClusterRows(
             self._table,
-            sorters=[sorter for sorter in before if sorter["field"] in self._table],
-            formatters=_formatters(self._table),
+            sorters=sorters,
+            page=page,
+            formatters=column_formats(self._table),
             show_index=False,
             disabled=True,
             pagination="remote",
             page_size=PAGE_SIZE,
             selectable=True,
             layout="fit_data",
-            widths=_widths(self._table),  # or the browser measures every cell, time and again
-            configuration={"rowHeight": ROW_PX},  # likewise
+            widths=column_widths(self._table),  # or the browser measures every cell, time and again
+            configuration={
+                "rowHeight": ROW_PX,  # likewise
+                **(header_configuration(self._table, filters) if self._search.value else {}),
+            },
             theme="simple",
             sizing_mode="stretch_both",
-            titles=_titles(self._table),
-            hidden_columns=self._hidden(),
-            header_filters=_header_filters(self._table) if self._search.value else None,
+            titles=column_titles(self._table),
+            hidden_columns=hidden,
             header_tooltips={
                 **dict.fromkeys(("amp_uv", "amp_au"), self._amplitude),
                 "label": "Share of the three IBL tests that pass; 1 is an IBL good unit",
@@ -180,17 +158,55 @@ class ClusterTable:
                 "drift": "Summed depth change per hour; grows with the number of spikes",
             },
             stylesheets=[asset("table.css")],
+            **searching,
         )
         self.widget.param.watch(self._picked, "selection")
-        self._box[:] = [self.widget]
+        self.widget.param.watch(self._searched, "filters")
+        self._fit_page()
+        self._say_searches()
+        self._box[:] = [*([self._searches] if self._search.value else []), self.widget]
+
+    def _fit_page(self) -> None:
+        """Turn to the last page where there is no longer one of the number that is shown."""
+        if self.widget.page > 1:
+            last = max(1, -(-len(self.widget.current_view) // PAGE_SIZE))
+            if self.widget.page > last:
+                self.widget.page = last
+
+    def _searched(self, event: Any) -> None:
+        self._turns.later(self._follow_searches)
+
+    def _follow_searches(self) -> None:
+        self._fit_page()
+        self._say_searches()
+
+    def _say_searches(self) -> None:
+        """Say which searches cannot be read and so hide nothing, or what can be searched for."""
+        if self._search.value:
+            lines = refusals(self._table, self.widget.filters, column_words(self._table))
+            words = "<br>".join(map(escape, lines)) or escape(HINT)
+            self._searches.object = f'<div class="notes {"refused" if lines else "dim"}">{words}</div>'
+
+    def _reveal(self) -> None:
+        """Turn to the page of the unit that was selected last, unless one of the selected is on the page already."""
+        selected = self._state.selected
+        if not selected:
+            return
+        places = self.widget.current_view.index.get_indexer(pd.Index(selected))
+        pages = {int(place) // PAGE_SIZE + 1 for place in places if place >= 0}
+        if pages and self.widget.page not in pages and places[-1] >= 0:
+            self.widget.page = int(places[-1]) // PAGE_SIZE + 1
 
     def _hidden(self) -> list[str]:
         return [name for title, name in self._names.items() if title not in self._columns.value]
 
     def _hide(self, event: Any) -> None:
         if not self._is_moving:
-            self._make()
-            self._selected()
+            self._remake()
+
+    def _remake(self) -> None:
+        self._make()
+        self._selected()
 
     def open(self, scene: Scene) -> None:
         """Show the clusters of another insertion, or those that pass other filters."""
@@ -202,10 +218,9 @@ class ClusterTable:
                 return
             self._drawn = scene.columns, activity(scene.columns)
         table = _with_activity(cluster_table(scene.sorting), self._drawn[1])
+        table = _second(table, self._ranked_by)
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
-        if self._ranked_by is not None and self._ranked_by in table:
-            table = table.sort_values(self._ranked_by, ascending=False, kind="stable")
         self._amplitude = amplitude_words(scene.sorting)
         is_alike = table.dtypes.equals(self._table.dtypes)
         self._table = table
@@ -213,17 +228,21 @@ class ClusterTable:
         try:
             if is_alike:
                 self.widget.param.update(value=table, selection=[])
+                self._fit_page()
             else:
                 self._offer()
                 self._make()
         finally:
             self._is_moving = False
+        if self._revealed is not scene.columns:  # what a link selects is looked for
+            self._revealed = scene.columns
+            self._reveal()
         self._selected()
 
     def _offer(self) -> None:
         """Offer the columns to choose from; those that were hidden before stay so."""
         hidden = self._hidden()
-        titles = _words(self._table)
+        titles = column_words(self._table)
         self._names = {titles.get(name, name): name for name in map(str, self._table.columns)}
         shown = [title for title, name in self._names.items() if name not in hidden]
         self._columns.param.update(options=list(self._names), value=shown)
@@ -246,12 +265,12 @@ class ClusterTable:
         """Nothing runs here."""
 
     def sort_by(self, name: str) -> None:
-        """Rank the rows by a column, the largest first, and show the table; its headers sort further."""
+        """Rank the rows by a column, which then stands second, the largest first, and show the table."""
         self._ranked_by = name
-        if self.widget.sorters:
-            self.widget.sorters = []
-        if self._scene is not None:
-            self.open(self._scene)
+        self._table = _second(self._table, name)
+        # A new widget: one that is out of sight would lose the order that it is given.
+        self._make([{"field": name, "dir": "desc"}])
+        self._selected()
         # A table that is turned to in the same turn would be laid out with the rows that it had.
         self._turns.later(partial(self._state.param.update, tab=self.title))
 
@@ -267,9 +286,15 @@ class ClusterTable:
             if shown and set(shown) < set(chosen):  # a row was added: so stay those that a filter hides
                 chosen += [cluster for cluster in before if cluster not in shown]
             kept = [cluster for cluster in before if cluster in chosen]
-            self._state.selected = kept + [cluster for cluster in chosen if cluster not in kept]
+            self._is_picking = True
+            try:
+                self._state.selected = kept + [cluster for cluster in chosen if cluster not in kept]
+            finally:
+                self._is_picking = False
 
     def _selected(self, *events: object) -> None:
+        if events and not self._is_picking:
+            self._reveal()
         positions = self._table.index.get_indexer(pd.Index(self._state.selected))
         self._is_moving = True
         try:
@@ -294,68 +319,14 @@ def activity(columns: SpikeColumns) -> list[str]:
     return lines
 
 
+def _second(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the table with a column in the second place, where it has it."""
+    names = list(table)
+    return table[[names[0], name, *(other for other in names[1:] if other != name)]] if name in names[1:] else table
+
+
 def _with_activity(table: pd.DataFrame, drawn: list[str]) -> pd.DataFrame:
     """Return the table with the lines after the rate."""
     # As objects: pandas would copy strings for each session.
     lines = pd.Series([drawn[int(cluster)] for cluster in table.index], index=table.index, dtype=object)
     return _in_order(table.assign(activity=lines))
-
-
-def _header_filters(table: pd.DataFrame) -> dict[str, Any]:
-    """Return a field below each title: at least a number, or a part of a word."""
-    filters: dict[str, Any] = {}
-    for name in map(str, table.columns):
-        if name == "cluster_id":
-            filters[name] = {"type": "number", "func": "=", "placeholder": "="}
-        elif pd.api.types.is_numeric_dtype(table[name]):
-            filters[name] = {"type": "number", "func": ">=", "placeholder": "≥"}
-        elif name != "activity":
-            filters[name] = {"type": "input", "func": "like", "placeholder": "contains"}
-    return filters
-
-
-def _words(table: pd.DataFrame) -> dict[str, str]:
-    """Return words for the names of columns; those of a test carry the group of trials."""
-    tested = {
-        str(name): " ".join([words, *str(name).removeprefix(kind).split("_")]).strip()
-        for kind, words in TESTED.items()
-        for name in table
-        if str(name).startswith(kind)
-    }
-    return TITLES | CHANGED | tested
-
-
-def _titles(table: pd.DataFrame) -> dict[str, str]:
-    """Return what heads each column; Tabulator takes it for HTML, and names of columns come from files."""
-    words = _words(table)
-    return {name: escape(words.get(name, name)) for name in map(str, table.columns)}
-
-
-def _formatters(table: pd.DataFrame) -> dict[str, Any]:
-    """Return number formats that keep columns narrow and digits honest."""
-    from bokeh.models.widgets.tables import NumberFormatter, ScientificFormatter
-
-    whole = {"depths", "axial_um", "lateral_um"}
-    formats: dict[str, Any] = {"activity": {"type": "html"}} if "activity" in table else {}
-    for name in map(str, table.columns):
-        if pd.api.types.is_integer_dtype(table[name]) or name in whole:
-            formats[name] = NumberFormatter(format="0,0" if name != "cluster_id" else "0", nan_format="–")
-        elif name.startswith(("resp_p", "resp_q")):
-            # From 0.01 up as it is, to three places: 0.049 is another answer than 0.051, and neither is 0.
-            formats[name] = ScientificFormatter(precision=3, power_limit_low=-3, nan_format="–")
-        elif pd.api.types.is_float_dtype(table[name]):
-            formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
-    return formats
-
-
-def _widths(table: pd.DataFrame) -> dict[str, int]:
-    """Return the width of each column in px: room for its title and for the longest of its values."""
-    titles = _titles(table)
-    widths = {}
-    for name in map(str, table.columns):
-        is_text = not pd.api.types.is_numeric_dtype(table[name]) and name != "activity"
-        longest = int(table[name].astype(str).str.len().max()) if is_text and len(table) else 6
-        if name.startswith(("resp_p", "resp_q")):
-            longest = len("1.234e-56")
-        widths[name] = max(TITLE_PX * len(titles.get(name, name)) + ARROW_PX, VALUE_PX * min(longest, 40) + PADDING_PX)
-    return widths | ({"activity": WIDTH_PX + 2 * PADDING_PX} if "activity" in table else {})

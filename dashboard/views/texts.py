@@ -76,14 +76,14 @@ def colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -
 
 def _colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
     kind = picture.aggregate.kind
-    if picture.marks is not None and kind not in ("region", "label", "unit_rate"):
-        return '<span class="title">each mark is one spike</span>'
-    if picture.is_aside:
-        return '<span class="title">the selected units in their colours; grey: the others</span>'
+    is_selected = picture.overlay is not None
+    if picture.marks is not None and (is_selected or kind not in ("region", "label", "unit_rate")):
+        aside = "; selected units in their colours, the others grey" if is_selected else ""
+        return f'<span class="title">each mark is one spike{aside}</span>'
     if picture.levels is None:
         if not (entries := scene.legend(kind)):
             return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'
-        title = f"most spikes in {bin_text(picture.aggregate)}"
+        title = f"most spikes in {bin_text(picture.aggregate)}{', selected units over it' if is_selected else ''}"
         return f'<span class="title">{escape(title)}</span>{legend_chips(entries)}'
     levels = picture.levels
     unit = {
@@ -92,6 +92,8 @@ def _colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) 
         "amp_mean": f"mean amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
         "amp_max": f"largest amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
     }[kind]
+    if picture.is_aside:
+        unit = f"selected units in their colours; grey: {unit}"
     scale = {"linear": "", "log": ", log", "eq": ", equalised: not quantitative"}[levels.scale]
     return f'<span class="title">{escape(unit + scale)}</span>{scale_bar(levels, palette)}'
 

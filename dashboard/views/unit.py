@@ -181,7 +181,8 @@ class UnitTab:
             self._focus = ids[-1]
         self._offer(ids)
         self.busy.begin()
-        self._loop.request(UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins)))
+        ranks = tuple(self._state.selected.index(unit) for unit in ids)
+        self._loop.request(UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins), ranks))
 
     def _offer(self, ids: tuple[int, ...]) -> None:
         """Let the reader choose which of several units the single plots show."""
@@ -235,7 +236,7 @@ class UnitTab:
             self.amplitude.figure.yaxis.axis_label = f"Amplitude ({unit})"
         self._amplitude_row.visible = has_amplitudes
         self.depth.show(picture.depth_cloud)
-        self.rate.show(picture.rate_edges_s, picture.rates_hz)
+        self.rate.show(picture.rate_edges_s, picture.rates_hz, picture.colours)
         if picture.template is not None:
             self.template.show(picture.template, unit)
         self._template_pane.visible = picture.template is not None

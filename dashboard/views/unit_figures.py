@@ -15,7 +15,7 @@ from dashboard.compute.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTes
 from dashboard.compute.unit_templates import TemplatePicture, lay_template
 from dashboard.views.clouds import Cloud
 from dashboard.views.figures import plain, time_ticks
-from dashboard.views.shading import hex_colour, palette, selection_colours
+from dashboard.views.shading import hex_colour, palette
 
 BAR = "#5c6bc0"
 LIMIT = "#d55e00"
@@ -193,10 +193,15 @@ class RateFigure:
         self.lines = ColumnDataSource({"x": [], "y": [], "colour": []}, name="unit-rate-data")
         self.figure.multi_line("x", "y", line_color="colour", line_width=1.3, source=self.lines)
 
-    def show(self, edges_s: npt.NDArray[np.float64], rates_hz: tuple[npt.NDArray[np.float64], ...]) -> None:
+    def show(
+        self,
+        edges_s: npt.NDArray[np.float64],
+        rates_hz: tuple[npt.NDArray[np.float64], ...],
+        unit_colours: npt.NDArray[np.uint8],
+    ) -> None:
         """Draw steps."""
         corners = np.repeat(edges_s, 2)[1:-1]
-        colours = [hex_colour(colour) for colour in selection_colours(len(rates_hz))]
+        colours = [hex_colour(colour) for colour in unit_colours]
         steps = [np.repeat(rate, 2) for rate in rates_hz]
         self.lines.data = {"x": [corners] * len(steps), "y": steps, "colour": colours}
         most = max((float(step.max(initial=0)) for step in steps), default=0.0)

@@ -18,6 +18,7 @@ from dashboard.compute.units import DEFAULT_BINS, UnitBins, UnitSpikes, session_
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.views.clouds import Cloud, cloud
 from dashboard.views.scene import Scene
+from dashboard.views.shading import selection_colours
 
 MOST_UNITS = 4
 """Units drawn at once: more give too many pairs of correlograms to read."""
@@ -29,12 +30,16 @@ MOST_AMP_BINS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class UnitRequest:
-    """Units to draw: all of `ids` over time and in pairs, `focus` in the rest."""
+    """Units to draw: all of `ids` over time and in pairs, `focus` in the rest.
+
+    `ranks` are their places among all that are selected, which decide their colours; empty: in their order.
+    """
 
     scene: Scene
     ids: tuple[int, ...]
     focus: int
     bins: UnitBins = DEFAULT_BINS
+    ranks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +50,8 @@ class UnitPicture:
     ----------
     units : tuple of UnitSpikes
         In the order of selection; those within the limits of single spikes, where there are any.
+    colours : ndarray, shape (n_units, 3), uint8
+        Those that the units have in the raster.
     focus : UnitSpikes
     n_whole : int
         Spikes of `focus`, whatever their amplitude.
@@ -65,6 +72,7 @@ class UnitPicture:
     """
 
     units: tuple[UnitSpikes, ...]
+    colours: npt.NDArray[np.uint8]
     focus: UnitSpikes
     n_whole: int
     acg: Correlogram
@@ -118,8 +126,10 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     own_amps = whole[place].amps_uv
     edges, rates = session_rates([unit.times_s for unit in units], span, bins.rate_bin_s)
     template, why = unit_template(request.scene.sorting, columns, focus.cluster_id)
+    colours = selection_colours(len(units), request.ranks)
     return UnitPicture(
         units,
+        colours,
         focus,
         len(whole[place]),
         acg,
@@ -128,8 +138,10 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
         refractory,
         None if own_amps is None else amplitude_histogram(own_amps, bins.n_amp_bins),
         tuple(pairs),
-        cloud([unit.times_s for unit in whole], amps, span, from_zero=True) if len(amps) == len(whole) else None,
-        cloud(times, [unit.depths_um for unit in units], span),
+        cloud([unit.times_s for unit in whole], amps, span, from_zero=True, colours=colours)
+        if len(amps) == len(whole)
+        else None,
+        cloud(times, [unit.depths_um for unit in units], span, colours=colours),
         edges,
         rates,
         template,

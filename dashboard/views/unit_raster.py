@@ -28,12 +28,13 @@ from dashboard.views import cursor, shading, texts
 from dashboard.views.axes import Axes
 from dashboard.views.clicks import Clicks
 from dashboard.views.figures import inner_size, navigable, time_ticks
-from dashboard.views.page import AXIS_PX, PROFILE_PX, STRIP_PX, Centre
+from dashboard.views.page import AXIS_PX, Centre
 from dashboard.views.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
+from dashboard.views.unit_margin import UnitMargin
 from dashboard.views.unit_rows import RowsPicture, RowsRequest, describe, raster_kind, render_rows, rows_in_view, title
 
 SHOWN = "clusters"
@@ -127,8 +128,9 @@ class UnitRaster:
         for name in ("inner_width", "inner_height"):
             self.figure.on_change(name, lambda attribute, old, new: self._request())
         pane = pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0)
+        self.margin = UnitMargin(self._state, axes, self.rows, self.row_limits)
         row = pn.Row(
-            pane, pn.Spacer(width=STRIP_PX + PROFILE_PX), sizing_mode="stretch_both", margin=0,
+            pane, *self.margin.panes, sizing_mode="stretch_both", margin=0,
             styles={"flex": "3 1 0", "min-height": "220px"},
         )  # fmt: skip
         self._centre.stand_units(row)
@@ -185,6 +187,7 @@ class UnitRaster:
                 source.data = {"image": [image], **place}
             glyph.visible = image is not None
         self.picture = picture
+        self.margin.show(request.scene, picture)
         self._centre.say(texts.status(request.scene, picture), self._bar(request, picture))
         has_limits = picture.levels is not None and picture.levels.scale != "eq"
         default = request.scene.limits(raster_kind(request.color)) if has_limits else None

@@ -15,7 +15,7 @@ from dashboard.compute.metrics import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT, NOISE_CU
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views.clouds import Cloud
 from dashboard.views.scene import UNKNOWN, Scene
-from dashboard.views.shading import duration_text, hex_colour, selection_colours
+from dashboard.views.shading import duration_text, hex_colour
 from dashboard.views.unit_pictures import MOST_UNITS, UnitPicture
 
 EMPTY = (
@@ -58,7 +58,7 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
         f'<p class="absent">{escape(_limited(scene))}</p>' if scene.amp_range_uv is not None else "",
     ]
     if len(picture.units) > 1:
-        colours = [hex_colour(colour) for colour in selection_colours(len(picture.units))]
+        colours = [hex_colour(colour) for colour in picture.colours]
         chips = "".join(
             f'<span class="chip"><i style="background:{colour}"></i>{other.cluster_id}</span>'
             for other, colour in zip(picture.units, colours, strict=True)

@@ -136,6 +136,17 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     expect(rows).to_have_count(0)
     page.get_by_role("button", name="All units").click()
     expect(rows).to_have_count(min(int(noisy.sum()), 100))
+    field = page.locator('.tabulator-col[tabulator-field="firing_rate"] input')
+    field.press_sequentially("0.5..x", delay=30)
+    expect(page.locator(".refused")).to_contain_text("rate (Hz): This is no search among numbers")
+    expect(rows).to_have_count(min(int(noisy.sum()), 100))
+    field.press("Backspace")
+    field.press_sequentially("2", delay=30)
+    expect(rows).to_have_count(int((noisy & rates.between(0.5, 2).to_numpy()).sum()))
+    expect(page.locator(".refused")).to_have_count(0)
+    page.get_by_label("rate over time").check()  # a new table, with the same searches
+    expect(page.locator(".tabulator-row svg").first).to_be_visible()
+    expect(rows).to_have_count(int((noisy & rates.between(0.5, 2).to_numpy()).sum()))
 
 
 def test_where_nothing_passes_the_page_says_what_is_hidden(site: str, visit: Visit) -> None:

@@ -275,12 +275,24 @@ def test_the_real_sorting_draws_all_its_spikes(site: str, visit: Visit) -> None:
     expect(visit.page.get_by_text("histology: none")).to_be_visible()
 
 
+FRAME_CALLS = """() => {
+  const calls = []
+  const context = { beginPath: () => calls.push("beginPath"), rect_bbox: () => calls.push("rect") }
+  const visuals = { outline_line: { doit: true, apply: () => calls.push("stroke") } }
+  const figure = Bokeh.Models.get("Plot").prototype.default_view.prototype
+  figure._paint_outline.call({ visuals, _shrink_to_canvas: (box) => box }, context, {})
+  return calls
+}"""
+"""What is done to draw a figure's frame: without a path of its own, the last line of the data before shows in grey."""
+
+
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (2560, 1300, True)])
 def test_the_page_fits_the_screen(site: str, browser: Browser, width: int, height: int, dark: bool) -> None:
     visit = new_visit(browser, width, height, dark=dark)
     visit.open(f"{site}/?{DEMO}")
     visit.wait_for_spikes()
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert visit.page.evaluate(FRAME_CALLS) == ["beginPath", "rect", "stroke"]
     visit.page.context.close()
     assert visit.complaints == []
 

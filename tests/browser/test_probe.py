@@ -93,8 +93,15 @@ def test_from_the_map_to_a_unit_through_a_filter_to_all_spikes(site: str, visit:
     hidden = f"{len(good)} of {sorting.n_clusters} units ({sorting.n_clusters - len(good)} hidden by filters)"
     expect(page.get_by_text(hidden)).to_be_visible()
 
+    # Profiles by depth, in the tab and beside the heatmap.
+    page.get_by_label("By depth, beside the map").select_option("mean amplitude")
+    expect(page.get_by_text("blank below 50 spikes")).to_be_visible()
+    wait_until(visit, lambda: len(data(visit, "probe-profile", "value")) > 0 and "beside=amplitude" in page.url)
+    beside = "Array.from(Bokeh.documents[0].get_model_by_name('amplitude-profile-line').data.value)"
+    assert np.allclose(data(visit, "probe-profile", "value"), page.evaluate(beside), equal_nan=True)
+
     # All spikes that pass.
-    page.get_by_label("Beside the map").select_option("all spikes")
+    page.get_by_label("By depth, beside the map").select_option("all spikes")
     n_good = int(np.isin(sorting.spikes.clusters, good).sum())
     expect(page.get_by_text(f"{n_good:,} of {DEMO_SPIKES:,} spikes").last).to_be_visible()
     wait_until(visit, lambda: len(data(visit, "probe-spikes", "image")[0]) > 1000)

@@ -11,8 +11,27 @@ from hypothesis import strategies as st
 from dashboard.compute.trial_groups import EVENTS, SPLITS
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import links
-from dashboard.views.event_words import EVENT_FIELDS, UNIT_FIELDS, ResponseWish, event_bins, unit_bins
-from dashboard.views.state import COLOURS, DEPTH_BINS_UM, PALETTES, SCALES, SHOW, TABS, TIME_BINS_S, ViewState
+from dashboard.views.event_words import (
+    EVENT_FIELDS,
+    PROBE_FIELDS,
+    UNIT_FIELDS,
+    ResponseWish,
+    event_bins,
+    probe_bins,
+    unit_bins,
+)
+from dashboard.views.state import (
+    BESIDE,
+    COLOURS,
+    DEPTH_BINS_UM,
+    MARKS,
+    PALETTES,
+    SCALES,
+    SHOW,
+    TABS,
+    TIME_BINS_S,
+    ViewState,
+)
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 pairs = st.tuples(finite, finite).filter(lambda pair: pair[0] < pair[1])
@@ -35,7 +54,7 @@ FILTERS = {
 
 
 numbers = st.floats(-10, 100, allow_nan=False).filter(lambda value: value not in {v for _, v in FIELDS.values()})
-FIELDS = {**EVENT_FIELDS, **UNIT_FIELDS}
+FIELDS = {**EVENT_FIELDS, **UNIT_FIELDS, **PROBE_FIELDS}
 
 
 @st.composite
@@ -71,6 +90,8 @@ def states(draw: Any) -> dict[str, Any]:
         "level": draw(st.sampled_from(["allen", "beryl", "cosmos"])),
         "selected": draw(st.lists(st.integers(0, 2000), unique=True, max_size=8)),
         "tab": draw(st.sampled_from(TABS)),
+        "marks": draw(st.sampled_from(MARKS)),
+        "beside": draw(st.sampled_from(BESIDE)),
         "event": draw(st.sampled_from(tuple(EVENTS))),
         "split": draw(st.sampled_from(SPLITS)),
         "spikes_of": draw(st.sampled_from(["unit", "depths", "filter", "region:CA1", "region:VISp2/3"])),
@@ -157,6 +178,7 @@ def test_bins_of_a_link_are_those_of_the_page() -> None:
     assert event_bins(bins).window_s == (-1.0, 1.0)
     assert event_bins(bins).psth_bin_s == 0.02
     assert unit_bins(bins).lag_half_s == 0.05
+    assert probe_bins(links.parse("bins=corr_bin:100,profile_um:20").values["bins"]) == (0.1, 40.0, 20.0)
 
 
 def test_a_trial_or_region_that_is_gone_is_said(small_demo: SpikeSorting) -> None:

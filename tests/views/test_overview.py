@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from dashboard.model.sorting import Trials
-from dashboard.views.profiles import PASSIVE, TASK, periods, trial_ticks
+from dashboard.model.sorting import Drift, Trials
+from dashboard.views.profiles import PASSIVE, TASK, drift_places, periods, trial_ticks
 
 
 def trials(passive_s: tuple[float, float] | None = None) -> Trials:
@@ -17,19 +19,24 @@ def trials(passive_s: tuple[float, float] | None = None) -> Trials:
 
 
 def test_the_task_runs_from_the_first_trial_to_the_last() -> None:
-    assert periods(trials()) == {"start": [10.0], "end": [31.0], "colour": [TASK]}
+    assert periods(trials()) == {
+        "start": [10.0],
+        "end": [31.0],
+        "colour": [TASK],
+        "what": ["task, a tick per stimulus"],
+    }
 
 
 def test_the_passive_period_stands_beside_it() -> None:
     found = periods(trials((40.0, 60.0)))
-    assert list(zip(found["start"], found["end"], found["colour"], strict=True)) == [
-        (10.0, 31.0, TASK),
-        (40.0, 60.0, PASSIVE),
+    assert list(zip(*found.values(), strict=True)) == [
+        (10.0, 31.0, TASK, "task, a tick per stimulus"),
+        (40.0, 60.0, PASSIVE, "passive period"),
     ]
 
 
 def test_without_trials_there_is_no_period() -> None:
-    nothing = {"start": [], "end": [], "colour": []}
+    nothing = {"start": [], "end": [], "colour": [], "what": []}
     assert periods(None) == nothing
     assert periods(Trials(pd.DataFrame({"choice": [1.0]}))) == nothing
     assert periods(Trials(pd.DataFrame({"stimOn_times": [np.nan]}))) == nothing
@@ -40,3 +47,9 @@ def test_ticks_are_the_stimuli_that_were_shown() -> None:
     assert found["time"].tolist() == [11.0, 31.0]
     assert found["top"].tolist() == [10.0, 10.0] and found["bottom"].tolist() == [8.8, 8.8]
     assert len(trial_ticks(None, 10.0)["time"]) == 0
+
+
+def test_lines_of_the_drift_say_where_they_are() -> None:
+    drift = Drift(np.arange(3.0), np.zeros((3, 2)), np.array([100.0, 1200.0]))
+    assert drift_places(drift) == ["at 100 µm", "at 1,200 µm"]
+    assert drift_places(replace(drift, depths_um=None)) == ["depth 1 of 2 from the tip", "depth 2 of 2 from the tip"]

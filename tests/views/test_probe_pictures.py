@@ -12,6 +12,7 @@ import pytest
 from loading.alf_folder import N_CHANNELS, write_session
 
 from dashboard.compute.columns import build_columns
+from dashboard.model.errors import BadRequest
 from dashboard.opening import open_insertion
 from dashboard.sources.folder import FolderSource
 from dashboard.store import OpenInsertion, StoreKey
@@ -19,6 +20,7 @@ from dashboard.views import probe_texts, shading
 from dashboard.views.probe_figures import shank_ticks
 from dashboard.views.probe_marks import DURATION, LABEL, Look
 from dashboard.views.probe_pictures import (
+    CorrelationRequest,
     SpikesPicture,
     SpikesRequest,
     amplitude_end,
@@ -27,6 +29,7 @@ from dashboard.views.probe_pictures import (
     render_spikes,
     render_units,
 )
+from dashboard.views.profiles import ProfileRequest, render_profile
 from dashboard.views.scene import Scene
 
 GREYS = shading.palette("binary", dark=False)
@@ -93,13 +96,50 @@ def test_the_axis_ends_where_all_but_the_largest_amplitudes_are() -> None:
 
 
 def test_colours_of_the_correlation_end_where_different_depths_do(scene: Scene) -> None:
-    picture = render_correlation(scene, NEVER)
+    request = CorrelationRequest(scene)
+    picture = render_correlation(request, NEVER)
     values = picture.found.values
     apart = np.abs(values[~np.eye(len(values), dtype=bool)])
     assert picture.limit == pytest.approx(np.nanpercentile(apart, 99))
     assert 2 < picture.n_known <= len(values)
-    words = probe_texts.correlation(scene, picture, dark=False)
+    words = probe_texts.correlation(request, picture, dark=False)
+    assert "40 µm × 50 ms bins" in words
     assert f"{picture.n_known} of {len(values)} depths have spikes" in words
+
+
+def test_bins_of_the_correlation_can_be_chosen_and_not_too_many(scene: Scene) -> None:
+    request = CorrelationRequest(scene, 0.2, 80.0)
+    coarse = render_correlation(request, NEVER)
+    assert len(coarse.found.values) == -(-len(render_correlation(CorrelationRequest(scene), NEVER).found.values) // 2)
+    assert "80 µm × 200 ms bins" in probe_texts.correlation(request, coarse, dark=False)
+    for bins in ((1e-7, 40.0), (0.05, 1e-6), (0.0, 40.0), (-1.0, 40.0)):
+        with pytest.raises(BadRequest):
+            render_correlation(CorrelationRequest(scene, *bins), NEVER)
+
+
+def test_the_profile_of_amplitudes_is_blank_below_fifty_spikes(scene: Scene) -> None:
+    columns = scene.columns
+    request = ProfileRequest(scene, columns.time_range_s, 20.0, of_amplitudes=True)
+    picture = render_profile(request, NEVER)
+    bins = np.floor(np.asarray(columns.depths_um) / 20).astype(int)
+    bins -= bins.min()
+    counts = np.bincount(bins)
+    means = np.bincount(bins, weights=columns.amps_uv) / np.maximum(counts, 1)
+    expected = np.where(counts >= 50, means, np.nan)
+    assert picture.values[::2] == pytest.approx(expected, rel=1e-6, nan_ok=True)
+    assert (picture.n_bins, picture.n_known) == (int((counts > 0).sum()), int((counts >= 50).sum()))
+    n_blank, words = picture.n_bins - picture.n_known, probe_texts.profile(request, picture)
+    assert n_blank and f"blank below 50 spikes: {n_blank} of {picture.n_bins} bins" in words
+    rates = render_profile(replace(request, of_amplitudes=False), NEVER)
+    start, end = columns.time_range_s
+    assert rates.values[::2] == pytest.approx(counts / (end - start))
+
+
+def test_limits_of_single_spikes_act_on_all_spikes(scene: Scene) -> None:
+    amps = scene.columns.amps_uv
+    low, high = np.percentile(amps, [25, 75])
+    inside = Scene(scene.opened, amp_range_uv=(float(low), float(high)))
+    assert spikes(inside).n_passing == int(((amps >= low) & (amps < high)).sum())
 
 
 def test_units_have_the_rate_of_all_their_spikes(scene: Scene) -> None:
@@ -118,9 +158,9 @@ def test_where_nothing_passes_there_is_nothing_to_correlate(scene: Scene) -> Non
     picture = spikes(none)
     assert (picture.n_passing, picture.n_drawn, picture.n_beyond) == (0, 0, 0)
     assert not picture.image.any()
-    found = render_correlation(none, NEVER)
+    found = render_correlation(CorrelationRequest(none), NEVER)
     assert found.n_known == 0
-    assert "no spike passes" in probe_texts.correlation(none, found, dark=True)
+    assert "no spike passes" in probe_texts.correlation(CorrelationRequest(none), found, dark=True)
     units = render_units(none, NEVER)
     assert f"0 of {len(units)} units ({len(units)} hidden by filters)" in probe_texts.number(none, units, LOOK)
 

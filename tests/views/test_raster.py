@@ -15,6 +15,7 @@ from dashboard.compute.levels import TOP_LEVEL
 from dashboard.compute.rasters import Aggregate, aggregate
 from dashboard.sources.demo import DemoSource
 from dashboard.store import InsertionStore
+from dashboard.views import shading
 from dashboard.views.raster import RasterRequest, narrowed, render
 from dashboard.views.scene import Scene
 from dashboard.views.texts import colour_bar
@@ -102,15 +103,17 @@ def test_units_without_spikes_in_view_have_a_clear_overlay(scene: Scene) -> None
 
 def test_clusters_stand_aside_for_the_selected_ones(scene: Scene) -> None:
     coloured = render(request(scene, color="cluster"), threading.Event())
-    again = replace(request(scene, color="cluster", selected=(3,)), before=coloured)
+    again = request(scene, color="cluster", selected=(3,))
+    assert not again.counts_as(request(scene, color="cluster")) and again.counts_as(request(scene))
     aside = render(again, threading.Event())
-    assert aside.aggregate is coloured.aggregate and aside.rgba is not None and coloured.rgba is not None
-    assert len(np.unique(coloured.rgba[coloured.rgba != 0])) > 3
-    assert np.array_equal(aside.rgba != 0, coloured.rgba != 0), "the same pixels have spikes"
-    assert {hex(colour) for colour in np.unique(aside.rgba[aside.rgba != 0])} == {"0xff9e9e9e"}
-    assert "grey: the others" in colour_bar(scene, aside, ())
-    back = render(replace(request(scene, color="cluster"), before=aside), threading.Event())
-    assert back.rgba is not None and np.array_equal(back.rgba, coloured.rgba)
+    counts = render(request(scene), threading.Event())
+    assert coloured.rgba is not None and len(np.unique(coloured.rgba[coloured.rgba != 0])) > 3
+    assert aside.is_aside and aside.rgba is None and aside.levels is not None and counts.levels is not None
+    assert np.array_equal(aside.levels.image, counts.levels.image), "greys say how many spikes there are"
+    greys = shading.palette("viridis", dark=False, is_aside=True)
+    assert len(set(greys)) > 100 and greys[0] == "#ececec" and greys[-1] == "#767676"
+    words = colour_bar(scene, aside, greys)
+    assert "selected units in their colours; grey: spikes per" in words and greys[-1] in words
 
 
 def test_the_colour_bar_is_true(scene: Scene) -> None:

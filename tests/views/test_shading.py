@@ -51,6 +51,7 @@ def test_the_limits_of_an_equalised_scale_are_the_range_of_the_values():
 READERS = {
     "all cones": np.eye(3),
     "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
     "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
 }
 """On linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.0."""
@@ -72,4 +73,5 @@ def test_selected_units_are_no_grey_on_a_grey_raster_and_no_two_alike(reader):
     lab = seen(selection_colours(len(SELECTION)).astype(float), reader)
     assert np.hypot(lab[:, 1], lab[:, 2]).min() > 25  # Okabe-Ito's purple: 7 for readers without green
     assert 40 < lab[:, 0].min() < lab[:, 0].max() < 76  # seen on white and on black
-    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(lab, 2)) > 18
+    for n, apart in ((2, 85), (3, 50), (4, 28), (len(lab), 20)):
+        assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(lab[:n], 2)) > apart

@@ -21,6 +21,7 @@ from dashboard.model.sorting import Missing, SpikeSorting
 from dashboard.opening import open_insertion
 from dashboard.views import unit_texts
 from dashboard.views.scene import Scene
+from dashboard.views.shading import SELECTION, hex_colour
 from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units
 
 IDS = (3, 7, 8)
@@ -48,6 +49,13 @@ def test_each_pair_is_correlated_once(scene: Scene, picture: UnitPicture) -> Non
     for first, second, lags in picture.pairs:
         expected = crosscorrelogram(times_of(scene, first), times_of(scene, second))
         assert lags.counts.tolist() == expected.counts.tolist()
+
+
+def test_units_keep_the_colours_that_they_have_in_the_raster(scene: Scene) -> None:
+    found = render_units(UnitRequest(scene, (7,), 7, ranks=(4,)), threading.Event())
+    assert hex_colour(found.colours[0]).upper() == SELECTION[4]
+    image = found.depth_cloud.image.view(np.uint8).reshape(-1, 4)
+    assert {hex_colour(colour).upper() for colour in image[image[:, 3] > 0][:, :3]} == {SELECTION[4]}
 
 
 def test_rates_add_up_to_the_spikes(scene: Scene, picture: UnitPicture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from dashboard.views import texts
 from dashboard.views.passing import passing
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.unit_margin import row_regions
 from dashboard.views.unit_rows import RowsRequest, describe, render_rows, rows_in_view, title
 
 WINDOW = (20.0, 320.0)
@@ -41,6 +43,15 @@ def test_rows_are_units_by_depth_and_hold_all_their_spikes(scene: Scene) -> None
     for row in (0, 5, len(order) - 1):
         expected = np.histogram(times[ids == order[row]], picture.aggregate.time_edges_s)[0]
         np.testing.assert_array_equal(values[row], expected)
+
+
+def test_regions_of_the_rows_are_those_of_their_units(scene: Scene) -> None:
+    spans = row_regions(scene)
+    assert (spans[0].bottom_um, spans[-1].top_um) == (0, len(scene.depth_order))
+    assert all(a.top_um == b.bottom_um and a.acronym != b.acronym for a, b in itertools.pairwise(spans))
+    names = scene.region_names(scene.depth_order)
+    for span in spans:
+        assert set(names[int(span.bottom_um) : int(span.top_um)]) == {span.acronym}
 
 
 def test_more_units_than_pixels_share_rows_and_lose_nothing(scene: Scene) -> None:

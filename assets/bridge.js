@@ -38,6 +38,19 @@ function dialog_is_open() {
   return false
 }
 
+// The server has gone, or has closed the page: what stands there is a picture, and says so.
+function say_lost() {
+  if (document.getElementById("lost")) return
+  const note = document.createElement("div")
+  note.id = "lost"
+  note.setAttribute("role", "alert")
+  const button = document.createElement("button")
+  button.textContent = "Reload"
+  button.addEventListener("click", () => window.location.reload())
+  note.append("No connection to the server: it was stopped, or the login has ended. Reload opens this view again.", button)
+  document.body.append(note)
+}
+
 export function render({ model, el }) {
   el.style.display = "none"
   const listeners = new AbortController()
@@ -97,6 +110,8 @@ export function render({ model, el }) {
   })
   model.on("seen", settle)
   model.address = `${window.location.origin}${window.location.pathname}`
+
+  for (const shown of window.Bokeh?.documents ?? []) shown.on_event("connection_lost", say_lost)
 
   model.on("is_ready", () => { document.documentElement.dataset.ready = "" })
 

@@ -21,15 +21,17 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RequestHandler
 
 from dashboard import oauth
-from dashboard.access import Logins, guard, limit, token_of
+from dashboard.access import guard, limit, token_of
 from dashboard.accounts import Accounts
 from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
 from dashboard.downloads import ROUTE, DownloadHandler, Downloads
 from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
+from dashboard.hardening import harden, session_options
 from dashboard.keeping import Desk, Keeper
 from dashboard.lean import make_lean, return_memory
+from dashboard.logins import Logins
 from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
 from dashboard.sending import hold_nothing_back, send_in_order
 from dashboard.settings import Settings
@@ -64,14 +66,15 @@ class Process:
         self.started = time.monotonic()
         self.sessions: set[DashboardSession] = set()
         self.logins: Logins | None = None
+        self.guests: oauth.Guests | None = None
         self.downloads = Downloads(cache, self.settings.prefix)
         self._n_seen = self._n_tidied = 0
 
-    def user_of(self, request: HTTPServerRequest) -> str | None:
-        """Return who asks; None where nobody has to log in."""
-        if self.settings.oauth is not None:
-            return oauth.user_of(request, self.settings.cookie_secret or "") or None
-        return self.logins.user(token_of(request)) if self.logins is not None else None
+    def user_of(self, request: HTTPServerRequest, *, touch: bool = True) -> str | None:
+        """Return who asks; None who may not come in, and where nobody has to log in."""
+        if self.guests is not None:
+            return self.guests.user_of(request)
+        return self.logins.user(token_of(request), touch=touch) if self.logins is not None else None
 
     def new_session(self) -> Any:
         """Build the page of one browser tab; called by the server in the tab's document."""
@@ -84,9 +87,9 @@ class Process:
         desk = Desk(self.keeper, user)
         session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, desk, shelf)
         self.sessions.add(session)
-        if (logins := self.logins) is not None:
-            token = token_of(document.session_context.request) if document.session_context else ""
-            document.on_change(lambda event: logins.user(token) and None)  # who works in a tab is not idle
+        if self.logins is not None and document.session_context:
+            request = document.session_context.request
+            document.on_change(lambda event: self.user_of(request) and None)  # who works in a tab is not idle
 
         def destroyed(context: object) -> None:
             self.sessions.discard(session)
@@ -115,6 +118,8 @@ class Process:
         self.pool.shutdown()
         self.store.close()
         self.downloads.close()
+        if self.logins is not None:
+            self.logins.close()
 
     def health(self) -> dict[str, Any]:
         """Return what a monitor asks for."""
@@ -218,7 +223,14 @@ def make_server(
     settings = process.settings
     oauth.check(settings)
     if settings.users is not None:
-        process.logins = Logins(Accounts(settings.users), 60.0 * settings.idle_minutes)
+        process.logins = Logins(
+            Accounts(settings.users),
+            60.0 * settings.idle_minutes,
+            folder=cache,
+            longest_s=86_400.0 * settings.login_days,
+        )
+    elif settings.oauth is not None:
+        process.guests = oauth.Guests(settings)
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},
@@ -236,6 +248,7 @@ def make_server(
         prefix=settings.prefix,
         http_server_kwargs={"xheaders": settings.behind_proxy},
         **oauth.panel_options(settings),
+        **session_options(),
     )
     hold_nothing_back(server)
     send_in_order()
@@ -248,23 +261,24 @@ def make_server(
     tidying = PeriodicCallback(process.tidy, TIDY_MS)
     server.io_loop.add_callback(tidying.start)
     application = server._tornado
+    harden(application, settings.prefix)
     limit(application, settings.prefix, lambda: process.is_full)
     if process.logins is not None:
         guard(application, process.logins, settings.prefix, open_health=settings.open_health)
+    elif process.guests is not None:
+        oauth.guard(application, process.guests, settings)
+    if process.logins is not None or process.guests is not None:
         callback = PeriodicCallback(lambda: _close_idle(server, process), IDLE_CHECK_MS)
         server.io_loop.add_callback(callback.start)
-    elif settings.oauth is not None:
-        oauth.guard(application, settings)
     server.process = process
     return server
 
 
 def _close_idle(server: Server, process: Process) -> None:
     """Close the websockets of logins that have ended: tabs left open do not stay logged in."""
-    assert process.logins is not None
     for connection in tuple(server._tornado._clients):
         socket = connection._socket
-        if process.logins.user(token_of(socket.request), touch=False) is None:
+        if process.user_of(socket.request, touch=False) is None:
             logger.info("closing a tab whose login has ended")
             socket.close(code=4401, reason="Log in again")
 

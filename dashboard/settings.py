@@ -130,6 +130,10 @@ class Settings:
         (), "Who of the provider's users may come in: a name, `@example.org` or `*`; may be repeated",
         flag="--oauth-user", metavar="NAME", repeated=True, commands=("serve",),
     )  # fmt: skip
+    oauth_users: Path | None = setting(
+        None, "File of those who may come in as well, one a line; read again when it changes, `#` begins a remark",
+        read=folder, flag="--oauth-users", metavar="FILE", commands=("serve",),
+    )  # fmt: skip
     oauth_redirect: str | None = setting(
         None, "Address that the provider sends people back to, where not that of the page",
         read=web_address, flag="--oauth-redirect", metavar="URL", commands=("serve",),
@@ -168,6 +172,10 @@ class Settings:
     idle_minutes: int = setting(
         480, "Minutes after which an unused login ends",
         read=whole(1, 100_000), flag="--idle-minutes", metavar="N", commands=("serve",),
+    )  # fmt: skip
+    login_days: int = setting(
+        30, "Days after which a login of --users ends, however much it is used",
+        read=whole(1, 3650), flag="--login-days", metavar="N", commands=("serve",),
     )  # fmt: skip
     open_health: bool = setting(
         False, "Answer /health without a login", read=switch, flag="--open-health", commands=("serve",),

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
+import re
+import zlib
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import requests
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import websocket_connect
 
 from dashboard.access import COOKIE
 
@@ -33,3 +39,39 @@ def answer(attempt: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a coroutine to its end and return its result."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(attempt())).result(60)
+
+
+def token_in(page: str) -> str:
+    """Return the token that a page carries, by which its websocket is opened."""
+    found = re.search(r'"token":\s*"([^"]+)"', page)
+    assert found is not None, page[:300]
+    return found[1]
+
+
+def told_by(token: str) -> str:
+    """Return what a token tells of its browser."""
+
+    def read(text: str) -> bytes:
+        return base64.urlsafe_b64decode(f"{text}===")
+
+    content = json.loads(read(token.split(".")[0]))
+    packed = content.pop("__bk__zlib_", None)
+    return json.dumps(content) + (zlib.decompress(read(packed)).decode() if packed else "")
+
+
+def connect(url: str, cookie: str | None, origin: str, token: str = "x") -> int:
+    """Return the status that a websocket at a page's address is answered with; 101 where it opens."""
+    headers = {"Origin": origin} | ({"Cookie": f"{COOKIE}={cookie}"} if cookie else {})
+    address = f"ws{url.removeprefix('http')}/ws"
+
+    async def attempt() -> int:
+        try:
+            socket = await websocket_connect(HTTPRequest(address, headers=headers), subprotocols=["bokeh", token])
+        except HTTPClientError as error:
+            return int(error.code)
+        socket.close()
+        while await socket.read_message() is not None:
+            pass
+        return 101
+
+    return answer(attempt)

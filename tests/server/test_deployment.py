@@ -15,9 +15,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from asking import answer
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import websocket_connect
+from asking import connect, token_in
 
 from dashboard.access import COOKIE
 from dashboard.accounts import add_user
@@ -62,7 +60,8 @@ def test_nginx_in_front(repository: Path, tmp_path: Path, cache: Path) -> None:
         url += "/spikes"
         away = requests.get(f"{url}/", allow_redirects=False, timeout=30)
         assert (away.status_code, away.headers["Location"].split("?")[0]) == (302, "/spikes/login")
-        assert connect(front, None) == 401
+        here = f"http://127.0.0.1:{front}"
+        assert connect(url, None, here) == 401
         with requests.Session() as browser:
             form = {"name": "ann", "password": "correct horse", "next": "/spikes/?tab=unit"}
             answer = browser.post(f"{url}/login", data=form, allow_redirects=False, timeout=30)
@@ -73,8 +72,9 @@ def test_nginx_in_front(repository: Path, tmp_path: Path, cache: Path) -> None:
             assert script is not None
             assert browser.get(requests.compat.urljoin(page.url, script[1]), timeout=30).status_code == 200
             assert browser.get(f"{url}/health", timeout=30).json()["status"] == "ok"
-            assert connect(front, browser.cookies[COOKIE]) == 101
-            assert connect(front, browser.cookies[COOKIE], "http://evil.example") == 403
+            cookie, token = browser.cookies[COOKIE], token_in(page.text)
+            assert connect(url, cookie, here, token) == 101
+            assert connect(url, cookie, "http://evil.example", token) == 403
     assert process.returncode == 0
 
 
@@ -106,24 +106,6 @@ def test_nginx_takes_every_file(repository: Path, tmp_path: Path) -> None:
     for block in blocks:
         tested = subprocess.run([*nginx_command(tmp_path, block), "-t"], capture_output=True, text=True, check=False)
         assert tested.returncode == 0, tested.stderr
-
-
-def connect(port: int, cookie: str | None, origin: str = "") -> int:
-    """Return the status of a websocket through the proxy; 101 where it opens."""
-    headers = {"Origin": origin or f"http://127.0.0.1:{port}"} | ({"Cookie": f"{COOKIE}={cookie}"} if cookie else {})
-
-    async def attempt() -> int:
-        request = HTTPRequest(f"ws://127.0.0.1:{port}/spikes/ws", headers=headers)
-        try:
-            opened = await websocket_connect(request, subprotocols=["bokeh", "x"])
-        except HTTPClientError as error:
-            return int(error.code)
-        opened.close()
-        while await opened.read_message() is not None:
-            pass
-        return 101
-
-    return answer(attempt)
 
 
 def test_the_dockerfile_in_detail(repository: Path) -> None:

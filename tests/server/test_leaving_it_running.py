@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from asking import Site, answer
-from bokeh.util.token import generate_jwt_token, generate_session_id
+from asking import Site, answer, token_in
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -87,12 +86,12 @@ def test_a_tab_left_open_does_not_stay_logged_in(site: Site) -> None:
     """Its websocket is closed once the login has ended, by whatever ended it."""
     process = site.server.process
     token = site.login().cookies[COOKIE]
+    page = token_in(site.get("/", token).text)
     headers = {"Origin": f"http://localhost:{site.server.port}", "Cookie": f"{COOKIE}={token}"}
 
     async def visit() -> int:
         request = HTTPRequest(f"ws{site.url.removeprefix('http')}/ws", headers=headers)
-        session = generate_jwt_token(generate_session_id())
-        socket = await websocket_connect(request, subprotocols=["bokeh", session])
+        socket = await websocket_connect(request, subprotocols=["bokeh", page])
         await socket.read_message()  # that it is there
         site.server.io_loop.add_callback(_close_idle, site.server, process)
         await asyncio.sleep(0.5)

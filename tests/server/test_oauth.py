@@ -38,6 +38,7 @@ ROUTES = [
     [
         ((), {}, "OAuth lacks secrets: github"),
         ((), SECRETS, "Nobody may come in: github"),
+        (("--oauth-users", "nosuch.txt"), SECRETS, "Cannot read the file of OAuth users: nosuch.txt"),
         (("--oauth-user", "*"), SECRETS | {"SPIKE_DASHBOARD_COOKIE_SECRET": "short"}, "The cookie secret is short"),
         (("--oauth-user", "*", "--users", "users.json"), SECRETS, "from --users or from --oauth, not both"),
         (("--oauth-user", "*", "--oauth-extra", "tenant"), SECRETS, "Bad value of --oauth-extra: tenant"),
@@ -80,12 +81,21 @@ def test_who_may_come_in(user: str, allowed: tuple[str, ...], enters: bool) -> N
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of those who may come in."""
+    path = tmp_path_factory.mktemp("guests") / "guests.txt"
+    path.write_text("# who may come in\nzoe  # until June\n\n@lab.org\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, guests: Path) -> Iterator[str]:
     """A server of its own process: Panel keeps its OAuth settings for the whole of one."""
     folder = tmp_path_factory.mktemp("oauth")
     serve = [
         sys.executable, "-m", "dashboard", "serve", "--offline", "--no-browser", "--data", str(folder), "--port", "0",
         "--address", "127.0.0.1", "--prefix", "/spikes", "--oauth", "github", "--oauth-user", "ann",
+        "--oauth-users", str(guests), "--behind-proxy",
     ]  # fmt: skip
     environment = os.environ | SECRETS | {"SPIKE_DASHBOARD_CACHE": str(folder)}
     process = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -133,3 +143,35 @@ def test_those_named_come_in_and_other_accounts_do_not(url: str) -> None:
     assert get(f"{url}/health", "ann").json()["sessions"] == 1, "the page is one of an error"
     for route in ("/", *ROUTES):
         assert get(f"{url}{route}", "mallory").status_code == 403, route
+
+
+def test_who_is_in_the_file_comes_and_goes_without_a_restart(url: str, guests: Path) -> None:
+    def codes() -> list[int]:
+        return [get(f"{url}/metrics", user).status_code for user in ("ann", "zoe", "kim@lab.org", "max")]
+
+    sound = guests.read_text()
+    assert codes() == [200, 200, 200, 403]
+    guests.write_text(sound.replace("zoe", "max"))
+    assert codes() == [200, 403, 200, 200]
+    guests.unlink()
+    assert codes() == [200, 403, 403, 403], "nobody of a file that cannot be read"
+    guests.write_text(sound)
+    assert codes() == [200, 200, 200, 403]
+
+
+def test_cookies_of_the_provider_are_kept_from_scripts_other_sites_and_plain_http(url: str) -> None:
+    def cookies(path: str, **headers: str) -> list[str]:
+        answer = requests.get(f"{url}{path}", headers=headers, allow_redirects=False, timeout=30)
+        return answer.raw.headers.getlist("Set-Cookie")
+
+    (plain,), (safe,) = cookies("/login"), cookies("/login", **{"X-Forwarded-Proto": "https"})
+    assert "Secure" in safe and "Secure" not in plain
+    for said in (plain, safe):
+        assert "HttpOnly" in said and "SameSite=Lax" in said and "Path=/spikes/" in said
+    gone = {said.partition("=")[0]: said for said in cookies("/logout")}
+    assert {"user", "access_token", "id_token", "refresh_token"} <= set(gone)
+    assert all("Path=/spikes/" in said for said in gone.values()), "cleared where they are not: nobody is logged out"
+
+
+def test_a_code_of_the_provider_is_not_in_the_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert get(f"{url}/login?code=hunter2hunter2&state=hunter2hunter2").status_code == 401  # and see the end of `url`

@@ -163,6 +163,13 @@ export function render({ model, el }) {
     model.copied = ""
   })
   model.on("link", () => write_text(`${window.location.origin}${place()}`))
+  model.on("leave", () => {
+    const form = document.createElement("form")
+    form.method = "post"
+    form.action = "logout"
+    document.body.append(form)
+    form.submit()
+  })
   model.on("download", () => {
     if (!model.download) return
     save(model.download, "")

@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 EXPIRY_DAYS = 1.0
 """Of Panel's login cookie: its default."""
 
+COOKIES = ("user", "id_token", "access_token", "refresh_token", "oauth_expiry", "is_guest", "panel-oauth-state")
+"""What Panel sets."""
+
 ANYBODY = "*"
 _LEAST_SECRET = 32
 
@@ -183,8 +186,24 @@ class UninvitedHandler(RequestHandler):
         self.finish("This account has no access here. Ask who runs the server, or log out at logout.\n")
 
 
+class LeaveHandler(RequestHandler):
+    """Logs out here; the provider is not told, and lets the same person in again at once."""
+
+    def get(self) -> None:
+        """Clear what Panel keeps in the browser."""
+        for name in COOKIES:
+            self.clear_cookie(name)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("You are logged out here. Opening the dashboard logs in again.\n")
+
+    def post(self) -> None:
+        """Do the same."""
+        self.get()
+
+
 def guard(application: Application, guests: Guests, settings: Settings) -> None:
     """Put the gate before every route of the application."""
+    application.add_handlers(".*", [(f"{settings.prefix}/logout", LeaveHandler)])
     rules = application.default_router.rules
     known, unknown = (_Stranger(guests, settings, is_known=is_known) for is_known in (True, False))
     rules.insert(0, Rule(unknown, RefusedHandler, {"prefix": settings.prefix}))

@@ -83,6 +83,8 @@ class Process:
         query = (pn.state.location.search if pn.state.location else "").removeprefix("?")
         share = self.pool.session()
         user = self.user_of(document.session_context.request) if document.session_context else None
+        if user is None and (self.logins is not None or self.guests is not None):
+            user = ""  # whose login ended just now is nobody, and not free to say a name
         shelf = self.downloads.shelf(user)
         desk = Desk(self.keeper, user)
         session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, desk, shelf)

@@ -47,6 +47,8 @@ class Sharing:
         Knows what it is compared with.
     shelf : Shelf
         Where files wait for the browser.
+    login : str
+        Who has logged in, and can log out; empty where nobody has to.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Sharing:
         scene: Callable[[], Scene | None],
         compare: LateTab[CompareTab],
         shelf: Shelf,
+        login: str = "",
     ) -> None:
         self._state, self._bridge, self._turns, self._scene, self._shelf = state, bridge, turns, scene, shelf
         self._compare = compare
@@ -77,6 +80,7 @@ class Sharing:
         self.export_button.on_click(lambda event: self.export())
         self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
         self.help_button.on_click(lambda event: self.help.show())
+        self._login = login
         bridge.param.watch(lambda event: turns.later(partial(self._press, event.new)), "key")
 
     @cached_property
@@ -91,7 +95,12 @@ class Sharing:
     @property
     def buttons(self) -> list[Any]:
         """What stands at the right of the header."""
-        return [self.link_button, self.export_button, self.help_button]
+        buttons = [self.link_button, self.export_button, self.help_button]
+        if self._login:
+            leave = pmui.Button(label="Log out", description=f"Log out {self._login}", **_HEADER)
+            leave.on_click(lambda event: setattr(self._bridge, "leave", self._bridge.leave + 1))
+            buttons.append(leave)
+        return buttons
 
     def opened(self) -> None:
         """Something is on the screen, so that it can be exported."""

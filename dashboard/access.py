@@ -153,22 +153,28 @@ class LogoutHandler(RequestHandler):
 class _Full(Matcher):
     """Matches requests for the page while there is no room for another session."""
 
-    def __init__(self, page: frozenset[str], is_full: Callable[[], bool]) -> None:
+    def __init__(self, page: frozenset[str], why: Callable[[], str]) -> None:
         self._page = page
-        self._is_full = is_full
+        self._why = why
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        return {} if request.path in self._page and self._is_full() else None
+        why = self._why() if request.path in self._page else ""
+        return {"target_kwargs": {"why": why}} if why else None
 
 
 class FullHandler(RequestHandler):
     """Says that there is no room, and tries again by itself."""
 
+    def initialize(self, why: str) -> None:
+        """Take the reason."""
+        self._why = why
+
     def get(self) -> None:
         """Answer 503 with a page that says so."""
         self.set_status(503)
         self.set_header("Retry-After", "30")
-        self.finish((assets_folder() / "full.html").read_text(encoding="utf-8"))
+        page = (assets_folder() / "full.html").read_text(encoding="utf-8")
+        self.finish(page.replace("{{why}}", escape(self._why)))
 
 
 def guard(application: Application, logins: Logins, prefix: str, *, open_health: bool) -> None:
@@ -187,7 +193,7 @@ def guard(application: Application, logins: Logins, prefix: str, *, open_health:
     application.default_router.rules.insert(0, rule)
 
 
-def limit(application: Application, prefix: str, is_full: Callable[[], bool]) -> None:
-    """Answer requests for the page with another page while `is_full`; call it before `guard`."""
+def limit(application: Application, prefix: str, why_full: Callable[[], str]) -> None:
+    """Answer requests for the page with another one while `why_full` gives a reason; call it before `guard`."""
     pages = frozenset({f"{prefix}/", prefix or "/"})
-    application.default_router.rules.insert(0, Rule(_Full(pages, is_full), FullHandler))
+    application.default_router.rules.insert(0, Rule(_Full(pages, why_full), FullHandler))

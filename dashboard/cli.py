@@ -165,7 +165,7 @@ def _serve_one(settings: Settings) -> None:
 
 def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query: str = "") -> None:
     from dashboard.monitoring import JsonFormatter
-    from dashboard.server import make_server, session_name
+    from dashboard.server import make_server, run, session_name
 
     if settings.log_json:
         configure_logging(settings.log_level, JsonFormatter(session_name))
@@ -182,10 +182,7 @@ def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query
     sys.stdout.flush()
     if not settings.no_browser and _has_screen():
         threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
-    try:
-        server.run_until_shutdown()
-    finally:
-        server.process.close()
+    run(server)
 
 
 def render(options: argparse.Namespace, settings: Settings) -> int:

@@ -8,10 +8,29 @@ import re
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 RENDER_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 LOAD_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+SESSION: ContextVar[str] = ContextVar("session", default="")
+"""Short name of the browser session that a thread works for."""
+
+
+class SessionThread(ThreadPoolExecutor):
+    """One thread of the browser session that is being made, whose name its log lines carry.
+
+    Parameters
+    ----------
+    name : str
+        Of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(max_workers=1, thread_name_prefix=name, initializer=SESSION.set, initargs=(SESSION.get(),))
 
 
 class Histogram:
@@ -52,6 +71,11 @@ def gauges(values: Mapping[str, tuple[str, float]]) -> list[str]:
     for name, (help, value) in values.items():
         lines += [f"# HELP {name} {help}", f"# TYPE {name} gauge", f"{name} {value}"]
     return lines
+
+
+def counter(name: str, help: str, value: float) -> list[str]:
+    """Return the lines of one value that only grows."""
+    return [f"# HELP {name} {help}", f"# TYPE {name} counter", f"{name} {value}"]
 
 
 _SECRET = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -30,9 +31,9 @@ from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
 from dashboard.hardening import harden, session_options
 from dashboard.keeping import Desk, Keeper
-from dashboard.lean import make_lean, return_memory
+from dashboard.lean import anonymous_bytes, make_lean, return_memory
 from dashboard.logins import Logins
-from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
+from dashboard.monitoring import RENDER_BUCKETS_S, SESSION, Histogram, counter, gauges
 from dashboard.sending import hold_nothing_back, send_in_order
 from dashboard.settings import Settings
 from dashboard.sources.protocol import Source
@@ -42,8 +43,15 @@ from dashboard.version import __version__
 logger = logging.getLogger(__name__)
 
 RENDER_THREADS = max(2, os.cpu_count() or 2)
+SESSION_BYTES = 16 << 20
+WORKING_BYTES = 1 << 30
+"""Memory that a session, and the work for all of them, may take beside what opened insertions may."""
+
 IDLE_CHECK_MS = 15_000
 TIDY_MS = 1_000
+FINISH_S = 15.0
+"""How long a stop waits for files on their way; with what else it does, half a minute."""
+
 STATIC = "static/extensions/panel/"
 """Where the server has Panel's own files, relative to the page."""
 
@@ -69,6 +77,7 @@ class Process:
         self.guests: oauth.Guests | None = None
         self.downloads = Downloads(cache, self.settings.prefix)
         self._n_seen = self._n_tidied = 0
+        self._at_start = anonymous_bytes()
 
     def user_of(self, request: HTTPServerRequest, *, touch: bool = True) -> str | None:
         """Return who asks; None who may not come in, and where nobody has to log in."""
@@ -80,6 +89,7 @@ class Process:
         """Build the page of one browser tab; called by the server in the tab's document."""
         document = pn.state.curdoc
         assert document is not None
+        before = SESSION.set(session_name())  # threads that are made for it take it over
         query = (pn.state.location.search if pn.state.location else "").removeprefix("?")
         share = self.pool.session()
         user = self.user_of(document.session_context.request) if document.session_context else None
@@ -88,6 +98,7 @@ class Process:
         shelf = self.downloads.shelf(user)
         desk = Desk(self.keeper, user)
         session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, desk, shelf)
+        SESSION.reset(before)
         self.sessions.add(session)
         if self.logins is not None and document.session_context:
             request = document.session_context.request
@@ -102,9 +113,12 @@ class Process:
         return session.page
 
     @property
-    def is_full(self) -> bool:
-        """Whether there is no room for another session."""
-        return len(self.sessions) >= self.settings.max_sessions
+    def why_full(self) -> str:
+        """Why there is no room for another session; empty where there is."""
+        if len(self.sessions) >= self.settings.max_sessions:
+            return "The dashboard has as many sessions open as it may."
+        may = self.settings.memory + self.settings.max_sessions * SESSION_BYTES + WORKING_BYTES
+        return "The dashboard uses as much memory as it may." if anonymous_bytes() - self._at_start > may else ""
 
     def tidy(self) -> None:
         """Give memory back to the system once the pages rest; asked for every second, on the server's thread."""
@@ -146,12 +160,18 @@ class Process:
                     "spike_dashboard_sessions": ("Open browser sessions.", len(self.sessions)),
                     "spike_dashboard_insertions_open": ("Insertions in the store.", len(self.store)),
                     "spike_dashboard_bytes_held": ("Bytes of their columns.", self.store.bytes_held),
-                    "spike_dashboard_loads_running": ("Loads and downloads under way.", self.store.n_loading),
+                    "spike_dashboard_loads_running": ("Loads under way, downloads included.", self.store.n_loading),
+                    "spike_dashboard_downloads_running": ("Loads that fetch files now.", self.store.n_fetching),
+                    "spike_dashboard_anonymous_bytes": ("Memory that no file backs.", anonymous_bytes()),
                     "spike_dashboard_threads": ("Python threads.", threading.active_count()),
                     "spike_dashboard_uptime_seconds": ("Time since the start.", time.monotonic() - self.started),
                 }
             ),
-        ]
+            *counter(
+                "spike_dashboard_downloaded_bytes_total", "Bytes of files that came from servers.",
+                self.store.bytes_fetched,
+            ),
+        ]  # fmt: skip
         return "\n".join(lines) + "\n"
 
 
@@ -181,7 +201,7 @@ def session_name() -> str:
     """Return a short name of the browser session that the thread works for; not its id, which is a key to it."""
     document = pn.state.curdoc
     context = document.session_context if document is not None else None
-    return hashlib.sha256(context.id.encode()).hexdigest()[:8] if context is not None else ""
+    return hashlib.sha256(context.id.encode()).hexdigest()[:8] if context is not None else SESSION.get()
 
 
 def make_server(
@@ -264,7 +284,7 @@ def make_server(
     server.io_loop.add_callback(tidying.start)
     application = server._tornado
     harden(application, settings.prefix)
-    limit(application, settings.prefix, lambda: process.is_full)
+    limit(application, settings.prefix, lambda: process.why_full)
     if process.logins is not None:
         guard(application, process.logins, settings.prefix, open_health=settings.open_health)
     elif process.guests is not None:
@@ -285,17 +305,18 @@ def _close_idle(server: Server, process: Process) -> None:
             socket.close(code=4401, reason="Log in again")
 
 
-def serve(
-    sources: Sequence[Source],
-    *,
-    cache: Path,
-    address: str = "127.0.0.1",
-    port: int = 5006,
-    show: bool = False,
-) -> None:
-    """Serve until interrupted; prints the address once it answers."""
-    server = make_server(sources, cache=cache, address=address, port=port, show=show)
-    logger.info("serving %d sources", len(sources))
+async def stop_gently(server: Server) -> None:
+    """Listen no more, let the files that are on their way to browsers arrive, then stop the server's loop."""
+    server._http.stop()
+    until = time.monotonic() + FINISH_S
+    while server.process.downloads.n_sending and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+    server.io_loop.stop()
+
+
+def run(server: Server) -> None:
+    """Serve until SIGTERM or Ctrl-C; downloads to browsers finish, those from data servers are parked."""
+    server._sigterm = lambda: server.io_loop.add_callback(stop_gently, server)
     try:
         server.run_until_shutdown()
     finally:

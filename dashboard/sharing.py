@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,6 +14,7 @@ import panel_material_ui as pmui
 from dashboard.downloads import Shelf
 from dashboard.exporting.sheets import PRESETS, Sheet, write_sheet
 from dashboard.model.errors import Cancelled, DashboardError
+from dashboard.monitoring import SessionThread
 from dashboard.sources.protocol import Progress
 from dashboard.taking import Look, bytes_text
 from dashboard.views import links
@@ -63,7 +63,7 @@ class Sharing:
     ) -> None:
         self._state, self._bridge, self._turns, self._scene, self._shelf = state, bridge, turns, scene, shelf
         self._compare = compare
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="export")
+        self._threads = SessionThread("export")
         self._cancel = threading.Event()
         self._wanted = 0
         self._look: Look | None = None

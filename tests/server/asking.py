@@ -48,15 +48,15 @@ def token_in(page: str) -> str:
     return found[1]
 
 
-def told_by(token: str) -> str:
-    """Return what a token tells of its browser."""
+def told_by(token: str) -> dict[str, Any]:
+    """Return what a token tells: the session's id, and of its browser."""
 
     def read(text: str) -> bytes:
         return base64.urlsafe_b64decode(f"{text}===")
 
     content = json.loads(read(token.split(".")[0]))
     packed = content.pop("__bk__zlib_", None)
-    return json.dumps(content) + (zlib.decompress(read(packed)).decode() if packed else "")
+    return {**content, **(json.loads(zlib.decompress(read(packed))) if packed else {})}
 
 
 def connect(url: str, cookie: str | None, origin: str, token: str = "x") -> int:

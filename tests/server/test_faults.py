@@ -144,6 +144,8 @@ def test_alyx_down_opens_what_was_fetched_and_comes_back_by_itself(
     fresh = AlyxSource(replay.url, cache=tmp_path / "cache", user="alice", password="alicepass")
     held = InsertionStore([fresh], tmp_path / "cache")
     fetched = held.open(RECORDED)
+    assert held.bytes_fetched >= sum(d.size or 0 for d in fetched.sorting.ref.datasets.values()) > 0
+    assert held.n_fetching == 0
     held.forget(fetched)
     replay.down = True
     again = held.open(RECORDED)

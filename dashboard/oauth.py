@@ -87,6 +87,8 @@ def panel_options(settings: Settings) -> dict[str, Any]:
         "oauth_jwt_user": settings.oauth_name,
         "cookie_secret": settings.cookie_secret,
         "cookie_path": f"{settings.prefix}/",
+        # Or the provider sends people to the root of the host.
+        **({"root_path": f"{settings.prefix}/"} if settings.prefix else {}),
     }
 
 

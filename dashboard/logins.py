@@ -31,6 +31,9 @@ FILE = "logins.sqlite"
 """In the cache folder; `cache clear logins.sqlite` logs everybody out."""
 
 MOST_FAILURES = 5
+MOST_FOR_A_NAME = 25
+"""From whatever addresses: so many that nobody at one of them can lock somebody else out."""
+
 FAILURES_S = 300.0
 MOST_REMEMBERED = 10_000
 """Addresses and logins held in memory at once; the oldest go first."""
@@ -141,11 +144,11 @@ class LoginFile:
         self._run("DELETE FROM failures WHERE time < ?", (now - FAILURES_S,))
         self._run("INSERT INTO failures VALUES (?, ?)", (source, now))
 
-    def failures(self, source: str, since: float) -> list[float]:
+    def failures(self, source: str, since: float, most: int) -> list[float]:
         """Return the times of the last attempts that failed, oldest first."""
         rows = self._run(
             "SELECT time FROM failures WHERE source = ? AND time >= ? ORDER BY time DESC LIMIT ?",
-            (source, since, MOST_FAILURES),
+            (source, since, most),
         )
         return [_number(row[0]) for row in reversed(rows)]
 
@@ -231,24 +234,23 @@ class Logins:
         """Log out."""
         self._end(_digest(token))
 
-    def wait_s(self, *sources: str) -> float:
-        """Return how long these addresses and names have to wait before they may try again, in s."""
-        now, wait = self._clock(), 0.0
-        for source in map(_digest, sources):
-            failures = self._failures.get(source, deque())
-            while failures and now - failures[0] > FAILURES_S:
-                failures.popleft()
-            kept: list[float] = self._try(LoginFile.failures, [], source, now - FAILURES_S)
-            for times in (failures, kept):
-                if len(times) >= MOST_FAILURES:
-                    wait = max(wait, FAILURES_S - (now - times[0]))
+    def wait_s(self, source: str, most: int = MOST_FAILURES) -> float:
+        """Return how long an address, or a name, has to wait before it may try again, in s."""
+        now, key, wait = self._clock(), _digest(source), 0.0
+        failures = self._failures.get(key, deque())
+        while failures and now - failures[0] > FAILURES_S:
+            failures.popleft()
+        kept: list[float] = self._try(LoginFile.failures, [], key, now - FAILURES_S, most)
+        for times in (list(failures)[-most:], kept):
+            if len(times) >= most:
+                wait = max(wait, FAILURES_S - (now - times[0]))
         return wait
 
     def failed(self, *sources: str) -> None:
         """Count an attempt; counted before the password is looked at, so that many at once do not get through."""
         now = self._clock()
         for source in map(_digest, sources):
-            self._failures.setdefault(source, deque(maxlen=MOST_FAILURES)).append(now)
+            self._failures.setdefault(source, deque(maxlen=MOST_FOR_A_NAME)).append(now)
             self._failures.move_to_end(source)
             self._try(LoginFile.fail, None, source, now)
         while len(self._failures) > MOST_REMEMBERED:

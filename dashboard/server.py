@@ -47,6 +47,7 @@ SESSION_BYTES = 16 << 20
 WORKING_BYTES = 1 << 30
 """Memory that a session, and the work for all of them, may take beside what opened insertions may."""
 
+FORM_BYTES = 1 << 16
 IDLE_CHECK_MS = 15_000
 TIDY_MS = 1_000
 FINISH_S = 15.0
@@ -268,7 +269,8 @@ def make_server(
             (ROUTE, DownloadHandler, {"downloads": process.downloads, "user_of": process.user_of}),
         ],
         prefix=settings.prefix,
-        http_server_kwargs={"xheaders": settings.behind_proxy},
+        # Nothing is uploaded but the form of the login; who has not logged in cannot fill the memory with one.
+        http_server_kwargs={"xheaders": settings.behind_proxy, "max_body_size": FORM_BYTES},
         **oauth.panel_options(settings),
         **session_options(),
     )

@@ -12,7 +12,7 @@ from asking import PASSWORD, Site
 from dashboard import cli
 from dashboard.access import COOKIE
 from dashboard.accounts import Accounts, add_user, hash_password, remove_user
-from dashboard.logins import FILE, FRESH_S, MOST_FAILURES, WRITE_S, Logins
+from dashboard.logins import FILE, FRESH_S, MOST_FAILURES, MOST_FOR_A_NAME, WRITE_S, Logins
 from dashboard.model.errors import BadRequest
 from dashboard.sources.demo import DemoSource
 from tests.serving import serving
@@ -130,12 +130,25 @@ def test_the_file_holds_no_token_and_no_name_that_was_tried(lab: Lab) -> None:
 def test_failures_count_in_all_processes_and_after_a_restart(lab: Lab) -> None:
     processes = [lab.process() for _ in range(2)]
     for number in range(MOST_FAILURES):
-        processes[number % 2].failed("name ann")
-    waits = [logins.wait_s("address 10.0.0.9", "name ann") for logins in (*processes, lab.process())]
-    assert min(waits) > 290
-    processes[0].succeeded("name ann")
+        processes[number % 2].failed("address 10.0.0.9")
+    assert min(logins.wait_s("address 10.0.0.9") for logins in (*processes, lab.process())) > 290
+    assert processes[0].wait_s("address 10.0.0.8") == 0
+    processes[0].succeeded("address 10.0.0.9")
     lab.now += 1
-    assert lab.process().wait_s("name ann") == 0
+    assert lab.process().wait_s("address 10.0.0.9") == 0
+
+
+def test_one_address_cannot_lock_a_name(lab: Lab) -> None:
+    """It has to wait before there are enough failures for that; many addresses together do not get past the name."""
+    logins, n_addresses = lab.process(), 0
+    while logins.wait_s("name ann", MOST_FOR_A_NAME) == 0:
+        n_addresses += 1
+        while logins.wait_s(f"address {n_addresses}") == 0:
+            logins.failed(f"address {n_addresses}", "name ann")
+    assert n_addresses == MOST_FOR_A_NAME / MOST_FAILURES
+    assert lab.process().wait_s("name ann", MOST_FOR_A_NAME) > 290
+    lab.now += 301
+    assert logins.wait_s("name ann", MOST_FOR_A_NAME) == 0
 
 
 def test_cleared_by_hand_everybody_is_out_and_may_come_again(lab: Lab) -> None:

@@ -28,6 +28,7 @@ ROUTES = [
     "/components/x", "/favicon.ico", "/no/such/route", "/login/x", "//login", "/LOGIN", "/login%2f..", "/logout",
     "/static/../health", "/./metrics", "/rest/x",
 ]  # fmt: skip
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TRAVERSALS = [
     "../../../../etc/passwd", "/etc", "/etc/passwd", "~", "~/.ssh", "file:///etc/passwd", "..", ".", "", "\x00",
     "%2e%2e%2fetc", "..\\..\\windows", "a/2020-01-01/001/../../../../etc", "demo/../../etc", "${HOME}", "$(id)",
@@ -100,6 +101,23 @@ def test_wrong_passwords_are_refused_alike_and_then_have_to_wait(site: Site) -> 
     refused = site.login()
     assert refused.status_code == 429
     assert 0 < int(refused.headers["Retry-After"]) <= FAILURES_S + 1
+
+
+def test_what_is_sent_with_a_login_is_no_larger_than_a_form_and_not_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b"name=hunter2hunter2&password=%ff%fe-hunter2"
+    said = requests.post(f"{site.url}/login", data=body, headers=FORM, timeout=30)
+    assert (said.status_code, "Name or password is wrong" in said.text) == (403, True)
+    assert requests.get(f"{site.url}/login?next=%ff%0d%0aX-Evil:1", timeout=30).status_code == 200
+    assert site.login(form={"next": "/?a=1\r\nX-Evil: 1"}).headers["Location"] == "/"
+    try:
+        code = requests.post(f"{site.url}/login", data=b"name=" + bytes(20 << 20), headers=FORM, timeout=30).status_code
+    except requests.ConnectionError:  # closed before all was sent
+        code = 400
+    assert code == 400
+    assert "hunter2" not in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "/\\evil", "javascript:alert(1)", "/x"])

@@ -392,6 +392,7 @@ class DashboardSession:
 
     def close(self) -> None:
         """Let go of everything when the browser has gone."""
+        self.turns.close()
         self.opener.close()
         self.completer.close()
         self.sharing.close()

@@ -75,3 +75,32 @@ def connect(url: str, cookie: str | None, origin: str, token: str = "x") -> int:
         return 101
 
     return answer(attempt)
+
+
+READY = {
+    "kind": "MessageSent",
+    "msg_type": "bokeh_event",
+    "msg_data": {"type": "event", "name": "document_ready", "values": {"type": "map", "entries": []}},
+}
+
+
+def stay_until(condition: Callable[[], bool], url: str, query: str) -> None:
+    """Open a page and its websocket, as a browser tab does, and leave as soon as something holds."""
+    token = token_in(requests.get(f"{url}/?{query}", timeout=60).text)
+
+    async def stay() -> int:
+        request = HTTPRequest(f"ws{url.removeprefix('http')}/ws", headers={"Origin": url})
+        socket = await websocket_connect(request, subprotocols=["bokeh", token])
+        await socket.read_message()  # that it is there
+        for part in ({"msgid": "1", "msgtype": "PATCH-DOC"}, {}, {"events": [READY]}):
+            await socket.write_message(json.dumps(part))
+        for _ in range(5000):
+            if condition():
+                break
+            await asyncio.sleep(0.01)
+        socket.close()
+        while await socket.read_message() is not None:
+            pass
+        return int(condition())
+
+    assert answer(stay), "it did not happen"

@@ -64,7 +64,7 @@ screenshots: $(VENV)/.test
 	$(BIN)/python docs/screenshots.py
 
 docs: $(VENV)/.runtime
-	$(BIN)/python -m dashboard.settings > docs/settings.md.new
+	$(BIN)/python -m dashboard.setting_texts > docs/settings.md.new
 	mv docs/settings.md.new docs/settings.md
 
 $(VENV)/bin/python:

@@ -45,6 +45,19 @@ function dialog_is_open() {
   return false
 }
 
+// The server has gone, or has closed the page: what stands there is a picture, and says so.
+function say_lost() {
+  if (document.getElementById("lost")) return
+  const note = document.createElement("div")
+  note.id = "lost"
+  note.setAttribute("role", "alert")
+  const button = document.createElement("button")
+  button.textContent = "Reload"
+  button.addEventListener("click", () => window.location.reload())
+  note.append("No connection to the server: it was stopped, or the login has ended. Reload opens this view again.", button)
+  document.body.append(note)
+}
+
 export function render({ model, el }) {
   el.style.display = "none"
   const listeners = new AbortController()
@@ -109,6 +122,8 @@ export function render({ model, el }) {
   model.on("seen", settle)
   model.address = `${window.location.origin}${window.location.pathname}`
 
+  for (const shown of window.Bokeh?.documents ?? []) shown.on_event("connection_lost", say_lost)
+
   model.on("is_ready", () => { document.documentElement.dataset.ready = "" })
 
   const measure = () => { model.pixel_ratio = window.devicePixelRatio || 1 }
@@ -160,6 +175,13 @@ export function render({ model, el }) {
     model.copied = ""
   })
   model.on("link", () => write_text(`${window.location.origin}${place()}`))
+  model.on("leave", () => {
+    const form = document.createElement("form")
+    form.method = "post"
+    form.action = "logout"
+    document.body.append(form)
+    form.submit()
+  })
   model.on("download", () => {
     if (!model.download) return
     save(model.download, "")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tornado.httpclient import AsyncHTTPClient
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 #: Smaller buffers are tables and lines; every picture of these windows is larger.
@@ -62,8 +62,9 @@ class Client:
         if found is None:
             raise NoPicture(f"{self.url} has no session: {response.body[:200]!r}")
         base = self.url.partition("?")[0].replace("http", "ws", 1)
+        request = HTTPRequest(f"{base}ws", connect_timeout=OPEN_S, request_timeout=OPEN_S)
         self._socket = await websocket_connect(
-            f"{base}ws", subprotocols=["bokeh", found.group(1)], max_message_size=1 << 30
+            request, subprotocols=["bokeh", found.group(1)], max_message_size=1 << 30
         )
         # As browsers do; otherwise the parts of a message wait for each other's receipt.
         self._socket.protocol.stream.set_nodelay(True)

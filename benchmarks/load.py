@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tornado.httpclient import HTTPClientError
+
 from benchmarks.clients import Client, NoPicture
 from benchmarks.serving import Serving, ours
 from benchmarks.sessions import SESSIONS, length_s, percentile, wait_until_warm
@@ -77,7 +79,7 @@ async def come_and_go(server: Serving, length_s: float, n_sessions: int) -> tupl
             try:
                 await client.open()
                 await client.keep_zooming(2)
-            except (NoPicture, TimeoutError) as error:
+            except (NoPicture, TimeoutError, HTTPClientError, OSError) as error:
                 errors.append(repr(error))
             finally:
                 client.close()

@@ -6,14 +6,9 @@ The gate is a rule in front of all routes of the Tornado application, so a route
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import secrets
-import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -22,96 +17,12 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
 
-from dashboard.accounts import Accounts
 from dashboard.assets import assets_folder
+from dashboard.logins import MOST_FOR_A_NAME, Logins
 
 logger = logging.getLogger(__name__)
 
 COOKIE = "spike_dashboard_login"
-MOST_FAILURES = 5
-FAILURES_S = 300.0
-MOST_REMEMBERED = 10_000
-"""Addresses and logins held at once; the oldest go first."""
-
-
-@dataclass(slots=True)
-class _Login:
-    user: str
-    seen: float
-
-
-class Logins:
-    """Who is logged in, by random tokens of which only hashes are held; gone with the process.
-
-    Parameters
-    ----------
-    accounts : Accounts
-    idle_s : float
-        A login not used this long ends.
-    clock : callable
-        Seconds.
-    """
-
-    def __init__(self, accounts: Accounts, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.accounts = accounts
-        self._idle_s = idle_s
-        self._clock = clock
-        self._logins: OrderedDict[str, _Login] = OrderedDict()
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def start(self, user: str) -> str:
-        """Return the token of a new login."""
-        token = secrets.token_urlsafe(32)
-        self._logins[_digest(token)] = _Login(user, self._clock())
-        while len(self._logins) > MOST_REMEMBERED:
-            self._logins.popitem(last=False)
-        return token
-
-    def user(self, token: str, *, touch: bool = True) -> str | None:
-        """Return who holds the token: None where nobody does, the login was idle, or the user was removed."""
-        key = _digest(token)
-        login = self._logins.get(key)
-        if login is None:
-            return None
-        now = self._clock()
-        if now - login.seen > self._idle_s or login.user not in self.accounts:
-            del self._logins[key]
-            return None
-        if touch:
-            login.seen = now
-        return login.user
-
-    def end(self, token: str) -> None:
-        """Log out."""
-        self._logins.pop(_digest(token), None)
-
-    def wait_s(self, *sources: str) -> float:
-        """Return how long these addresses and names have to wait before they may try again, in s."""
-        now, wait = self._clock(), 0.0
-        for source in sources:
-            failures = self._failures.get(source, deque())
-            while failures and now - failures[0] > FAILURES_S:
-                failures.popleft()
-            if len(failures) >= MOST_FAILURES:
-                wait = max(wait, FAILURES_S - (now - failures[0]))
-        return wait
-
-    def failed(self, *sources: str) -> None:
-        """Count an attempt; counted before the password is looked at, so that many at once do not get through."""
-        for source in sources:
-            self._failures.setdefault(source, deque()).append(self._clock())
-            self._failures.move_to_end(source)
-        while len(self._failures) > MOST_REMEMBERED:
-            self._failures.popitem(last=False)
-
-    def succeeded(self, *sources: str) -> None:
-        """Forget the failures."""
-        for source in sources:
-            self._failures.pop(source, None)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def token_of(request: HTTPServerRequest) -> str:
@@ -120,9 +31,9 @@ def token_of(request: HTTPServerRequest) -> str:
 
 
 def cookie_of(request: HTTPServerRequest, name: str) -> str:
-    """Return a cookie of a request of Tornado, or of one that Bokeh remembers for a session, whose cookies are text."""
-    found: Any = request.cookies.get(name)
-    return found if isinstance(found, str) else str(found.value) if found else ""
+    """Return a cookie of a request of Tornado, or of the one that Bokeh remembers for a session."""
+    found: Any = getattr(request, "_request", request).cookies.get(name)
+    return str(found.value) if found else ""
 
 
 class _Unknown(Matcher):
@@ -182,9 +93,9 @@ class LoginHandler(RequestHandler):
             self.set_status(403)
             self._form("That form came from another site.")
             return
-        name, password = self.get_body_argument("name", "")[:64], self.get_body_argument("password", "", strip=False)
+        name, password = self._given("name").strip()[:64], self._given("password")
         sources = (f"address {self.request.remote_ip}", f"name {name}")
-        if wait := self._logins.wait_s(*sources):
+        if wait := max(self._logins.wait_s(sources[0]), self._logins.wait_s(sources[1], MOST_FOR_A_NAME)):
             self.set_status(429)
             self.set_header("Retry-After", str(int(wait) + 1))
             self._form(f"Too many attempts. Try again in {int(wait) + 1} s.")
@@ -192,7 +103,9 @@ class LoginHandler(RequestHandler):
         self._logins.failed(*sources)
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(self._threads, self._logins.accounts.check, name, password[:1024]):
-            logger.warning("login refused for %r from %s", name, self.request.remote_ip)
+            # Who slips writes the password in place of the name.
+            known = repr(name) if name in self._logins.accounts else "an unknown name"
+            logger.warning("login refused for %s from %s", known, self.request.remote_ip)
             self.set_status(403)
             self._form("Name or password is wrong.")
             return
@@ -204,6 +117,10 @@ class LoginHandler(RequestHandler):
         logger.info("login of %r from %s", name, self.request.remote_ip)
         self.redirect(self._next(), status=303)
 
+    def _given(self, name: str) -> str:
+        """Return a field of the form; Tornado's own way repeats in the log what it cannot read, a password or not."""
+        return self.request.body_arguments.get(name, [b""])[-1].decode("utf-8", "replace")
+
     def _is_from_here(self) -> bool:
         origin = self.request.headers.get("Origin")
         return origin is None or urlsplit(origin).netloc == self.request.host
@@ -211,8 +128,8 @@ class LoginHandler(RequestHandler):
     def _next(self) -> str:
         """Return where to go on: only ever the page of this server."""
         home = f"{self._prefix}/"
-        wanted = self.get_argument("next", home)
-        return wanted if wanted == home or wanted.startswith(f"{home}?") else home
+        wanted = self.request.arguments.get("next", [home.encode()])[-1].decode("utf-8", "replace")
+        return wanted if wanted.isprintable() and (wanted == home or wanted.startswith(f"{home}?")) else home
 
     def _form(self, problem: str) -> None:
         page = (assets_folder() / "login.html").read_text(encoding="utf-8")
@@ -236,22 +153,28 @@ class LogoutHandler(RequestHandler):
 class _Full(Matcher):
     """Matches requests for the page while there is no room for another session."""
 
-    def __init__(self, page: frozenset[str], is_full: Callable[[], bool]) -> None:
+    def __init__(self, page: frozenset[str], why: Callable[[], str]) -> None:
         self._page = page
-        self._is_full = is_full
+        self._why = why
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        return {} if request.path in self._page and self._is_full() else None
+        why = self._why() if request.path in self._page else ""
+        return {"target_kwargs": {"why": why}} if why else None
 
 
 class FullHandler(RequestHandler):
     """Says that there is no room, and tries again by itself."""
 
+    def initialize(self, why: str) -> None:
+        """Take the reason."""
+        self._why = why
+
     def get(self) -> None:
         """Answer 503 with a page that says so."""
         self.set_status(503)
         self.set_header("Retry-After", "30")
-        self.finish((assets_folder() / "full.html").read_text(encoding="utf-8"))
+        page = (assets_folder() / "full.html").read_text(encoding="utf-8")
+        self.finish(page.replace("{{why}}", escape(self._why)))
 
 
 def guard(application: Application, logins: Logins, prefix: str, *, open_health: bool) -> None:
@@ -270,7 +193,7 @@ def guard(application: Application, logins: Logins, prefix: str, *, open_health:
     application.default_router.rules.insert(0, rule)
 
 
-def limit(application: Application, prefix: str, is_full: Callable[[], bool]) -> None:
-    """Answer requests for the page with another page while `is_full`; call it before `guard`."""
+def limit(application: Application, prefix: str, why_full: Callable[[], str]) -> None:
+    """Answer requests for the page with another one while `why_full` gives a reason; call it before `guard`."""
     pages = frozenset({f"{prefix}/", prefix or "/"})
-    application.default_router.rules.insert(0, Rule(_Full(pages, is_full), FullHandler))
+    application.default_router.rules.insert(0, Rule(_Full(pages, why_full), FullHandler))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import os
 import re
 import secrets
@@ -12,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from dashboard.model.errors import BadRequest
+
+logger = logging.getLogger(__name__)
 
 N, R, P = 2**14, 8, 1
 SALT_BYTES = 16
@@ -38,9 +41,16 @@ def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
 class Accounts:
     """The users file; read again whenever it has changed, so that users come and go without a restart.
 
+    While it cannot be read nobody gets in, and the log says so.
+
     Parameters
     ----------
     path : Path
+
+    Attributes
+    ----------
+    is_sound : bool
+        Whether the file could be read when it was last looked at.
 
     Raises
     ------
@@ -50,9 +60,10 @@ class Accounts:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
         self._hashes: dict[str, str] = {}
-        self._refresh()
+        self.is_sound = True
+        self._read()
         if not self._hashes:
             raise BadRequest("The users file names nobody", path, "Add one: spike-dashboard user add NAME --users FILE")
 
@@ -60,8 +71,18 @@ class Accounts:
         """Return whether the password is that of the user; takes about 50 ms, so call it from a thread."""
         self._refresh()
         _, n, r, p, salt, wanted = (self._hashes.get(name) or _nobody()).split("$")
-        found = _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p))
+        try:
+            found = _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p))
+        except ValueError:
+            logger.error("the hash of %r in %s was not made here", name, self.path)
+            return False
         return hmac.compare_digest(found.hex(), wanted) and name in self._hashes
+
+    def mark(self, name: str) -> str | None:
+        """Return what tells a user's password from the one before, and nothing about it; None where nobody has it."""
+        self._refresh()
+        found = self._hashes.get(name)
+        return hashlib.sha256(found.encode()).hexdigest()[:16] if found is not None else None
 
     def __contains__(self, name: str) -> bool:
         self._refresh()
@@ -69,12 +90,30 @@ class Accounts:
 
     def _refresh(self) -> None:
         try:
+            self._read()
+        except BadRequest as error:
+            if self.is_sound:
+                logger.error("nobody gets in: %s", error)
+            self._hashes, self.is_sound = {}, False
+
+    def _read(self) -> None:
+        """Read the file where it is not the one that was read last.
+
+        Raises
+        ------
+        BadRequest
+        """
+        try:
             state = self.path.stat()
-            stamp = (state.st_mtime_ns, state.st_size)
-            if stamp != self._stamp:
-                self._hashes, self._stamp = read_users(self.path), stamp
+            stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
+            if stamp == self._stamp:
+                return
+            self._stamp = None  # what cannot be read is tried again
+            self._hashes, self._stamp = read_users(self.path), stamp
         except OSError as error:
+            self._stamp = None
             raise BadRequest("Cannot read the users file", self.path, error.strerror or "") from None
+        self.is_sound = True
 
 
 def read_users(path: Path) -> dict[str, str]:
@@ -87,6 +126,8 @@ def read_users(path: Path) -> dict[str, str]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadRequest("Cannot read the users file", path, error.strerror or "") from None
     except ValueError:
         raise BadRequest("The users file is damaged", path, "Make it anew with: spike-dashboard user add") from None
     pattern = re.compile(r"scrypt\$\d+\$\d+\$\d+\$[0-9a-f]+\$[0-9a-f]{64}")
@@ -94,6 +135,21 @@ def read_users(path: Path) -> dict[str, str]:
     if not is_sound:
         raise BadRequest("The users file is damaged", path, "Make it anew with: spike-dashboard user add")
     return dict(content)
+
+
+def remove_user(path: Path, name: str) -> None:
+    """Take a user out of the file; whoever is logged in by that name is out within seconds.
+
+    Raises
+    ------
+    BadRequest
+        There is no such user, or the file cannot be read or written.
+    """
+    users = read_users(path) if path.exists() else {}
+    if name not in users:
+        raise BadRequest("No such user", name[:80], f"{path} has {', '.join(sorted(users)) or 'nobody'}")
+    del users[name]
+    _write(path, users)
 
 
 def add_user(path: Path, name: str, password: str) -> None:
@@ -110,6 +166,10 @@ def add_user(path: Path, name: str, password: str) -> None:
         raise BadRequest("The password is too short", "", f"Use at least {LEAST_LENGTH} characters")
     users = read_users(path) if path.exists() else {}
     users[name] = hash_password(password)
+    _write(path, users)
+
+
+def _write(path: Path, users: dict[str, str]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -132,7 +132,9 @@ class DashboardSession:
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge(settled_ms=SETTLED_MS)
         self.address = AddressBar(self.state, self.bridge, self.turns)
-        self.sharing = Sharing(self.state, self.bridge, self.turns, lambda: self._scene, self.compare, shelf)
+        self.sharing = Sharing(
+            self.state, self.bridge, self.turns, lambda: self._scene, self.compare, shelf, desk.login
+        )
         self.cover = Cover(lambda event: self.open("demo"))
         self.opener = Opener(store, self.cover, self.turns, self._show, self._refused)
         self.completer = Completer(store, self.turns, self._completed, self._failed)
@@ -395,6 +397,7 @@ class DashboardSession:
 
     def close(self) -> None:
         """Let go of everything when the browser has gone."""
+        self.turns.close()
         for view in (self.raster, self.heatmap, self.units, self.profile, self.amplitudes):
             view.close()
         for part in (self.opener, self.completer, self.sharing, self.dock, self.responding, self.search):

@@ -53,7 +53,11 @@ def build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("demo", help="open a synthetic insertion in the browser")
     command.set_defaults(run=demo)
     command = commands.add_parser("serve", help="open your own data in the browser")
-    command.add_argument("--show-settings", action="store_true", help="say what every setting is, and stop")
+    command.add_argument(
+        "--show-settings",
+        action="store_true",
+        help="say what every setting is and where it came from, as TOML, and stop",
+    )
     command.set_defaults(run=serve)
     command = commands.add_parser("render", help="draw the raster of one insertion, or of many into a folder")
     cli_batch.add_targets(command)
@@ -136,10 +140,9 @@ def demo(options: argparse.Namespace, settings: Settings) -> None:
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Serve the insertions of the data folders, the Alyx server and the demo."""
     if options.show_settings:
-        for item in settings_table.table():
-            value = getattr(settings, item.name)
-            shown = "(set)" if item.metadata["secret"] and value else value
-            sys.stdout.write(f"{item.name} = {shown}\n")
+        from dashboard.setting_texts import shown
+
+        sys.stdout.write(shown(*settings_table.load_with_origins(options)))
         return
     if not (_is_loopback(settings.address) or settings.users or settings.oauth or settings.allow_open_access):
         raise BadRequest(
@@ -162,7 +165,7 @@ def _serve_one(settings: Settings) -> None:
 
 def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query: str = "") -> None:
     from dashboard.monitoring import JsonFormatter
-    from dashboard.server import make_server, session_name
+    from dashboard.server import make_server, run, session_name
 
     if settings.log_json:
         configure_logging(settings.log_level, JsonFormatter(session_name))
@@ -179,10 +182,7 @@ def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query
     sys.stdout.flush()
     if not settings.no_browser and _has_screen():
         threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
-    try:
-        server.run_until_shutdown()
-    finally:
-        server.process.close()
+    run(server)
 
 
 def render(options: argparse.Namespace, settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""Commands of whoever runs a server: user add, cache list, clear and verify."""
+"""Commands of whoever runs a server: user add and remove, cache list, clear and verify."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dashboard.accounts import add_user
+from dashboard.accounts import add_user, remove_user
 from dashboard.model.errors import BadRequest, CacheUnusable
 from dashboard.settings import Settings
 
 
 def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line."""
-    command = commands.add_parser("user", help="let a user log in to a server")
-    command.add_argument("action", choices=("add",), help="add: a new user, or a new password")
+    command = commands.add_parser("user", help="who may log in to a server")
+    command.add_argument("action", choices=("add", "remove"), help="add: a new user, or a new password; remove one")
     command.add_argument("name", metavar="NAME")
     command.set_defaults(run=user)
     command = commands.add_parser("cache", help="what the cache folder holds")
@@ -33,9 +33,12 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def user(options: argparse.Namespace, settings: Settings) -> None:
-    """Write a user into the users file; the password comes from the terminal or standard input."""
+    """Write a user into the users file, or take one out; a password comes from the terminal or standard input."""
     if settings.users is None:
         raise BadRequest("No users file", "", "Name one with --users FILE")
+    if options.action == "remove":
+        remove_user(settings.users, options.name)
+        return
     if sys.stdin.isatty():
         password = getpass.getpass(f"Password of {options.name}: ")
     else:

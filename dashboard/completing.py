@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 
 from dashboard.model.errors import Cancelled, DashboardError
+from dashboard.monitoring import SessionThread
 from dashboard.sources.protocol import Progress
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views.turns import Turns
@@ -44,7 +45,7 @@ class Completer:
         self._turns = turns
         self._completed = completed
         self._failed = failed
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="complete")
+        self._threads = SessionThread("complete")
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
         self.line = WorkingLine(self._start, self._stop)

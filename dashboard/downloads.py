@@ -9,7 +9,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ class Downloads:
         self._folder: Path | None = None
         self._offers: dict[str, Offer] = {}
         self._lock = threading.Lock()
+        self.n_sending = 0
+        """Files that are on their way to browsers."""
 
     def shelf(self, user: str | None = None) -> Shelf:
         """Return where one session puts its files."""
@@ -96,6 +99,15 @@ class Downloads:
         token = secrets.token_urlsafe(32)
         self._offers[token] = Offer(path, name, user)
         return token, f"{self._prefix}/download/{token}/{quote(name)}"
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Count a file as on its way."""
+        self.n_sending += 1
+        try:
+            yield
+        finally:
+            self.n_sending -= 1
 
     def withdraw(self, token: str) -> None:
         """Offer a file no longer, and remove it."""
@@ -160,7 +172,7 @@ class DownloadHandler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "private, no-store")
         loop = asyncio.get_running_loop()
-        with offer.path.open("rb") as file:
+        with offer.path.open("rb") as file, self._downloads.sending():
             while block := await loop.run_in_executor(None, file.read, BLOCK_BYTES):
                 self.write(block)
                 try:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
+from dashboard.monitoring import SESSION
+
 
 class FairPool:
     """Takes one job of each session in turn.
@@ -64,12 +66,15 @@ class FairPool:
         if not future.set_running_or_notify_cancel():
             return
         started = time.perf_counter()
+        before = SESSION.set(session.name)
         try:
             result = job()
         except BaseException as error:  # handed to whoever waits for the job  # noqa: BLE001
             future.set_exception(error)
         else:
             future.set_result(result)
+        finally:
+            SESSION.reset(before)
         self._observe(time.perf_counter() - started)
 
 
@@ -78,6 +83,7 @@ class SessionPool(Executor):
 
     def __init__(self, pool: FairPool) -> None:
         self._pool = pool
+        self.name = SESSION.get()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue a call."""

@@ -21,9 +21,6 @@ END = "</head>"
 EAGER = '<script>importShim("{address}")</script>\n  '
 """Loads the script of the Material components at once; the page asks for it when it draws the first of them."""
 
-SESSION_ARGUMENTS = ("bokeh-token", "bokeh-session-id")
-"""With these a request may be refused when its session is made, and a refusal has a status of its own."""
-
 SORRY = "</head><body><p>This page could not be built. Reload it; the server's log says why.</p></body></html>\n"
 
 
@@ -41,8 +38,7 @@ class PageHandler(DocHandler):
     async def get_session(self) -> ServerSession:
         """Send the head, then build the session."""
         head = self.heads.get(self.application.prefix, "")
-        asks_for_one = any(self.get_argument(name, "") for name in SESSION_ARGUMENTS)
-        if head and not asks_for_one and "Bokeh-Session-Id" not in self.request.headers:
+        if head:  # a request that names a session, and may be refused, does not come here
             self.set_header("Content-Type", "text/html; charset=utf-8")
             super().write(head)
             self._sent = head

@@ -242,6 +242,11 @@ class Desk:
         self.author = _name(login or "")
         self._listeners: list[Callable[[], None]] = []
 
+    @property
+    def login(self) -> str:
+        """Who has logged in; ``''`` where nobody has to."""
+        return self.author if self.is_login else ""
+
     def say(self, author: str) -> None:
         """Take the name that a browser says, where nobody has logged in."""
         author = _name(author)

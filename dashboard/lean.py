@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import re
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -179,3 +181,13 @@ def return_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):
         logger.debug("the C library cannot return memory")
+
+
+def anonymous_bytes() -> int:
+    """Return the memory of this process that no file backs, so that the system cannot take it back; 0 where unknown."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    found = re.search(r"^RssAnon:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found is not None else 0

@@ -1,16 +1,36 @@
-"""What a monitor sees: histograms and gauges in Prometheus' text format, and logs as JSON."""
+"""What a monitor sees: histograms and gauges in Prometheus' text format, and logs, as JSON and without secrets."""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 RENDER_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 LOAD_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+SESSION: ContextVar[str] = ContextVar("session", default="")
+"""Short name of the browser session that a thread works for."""
+
+
+class SessionThread(ThreadPoolExecutor):
+    """One thread of the browser session that is being made, whose name its log lines carry.
+
+    Parameters
+    ----------
+    name : str
+        Of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(max_workers=1, thread_name_prefix=name, initializer=SESSION.set, initargs=(SESSION.get(),))
 
 
 class Histogram:
@@ -51,6 +71,29 @@ def gauges(values: Mapping[str, tuple[str, float]]) -> list[str]:
     for name, (help, value) in values.items():
         lines += [f"# HELP {name} {help}", f"# TYPE {name} gauge", f"{name} {value}"]
     return lines
+
+
+def counter(name: str, help: str, value: float) -> list[str]:
+    """Return the lines of one value that only grows."""
+    return [f"# HELP {name} {help}", f"# TYPE {name} counter", f"{name} {value}"]
+
+
+_SECRET = re.compile(
+    r"([?&](?:code|state|token|id_token|access_token|password|bokeh-token|bokeh-session-id)=)[^&\s'\"]+"
+    r"|(/download/)[\w-]{43}",
+    re.IGNORECASE,
+)
+
+
+class Discreet(logging.Filter):
+    """Takes out of log lines what is secret in the addresses that they repeat."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the line where there is something; let all pass."""
+        text = record.getMessage()
+        if (safe := _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)) != text:
+            record.msg, record.args = safe, None
+        return True
 
 
 class JsonFormatter(logging.Formatter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
@@ -12,6 +12,7 @@ from typing import Any
 
 from dashboard.arrivals import Arrivals
 from dashboard.model.errors import CacheUnusable, Cancelled, DashboardError, DownloadFailed, SourceUnavailable
+from dashboard.monitoring import SessionThread
 from dashboard.sources.meter import ALL_FILES
 from dashboard.sources.protocol import Progress, progress_text
 from dashboard.store import InsertionStore, OpenInsertion
@@ -66,7 +67,7 @@ class Opener:
         self._turns = turns
         self._opened = opened
         self._failed = failed
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="open")
+        self._threads = SessionThread("open")
         self._cancel = threading.Event()
         self._has_opened = False
         self._files: dict[str, Progress] = {}

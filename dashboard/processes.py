@@ -42,11 +42,6 @@ def share(settings: Settings) -> list[Settings]:
         raise BadRequest("Several processes need ports that a proxy knows", "--port 0", "Choose a --port")
     if settings.port + n - 1 > 65535:
         raise BadRequest("There are not as many ports", f"{n} from {settings.port}", "Choose a lower --port")
-    if settings.oauth is None and settings.users is not None and not settings.behind_proxy:
-        raise BadRequest(
-            "Logins are held by one process", f"--processes {n}",
-            "Put a proxy with sticky sessions in front and say --behind-proxy; see docs/deployment.md",
-        )  # fmt: skip
     if settings.max_sessions < n:
         raise BadRequest("There are fewer sessions than processes", f"--max-sessions {settings.max_sessions}")
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -21,17 +22,19 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RequestHandler
 
 from dashboard import oauth
-from dashboard.access import Logins, guard, limit, token_of
+from dashboard.access import guard, limit, token_of
 from dashboard.accounts import Accounts
 from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
 from dashboard.downloads import ROUTE, DownloadHandler, Downloads
 from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
+from dashboard.hardening import harden, session_options
 from dashboard.heads import send_heads_first
 from dashboard.keeping import Desk, Keeper
-from dashboard.lean import make_lean, return_memory
-from dashboard.monitoring import RENDER_BUCKETS_S, Histogram, gauges
+from dashboard.lean import anonymous_bytes, make_lean, return_memory
+from dashboard.logins import Logins
+from dashboard.monitoring import RENDER_BUCKETS_S, SESSION, Histogram, counter, gauges
 from dashboard.sending import hold_nothing_back, send_in_order
 from dashboard.settings import Settings
 from dashboard.sources.protocol import Source
@@ -41,8 +44,16 @@ from dashboard.version import __version__
 logger = logging.getLogger(__name__)
 
 RENDER_THREADS = max(2, os.cpu_count() or 2)
+SESSION_BYTES = 16 << 20
+WORKING_BYTES = 1 << 30
+"""Memory that a session, and the work for all of them, may take beside what opened insertions may."""
+
+FORM_BYTES = 1 << 16
 IDLE_CHECK_MS = 15_000
 TIDY_MS = 1_000
+FINISH_S = 15.0
+"""How long a stop waits for files on their way; with what else it does, half a minute."""
+
 STATIC = "static/extensions/panel/"
 """Where the server has Panel's own files, relative to the page."""
 
@@ -65,29 +76,35 @@ class Process:
         self.started = time.monotonic()
         self.sessions: set[DashboardSession] = set()
         self.logins: Logins | None = None
+        self.guests: oauth.Guests | None = None
         self.downloads = Downloads(cache, self.settings.prefix)
         self._n_seen = self._n_tidied = 0
+        self._at_start = anonymous_bytes()
 
-    def user_of(self, request: HTTPServerRequest) -> str | None:
-        """Return who asks; None where nobody has to log in."""
-        if self.settings.oauth is not None:
-            return oauth.user_of(request, self.settings.cookie_secret or "") or None
-        return self.logins.user(token_of(request)) if self.logins is not None else None
+    def user_of(self, request: HTTPServerRequest, *, touch: bool = True) -> str | None:
+        """Return who asks; None who may not come in, and where nobody has to log in."""
+        if self.guests is not None:
+            return self.guests.user_of(request)
+        return self.logins.user(token_of(request), touch=touch) if self.logins is not None else None
 
     def new_session(self) -> Any:
         """Build the page of one browser tab; called by the server in the tab's document."""
         document = pn.state.curdoc
         assert document is not None
+        before = SESSION.set(session_name())  # threads that are made for it take it over
         query = (pn.state.location.search if pn.state.location else "").removeprefix("?")
         share = self.pool.session()
         user = self.user_of(document.session_context.request) if document.session_context else None
+        if user is None and (self.logins is not None or self.guests is not None):
+            user = ""  # whose login ended just now is nobody, and not free to say a name
         shelf = self.downloads.shelf(user)
         desk = Desk(self.keeper, user)
         session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, desk, shelf)
+        SESSION.reset(before)
         self.sessions.add(session)
-        if (logins := self.logins) is not None:
-            token = token_of(document.session_context.request) if document.session_context else ""
-            document.on_change(lambda event: logins.user(token) and None)  # who works in a tab is not idle
+        if self.logins is not None and document.session_context:
+            request = document.session_context.request
+            document.on_change(lambda event: self.user_of(request) and None)  # who works in a tab is not idle
 
         def destroyed(context: object) -> None:
             self.sessions.discard(session)
@@ -98,9 +115,12 @@ class Process:
         return session.page
 
     @property
-    def is_full(self) -> bool:
-        """Whether there is no room for another session."""
-        return len(self.sessions) >= self.settings.max_sessions
+    def why_full(self) -> str:
+        """Why there is no room for another session; empty where there is."""
+        if len(self.sessions) >= self.settings.max_sessions:
+            return "The dashboard has as many sessions open as it may."
+        may = self.settings.memory + self.settings.max_sessions * SESSION_BYTES + WORKING_BYTES
+        return "The dashboard uses as much memory as it may." if anonymous_bytes() - self._at_start > may else ""
 
     def tidy(self) -> None:
         """Give memory back to the system once the pages rest; asked for every second, on the server's thread."""
@@ -116,6 +136,8 @@ class Process:
         self.pool.shutdown()
         self.store.close()
         self.downloads.close()
+        if self.logins is not None:
+            self.logins.close()
 
     def health(self) -> dict[str, Any]:
         """Return what a monitor asks for."""
@@ -140,12 +162,18 @@ class Process:
                     "spike_dashboard_sessions": ("Open browser sessions.", len(self.sessions)),
                     "spike_dashboard_insertions_open": ("Insertions in the store.", len(self.store)),
                     "spike_dashboard_bytes_held": ("Bytes of their columns.", self.store.bytes_held),
-                    "spike_dashboard_loads_running": ("Loads and downloads under way.", self.store.n_loading),
+                    "spike_dashboard_loads_running": ("Loads under way, downloads included.", self.store.n_loading),
+                    "spike_dashboard_downloads_running": ("Loads that fetch files now.", self.store.n_fetching),
+                    "spike_dashboard_anonymous_bytes": ("Memory that no file backs.", anonymous_bytes()),
                     "spike_dashboard_threads": ("Python threads.", threading.active_count()),
                     "spike_dashboard_uptime_seconds": ("Time since the start.", time.monotonic() - self.started),
                 }
             ),
-        ]
+            *counter(
+                "spike_dashboard_downloaded_bytes_total", "Bytes of files that came from servers.",
+                self.store.bytes_fetched,
+            ),
+        ]  # fmt: skip
         return "\n".join(lines) + "\n"
 
 
@@ -175,7 +203,7 @@ def session_name() -> str:
     """Return a short name of the browser session that the thread works for; not its id, which is a key to it."""
     document = pn.state.curdoc
     context = document.session_context if document is not None else None
-    return hashlib.sha256(context.id.encode()).hexdigest()[:8] if context is not None else ""
+    return hashlib.sha256(context.id.encode()).hexdigest()[:8] if context is not None else SESSION.get()
 
 
 def make_server(
@@ -219,7 +247,14 @@ def make_server(
     settings = process.settings
     oauth.check(settings)
     if settings.users is not None:
-        process.logins = Logins(Accounts(settings.users), 60.0 * settings.idle_minutes)
+        process.logins = Logins(
+            Accounts(settings.users),
+            60.0 * settings.idle_minutes,
+            folder=cache,
+            longest_s=86_400.0 * settings.login_days,
+        )
+    elif settings.oauth is not None:
+        process.guests = oauth.Guests(settings)
     send_heads_first()
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
@@ -236,8 +271,10 @@ def make_server(
             (ROUTE, DownloadHandler, {"downloads": process.downloads, "user_of": process.user_of}),
         ],
         prefix=settings.prefix,
-        http_server_kwargs={"xheaders": settings.behind_proxy},
+        # Nothing is uploaded but the form of the login; who has not logged in cannot fill the memory with one.
+        http_server_kwargs={"xheaders": settings.behind_proxy, "max_body_size": FORM_BYTES},
         **oauth.panel_options(settings),
+        **session_options(),
     )
     hold_nothing_back(server)
     send_in_order()
@@ -250,38 +287,40 @@ def make_server(
     tidying = PeriodicCallback(process.tidy, TIDY_MS)
     server.io_loop.add_callback(tidying.start)
     application = server._tornado
-    limit(application, settings.prefix, lambda: process.is_full)
+    harden(application, settings.prefix)
+    limit(application, settings.prefix, lambda: process.why_full)
     if process.logins is not None:
         guard(application, process.logins, settings.prefix, open_health=settings.open_health)
+    elif process.guests is not None:
+        oauth.guard(application, process.guests, settings)
+    if process.logins is not None or process.guests is not None:
         callback = PeriodicCallback(lambda: _close_idle(server, process), IDLE_CHECK_MS)
         server.io_loop.add_callback(callback.start)
-    elif settings.oauth is not None:
-        oauth.guard(application, settings)
     server.process = process
     return server
 
 
 def _close_idle(server: Server, process: Process) -> None:
     """Close the websockets of logins that have ended: tabs left open do not stay logged in."""
-    assert process.logins is not None
     for connection in tuple(server._tornado._clients):
         socket = connection._socket
-        if process.logins.user(token_of(socket.request), touch=False) is None:
+        if process.user_of(socket.request, touch=False) is None:
             logger.info("closing a tab whose login has ended")
             socket.close(code=4401, reason="Log in again")
 
 
-def serve(
-    sources: Sequence[Source],
-    *,
-    cache: Path,
-    address: str = "127.0.0.1",
-    port: int = 5006,
-    show: bool = False,
-) -> None:
-    """Serve until interrupted; prints the address once it answers."""
-    server = make_server(sources, cache=cache, address=address, port=port, show=show)
-    logger.info("serving %d sources", len(sources))
+async def stop_gently(server: Server) -> None:
+    """Listen no more, let the files that are on their way to browsers arrive, then stop the server's loop."""
+    server._http.stop()
+    until = time.monotonic() + FINISH_S
+    while server.process.downloads.n_sending and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+    server.io_loop.stop()
+
+
+def run(server: Server) -> None:
+    """Serve until SIGTERM or Ctrl-C; downloads to browsers finish, those from data servers are parked."""
+    server._sigterm = lambda: server.io_loop.add_callback(stop_gently, server)
     try:
         server.run_until_shutdown()
     finally:

@@ -130,6 +130,10 @@ class Settings:
         (), "Who of the provider's users may come in: a name, `@example.org` or `*`; may be repeated",
         flag="--oauth-user", metavar="NAME", repeated=True, commands=("serve",),
     )  # fmt: skip
+    oauth_users: Path | None = setting(
+        None, "File of those who may come in as well, one a line; read again when it changes, `#` begins a remark",
+        read=folder, flag="--oauth-users", metavar="FILE", commands=("serve",),
+    )  # fmt: skip
     oauth_redirect: str | None = setting(
         None, "Address that the provider sends people back to, where not that of the page",
         read=web_address, flag="--oauth-redirect", metavar="URL", commands=("serve",),
@@ -168,6 +172,10 @@ class Settings:
     idle_minutes: int = setting(
         480, "Minutes after which an unused login ends",
         read=whole(1, 100_000), flag="--idle-minutes", metavar="N", commands=("serve",),
+    )  # fmt: skip
+    login_days: int = setting(
+        30, "Days after which a login of --users ends, however much it is used",
+        read=whole(1, 3650), flag="--login-days", metavar="N", commands=("serve",),
     )  # fmt: skip
     open_health: bool = setting(
         False, "Answer /health without a login", read=switch, flag="--open-health", commands=("serve",),
@@ -283,6 +291,13 @@ def load(arguments: argparse.Namespace | None = None, environ: Mapping[str, str]
     BadRequest
         A value cannot be read, a name is unknown; the message names the flag, variable or file.
     """
+    return load_with_origins(arguments, environ)[0]
+
+
+def load_with_origins(
+    arguments: argparse.Namespace | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[Settings, dict[str, str]]:
+    """Put the settings together as `load` does; return where each that is not the default came from, too."""
     environ = os.environ if environ is None else environ
     flags = {key: value for key, value in vars(arguments or argparse.Namespace()).items() if value is not None}
     unknown = {name for name in environ if name.startswith(ENVIRONMENT_PREFIX)}
@@ -290,17 +305,21 @@ def load(arguments: argparse.Namespace | None = None, environ: Mapping[str, str]
     if unknown:
         raise BadRequest("Unknown setting", ", ".join(sorted(unknown)), "docs/settings.md lists them")
     values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for item in table():
         given = flags.get(f"setting_{item.name}")
         variable = environment_name(item.name)
         if given is not None:
             values[item.name] = _read(item, given, item.metadata["flag"])
+            origins[item.name] = item.metadata["flag"]
         elif environ.get(variable):
             text = environ[variable]
             values[item.name] = _read(item, text.split(os.pathsep) if item.metadata["repeated"] else text, variable)
-    if values.get("config") is not None:
-        values = _from_file(values["config"]) | values
-    return Settings(**values)
+            origins[item.name] = variable
+    if (path := values.get("config")) is not None:
+        found = _from_file(path)
+        values, origins = found | values, dict.fromkeys(found, str(path)) | origins
+    return Settings(**values), origins
 
 
 def _read(item: Field[Any], given: str | list[str], where: str) -> Any:
@@ -335,45 +354,3 @@ def _from_file(path: Path) -> dict[str, Any]:
             raise BadRequest(f"'{name}' takes one value", path)
         values[name] = _read(known[name], texts, f"'{name}' in {path}")
     return values
-
-
-def reference() -> str:
-    """Return docs/settings.md: every setting with its flag, variable, default and meaning."""
-    lines = [
-        "# Settings",
-        "",
-        "Made from the table in `dashboard/settings.py` by `make docs`; do not edit.",
-        "",
-        "A value is taken from the flag, else from the environment, else from the TOML file given with `--config`",
-        "(keys are the names below), else the default holds. Secrets have no flag and are not read from the file.",
-        "",
-        "| name | flag | environment | default | commands | meaning |",
-        "|---|---|---|---|---|---|",
-    ]
-    for item in table():
-        meta = item.metadata
-        flag = f"`{meta['flag']}{' ' + meta['metavar'] if meta['metavar'] else ''}`" if meta["flag"] else "none"
-        commands = "all" if set(meta["commands"]) == set(ANY) else ", ".join(meta["commands"])
-        lines.append(
-            f"| `{item.name}` | {flag} | `{environment_name(item.name)}` | {_default_text(item)} | {commands} "
-            f"| {meta['help']}{' (secret)' if meta['secret'] else ''} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _default_text(item: Field[Any]) -> str:
-    """Write a default for the reference, the same on every machine."""
-    if item.name == "cache":
-        return "the platform's cache folder, `~/.cache/spike-dashboard`"
-    value: Any = item.default
-    if value is None or value in ((), ""):
-        return "none"
-    if isinstance(value, bool):
-        return "no"
-    if item.metadata["read"] is size:
-        return f"`{value // 2**30}G`"
-    return f"`{value}`"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,6 +14,7 @@ import panel_material_ui as pmui
 from dashboard.downloads import Shelf
 from dashboard.exporting.sheets import PRESETS, Sheet, write_sheet
 from dashboard.model.errors import Cancelled, DashboardError
+from dashboard.monitoring import SessionThread
 from dashboard.sources.protocol import Progress
 from dashboard.taking import Look, bytes_text
 from dashboard.views import links
@@ -47,6 +47,8 @@ class Sharing:
         Knows what it is compared with.
     shelf : Shelf
         Where files wait for the browser.
+    login : str
+        Who has logged in, and can log out; empty where nobody has to.
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class Sharing:
         scene: Callable[[], Scene | None],
         compare: LateTab[CompareTab],
         shelf: Shelf,
+        login: str = "",
     ) -> None:
         self._state, self._bridge, self._turns, self._scene, self._shelf = state, bridge, turns, scene, shelf
         self._compare = compare
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="export")
+        self._threads = SessionThread("export")
         self._cancel = threading.Event()
         self._wanted = 0
         self._look: Look | None = None
@@ -77,6 +80,7 @@ class Sharing:
         self.export_button.on_click(lambda event: self.export())
         self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
         self.help_button.on_click(lambda event: self.help.show())
+        self._login = login
         bridge.param.watch(lambda event: turns.later(partial(self._press, event.new)), "key")
 
     @cached_property
@@ -91,7 +95,12 @@ class Sharing:
     @property
     def buttons(self) -> list[Any]:
         """What stands at the right of the header."""
-        return [self.link_button, self.export_button, self.help_button]
+        buttons = [self.link_button, self.export_button, self.help_button]
+        if self._login:
+            leave = pmui.Button(label="Log out", description=f"Log out {self._login}", **_HEADER)
+            leave.on_click(lambda event: setattr(self._bridge, "leave", self._bridge.leave + 1))
+            buttons.append(leave)
+        return buttons
 
     def opened(self) -> None:
         """Something is on the screen, so that it can be exported."""

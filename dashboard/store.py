@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -21,6 +22,7 @@ from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.monitoring import LOAD_BUCKETS_S, Histogram
 from dashboard.opening import open_insertion
+from dashboard.sources.meter import ALL_FILES
 from dashboard.sources.protocol import (
     PartialCallback,
     Progress,
@@ -77,12 +79,17 @@ class _Load:
     listeners: list[ProgressCallback] = field(default_factory=list)
     watchers: list[PartialCallback] = field(default_factory=list)
     n_waiting: int = 0
+    n_fetched: int = 0
+    is_fetching: bool = False
 
     def came(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
         for watcher in tuple(self.watchers):
             watcher(dataset, part, n_bytes)
 
     def report(self, progress: Progress) -> None:
+        self.is_fetching = progress.unit == "B"
+        if progress.stage == ALL_FILES:
+            self.n_fetched = int(progress.done)
         for listener in tuple(self.listeners):
             listener(progress)
 
@@ -118,6 +125,7 @@ class InsertionStore:
         self._in_use: WeakValueDictionary[StoreKey, OpenInsertion] = WeakValueDictionary()
         self._loads: dict[StoreKey, _Load] = {}
         self.loads = Histogram(LOAD_BUCKETS_S)
+        self._n_fetched = 0
 
     def find(self, text: str) -> tuple[Source, InsertionRef]:
         """Return the source and insertion that `text` names.
@@ -216,7 +224,8 @@ class InsertionStore:
             load.watchers.append(on_partial)
             load.n_waiting += 1
         if is_mine:
-            threading.Thread(target=self._make, args=(key, make, load), daemon=True).start()
+            # Its log lines are those of the session that asked first.
+            threading.Thread(target=copy_context().run, args=(self._make, key, make, load), daemon=True).start()
         return self._wait(load, progress, cancel, on_partial)
 
     def _wait(
@@ -249,10 +258,12 @@ class InsertionStore:
         except BaseException as error:  # handed to every waiter, who raises it  # noqa: BLE001
             with self._lock:
                 self._loads.pop(key, None)
+                self._n_fetched += load.n_fetched
             load.future.set_exception(error)
             return
         with self._lock:
             self._loads.pop(key, None)
+            self._n_fetched += load.n_fetched
             self._held[opened.key] = self._in_use[opened.key] = opened
             self._evict()
         load.future.set_result(opened)
@@ -301,6 +312,18 @@ class InsertionStore:
     def n_loading(self) -> int:
         """Loads under way."""
         return len(self._loads)
+
+    @property
+    def n_fetching(self) -> int:
+        """Loads that fetch files from a server now."""
+        with self._lock:
+            return sum(load.is_fetching for load in self._loads.values())
+
+    @property
+    def bytes_fetched(self) -> int:
+        """Bytes of files that loads have brought in, those that an earlier start had left parked included."""
+        with self._lock:
+            return self._n_fetched + sum(load.n_fetched for load in self._loads.values())
 
     @property
     def bytes_held(self) -> int:

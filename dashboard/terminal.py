@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from dashboard.monitoring import Discreet
+
 if TYPE_CHECKING:  # it brings pandas, and --help does not wait for that
     from dashboard.sources.protocol import Progress
 
@@ -77,6 +79,8 @@ def configure_logging(level: str, formatter: logging.Formatter | None = None) ->
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     logging.getLogger("dashboard").setLevel(level.upper())
-    if formatter is not None:
-        for handler in logging.getLogger().handlers:
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(known, Discreet) for known in handler.filters):
+            handler.addFilter(Discreet())
+        if formatter is not None:
             handler.setFormatter(formatter)

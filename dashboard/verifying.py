@@ -71,6 +71,9 @@ def verify(cache: Path) -> Iterator[Problem]:
     database = cache / "kept.sqlite"
     if database.is_file() and (why := _fails(_quick_check, database)):
         yield Problem(database, f"the database of verdicts is damaged ({why}); restore a backup", can_go=False)
+    logins = cache / "logins.sqlite"
+    if logins.is_file() and (why := _fails(_quick_check, logins)):
+        yield Problem(logins, f"the file of logins is damaged ({why}); without it people log in again")
 
 
 def remove(problem: Problem) -> None:

@@ -87,9 +87,9 @@ def nginx_command(folder: Path, blocks: str) -> list[str]:
 
 
 @contextmanager
-def nginx(folder: Path, location: str, front: int) -> Iterator[str]:
-    """Run nginx with a location on a port; yield its address once it answers."""
-    command = nginx_command(folder, f"server {{ listen 127.0.0.1:{front};\n{location}\n}}")
+def nginx(folder: Path, location: str, front: int, blocks: str = "") -> Iterator[str]:
+    """Run nginx with a location on a port, and further blocks; yield its address once it answers."""
+    command = nginx_command(folder, f"{blocks}\nserver {{ listen 127.0.0.1:{front};\n{location}\n}}")
     process = subprocess.Popen(command)
     url = f"http://127.0.0.1:{front}"
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from dashboard import settings
 from dashboard.cli import build_parser
 from dashboard.model.errors import BadRequest
-from dashboard.settings import Settings, environment_name, load, reference, table
+from dashboard.setting_texts import reference, shown
+from dashboard.settings import Settings, environment_name, load, load_with_origins, table
 
 
 def flags(command: str, *arguments: str) -> argparse.Namespace:
@@ -127,6 +128,25 @@ def test_a_bad_file_is_named(tmp_path: Path, content: str, said: str) -> None:
     with pytest.raises(BadRequest, match=r"settings\.toml") as caught:
         load(environ={"SPIKE_DASHBOARD_CONFIG": str(file)})
     assert said in str(caught.value)
+
+
+def test_what_is_shown_is_a_file_that_says_the_same(tmp_path: Path) -> None:
+    """With where each came from; without secrets, and without what is not set."""
+    first, second = tmp_path / "settings.toml", tmp_path / "again.toml"
+    first.write_text('prefix = "/spikes"\ndata = ["/d a", "/é\\"ü"]\nopen_health = true\n')
+    environ = {"SPIKE_DASHBOARD_MEMORY": "2G", "SPIKE_DASHBOARD_ALYX_TOKEN": "hunter2"}
+    arguments = flags("serve", "--port", "4", "--config", str(first), "--user", "ann")
+    text = shown(*load_with_origins(arguments, environ))
+    assert "port = 4  # --port\n" in text
+    assert f"memory = {2 << 30}  # SPIKE_DASHBOARD_MEMORY\n" in text
+    assert f'prefix = "/spikes"  # {first}\n' in text
+    assert 'address = "127.0.0.1"  # default\n' in text
+    assert "# alyx_token is set, SPIKE_DASHBOARD_ALYX_TOKEN\n" in text
+    assert "hunter2" not in text
+    second.write_text(text)
+    assert load(flags("serve", "--config", str(second)), {}) == replace(
+        load(arguments, {}), memory=2 << 30, config=second
+    )
 
 
 @given(st.integers(1, 2**50))

@@ -27,6 +27,7 @@ class Bridge(JSComponent):
     cursor = param.Dict({}, doc="Where the mouse is on a figure: {figure, x, y}, empty outside.")
     announce = param.String("", doc="Short message for the status line, shown for some seconds.")
     link = param.Integer(0, doc="A change copies the address of the view.")
+    leave = param.Integer(0, doc="A change logs out.")
     download = param.String("", doc="Path of a file to fetch; emptied once the browser has begun.")
     picture = param.String("", doc="Path of a PNG to put on the clipboard; emptied once it is there.")
     screenshot = param.Dict({}, doc="Takes a picture of the page: {name, to: file or clipboard, n}.")

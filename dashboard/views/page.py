@@ -35,7 +35,8 @@ THEME = {
 HEADER_PX = 48
 DENSE = {
     "& .MuiToolbar-root": {"minHeight": f"{HEADER_PX}px !important", "height": f"{HEADER_PX}px"},
-    "& header .MuiTypography-h5": {"fontSize": "1.05rem"},
+    "& header .MuiTypography-root.title": {"fontSize": "1.25rem", "whiteSpace": "nowrap"},
+    "& header .MuiBox-root:has(> .child-wrapper), & header .child-wrapper:first-of-type": {"minWidth": 0},
     # The same in both themes: the primary colour of the dark one is too bright for a bar.
     "& header.MuiAppBar-root": {"backgroundColor": "#283593", "color": "#ffffff", "backgroundImage": "none"},
     "& main": {"padding": 0},
@@ -246,6 +247,7 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
     """Return the page itself."""
     made = pmui.Page(  # type: ignore[attr-defined]
         title=title,
+        site_url=".",
         favicon="data:image/svg+xml," + quote(asset("favicon.svg").strip()),
         header=header,
         sidebar=rail,

@@ -128,7 +128,7 @@ class Search:
         self._at = -1
         self._first = 0
         self._is_stale = self._is_closed = False
-        login = desk.author if desk.is_login else ""
+        login = desk.login
         self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")

@@ -35,7 +35,11 @@ def header(sorting: SpikeSorting) -> str:
     state = "" if sorting.histology.is_final else " draft"
     sorter_why, revision_why, histology_why = (escape(reason) for _, _, reason in sorting.choices)
     badge = f'<span class="badge{state}" title="{escape(meaning)} ({histology_why})">histology: {escape(word)}</span>'
-    pid = f'<span class="dim" title="insertion id">{escape(insertion.pid)}</span>' if insertion.pid else ""
+    pid = (
+        f'<span class="dim" title="insertion id {escape(insertion.pid)}">{escape(insertion.pid)}</span>'
+        if insertion.pid
+        else ""
+    )
     return (
         f'<div class="header"><b>{escape(where)}</b><span title="sorter: {sorter_why}">{escape(sorter)}</span>'
         f'<span title="revision: {revision_why}">{escape(revision)}</span>{badge}{pid}</div>'

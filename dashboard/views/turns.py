@@ -38,12 +38,15 @@ class Turns:
         self._changes: deque[Callable[[], None]] = deque()
         self._stands = False
         self._n_held = 0
+        self._is_closed = False
         self._loop = IOLoop.current()
         self._thread = threading.get_ident()
         pn.state.onload(self._start)
 
     def later(self, change: Callable[[], None]) -> None:
         """Run `change` in a turn of its own, after those that were asked for before; may be called from any thread."""
+        if self._is_closed:
+            return
         self._changes.append(change)
         if threading.get_ident() == self._thread:
             self._tick()
@@ -51,7 +54,15 @@ class Turns:
             # Bokeh collects what is asked for while a turn runs in a list that no lock guards: not from other threads.
             self._loop.add_callback(self._tick)
 
+    def close(self) -> None:
+        """Change nothing any more: the tab has gone, and what still waits for it is not for anybody."""
+        self._is_closed = True
+        self._changes.clear()
+
     def _tick(self) -> None:
+        context = self._document.session_context
+        if self._is_closed or (context is not None and context.destroyed):
+            return  # the document takes nothing any more
         self._document.add_next_tick_callback(partial(self._run))
 
     def _run(self) -> None:

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.driver import Visit
-from dashboard.accounts import add_user
+from dashboard.accounts import add_user, remove_user
+from dashboard.server import _close_idle
 from dashboard.sources.demo import DemoSource
 from tests.serving import free_port, nginx, serving
 
@@ -45,4 +46,22 @@ def test_login_page_picture_and_file_under_a_prefix(visit: Visit, repository: Pa
             expect(picture).to_be_visible(timeout=60_000)
             assert "/spikes/" in str(picture.evaluate("image => image.src"))
             assert picture.evaluate("image => image.naturalWidth") > 100
+            page.keyboard.press("Escape")
+            page.get_by_role("button", name="Log out").click()
+            page.wait_for_url("**/spikes/login")
+            expect(page.locator("input[name=name]")).to_be_visible()
+            page.goto(f"{url}/spikes/?insertion=demo&t=10,40")
+            page.locator("input[name=name]").fill("ann")
+            page.locator("input[name=password]").fill("correct horse")
+            page.keyboard.press("Enter")
+            page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)
+            visit.wait_for_spikes()
+            add_user(tmp_path / "users.json", "bob", "correct horse")
+            remove_user(tmp_path / "users.json", "ann")
+            server.io_loop.add_callback(_close_idle, server, server.process)
+            lost = page.get_by_role("alert").filter(has_text="No connection to the server")
+            expect(lost).to_be_visible()
+            lost.get_by_role("button", name="Reload").click()
+            expect(page.locator("input[name=name]")).to_be_visible()
+            assert "10%2C40" in page.url or "10%252C40" in page.url or "10,40" in page.url
             page.goto("about:blank")

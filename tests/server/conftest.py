@@ -9,6 +9,7 @@ import pytest
 from asking import PASSWORD, Site
 
 from dashboard.accounts import add_user
+from dashboard.logins import FILE
 from dashboard.sources.demo import DemoSource
 from tests.serving import serving
 
@@ -17,6 +18,7 @@ from tests.serving import serving
 def site(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     """A server with the user ann; the parameter gives further settings."""
     add_user(tmp_path / "users.json", "ann", PASSWORD)
+    (cache / FILE).unlink(missing_ok=True)  # of the test before
     more = getattr(request, "param", {})
     with serving([DemoSource(cache, n_spikes=50_000)], cache, users=tmp_path / "users.json", **more) as server:
         yield Site(f"http://127.0.0.1:{server.port}{server.prefix}", server)

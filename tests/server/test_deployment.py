@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
-from asking import answer
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import websocket_connect
+from asking import connect, token_in
 
 from dashboard.access import COOKIE
 from dashboard.accounts import add_user
 from dashboard.cli import build_parser
+from dashboard.logins import FRESH_S
 from tests.serving import free_port, nginx, nginx_command
+
+NAMES = tuple(f"user{number}" for number in range(20))
+"""As many as it takes until both processes serve one; by chance alike for all of them once in a million times."""
 
 
 def test_the_container_runs_a_command_that_exists_and_is_not_root(repository: Path) -> None:
@@ -45,46 +49,76 @@ def test_the_unit_runs_a_command_that_exists(repository: Path) -> None:
     assert "User=spike-dashboard" in text
 
 
-def test_nginx_in_front(repository: Path, tmp_path: Path, cache: Path) -> None:
-    port, front = free_port(), free_port()
-    add_user(tmp_path / "users.json", "ann", "correct horse")
-    location = (repository / "deploy" / "nginx.conf").read_text().replace("127.0.0.1:5006", f"127.0.0.1:{port}")
+def test_nginx_in_front_of_two_processes(repository: Path, tmp_path: Path, cache: Path) -> None:
+    """As the files of deploy/ say: prefix, login, page, script, websocket; logins are good in both processes."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+    ports, front = (port, port + 1), free_port()
+    for name in NAMES:
+        add_user(tmp_path / "users.json", name, "correct horse")
+    deploy = repository / "deploy"
+    location = re.sub(r"http://127\.0\.0\.1:\d+;", "http://spike_dashboard;", (deploy / "nginx.conf").read_text())
+    upstream = (deploy / "nginx-processes.conf").read_text()
+    kept = dict(zip(("5006", "5007"), map(str, ports), strict=True))
+    lines = [line for line in upstream.splitlines() if not re.search(r"server 127.*:500[89];", line)]
+    upstream = re.sub(r"127\.0\.0\.1:(500\d)", lambda match: f"127.0.0.1:{kept[match[1]]}", "\n".join(lines))
     serve = [
         sys.executable, "-m", "dashboard", "serve", "--offline", "--no-browser", "--data", str(tmp_path),
         "--port", str(port), "--prefix", "/spikes", "--behind-proxy", "--origin", f"127.0.0.1:{front}",
-        "--users", str(tmp_path / "users.json"),
+        "--users", str(tmp_path / "users.json"), "--processes", "2", "--open-health",
     ]  # fmt: skip
     environment = os.environ | {"SPIKE_DASHBOARD_CACHE": str(cache)}
-    process = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, text=True)
-    with ended(process), nginx(tmp_path, location, front) as url:
+    process = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with ended(process) as said, nginx(tmp_path, location, front, upstream) as url:
         assert process.stdout is not None
-        assert process.stdout.readline().strip() == f"http://127.0.0.1:{port}/spikes/"
+        assert {process.stdout.readline().strip() for _ in ports} == {f"http://127.0.0.1:{p}/spikes/" for p in ports}
         url += "/spikes"
+        here = f"http://127.0.0.1:{front}"
         away = requests.get(f"{url}/", allow_redirects=False, timeout=30)
         assert (away.status_code, away.headers["Location"].split("?")[0]) == (302, "/spikes/login")
-        assert connect(front, None) == 401
-        with requests.Session() as browser:
-            form = {"name": "ann", "password": "correct horse", "next": "/spikes/?tab=unit"}
-            answer = browser.post(f"{url}/login", data=form, allow_redirects=False, timeout=30)
-            assert (answer.status_code, answer.headers["Location"]) == (303, "/spikes/?tab=unit")
-            page = browser.get(f"{url}/", timeout=60)
-            assert page.status_code == 200
-            script = re.search(r'src="((?!data:)[^"]*static/[^"]*\.js[^"]*)"', page.text)
-            assert script is not None
-            assert browser.get(requests.compat.urljoin(page.url, script[1]), timeout=30).status_code == 200
-            assert browser.get(f"{url}/health", timeout=30).json()["status"] == "ok"
-            assert connect(front, browser.cookies[COOKIE]) == 101
-            assert connect(front, browser.cookies[COOKIE], "http://evil.example") == 403
-    assert process.returncode == 0
+        assert connect(url, None, here) == 401
+        each, served = [f"http://127.0.0.1:{p}/spikes" for p in ports], set[str]()
+        for name in NAMES:
+            if len(served) == len(each):
+                break
+            with requests.Session() as browser:
+                form = {"name": name, "password": "correct horse", "next": "/spikes/?tab=unit"}
+                answer = browser.post(f"{url}/login", data=form, allow_redirects=False, timeout=30)
+                assert (answer.status_code, answer.headers["Location"]) == (303, "/spikes/?tab=unit")
+                page = browser.get(f"{url}/", timeout=60)
+                assert page.status_code == 200
+                script = re.search(r'src="((?!data:)[^"]*static/[^"]*\.js[^"]*)"', page.text)
+                assert script is not None
+                assert browser.get(requests.compat.urljoin(page.url, script[1]), timeout=30).status_code == 200
+                cookie, token = browser.cookies[COOKIE], token_in(page.text)
+                assert connect(url, cookie, here, token) == 101, "its page is in the other process"
+                assert connect(url, cookie, "http://evil.example", token) == 403
+                assert [metrics(one, cookie) for one in each] == [200, 200], "a login counts in one process only"
+                served |= {one for one in each if requests.get(f"{one}/health", timeout=30).json()["sessions"]}
+        assert len(served) == len(each), "all went to one process"
+        requests.post(f"{url}/logout", cookies={COOKIE: cookie}, allow_redirects=False, timeout=30)
+        time.sleep(FRESH_S + 0.1)
+        assert [metrics(one, cookie) for one in each] == [401, 401], "a log-out counts in one process only"
+    assert process.returncode == 0, said
+    assert "Traceback" not in said[0]
+    for one in each:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"{one}/health", timeout=10)
+
+
+def metrics(url: str, cookie: str) -> int:
+    return requests.get(f"{url}/metrics", cookies={COOKIE: cookie}, timeout=30).status_code
 
 
 @contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+def ended(process: subprocess.Popen[str]) -> Iterator[list[str]]:
+    """End a process, and say what it said."""
+    said: list[str] = []
     try:
-        yield
+        yield said
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        said.append(process.communicate(timeout=60)[1])
 
 
 def test_nginx_takes_every_file(repository: Path, tmp_path: Path) -> None:
@@ -106,24 +140,6 @@ def test_nginx_takes_every_file(repository: Path, tmp_path: Path) -> None:
     for block in blocks:
         tested = subprocess.run([*nginx_command(tmp_path, block), "-t"], capture_output=True, text=True, check=False)
         assert tested.returncode == 0, tested.stderr
-
-
-def connect(port: int, cookie: str | None, origin: str = "") -> int:
-    """Return the status of a websocket through the proxy; 101 where it opens."""
-    headers = {"Origin": origin or f"http://127.0.0.1:{port}"} | ({"Cookie": f"{COOKIE}={cookie}"} if cookie else {})
-
-    async def attempt() -> int:
-        request = HTTPRequest(f"ws://127.0.0.1:{port}/spikes/ws", headers=headers)
-        try:
-            opened = await websocket_connect(request, subprotocols=["bokeh", "x"])
-        except HTTPClientError as error:
-            return int(error.code)
-        opened.close()
-        while await opened.read_message() is not None:
-            pass
-        return 101
-
-    return answer(attempt)
 
 
 def test_the_dockerfile_in_detail(repository: Path) -> None:

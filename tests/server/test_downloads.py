@@ -7,11 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 from asking import PASSWORD, Site
 
 from dashboard.access import COOKIE
 from dashboard.accounts import add_user
 from dashboard.downloads import FOLDER, STALE_S, Downloads, Shelf
+from dashboard.server import stop_gently
+from dashboard.sources.demo import DemoSource
+from tests.replay.downloading import until
+from tests.serving import serving
 
 
 def put(shelf: Shelf, name: str = "a b.svg", content: bytes = b"x" * 3_000_000) -> tuple[Path, str]:
@@ -67,3 +72,29 @@ def test_leftovers_of_a_killed_process_are_removed_when_old(tmp_path: Path) -> N
     assert not old.exists()
     assert new.exists()
     downloads.close()
+
+
+def test_a_stop_lets_a_file_that_is_on_its_way_arrive(small_demo: object, cache: Path) -> None:
+    """One that is larger than what the system takes at once; nobody new gets in meanwhile."""
+    n_bytes = 64 << 20
+    with serving([DemoSource(cache, n_spikes=50_000)], cache) as server:
+        downloads = server.process.downloads
+        _, address = put(downloads.shelf(), "big.npz", bytes(n_bytes))
+        url = f"http://127.0.0.1:{server.port}"
+        with requests.get(url + address, stream=True, timeout=30) as answer:
+            blocks = answer.iter_content(1 << 20)
+            come = len(next(blocks))
+            assert downloads.n_sending == 1
+            server.io_loop.add_callback(stop_gently, server)
+            until(lambda: refuses(url), 10)
+            come += sum(map(len, blocks))
+        assert come == n_bytes
+        until(lambda: downloads.n_sending == 0)
+
+
+def refuses(url: str) -> bool:
+    try:
+        requests.get(f"{url}/health", timeout=10)
+    except requests.ConnectionError:
+        return True
+    return False

@@ -71,15 +71,6 @@ def test_the_head_comes_first_and_the_page_is_that_of_a_page_sent_whole(
     assert pieces.headers["Cache-Control"] == "no-store"
 
 
-def test_a_refused_session_has_a_status_and_no_head(port: int) -> None:
-    requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S)
-    answer = requests.get(
-        f"http://127.0.0.1:{port}/?bokeh-session-id=one", headers={"Bokeh-Session-Id": "two"}, timeout=PATIENCE_S
-    )
-    assert answer.status_code == 403
-    assert "panel.min.js" not in answer.text
-
-
 def test_a_page_that_cannot_be_built_says_so(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
@@ -15,17 +16,18 @@ from pathlib import Path
 
 import pytest
 import requests
-from asking import Site, answer
-from bokeh.util.token import generate_jwt_token, generate_session_id
+from asking import Site, answer, token_in, told_by
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from dashboard import cli
 from dashboard.access import COOKIE
-from dashboard.monitoring import JsonFormatter
-from dashboard.server import _close_idle
+from dashboard.monitoring import Discreet, JsonFormatter
+from dashboard.server import _close_idle, session_name
+from dashboard.sources.demo import DemoSource
 from tests.replay.downloading import until
 from tests.replay.server import Replay
+from tests.serving import serving
 
 KEY = "KM_001/2024-03-05/001/probe00"
 
@@ -87,12 +89,12 @@ def test_a_tab_left_open_does_not_stay_logged_in(site: Site) -> None:
     """Its websocket is closed once the login has ended, by whatever ended it."""
     process = site.server.process
     token = site.login().cookies[COOKIE]
+    page = token_in(site.get("/", token).text)
     headers = {"Origin": f"http://localhost:{site.server.port}", "Cookie": f"{COOKIE}={token}"}
 
     async def visit() -> int:
         request = HTTPRequest(f"ws{site.url.removeprefix('http')}/ws", headers=headers)
-        session = generate_jwt_token(generate_session_id())
-        socket = await websocket_connect(request, subprotocols=["bokeh", session])
+        socket = await websocket_connect(request, subprotocols=["bokeh", page])
         await socket.read_message()  # that it is there
         site.server.io_loop.add_callback(_close_idle, site.server, process)
         await asyncio.sleep(0.5)
@@ -115,6 +117,49 @@ def test_a_log_line_is_one_object_with_the_session() -> None:
     assert (entry["level"], entry["logger"], entry["session"]) == ("warning", "dashboard.store", "12ab34cd")
     assert entry["message"] == 'a "thing"\nof two lines'
     assert abs(time.time() - record.created) < 60
+
+
+def test_what_threads_do_for_a_session_is_logged_with_its_name(small_demo: object, cache: Path) -> None:
+    lines: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    handler, store = Kept(), logging.getLogger("dashboard.store")
+    handler.setFormatter(JsonFormatter(session_name))
+    store.addHandler(handler)
+    store.setLevel("INFO")
+    try:
+        with serving([DemoSource(cache, n_spikes=50_000)], cache) as server:
+            url = f"http://127.0.0.1:{server.port}"
+            told = told_by(token_in(requests.get(f"{url}/?insertion=demo", timeout=60).text))
+            until(lambda: any("loaded" in line for line in lines), 60)
+            jobs = {server.process.pool.session().submit(session_name).result(30)}
+    finally:
+        store.removeHandler(handler)
+        store.setLevel("NOTSET")
+    entry = json.loads(next(line for line in lines if "loaded" in line))
+    assert entry["session"] == hashlib.sha256(told["session_id"].encode()).hexdigest()[:8]
+    assert jobs == {""}, "a thread kept the name of a session that it worked for before"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("404 GET /login?code=abc&state=def HTTP/1.1", "404 GET /login?code=…&state=… HTTP/1.1"),
+        ("uri='/?bokeh-token=abc', version", "uri='/?bokeh-token=…', version"),
+        (f"404 GET /spikes/download/{'Ab1_-' * 8}xyz/a.csv", "404 GET /spikes/download/…/a.csv"),
+        ("opened /?insertion=demo&t=0,60", "opened /?insertion=demo&t=0,60"),
+    ],
+)
+def test_the_log_keeps_what_is_secret_in_an_address(said: str, kept: str) -> None:
+    for record in (
+        logging.LogRecord("tornado.access", logging.WARNING, "", 0, said, None, None),
+        logging.LogRecord("tornado.access", logging.WARNING, "", 0, "%s", (said,), None),
+    ):
+        assert Discreet().filter(record)
+        assert record.getMessage() == kept
 
 
 def test_the_cache_is_listed_and_cleared_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

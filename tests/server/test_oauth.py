@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import ClassVar
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import requests
+from asking import connect, token_in, told_by
 from tornado.web import create_signed_value
 
 from dashboard import cli
@@ -38,6 +43,7 @@ ROUTES = [
     [
         ((), {}, "OAuth lacks secrets: github"),
         ((), SECRETS, "Nobody may come in: github"),
+        (("--oauth-users", "nosuch.txt"), SECRETS, "Cannot read the file of OAuth users: nosuch.txt"),
         (("--oauth-user", "*"), SECRETS | {"SPIKE_DASHBOARD_COOKIE_SECRET": "short"}, "The cookie secret is short"),
         (("--oauth-user", "*", "--users", "users.json"), SECRETS, "from --users or from --oauth, not both"),
         (("--oauth-user", "*", "--oauth-extra", "tenant"), SECRETS, "Bad value of --oauth-extra: tenant"),
@@ -79,13 +85,66 @@ def test_who_may_come_in(user: str, allowed: tuple[str, ...], enters: bool) -> N
     assert may_enter(user, allowed) is enters
 
 
+class Provider(BaseHTTPRequestHandler):
+    """Knows one person, lets them in at once, and checks what a provider checks."""
+
+    person = "zoe"
+    asked: ClassVar[dict[str, list[str]]] = {}
+
+    def do_GET(self) -> None:
+        target = urlsplit(self.path)
+        if target.path == "/authorize":
+            Provider.asked = parse_qs(target.query)
+            back, state = Provider.asked["redirect_uri"][0], quote(Provider.asked["state"][0])
+            self.answer(302, b"", Location=f"{back}?code=hunter2code&state={state}")
+        elif "hunter2token" in self.headers.get("Authorization", "") + target.query:
+            self.answer(200, json.dumps({"login": Provider.person}).encode())
+        else:
+            self.answer(401, b"")
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        wanted = {"code": ["hunter2code"], "client_secret": ["hunter2hunter2"], "client_id": ["client-1"]}
+        is_right = all(form.get(name) == value for name, value in wanted.items())
+        self.answer(200 if is_right else 401, json.dumps({"access_token": "hunter2token"}).encode())
+
+    def answer(self, code: int, body: bytes, **headers: str) -> None:
+        self.send_response(code)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *given: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def provider() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Provider) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of those who may come in."""
+    path = tmp_path_factory.mktemp("guests") / "guests.txt"
+    path.write_text("# who may come in\nzoe  # until June\n\n@lab.org\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, guests: Path, provider: str) -> Iterator[str]:
     """A server of its own process: Panel keeps its OAuth settings for the whole of one."""
     folder = tmp_path_factory.mktemp("oauth")
     serve = [
         sys.executable, "-m", "dashboard", "serve", "--offline", "--no-browser", "--data", str(folder), "--port", "0",
-        "--address", "127.0.0.1", "--prefix", "/spikes", "--oauth", "github", "--oauth-user", "ann",
+        "--address", "127.0.0.1", "--prefix", "/spikes", "--oauth", "generic", "--oauth-user", "ann",
+        "--oauth-extra", f"AUTHORIZE_URL={provider}/authorize", "--oauth-extra", f"TOKEN_URL={provider}/token",
+        "--oauth-extra", f"USER_URL={provider}/user", "--oauth-name", "login",
+        "--oauth-users", str(guests), "--behind-proxy",
     ]  # fmt: skip
     environment = os.environ | SECRETS | {"SPIKE_DASHBOARD_CACHE": str(folder)}
     process = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -104,13 +163,13 @@ def get(
     return requests.get(url, cookies=cookies, allow_redirects=False, timeout=30)
 
 
-def test_strangers_are_sent_to_the_provider_and_get_nothing_else(url: str) -> None:
+def test_strangers_are_sent_to_the_provider_and_get_nothing_else(url: str, provider: str) -> None:
     page = get(f"{url}/?insertion=demo")
     assert (page.status_code, page.headers["Location"].split("?")[0]) == (302, "/spikes/login")
     away = get(f"{url}/login")
     assert away.status_code == 302
     target = urlsplit(away.headers["Location"])
-    assert target.netloc == "github.com"
+    assert f"{target.scheme}://{target.netloc}" == provider
     asked = parse_qs(target.query)
     assert asked["client_id"] == ["client-1"]
     assert "client_secret" not in asked
@@ -133,3 +192,52 @@ def test_those_named_come_in_and_other_accounts_do_not(url: str) -> None:
     assert get(f"{url}/health", "ann").json()["sessions"] == 1, "the page is one of an error"
     for route in ("/", *ROUTES):
         assert get(f"{url}{route}", "mallory").status_code == 403, route
+
+
+def test_the_whole_way_through_the_provider(url: str, guests: Path) -> None:
+    """From the page to the provider and back to the view that was asked for; in as the person that it named."""
+    Provider.person = "zoe"
+    with requests.Session() as browser:
+        page = browser.get(f"{url}/?insertion=demo&t=0,60", timeout=60)
+        assert (page.status_code, page.url) == (200, f"{url}/?insertion=demo&t=0,60")
+        assert Provider.asked["redirect_uri"] == [url], "people are sent to where nobody listens"
+        assert connect(url, None, url.removesuffix("/spikes"), token_in(page.text)) == 401
+        assert {"headers": {}, "cookies": {}}.items() <= told_by(token_in(page.text)).items()
+        assert browser.get(f"{url}/metrics", timeout=30).status_code == 200
+        browser.post(f"{url}/logout", timeout=30)
+        assert browser.get(f"{url}/metrics", timeout=30).status_code == 401
+    Provider.person = "max"
+    with requests.Session() as browser:
+        assert browser.get(f"{url}/", timeout=60).status_code == 403
+
+
+def test_who_is_in_the_file_comes_and_goes_without_a_restart(url: str, guests: Path) -> None:
+    def codes() -> list[int]:
+        return [get(f"{url}/metrics", user).status_code for user in ("ann", "zoe", "kim@lab.org", "max")]
+
+    sound = guests.read_text()
+    assert codes() == [200, 200, 200, 403]
+    guests.write_text(sound.replace("zoe", "max"))
+    assert codes() == [200, 403, 200, 200]
+    guests.unlink()
+    assert codes() == [200, 403, 403, 403], "nobody of a file that cannot be read"
+    guests.write_text(sound)
+    assert codes() == [200, 200, 200, 403]
+
+
+def test_cookies_of_the_provider_are_kept_from_scripts_other_sites_and_plain_http(url: str) -> None:
+    def cookies(path: str, **headers: str) -> list[str]:
+        answer = requests.get(f"{url}{path}", headers=headers, allow_redirects=False, timeout=30)
+        return answer.raw.headers.getlist("Set-Cookie")
+
+    (plain,), (safe,) = cookies("/login"), cookies("/login", **{"X-Forwarded-Proto": "https"})
+    assert "Secure" in safe and "Secure" not in plain
+    for said in (plain, safe):
+        assert "HttpOnly" in said and "SameSite=Lax" in said and "Path=/spikes/" in said
+    gone = {said.partition("=")[0]: said for said in cookies("/logout")}
+    assert {"user", "access_token", "id_token", "refresh_token"} <= set(gone)
+    assert all("Path=/spikes/" in said for said in gone.values()), "cleared where they are not: nobody is logged out"
+
+
+def test_a_code_of_the_provider_is_not_in_the_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert get(f"{url}/login?code=hunter2hunter2&state=hunter2hunter2").status_code == 401  # and see the end of `url`

@@ -1,17 +1,14 @@
-"""Several processes on neighbouring ports: they share the cache, end together, and refuse what cannot work."""
+"""Several processes on neighbouring ports: what cannot work is refused; at work they are in test_deployment.py."""
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import requests
 
 from dashboard import cli
 from dashboard.processes import share
@@ -23,7 +20,6 @@ from dashboard.settings import Settings
     [
         (("--port", "0"), "Several processes need ports that a proxy knows"),
         (("--port", "65535"), "There are not as many ports: 2 from 65535"),
-        (("--users", "users.json"), "Logins are held by one process"),
         (("--max-sessions", "1"), "There are fewer sessions than processes"),
         (("--processes", "0"), "--processes"),
     ],
@@ -43,40 +39,6 @@ def test_limits_are_those_of_all_together() -> None:
     assert {part.memory for part in parts} == {2 << 30}
     assert {part.max_sessions for part in parts} == {3}
     assert {part.processes for part in parts} == {1}
-
-
-def health(port: int, timeout_s: float = 60) -> float:
-    """Return how long the process on a port has run, waiting for it to answer."""
-    for _ in range(int(timeout_s * 10)):
-        try:
-            return float(requests.get(f"http://127.0.0.1:{port}/health", timeout=10).json()["uptime_s"])
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    raise AssertionError(f"nothing answers on {port}")
-
-
-def test_both_answer_and_end_together(tmp_path: Path, cache: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = int(taken.getsockname()[1])
-    serve = [
-        sys.executable, "-m", "dashboard", "serve", "--offline", "--no-browser", "--data", str(tmp_path),
-        "--port", str(port), "--processes", "2",
-    ]  # fmt: skip
-    environment = os.environ | {"SPIKE_DASHBOARD_CACHE": str(cache)}
-    process = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert [health(port), health(port + 1)]
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 0, said
-        assert "Traceback" not in said
-        for one in (port, port + 1):
-            with pytest.raises(requests.ConnectionError):
-                requests.get(f"http://127.0.0.1:{one}/health", timeout=10)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
 
 
 def test_a_taken_port_ends_them_all(tmp_path: Path, cache: Path) -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import requests
-from asking import PASSWORD, Site, answer
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import websocket_connect
+from asking import PASSWORD, Site, connect, token_in, told_by
+from bokeh.util.token import generate_jwt_token, generate_session_id
 
 from dashboard import cli
-from dashboard.access import COOKIE, FAILURES_S, MOST_FAILURES, Logins
+from dashboard.access import COOKIE
 from dashboard.accounts import Accounts, add_user, hash_password
+from dashboard.lean import anonymous_bytes
 from dashboard.locating import find
+from dashboard.logins import FAILURES_S, MOST_FAILURES, Logins
 from dashboard.model.errors import BadRequest, InsertionNotFound
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
@@ -26,6 +28,7 @@ ROUTES = [
     "/components/x", "/favicon.ico", "/no/such/route", "/login/x", "//login", "/LOGIN", "/login%2f..", "/logout",
     "/static/../health", "/./metrics", "/rest/x",
 ]  # fmt: skip
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TRAVERSALS = [
     "../../../../etc/passwd", "/etc", "/etc/passwd", "~", "~/.ssh", "file:///etc/passwd", "..", ".", "", "\x00",
     "%2e%2e%2fetc", "..\\..\\windows", "a/2020-01-01/001/../../../../etc", "demo/../../etc", "${HOME}", "$(id)",
@@ -100,6 +103,23 @@ def test_wrong_passwords_are_refused_alike_and_then_have_to_wait(site: Site) -> 
     assert 0 < int(refused.headers["Retry-After"]) <= FAILURES_S + 1
 
 
+def test_what_is_sent_with_a_login_is_no_larger_than_a_form_and_not_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b"name=hunter2hunter2&password=%ff%fe-hunter2"
+    said = requests.post(f"{site.url}/login", data=body, headers=FORM, timeout=30)
+    assert (said.status_code, "Name or password is wrong" in said.text) == (403, True)
+    assert requests.get(f"{site.url}/login?next=%ff%0d%0aX-Evil:1", timeout=30).status_code == 200
+    assert site.login(form={"next": "/?a=1\r\nX-Evil: 1"}).headers["Location"] == "/"
+    try:
+        code = requests.post(f"{site.url}/login", data=b"name=" + bytes(20 << 20), headers=FORM, timeout=30).status_code
+    except requests.ConnectionError:  # closed before all was sent
+        code = 400
+    assert code == 400
+    assert "hunter2" not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "/\\evil", "javascript:alert(1)", "/x"])
 def test_a_login_goes_on_to_this_page_only(site: Site, target: str) -> None:
     assert site.login(form={"next": target}).headers["Location"] == "/"
@@ -114,31 +134,50 @@ def test_the_login_page_escapes_and_asks_no_other_host(site: Site) -> None:
     assert site.login(headers={"Origin": "https://evil.example"}).status_code == 403
 
 
-def connect(site: Site, cookie: str | None, origin: str) -> int:
-    """Return the status that a websocket is answered with; 101 where it opens."""
-    headers = {"Origin": origin} | ({"Cookie": f"{COOKIE}={cookie}"} if cookie else {})
-    address = f"ws{site.url.removeprefix('http')}/ws"
-
-    async def attempt() -> int:
-        try:
-            socket = await websocket_connect(HTTPRequest(address, headers=headers), subprotocols=["bokeh", "x"])
-        except HTTPClientError as error:
-            return int(error.code)
-        socket.close()
-        while await socket.read_message() is not None:
-            pass
-        return 101
-
-    return answer(attempt)
-
-
 def test_websockets_need_a_login_and_the_right_origin(site: Site) -> None:
-    token = site.login().cookies[COOKIE]
+    cookie = site.login().cookies[COOKIE]
+    token = token_in(site.get("/", cookie).text)
     here = f"http://localhost:{site.server.port}"
-    assert connect(site, None, here) == 401
-    assert connect(site, "forged", here) == 401
-    assert connect(site, token, "https://evil.example") == 403
-    assert connect(site, token, here) == 101
+    assert connect(site.url, None, here, token) == 401
+    assert connect(site.url, "forged", here, token) == 401
+    assert connect(site.url, cookie, "https://evil.example", token) == 403
+    assert connect(site.url, cookie, here, token) == 101
+
+
+def test_sessions_are_opened_by_the_page_alone(site: Site) -> None:
+    """A link with somebody's own session, a token made elsewhere, one that was changed: nobody joins, none is built."""
+    cookie = site.login().cookies[COOKIE]
+    token = token_in(site.get("/", cookie).text)
+    here = f"http://localhost:{site.server.port}"
+    for query in (f"bokeh-token={token}", "bokeh-session-id=known", "bokeh-token=xx", "bokeh-token=e30"):
+        assert site.get(f"/?{query}", cookie).status_code == 403, query
+    assert site.get("/", cookie, headers={"Bokeh-Session-Id": "known"}).status_code == 403
+    made = generate_jwt_token(generate_session_id(), extra_payload={"session_expiry": 2**40})
+    forged = ("", "x", "e30", "é", made, f"{made}.{token.split('.')[1]}", token[:-1], f"{token[:-1]}_")
+    for each in forged:
+        assert connect(site.url, cookie, here, quote(each)) == 403, each
+    assert site.get("/health", cookie).json()["sessions"] == 1
+
+
+def test_a_page_does_not_tell_its_own_login(site: Site) -> None:
+    """The cookie is kept from scripts; the page's token is not."""
+    cookie = site.login().cookies[COOKIE]
+    page = site.get("/?tab=Unit", cookie, headers={"Authorization": "Bearer hunter2"})
+    told = told_by(token_in(page.text))
+    assert (told["headers"], told["cookies"], set(told["arguments"])) == ({}, {}, {"tab"})
+    assert cookie not in page.text + str(told)
+
+
+@pytest.mark.parametrize(
+    "path", ["/components/antigravity/a/css/b", "/autoload.js?bokeh-autoload-element=x", "/metadata"]
+)
+def test_routes_of_the_libraries_that_no_page_needs_are_closed(site: Site, path: str) -> None:
+    """The first imports whatever module an address names; the second is the page, for any other site."""
+    answer = site.get(path, site.login().cookies[COOKIE])
+    assert (answer.status_code, answer.text) == (404, "There is nothing here\n")
+    assert "antigravity" not in sys.modules
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert site.server.process.sessions == set()
 
 
 @pytest.mark.parametrize("site", [{"max_sessions": 1}], indirect=True)
@@ -147,8 +186,22 @@ def test_a_full_server_says_so(site: Site) -> None:
     assert site.get("/", token).status_code == 200
     answer = site.get("/", token)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
-    assert "as many sessions open as it may" in answer.text
+    assert "as many sessions open as it may. This page tries again" in answer.text
     assert site.get("/health", token).json()["sessions"] == 1
+
+
+def test_a_server_that_has_used_its_memory_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is in stays in; whatever opened insertions are mapped from files does not count."""
+    token = site.login().cookies[COOKIE]
+    assert site.get("/", token).status_code == 200
+    with monkeypatch.context() as patched:
+        patched.setattr("dashboard.server.anonymous_bytes", lambda: 1 << 40)
+        answer = site.get("/", token)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+        assert "uses as much memory as it may. This page tries again" in answer.text
+        assert "spike_dashboard_anonymous_bytes 1099511627776" in site.get("/metrics", token).text
+    assert site.get("/", token).status_code == 200
+    assert 1 << 20 < anonymous_bytes() < 1 << 40
 
 
 def test_idle_logins_end_and_removed_users_are_out(tmp_path: Path) -> None:

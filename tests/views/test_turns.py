@@ -58,3 +58,20 @@ def test_a_change_that_fails_takes_no_other_with_it(
         run(ticks)
     run(ticks)
     assert done == ["next"]
+
+
+def test_a_page_that_has_gone_is_changed_no_more(
+    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer that was set before may still ask for it: the document would raise."""
+    starts: list[Any] = []
+    monkeypatch.setattr(pn.state, "onload", starts.append)
+    turns = Turns(Document())
+    starts[0]()
+    done: list[str] = []
+    turns.later(lambda: done.append("before"))
+    turns.close()
+    turns.later(lambda: done.append("after"))
+    assert len(ticks) == 1, "the document was asked for a turn"
+    run(ticks)
+    assert done == []

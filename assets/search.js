@@ -1,6 +1,8 @@
 // The list of insertions and the triage bar. Rows come from Python a window at a time; nothing is filtered here.
+// They are here before anybody asks for the list, which is therefore shown without asking the server.
 const ROW = 26
 const WINDOW = 120
+const NARROW = 1440  // below it the dock stands under the raster, but for a triage
 const AUTHOR = "spike-dashboard-author"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const FIELDS = [
@@ -10,6 +12,9 @@ const FIELDS = [
   ["probe", "probe", 112, "select"], ["model", "probe model", 146, "select"],
   ["histology", "histology", 124, "select"], ["tag", "tag", 100],
 ]
+
+// Fields that offer what there is as one types, and what Python calls them.
+const HINTED = { subject: "subject", region: "region", project: "projects", task: "task", tag: "tag" }
 
 function focused() {
   let element = document.activeElement
@@ -30,6 +35,8 @@ export function render({ model, el }) {
   const listen = (target, type, run, options = {}) =>
     target.addEventListener(type, run, { signal: listeners.signal, ...options })
   const act = (kind, more = {}) => model.send_msg({ kind, ...more })
+  const show = (on) => { model.shown = on }
+  const open = (key) => { show(false); act("open", { key }) }
   let author = ""
   try { author = localStorage.getItem(AUTHOR) ?? "" } catch { /* storage may be off */ }
   if (model.login) author = model.login
@@ -38,6 +45,7 @@ export function render({ model, el }) {
   // -- the list ---------------------------------------------------------------------------------
   const facets = {}
   const inputs = {}
+  const hints = {}
   const bar = make("div", { className: "facets" })
   let timer = 0
   const ask = (wait = 60) => {
@@ -53,6 +61,11 @@ export function render({ model, el }) {
     if (kind === "level") input.append(make("option", { value: "allen", textContent: "Allen" }), make("option", { value: "beryl", textContent: "Beryl" }))
     listen(input, is_select ? "change" : "input", () => { facets[name] = input.value; ask(name === "tag" ? 500 : 60) })  // servers know tags
     inputs[name] = input
+    if (HINTED[name]) {
+      hints[name] = make("datalist", { id: `finder-${name}` })
+      input.setAttribute("list", hints[name].id)
+      bar.append(hints[name])
+    }
     bar.append(kind === "date" ? make("label", { textContent: hint }, [input]) : input)
   }
   const starred = make("button", { className: "toggle", textContent: "★ favourites" })
@@ -60,11 +73,16 @@ export function render({ model, el }) {
     facets.favourites = !facets.favourites
     starred.classList.toggle("on", facets.favourites); starred.setAttribute("aria-pressed", facets.favourites); ask()
   })
+  const fill = (asked = {}) => {
+    for (const [name, input] of Object.entries(inputs)) {
+      input.value = asked[name] || (name === "level" ? "allen" : "")
+      if (asked[name]) facets[name] = asked[name]; else delete facets[name]
+    }
+    facets.favourites = Boolean(asked.favourites)
+    starred.classList.toggle("on", facets.favourites); starred.setAttribute("aria-pressed", facets.favourites)
+  }
   const clear = make("button", { textContent: "Clear" })
-  listen(clear, "click", () => {
-    for (const [name, input] of Object.entries(inputs)) { input.value = name === "level" ? "allen" : ""; delete facets[name] }
-    facets.favourites = false; starred.classList.remove("on"); starred.setAttribute("aria-pressed", false); ask(); inputs.text.focus()
-  })
+  listen(clear, "click", () => { fill(); ask(); inputs.text.focus() })
   bar.append(starred, clear)
   const count = make("b", { className: "count" })
   const note = make("span", { className: "note" })
@@ -76,7 +94,7 @@ export function render({ model, el }) {
   const save = make("button", { textContent: "Verdicts as CSV" })
   listen(save, "click", () => act("export"))
   const close = make("button", { textContent: "Close", title: "Esc" })
-  listen(close, "click", () => act("hide"))
+  listen(close, "click", () => show(false))
   const recent = make("div", { className: "recent" })
   const head = make("div", { className: "row head" })
   const rows = make("div", { className: "rows" })
@@ -89,7 +107,7 @@ export function render({ model, el }) {
   panel.setAttribute("role", "dialog")
   panel.setAttribute("aria-label", "Find an insertion")
   let cursor = 0
-  const begin = () => act("triage", { at: cursor })
+  const begin = () => { if (model.view?.n) { show(false); act("triage", { at: cursor }) } }
 
   const nothing = (total) => {
     if (model.failed) return model.note
@@ -113,7 +131,7 @@ export function render({ model, el }) {
       const line = make("div", { className: `row${at === cursor ? " cursor" : ""}${row.key === model.open_key ? " open" : ""}`, dataset: { key: row.key, at } },
         [star, ...row.cells.map((text) => make("span", { textContent: text, title: text }))])
       line.style.top = `${at * ROW}px`
-      line.addEventListener("click", () => { cursor = at; act("open", { key: row.key }) })
+      line.addEventListener("click", () => { cursor = at; open(row.key) })
       return line
     }))
     if (many === 0) rows.replaceChildren(make("div", { className: "none", textContent: nothing(total) }))
@@ -148,17 +166,26 @@ export function render({ model, el }) {
       select.disabled = Object.keys(counts).length === 0
       select.title = select.disabled ? `${hint}: not in these lists` : hint
     }
+    for (const [name, list] of Object.entries(hints)) {
+      list.replaceChildren(...Object.entries(model.options?.[HINTED[name]] ?? {}).map(([value, many]) =>
+        make("option", many ? { value, label: `${many.toLocaleString("en-US")} insertion${many === 1 ? "" : "s"}` } : { value })))
+    }
     for (const [name, why] of Object.entries(model.cannot ?? {})) {
       for (const input of name === "region" ? [inputs.region, inputs.level] : [inputs[name]]) {
         input.disabled = true; input.title = why
       }
     }
   }
+  const asked = () => {
+    if (!model.asked?.facets) return
+    clearTimeout(timer); cursor = 0; scroller.scrollTop = 0
+    options(); fill(model.asked.facets)
+  }
   const draw_recent = () => {
     recent.replaceChildren(...(model.recent?.length ? [make("span", { textContent: "Recent" })] : []),
       ...(model.recent ?? []).slice(0, 8).map((key) => {
         const button = make("button", { className: "chip", textContent: key })
-        button.addEventListener("click", () => act("open", { key }))
+        button.addEventListener("click", () => open(key))
         return button
       }))
   }
@@ -189,7 +216,7 @@ export function render({ model, el }) {
     key_button("‹ K", "Previous insertion", () => act("step", { by: -1 })), key_button("J ›", "Next insertion", () => act("step", { by: 1 })),
     where, away, key_button("P pass", "Keep: pass", () => keep("pass"), "pass"), key_button("F fail", "Keep: fail", () => keep("fail"), "fail"),
     comment, by, said, strip_note, make("i", { className: "gap" }), key_button("CSV", "All verdicts as CSV", () => act("export")),
-    key_button("Find", "Back to the list", () => act("show")), key_button("End", "End the triage (Esc)", () => act("end")),
+    key_button("Find", "Back to the list", () => show(true)), key_button("End", "End the triage (Esc)", () => act("end")),
   ])
   const remember = () => {
     author = by.value.trim(); by.classList.toggle("wrong", !author)
@@ -203,9 +230,12 @@ export function render({ model, el }) {
     if (event.key === "Escape") comment.blur()
     event.stopPropagation()
   })
+  let has_room = false
   const draw_triage = () => {
     const { on = false, text = "", aside = "", said: words = [] } = model.triage ?? {}
     strip.hidden = !on || model.shown
+    if (on && !has_room && window.innerWidth < NARROW) act("room")
+    has_room = on
     where.textContent = text
     away.textContent = aside
     const first = [...words].sort((one, other) => (one.verdict === "comment") - (other.verdict === "comment"))
@@ -219,7 +249,7 @@ export function render({ model, el }) {
   const place = () => {
     // over what the page's main column shows, whatever the rail beside it does
     const { left } = host.getBoundingClientRect()
-    strip.classList.toggle("narrow", innerWidth - left < 1500)  // words then have a line of their own, from the start
+    strip.classList.toggle("narrow", innerWidth - left < 1200)  // words then have a line of their own, from the start
     Object.assign(panel.style, { left: `${left}px`, top: "48px", width: `${innerWidth - left}px`, height: `${innerHeight - 48}px` })
   }
   listen(window, "resize", place)
@@ -238,20 +268,20 @@ export function render({ model, el }) {
     const typing = focus?.closest?.(EDITABLE)
     const take = (run) => { event.preventDefault(); event.stopImmediatePropagation(); run() }
     if (event.ctrlKey || event.metaKey) {
-      if (key === "k") take(() => act(model.shown ? "hide" : "show"))
+      if (key === "k") take(() => show(!model.shown))
       else if (key === "Enter" && model.shown) take(begin)
       return
     }
     if (event.altKey) return
     if (model.shown) {
       const inside = panel.contains(focus)
-      if (key === "Escape") return take(() => act("hide"))
+      if (key === "Escape") return take(() => show(false))
       if (key === "ArrowDown" || key === "ArrowUp") {
         if (focus?.tagName === "SELECT" || focus?.type === "date") return
         return take(() => move(key === "ArrowDown" ? 1 : -1))
       }
       if (key === "PageDown" || key === "PageUp") return take(() => move(key === "PageDown" ? 15 : -15))
-      if (key === "Enter" && !focus?.matches?.("button, select")) return take(() => { const row = at_cursor(); if (row) act("open", { key: row.key }) })
+      if (key === "Enter" && !focus?.matches?.("button, select")) return take(() => { const row = at_cursor(); if (row) open(row.key) })
       if (typing && inside) return event.stopPropagation()
       if (!typing) {
         if (key === "j" || key === "k") return take(() => move(key === "j" ? 1 : -1))
@@ -262,7 +292,7 @@ export function render({ model, el }) {
       return
     }
     if (typing) return
-    if (key === "/") return take(() => act("show"))
+    if (key === "/") return take(() => show(true))
     if (!model.triage?.on) return
     if (key === "j" || key === "k") take(() => act("step", { by: key === "j" ? 1 : -1 }))
     else if (key === "p" || key === "f") take(() => keep(key === "p" ? "pass" : "fail"))
@@ -285,9 +315,7 @@ export function render({ model, el }) {
   model.on("triage", draw_triage)
   model.on("shown", shown)
   model.on("dark", theme)
-  model.on("preset", () => {
-    inputs.text.value = model.preset; facets.text = model.preset; ask()
-  })
+  model.on("asked", asked)
   model.on("download", () => {
     if (!model.download?.text) return
     const url = URL.createObjectURL(new Blob([model.download.text], { type: "text/csv" }))
@@ -295,7 +323,7 @@ export function render({ model, el }) {
     setTimeout(() => URL.revokeObjectURL(url), 1000)
   })
   model.on("remove", () => { listeners.abort(); watcher.disconnect() })
-  theme(); options(); draw_recent(); draw_note(); draw_triage(); shown()
+  theme(); options(); asked(); draw_recent(); draw_note(); draw_triage(); shown()
 }
 
 const CSS = `
@@ -336,15 +364,15 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .none { padding: 24px; color: var(--dim); }
 .triage { padding: 4px 8px; background: var(--on); border-bottom: 1px solid var(--line); min-height: 36px; }
 .triage .pass { border-color: #0072b2; } .triage .fail { border-color: #d55e00; }
-.triage input.comment { width: 200px; } .triage .author { width: 110px; }
+.triage input.comment { flex: 0 1 200px; min-width: 90px; } .triage .author { width: 110px; }
 .away { color: light-dark(#b34700, #ff9a56); }
 .triage { flex-wrap: nowrap; }
-.triage .where, .triage .away { white-space: nowrap; }
+.triage .where, .triage .away { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .triage button { flex: none; }
-.said { flex: 1 1 0; min-width: 0; display: flex; overflow-x: auto; scrollbar-width: thin; }
+.said { flex: 1 1 0; min-width: 160px; display: flex; overflow-x: auto; scrollbar-width: thin; }
 .said .word { flex: none; }
 .triage .gap { flex: none; }
-.narrow.triage { flex-wrap: wrap; } .narrow .said { order: 9; flex: 1 0 100%; min-height: 22px; } .narrow .gap { flex: 1; }
+.narrow.triage { flex-wrap: wrap; row-gap: 2px; } .narrow.triage .author { width: 90px; } .narrow .said { order: 9; flex: 1 0 100%; min-height: 22px; } .narrow .gap { flex: 1; }
 .word { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid var(--line); margin-right: 4px; white-space: nowrap; }
 .word.pass { border-color: #0072b2; } .word.fail { border-color: #d55e00; }
 `

@@ -38,7 +38,7 @@ from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView, toggle_region
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
-from dashboard.views.page import Centre, Cover, dress, page
+from dashboard.views.page import Centre, Cover, Room, dress, page
 from dashboard.views.passing import everything, passing
 from dashboard.views.picking import Picking
 from dashboard.views.probe import ProbeTab
@@ -155,13 +155,13 @@ class DashboardSession:
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
         self.rail = Rail(self.state, self.open, fit, [self.completer.line.panel, self.reload], self.filters.objects)
         self.captions = Captions(self.state, self.centre, self.rail, self.turns)
-        self.search = Search(
-            self.state, catalogue, desk, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
-        )
+        ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
+        self.search = Search(self.state, catalogue, desk, self.turns, self.open, ahead, lambda on: self.room.make(on))
         self.cover.empty.append(self.search.empty_button)
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8), sizing_mode="stretch_width")
         self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
         self.page = self._page()
+        self.room = Room(self.state, self.page, self.work)
         self._watch()
         self._visit(links.parse(query))
         self.opener.settle(QUICK_S)
@@ -363,6 +363,8 @@ class DashboardSession:
         """Show what a link asks for, and say what of it cannot be; `otherwise` is what it leaves out."""
         values = {**(otherwise or {}), **link.values}
         insertion = values.pop("insertion", "")
+        if "triage" in values:  # at once, as the insertion may not come
+            self.search.resume(values.pop("triage"), insertion)
         sorter, revision = values.pop("sorter", None), values.pop("revision", None)
         state = self.state
         if insertion and (insertion, sorter, revision) != (state.insertion, state.sorter, state.revision):

@@ -153,5 +153,18 @@ def facet_counts(table: pd.DataFrame, name: str) -> dict[str, int]:
     return {str(value): int(counts[value]) for value in sorted(counts.index, key=str)}
 
 
+def region_counts(table: pd.DataFrame, regions: pd.DataFrame) -> dict[str, int]:
+    """Return how many insertions of a list have clusters in each region, by its acronym; descendants not included.
+
+    Parameters
+    ----------
+    table, regions : DataFrame
+        As for `in_region`.
+    """
+    inside = regions[(regions["n_clusters"] > 0) & regions["pid"].isin(set(table["pid"]))]
+    counts = inside.groupby("region")["pid"].nunique()
+    return {str(name): int(n) for name, n in counts.sort_index().items()}
+
+
 def _contains(values: pd.Series, word: str) -> npt.NDArray[np.bool_]:
     return np.array([word in value.casefold() for value in values], dtype=np.bool_)

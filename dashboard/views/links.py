@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from dashboard.compute.filter_words import SPIKE_WORDS, WORDS, read_spike_amp, read_words
 from dashboard.compute.region_tree import at_level
 from dashboard.model.errors import BadRequest
+from dashboard.model.facets import read_query, write_query
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
@@ -90,6 +91,13 @@ def _test(text: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def _triage(text: str) -> str:
+    try:
+        return write_query(read_query(text)) if text else ""
+    except BadRequest as error:
+        raise ValueError(str(error)) from error
+
+
 def _trial(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -124,6 +132,7 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "bins": ("bins", read_bins),
     "test": ("test", _test),
     "trial": ("trial", _trial),
+    "triage": ("triage", _triage),
 }
 """Key of the query -> parameter of the state, and how its text is read."""
 
@@ -231,5 +240,7 @@ def write(state: ViewState) -> str:
         parts["test"] = state.test
     if state.trial is not None:
         parts["trial"] = str(state.trial + 1)
+    if state.triage:
+        parts["triage"] = state.triage
     parts |= {key: state.filters[key] for key in FILTER_KEYS if key in state.filters}
     return urlencode(parts, safe=",/:", quote_via=quote)

@@ -257,6 +257,34 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
     return made
 
 
+class Room:
+    """Makes room for the Summary in a triage: the dock stands beside the raster, however narrow the window is.
+
+    Parameters
+    ----------
+    state : ViewState
+    whole : Page
+        Its rail folds away where a browser says that the room is needed.
+    work : Row
+        Raster and dock.
+    """
+
+    def __init__(self, state: ViewState, whole: Any, work: Any) -> None:
+        self._page, self._work = whole, work
+        self._is_made = False
+        state.param.watch(self._arrange, "triage")
+
+    def _arrange(self, event: Any) -> None:
+        self._work.css_classes = ["triage"] if event.new else []
+
+    def make(self, is_needed: bool) -> None:
+        """Fold the rail; unfold it where that is why it is folded."""
+        if is_needed and self._page.sidebar_open:
+            self._is_made, self._page.sidebar_open = True, False
+        elif not is_needed and self._is_made:
+            self._is_made, self._page.sidebar_open = False, True
+
+
 def dress(part: Any, *, dark: bool) -> bool:
     """Tell a theme to every Material component of a part of the page, and return it.
 

@@ -53,6 +53,7 @@ class ViewState(param.Parameterized):
     bins = param.Dict(default={}, doc="Bins and windows of Events and Unit that are not as by default, as shown.")
     test = param.String("", doc="Test of responses whose columns are there, as dashboard.views.event_words reads it.")
     trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")
+    triage = param.String("", doc="List that a triage goes through, as dashboard.model.facets reads it; empty: none.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
     dark = param.Boolean(default=False, doc="Dark theme.")
 

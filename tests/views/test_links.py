@@ -78,6 +78,7 @@ def states(draw: Any) -> dict[str, Any]:
         "bins": draw(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, numbers))),
         "test": draw(st.just("") | response_tests()),
         "trial": draw(st.none() | st.integers(0, 2000)),
+        "triage": draw(st.sampled_from(["", "*", "SWC_04 lab=cortexlab region=CA1 level=beryl", "subject='a b'"])),
         "filters": draw(st.fixed_dictionaries({}, optional=FILTERS)),
     }
 
@@ -121,6 +122,8 @@ def test_the_base_sorter_and_the_original_revision_have_words() -> None:
         ("test=stimOn,none,mask,1,2,3", "test=stimOn"),
         ("test=stimOn,none,mask,a,2,3,4", "test=stimOn"),
         ("trial=0", "trial=0"),
+        ("triage=colour%3Dred", "triage=colour=red"),
+        ("triage=lab%3D'x", "triage=lab='x"),
     ],
 )
 def test_a_bad_part_is_named_and_the_rest_opens(query: str, word: str) -> None:

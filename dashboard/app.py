@@ -363,6 +363,9 @@ class DashboardSession:
         """Show what a link asks for, and say what of it cannot be; `otherwise` is what it leaves out."""
         values = {**(otherwise or {}), **link.values}
         insertion = values.pop("insertion", "")
+        place = values.pop("place", "")
+        if place and otherwise is None:  # the page was left while this one was on its way
+            insertion, values = place, {name: values[name] for name in ("triage", "tab") if name in values}
         if "triage" in values:  # at once, as the insertion may not come
             self.search.resume(values.pop("triage"), insertion)
         sorter, revision = values.pop("sorter", None), values.pop("revision", None)

@@ -133,6 +133,7 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "test": ("test", _test),
     "trial": ("trial", _trial),
     "triage": ("triage", _triage),
+    "place": ("place", str),
 }
 """Key of the query -> parameter of the state, and how its text is read."""
 
@@ -211,8 +212,9 @@ def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
 
 def write(state: ViewState) -> str:
     """Return the query string of a state: every identity key, and what differs from the defaults."""
+    place = {"place": state.place} if state.triage and state.place else {}
     if not state.insertion:
-        return ""
+        return urlencode({"triage": state.triage, **place}, safe=",/:", quote_via=quote) if state.triage else ""
     parts: dict[str, str] = {"insertion": state.insertion}
     if state.sorter is not None:
         parts["sorter"] = state.sorter or BASE_SORTER
@@ -241,6 +243,6 @@ def write(state: ViewState) -> str:
     if state.trial is not None:
         parts["trial"] = str(state.trial + 1)
     if state.triage:
-        parts["triage"] = state.triage
+        parts |= {"triage": state.triage, **place}
     parts |= {key: state.filters[key] for key in FILTER_KEYS if key in state.filters}
     return urlencode(parts, safe=",/:", quote_via=quote)

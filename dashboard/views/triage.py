@@ -153,9 +153,10 @@ class Triage:
     def _show(self) -> None:
         walk = self._walk
         if walk is None:
-            self._panel.triage = {"on": False}
+            self._state.place, self._panel.triage = "", {"on": False}
             return
         key = walk.here[0] if walk.here is not None else ""
+        self._state.place = key if key != self._state.insertion else ""
         said = [
             {"author": w.author, "verdict": w.verdict, "comment": w.comment, "time": w.time}
             for w in self._words.get(key, [])

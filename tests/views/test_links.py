@@ -78,6 +78,7 @@ def states(draw: Any) -> dict[str, Any]:
         "bins": draw(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, numbers))),
         "test": draw(st.just("") | response_tests()),
         "trial": draw(st.none() | st.integers(0, 2000)),
+        "place": draw(st.just("")),
         "triage": draw(st.sampled_from(["", "*", "SWC_04 lab=cortexlab region=CA1 level=beryl", "subject='a b'"])),
         "filters": draw(st.fixed_dictionaries({}, optional=FILTERS)),
     }
@@ -135,6 +136,15 @@ def test_a_bad_part_is_named_and_the_rest_opens(query: str, word: str) -> None:
 
 def test_nothing_open_has_no_query() -> None:
     assert links.write(ViewState(color="region")) == ""
+
+
+def test_the_place_of_a_triage_is_in_the_link_before_its_insertion_is_open() -> None:
+    state = ViewState(triage="lab=cortexlab", place="a/2024-01-01/001/probe00")
+    assert links.parse(links.write(state)).values == {"triage": state.triage, "place": state.place}
+    state.insertion = "b/2024-01-01/001/probe00"
+    assert links.parse(links.write(state)).values["place"] == state.place
+    state.triage = ""
+    assert "place" not in links.write(state)
 
 
 @given(states(), states())

@@ -201,6 +201,9 @@ def test_the_place_follows_the_page_within_the_list(place: Place) -> None:
     assert place.strip[0] == f"2 of 4: {KEYS[1]}"
     place.state.insertion = "elsewhere/2024-01-01/001/probe00"
     assert place.strip == (f"2 of 4: {KEYS[1]}", "not on the screen")
+    assert place.state.place == KEYS[1]
+    place.state.insertion = KEYS[1]
+    assert place.state.place == ""
 
 
 def test_what_the_list_does_not_have_is_not_judged(place: Place) -> None:

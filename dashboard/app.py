@@ -163,7 +163,7 @@ class DashboardSession:
         self.page = self._page()
         self.room = Room(self.state, self.page, self.work)
         self._watch()
-        self._visit(links.parse(query))
+        self._visit(links.at_place(links.parse(query)))
         self.opener.settle(QUICK_S)
         for view in (self.raster, self.heatmap, self.units, self.profile):
             view.draw_now()  # what was opened by now; nothing, where nothing was
@@ -362,10 +362,7 @@ class DashboardSession:
     def _visit(self, link: links.Link, otherwise: dict[str, Any] | None = None) -> None:
         """Show what a link asks for, and say what of it cannot be; `otherwise` is what it leaves out."""
         values = {**(otherwise or {}), **link.values}
-        insertion = values.pop("insertion", "")
-        place = values.pop("place", "")
-        if place and otherwise is None:  # the page was left while this one was on its way
-            insertion, values = place, {name: values[name] for name in ("triage", "tab") if name in values}
+        insertion, _ = values.pop("insertion", ""), values.pop("place", None)
         if "triage" in values:  # at once, as the insertion may not come
             self.search.resume(values.pop("triage"), insertion)
         sorter, revision = values.pop("sorter", None), values.pop("revision", None)
@@ -395,8 +392,9 @@ class DashboardSession:
 
     def close(self) -> None:
         """Let go of everything when the browser has gone."""
+        self.search.close()  # first: what others say is heard no more
         self.opener.close()
         self.completer.close()
         self.sharing.close()
-        for view in (self.raster, self.heatmap, self.units, self.profile, self.dock, self.responding, self.search):
+        for view in (self.raster, self.heatmap, self.units, self.profile, self.dock, self.responding):
             view.close()

@@ -174,6 +174,15 @@ def parse(query: str) -> Link:
     return Link(values, tuple(problems))
 
 
+def at_place(link: Link) -> Link:
+    """Return the link of a page that was left while the next insertion of its triage was on its way: it opens that."""
+    values = link.values
+    if not (values.get("triage") and values.get("place")):
+        return link
+    kept: dict[str, Any] = {name: values[name] for name in ("triage", "tab") if name in values}
+    return Link({"insertion": values["place"], **kept}, link.problems)
+
+
 def defaults() -> dict[str, Any]:
     """Return what a link means by the words that it leaves out."""
     names = {name for name, _ in PARSERS.values() if name != "heat"} | {"time_bin_s", "depth_bin_um", "filters"}

@@ -131,6 +131,7 @@ class Search:
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         self._is_closed = True
+        self._desk.close()
         self._catalogue.forget(self._changed)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.triage.close()
@@ -315,7 +316,7 @@ class Search:
 
     def _judged(self, said: Verdict) -> None:
         self.panel.message = ""
-        self._desk.tell()
+        self._desk.keeper.tell()  # whoever has the same insertion before them sees it, too
 
 
 def _whole(value: object) -> int:

@@ -33,6 +33,8 @@ from dashboard.views.figures import asset
 from dashboard.views.scene import Scene
 from dashboard.views.turns import Turns
 
+NOT_SET = "NOT_SET"
+"""What Alyx calls a QC that nobody has given."""
 ABSENT = '<span class="absent">not available</span>'
 PLOT_WIDTH, PLOT_HEIGHT = 190, 190
 DRIFT_NAME = (
@@ -218,7 +220,7 @@ def head(sorting: SpikeSorting, record: InsertionRecord | None, words: list[Verd
         "project": ", ".join(record.projects) if record and record.projects else None,
         "task": record.task_protocol if record else None,
         "probe": f"{insertion.probe}{f', {record.model}' if record and record.model else ''}",
-        "insertion QC": record.qc if record else None,
+        "insertion QC": None if record is None or record.qc == NOT_SET else record.qc,
         "alignment": alignment or (f"{sorting.histology}, from the files" if sorting.histology != "none" else None),
     }
     if record is None:

@@ -142,7 +142,10 @@ def test_the_place_of_a_triage_is_in_the_link_before_its_insertion_is_open() -> 
     state = ViewState(triage="lab=cortexlab", place="a/2024-01-01/001/probe00")
     assert links.parse(links.write(state)).values == {"triage": state.triage, "place": state.place}
     state.insertion = "b/2024-01-01/001/probe00"
-    assert links.parse(links.write(state)).values["place"] == state.place
+    state.param.update(time_range=(0, 60), tab="Summary")
+    link = links.parse(links.write(state))
+    assert link.values["insertion"] == state.insertion
+    assert links.at_place(link).values == {"insertion": state.place, "triage": state.triage, "tab": "Summary"}
     state.triage = ""
     assert "place" not in links.write(state)
 

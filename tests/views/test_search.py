@@ -21,10 +21,10 @@ KEYS = [f"M_{n}/2024-01-{9 - n:02d}/001/probe00" for n in range(4)]
 class Place:
     """A search over a list of four, whose turns come at once."""
 
-    def __init__(self, folder: Path, login: str | None) -> None:
+    def __init__(self, folder: Path, login: str | None, keeper: Keeper | None = None) -> None:
         rows = "".join(f"M_{n},2024-01-{9 - n:02d},probe00\n" for n in range(4))
         (folder / "list.csv").write_text(f"subject,date,probe_name\n{rows}")
-        self.keeper = Keeper.in_folder(folder)
+        self.keeper = keeper or Keeper.in_folder(folder)
         self.state = ViewState()
         self.opened: list[str] = []
         self.ahead: list[tuple[str, threading.Event]] = []
@@ -226,19 +226,16 @@ def test_a_narrow_window_gets_room_for_a_triage_only(place: Place) -> None:
     assert place.rooms == [False, True, False]
 
 
-def test_two_triages_of_one_list_share_nothing_but_the_database(place: Place, tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    other = Place(tmp_path / "other", None)
-    other.search._desk.keeper = place.keeper
-    try:
-        for mine, author, verdict in ((place, "Ada", "pass"), (other, "Bob", "fail")):
-            mine.act("triage")
-            mine.act("judge", author=author, verdict=verdict)
-        assert [(said.author, said.verdict) for said in place.keeper.verdicts(KEYS[0])] == [
-            ("Ada", "pass"), ("Bob", "fail"),
-        ]  # fmt: skip
-        said = [(word["author"], word["verdict"]) for word in other.search.panel.triage["said"]]
-        assert said == [("Ada", "pass"), ("Bob", "fail")]
-    finally:
-        other.search.close()
-        other.keeper.close()
+def test_two_people_judge_one_insertion_and_see_it_of_each_other(place: Place, tmp_path: Path) -> None:
+    other = Place(tmp_path, None, place.keeper)
+    for mine, author, verdict in ((place, "Ada", "pass"), (other, "Bob", "fail")):
+        mine.act("triage")
+        mine.act("judge", author=author, verdict=verdict)
+    place.settle()
+    words = [("Ada", "pass"), ("Bob", "fail")]
+    assert [(said.author, said.verdict) for said in place.keeper.verdicts(KEYS[0])] == words
+    for mine in (place, other):
+        assert [(said["author"], said["verdict"]) for said in mine.search.panel.triage["said"]] == words
+    other.search.close()
+    place.act("judge", author="Ada", verdict="fail")  # and nobody tells one who has gone
+    assert [(said["author"], said["verdict"]) for said in other.search.panel.triage["said"]] == words

@@ -1,7 +1,10 @@
 // The list of insertions and the triage bar. Rows come from Python a window at a time; nothing is filtered here.
 // They are here before anybody asks for the list, which is therefore shown without asking the server.
 const ROW = 26
-const WINDOW = 120
+const SPARE = 15  // rows beyond the edges that are drawn, too
+const AHEAD = 150  // rows beyond the edges that should have come
+const MANY = 600  // rows that are asked for at a time
+const LOST_MS = 3000  // a question that is not answered so long is asked again
 const NARROW = 1440  // below it the dock stands under the raster, but for a triage
 const AUTHOR = "spike-dashboard-author"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
@@ -115,7 +118,7 @@ export function render({ model, el }) {
     return total ? "No insertion meets all of this. Clear a field." : "No insertions known yet."
   }
   const draw = () => {
-    const { first = 0, rows: data = [], n: many = 0, total = 0, columns = [], widths = [] } = model.view ?? {}
+    const { n: many = 0, total = 0, columns = [], widths = [] } = model.view ?? {}
     count.textContent = `${many.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} insertions`
     start.disabled = many === 0
     start.textContent = many ? `Triage these ${many.toLocaleString("en-US")}` : "Triage: no insertions"
@@ -124,33 +127,72 @@ export function render({ model, el }) {
     scroller.style.setProperty("--least", `${widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)[0]), 28)}px`)
     head.replaceChildren(make("span"), ...columns.map((title) => make("span", { textContent: title })))
     rows.style.height = `${many * ROW}px`
-    rows.replaceChildren(...data.map((row, i) => {
-      const at = first + i
-      const star = make("button", { className: "star", textContent: row.star ? "★" : "☆", title: row.star ? "No favourite any more" : "Make it a favourite" })
-      star.addEventListener("click", (event) => { event.stopPropagation(); act("star", { key: row.key, on: !row.star }) })
-      const line = make("div", { className: `row${at === cursor ? " cursor" : ""}${row.key === model.open_key ? " open" : ""}`, dataset: { key: row.key, at } },
-        [star, ...row.cells.map((text) => make("span", { textContent: text, title: text }))])
-      line.style.top = `${at * ROW}px`
-      line.addEventListener("click", () => { cursor = at; open(row.key) })
-      return line
-    }))
-    if (many === 0) rows.replaceChildren(make("div", { className: "none", textContent: nothing(total) }))
+    rows.querySelector(".none")?.remove()
+    if (many === 0) rows.append(make("div", { className: "none", textContent: nothing(total) }))
+    draw_rows()
   }
-  const show_window = () => {
-    const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - 30)
-    const { first: have = 0, rows: data = [], n: many = 0 } = model.view ?? {}
-    const last = Math.min(many, Math.ceil((scroller.scrollTop + scroller.clientHeight) / ROW))
-    if (Math.floor(scroller.scrollTop / ROW) < have || last > have + data.length) act("window", { first })
+  // Rows that have come stay known, those in sight stand in the page, and those around are asked for before their turn.
+  let known = new Map(), drawn = new Map(), list = -1, asked_at = -Infinity
+  const line_of = (at) => {
+    const row = known.get(at)
+    const star = make("button", { className: "star", textContent: row.star ? "★" : "☆", title: row.star ? "No favourite any more" : "Make it a favourite" })
+    star.addEventListener("click", (event) => { event.stopPropagation(); act("star", { key: row.key, on: !row.star }) })
+    const line = make("div", { className: "row", dataset: { key: row.key, at } },
+      [star, ...row.cells.map((text) => make("span", { textContent: text, title: text }))])
+    line.style.top = `${at * ROW}px`
+    line.addEventListener("click", () => { cursor = at; open(row.key) })
+    return line
   }
-  listen(scroller, "scroll", () => { cancelAnimationFrame(show_window.frame); show_window.frame = requestAnimationFrame(show_window) })
+  const mark = () => {
+    for (const [at, line] of drawn) {
+      line.classList.toggle("cursor", at === cursor)
+      line.classList.toggle("open", line.dataset.key === model.open_key)
+    }
+  }
+  const draw_rows = () => {
+    if (!model.shown) return
+    const many = model.view?.n ?? 0
+    const top = Math.min(Math.floor(scroller.scrollTop / ROW), Math.max(0, many - 1))
+    const page = Math.ceil(scroller.clientHeight / ROW)
+    const from = Math.max(0, top - SPARE), to = Math.min(many, top + page + SPARE)
+    for (const [at, line] of drawn) if (at < from || at >= to) { line.remove(); drawn.delete(at) }
+    const lines = []
+    for (let at = from; at < to; at++) {
+      if (drawn.has(at) || !known.has(at)) continue
+      drawn.set(at, line_of(at))
+      lines.push(drawn.get(at))
+    }
+    const is_above = lines.length && rows.firstChild && Number(lines[0].dataset.at) < Number(rows.firstChild.dataset?.at)
+    if (is_above) rows.prepend(...lines); else rows.append(...lines)
+    mark()
+    if (!many || performance.now() - asked_at < LOST_MS) return
+    const missing = (at, stop, step) => { for (; at !== stop; at += step) if (!known.has(at)) return at; return -1 }
+    const below = missing(top, Math.min(many, top + page + AHEAD), 1)
+    const above = missing(top, Math.max(0, top - AHEAD) - 1, -1)
+    if (below < 0 && above < 0) return
+    asked_at = performance.now()
+    act("window", { first: Math.max(0, below === top ? top - AHEAD : below >= 0 ? below : above - MANY + 1), many: MANY })
+  }
+  const take = () => {
+    const { list: which = 0, first = 0, rows: data = [] } = model.view ?? {}
+    if (which !== list) {
+      list = which; known = new Map()
+      for (const line of drawn.values()) line.remove()
+      drawn = new Map()
+    }
+    data.forEach((row, i) => known.set(first + i, row))
+    asked_at = -Infinity
+    draw()
+  }
+  listen(scroller, "scroll", () => { cancelAnimationFrame(draw_rows.frame); draw_rows.frame = requestAnimationFrame(draw_rows) })
   const move = (step) => {
     cursor = Math.max(0, Math.min((model.view?.n ?? 1) - 1, cursor + step))
     const top = cursor * ROW
     if (top < scroller.scrollTop) scroller.scrollTop = top
     if (top + 3 * ROW > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = top + 3 * ROW - scroller.clientHeight
-    draw()
+    draw_rows()
   }
-  const at_cursor = () => { const { first = 0, rows: data = [] } = model.view ?? {}; return data[cursor - first] }
+  const at_cursor = () => known.get(cursor)
 
   const options = () => {
     for (const [name, hint, , kind] of FIELDS) {
@@ -307,8 +349,8 @@ export function render({ model, el }) {
     if (text) act("paste", { text })
   })
 
-  model.on("view", draw)
-  model.on("open_key", draw)
+  model.on("view", take)
+  model.on("open_key", mark)
   model.on("options", options); model.on("cannot", options)
   model.on("recent", draw_recent)
   model.on("note", draw_note); model.on("failed", draw_note); model.on("message", draw_note)
@@ -323,7 +365,7 @@ export function render({ model, el }) {
     setTimeout(() => URL.revokeObjectURL(url), 1000)
   })
   model.on("remove", () => { listeners.abort(); watcher.disconnect() })
-  theme(); options(); asked(); draw_recent(); draw_note(); draw_triage(); shown()
+  theme(); options(); asked(); take(); draw_recent(); draw_note(); draw_triage(); shown()
 }
 
 const CSS = `
@@ -345,6 +387,7 @@ button { cursor: pointer; }
 button:disabled { cursor: default; }
 input:focus-visible, select:focus-visible, button:focus-visible, .scroller:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
 input.wrong { border-color: #d55e00; }
+input[list]::-webkit-calendar-picker-indicator { display: none !important; }
 input::placeholder { color: var(--dim); opacity: 1; }
 .facets label { color: var(--dim); font-size: 12px; display: flex; align-items: center; gap: 4px; }
 .primary { background: var(--accent); color: var(--bg); border-color: var(--accent); }

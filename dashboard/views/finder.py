@@ -21,7 +21,7 @@ class Finder(JSComponent):
         Called with what the user did: ``kind``, and more.
     """
 
-    view = param.Dict({}, doc="Rows in sight: first, rows, n, total, columns, widths.")
+    view = param.Dict({}, doc="Rows of a list, from first on: list, first, rows, n, total, columns, widths.")
     options = param.Dict({}, doc="Values of the facets, with how many insertions have each.")
     cannot = param.Dict({}, doc="Facets that cannot be used here, and why.")
     recent = param.List([], doc="Keys opened lately.")

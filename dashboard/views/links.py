@@ -223,7 +223,8 @@ def write(state: ViewState) -> str:
     """Return the query string of a state: every identity key, and what differs from the defaults."""
     place = {"place": state.place} if state.triage and state.place else {}
     if not state.insertion:
-        return urlencode({"triage": state.triage, **place}, safe=",/:", quote_via=quote) if state.triage else ""
+        begun = {"tab": state.tab, "triage": state.triage, **place} if state.triage else {}
+        return urlencode(begun, safe=",/:", quote_via=quote)
     parts: dict[str, str] = {"insertion": state.insertion}
     if state.sorter is not None:
         parts["sorter"] = state.sorter or BASE_SORTER

@@ -26,8 +26,8 @@ from dashboard.views.turns import Turns
 
 logger = logging.getLogger(__name__)
 
-WINDOW = 120
-"""Rows that go to the browser at a time: some screens full."""
+WINDOW, MOST_ROWS = 120, 1000
+"""Rows that go to the browser unasked, some screens full; and when it asks for more."""
 
 COLUMNS = {
     "subject": ("subject", "120px"),
@@ -86,7 +86,7 @@ class Search:
         self._favourites: set[str] = set()
         self._nameless: set[str] = set()
         self._words: dict[str, list[Verdict]] = {}
-        self._first = self._n_asked = 0
+        self._first = self._n_asked = self._n_lists = 0
         self._is_stale = self._is_closed = False
         login = desk.author if desk.is_login else ""
         self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
@@ -148,7 +148,7 @@ class Search:
                 self._narrow(action.get("facets"))
             case "window":
                 self._first = max(0, _whole(action.get("first")))
-                self._send_rows()
+                self._send_rows(min(max(_whole(action.get("many")), 0), MOST_ROWS))
             case "open":
                 self.panel.shown = False
                 self._open(_key(action))
@@ -233,14 +233,15 @@ class Search:
         note = " · ".join(text for text in (self._problem, said) if text)
         options, cannot = self._catalogue.options, dict(self._catalogue.off)
         self.panel.param.update(note=note, failed=has_failed, options=options, cannot=cannot)
-        self._send_rows()
+        self._n_lists += 1
+        self._send_rows(WINDOW)
         self.triage.follow(self._favourites)
 
-    def _send_rows(self) -> None:
+    def _send_rows(self, many: int) -> None:
         table, found = self._catalogue.table, self._found
         known = self._catalogue.known_columns
         shown = [name for name in COLUMNS if name in ("verdicts", "number") or name in known]
-        part = found.iloc[self._first : self._first + WINDOW]
+        part = found.iloc[self._first : self._first + many]
         rows = []
         for row in part.to_dict("records"):
             key = str(row["key"])
@@ -248,6 +249,7 @@ class Search:
             row["verdicts"] = ", ".join(f"{w.author}: {w.verdict}" for w in words if w.verdict != "comment")
             rows.append({"key": key, "star": key in self._favourites, "cells": [str(row[name]) for name in shown]})
         self.panel.view = {
+            "list": self._n_lists,
             "first": self._first,
             "rows": rows,
             "n": len(found),

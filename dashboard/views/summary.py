@@ -199,10 +199,11 @@ class SummaryTab:
             value = f"{test.value:.3g} {test.unit}" if test.value is not None else escape(test.reason)
             source = f' title="from {escape(test.reason)}"' if test.value is not None and test.reason else ""
             name = test.outcome.replace(" ", "-")
-            limit = f"{test.side} {test.limit:g}" if test.value is not None else ""
+            if test.value is not None:
+                sign = "&lt;" if test.side == "below" else "&gt;"
+                value += f' <small title="To change at the end of the tab">needs {sign} {test.limit:g}</small>'
             rows.append(
-                f'<tr><th{source}>{test.name}</th><td>{value} <small title="The limit: to change below">{limit}</small>'
-                f'</td><td><b class="{name}">{test.outcome}</b></td></tr>'
+                f'<tr><th{source}>{test.name}</th><td>{value}</td><td><b class="{name}">{test.outcome}</b></td></tr>'
             )
         self._tests.object = f'<div class="summary"><table class="tests">{"".join(rows)}</table></div>'
 

@@ -139,10 +139,10 @@ def test_nothing_open_has_no_query() -> None:
 
 
 def test_the_place_of_a_triage_is_in_the_link_before_its_insertion_is_open() -> None:
-    state = ViewState(triage="lab=cortexlab", place="a/2024-01-01/001/probe00")
-    assert links.parse(links.write(state)).values == {"triage": state.triage, "place": state.place}
+    state = ViewState(triage="lab=cortexlab", place="a/2024-01-01/001/probe00", tab="Summary")
+    assert links.parse(links.write(state)).values == {name: getattr(state, name) for name in ("triage", "place", "tab")}
     state.insertion = "b/2024-01-01/001/probe00"
-    state.param.update(time_range=(0, 60), tab="Summary")
+    state.time_range = (0, 60)
     link = links.parse(links.write(state))
     assert link.values["insertion"] == state.insertion
     assert links.at_place(link).values == {"insertion": state.place, "triage": state.triage, "tab": "Summary"}

@@ -13,8 +13,10 @@ const FIELDS = [
   ["first", "from", 116, "date"], ["last", "to", 116, "date"], ["region", "region, e.g. CA1", 132],
   ["level", "", 78, "level"], ["project", "project", 110], ["task", "task protocol", 110],
   ["probe", "probe", 112, "select"], ["model", "probe model", 146, "select"],
-  ["histology", "histology", 124, "select"], ["tag", "tag", 100],
+  ["histology", "histology", 124, "select"], ["tag", "tag", 100], ["verdict", "verdict", 124, "select"],
 ]
+
+const SAID = { none: "not judged", mixed: "people differ" }  // other verdicts say themselves
 
 // Fields that offer what there is as one types, and what Python calls them.
 const HINTED = { subject: "subject", region: "region", project: "projects", task: "task", tag: "tag" }
@@ -203,7 +205,7 @@ export function render({ model, el }) {
       const select = inputs[name]
       const counts = model.options?.[name === "project" ? "projects" : name] ?? {}
       select.replaceChildren(make("option", { value: "", textContent: `any ${hint}` }),
-        ...Object.entries(counts).map(([value, many]) => make("option", { value, textContent: `${value} (${many})` })))
+        ...Object.entries(counts).map(([value, many]) => make("option", { value, textContent: `${SAID[value] ?? value} (${many})` })))
       select.value = facets[name] ?? ""
       select.disabled = Object.keys(counts).length === 0
       select.title = select.disabled ? `${hint}: not in these lists` : hint
@@ -300,7 +302,10 @@ export function render({ model, el }) {
   const theme = () => { panel.classList.toggle("dark", model.dark); strip.classList.toggle("dark", model.dark) }
   const shown = () => {
     panel.hidden = !model.shown; draw_triage()
-    if (model.shown) { place(); draw(); inputs.text.focus(); inputs.text.select() }
+    if (model.shown) {
+      for (const [at, row] of known) if (row.key === model.open_key) cursor = at  // a triage begins where one is
+      place(); draw(); inputs.text.focus(); inputs.text.select()
+    }
     else if (panel.contains(focused())) focused().blur()
   }
 

@@ -13,7 +13,15 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from dashboard.compute.insertion_lists import COLUMNS, FACETS, facet_counts, insertion_table, narrow, region_counts
+from dashboard.compute.insertion_lists import (
+    COLUMNS,
+    FACETS,
+    NOTHING_SAID,
+    facet_counts,
+    insertion_table,
+    narrow,
+    region_counts,
+)
 from dashboard.compute.region_tree import acronyms, at_level, check_region, within
 from dashboard.locating import UUID
 from dashboard.model.errors import BadRequest, DashboardError
@@ -286,11 +294,13 @@ class Catalogue:
             return ""
         return f"The list of regions is not as fine as {check_region(facets.region)}: ask for {beryl}"
 
-    def narrow(self, facets: Facets, favourites: Collection[str] = ()) -> pd.DataFrame:
+    def narrow(
+        self, facets: Facets, favourites: Collection[str] = (), said: Mapping[str, str] = NOTHING_SAID
+    ) -> pd.DataFrame:
         """Return the insertions that meet the facets; see `dashboard.compute.insertion_lists.narrow`."""
         with self._lock:
             tags, known = dict(self._tags), dict(self._regions_known)
-        return narrow(self._table, facets, self.regions, tags, known, favourites)
+        return narrow(self._table, facets, self.regions, tags, known, favourites, said)
 
     def matching(self, text: str) -> list[str]:
         """Return the keys of the insertions that `text` names: a pid, an eid, a session path, or an address with one.

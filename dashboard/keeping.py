@@ -287,6 +287,12 @@ def standing(words: Iterable[Verdict]) -> list[Verdict]:
     return [word for n, word in enumerate(words) if word.verdict == "comment" or last[word.author] == n]
 
 
+def together(words: Iterable[Verdict]) -> str:
+    """Return what people say all together of one insertion: none, pass, fail or mixed."""
+    verdicts = {word.verdict for word in standing(words) if word.verdict != "comment"}
+    return "none" if not verdicts else verdicts.pop() if len(verdicts) == 1 else "mixed"
+
+
 def _name(text: str) -> str:
     return text.strip()[:200]
 

@@ -69,15 +69,15 @@ def found(facets: Facets, settings: Settings) -> list[str]:
     Raises
     ------
     BadRequest
-        Nothing meets them, there is no such region, or favourites are asked for, which belong to a page's user.
+        Nothing meets them, there is no such region, or favourites or verdicts are asked for.
     SourceUnavailable
         The server does not answer.
     """
     from dashboard.sources.alyx import AlyxSource
     from dashboard.sources.alyx_lists import rows as alyx_rows
 
-    if facets.favourites:
-        raise BadRequest("Favourites are known to the page only", "favourites", "Ask for something else")
+    if facets.favourites or facets.verdict:
+        raise BadRequest("Favourites and verdicts are known to the page only", "", "Ask for something else")
     rows = read_insertions(settings.insertions) if settings.insertions is not None else []
     regions = read_regions(settings.regions) if settings.regions is not None else None
     asked: set[str] = set()

@@ -9,6 +9,9 @@ from typing import Any
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
 
+VERDICTS = ("none", "pass", "fail", "mixed")
+"""What people may say of an insertion, all together."""
+
 SEPARATOR = "; "
 """Between the projects of an insertion, in a row of a list."""
 
@@ -37,6 +40,8 @@ class Facets:
         Name of a tag of the database, exact.
     favourites : bool
         Only those that the user has starred.
+    verdict : {'', 'none', 'pass', 'fail', 'mixed'}
+        What people say of them now; ``'none'``: nobody has judged, ``'mixed'``: they differ.
     """
 
     text: str = ""
@@ -53,10 +58,13 @@ class Facets:
     histology: str = ""
     tag: str = ""
     favourites: bool = False
+    verdict: str = ""
 
     def __post_init__(self) -> None:
         if self.histology and self.histology not in set(Histology):
             object.__setattr__(self, "histology", "")
+        if self.verdict and self.verdict not in VERDICTS:
+            object.__setattr__(self, "verdict", "")
 
 
 EVERYTHING = "*"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, fields
@@ -15,10 +16,10 @@ import pandas as pd
 import panel_material_ui as pmui
 
 from dashboard.catalogue import Catalogue
-from dashboard.keeping import Desk, Verdict, standing
+from dashboard.keeping import Desk, Verdict, standing, together
 from dashboard.locating import recognise
 from dashboard.model.errors import BadRequest, DashboardError
-from dashboard.model.facets import Facets, read_query, write_query
+from dashboard.model.facets import VERDICTS, Facets, read_query, write_query
 from dashboard.views.finder import Finder
 from dashboard.views.state import ViewState
 from dashboard.views.triage import Triage
@@ -86,6 +87,7 @@ class Search:
         self._favourites: set[str] = set()
         self._nameless: set[str] = set()
         self._words: dict[str, list[Verdict]] = {}
+        self._said: dict[str, str] = {}
         self._first = self._n_asked = self._n_lists = 0
         self._is_stale = self._is_closed = False
         login = desk.author if desk.is_login else ""
@@ -223,7 +225,7 @@ class Search:
         self._problem = ""
         said, has_failed = "", False
         try:
-            self._found = self._catalogue.narrow(self._facets, self._favourites)
+            self._found = self._catalogue.narrow(self._facets, self._favourites, self._said)
             self._found_by = self._facets
             said, has_failed = self._catalogue.note_of(self._facets)
             said = " · ".join(text for text in (self._catalogue.finer_note(self._facets), said) if text)
@@ -232,10 +234,12 @@ class Search:
             self._problem = str(error)
         note = " · ".join(text for text in (self._problem, said) if text)
         options, cannot = self._catalogue.options, dict(self._catalogue.off)
+        counts = Counter(self._said.get(key, "none") for key in self._catalogue.table["key"])
+        options["verdict"] = {word: counts[word] for word in VERDICTS if counts[word]}
         self.panel.param.update(note=note, failed=has_failed, options=options, cannot=cannot)
         self._n_lists += 1
         self._send_rows(WINDOW)
-        self.triage.follow(self._favourites)
+        self.triage.follow(self._favourites, self._said)
 
     def _send_rows(self, many: int) -> None:
         table, found = self._catalogue.table, self._found
@@ -286,6 +290,7 @@ class Search:
         for word in verdicts:
             self._words.setdefault(word.insertion, []).append(word)
         self._words = {key: standing(words) for key, words in self._words.items()}
+        self._said = {key: together(words) for key, words in self._words.items()}
         self.panel.recent = recent
         self._refresh()
         self.triage.take(self._words)

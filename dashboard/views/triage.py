@@ -68,25 +68,27 @@ class Triage:
         self._walk, self._state.triage = Walk(query, (), insertion, grows=True), query
         self._show()
 
-    def follow(self, favourites: Collection[str]) -> None:
+    def follow(self, favourites: Collection[str], said: Mapping[str, str]) -> None:
         """Take what has come of the list of a triage that goes on from a link."""
         walk = self._walk
         if walk is None or not walk.grows:
             return
         facets = read_query(walk.query)
-        was_nowhere = walk.at < 0
+        here, at = walk.here, walk.at
         try:
-            walk.items = _items(self._catalogue.narrow(facets, favourites))
+            walk.items = items = _items(self._catalogue.narrow(facets, favourites, said))
         except BadRequest as error:
             walk.grows, self._panel.message = False, str(error)
             self._show()
             return
-        # whose favourites they are is said by the browser, later
-        walk.grows = facets.favourites or self._catalogue.is_reading(facets)
+        if here is not None and here not in items:  # it has been judged since
+            items.insert(min(at, len(items)), here)
+        # whose favourites they are is said by the browser, later, and by the database what was judged
+        walk.grows = facets.favourites or bool(facets.verdict) or self._catalogue.is_reading(facets)
         if not walk.place and walk.step(0):
             self._state.tab = "Summary"
             self._look()
-        elif was_nowhere and walk.at >= 0:
+        elif here is None and walk.here is not None:
             self._load_next()
         self._show()
 

@@ -24,6 +24,7 @@ texts = st.just("") | words
         level=st.sampled_from(["allen", "beryl"]),
         histology=st.sampled_from(["", "resolved"]),
         favourites=st.booleans(),
+        verdict=st.sampled_from(["", "none", "mixed"]),
     )
 )
 def test_a_query_comes_back(facets: Facets) -> None:

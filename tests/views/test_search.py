@@ -239,3 +239,25 @@ def test_two_people_judge_one_insertion_and_see_it_of_each_other(place: Place, t
     other.search.close()
     place.act("judge", author="Ada", verdict="fail")  # and nobody tells one who has gone
     assert [(said["author"], said["verdict"]) for said in other.search.panel.triage["said"]] == words
+
+
+def test_what_nobody_has_judged_is_a_list_of_its_own(place: Place) -> None:
+    place.act("triage")
+    for verdict, author in (("pass", "Ada"), ("fail", "Bob")):
+        place.act("judge", author=author, verdict=verdict)
+    assert place.search.panel.options["verdict"] == {"none": 3, "mixed": 1}
+    place.act("narrow", facets={"verdict": "mixed"})
+    assert [row["key"] for row in place.search.panel.view["rows"]] == KEYS[:1]
+    place.act("narrow", facets={"verdict": "none"})
+    assert [row["key"] for row in place.search.panel.view["rows"]] == KEYS[1:]
+    place.act("triage")
+    place.act("judge", author="Ada", verdict="pass")
+    assert place.strip[0] == f"1 of 3: {KEYS[1]}", "what is judged stays in the list that is gone through"
+    query = place.state.triage
+    assert query == "verdict=none"
+    place.act("end")
+    place.search.resume(query, KEYS[2])
+    place.act("judge", author="Ada", verdict="pass")
+    assert place.strip[0] == f"1 of 2: {KEYS[2]}"
+    place.act("step", by=1)
+    assert place.opened[-1] == KEYS[3]

@@ -11,9 +11,9 @@ const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [
 const FIELDS = [
   ["text", "pid, eid, subject, date …", 190], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
   ["first", "from", 116, "date"], ["last", "to", 116, "date"], ["region", "region, e.g. CA1", 132],
-  ["level", "", 78, "level"], ["project", "project", 110], ["task", "task protocol", 110],
-  ["probe", "probe", 112, "select"], ["model", "probe model", 146, "select"],
-  ["histology", "histology", 124, "select"], ["tag", "tag", 100], ["verdict", "verdict", 124, "select"],
+  ["level", "", 78, "level"], ["project", "project", 100], ["task", "task protocol", 106],
+  ["probe", "probe", 110, "select"], ["model", "probe model", 112, "select"],
+  ["histology", "histology", 126, "select"], ["tag", "tag", 100], ["verdict", "verdict", 114, "select"],
 ]
 
 const SAID = { none: "not judged", mixed: "people differ" }  // other verdicts say themselves
@@ -204,7 +204,7 @@ export function render({ model, el }) {
       }
       const select = inputs[name]
       const counts = model.options?.[name === "project" ? "projects" : name] ?? {}
-      select.replaceChildren(make("option", { value: "", textContent: `any ${hint}` }),
+      select.replaceChildren(make("option", { value: "", textContent: `any ${hint.split(" ").at(-1)}` }),
         ...Object.entries(counts).map(([value, many]) => make("option", { value, textContent: `${SAID[value] ?? value} (${many})` })))
       select.value = facets[name] ?? ""
       select.disabled = Object.keys(counts).length === 0
@@ -387,6 +387,7 @@ h2 { font-size: 16px; font-weight: 600; margin: 0 6px 0 0; }
 .note { color: var(--dim); font-size: 12px; }
 .gap { flex: 1; }
 input, select, button { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line); border-radius: 4px; height: 28px; padding: 0 7px; box-sizing: border-box; }
+select { padding: 0 3px; }
 input:disabled, select:disabled, button:disabled { opacity: .5; }
 button { cursor: pointer; }
 button:disabled { cursor: default; }

@@ -163,7 +163,11 @@ class Triage:
             {"author": w.author, "verdict": w.verdict, "comment": w.comment, "time": w.time}
             for w in self._words.get(key, [])
         ]
-        place = f"{walk.at + 1} of {len(walk.items)}: {key}" if key else f"{len(walk.items)} insertions"
+        place = (
+            f"{walk.at + 1} of {len(walk.items)}: {key}"
+            if key
+            else f"{len(walk.items)} insertion{'' if len(walk.items) == 1 else 's'}"
+        )
         # a verdict is one of what the strip names, which may not be what the page shows
         aside = "" if self._state.insertion == key else "not on the screen"
         if not key:

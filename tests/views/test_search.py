@@ -208,7 +208,7 @@ def test_the_place_follows_the_page_within_the_list(place: Place) -> None:
 
 def test_what_the_list_does_not_have_is_not_judged(place: Place) -> None:
     place.search.resume("M_1", KEYS[0])
-    assert place.strip == ("1 insertions", "this one is not among them: J goes to the first")
+    assert place.strip == ("1 insertion", "this one is not among them: J goes to the first")
     place.act("judge", author="Ada", verdict="pass")
     assert place.keeper.verdicts() == []
     place.act("step", by=1)

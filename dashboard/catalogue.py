@@ -73,6 +73,7 @@ class Catalogue:
         self._asked: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
         self._listeners: list[Callable[[], None]] = []
         self._tag_names: set[str] = set()
+        self._region_names: tuple[str, ...] = ()
         self._table = insertion_table(self._rows)
         self._known: tuple[pd.DataFrame, frozenset[str]] | None = None
         self._options: tuple[pd.DataFrame, dict[str, dict[str, int]]] | None = None
@@ -91,11 +92,10 @@ class Catalogue:
             counts = {name: facet_counts(table, name) for name in FACETS}
             if self.regions is not None:
                 counts["region"] = region_counts(table, self.regions)
-            elif self._has_server:
-                counts["region"] = dict.fromkeys(acronyms("beryl"), 0)
             self._options = held = (table, counts)
         with self._lock:
-            return {**held[1], "tag": dict.fromkeys(sorted(self._tag_names), 0)}
+            named = {"region": dict.fromkeys(self._region_names, 0), "tag": dict.fromkeys(sorted(self._tag_names), 0)}
+        return {**named, **held[1]}
 
     @property
     def known_columns(self) -> frozenset[str]:
@@ -174,9 +174,6 @@ class Catalogue:
             chosen = [s for s in self._sources if is_first or self._notes.get(s.name)]
             chosen = [s for s in chosen if s.name not in self._reading]
             self._reading |= {source.name for source in chosen}
-        if is_first:
-            # the first look at the tree of regions takes a tenth of a second, which nobody should wait for as he types
-            threading.Thread(target=acronyms, args=("beryl",), name="regions", daemon=True).start()
         for source in chosen:
             name = f"list {source.name}"
             threading.Thread(target=partial(self._read, source), name=name, daemon=True).start()
@@ -188,7 +185,7 @@ class Catalogue:
                 for page in alyx_rows(source, Facets()):
                     self._add(page)
                 note = source.notice
-                self._read_tags(source)
+                self._read_names(source)
             else:
                 self._add([_row(insertion) for insertion in source.insertions()])
         except DashboardError as error:
@@ -202,14 +199,16 @@ class Catalogue:
                 self._reading.discard(source.name)
             self._tell()
 
-    def _read_tags(self, source: AlyxSource) -> None:
+    def _read_names(self, source: AlyxSource) -> None:
+        """Learn what may be asked for; whatever is not offered can still be typed."""
+        regions, tags = acronyms("beryl"), set[str]()
         try:
-            names = tag_names(source)
+            tags = tag_names(source)
         except DashboardError as error:
-            logger.info("tags of %s are not offered: %s", source.name, error)  # they can still be typed
-            return
+            logger.info("tags of %s are not offered: %s", source.name, error)
         with self._lock:
-            self._tag_names |= names
+            self._tag_names |= tags
+            self._region_names = regions
 
     def ask(self, facets: Facets) -> None:
         """Ask the servers, in the background and once, what only they know: tags, and regions without a list.

@@ -1,15 +1,25 @@
 // The list of insertions and the triage bar. Rows come from Python a window at a time; nothing is filtered here.
+// They are here before anybody asks for the list, which is therefore shown without asking the server.
 const ROW = 26
-const WINDOW = 120
+const SPARE = 15  // rows beyond the edges that are drawn, too
+const AHEAD = 150  // rows beyond the edges that should have come
+const MANY = 600  // rows that are asked for at a time
+const LOST_MS = 3000  // a question that is not answered so long is asked again
+const NARROW = 1440  // below it the dock stands under the raster, but for a triage
 const AUTHOR = "spike-dashboard-author"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const FIELDS = [
   ["text", "pid, eid, subject, date …", 190], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
   ["first", "from", 116, "date"], ["last", "to", 116, "date"], ["region", "region, e.g. CA1", 132],
-  ["level", "", 78, "level"], ["project", "project", 110], ["task", "task protocol", 110],
-  ["probe", "probe", 112, "select"], ["model", "probe model", 146, "select"],
-  ["histology", "histology", 124, "select"], ["tag", "tag", 100],
+  ["level", "", 78, "level"], ["project", "project", 100], ["task", "task protocol", 106],
+  ["probe", "probe", 110, "select"], ["model", "probe model", 112, "select"],
+  ["histology", "histology", 126, "select"], ["tag", "tag", 100], ["verdict", "verdict", 114, "select"],
 ]
+
+const SAID = { none: "not judged", mixed: "people differ" }  // other verdicts say themselves
+
+// Fields that offer what there is as one types, and what Python calls them.
+const HINTED = { subject: "subject", region: "region", project: "projects", task: "task", tag: "tag" }
 
 function focused() {
   let element = document.activeElement
@@ -30,6 +40,8 @@ export function render({ model, el }) {
   const listen = (target, type, run, options = {}) =>
     target.addEventListener(type, run, { signal: listeners.signal, ...options })
   const act = (kind, more = {}) => model.send_msg({ kind, ...more })
+  const show = (on) => { model.shown = on }
+  const open = (key) => { show(false); act("open", { key }) }
   let author = ""
   try { author = localStorage.getItem(AUTHOR) ?? "" } catch { /* storage may be off */ }
   if (model.login) author = model.login
@@ -38,6 +50,7 @@ export function render({ model, el }) {
   // -- the list ---------------------------------------------------------------------------------
   const facets = {}
   const inputs = {}
+  const hints = {}
   const bar = make("div", { className: "facets" })
   let timer = 0
   const ask = (wait = 60) => {
@@ -53,6 +66,11 @@ export function render({ model, el }) {
     if (kind === "level") input.append(make("option", { value: "allen", textContent: "Allen" }), make("option", { value: "beryl", textContent: "Beryl" }))
     listen(input, is_select ? "change" : "input", () => { facets[name] = input.value; ask(name === "tag" ? 500 : 60) })  // servers know tags
     inputs[name] = input
+    if (HINTED[name]) {
+      hints[name] = make("datalist", { id: `finder-${name}` })
+      input.setAttribute("list", hints[name].id)
+      bar.append(hints[name])
+    }
     bar.append(kind === "date" ? make("label", { textContent: hint }, [input]) : input)
   }
   const starred = make("button", { className: "toggle", textContent: "★ favourites" })
@@ -60,11 +78,16 @@ export function render({ model, el }) {
     facets.favourites = !facets.favourites
     starred.classList.toggle("on", facets.favourites); starred.setAttribute("aria-pressed", facets.favourites); ask()
   })
+  const fill = (asked = {}) => {
+    for (const [name, input] of Object.entries(inputs)) {
+      input.value = asked[name] || (name === "level" ? "allen" : "")
+      if (asked[name]) facets[name] = asked[name]; else delete facets[name]
+    }
+    facets.favourites = Boolean(asked.favourites)
+    starred.classList.toggle("on", facets.favourites); starred.setAttribute("aria-pressed", facets.favourites)
+  }
   const clear = make("button", { textContent: "Clear" })
-  listen(clear, "click", () => {
-    for (const [name, input] of Object.entries(inputs)) { input.value = name === "level" ? "allen" : ""; delete facets[name] }
-    facets.favourites = false; starred.classList.remove("on"); starred.setAttribute("aria-pressed", false); ask(); inputs.text.focus()
-  })
+  listen(clear, "click", () => { fill(); ask(); inputs.text.focus() })
   bar.append(starred, clear)
   const count = make("b", { className: "count" })
   const note = make("span", { className: "note" })
@@ -76,7 +99,7 @@ export function render({ model, el }) {
   const save = make("button", { textContent: "Verdicts as CSV" })
   listen(save, "click", () => act("export"))
   const close = make("button", { textContent: "Close", title: "Esc" })
-  listen(close, "click", () => act("hide"))
+  listen(close, "click", () => show(false))
   const recent = make("div", { className: "recent" })
   const head = make("div", { className: "row head" })
   const rows = make("div", { className: "rows" })
@@ -89,7 +112,7 @@ export function render({ model, el }) {
   panel.setAttribute("role", "dialog")
   panel.setAttribute("aria-label", "Find an insertion")
   let cursor = 0
-  const begin = () => act("triage", { at: cursor })
+  const begin = () => { if (model.view?.n) { show(false); act("triage", { at: cursor }) } }
 
   const nothing = (total) => {
     if (model.failed) return model.note
@@ -97,7 +120,7 @@ export function render({ model, el }) {
     return total ? "No insertion meets all of this. Clear a field." : "No insertions known yet."
   }
   const draw = () => {
-    const { first = 0, rows: data = [], n: many = 0, total = 0, columns = [], widths = [] } = model.view ?? {}
+    const { n: many = 0, total = 0, columns = [], widths = [] } = model.view ?? {}
     count.textContent = `${many.toLocaleString("en-US")} of ${total.toLocaleString("en-US")} insertions`
     start.disabled = many === 0
     start.textContent = many ? `Triage these ${many.toLocaleString("en-US")}` : "Triage: no insertions"
@@ -106,33 +129,72 @@ export function render({ model, el }) {
     scroller.style.setProperty("--least", `${widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)[0]), 28)}px`)
     head.replaceChildren(make("span"), ...columns.map((title) => make("span", { textContent: title })))
     rows.style.height = `${many * ROW}px`
-    rows.replaceChildren(...data.map((row, i) => {
-      const at = first + i
-      const star = make("button", { className: "star", textContent: row.star ? "★" : "☆", title: row.star ? "No favourite any more" : "Make it a favourite" })
-      star.addEventListener("click", (event) => { event.stopPropagation(); act("star", { key: row.key, on: !row.star }) })
-      const line = make("div", { className: `row${at === cursor ? " cursor" : ""}${row.key === model.open_key ? " open" : ""}`, dataset: { key: row.key, at } },
-        [star, ...row.cells.map((text) => make("span", { textContent: text, title: text }))])
-      line.style.top = `${at * ROW}px`
-      line.addEventListener("click", () => { cursor = at; act("open", { key: row.key }) })
-      return line
-    }))
-    if (many === 0) rows.replaceChildren(make("div", { className: "none", textContent: nothing(total) }))
+    rows.querySelector(".none")?.remove()
+    if (many === 0) rows.append(make("div", { className: "none", textContent: nothing(total) }))
+    draw_rows()
   }
-  const show_window = () => {
-    const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - 30)
-    const { first: have = 0, rows: data = [], n: many = 0 } = model.view ?? {}
-    const last = Math.min(many, Math.ceil((scroller.scrollTop + scroller.clientHeight) / ROW))
-    if (Math.floor(scroller.scrollTop / ROW) < have || last > have + data.length) act("window", { first })
+  // Rows that have come stay known, those in sight stand in the page, and those around are asked for before their turn.
+  let known = new Map(), drawn = new Map(), list = -1, asked_at = -Infinity
+  const line_of = (at) => {
+    const row = known.get(at)
+    const star = make("button", { className: "star", textContent: row.star ? "★" : "☆", title: row.star ? "No favourite any more" : "Make it a favourite" })
+    star.addEventListener("click", (event) => { event.stopPropagation(); act("star", { key: row.key, on: !row.star }) })
+    const line = make("div", { className: "row", dataset: { key: row.key, at } },
+      [star, ...row.cells.map((text) => make("span", { textContent: text, title: text }))])
+    line.style.top = `${at * ROW}px`
+    line.addEventListener("click", () => { cursor = at; open(row.key) })
+    return line
   }
-  listen(scroller, "scroll", () => { cancelAnimationFrame(show_window.frame); show_window.frame = requestAnimationFrame(show_window) })
+  const mark = () => {
+    for (const [at, line] of drawn) {
+      line.classList.toggle("cursor", at === cursor)
+      line.classList.toggle("open", line.dataset.key === model.open_key)
+    }
+  }
+  const draw_rows = () => {
+    if (!model.shown) return
+    const many = model.view?.n ?? 0
+    const top = Math.min(Math.floor(scroller.scrollTop / ROW), Math.max(0, many - 1))
+    const page = Math.ceil(scroller.clientHeight / ROW)
+    const from = Math.max(0, top - SPARE), to = Math.min(many, top + page + SPARE)
+    for (const [at, line] of drawn) if (at < from || at >= to) { line.remove(); drawn.delete(at) }
+    const lines = []
+    for (let at = from; at < to; at++) {
+      if (drawn.has(at) || !known.has(at)) continue
+      drawn.set(at, line_of(at))
+      lines.push(drawn.get(at))
+    }
+    const is_above = lines.length && rows.firstChild && Number(lines[0].dataset.at) < Number(rows.firstChild.dataset?.at)
+    if (is_above) rows.prepend(...lines); else rows.append(...lines)
+    mark()
+    if (!many || performance.now() - asked_at < LOST_MS) return
+    const missing = (at, stop, step) => { for (; at !== stop; at += step) if (!known.has(at)) return at; return -1 }
+    const below = missing(top, Math.min(many, top + page + AHEAD), 1)
+    const above = missing(top, Math.max(0, top - AHEAD) - 1, -1)
+    if (below < 0 && above < 0) return
+    asked_at = performance.now()
+    act("window", { first: Math.max(0, below === top ? top - AHEAD : below >= 0 ? below : above - MANY + 1), many: MANY })
+  }
+  const take = () => {
+    const { list: which = 0, first = 0, rows: data = [] } = model.view ?? {}
+    if (which !== list) {
+      list = which; known = new Map()
+      for (const line of drawn.values()) line.remove()
+      drawn = new Map()
+    }
+    data.forEach((row, i) => known.set(first + i, row))
+    asked_at = -Infinity
+    draw()
+  }
+  listen(scroller, "scroll", () => { cancelAnimationFrame(draw_rows.frame); draw_rows.frame = requestAnimationFrame(draw_rows) })
   const move = (step) => {
     cursor = Math.max(0, Math.min((model.view?.n ?? 1) - 1, cursor + step))
     const top = cursor * ROW
     if (top < scroller.scrollTop) scroller.scrollTop = top
     if (top + 3 * ROW > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = top + 3 * ROW - scroller.clientHeight
-    draw()
+    draw_rows()
   }
-  const at_cursor = () => { const { first = 0, rows: data = [] } = model.view ?? {}; return data[cursor - first] }
+  const at_cursor = () => known.get(cursor)
 
   const options = () => {
     for (const [name, hint, , kind] of FIELDS) {
@@ -142,11 +204,15 @@ export function render({ model, el }) {
       }
       const select = inputs[name]
       const counts = model.options?.[name === "project" ? "projects" : name] ?? {}
-      select.replaceChildren(make("option", { value: "", textContent: `any ${hint}` }),
-        ...Object.entries(counts).map(([value, many]) => make("option", { value, textContent: `${value} (${many})` })))
+      select.replaceChildren(make("option", { value: "", textContent: `any ${hint.split(" ").at(-1)}` }),
+        ...Object.entries(counts).map(([value, many]) => make("option", { value, textContent: `${SAID[value] ?? value} (${many})` })))
       select.value = facets[name] ?? ""
       select.disabled = Object.keys(counts).length === 0
       select.title = select.disabled ? `${hint}: not in these lists` : hint
+    }
+    for (const [name, list] of Object.entries(hints)) {
+      list.replaceChildren(...Object.entries(model.options?.[HINTED[name]] ?? {}).map(([value, many]) =>
+        make("option", many ? { value, label: `${many.toLocaleString("en-US")} insertion${many === 1 ? "" : "s"}` } : { value })))
     }
     for (const [name, why] of Object.entries(model.cannot ?? {})) {
       for (const input of name === "region" ? [inputs.region, inputs.level] : [inputs[name]]) {
@@ -154,11 +220,16 @@ export function render({ model, el }) {
       }
     }
   }
+  const asked = () => {
+    if (!model.asked?.facets) return
+    clearTimeout(timer); cursor = 0; scroller.scrollTop = 0
+    options(); fill(model.asked.facets)
+  }
   const draw_recent = () => {
     recent.replaceChildren(...(model.recent?.length ? [make("span", { textContent: "Recent" })] : []),
       ...(model.recent ?? []).slice(0, 8).map((key) => {
         const button = make("button", { className: "chip", textContent: key })
-        button.addEventListener("click", () => act("open", { key }))
+        button.addEventListener("click", () => open(key))
         return button
       }))
   }
@@ -189,7 +260,7 @@ export function render({ model, el }) {
     key_button("‹ K", "Previous insertion", () => act("step", { by: -1 })), key_button("J ›", "Next insertion", () => act("step", { by: 1 })),
     where, away, key_button("P pass", "Keep: pass", () => keep("pass"), "pass"), key_button("F fail", "Keep: fail", () => keep("fail"), "fail"),
     comment, by, said, strip_note, make("i", { className: "gap" }), key_button("CSV", "All verdicts as CSV", () => act("export")),
-    key_button("Find", "Back to the list", () => act("show")), key_button("End", "End the triage (Esc)", () => act("end")),
+    key_button("Find", "Back to the list", () => show(true)), key_button("End", "End the triage (Esc)", () => act("end")),
   ])
   const remember = () => {
     author = by.value.trim(); by.classList.toggle("wrong", !author)
@@ -203,9 +274,12 @@ export function render({ model, el }) {
     if (event.key === "Escape") comment.blur()
     event.stopPropagation()
   })
+  let has_room = false
   const draw_triage = () => {
     const { on = false, text = "", aside = "", said: words = [] } = model.triage ?? {}
     strip.hidden = !on || model.shown
+    if (on && !has_room && window.innerWidth < NARROW) act("room")
+    has_room = on
     where.textContent = text
     away.textContent = aside
     const first = [...words].sort((one, other) => (one.verdict === "comment") - (other.verdict === "comment"))
@@ -219,7 +293,7 @@ export function render({ model, el }) {
   const place = () => {
     // over what the page's main column shows, whatever the rail beside it does
     const { left } = host.getBoundingClientRect()
-    strip.classList.toggle("narrow", innerWidth - left < 1500)  // words then have a line of their own, from the start
+    strip.classList.toggle("narrow", innerWidth - left < 1200)  // words then have a line of their own, from the start
     Object.assign(panel.style, { left: `${left}px`, top: "48px", width: `${innerWidth - left}px`, height: `${innerHeight - 48}px` })
   }
   listen(window, "resize", place)
@@ -228,7 +302,10 @@ export function render({ model, el }) {
   const theme = () => { panel.classList.toggle("dark", model.dark); strip.classList.toggle("dark", model.dark) }
   const shown = () => {
     panel.hidden = !model.shown; draw_triage()
-    if (model.shown) { place(); draw(); inputs.text.focus(); inputs.text.select() }
+    if (model.shown) {
+      for (const [at, row] of known) if (row.key === model.open_key) cursor = at  // a triage begins where one is
+      place(); draw(); inputs.text.focus(); inputs.text.select()
+    }
     else if (panel.contains(focused())) focused().blur()
   }
 
@@ -238,20 +315,20 @@ export function render({ model, el }) {
     const typing = focus?.closest?.(EDITABLE)
     const take = (run) => { event.preventDefault(); event.stopImmediatePropagation(); run() }
     if (event.ctrlKey || event.metaKey) {
-      if (key === "k") take(() => act(model.shown ? "hide" : "show"))
+      if (key === "k") take(() => show(!model.shown))
       else if (key === "Enter" && model.shown) take(begin)
       return
     }
     if (event.altKey) return
     if (model.shown) {
       const inside = panel.contains(focus)
-      if (key === "Escape") return take(() => act("hide"))
+      if (key === "Escape") return take(() => show(false))
       if (key === "ArrowDown" || key === "ArrowUp") {
         if (focus?.tagName === "SELECT" || focus?.type === "date") return
         return take(() => move(key === "ArrowDown" ? 1 : -1))
       }
       if (key === "PageDown" || key === "PageUp") return take(() => move(key === "PageDown" ? 15 : -15))
-      if (key === "Enter" && !focus?.matches?.("button, select")) return take(() => { const row = at_cursor(); if (row) act("open", { key: row.key }) })
+      if (key === "Enter" && !focus?.matches?.("button, select")) return take(() => { const row = at_cursor(); if (row) open(row.key) })
       if (typing && inside) return event.stopPropagation()
       if (!typing) {
         if (key === "j" || key === "k") return take(() => move(key === "j" ? 1 : -1))
@@ -262,7 +339,7 @@ export function render({ model, el }) {
       return
     }
     if (typing) return
-    if (key === "/") return take(() => act("show"))
+    if (key === "/") return take(() => show(true))
     if (!model.triage?.on) return
     if (key === "j" || key === "k") take(() => act("step", { by: key === "j" ? 1 : -1 }))
     else if (key === "p" || key === "f") take(() => keep(key === "p" ? "pass" : "fail"))
@@ -277,17 +354,15 @@ export function render({ model, el }) {
     if (text) act("paste", { text })
   })
 
-  model.on("view", draw)
-  model.on("open_key", draw)
+  model.on("view", take)
+  model.on("open_key", mark)
   model.on("options", options); model.on("cannot", options)
   model.on("recent", draw_recent)
   model.on("note", draw_note); model.on("failed", draw_note); model.on("message", draw_note)
   model.on("triage", draw_triage)
   model.on("shown", shown)
   model.on("dark", theme)
-  model.on("preset", () => {
-    inputs.text.value = model.preset; facets.text = model.preset; ask()
-  })
+  model.on("asked", asked)
   model.on("download", () => {
     if (!model.download?.text) return
     const url = URL.createObjectURL(new Blob([model.download.text], { type: "text/csv" }))
@@ -295,7 +370,7 @@ export function render({ model, el }) {
     setTimeout(() => URL.revokeObjectURL(url), 1000)
   })
   model.on("remove", () => { listeners.abort(); watcher.disconnect() })
-  theme(); options(); draw_recent(); draw_note(); draw_triage(); shown()
+  theme(); options(); asked(); take(); draw_recent(); draw_note(); draw_triage(); shown()
 }
 
 const CSS = `
@@ -312,11 +387,13 @@ h2 { font-size: 16px; font-weight: 600; margin: 0 6px 0 0; }
 .note { color: var(--dim); font-size: 12px; }
 .gap { flex: 1; }
 input, select, button { font: inherit; color: inherit; background: var(--field); border: 1px solid var(--line); border-radius: 4px; height: 28px; padding: 0 7px; box-sizing: border-box; }
+select { padding: 0 3px; }
 input:disabled, select:disabled, button:disabled { opacity: .5; }
 button { cursor: pointer; }
 button:disabled { cursor: default; }
 input:focus-visible, select:focus-visible, button:focus-visible, .scroller:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
 input.wrong { border-color: #d55e00; }
+input[list]::-webkit-calendar-picker-indicator { display: none !important; }
 input::placeholder { color: var(--dim); opacity: 1; }
 .facets label { color: var(--dim); font-size: 12px; display: flex; align-items: center; gap: 4px; }
 .primary { background: var(--accent); color: var(--bg); border-color: var(--accent); }
@@ -336,15 +413,15 @@ input::placeholder { color: var(--dim); opacity: 1; }
 .none { padding: 24px; color: var(--dim); }
 .triage { padding: 4px 8px; background: var(--on); border-bottom: 1px solid var(--line); min-height: 36px; }
 .triage .pass { border-color: #0072b2; } .triage .fail { border-color: #d55e00; }
-.triage input.comment { width: 200px; } .triage .author { width: 110px; }
+.triage input.comment { flex: 0 1 200px; min-width: 90px; } .triage .author { width: 110px; }
 .away { color: light-dark(#b34700, #ff9a56); }
 .triage { flex-wrap: nowrap; }
-.triage .where, .triage .away { white-space: nowrap; }
+.triage .where, .triage .away { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .triage button { flex: none; }
-.said { flex: 1 1 0; min-width: 0; display: flex; overflow-x: auto; scrollbar-width: thin; }
+.said { flex: 1 1 0; min-width: 160px; display: flex; overflow-x: auto; scrollbar-width: thin; }
 .said .word { flex: none; }
 .triage .gap { flex: none; }
-.narrow.triage { flex-wrap: wrap; } .narrow .said { order: 9; flex: 1 0 100%; min-height: 22px; } .narrow .gap { flex: 1; }
+.narrow.triage { flex-wrap: wrap; row-gap: 2px; } .narrow.triage .author { width: 90px; } .narrow .said { order: 9; flex: 1 0 100%; min-height: 22px; } .narrow .gap { flex: 1; }
 .word { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid var(--line); margin-right: 4px; white-space: nowrap; }
 .word.pass { border-color: #0072b2; } .word.fail { border-color: #d55e00; }
 `

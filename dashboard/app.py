@@ -38,7 +38,7 @@ from dashboard.views.figures import asset
 from dashboard.views.filters import FiltersView, toggle_region
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
-from dashboard.views.page import Centre, Cover, dress, page
+from dashboard.views.page import Centre, Cover, Room, dress, page, work_row
 from dashboard.views.passing import everything, passing
 from dashboard.views.picking import Picking
 from dashboard.views.probe import ProbeTab
@@ -159,15 +159,15 @@ class DashboardSession:
         working = [self.completer.line.panel, self.responding.aside, self.reload]
         self.rail = Rail(self.state, self.open, fit, working, self.filters.objects)
         self.captions = Captions(self.state, self.centre, self.rail, self.turns)
-        self.search = Search(
-            self.state, catalogue, desk, self.turns, self.open, lambda key, cancel: store.open(key, cancel=cancel)
-        )
+        ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
+        self.search = Search(self.state, catalogue, desk, self.turns, self.open, ahead, lambda on: self.room.make(on))
         self.cover.empty.append(self.search.empty_button)
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8), sizing_mode="stretch_width")
         self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
         self.page = self._page()
+        self.room = Room(self.state, self.page, self.work)
         self._watch()
-        self._visit(links.parse(query))
+        self._visit(links.at_place(links.parse(query)))
         self.opener.settle(QUICK_S)
         for view in (self.raster, self.heatmap, self.units, self.profile):
             view.draw_now()  # what was opened by now; nothing, where nothing was
@@ -176,21 +176,11 @@ class DashboardSession:
         pool.submit(self._list, store)
 
     def _page(self) -> Any:
-        whole: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
-        self.work = pn.Row(self.centre.column, self.dock.panel, visible=False, stylesheets=[asset("work.css")], **whole)
-        main = pn.Column(
-            self.search.panel,
-            self.cover.alert,
-            self.cover.retry,
-            self.cover.loading,
-            self.cover.empty,
-            self.work,
-            self.bridge,
-            self.sharing.dialogs,
-            styles={"height": "calc(100vh - 48px)"},
-            **whole,
-        )
-        return page([self.search.button, *self.rail.objects], [self.header, *self.sharing.buttons], [main], dark=False)
+        self.work = work_row(self.centre, self.dock)
+        cover = self.cover
+        over = [self.search.panel, cover.alert, cover.retry, cover.loading, cover.empty]
+        rail, header = [self.search.button, *self.rail.objects], [self.header, *self.sharing.buttons]
+        return page(rail, header, [*over, self.work, self.bridge, self.sharing.dialogs], dark=False)
 
     def _make_compare(self, pool: ThreadPoolExecutor) -> CompareTab:
         common = (pool, self.turns, self._picked, self._failed)
@@ -369,7 +359,9 @@ class DashboardSession:
     def _visit(self, link: links.Link, otherwise: dict[str, Any] | None = None) -> None:
         """Show what a link asks for, and say what of it cannot be; `otherwise` is what it leaves out."""
         values = {**(otherwise or {}), **link.values}
-        insertion = values.pop("insertion", "")
+        insertion, _ = values.pop("insertion", ""), values.pop("place", None)
+        if "triage" in values:  # at once, as the insertion may not come
+            self.search.resume(values.pop("triage"), insertion)
         sorter, revision = values.pop("sorter", None), values.pop("revision", None)
         state = self.state
         if insertion and (insertion, sorter, revision) != (state.insertion, state.sorter, state.revision):
@@ -398,6 +390,7 @@ class DashboardSession:
     def close(self) -> None:
         """Let go of everything when the browser has gone."""
         self.turns.close()
+        self.search.close()  # first: what others say is heard no more
         for view in (self.raster, self.heatmap, self.units, self.profile, self.amplitudes):
             view.close()
         for part in (self.opener, self.completer, self.sharing, self.dock, self.responding, self.search):

@@ -13,13 +13,21 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from dashboard.compute.insertion_lists import COLUMNS, insertion_table, narrow
-from dashboard.compute.region_tree import at_level, check_region, within
+from dashboard.compute.insertion_lists import (
+    COLUMNS,
+    FACETS,
+    NOTHING_SAID,
+    facet_counts,
+    insertion_table,
+    narrow,
+    region_counts,
+)
+from dashboard.compute.region_tree import acronyms, at_level, check_region, within
 from dashboard.locating import UUID
-from dashboard.model.errors import DashboardError
+from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import Facets
 from dashboard.sources.alyx import AlyxSource
-from dashboard.sources.alyx_lists import query, remembered_rows
+from dashboard.sources.alyx_lists import query, remembered_rows, tag_names
 from dashboard.sources.alyx_lists import rows as alyx_rows
 from dashboard.sources.insertion_files import read_insertions, read_regions
 from dashboard.sources.protocol import Source
@@ -64,13 +72,43 @@ class Catalogue:
         self._wanted: dict[str, Facets] = {}
         self._asked: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
         self._listeners: list[Callable[[], None]] = []
+        self._tag_names: set[str] = set()
+        self._region_names: tuple[str, ...] = ()
         self._table = insertion_table(self._rows)
+        self._known: tuple[pd.DataFrame, frozenset[str]] | None = None
+        self._options: tuple[pd.DataFrame, dict[str, dict[str, int]]] | None = None
         self._is_started = False
 
     @property
     def table(self) -> pd.DataFrame:
         """The list as it is now; never changed in place."""
         return self._table
+
+    @property
+    def options(self) -> dict[str, dict[str, int]]:
+        """What a search may offer, by facet: values, and how many insertions have each, 0 where nobody has counted."""
+        table, held = self._table, self._options
+        if held is None or held[0] is not table:
+            counts = {name: facet_counts(table, name) for name in FACETS}
+            if self.regions is not None:
+                counts["region"] = region_counts(table, self.regions)
+            self._options = held = (table, counts)
+        with self._lock:
+            named = {"region": dict.fromkeys(self._region_names, 0), "tag": dict.fromkeys(sorted(self._tag_names), 0)}
+        return {**named, **held[1]}
+
+    @property
+    def known_columns(self) -> frozenset[str]:
+        """Columns of the list that say something of any insertion."""
+        table, held = self._table, self._known
+        if held is None or held[0] is not table:
+            names = frozenset(name for name in COLUMNS if name != "number" and (table[name] != "").any())
+            self._known = held = (table, names)
+        return held[1]
+
+    @property
+    def _has_server(self) -> bool:
+        return any(isinstance(source, AlyxSource) for source in self._sources)
 
     @property
     def note(self) -> str:
@@ -80,12 +118,23 @@ class Catalogue:
 
     def note_of(self, facets: Facets) -> tuple[str, bool]:
         """Return what a page says that searches for `facets`, and whether trying again may help."""
-        mine = {facets.tag, check_region(facets.region) if facets.region else ""} - {""}
+        mine = _values(facets)
         with self._lock:
             problems = [*self._notes.values(), *(why for (value, _), why in self._refusals.items() if value in mine)]
-            labels = {_label(value, source.name) for value in mine for source in self._sources}
-            labels |= {source.name for source in self._sources} | {_label(SEARCHED, s.name) for s in self._sources}
-            return _said(problems, self._reading & labels), any(problems)
+            return _said(problems, self._reading & self._labels(mine)), any(problems)
+
+    def is_reading(self, facets: Facets) -> bool:
+        """Tell whether insertions that meet `facets` may still come; none do for a region that does not exist."""
+        try:
+            values = _values(facets)
+        except BadRequest:
+            return False
+        with self._lock:
+            return bool(self._reading & self._labels(values))
+
+    def _labels(self, values: set[str]) -> set[str]:
+        labels = {_label(value, source.name) for value in values for source in self._sources}
+        return labels | {source.name for source in self._sources} | {_label(SEARCHED, s.name) for s in self._sources}
 
     @property
     def has_failed(self) -> bool:
@@ -96,11 +145,11 @@ class Catalogue:
     @property
     def off(self) -> Mapping[str, str]:
         """What cannot be asked for here, by facet, and why."""
-        if any(isinstance(source, AlyxSource) for source in self._sources):
+        if self._has_server:
             return MappingProxyType({})
         off = {"tag": "tags are known to an Alyx server only, and none is among the sources"}
         for facet, name in (("project", "projects"), ("task", "task")):
-            if not (self._table[name] != "").any():
+            if name not in self.known_columns:
                 off[facet] = f"{'task protocol' if facet == 'task' else facet}: not in these lists"
         if self.regions is None:
             off["region"] = "the regions of these insertions are not known: start with --regions FILE"
@@ -136,6 +185,7 @@ class Catalogue:
                 for page in alyx_rows(source, Facets()):
                     self._add(page)
                 note = source.notice
+                self._read_names(source)
             else:
                 self._add([_row(insertion) for insertion in source.insertions()])
         except DashboardError as error:
@@ -148,6 +198,17 @@ class Catalogue:
                 self._notes[source.name] = note
                 self._reading.discard(source.name)
             self._tell()
+
+    def _read_names(self, source: AlyxSource) -> None:
+        """Learn what may be asked for; whatever is not offered can still be typed."""
+        regions, tags = acronyms("beryl"), set[str]()
+        try:
+            tags = tag_names(source)
+        except DashboardError as error:
+            logger.info("tags of %s are not offered: %s", source.name, error)
+        with self._lock:
+            self._tag_names |= tags
+            self._region_names = regions
 
     def ask(self, facets: Facets) -> None:
         """Ask the servers, in the background and once, what only they know: tags, and regions without a list.
@@ -232,11 +293,13 @@ class Catalogue:
             return ""
         return f"The list of regions is not as fine as {check_region(facets.region)}: ask for {beryl}"
 
-    def narrow(self, facets: Facets, favourites: Collection[str] = ()) -> pd.DataFrame:
+    def narrow(
+        self, facets: Facets, favourites: Collection[str] = (), said: Mapping[str, str] = NOTHING_SAID
+    ) -> pd.DataFrame:
         """Return the insertions that meet the facets; see `dashboard.compute.insertion_lists.narrow`."""
         with self._lock:
             tags, known = dict(self._tags), dict(self._regions_known)
-        return narrow(self._table, facets, self.regions, tags, known, favourites)
+        return narrow(self._table, facets, self.regions, tags, known, favourites, said)
 
     def matching(self, text: str) -> list[str]:
         """Return the keys of the insertions that `text` names: a pid, an eid, a session path, or an address with one.
@@ -271,6 +334,11 @@ class Catalogue:
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener()
+
+
+def _values(facets: Facets) -> set[str]:
+    """Return what of the facets only a server may know."""
+    return {facets.tag, check_region(facets.region) if facets.region else ""} - {""}
 
 
 def _label(value: str, source: str) -> str:

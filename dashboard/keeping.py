@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -100,6 +101,7 @@ class Keeper:
                 "The database address cannot be used", "SPIKE_DASHBOARD_DATABASE", type(error).__name__
             ) from None
         self._is_ready = False
+        self._desks: WeakSet[Desk] = WeakSet()
 
     @classmethod
     def in_folder(cls, folder: Path) -> Keeper:
@@ -215,6 +217,19 @@ class Keeper:
             writer.writerow([_harmless(getattr(said, name)) for name in Verdict.__slots__])
         return out.getvalue()
 
+    def join(self, desk: Desk) -> None:
+        """Have a desk hear of what others say."""
+        self._desks.add(desk)
+
+    def leave(self, desk: Desk) -> None:
+        """Have it hear no more."""
+        self._desks.discard(desk)
+
+    def tell(self) -> None:
+        """Say at every desk of this process that somebody has judged; call it in the thread of the sessions."""
+        for desk in list(self._desks):
+            desk.tell()
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
@@ -241,6 +256,11 @@ class Desk:
         self.is_login = login is not None
         self.author = _name(login or "")
         self._listeners: list[Callable[[], None]] = []
+        keeper.join(self)
+
+    def close(self) -> None:
+        """Leave: the browser has gone."""
+        self.keeper.leave(self)
 
     @property
     def login(self) -> str:
@@ -270,6 +290,12 @@ def standing(words: Iterable[Verdict]) -> list[Verdict]:
     words = list(words)
     last = {word.author: n for n, word in enumerate(words) if word.verdict != "comment"}
     return [word for n, word in enumerate(words) if word.verdict == "comment" or last[word.author] == n]
+
+
+def together(words: Iterable[Verdict]) -> str:
+    """Return what people say all together of one insertion: none, pass, fail or mixed."""
+    verdicts = {word.verdict for word in standing(words) if word.verdict != "comment"}
+    return "none" if not verdicts else verdicts.pop() if len(verdicts) == 1 else "mixed"
 
 
 def _name(text: str) -> str:

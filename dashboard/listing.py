@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from dashboard.compute.insertion_lists import COLUMNS, insertion_table, narrow
 from dashboard.compute.region_tree import check_region
 from dashboard.locating import DEMO, configured_sources
 from dashboard.model.errors import BadRequest
-from dashboard.model.facets import Facets
+from dashboard.model.facets import Facets, read_query
 from dashboard.settings import Settings
 from dashboard.sources.insertion_files import read_insertions, read_names, read_regions
 
 LISTS = (".txt", ".csv", ".pqt", ".parquet")
 """Endings of files that list insertions."""
-
-_WORDS = tuple(item.name for item in fields(Facets) if item.name not in ("text", "favourites"))
 
 
 def is_list(text: str) -> bool:
@@ -35,7 +30,7 @@ def named(targets: Sequence[str], query: str | None, settings: Settings) -> list
     targets : sequence of str
         Insertions, and files that list some (`LISTS`).
     query : str or None
-        As for `read_query`; looked up in the configured sources. An empty one means all of them.
+        As for `dashboard.model.facets.read_query`; looked up in the configured sources. An empty one means all of them.
     settings : Settings
 
     Returns
@@ -65,31 +60,6 @@ def _settled(name: str) -> str:
     return str(path.resolve()) if name != DEMO and path.exists() else name
 
 
-def read_query(text: str) -> Facets:
-    """Read ``lab=cortexlab subject=KM_0 region=CA1``: words of `Facets`; what has no ``=`` is searched for as text.
-
-    Raises
-    ------
-    BadRequest
-        A word is unknown, or a quotation mark is left open.
-    """
-    try:
-        parts = shlex.split(text)
-    except ValueError as error:
-        raise BadRequest("The query cannot be read", text[:80], f"{error}") from None
-    words: dict[str, Any] = {}
-    texts: list[str] = []
-    for part in parts:
-        word, equals, value = part.partition("=")
-        if not equals:
-            texts.append(part)
-        elif word not in _WORDS or not value:
-            raise BadRequest("The query cannot be read", part[:80], f"Use WORD=VALUE with {', '.join(_WORDS)}")
-        else:
-            words[word] = value
-    return Facets(text=" ".join(texts), **words)
-
-
 def found(facets: Facets, settings: Settings) -> list[str]:
     """Return the pid, or else the path, of every insertion of the configured sources that meets the facets.
 
@@ -99,13 +69,15 @@ def found(facets: Facets, settings: Settings) -> list[str]:
     Raises
     ------
     BadRequest
-        Nothing meets them, or there is no such region.
+        Nothing meets them, there is no such region, or favourites or verdicts are asked for.
     SourceUnavailable
         The server does not answer.
     """
     from dashboard.sources.alyx import AlyxSource
     from dashboard.sources.alyx_lists import rows as alyx_rows
 
+    if facets.favourites or facets.verdict:
+        raise BadRequest("Favourites and verdicts are known to the page only", "", "Ask for something else")
     rows = read_insertions(settings.insertions) if settings.insertions is not None else []
     regions = read_regions(settings.regions) if settings.regions is not None else None
     asked: set[str] = set()

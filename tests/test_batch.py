@@ -20,8 +20,9 @@ from scipy import stats
 from dashboard import batch, cli
 from dashboard.batch_tasks import Opening
 from dashboard.gallery import dashboard_link, write_gallery
-from dashboard.listing import named, read_query
+from dashboard.listing import named
 from dashboard.model.errors import BadRequest, Cancelled
+from dashboard.model.facets import read_query
 from dashboard.reports import Entry, Report
 from dashboard.settings import Settings
 from dashboard.sources.demo import write_demo

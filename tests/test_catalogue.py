@@ -84,6 +84,15 @@ def test_counts_of_facets_agree_with_pandas(catalogue: Catalogue, raw: pd.DataFr
     assert facet_counts(catalogue.table, "lab") == raw.lab.value_counts().to_dict()
 
 
+def test_what_is_offered_agrees_with_pandas(catalogue: Catalogue, raw: pd.DataFrame, bwm: Path) -> None:
+    counts = pd.read_csv(bwm / "bwm_sess_regions.csv")
+    counts = counts[(counts.nclus > 0) & counts.pid.isin(set(raw.pid))]
+    offered = catalogue.options
+    assert offered["region"] == counts.groupby("Beryl").pid.nunique().to_dict()
+    assert offered["subject"] == raw.subject.value_counts().to_dict()
+    assert offered["tag"] == {}
+
+
 def test_unknown_regions_and_dates_are_refused(catalogue: Catalogue) -> None:
     with pytest.raises(BadRequest, match="No such region"):
         catalogue.narrow(Facets(region="CA77"))
@@ -259,6 +268,24 @@ def test_the_server_is_asked_once_and_it_works_offline(replay: Replay, tmp_path:
     until(lambda: "reading" not in offline.note and len(offline.table) >= n)
     offline.ask(facets)
     until(lambda: set(offline.narrow(facets).pid) == tagged)
+
+
+def test_the_tags_of_a_server_are_offered_offline_too(replay: Replay, tmp_path: Path) -> None:
+    for is_down in (False, True):
+        replay.down = is_down
+        catalogue = Catalogue([new_source(replay, tmp_path, offline=is_down)])
+        catalogue.start()
+        until(lambda catalogue=catalogue: "reading" not in catalogue.note and not catalogue.table.empty)
+        assert catalogue.options["tag"] == {"2024_Q2_rig": 0}
+        assert {"CA1", "VISp"} <= set(catalogue.options["region"])
+
+
+def test_a_server_without_tags_still_lists_its_insertions(replay: Replay, tmp_path: Path) -> None:
+    replay.faults.add("/tags", "status", code=500, times=None)
+    catalogue = Catalogue([new_source(replay, tmp_path)])
+    catalogue.start()
+    until(lambda: "reading" not in catalogue.note and not catalogue.table.empty)
+    assert (catalogue.options["tag"], catalogue.note) == ({}, "")
 
 
 def test_a_failing_server_leaves_a_note_and_what_came_before_and_can_be_tried_again(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import dashboard.keeping as keeping
-from dashboard.keeping import Desk, Keeper, KeepingFailed
+from dashboard.keeping import Desk, Keeper, KeepingFailed, together
 from dashboard.model.errors import BadRequest
 
 KEY = "S/2024-01-01/001/probe00"
@@ -31,6 +31,15 @@ def test_verdicts_survive_and_two_people_keep_their_word(tmp_path: Path) -> None
         ("Ada", "fail", ""),
     ]
     assert all(word.time.endswith("+00:00") for word in said)
+
+
+def test_people_who_differ_and_people_who_changed_their_mind(tmp_path: Path) -> None:
+    keeper = Keeper.in_folder(tmp_path)
+    for author, verdict, expected in (
+        ("Ada", "comment", "none"), ("Ada", "fail", "fail"), ("Bob", "pass", "mixed"), ("Ada", "pass", "pass"),
+    ):  # fmt: skip
+        keeper.judge(KEY, author, verdict, "a word")
+        assert together(keeper.verdicts()) == expected
 
 
 def test_two_at_a_time_lose_nothing(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ SEARCHED = ("key", "pid", "eid", "lab")
 FACETS = ("lab", "subject", "projects", "task", "probe", "model", "histology")
 """Columns whose values a search page offers."""
 
+NOTHING_SAID: Mapping[str, str] = MappingProxyType({})
 NO_TAGS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
@@ -86,6 +87,7 @@ def narrow(
     tags: Mapping[str, Collection[str]] = NO_TAGS,
     regions_known: Mapping[str, Collection[str]] = NO_TAGS,
     favourites: Collection[str] = (),
+    said: Mapping[str, str] = NOTHING_SAID,
 ) -> pd.DataFrame:
     """Return the rows that meet every facet, in their order.
 
@@ -100,6 +102,8 @@ def narrow(
         What a database said has a tag, or lies in a region.
     favourites : collection of str
         Keys.
+    said : mapping of str to str
+        What people say, by key; nothing of those that are not in it.
 
     Raises
     ------
@@ -134,6 +138,8 @@ def narrow(
         keep &= table["pid"].isin(set(tags.get(facets.tag, ()))).to_numpy(np.bool_)
     if facets.favourites:
         keep &= table["key"].isin(set(favourites)).to_numpy(np.bool_)
+    if facets.verdict:
+        keep &= np.array([said.get(key, "none") == facets.verdict for key in table["key"]], dtype=np.bool_)
     return table[keep]
 
 
@@ -151,6 +157,19 @@ def facet_counts(table: pd.DataFrame, name: str) -> dict[str, int]:
         values = values.str.split(SEPARATOR).explode()
     counts = values[values != ""].value_counts()
     return {str(value): int(counts[value]) for value in sorted(counts.index, key=str)}
+
+
+def region_counts(table: pd.DataFrame, regions: pd.DataFrame) -> dict[str, int]:
+    """Return how many insertions of a list have clusters in each region, by its acronym; descendants not included.
+
+    Parameters
+    ----------
+    table, regions : DataFrame
+        As for `in_region`.
+    """
+    inside = regions[(regions["n_clusters"] > 0) & regions["pid"].isin(set(table["pid"]))]
+    counts = inside.groupby("region")["pid"].nunique()
+    return {str(name): int(n) for name, n in counts.sort_index().items()}
 
 
 def _contains(values: pd.Series, word: str) -> npt.NDArray[np.bool_]:

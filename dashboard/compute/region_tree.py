@@ -44,6 +44,17 @@ def check_region(acronym: str) -> str:
     raise BadRequest("No such region", acronym[:40], remedy)
 
 
+@cache
+def acronyms(level: str) -> tuple[str, ...]:
+    """Return the names of the regions at a level, by the alphabet.
+
+    Parameters
+    ----------
+    level : {'allen', 'beryl', 'cosmos'}
+    """
+    return tuple(sorted(set(_names_at(level).values()) - {"void", "root"}))
+
+
 @lru_cache(maxsize=2048)
 def descendants(acronym: str) -> frozenset[str]:
     """Return the acronyms of a region and of all that it contains in the Allen ontology.

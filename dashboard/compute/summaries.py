@@ -56,6 +56,8 @@ class Test:
     outcome : Outcome
     reason : str
         Why there is no value; where it was taken from, if there is one.
+    side : {'below', 'above'}
+        Of the limit, on which a value passes.
     """
 
     __test__ = False
@@ -66,6 +68,7 @@ class Test:
     unit: str
     outcome: Outcome
     reason: str = ""
+    side: str = "below"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -290,7 +293,8 @@ def verdicts(summary: Summary, ap_rms_max_uv: float = AP_RMS_MAX_UV, yield_min: 
         Test("AP RMS, 90th percentile", ap, ap_rms_max_uv, "µV",
              _outcome(None if ap is None else ap < ap_rms_max_uv), summary.p90_reason),
         Test("Good units per channel", rate, yield_min, "",
-             _outcome(None if rate is None else rate > yield_min), "no IBL labels" if rate is None else ""),
+             _outcome(None if rate is None else rate > yield_min), "no IBL labels" if rate is None else "",
+             side="above"),
     )  # fmt: skip
 
 

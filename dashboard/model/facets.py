@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, fields
+from typing import Any
 
+from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
+
+VERDICTS = ("none", "pass", "fail", "mixed")
+"""What people may say of an insertion, all together."""
 
 SEPARATOR = "; "
 """Between the projects of an insertion, in a row of a list."""
@@ -34,6 +40,8 @@ class Facets:
         Name of a tag of the database, exact.
     favourites : bool
         Only those that the user has starred.
+    verdict : {'', 'none', 'pass', 'fail', 'mixed'}
+        What people say of them now; ``'none'``: nobody has judged, ``'mixed'``: they differ.
     """
 
     text: str = ""
@@ -50,7 +58,51 @@ class Facets:
     histology: str = ""
     tag: str = ""
     favourites: bool = False
+    verdict: str = ""
 
     def __post_init__(self) -> None:
         if self.histology and self.histology not in set(Histology):
             object.__setattr__(self, "histology", "")
+        if self.verdict and self.verdict not in VERDICTS:
+            object.__setattr__(self, "verdict", "")
+
+
+EVERYTHING = "*"
+"""The query of who asks for nothing."""
+_STARRED = "on"
+_WORDS = tuple(item.name for item in fields(Facets) if item.name != "text")
+
+
+def read_query(text: str) -> Facets:
+    """Read ``lab=cortexlab subject=KM_0 region=CA1``: words of `Facets`; what has no ``=`` is searched for as text.
+
+    Raises
+    ------
+    BadRequest
+        A word is unknown, or a quotation mark is left open.
+    """
+    try:
+        parts = shlex.split(text)
+    except ValueError as error:
+        raise BadRequest("The query cannot be read", text[:80], f"{error}") from None
+    words: dict[str, Any] = {}
+    texts: list[str] = []
+    for part in parts:
+        word, equals, value = part.partition("=")
+        if not equals:
+            texts += [part] if part != EVERYTHING else []
+        elif word not in _WORDS or not value or (word == "favourites" and value != _STARRED):
+            raise BadRequest("The query cannot be read", part[:80], f"Use WORD=VALUE with {', '.join(_WORDS)}")
+        else:
+            words[word] = value == _STARRED if word == "favourites" else value
+    return Facets(text=" ".join(texts), **words)
+
+
+def write_query(facets: Facets) -> str:
+    """Return the query that `read_query` reads as these facets; words with an ``=`` in the text are left out."""
+    words = [shlex.quote(part) for part in facets.text.split() if "=" not in part]
+    for word in _WORDS:
+        value = getattr(facets, word)
+        if value and (word != "level" or (facets.region and value != Facets().level)):
+            words.append(f"{word}={_STARRED}" if word == "favourites" else f"{word}={shlex.quote(value)}")
+    return " ".join(words) or EVERYTHING

@@ -53,6 +53,17 @@ def rows(source: AlyxSource, facets: Facets) -> Iterator[list[dict[str, object]]
         yield _new(source, page, seen)
 
 
+def tag_names(source: AlyxSource) -> set[str]:
+    """Return the tags that the server has.
+
+    Raises
+    ------
+    SourceUnavailable
+        The server does not answer, and they were never read from it.
+    """
+    return {str(record["name"]) for record in source.records.listed("/tags", {"limit": PAGE}) if record.get("name")}
+
+
 def remembered_rows(source: AlyxSource) -> list[dict[str, object]]:
     """Return every insertion that any answer on disk tells of."""
     return _new(source, source.records.remembered("insertions"), set())

@@ -40,7 +40,7 @@ DEMO_EID = "d3300000-5eed-4de0-8000-0000005e5510"
 LAB, SUBJECT, DATE, NUMBER, PROBE = "demolab", "DEMO_001", "2024-01-15", 1, "probe00"
 REVISION = "2024-05-06"
 SESSION = Path(LAB) / "Subjects" / SUBJECT / DATE / f"{NUMBER:03d}"
-FORMAT = 2
+FORMAT = 3
 """Counted up when the same seed makes other files: an older demo in a cache is then not taken for this one."""
 MIN_SPIKES, MAX_SPIKES = 1_000, 100_000_000
 BYTES_PER_SPIKE = 105

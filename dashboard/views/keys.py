@@ -28,7 +28,7 @@ HELP: tuple[tuple[tuple[str, ...], str], ...] = (
     (("Backspace",), "back to the view before, as the browser's own back"),
     (("Escape",), "let go of the selection"),
     (("Ctrl+K", "/"), "find an insertion; in the list J, K, Enter, S stars, T triage"),
-    (("P", "F", "C"), "in a triage: pass, fail, comment; J and K then walk insertions"),
+    (("P", "F", "C"), "in a triage: pass, fail, comment; J and K then walk insertions, its link goes on with it"),
     (("Ctrl+Shift+E",), "export: figures, data, code"),
     (("?",), "this list"),
 )

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from dashboard.compute.filter_words import SPIKE_WORDS, WORDS, read_spike_amp, read_words
 from dashboard.compute.region_tree import at_level
 from dashboard.model.errors import BadRequest
+from dashboard.model.facets import read_query, write_query
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
@@ -101,6 +102,13 @@ def _test(text: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def _triage(text: str) -> str:
+    try:
+        return write_query(read_query(text)) if text else ""
+    except BadRequest as error:
+        raise ValueError(str(error)) from error
+
+
 def _trial(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -137,6 +145,8 @@ PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "bins": ("bins", read_bins),
     "test": ("test", _test),
     "trial": ("trial", _trial),
+    "triage": ("triage", _triage),
+    "place": ("place", str),
 }
 """Key of the query -> parameter of the state, and how its text is read."""
 
@@ -177,6 +187,15 @@ def parse(query: str) -> Link:
     return Link(values, tuple(problems))
 
 
+def at_place(link: Link) -> Link:
+    """Return the link of a page that was left while the next insertion of its triage was on its way: it opens that."""
+    values = link.values
+    if not (values.get("triage") and values.get("place")):
+        return link
+    kept: dict[str, Any] = {name: values[name] for name in ("triage", "tab") if name in values}
+    return Link({"insertion": values["place"], **kept}, link.problems)
+
+
 def defaults() -> dict[str, Any]:
     """Return what a link means by the words that it leaves out."""
     names = {name for name, _ in PARSERS.values() if name != "heat"} | {"time_bin_s", "depth_bin_um", "filters"}
@@ -215,8 +234,10 @@ def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
 
 def write(state: ViewState) -> str:
     """Return the query string of a state: every identity key, and what differs from the defaults."""
+    place = {"place": state.place} if state.triage and state.place else {}
     if not state.insertion:
-        return ""
+        begun = {"tab": state.tab, "triage": state.triage, **place} if state.triage else {}
+        return urlencode(begun, safe=",/:", quote_via=quote)
     parts: dict[str, str] = {"insertion": state.insertion}
     if state.sorter is not None:
         parts["sorter"] = state.sorter or BASE_SORTER
@@ -257,5 +278,7 @@ def write(state: ViewState) -> str:
         parts["test"] = state.test
     if state.trial is not None:
         parts["trial"] = str(state.trial + 1)
+    if state.triage:
+        parts |= {"triage": state.triage, **place}
     parts |= {key: state.filters[key] for key in FILTER_KEYS if key in state.filters}
     return urlencode(parts, safe=",/:", quote_via=quote)

@@ -243,8 +243,16 @@ class Cover:
         )
 
 
+WHOLE: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
+
+
+def work_row(centre: Centre, dock: Any) -> pn.Row:
+    """Return the pictures and the dock beside them, out of sight until something is open."""
+    return pn.Row(centre.column, dock.panel, visible=False, stylesheets=[asset("work.css")], **WHOLE)
+
+
 def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, title: str = "Spike dashboard") -> Any:
-    """Return the page itself."""
+    """Return the page itself; `main` stands below the header, one above the other."""
     made = pmui.Page(  # type: ignore[attr-defined]
         title=title,
         site_url=".",
@@ -253,7 +261,7 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
         sidebar=rail,
         sidebar_width=RAIL_PX,
         sidebar_resizable=False,
-        main=main,
+        main=[pn.Column(*main, styles={"height": "calc(100vh - 48px)"}, **WHOLE)],
         dark_theme=dark,
         theme_config=THEME,
         busy_indicator=None,
@@ -264,6 +272,34 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
     # It follows whether any session is busy, by which Panel's state would keep every page that there ever was.
     made.param._update_ref("busy", False)
     return made
+
+
+class Room:
+    """Makes room for the Summary in a triage: the dock stands beside the raster, however narrow the window is.
+
+    Parameters
+    ----------
+    state : ViewState
+    whole : Page
+        Its rail folds away where a browser says that the room is needed.
+    work : Row
+        Raster and dock.
+    """
+
+    def __init__(self, state: ViewState, whole: Any, work: Any) -> None:
+        self._page, self._work = whole, work
+        self._is_made = False
+        state.param.watch(self._arrange, "triage")
+
+    def _arrange(self, event: Any) -> None:
+        self._work.css_classes = ["triage"] if event.new else []
+
+    def make(self, is_needed: bool) -> None:
+        """Fold the rail; unfold it where that is why it is folded."""
+        if is_needed and self._page.sidebar_open:
+            self._is_made, self._page.sidebar_open = True, False
+        elif not is_needed and self._is_made:
+            self._is_made, self._page.sidebar_open = False, True
 
 
 def dress(part: Any, *, dark: bool) -> bool:

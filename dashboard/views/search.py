@@ -5,32 +5,30 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import panel_material_ui as pmui
-import param
-from panel.custom import JSComponent
 
-from dashboard.assets import assets_folder
 from dashboard.catalogue import Catalogue
-from dashboard.compute.insertion_lists import FACETS, facet_counts
-from dashboard.keeping import Desk, Verdict, standing
+from dashboard.keeping import Desk, Verdict, standing, together
 from dashboard.locating import recognise
 from dashboard.model.errors import BadRequest, DashboardError
-from dashboard.model.facets import Facets
+from dashboard.model.facets import VERDICTS, Facets, read_query, write_query
+from dashboard.views.finder import Finder
 from dashboard.views.state import ViewState
+from dashboard.views.triage import Triage
 from dashboard.views.turns import Turns
 
 logger = logging.getLogger(__name__)
 
-WINDOW = 120
-"""Rows that go to the browser at a time: some screens full."""
+WINDOW, MOST_ROWS = 120, 1000
+"""Rows that go to the browser unasked, some screens full; and when it asks for more."""
 
 COLUMNS = {
     "subject": ("subject", "120px"),
@@ -54,42 +52,6 @@ KEY_LENGTH = 400
 _TEXTS = {field.name for field in fields(Facets) if field.name != "favourites"}
 
 
-class Finder(JSComponent):
-    """The list and the triage bar in the browser; `assets/search.js` says what a message may hold.
-
-    Parameters
-    ----------
-    acted : callable
-        Called with what the user did: ``kind``, and more.
-    """
-
-    view = param.Dict({}, doc="Rows in sight: first, rows, n, total, columns, widths.")
-    options = param.Dict({}, doc="Values of the facets, with how many insertions have each.")
-    cannot = param.Dict({}, doc="Facets that cannot be used here, and why.")
-    recent = param.List([], doc="Keys opened lately.")
-    note = param.String("", doc="What the lists say of themselves.")
-    failed = param.Boolean(False, doc="Whether reading again may help.")
-    message = param.String("", doc="What went wrong in the triage.")
-    triage = param.Dict({}, doc="on, text, said.")
-    open_key = param.String("", doc="Key of the insertion in the page.")
-    shown = param.Boolean(False, doc="Whether the list is over the page.")
-    preset = param.String("", doc="Text to search for.")
-    login = param.String("", doc="Who has logged in; empty where nobody has to.")
-    dark = param.Boolean(False)
-    download = param.Dict({}, doc="name and text of a file to save.")
-
-    _esm = Path(assets_folder()) / "search.js"
-
-    def __init__(self, acted: Callable[[dict[str, Any]], None], **params: Any) -> None:
-        super().__init__(**{"margin": 0, "sizing_mode": "stretch_width", **params})
-        self._acted = acted
-
-    def _handle_msg(self, data: Any) -> None:
-        # A message, not a parameter: of two changes soon after each other Panel keeps the later one.
-        if isinstance(data, dict):
-            self._acted(data)
-
-
 class Search:
     """Finds insertions, opens them, and takes verdicts.
 
@@ -102,6 +64,8 @@ class Search:
     open_insertion : callable (text) -> None
     prefetch : callable (key, cancel) -> object
         Loads an insertion into the store; blocks.
+    make_room : callable (bool) -> None
+        Told that a triage in a narrow window needs the room beside the page, and that it does no longer.
     """
 
     def __init__(
@@ -112,24 +76,23 @@ class Search:
         turns: Turns,
         open_insertion: Callable[[str], None],
         prefetch: Callable[[str, threading.Event], object],
+        make_room: Callable[[bool], None],
     ) -> None:
         self._state, self._catalogue, self._desk, self._turns = state, catalogue, desk, turns
-        self._open, self._prefetch = open_insertion, prefetch
+        self._open = open_insertion
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep")
-        self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
-        self._cancel = threading.Event()
-        self._facets = Facets()
+        self._facets = self._found_by = Facets()
         self._problem = ""
         self._found: pd.DataFrame = catalogue.table
         self._favourites: set[str] = set()
         self._nameless: set[str] = set()
         self._words: dict[str, list[Verdict]] = {}
-        self._queue: list[tuple[str, str]] = []
-        self._at = -1
-        self._first = 0
+        self._said: dict[str, str] = {}
+        self._first = self._n_asked = self._n_lists = 0
         self._is_stale = self._is_closed = False
         login = desk.login
         self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
+        self.triage = Triage(state, catalogue, self.panel, open_insertion, prefetch, make_room)
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
         self.empty_button.margin = (6, 0)  # in line with what stands above it
@@ -146,16 +109,34 @@ class Search:
     def show(self, text: str | None = None) -> None:
         """Lay the list over the page, with `text` to search for."""
         if text is not None:
-            self.panel.preset = text
+            self._look_for(Facets(text=text))
         self.panel.shown = True
+
+    def resume(self, query: str, insertion: str) -> None:
+        """Go through the list that a link names.
+
+        Parameters
+        ----------
+        query : str
+            As `dashboard.model.facets.read_query` reads it; an empty one ends the triage.
+        insertion : str
+            Whose turn it is; the first's, where it is empty. It may be a pid.
+        """
+        if not query:
+            self.triage.end()
+        elif self.triage.goes_through(query):
+            self.triage.opened(insertion)
+        else:
+            self.triage.resume(query, insertion)
+            self._look_for(read_query(query))
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         self._is_closed = True
+        self._desk.close()
         self._catalogue.forget(self._changed)
-        self._cancel.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._ahead.shutdown(wait=False, cancel_futures=True)
+        self.triage.close()
 
     # -- what the user did -----------------------------------------------------------------------
 
@@ -165,15 +146,11 @@ class Search:
 
     def _act(self, action: dict[str, Any]) -> None:
         match action.get("kind"):
-            case "show":
-                self.show()
-            case "hide":
-                self.panel.shown = False
             case "narrow":
                 self._narrow(action.get("facets"))
             case "window":
                 self._first = max(0, _whole(action.get("first")))
-                self._send_rows()
+                self._send_rows(min(max(_whole(action.get("many")), 0), MOST_ROWS))
             case "open":
                 self.panel.shown = False
                 self._open(_key(action))
@@ -192,23 +169,32 @@ class Search:
             case "export":
                 self._keep(self._desk.keeper.csv, self._save)
             case "triage":
-                self._begin(_whole(action.get("at")))
+                self.triage.begin(self._found, write_query(self._found_by), _whole(action.get("at")))
             case "step":
-                self._step(_whole(action.get("by")))
+                self.triage.step(_whole(action.get("by")))
+            case "room":
+                self.triage.make_room()
             case "judge":
                 self._judge(action)
             case "end":
-                self._at = -1
-                self._show_triage()
+                self.triage.end()
 
     def _narrow(self, asked: Any) -> None:
         asked = asked if isinstance(asked, dict) else {}
         values: dict[str, Any] = {name: str(asked.get(name) or "").strip()[:200] for name in _TEXTS & asked.keys()}
         values["level"] = "beryl" if values.get("level") == "beryl" else "allen"
-        self._facets = Facets(**values, favourites=bool(asked.get("favourites")))
-        self._first = 0
+        self._narrow_to(Facets(**values, favourites=bool(asked.get("favourites"))))
+
+    def _narrow_to(self, facets: Facets) -> None:
+        self._facets, self._first = facets, 0
         self._ask()
         self._refresh()
+
+    def _look_for(self, facets: Facets) -> None:
+        """Search for what somebody else than the fields asks for; they are told."""
+        self._n_asked += 1
+        self.panel.asked = {"n": self._n_asked, "facets": asdict(facets)}
+        self._narrow_to(facets)
 
     def _ask(self) -> None:
         """Ask the servers; not whenever rows come, or a question that is refused would be asked for ever."""
@@ -239,22 +225,27 @@ class Search:
         self._problem = ""
         said, has_failed = "", False
         try:
-            self._found = self._catalogue.narrow(self._facets, self._favourites)
+            self._found = self._catalogue.narrow(self._facets, self._favourites, self._said)
+            self._found_by = self._facets
             said, has_failed = self._catalogue.note_of(self._facets)
             said = " · ".join(text for text in (self._catalogue.finer_note(self._facets), said) if text)
         except BadRequest as error:
             # half a word while somebody types; what was found before stays
             self._problem = str(error)
         note = " · ".join(text for text in (self._problem, said) if text)
-        table = self._catalogue.table
-        options = {name: facet_counts(table, name) for name in FACETS}
-        self.panel.param.update(note=note, failed=has_failed, options=options, cannot=dict(self._catalogue.off))
-        self._send_rows()
+        options, cannot = self._catalogue.options, dict(self._catalogue.off)
+        counts = Counter(self._said.get(key, "none") for key in self._catalogue.table["key"])
+        options["verdict"] = {word: counts[word] for word in VERDICTS if counts[word]}
+        self.panel.param.update(note=note, failed=has_failed, options=options, cannot=cannot)
+        self._n_lists += 1
+        self._send_rows(WINDOW)
+        self.triage.follow(self._favourites, self._said)
 
-    def _send_rows(self) -> None:
+    def _send_rows(self, many: int) -> None:
         table, found = self._catalogue.table, self._found
-        shown = [name for name in COLUMNS if name == "verdicts" or name == "number" or (table[name] != "").any()]
-        part = found.iloc[self._first : self._first + WINDOW]
+        known = self._catalogue.known_columns
+        shown = [name for name in COLUMNS if name in ("verdicts", "number") or name in known]
+        part = found.iloc[self._first : self._first + many]
         rows = []
         for row in part.to_dict("records"):
             key = str(row["key"])
@@ -262,6 +253,7 @@ class Search:
             row["verdicts"] = ", ".join(f"{w.author}: {w.verdict}" for w in words if w.verdict != "comment")
             rows.append({"key": key, "star": key in self._favourites, "cells": [str(row[name]) for name in shown]})
         self.panel.view = {
+            "list": self._n_lists,
             "first": self._first,
             "rows": rows,
             "n": len(found),
@@ -286,7 +278,6 @@ class Search:
             logger.warning("%s", error)
             self.panel.param.update(message=str(error), note=str(error), failed=True)
             return
-        self.panel.message = ""
         then(answer)
 
     def _reload(self, answer: object = None) -> None:
@@ -299,58 +290,25 @@ class Search:
         for word in verdicts:
             self._words.setdefault(word.insertion, []).append(word)
         self._words = {key: standing(words) for key, words in self._words.items()}
+        self._said = {key: together(words) for key, words in self._words.items()}
         self.panel.recent = recent
         self._refresh()
-        self._show_triage()
+        self.triage.take(self._words)
 
     def _opened(self, event: Any) -> None:
         self.panel.open_key = event.new
-        self._show_triage()
+        self.triage.opened(event.new)
         if event.new:
             self._keep(partial(self._desk.keeper.remember, self._desk.author, event.new), self._reload)
 
     def _save(self, text: str) -> None:
         self.panel.download = {"name": "verdicts.csv", "text": text}
 
-    # -- triage ----------------------------------------------------------------------------------
-
-    def _begin(self, at: int) -> None:
-        self._queue = [(str(key), str(pid)) for key, pid in zip(self._found["key"], self._found["pid"], strict=True)]
-        if self._queue:
-            self._at = min(max(at, 0), len(self._queue) - 1)
-            self.panel.shown = False
-            self._state.tab = "Summary"
-            self._look()
-
-    def _step(self, by: int) -> None:
-        at = min(max(self._at + by, 0), len(self._queue) - 1)
-        if self._at >= 0 and at != self._at:
-            self._at = at
-            self._look()
-
-    def _look(self) -> None:
-        """Open the insertion whose turn it is, and load the next one meanwhile."""
-        self.panel.message = ""
-        self._show_triage()
-        self._open(self._queue[self._at][0])
-        self._cancel.set()
-        self._cancel = cancel = threading.Event()
-        if self._at + 1 < len(self._queue):
-            self._ahead.submit(self._load_ahead, self._queue[self._at + 1][0], cancel)
-
-    def _load_ahead(self, key: str, cancel: threading.Event) -> None:
-        if cancel.is_set():
-            return
-        try:
-            self._prefetch(key, cancel)
-        except DashboardError as error:
-            logger.info("%s was not loaded ahead: %s", key, error)
-
     def _judge(self, action: dict[str, Any]) -> None:
-        if self._at < 0:
-            return
-        key, pid = self._queue[self._at]
         verdict, comment = str(action.get("verdict") or ""), str(action.get("comment") or "")[:2000]
+        if (named := self.triage.named()) is None:
+            return
+        key, pid = named
         self._say(str(action.get("author") or ""))
         self._keep(partial(self._desk.keeper.judge, key, self._desk.author, verdict, comment, pid), self._judged)
 
@@ -364,21 +322,8 @@ class Search:
             self._reload()
 
     def _judged(self, said: Verdict) -> None:
-        self._desk.tell()
-
-    def _show_triage(self) -> None:
-        if self._at < 0:
-            self.panel.triage = {"on": False}
-            return
-        key = self._queue[self._at][0]
-        said = [
-            {"author": w.author, "verdict": w.verdict, "comment": w.comment, "time": w.time}
-            for w in self._words.get(key, [])
-        ]
-        text = f"{self._at + 1} of {len(self._queue)}: {key}"
-        # a verdict is one of what the strip names, which may not be what the page shows
-        aside = "" if self._state.insertion == key else "not on the screen"
-        self.panel.triage = {"on": True, "text": text, "aside": aside, "said": said}
+        self.panel.message = ""
+        self._desk.keeper.tell()  # whoever has the same insertion before them sees it, too
 
 
 def _whole(value: object) -> int:

@@ -57,6 +57,8 @@ class ViewState(param.Parameterized):
     bins = param.Dict(default={}, doc="Bins and windows of the tabs that are not as by default, as shown.")
     test = param.String("", doc="Test of responses whose columns are there, as dashboard.views.event_words reads it.")
     trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")
+    triage = param.String("", doc="List that a triage goes through, as dashboard.model.facets reads it; empty: none.")
+    place = param.String("", doc="Key of the insertion whose turn it is in the triage, while the page shows another.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
     dark = param.Boolean(default=False, doc="Dark theme.")
 

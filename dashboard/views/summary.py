@@ -33,11 +33,15 @@ from dashboard.views.figures import asset
 from dashboard.views.scene import Scene
 from dashboard.views.turns import Turns
 
+NOT_SET = "NOT_SET"
+"""What Alyx calls a QC that nobody has given."""
 ABSENT = '<span class="absent">not available</span>'
-PLOT_WIDTH, PLOT_HEIGHT = 190, 220
+PLOT_WIDTH, PLOT_HEIGHT = 190, 190
 DRIFT_NAME = (
     '<span title="Root mean square about the mean; motion that the sorter estimated and removed">drift RMS</span>'
 )
+AXIS_PERCENT = (2.0, 98.0)
+"""Percentiles of the values that an axis spans, and a tenth of that to either side."""
 FAR_UV = 100.0
 """A channel noisier than this lies beyond the axis; nothing in a brain is."""
 
@@ -62,8 +66,8 @@ class SummaryTab:
         self._sorting: SpikeSorting | None = None
         self._summary: Summary | None = None
         css = [asset("page.css"), asset("summary.css")]
-        self._head = pn.pane.HTML("", stylesheets=css, margin=(6, 10), sizing_mode="stretch_width")
-        self._tests = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
+        self._head = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
+        self._tests = pn.pane.HTML("", stylesheets=css, margin=(6, 10, 2, 10), sizing_mode="stretch_width")
         self._body = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
         field: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 10), "width": 180}
         self.ap_rms = pmui.FloatInput(label="AP RMS below (µV)", value=AP_RMS_MAX_UV, start=0.0, step=1.0, **field)
@@ -81,8 +85,8 @@ class SummaryTab:
         # They come with the thresholds that are kept: a change that finds them half drawn would be lost in the browser.
         self._fields = pn.Row(self.ap_rms, self.least_yield, margin=0)
         self._panel = pn.Column(
-            self._head,
             self._tests,
+            self._head,
             self._body,
             sizing_mode="stretch_both",
             margin=0,
@@ -133,7 +137,7 @@ class SummaryTab:
         except DashboardError as error:
             self._kept_note = str(error)
             if self._fields not in self._panel.objects:
-                self._panel.insert(1, self._fields)
+                self._panel.append(self._fields)
             self._show_head()
             return
         self._kept_note = ""
@@ -145,7 +149,7 @@ class SummaryTab:
             finally:
                 self._is_taking = False
         if self._fields not in self._panel.objects:
-            self._panel.insert(1, self._fields)
+            self._panel.append(self._fields)
         if self._sorting is not None and self._sorting.ref.insertion.key == key:
             self._words = words
             self._show_head()
@@ -195,6 +199,9 @@ class SummaryTab:
             value = f"{test.value:.3g} {test.unit}" if test.value is not None else escape(test.reason)
             source = f' title="from {escape(test.reason)}"' if test.value is not None and test.reason else ""
             name = test.outcome.replace(" ", "-")
+            if test.value is not None:
+                sign = "&lt;" if test.side == "below" else "&gt;"
+                value += f' <small title="To change at the end of the tab">needs {sign} {test.limit:g}</small>'
             rows.append(
                 f'<tr><th{source}>{test.name}</th><td>{value}</td><td><b class="{name}">{test.outcome}</b></td></tr>'
             )
@@ -214,7 +221,7 @@ def head(sorting: SpikeSorting, record: InsertionRecord | None, words: list[Verd
         "project": ", ".join(record.projects) if record and record.projects else None,
         "task": record.task_protocol if record else None,
         "probe": f"{insertion.probe}{f', {record.model}' if record and record.model else ''}",
-        "insertion QC": record.qc if record else None,
+        "insertion QC": None if record is None or record.qc == NOT_SET else record.qc,
         "alignment": alignment or (f"{sorting.histology}, from the files" if sorting.histology != "none" else None),
     }
     if record is None:
@@ -300,15 +307,18 @@ def _plot(
     if not known.any():
         return f"<figure><figcaption>{escape(title)}</figcaption><p>{_absent('no finite values')}</p></figure>"
     x, y = values[known], depths_um[known]
-    low, high = (0.0, float(x.max())) if most is not None else (float(x.min()), float(x.max()))
-    high = min(high, most) if most is not None else high
+    if most is not None:
+        low, high = 0.0, min(float(x.max()), most)
+    else:  # a few dead channels would take the whole axis
+        low, high = (float(edge) for edge in np.percentile(x, AXIS_PERCENT))
+        low, high = low - (high - low) / 10, high + (high - low) / 10
     high = high if high > low else low + 1
     bottom, top = float(y.min()), max(float(y.max()), float(y.min()) + 1)
     left, right, foot = 40, PLOT_WIDTH - 8, PLOT_HEIGHT - 20
     px = left + (np.clip(x, low, high) - low) / (high - low) * (right - left)
     py = foot - (y - bottom) / (top - bottom) * (foot - 6)
     dots = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="1.4"/>' for a, b in zip(px, py, strict=True))
-    beyond = int((x > high).sum())
+    beyond = int(((x < low) | (x > high)).sum())
     more = f", {beyond} beyond" if beyond else ""
     return (
         f"<figure><figcaption>{escape(title + more)}</figcaption>"

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -62,6 +63,7 @@ def shoot(visit: Visit, name: str) -> None:
 
 def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path) -> None:
     page, keys = visit.page, visit.page.keyboard
+    page.set_viewport_size({"width": 1280, "height": 800})  # of a projector
     with served([lab], tmp_path) as url:
         visit.open(url)
         find(visit)
@@ -84,6 +86,14 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
                 keys.type("drifts")
                 keys.press("Enter")
                 expect(page.locator(".triage .word").nth(1)).to_have_text("Ada: comment “drifts”", timeout=20_000)
+            if n == 3:  # a reload goes on where one was
+                visit.open(page.url)
+                expect(where).to_have_text("3 of 5: NYU_3/2024-01-03/001/probe00", timeout=30_000)
+                expect(page.locator(".triage .word")).to_have_text("Ada: pass", timeout=20_000)
+                visit.wait_for_spikes()
+                expect(page.locator(".summary .tests")).to_be_in_viewport(ratio=1)
+                expect(page.locator(".summary .regions")).to_be_in_viewport(ratio=1)
+                shoot(visit, "triage-1280")
             if n < 5:
                 keys.press("j")
         expect(page.locator("div.header")).to_contain_text("SWC_1", timeout=60_000)
@@ -94,6 +104,8 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
             page.locator(".triage button", has_text="CSV").click()
         rows = list(csv.DictReader(io.StringIO(Path(saved.value.path()).read_text())))
         assert [row["verdict"] for row in rows] == ["pass", "fail", "comment", "pass", "pass", "fail"]
+        assert {row["author"] for row in rows} == {"Ada"}
+        assert all(datetime.fromisoformat(row["time"]).tzinfo for row in rows)
     # a restart: another process would read the same file
     keeper = Keeper.in_folder(tmp_path)
     keeper.judge("CSH_5/2024-01-05/001/probe00", "Bob", "fail")
@@ -116,6 +128,7 @@ def test_summary_says_what_the_files_say(visit: Visit, place: str) -> None:
     expect(page.locator(".summary .tests")).to_contain_text("AP RMS, 90th percentile", timeout=60_000)
     expect(page.locator(".summary .regions")).to_be_visible()
     expect(page.locator(".summary", has_text="insertion QC")).to_contain_text("not available")
+    expect(page.locator(".summary figure svg")).to_have_count(2)  # AP noise and LFP power by depth
     shoot(visit, "summary")
     field = page.get_by_label("AP RMS below (µV)")
     field.press("ControlOrMeta+a")
@@ -199,9 +212,11 @@ def test_the_brain_wide_map_narrows_as_one_types(visit: Visit, tmp_path: Path) -
         page.get_by_label("subject", exact=True).fill("SWC_043")
         expect(count).to_contain_text(f"{int((table.subject == 'SWC_043').sum())} of", timeout=20_000)
         page.get_by_role("button", name="Clear").click()
+        offered = page.locator("datalist#finder-region option[value=CA1]").get_attribute("label")
         page.get_by_label("region, e.g. CA1").press_sequentially("CA1")
         n = table.pid.isin(regions.pid[regions.Beryl == "CA1"]).sum()
         expect(count).to_contain_text(f"{n} of", timeout=20_000)
+        assert offered == f"{n} insertions"
         page.get_by_role("button", name="Clear").click()
         expect(count).to_contain_text(f"{len(table)} of", timeout=20_000)
         page.locator(".scroller").evaluate("e => { e.scrollTop = e.scrollHeight }")

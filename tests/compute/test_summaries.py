@@ -17,6 +17,7 @@ from dashboard.loading.noise import Noise, load_noise, noise_datasets
 from dashboard.model.references import DatasetRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opening import open_insertion
+from dashboard.sources.alyx_records import dataset_from_record
 from dashboard.sources.demo import DemoSource
 
 
@@ -144,6 +145,28 @@ def test_trials(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary:
 def test_drift(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary) -> None:
     um = np.load(file(opened, "drift.um"))
     assert summary.drift_rms_um == pytest.approx(float(np.std(um, axis=0) @ np.std(um, axis=0) / um.shape[1]) ** 0.5)
+
+
+def test_lfp_by_depth_is_that_of_the_files(
+    opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary
+) -> None:
+    power, hz = (np.load(file(opened, f"ephysSpectralDensityLF.{name}")) for name in ("power", "freqs"))
+    assert power.shape == (len(hz), summary.n_channels)
+    inside = (hz >= 20) & (hz <= 80)
+    np.testing.assert_allclose(summary.lfp_power_db, 10 * np.log10(power[inside].mean(axis=0)), rtol=1e-5)
+    assert (summary.depths_um is not None, summary.lfp_reason) == (True, "")
+
+
+def test_the_small_files_of_real_records_are_found(shared: Path) -> None:
+    """Names and collections as OpenAlyx has them, of all twelve insertions."""
+    files = sorted((shared / "real" / "openalyx").glob("*.json"))
+    if not files:
+        pytest.skip("no records: shared/real/openalyx is absent")
+    for path in files:
+        record = json.loads(path.read_text())
+        datasets = [d for d in (dataset_from_record(row, {}) for row in record["datasets"]) if d is not None]
+        found = {d.name for d in noise_datasets(datasets, record["name"])}
+        assert found >= {"ephysChannels.apRMS", "ephysSpectralDensityLF.power", "ephysSpectralDensityLF.freqs"}, path
 
 
 def test_lfp_power_is_the_mean_of_its_band(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]]) -> None:

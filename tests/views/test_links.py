@@ -99,6 +99,8 @@ def states(draw: Any) -> dict[str, Any]:
         "bins": draw(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, numbers))),
         "test": draw(st.just("") | response_tests()),
         "trial": draw(st.none() | st.integers(0, 2000)),
+        "place": draw(st.just("")),
+        "triage": draw(st.sampled_from(["", "*", "SWC_04 lab=cortexlab region=CA1 level=beryl", "subject='a b'"])),
         "filters": draw(st.fixed_dictionaries({}, optional=FILTERS)),
     }
 
@@ -142,6 +144,8 @@ def test_the_base_sorter_and_the_original_revision_have_words() -> None:
         ("test=stimOn,none,mask,1,2,3", "test=stimOn"),
         ("test=stimOn,none,mask,a,2,3,4", "test=stimOn"),
         ("trial=0", "trial=0"),
+        ("triage=colour%3Dred", "triage=colour=red"),
+        ("triage=lab%3D'x", "triage=lab='x"),
     ],
 )
 def test_a_bad_part_is_named_and_the_rest_opens(query: str, word: str) -> None:
@@ -153,6 +157,18 @@ def test_a_bad_part_is_named_and_the_rest_opens(query: str, word: str) -> None:
 
 def test_nothing_open_has_no_query() -> None:
     assert links.write(ViewState(color="region")) == ""
+
+
+def test_the_place_of_a_triage_is_in_the_link_before_its_insertion_is_open() -> None:
+    state = ViewState(triage="lab=cortexlab", place="a/2024-01-01/001/probe00", tab="Summary")
+    assert links.parse(links.write(state)).values == {name: getattr(state, name) for name in ("triage", "place", "tab")}
+    state.insertion = "b/2024-01-01/001/probe00"
+    state.time_range = (0, 60)
+    link = links.parse(links.write(state))
+    assert link.values["insertion"] == state.insertion
+    assert links.at_place(link).values == {"insertion": state.place, "triage": state.triage, "tab": "Summary"}
+    state.triage = ""
+    assert "place" not in links.write(state)
 
 
 @given(states(), states())

@@ -238,7 +238,7 @@ def make_server(
     """
     from dashboard.compute.rasters import compile_kernels
     from dashboard.compute.unit_warmup import compile_unit_kernels
-    from dashboard.views import shading
+    from dashboard.views import probe_pictures, shading
 
     pn.extension("tabulator", notifications=False)
     # A pane in a tab that is folded away has no document to ask, and would send the browser to Panel's CDN.
@@ -284,6 +284,7 @@ def make_server(
     warming.submit(compile_kernels)
     warming.submit(shading.warm_up)
     warming.submit(compile_unit_kernels)
+    warming.submit(probe_pictures.warm_up)
     tidying = PeriodicCallback(process.tidy, TIDY_MS)
     server.io_loop.add_callback(tidying.start)
     application = server._tornado

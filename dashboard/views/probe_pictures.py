@@ -285,3 +285,11 @@ def render_correlation(request: CorrelationRequest, cancel: threading.Event) -> 
     apart = np.abs(apart[np.isfinite(apart)])
     limit = float(np.percentile(apart, CORRELATION_PCT)) if len(apart) else 1.0
     return CorrelationPicture(found, limit if limit > 0 else 1.0)
+
+
+def warm_up() -> None:
+    """Compile what counts all spikes, before anyone waits for it: as they are kept, and as a filter leaves them."""
+    for is_writeable in (False, True):
+        amps, depths = np.ones(8, dtype=np.float32), np.ones(8)
+        amps.flags.writeable = depths.flags.writeable = is_writeable
+        count_points(amps, depths, (0.0, 2.0), (0.0, 2.0), 8, 8)

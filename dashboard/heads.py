@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from bokeh.server import urls
+from bokeh.server.contexts import ApplicationContext
 from bokeh.server.session import ServerSession
 from panel.io.server import DocHandler
 from panel_material_ui import Button
@@ -18,6 +20,7 @@ from tornado.iostream import StreamClosedError
 logger = logging.getLogger(__name__)
 
 END = "</head>"
+LOADER = "es-module-shims"
 EAGER = '<script>importShim("{address}")</script>\n  '
 """Loads the script of the Material components at once; the page asks for it when it draws the first of them."""
 
@@ -30,14 +33,14 @@ class PageHandler(DocHandler):
     The first page of a process is sent whole.
     """
 
-    heads: ClassVar[dict[str, str]] = {}
-    """Of the last page, by the prefix that the server's routes have."""
+    heads: ClassVar[WeakKeyDictionary[ApplicationContext, str]] = WeakKeyDictionary()
+    """Of the last page of each application."""
 
     _sent = ""
 
     async def get_session(self) -> ServerSession:
         """Send the head, then build the session."""
-        head = self.heads.get(self.application.prefix, "")
+        head = self.heads.get(self.application_context, "")
         if head:  # a request that names a session, and may be refused, does not come here
             self.set_header("Content-Type", "text/html; charset=utf-8")
             super().write(head)
@@ -54,10 +57,12 @@ class PageHandler(DocHandler):
         if not end:
             super().write(chunk)
             return
-        head = before + EAGER.format(address=Button._render_esm(True, server=True))
+        head = before
+        if LOADER in before:
+            head += EAGER.format(address=Button._render_esm(True, server=True))
         if self._sent and head != self._sent:
             logger.warning("the head of the page has changed; a browser was sent that of the page before")
-        self.heads[self.application.prefix] = head
+        self.heads[self.application_context] = head
         super().write(("" if self._sent else head) + end + after)
 
     def send_error(self, status_code: int = 500, **options: Any) -> None:

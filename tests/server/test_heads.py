@@ -8,13 +8,15 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import panel as pn
 import pytest
 import requests
+from panel.io.server import get_server
 
 from dashboard.heads import PageHandler
 from dashboard.server import Process
 from dashboard.sources.demo import DemoSource
-from tests.serving import serving
+from tests.serving import running, serving
 
 PATIENCE_S = 60
 
@@ -22,7 +24,6 @@ PATIENCE_S = 60
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     cache = tmp_path_factory.mktemp("cache")
-    PageHandler.heads.clear()
     with serving([DemoSource(cache, n_spikes=20_000)], cache) as server:
         yield server.port
 
@@ -69,6 +70,20 @@ def test_the_head_comes_first_and_the_page_is_that_of_a_page_sent_whole(
     assert unique(pieces.text) == unique(whole)
     assert pieces.headers["Content-Type"].lower() == "text/html; charset=utf-8"
     assert pieces.headers["Cache-Control"] == "no-store"
+
+
+def test_a_server_has_a_head_of_its_own(port: int) -> None:
+    def page() -> Any:
+        return pn.pane.Str("words")
+
+    def other() -> Any:
+        return get_server({"/": page}, port=0, start=False, title="Another")
+
+    requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S)
+    with running(other) as server:
+        pages = [requests.get(f"http://127.0.0.1:{server.port}/", timeout=PATIENCE_S).text for _ in range(2)]
+    assert unique(pages[0]) == unique(pages[1])
+    assert pages[1].count("<title>") == 1 and "<title>Another</title>" in pages[1]
 
 
 def test_a_page_that_cannot_be_built_says_so(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

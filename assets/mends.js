@@ -141,3 +141,11 @@ tables_of_rows.setSelection = function () {
   }
   if (last != null) tabulator.scrollToRow(...last).catch(() => {})
 }
+
+// A table that opens at another page than the first has the first one's button down.
+const { tableBuilt } = tables_of_rows
+tables_of_rows.tableBuilt = function () {
+  tableBuilt.call(this)
+  const { page } = this.tabulator.modules
+  if (page.pagesElement) page._setPageButtons()
+}

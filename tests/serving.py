@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,11 @@ def running(make: Callable[[], Any]) -> Iterator[Any]:
         finally:
             ready.set()
         server.io_loop.start()
-        server.io_loop.asyncio_loop.run_until_complete(server._http.close_all_connections())
+        loop = server.io_loop.asyncio_loop
+        closing = loop.create_task(server._http.close_all_connections())
+        while not closing.done():
+            with suppress(RuntimeError):  # a server that stops by itself is told to stop once more, which ends the loop
+                loop.run_until_complete(closing)
         server.io_loop.close(all_fds=True)
 
     thread = threading.Thread(target=run, name="served", daemon=True)

@@ -172,10 +172,12 @@ class Beside:
         if self._scene is None:
             return ""
         status = escape(texts.status(self._scene, picture))
-        colours = "colours and limits as above" if self.other.color == self._state.color else "coloured by count"
+        is_alike = self.other.color == self._state.color
+        colours = "colours as above" if is_alike else "coloured by count"
         words = f'<b title="A, above, is what is open">B: {escape(self._title)}</b><span class="title">{status}</span>'
         note = f"{colours}. {escape(self._note)}"
-        return f'<div class="bar-row cut">{words}<span class="title" title="{note}">{note}</span></div>'
+        whole = f"{colours}{', and limits' if is_alike else ''}. {escape(self._note)}"
+        return f'<div class="bar-row cut">{words}<span class="title" title="{whole}">{note}</span></div>'
 
     def _subtracted(self, picture: DifferencePicture) -> None:
         self.bar.object = differences.bar(picture, dark=self._state.dark)

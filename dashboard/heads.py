@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from bokeh.server import urls
 from bokeh.server.contexts import ApplicationContext
@@ -28,19 +28,22 @@ SORRY = "</head><body><p>This page could not be built. Reload it; the server's l
 
 
 class PageHandler(DocHandler):
-    """Panel's handler of the page, which sends the head that the last page had before it builds the next.
+    """Panel's handler of the page, which sends the head that the last two pages had before it builds the next.
 
-    The first page of a process is sent whole.
+    The first pages of a process are sent whole: what it imports while it starts may add a script.
     """
 
     heads: ClassVar[WeakKeyDictionary[ApplicationContext, str]] = WeakKeyDictionary()
     """Of the last page of each application."""
 
+    confirmed: ClassVar[WeakSet[ApplicationContext]] = WeakSet()
+    """Applications whose last two pages had the same."""
+
     _sent = ""
 
     async def get_session(self) -> ServerSession:
         """Send the head, then build the session."""
-        head = self.heads.get(self.application_context, "")
+        head = self.heads.get(self.application_context, "") if self.application_context in self.confirmed else ""
         if head:  # a request that names a session, and may be refused, does not come here
             self.set_header("Content-Type", "text/html; charset=utf-8")
             super().write(head)
@@ -62,7 +65,9 @@ class PageHandler(DocHandler):
             head += EAGER.format(address=Button._render_esm(True, server=True))
         if self._sent and head != self._sent:
             logger.warning("the head of the page has changed; a browser was sent that of the page before")
-        self.heads[self.application_context] = head
+        context = self.application_context
+        (self.confirmed.add if self.heads.get(context) == head else self.confirmed.discard)(context)
+        self.heads[context] = head
         super().write(("" if self._sent else head) + end + after)
 
     def send_error(self, status_code: int = 500, **options: Any) -> None:

@@ -14,7 +14,8 @@ from dashboard.version import __version__
 
 if TYPE_CHECKING:
     from dashboard.notebook import view
-    from dashboard.opening import open_insertion, render
+    from dashboard.opening import open_insertion
+    from dashboard.render_ import render
 
 __all__ = ["__version__", "open_insertion", "render", "view"]
 

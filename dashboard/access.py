@@ -17,8 +17,8 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
 
-from dashboard.assets import assets_folder
 from dashboard.logins import MOST_FOR_A_NAME, Logins
+from dashboard.views.assets import assets_folder
 
 logger = logging.getLogger(__name__)
 

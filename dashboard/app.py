@@ -16,29 +16,31 @@ from bokeh.document import Document
 from dashboard.catalogue import Catalogue
 from dashboard.completing import Completer
 from dashboard.compute.probe import depth_limits
-from dashboard.downloads import Shelf
 from dashboard.keeping import Desk
 from dashboard.model.errors import BadRequest, DashboardError, RevisionMissing, SorterMissing
 from dashboard.model.sorting import SpikeSorting
 from dashboard.opener import Opener, Wanted
+from dashboard.pending_downloads import Shelf
 from dashboard.sharing import Sharing
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import links, texts
 from dashboard.views.address import AddressBar
+from dashboard.views.assets import asset
 from dashboard.views.axes import Axes
 from dashboard.views.beside import Beside
 from dashboard.views.bridge import Bridge
 from dashboard.views.captions import Captions
+from dashboard.views.centre import Centre
 from dashboard.views.change import ChangeTab
 from dashboard.views.colours import colours_off
 from dashboard.views.comparing import CompareTab
-from dashboard.views.dock import Dock, LateTab, Tab
+from dashboard.views.cover import Cover
+from dashboard.views.dock import Dock
 from dashboard.views.events import EventsTab
-from dashboard.views.figures import asset
-from dashboard.views.filters import FiltersView, toggle_region
+from dashboard.views.filters import FiltersView
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
 from dashboard.views.keys import Keys
-from dashboard.views.page import Centre, Cover, Room, dress, page, work_row
+from dashboard.views.page import Room, page, work_row
 from dashboard.views.passing import everything, passing
 from dashboard.views.picking import Picking
 from dashboard.views.probe import ProbeTab
@@ -49,10 +51,12 @@ from dashboard.views.responding import Responding, carry
 from dashboard.views.scene import Scene
 from dashboard.views.search import Search
 from dashboard.views.spans import SpanMarks
-from dashboard.views.state import ViewState
+from dashboard.views.state import ViewState, toggle_region
 from dashboard.views.strip import StripView
 from dashboard.views.summary import SummaryTab
+from dashboard.views.tab_base import LateTab, Tab
 from dashboard.views.table import ClusterTable
+from dashboard.views.theme import dress
 from dashboard.views.trial_browser import TrialBrowser, TrialLines
 from dashboard.views.turns import Turns
 from dashboard.views.unit import UnitTab

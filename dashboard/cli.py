@@ -21,8 +21,9 @@ from dashboard import cli_batch, cli_operations
 from dashboard import settings as settings_table
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionNotFound
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
+from dashboard.monitoring import configure_logging
 from dashboard.settings import Settings
-from dashboard.terminal import TerminalProgress, configure_logging
+from dashboard.terminal import TerminalProgress
 from dashboard.version import __version__
 
 if TYPE_CHECKING:

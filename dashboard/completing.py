@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from functools import partial
 
 from dashboard.model.errors import Cancelled, DashboardError
+from dashboard.model.progress import Progress
 from dashboard.monitoring import SessionThread
-from dashboard.sources.protocol import Progress
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views.turns import Turns
 from dashboard.views.working import WorkingLine

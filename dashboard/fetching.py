@@ -8,10 +8,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from dashboard.model.errors import Cancelled, DownloadFailed
+from dashboard.model.progress import PartialCallback, ProgressCallback
 from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.sorting import Missing
 from dashboard.sources.download import Fetched
-from dashboard.sources.protocol import PartialCallback, ProgressCallback, Source
+from dashboard.sources.protocol import Source
 
 # What is fetched first, so that a raster can be drawn while the rest still comes.
 _FETCH_ORDER = ("spikes.times", "spikes.depths", "spikes.clusters", "passingSpikes.table", "clusters.", "channels.")

@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from dashboard.assets import assets_folder
 from dashboard.batch import FAILED
 from dashboard.reports import Entry, write_whole
+from dashboard.views.assets import assets_folder
 
 SHOWN = (".png", ".svg")
 """Endings of figures that browsers show as images."""

@@ -32,9 +32,9 @@ from dashboard.sources.protocol import Source
 from dashboard.store import OpenInsertion, StoreKey
 from dashboard.views import shading, texts
 from dashboard.views.axes import Axes
+from dashboard.views.centre import Centre
 from dashboard.views.filters import apply as apply_filters
 from dashboard.views.heatmap import HeatmapPicture, HeatmapView
-from dashboard.views.page import Centre
 from dashboard.views.passing import passing
 from dashboard.views.picking import Picking
 from dashboard.views.profiles import DepthProfileView, DriftView, OverviewView

@@ -10,14 +10,13 @@ from functools import partial
 from html import escape
 from typing import Any
 
-from dashboard.arrivals import Arrivals
 from dashboard.model.errors import CacheUnusable, Cancelled, DashboardError, DownloadFailed, SourceUnavailable
+from dashboard.model.progress import Progress, progress_text
 from dashboard.monitoring import SessionThread
 from dashboard.sources.meter import ALL_FILES
-from dashboard.sources.protocol import Progress, progress_text
 from dashboard.store import InsertionStore, OpenInsertion
-from dashboard.views.arriving import ArrivalPicture
-from dashboard.views.page import Cover
+from dashboard.views.arriving import ArrivalPicture, Arrivals
+from dashboard.views.cover import Cover
 from dashboard.views.turns import Turns
 
 

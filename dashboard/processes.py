@@ -104,7 +104,7 @@ def run_processes(serve: Callable[[Settings], None], settings: Settings) -> None
 
 def _child(serve: Callable[[Settings], None], settings: Settings, parent: int) -> None:
     """Serve, until told to end or the parent has gone."""
-    from dashboard.terminal import configure_logging
+    from dashboard.monitoring import configure_logging
 
     configure_logging(settings.log_level)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent tells when to end

@@ -26,7 +26,7 @@ from dashboard.access import guard, limit, token_of
 from dashboard.accounts import Accounts
 from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
-from dashboard.downloads import ROUTE, DownloadHandler, Downloads
+from dashboard.downloads import ROUTE, DownloadHandler
 from dashboard.evicting import DiskLimit
 from dashboard.fair_pool import FairPool
 from dashboard.hardening import harden, session_options
@@ -34,7 +34,9 @@ from dashboard.heads import send_heads_first
 from dashboard.keeping import Desk, Keeper
 from dashboard.lean import anonymous_bytes, make_lean, return_memory
 from dashboard.logins import Logins
-from dashboard.monitoring import RENDER_BUCKETS_S, SESSION, Histogram, counter, gauges
+from dashboard.metrics_text import LOAD_BUCKETS_S, RENDER_BUCKETS_S, Histogram, counter, gauges
+from dashboard.monitoring import SESSION
+from dashboard.pending_downloads import Downloads
 from dashboard.sending import hold_nothing_back, send_in_order
 from dashboard.settings import Settings
 from dashboard.sources.protocol import Source
@@ -71,7 +73,8 @@ class Process:
             sources, cache, self.settings.memory, DiskLimit(cache, limit) if limit is not None else None
         )
         self.store.is_listed = self.catalogue.matching
-        self.renders = Histogram(RENDER_BUCKETS_S)
+        self.loads, self.renders = Histogram(LOAD_BUCKETS_S), Histogram(RENDER_BUCKETS_S)
+        self.store.observe = self.loads.observe
         self.pool = FairPool(RENDER_THREADS, self.renders.observe)
         self.started = time.monotonic()
         self.sessions: set[DashboardSession] = set()
@@ -154,7 +157,7 @@ class Process:
         """Return what Prometheus asks for, in its text format."""
         lines = [
             *self.renders.lines("spike_dashboard_render_seconds", "Time that jobs ran on the render threads."),
-            *self.store.loads.lines(
+            *self.loads.lines(
                 "spike_dashboard_load_seconds", "Time from asking for an insertion to its columns."
             ),
             *gauges(

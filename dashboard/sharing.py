@@ -11,20 +11,20 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.downloads import Shelf
 from dashboard.exporting.sheets import PRESETS, Sheet, write_sheet
 from dashboard.model.errors import Cancelled, DashboardError
+from dashboard.model.progress import Progress
 from dashboard.monitoring import SessionThread
-from dashboard.sources.protocol import Progress
+from dashboard.pending_downloads import Shelf
 from dashboard.taking import Look, bytes_text
 from dashboard.views import links
 from dashboard.views.bridge import Bridge
 from dashboard.views.comparing import CompareTab
-from dashboard.views.dock import LateTab
 from dashboard.views.export_dialog import ExportDialog, FigureWish
 from dashboard.views.help import HelpDialog
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.tab_base import LateTab
 from dashboard.views.turns import Turns
 
 logger = logging.getLogger(__name__)

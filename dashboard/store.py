@@ -18,19 +18,12 @@ from dashboard.compute.metrics import recorded_or_recomputed, with_metrics
 from dashboard.evicting import DiskLimit
 from dashboard.locating import find
 from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
+from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.model.sorting import SpikeSorting
-from dashboard.monitoring import LOAD_BUCKETS_S, Histogram
 from dashboard.opening import open_insertion
 from dashboard.sources.meter import ALL_FILES
-from dashboard.sources.protocol import (
-    PartialCallback,
-    Progress,
-    ProgressCallback,
-    Source,
-    ignore_partial,
-    ignore_progress,
-)
+from dashboard.sources.protocol import Source
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +117,7 @@ class InsertionStore:
         self._held: OrderedDict[StoreKey, OpenInsertion] = OrderedDict()
         self._in_use: WeakValueDictionary[StoreKey, OpenInsertion] = WeakValueDictionary()
         self._loads: dict[StoreKey, _Load] = {}
-        self.loads = Histogram(LOAD_BUCKETS_S)
+        self.observe: Callable[[float], object] = lambda seconds: None
         self._n_fetched = 0
 
     def find(self, text: str) -> tuple[Source, InsertionRef]:
@@ -286,7 +279,7 @@ class InsertionStore:
             self._disk.use(columns, sorting)
             self._disk.keep()
         opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)
-        self.loads.observe(opened.load_s)
+        self.observe(opened.load_s)
         logger.info("loaded %s: %d spikes in %.2f s", insertion.key, columns.n_spikes, opened.load_s)
         return opened
 

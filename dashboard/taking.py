@@ -24,15 +24,16 @@ from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle
 from dashboard.exporting.subject import Subject
 from dashboard.exporting.unit_sheets import Response, chosen_unit, unit_sheet
 from dashboard.model.errors import BadRequest
-from dashboard.sources.protocol import ProgressCallback
+from dashboard.model.progress import ProgressCallback
 from dashboard.views import shading
 from dashboard.views.differences import Opposite, Sides
 from dashboard.views.event_pictures import UNIT, render_events
-from dashboard.views.event_words import event_request, read_test, unit_bins
+from dashboard.views.event_words import event_request, read_test
 from dashboard.views.export_dialog import FigureWish
 from dashboard.views.responding import response_columns
 from dashboard.views.scene import CATEGORICAL, UNKNOWN, Scene
 from dashboard.views.unit_rows import row_limits, rows_in_view
+from dashboard.views.unit_words import unit_bins
 
 NO_FILTERS = (("quality", "all"), ("level", "allen"))
 """Words that ask for nothing."""

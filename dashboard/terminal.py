@@ -8,10 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from dashboard.monitoring import Discreet
-
 if TYPE_CHECKING:  # it brings pandas, and --help does not wait for that
-    from dashboard.sources.protocol import Progress
+    from dashboard.model.progress import Progress
 
 BAR_WIDTH = 24
 REDRAW_S = 0.1
@@ -58,7 +56,7 @@ class TerminalProgress:
             self._drawn_at = now
             share = min(progress.done / progress.total, 1.0) if progress.total else 0.0
             bar = "█" * round(share * BAR_WIDTH)
-            from dashboard.sources.protocol import progress_text  # it brings pandas, and --help does not wait for that
+            from dashboard.model.progress import progress_text
 
             line = f"{progress.stage:<28.28} {bar:·<{BAR_WIDTH}} {share:4.0%}  {progress_text(progress)}"
             self._stream.write("\r" + line.ljust(self._width))
@@ -71,16 +69,3 @@ class TerminalProgress:
                 self._stream.write("\r" + " " * self._width + "\r")
                 self._stream.flush()
                 self._width = 0
-
-
-def configure_logging(level: str, formatter: logging.Formatter | None = None) -> None:
-    """Send the messages of this package to standard error, from `level` up."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    logging.getLogger("dashboard").setLevel(level.upper())
-    for handler in logging.getLogger().handlers:
-        if not any(isinstance(known, Discreet) for known in handler.filters):
-            handler.addFilter(Discreet())
-        if formatter is not None:
-            handler.setFormatter(formatter)

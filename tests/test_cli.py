@@ -17,7 +17,7 @@ from PIL import Image
 
 from dashboard import cli, terminal
 from dashboard.model.errors import Cancelled
-from dashboard.sources.protocol import Progress
+from dashboard.model.progress import Progress
 from dashboard.version import __version__
 
 SMALL = ("--spikes", "50000")

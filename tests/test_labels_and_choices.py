@@ -18,7 +18,8 @@ from dashboard.compute.metrics import recompute, with_metrics
 from dashboard.loading.clusters import KILOSORTS_LABEL
 from dashboard.model.errors import BadRequest, RevisionMissing, SorterMissing
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion, render
+from dashboard.opening import open_insertion
+from dashboard.render_ import render
 from dashboard.views.table import cluster_table
 from dashboard.views.texts import notes
 

@@ -24,12 +24,14 @@ from dashboard.model.errors import (
     NoSpikeSorting,
     SourceUnavailable,
 )
+from dashboard.model.progress import Progress
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion, render
+from dashboard.opening import open_insertion
+from dashboard.render_ import render
 from dashboard.settings import load as load_settings
 from dashboard.sources.folder import FolderSource
-from dashboard.sources.protocol import Progress, Source
+from dashboard.sources.protocol import Source
 
 N_SPIKES, N_CLUSTERS, N_CHANNELS = 2000, 6, 24
 SESSION = "labx/Subjects/MOUSE_1/2024-01-02/001"

@@ -23,9 +23,10 @@ from dashboard.compute.unit_pairs import compare_units
 from dashboard.compute.units import matchable
 from dashboard.exporting.sheets import write_sheet
 from dashboard.model.errors import BadRequest
-from dashboard.opening import open_insertion, render
+from dashboard.model.progress import ignore_progress
+from dashboard.opening import open_insertion
+from dashboard.render_ import render
 from dashboard.sources.demo import DemoSource
-from dashboard.sources.protocol import ignore_progress
 from dashboard.store import OpenInsertion, StoreKey
 from dashboard.taking import Look
 from dashboard.views.differences import Opposite

@@ -8,18 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashboard.compute.kernels import (
-    BLOCK,
-    F32,
-    Filter,
-    Grid,
-    SpikeArrays,
-    inverse_row_height,
-    new_scratch,
-    place_block,
-    settle_block,
-    write_tile,
-)
+from dashboard.compute.arrays import F32, Filter, Grid, SpikeArrays
+from dashboard.compute.kernels import BLOCK, inverse_row_height, new_scratch, place_block, settle_block, write_tile
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import TILE
 

@@ -20,8 +20,8 @@ from dashboard.compute.sidecars import Draft, publish, read, sidecar_key, start_
 from dashboard.compute.spike_columns import LazyIndexes, SpikeColumns, read_only
 from dashboard.compute.ticks import TimeTicks, clock, fill_ticks
 from dashboard.model.errors import Cancelled, DatasetInvalid
+from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
 
 __all__ = ["SpikeColumns", "build_columns"]
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.kernels import F32, F64, I64, NO_ORDER, U8, U16, U32, Filter
+from dashboard.compute.arrays import F32, F64, I64, NO_ORDER, U8, U16, U32, Filter
 from dashboard.compute.lattice import LatticeBins, lattice_levels, snapped_bins
 from dashboard.compute.numba_cache import inlined, kernel
 from dashboard.compute.pool import spread

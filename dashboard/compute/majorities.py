@@ -6,19 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dashboard.compute.kernels import (
-    BLOCK,
-    I32,
-    I64,
-    Filter,
-    Grid,
-    SpikeArrays,
-    inverse_row_height,
-    new_scratch,
-    place_block,
-    settle_block,
-    write_tile,
-)
+from dashboard.compute.arrays import I32, I64, Filter, Grid, SpikeArrays
+from dashboard.compute.kernels import BLOCK, inverse_row_height, new_scratch, place_block, settle_block, write_tile
 from dashboard.compute.numba_cache import inlined, kernel
 from dashboard.compute.pool import TILE
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.trains import as_ids, as_train, as_values
 from dashboard.model.errors import BadRequest, Cancelled
-from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 
 #: Spikes coincide within this time (in s) and depth (in um).
 TOLERANCE_S, TOLERANCE_UM = 0.0004, 100.0

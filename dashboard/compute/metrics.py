@@ -24,8 +24,8 @@ from dashboard.loading.clusters import KILOSORTS_LABEL, merge_clusters
 from dashboard.loading.files import read_table, write_atomically
 from dashboard.loading.spikes import files_key
 from dashboard.model.errors import Cancelled, DatasetInvalid
+from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
 
 logger = logging.getLogger(__name__)
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-from dashboard.compute.kernels import BLOCK, NO_ORDER, U16, U32, Filter, SpikeArrays
+from dashboard.compute.arrays import NO_ORDER, U16, U32, Filter, SpikeArrays
+from dashboard.compute.kernels import BLOCK
 from dashboard.compute.numba_cache import kernel
+from dashboard.compute.part_store import BYTES_PER_SPIKE, MARK_STRIDE, Part
 from dashboard.compute.pool import default_threads, run
-from dashboard.compute.ranks import ranks_before
-from dashboard.compute.searches import find_bounds
 from dashboard.compute.selections import Kept, spike_arrays
 from dashboard.compute.spike_columns import SpikeColumns
 
@@ -24,69 +21,8 @@ SHARE_OF_COLUMNS = 1 / 4
 REMEMBERED = 64
 #: Share of all spikes below which a picture does not have a part made.
 LEAST_SHARE = 1 / 16
-#: A code, a row and a share of the stored ranks.
-BYTES_PER_SPIKE = 8
-#: Of so many rows of a part one is kept apart, to search from.
-MARK_STRIDE = 512
 #: Spikes per task while a part is made.
 STRETCH = 1 << 19
-
-
-@dataclass(slots=True, eq=False)
-class Part:
-    """Depth codes of some spikes, in order of time.
-
-    Attributes
-    ----------
-    codes : ndarray, shape (n,), uint16
-    order : ndarray, shape (n,), uint32
-        Row in the columns of each; empty where the part is everything.
-    marks : ndarray, uint32
-        Every `MARK_STRIDE`-th of `order`.
-    """
-
-    codes: npt.NDArray[np.uint16]
-    order: npt.NDArray[np.uint32]
-    marks: npt.NDArray[np.uint32]
-    _before: npt.NDArray[np.uint32] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held, with the ranks that may be made."""
-        return BYTES_PER_SPIKE * int(self.codes.shape[0])
-
-    def before(self, n_codes: int) -> npt.NDArray[np.uint32]:
-        """Return the cumulative counts of `dashboard.compute.ranks.RankIndex`; made on first use."""
-        with self._lock:
-            if self._before is None:
-                self._before = ranks_before(self.codes, n_codes)
-                self._before.flags.writeable = False
-            return self._before
-
-    def bounds(self, bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the place in this part of the first spike at or after each row of the columns."""
-        if self.order is NO_ORDER:
-            return bounds
-        found = np.empty_like(bounds)
-        find_bounds(self.order, self.marks, MARK_STRIDE, bounds, found)
-        return found
-
-
-@dataclass(slots=True, eq=False)
-class PartStore:
-    """Parts of one sorting, those used least recently dropped first; safe to use from several threads."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    parts: OrderedDict[object, Part] = field(default_factory=OrderedDict)
-    spent: OrderedDict[object, int] = field(default_factory=OrderedDict)
-    making: dict[object, threading.Lock] = field(default_factory=dict)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all parts."""
-        with self.lock:
-            return sum(part.nbytes for part in self.parts.values())
 
 
 @kernel

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.kernels import BLOCK, F64, I64, U16, U32, Filter, Grid, SpikeArrays, new_scratch, place_block
+from dashboard.compute.arrays import F64, I64, U16, U32, Filter, Grid, SpikeArrays
+from dashboard.compute.kernels import BLOCK, new_scratch, place_block
 from dashboard.compute.lattice import check_window
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.parts import count_kept, find_part

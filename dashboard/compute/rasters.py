@@ -12,15 +12,9 @@ import numpy.typing as npt
 
 from dashboard.compute.aggregates import Aggregate
 from dashboard.compute.amplitudes import max_tiles, mean_tiles
+from dashboard.compute.arrays import I32, NO_ORDER
 from dashboard.compute.depth_codes import ROW_SHIFT
-from dashboard.compute.kernels import (
-    I32,
-    NO_ORDER,
-    count_kept_tiles,
-    count_scatter,
-    count_tiles,
-    count_units,
-)
+from dashboard.compute.kernels import count_kept_tiles, count_scatter, count_tiles, count_units
 from dashboard.compute.lattice import check_size, check_window, linear_edges
 from dashboard.compute.lattice_counts import (
     NOT_COUNTED,
@@ -31,7 +25,8 @@ from dashboard.compute.lattice_counts import (
     lay_lattice,
 )
 from dashboard.compute.majorities import NO_VOTE, Ballot, majority_tiles
-from dashboard.compute.parts import Part, find_part
+from dashboard.compute.part_store import Part
+from dashboard.compute.parts import find_part
 from dashboard.compute.pool import WORK_PER_THREAD, spread
 from dashboard.compute.queries import count_in, spikes_in
 from dashboard.compute.ranks import count_ranks

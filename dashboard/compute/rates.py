@@ -9,18 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute.arrays import F64, I64, Filter, Grid, SpikeArrays
 from dashboard.compute.heatmaps import MAX_CELLS_WIDE
-from dashboard.compute.kernels import (
-    BLOCK,
-    F64,
-    I64,
-    Filter,
-    Grid,
-    SpikeArrays,
-    inverse_row_height,
-    new_scratch,
-    place_block,
-)
+from dashboard.compute.kernels import BLOCK, inverse_row_height, new_scratch, place_block
 from dashboard.compute.lattice import check_window, floor_edges
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.parts import count_kept

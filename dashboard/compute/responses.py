@@ -15,7 +15,7 @@ from dashboard.compute.events import EventTimes, Range, first_at
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.trains import as_ids, as_train
 from dashboard.model.errors import BadRequest, Cancelled
-from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 
 #: Windows of ``brainbox.task.closed_loop.responsive_units``, relative to the event (in s).
 BASELINE_S, RESPONSE_S = (-0.5, 0.0), (0.0, 0.5)

@@ -7,17 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashboard.compute.kernels import (
-    BLOCK,
-    F32,
-    I32,
-    Filter,
-    Grid,
-    SpikeArrays,
-    inverse_row_height,
-    new_scratch,
-    place_block,
-)
+from dashboard.compute.arrays import F32, I32, Filter, Grid, SpikeArrays
+from dashboard.compute.kernels import BLOCK, inverse_row_height, new_scratch, place_block
 from dashboard.compute.majorities import LOWEST_VOTE, Ballot, rank
 from dashboard.compute.numba_cache import kernel
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.compute.kernels import Filter, SpikeArrays
+from dashboard.compute.arrays import Filter, SpikeArrays
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.model.errors import BadRequest
 

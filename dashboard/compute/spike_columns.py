@@ -18,7 +18,7 @@ from dashboard.compute.ticks import TimeTicks, index_ticks
 
 if TYPE_CHECKING:
     from dashboard.compute.aggregates import Aggregate
-    from dashboard.compute.parts import PartStore
+    from dashboard.compute.part_store import PartStore
     from dashboard.compute.selections import Kept
 
 #: Spikes read together where a whole column is looked at.
@@ -150,7 +150,7 @@ class SpikeColumns:
     @property
     def parts(self) -> PartStore:
         """What filters keep, set apart while they are in use."""
-        from dashboard.compute.parts import PartStore  # which is made of columns
+        from dashboard.compute.part_store import PartStore
 
         return self._lazy.get("parts", PartStore)
 

@@ -7,17 +7,9 @@ import threading
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute.arrays import I32, I64, U32, Filter, Grid, SpikeArrays
 from dashboard.compute.cluster_rows import UnitIndex, index_units
-from dashboard.compute.kernels import (
-    I32,
-    I64,
-    U32,
-    Filter,
-    Grid,
-    SpikeArrays,
-    inverse_row_height,
-    settle,
-)
+from dashboard.compute.kernels import inverse_row_height, settle
 from dashboard.compute.majorities import NO_VOTE
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import spread

@@ -20,7 +20,7 @@ from dashboard.compute.matching import (
     link_units,
     match_spikes,
 )
-from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 
 #: Two units are the same from this score on: above it a unit can have one match only. It is what
 #: SpikeInterface takes, too.

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.compute.aggregates import Aggregate
-from dashboard.compute.kernels import BLOCK, F32, I32, I64, U32, Filter, write_tile
+from dashboard.compute.arrays import F32, I32, I64, U32, Filter
+from dashboard.compute.kernels import BLOCK, write_tile
 from dashboard.compute.lattice import check_size, check_window, lattice_level, linear_edges, snapped_bins
 from dashboard.compute.numba_cache import kernel
 from dashboard.compute.pool import TILE, spread

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.compute.arrays import F64, I64, U16, Grid
 from dashboard.compute.depth_codes import DepthGrid
-from dashboard.compute.kernels import F64, I64, U16, Grid
 from dashboard.compute.lattice import code_rows
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.ticks import column_bounds

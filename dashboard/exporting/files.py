@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from dashboard.compute.rasters import aggregate
 from dashboard.exporting.subject import Subject, provenance
 from dashboard.model.errors import BadRequest, Cancelled
-from dashboard.sources.protocol import Progress, ProgressCallback, ignore_progress
+from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 
 BLOCK = 1 << 20
 """Spikes at a time: 8 MB of float64."""

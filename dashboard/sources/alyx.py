@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pandas as pd
 
 from dashboard.model.errors import DownloadFailed, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
+from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.sources.alyx_client import Client, Record, stored_parameters
 from dashboard.sources.alyx_records import (
@@ -28,7 +29,6 @@ from dashboard.sources.alyx_records import (
 from dashboard.sources.cached_records import CachedRecords
 from dashboard.sources.download import Downloader, Fetched
 from dashboard.sources.partial import is_complete
-from dashboard.sources.protocol import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.sources.transfer import Item
 
 log = logging.getLogger(__name__)

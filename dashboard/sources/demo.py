@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.model.errors import BadRequest, CacheUnusable, Cancelled
+from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.sources.demo_behaviour import make_behaviour, make_events
 from dashboard.sources.demo_channels import make_channels
@@ -27,7 +28,6 @@ from dashboard.sources.demo_sortings import default_sorting, resort, sorting_fil
 from dashboard.sources.demo_spikes import draw_trains, make_tracks
 from dashboard.sources.demo_units import FULL_SPIKES, Size, plan_units, size_for
 from dashboard.sources.folder import parse_file_name
-from dashboard.sources.protocol import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 
 if sys.platform != "win32":
     import fcntl

@@ -16,10 +16,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dashboard.model.errors import CacheUnusable, Cancelled, DownloadFailed
+from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.sources.locks import file_lock
 from dashboard.sources.meter import Meter
 from dashboard.sources.partial import is_complete, partial_path
-from dashboard.sources.protocol import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.sources.transfer import ATTEMPTS, Item, Patience, Transfer
 from dashboard.sources.transport import Sockets, Transport
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound
+from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.sources.alf_files import (
     REVISION,
@@ -30,7 +31,6 @@ from dashboard.sources.alf_files import (
     tree,
     without_twins,
 )  # fmt: skip
-from dashboard.sources.protocol import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 
 __all__ = ["FolderSource", "parse_file_name"]
 

@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import DatasetRef
-from dashboard.sources.protocol import Progress, ProgressCallback
 
 #: The `Progress.stage` of the sum over all files.
 ALL_FILES = "all files"

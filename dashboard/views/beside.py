@@ -13,16 +13,17 @@ from bokeh.plotting import figure
 
 from dashboard.model.errors import DashboardError
 from dashboard.views import differences, texts
+from dashboard.views.assets import asset
 from dashboard.views.axes import Axes
+from dashboard.views.centre import Centre
 from dashboard.views.colours import colours_off
 from dashboard.views.differences import DifferencePicture, DifferenceView, Sides
-from dashboard.views.figures import LEFT_BORDER_PX, asset
-from dashboard.views.filters import toggle_region
-from dashboard.views.page import AXIS_PX, PROFILE_PX, STRIP_PX, Centre
+from dashboard.views.figures import LEFT_BORDER_PX
 from dashboard.views.picking import Picking
 from dashboard.views.raster import RasterPicture, RasterView
 from dashboard.views.scene import Scene
-from dashboard.views.state import ViewState
+from dashboard.views.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
+from dashboard.views.state import ViewState, toggle_region
 from dashboard.views.strip import StripView
 from dashboard.views.turns import Turns
 

@@ -7,7 +7,7 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
-from dashboard.views.figures import asset
+from dashboard.views.assets import asset
 
 
 class Bridge(JSComponent):

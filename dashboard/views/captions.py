@@ -8,8 +8,8 @@ from functools import partial
 from tornado.ioloop import IOLoop
 
 from dashboard.views import shading, texts
+from dashboard.views.centre import Centre
 from dashboard.views.heatmap import HeatmapPicture
-from dashboard.views.page import Centre
 from dashboard.views.rail import Rail
 from dashboard.views.raster import RasterPicture
 from dashboard.views.scene import Scene

@@ -17,18 +17,18 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from dashboard.compute import change_columns as verdicts
 from dashboard.model.errors import DashboardError
 from dashboard.store import OpenInsertion
-from dashboard.views import change_texts, unit_texts
+from dashboard.views import change_texts
+from dashboard.views.assets import asset
 from dashboard.views.axes import Axes
-from dashboard.views.busy import Busy
 from dashboard.views.changing import Change, ChangeRequest, changed_columns, render_change, running_median, with_changes
 from dashboard.views.chips import Chips
 from dashboard.views.clicks import Clicks
-from dashboard.views.figures import asset, navigable
+from dashboard.views.figures import navigable
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.tab_base import Busy, pane, refusal_line, refusal_text
 from dashboard.views.turns import Turns
-from dashboard.views.unit import pane, refusal_line
 
 HEIGHT_PX = 420
 MOST_FLAGGED = 12
@@ -155,7 +155,7 @@ class ChangeTab:
         self._forget()
         self._asked = asked
         self.empty.object = ""
-        self.refusal.object = unit_texts.refusal(error)
+        self.refusal.object = refusal_text(error)
 
     def _apply(self, request: ChangeRequest, change: Change) -> None:
         if request is not self._asked:

@@ -9,8 +9,7 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
-from dashboard.assets import assets_folder
-from dashboard.views.figures import asset
+from dashboard.views.assets import asset, assets_folder
 
 
 class Chips(JSComponent):

@@ -19,15 +19,15 @@ from dashboard.compute.filters import filter_clusters
 from dashboard.compute.pair_tables import same_units_table
 from dashboard.compute.unit_pairs import Comparison
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
-from dashboard.sources.protocol import Progress
+from dashboard.model.progress import Progress
 from dashboard.store import InsertionStore, OpenInsertion
 from dashboard.views import compare_texts, compared
+from dashboard.views.assets import asset
 from dashboard.views.beside import Beside
+from dashboard.views.compare_fields import COMPARE_FIELDS, match_tolerance
 from dashboard.views.compared import Compared
 from dashboard.views.differences import Opposite, Sides
-from dashboard.views.event_words import COMPARE_FIELDS, match_tolerance
 from dashboard.views.fields import BinFields
-from dashboard.views.figures import asset
 from dashboard.views.filters import filtered_table
 from dashboard.views.folding import folded
 from dashboard.views.joint_selection import JointSelection

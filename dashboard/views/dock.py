@@ -2,82 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
-import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.views.figures import asset
+from dashboard.views.assets import asset
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.tab_base import Tab
 
 DOCK_PX = 440
-
-
-class Tab(Protocol):
-    """One tab of the dock.
-
-    Attributes
-    ----------
-    title : str
-        One of `dashboard.views.state.TABS`.
-    panel : Viewable
-    follows_hidden : bool
-        Whether it takes a new scene even while another tab is open.
-    """
-
-    title: str
-    follows_hidden: bool
-
-    @property
-    def panel(self) -> Any:
-        """What the dock shows."""
-
-    def open(self, scene: Scene) -> None:
-        """Show another insertion, or the same one through other filters."""
-
-    def close(self) -> None:
-        """Stop what runs: the browser has gone."""
-
-
-Made = TypeVar("Made", bound=Tab)
-
-
-class LateTab(Generic[Made]):
-    """A tab that is put together when it is first looked at: most tabs of most sessions never are.
-
-    Parameters
-    ----------
-    title : str
-    make : callable () -> Tab
-
-    Attributes
-    ----------
-    made : Tab or None
-    panel : Column
-    """
-
-    follows_hidden = False
-
-    def __init__(self, title: str, make: Callable[[], Made]) -> None:
-        self.title, self._make = title, make
-        self.made: Made | None = None
-        self.panel = pn.Column(sizing_mode="stretch_both", margin=0)
-
-    def open(self, scene: Scene) -> None:
-        """Show another insertion, or the same one through other filters."""
-        if self.made is None:
-            self.made = self._make()
-            self.made.open(scene)
-            self.panel.append(self.made.panel)
-        else:
-            self.made.open(scene)
-
-    def close(self) -> None:
-        """Stop what runs: the browser has gone."""
-        if self.made is not None:
-            self.made.close()
 
 
 class Dock:

@@ -13,8 +13,8 @@ from matplotlib.colors import to_hex
 from dashboard.compute.event_maps import EventMap
 from dashboard.compute.event_views import GroupPicture, pooled_groups, raster_limits, theme_ink
 from dashboard.views.clouds import opacity
+from dashboard.views.figures import QUIET, small
 from dashboard.views.shading import diverging
-from dashboard.views.unit_figures import QUIET, small
 
 BWR = tuple(to_hex(colour) for colour in colormaps["bwr"](np.linspace(0, 1, 256)))
 Z_LIMIT = 10.0

@@ -7,17 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.compute.depth_correlation import DEPTH_BIN_UM, TIME_BIN_S
 from dashboard.compute.event_views import EventPicture
-from dashboard.compute.matching import TOLERANCE_S, TOLERANCE_UM
-from dashboard.compute.rates import PROFILE_BIN_UM
 from dashboard.compute.trial_groups import EVENTS, SPLITS
-from dashboard.compute.units import UnitBins
 from dashboard.model.errors import BadRequest
 from dashboard.views.event_pictures import FILTER, REGION, SUBJECTS, UNIT, EventBins, EventRequest
+from dashboard.views.numbers import Fields, defaults, number_text
 from dashboard.views.scene import Scene
-
-Fields = Mapping[str, tuple[str, float]]
 
 EVENT_FIELDS: Fields = {
     "start": ("Window (s)", EventBins().window_s[0]),
@@ -31,42 +26,13 @@ EVENT_FIELDS: Fields = {
 }
 """Name in the link -> words on the page and default of each field of Events; windows are relative to the event."""
 
-UNIT_FIELDS: Fields = {
-    "lag_half": ("± lags (ms)", 1e3 * UnitBins().lag_half_s),
-    "lag_bin": ("Lag bin (ms)", 1e3 * UnitBins().lag_bin_s),
-    "close_half": ("± close-up (ms)", 1e3 * UnitBins().close_half_s),
-    "close_bin": ("Close-up bin (ms)", 1e3 * UnitBins().close_bin_s),
-    "isi_window": ("Intervals to (ms)", 1e3 * UnitBins().isi_window_s),
-    "isi_bin": ("Interval bin (ms)", 1e3 * UnitBins().isi_bin_s),
-    "rate_bin": ("Rate bin (s)", UnitBins().rate_bin_s),
-    "amp_bins": ("Amplitude bins", float(UnitBins().n_amp_bins)),
-}
-"""The same for Unit."""
 
-COMPARE_FIELDS: Fields = {
-    "match": ("Coincident ± (ms)", 1e3 * TOLERANCE_S),
-    "match_um": ("and (µm)", TOLERANCE_UM),
-}
-"""The same for Compare."""
-
-PROBE_FIELDS: Fields = {
-    "corr_um": ("Correlation (µm)", DEPTH_BIN_UM),
-    "corr_bin": ("Correlation (ms)", 1e3 * TIME_BIN_S),
-    "profile_um": ("Profile (µm)", PROFILE_BIN_UM),
-}
-"""The same for Probe."""
-
-_DEFAULTS = {
-    name: default
-    for fields in (EVENT_FIELDS, UNIT_FIELDS, COMPARE_FIELDS, PROBE_FIELDS)
-    for name, (_, default) in fields.items()
-}
 _MASKS = {"mask": True, "all": False}
 
 
 def event_bins(bins: Mapping[str, float]) -> EventBins:
     """Return the bins of Events: `bins` holds those that are not as by default, in the units of the page."""
-    value = {**_DEFAULTS, **bins}
+    value = {**defaults(EVENT_FIELDS), **bins}
     return EventBins(
         (value["start"], value["end"]),
         value["psth_bin"] / 1e3,
@@ -75,33 +41,6 @@ def event_bins(bins: Mapping[str, float]) -> EventBins:
         value["map_bin"] / 1e3,
         value["map_um"],
     )
-
-
-def unit_bins(bins: Mapping[str, float]) -> UnitBins:
-    """Return the bins of Unit; see `event_bins`."""
-    value = {**_DEFAULTS, **bins}
-    return UnitBins(
-        lag_bin_s=value["lag_bin"] / 1e3,
-        lag_half_s=value["lag_half"] / 1e3,
-        close_bin_s=value["close_bin"] / 1e3,
-        close_half_s=value["close_half"] / 1e3,
-        isi_bin_s=value["isi_bin"] / 1e3,
-        isi_window_s=value["isi_window"] / 1e3,
-        rate_bin_s=value["rate_bin"],
-        n_amp_bins=int(min(max(value["amp_bins"], 0), 1e6)),
-    )
-
-
-def match_tolerance(bins: Mapping[str, float]) -> tuple[float, float]:
-    """Return within what spikes of two sortings coincide, in s and um; see `event_bins`."""
-    value = {**_DEFAULTS, **bins}
-    return value["match"] / 1e3, value["match_um"]
-
-
-def probe_bins(bins: Mapping[str, float]) -> tuple[float, float, float]:
-    """Return the bins of Probe: of the correlation in s and um, of the profiles in um; see `event_bins`."""
-    value = {**_DEFAULTS, **bins}
-    return value["corr_bin"] / 1e3, value["corr_um"], value["profile_um"]
 
 
 def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture | None = None) -> EventRequest:
@@ -130,37 +69,6 @@ def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture 
         event_bins(values["bins"]),
         before,
     )
-
-
-def number_text(value: float) -> str:
-    """Return the shortest text that reads back as the same float."""
-    return repr(float(value)).removesuffix(".0")
-
-
-def write_bins(bins: Mapping[str, float]) -> str:
-    """Return bins as `read_bins` takes them: ``psth_bin:20,start:-1``."""
-    return ",".join(f"{name}:{number_text(bins[name])}" for name in _DEFAULTS if name in bins)
-
-
-def read_bins(text: str) -> dict[str, float]:
-    """Return the bins of a link.
-
-    Raises
-    ------
-    ValueError
-        A name or a number cannot be read.
-    """
-    found = {}
-    for part in text.split(","):
-        name, _, number = part.partition(":")
-        if name not in _DEFAULTS:
-            raise ValueError(f"names are {', '.join(_DEFAULTS)}")
-        value = float(number)
-        if not math.isfinite(value):
-            raise ValueError("not finite")
-        if value != _DEFAULTS[name]:
-            found[name] = value
-    return found
 
 
 def read_subject(text: str) -> str:

@@ -13,8 +13,8 @@ from dashboard.compute.event_views import EventPicture
 from dashboard.compute.region_tree import at_level
 from dashboard.compute.trial_groups import available_events
 from dashboard.model.errors import DashboardError
-from dashboard.views import event_texts, unit_texts
-from dashboard.views.busy import Busy
+from dashboard.views import event_texts
+from dashboard.views.assets import asset
 from dashboard.views.event_figures import MapFigure, PsthFigure, TrialRaster
 from dashboard.views.event_pictures import (
     DEPTHS,
@@ -27,16 +27,15 @@ from dashboard.views.event_pictures import (
 )
 from dashboard.views.event_words import EVENT_FIELDS, event_request
 from dashboard.views.fields import BinFields
-from dashboard.views.figures import asset
 from dashboard.views.folding import folded
-from dashboard.views.page import dress
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.responding import Responding
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.tab_base import Busy, pane, refusal_line, refusal_text
+from dashboard.views.theme import dress
 from dashboard.views.trial_browser import TrialBrowser
 from dashboard.views.turns import Turns
-from dashboard.views.unit import pane, refusal_line
 
 PSTH_PX, RASTER_PX, MAP_PX = 170, 252, 320
 
@@ -81,7 +80,7 @@ class EventsTab:
             self.busy.end()
             self._put_body()
             self.notice.visible = False
-            self.refusal.object = unit_texts.refusal(error)
+            self.refusal.object = refusal_text(error)
 
         self._loop: RenderLoop[EventRequest, EventPicture] = RenderLoop(
             turns, pool, render_events, self._apply, refused, pause_s=0

@@ -12,7 +12,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.exporting.sheets import PRESETS
-from dashboard.views.figures import asset
+from dashboard.views.assets import asset
 from dashboard.views.working import WorkingLine
 
 FIGURES = {

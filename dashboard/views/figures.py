@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from bokeh.core.property.descriptors import UnsetValueError
@@ -10,6 +9,7 @@ from bokeh.events import DoubleTap, MouseWheel
 from bokeh.models import (
     AllIndices,
     AllLabels,
+    BasicTicker,
     BasicTickFormatter,
     CustomJS,
     CustomJSTickFormatter,
@@ -161,8 +161,27 @@ def time_ticks() -> CustomJSTickFormatter:
     return CustomJSTickFormatter(code=TIME_TICKS)
 
 
-def asset(name: str) -> str:
-    """Return the text of a file in assets/."""
-    from dashboard.assets import assets_folder
+QUIET = "#808080"
 
-    return (Path(assets_folder()) / name).read_text(encoding="utf-8")
+
+LEFT_PX = 52
+"""Room for an axis of small figures."""
+
+
+RIGHT_PX = 14
+"""Room for the half of a number that stands at the end of an axis."""
+
+
+def small(height: int, x_label: str, y_label: str, **options: Any) -> figure:
+    """Return a figure of the dock: as wide as its place, with both axes labelled."""
+    plot = plain(
+        sizing_mode="stretch_width", height=height, min_border_left=LEFT_PX, min_border_right=RIGHT_PX,
+        x_axis_label=x_label, y_axis_label=y_label,
+        x_range=options.pop("x_range", None) or Range1d(0, 1), y_range=options.pop("y_range", None) or Range1d(0, 1),
+        **options,
+    )  # fmt: skip
+    for axis in plot.axis:
+        axis.axis_label_text_font_size = "11px"
+        axis.major_label_text_font_size = "10px"
+        axis.ticker = BasicTicker(desired_num_ticks=4)
+    return plot

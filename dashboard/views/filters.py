@@ -17,8 +17,8 @@ from dashboard.compute.filters import ClusterFilter, FilterResult, filter_cluste
 from dashboard.compute.region_tree import at_level
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
+from dashboard.views.assets import asset
 from dashboard.views.chips import Chips
-from dashboard.views.figures import asset
 from dashboard.views.state import ViewState
 
 LABELS = {"0": "0", "1/3": "0.33", "2/3": "0.66", "3/3": "1"}
@@ -58,14 +58,6 @@ def apply(state: ViewState, sorting: SpikeSorting, spikes_per_cluster: np.ndarra
     return filter_clusters(
         wanted(state), filtered_table(sorting), spikes_per_cluster, amps_are_volts=sorting.amps_are_volts
     )
-
-
-def toggle_region(state: ViewState, acronym: str) -> None:
-    """Show only the clusters of a region that was clicked; a second click shows all again."""
-    filters = {word: text for word, text in state.filters.items() if word != "regions"}
-    if state.filters.get("regions") != acronym:
-        filters["regions"] = acronym
-    state.filters = filters
 
 
 class LimitsRow:

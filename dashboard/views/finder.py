@@ -9,7 +9,7 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
-from dashboard.assets import assets_folder
+from dashboard.views.assets import assets_folder
 
 
 class Finder(JSComponent):

@@ -7,7 +7,7 @@ from html import escape
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.views.figures import asset
+from dashboard.views.assets import asset
 from dashboard.views.keys import HELP
 
 

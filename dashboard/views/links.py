@@ -18,7 +18,9 @@ from dashboard.model.facets import read_query, write_query
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import compared
-from dashboard.views.event_words import number_text, read_bins, read_subject, read_test, write_bins
+from dashboard.views.bins import read_bins, write_bins
+from dashboard.views.event_words import read_subject, read_test
+from dashboard.views.numbers import number_text
 from dashboard.views.state import (
     BESIDE,
     COLOURS,

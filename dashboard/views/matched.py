@@ -13,7 +13,7 @@ from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.unit_pairs import Comparison, compare_units
 from dashboard.compute.units import matchable
 from dashboard.model.errors import BadRequest
-from dashboard.sources.protocol import ProgressCallback
+from dashboard.model.progress import ProgressCallback
 
 MOST_S = 0.005
 """A wider coincidence pairs spikes by chance, and every spike of a dense recording with hundreds of others."""

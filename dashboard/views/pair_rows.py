@@ -12,7 +12,7 @@ import panel_material_ui as pmui
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboard.compute.pair_tables import COLUMNS, KINDS, rows_passing
-from dashboard.views.figures import asset
+from dashboard.views.assets import asset
 from dashboard.views.scene import UNKNOWN, Scene
 from dashboard.views.turns import Turns
 

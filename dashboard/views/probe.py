@@ -11,13 +11,12 @@ from bokeh.events import Tap
 
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import SpikeSorting
-from dashboard.views import cursor, probe_marks, probe_texts, shading, unit_texts
+from dashboard.views import cursor, probe_marks, probe_texts, shading
+from dashboard.views.assets import asset
 from dashboard.views.axes import Axes
-from dashboard.views.busy import Busy
 from dashboard.views.clicks import Clicks
-from dashboard.views.event_words import PROBE_FIELDS, probe_bins
 from dashboard.views.fields import BinFields
-from dashboard.views.figures import asset, inner_size
+from dashboard.views.figures import inner_size
 from dashboard.views.folding import folded
 from dashboard.views.probe_figures import AmplitudeDepth, CorrelationFigure, ProbeMap, mark_source, ring_source
 from dashboard.views.probe_marks import COLOURS, Look
@@ -31,12 +30,13 @@ from dashboard.views.probe_pictures import (
     render_spikes,
     render_units,
 )
+from dashboard.views.probe_words import PROBE_FIELDS, probe_bins
 from dashboard.views.profiles import PROFILE_PAUSE_S, ProfilePicture, ProfileRequest, render_profile
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import MARKS, ViewState
+from dashboard.views.tab_base import Busy, pane, refusal_line, refusal_text
 from dashboard.views.turns import Turns
-from dashboard.views.unit import pane, refusal_line
 
 SHOWN = {"units": "units", "all spikes": "spikes", "firing rate": "rate", "mean amplitude": "amplitude"}
 """What can stand beside the map, in the words of the page -> value of the state."""
@@ -178,7 +178,7 @@ class ProbeTab:
     def _refused(self, error: DashboardError) -> None:
         """Say it in the tab; what was drawn stays."""
         self.busy.end()
-        self.refusal.object = unit_texts.refusal(error)
+        self.refusal.object = refusal_text(error)
 
     def _not_correlated(self, error: DashboardError) -> None:
         self._matrix.visible = False

@@ -17,14 +17,13 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboard.views.axes import Axes
-from dashboard.views.figures import lighten, navigable
+from dashboard.views.figures import lighten, navigable, small
 from dashboard.views.probe_marks import NAMES
 from dashboard.views.probe_pictures import CorrelationPicture, Shank, SpikesPicture, Units
 from dashboard.views.profiles import LINE, ProfilePicture
 from dashboard.views.scene import Scene
 from dashboard.views.shading import diverging
 from dashboard.views.strip import NO_REGION
-from dashboard.views.unit_figures import small
 
 MAP_PX = 178
 CORRELATION_PX = (404, 366)

@@ -11,8 +11,8 @@ import panel_material_ui as pmui
 
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
+from dashboard.views.assets import asset
 from dashboard.views.colours import colours_off, colours_off_words
-from dashboard.views.figures import asset
 from dashboard.views.state import PALETTES, ViewState
 
 COLOUR_WORDS = {

@@ -23,15 +23,16 @@ from dashboard.compute.responses import BASELINE_S, RESPONSE_S, response_test
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.compute.trial_groups import brainwide_mask, event_times, split_trials
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError
+from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.protocol import Progress, ProgressCallback
 from dashboard.store import OpenInsertion
-from dashboard.views.event_words import ResponseWish, number_text, read_test
+from dashboard.views.assets import asset
+from dashboard.views.event_words import ResponseWish, read_test
 from dashboard.views.fields import number, number_field
-from dashboard.views.figures import asset
-from dashboard.views.page import dress
+from dashboard.views.numbers import number_text
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.theme import dress
 from dashboard.views.turns import Turns
 from dashboard.views.working import WorkingLine
 

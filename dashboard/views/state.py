@@ -65,3 +65,11 @@ class ViewState(param.Parameterized):
     def shows(self, name: str) -> bool:
         """Whether ``raster``, ``heatmap`` or ``clusters`` is on the page."""
         return self.show == name or (self.show == "both" and name != "clusters")
+
+
+def toggle_region(state: ViewState, acronym: str) -> None:
+    """Show only the clusters of a region that was clicked; a second click shows all again."""
+    filters = {word: text for word, text in state.filters.items() if word != "regions"}
+    if state.filters.get("regions") != acronym:
+        filters["regions"] = acronym
+    state.filters = filters

@@ -29,7 +29,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.model.references import InsertionRecord
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.protocol import Source
-from dashboard.views.figures import asset
+from dashboard.views.assets import asset
 from dashboard.views.scene import Scene
 from dashboard.views.turns import Turns
 

@@ -18,7 +18,7 @@ from dashboard.compute.filters import AMPLITUDE_COLUMNS
 from dashboard.compute.probe import region_names
 from dashboard.compute.spike_columns import SpikeColumns
 from dashboard.model.sorting import SpikeSorting
-from dashboard.views.figures import asset
+from dashboard.views.assets import asset
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
 from dashboard.views.table_columns import N_BINS, failed_tests, sparklines

@@ -12,9 +12,10 @@ from bokeh.plotting import figure
 from dashboard.compute.trial_groups import LINE_COLORS, TrialView, trial_view
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import Trials
-from dashboard.views import event_texts, unit_texts
-from dashboard.views.figures import asset
+from dashboard.views import event_texts
+from dashboard.views.assets import asset
 from dashboard.views.state import ViewState
+from dashboard.views.tab_base import refusal_text
 
 
 class TrialLines:
@@ -133,7 +134,7 @@ class TrialBrowser:
             self._view = view = trial_view(self._trials.table, row)
         except BadRequest as error:
             self._lines.show(())
-            self.words.object = unit_texts.refusal(error)
+            self.words.object = refusal_text(error)
             return
         self._lines.show(view.lines)
         self.words.object = event_texts.trial(self._trials.table, row, view)

@@ -7,20 +7,18 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
-from bokeh.plotting import figure
 
 from dashboard.compute.correlograms import Correlogram
 from dashboard.model.errors import DashboardError
 from dashboard.views import unit_texts
-from dashboard.views.busy import Busy
-from dashboard.views.event_words import UNIT_FIELDS, unit_bins
+from dashboard.views.assets import asset
 from dashboard.views.fields import BinFields
-from dashboard.views.figures import asset
 from dashboard.views.folding import folded
-from dashboard.views.page import dress
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
 from dashboard.views.state import ViewState
+from dashboard.views.tab_base import Busy, pane, refusal_line, refusal_text
+from dashboard.views.theme import dress
 from dashboard.views.turns import Turns
 from dashboard.views.unit_figures import (
     AmplitudeBars,
@@ -31,6 +29,7 @@ from dashboard.views.unit_figures import (
     TemplateFigure,
 )
 from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units
+from dashboard.views.unit_words import UNIT_FIELDS, unit_bins
 
 SMALL_PX, WIDE_PX, TEMPLATE_PX = 170, 160, 320
 MOST_PAIRS = 6
@@ -201,7 +200,7 @@ class UnitTab:
     def _refused(self, error: DashboardError) -> None:
         """Say it in the tab; what was drawn stays. Where nothing was, as with a link, the bins can still be changed."""
         self.busy.end()
-        self.refusal.object = unit_texts.refusal(error)
+        self.refusal.object = refusal_text(error)
         if not self._body.objects and self._bins not in self._panel.objects:
             self.empty.visible = False
             dress(self._bins, dark=self._state.dark)
@@ -256,15 +255,3 @@ class UnitTab:
                 first, second, lags = pairs[k]
                 self._pair_captions[k].object = f'<div class="unit"><h5>{second} from {first}</h5></div>'
                 plot.show_lags(lags, mean_hz[second])
-
-
-def refusal_line(css: list[str]) -> Any:
-    """Return where a tab says why it cannot draw what was asked for; in view wherever the tab is scrolled to."""
-    styles = {"position": "sticky", "top": "0", "z-index": "3"}
-    return pn.pane.HTML("", stylesheets=css, margin=0, sizing_mode="stretch_width", styles=styles)
-
-
-def pane(plot: figure) -> pn.pane.Bokeh:
-    """Return a figure as an object of the page, sized as the figure itself."""
-    options = {"height": plot.height} if plot.sizing_mode == "stretch_width" else {}
-    return pn.pane.Bokeh(plot, sizing_mode=plot.sizing_mode, margin=0, **options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.models import BasicTicker, ColumnDataSource, LinearColorMapper, Range1d, Span
+from bokeh.models import BasicTicker, ColumnDataSource, LinearColorMapper, Span
 from bokeh.plotting import figure
 
 from dashboard.compute.amplitude_histograms import N_BINS, AmplitudeHistogram
@@ -14,7 +14,7 @@ from dashboard.compute.correlograms import Correlogram
 from dashboard.compute.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTest
 from dashboard.compute.unit_templates import TemplatePicture, lay_template
 from dashboard.views.clouds import Cloud
-from dashboard.views.figures import plain, time_ticks
+from dashboard.views.figures import QUIET, small, time_ticks
 from dashboard.views.shading import hex_colour, palette
 
 BAR = "#5c6bc0"
@@ -25,28 +25,7 @@ HIGH = "#0072b2"
 """Bars that the noise cut-off compares the lowest ones with."""
 
 MEAN = "#e69f00"
-QUIET = "#808080"
 NOTHING = "#00000000"
-LEFT_PX = 52
-"""Room for an axis of small figures."""
-
-RIGHT_PX = 14
-"""Room for the half of a number that stands at the end of an axis."""
-
-
-def small(height: int, x_label: str, y_label: str, **options: Any) -> figure:
-    """Return a figure of the dock: as wide as its place, with both axes labelled."""
-    plot = plain(
-        sizing_mode="stretch_width", height=height, min_border_left=LEFT_PX, min_border_right=RIGHT_PX,
-        x_axis_label=x_label, y_axis_label=y_label,
-        x_range=options.pop("x_range", None) or Range1d(0, 1), y_range=options.pop("y_range", None) or Range1d(0, 1),
-        **options,
-    )  # fmt: skip
-    for axis in plot.axis:
-        axis.axis_label_text_font_size = "11px"
-        axis.major_label_text_font_size = "10px"
-        axis.ticker = BasicTicker(desired_num_ticks=4)
-    return plot
 
 
 class Histogram:

@@ -11,11 +11,10 @@ from bokeh.models import BasicTicker, ColumnDataSource, Range1d
 from dashboard.compute.probe import RegionSpan
 from dashboard.views.axes import Axes
 from dashboard.views.figures import lighten, navigable
-from dashboard.views.filters import toggle_region
-from dashboard.views.page import AXIS_PX, PROFILE_PX, STRIP_PX
 from dashboard.views.profiles import LINE
 from dashboard.views.scene import Scene
-from dashboard.views.state import ViewState
+from dashboard.views.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
+from dashboard.views.state import ViewState, toggle_region
 from dashboard.views.strip import StripView
 from dashboard.views.unit_rows import RowsPicture
 

@@ -26,12 +26,13 @@ from dashboard.compute.unit_rasters import unit_raster
 from dashboard.model.errors import DashboardError
 from dashboard.views import cursor, shading, texts
 from dashboard.views.axes import Axes
+from dashboard.views.centre import Centre
 from dashboard.views.clicks import Clicks
 from dashboard.views.figures import inner_size, navigable, time_ticks
-from dashboard.views.page import AXIS_PX, Centre
 from dashboard.views.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent
 from dashboard.views.rendering import RenderLoop
 from dashboard.views.scene import Scene
+from dashboard.views.sizes import AXIS_PX
 from dashboard.views.state import ViewState
 from dashboard.views.turns import Turns
 from dashboard.views.unit_margin import UnitMargin

@@ -198,8 +198,3 @@ def _cutoff(cutoff: float, *, passes: bool) -> str:
         return "noise cut-off not defined"
     verdict = f'<b class="{"pass" if passes else "fail"}">{"pass" if passes else "fail"}</b>'
     return f"noise cut-off {cutoff:.2f} (below {CUTOFF_FAILS:g} passes) {verdict}"
-
-
-def refusal(error: Exception) -> str:
-    """Return why what was asked for cannot be drawn."""
-    return f'<div class="unit refused" role="alert"><p>{escape(str(error))}</p></div>'

@@ -9,8 +9,8 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.sources.protocol import Progress
-from dashboard.views.figures import asset
+from dashboard.model.progress import Progress
+from dashboard.views.assets import asset
 
 
 class WorkingLine:

@@ -20,10 +20,10 @@ from dashboard.compute.columns import build_columns
 from dashboard.compute.pair_tables import pair_table
 from dashboard.compute.unit_pairs import Comparison, compare_units
 from dashboard.compute.units import matchable
+from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.opening import open_insertion
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
-from dashboard.sources.protocol import Progress, ProgressCallback
 from dashboard.views import matched
 
 REVISION = "2024-05-06"

@@ -21,9 +21,9 @@ from dashboard.compute.metrics import (
     recompute,
     with_metrics,
 )
+from dashboard.model.progress import Progress
 from dashboard.model.references import Choice, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Spikes, SpikeSorting
-from dashboard.sources.protocol import Progress
 
 AMPLITUDE_COLUMNS = ["amp_max", "amp_min", "amp_median", "amp_std_dB", "noise_cutoff", "missed_spikes_est", "label"]
 

@@ -16,9 +16,10 @@ from dashboard.compute.columns import SpikeColumns, build_columns
 from dashboard.exporting import files
 from dashboard.exporting.subject import Subject, provenance
 from dashboard.model.errors import BadRequest, Cancelled
+from dashboard.model.progress import Progress
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion, render
-from dashboard.sources.protocol import Progress
+from dashboard.opening import open_insertion
+from dashboard.render_ import render
 
 WINDOW, DEPTHS = (10.0, 300.0), (400.0, 3000.0)
 

@@ -24,7 +24,7 @@ from dashboard.exporting.subject import Subject, own_spikes, provenance
 from dashboard.exporting.unit_sheets import unit_sheet
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import render
+from dashboard.render_ import render
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"

@@ -16,7 +16,7 @@ from dashboard.compute.filters import filter_clusters
 from dashboard.exporting.snippets import dashboard_snippet, ibllib_snippet
 from dashboard.exporting.subject import Subject
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import render
+from dashboard.render_ import render
 from tests.conftest import SMALL_DEMO_SPIKES
 
 FILTERS = {

@@ -16,7 +16,8 @@ from one.api import One  # noqa: E402
 from dashboard.compute.columns import build_columns  # noqa: E402
 from dashboard.exporting.snippets import ibllib_snippet  # noqa: E402
 from dashboard.exporting.subject import Subject  # noqa: E402
-from dashboard.opening import open_insertion, render  # noqa: E402
+from dashboard.opening import open_insertion  # noqa: E402
+from dashboard.render_ import render  # noqa: E402
 from dashboard.sources.demo import DemoSource  # noqa: E402
 
 pytestmark = [

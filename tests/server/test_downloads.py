@@ -12,7 +12,7 @@ from asking import PASSWORD, Site
 
 from dashboard.access import COOKIE
 from dashboard.accounts import add_user
-from dashboard.downloads import FOLDER, STALE_S, Downloads, Shelf
+from dashboard.pending_downloads import FOLDER, STALE_S, Downloads, Shelf
 from dashboard.server import stop_gently
 from dashboard.sources.demo import DemoSource
 from tests.replay.downloading import until

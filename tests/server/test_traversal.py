@@ -21,10 +21,10 @@ from loading.alf_folder import write_session
 
 from dashboard.app import DashboardSession
 from dashboard.catalogue import Catalogue
-from dashboard.downloads import Downloads
 from dashboard.fair_pool import FairPool
 from dashboard.keeping import Desk, Keeper
 from dashboard.model.facets import Facets
+from dashboard.pending_downloads import Downloads
 from dashboard.sources.folder import FolderSource
 from dashboard.store import InsertionStore
 from dashboard.views import links

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from dashboard.model.errors import Cancelled, InsertionAmbiguous
+from dashboard.model.progress import Progress
 from dashboard.model.references import Histology, InsertionRecord, InsertionRef
 from dashboard.opening import open_insertion
 from dashboard.sources.alyx import AlyxSource
 from dashboard.sources.demo import DemoSource
 from dashboard.sources.folder import FolderSource
-from dashboard.sources.protocol import Progress, Source
+from dashboard.sources.protocol import Source
 from dashboard.sources.resolving import sorters
 from tests.replay.server import Replay
 

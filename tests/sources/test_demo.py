@@ -17,12 +17,12 @@ from one.alf import io as alfio
 from one.alf.path import filename_parts
 
 from dashboard.model.errors import BadRequest, CacheUnusable, Cancelled
+from dashboard.model.progress import Progress
 from dashboard.sources import demo
 from dashboard.sources.demo import DEMO_EID, DEMO_PID, DemoSource, demo_files, write_demo
 from dashboard.sources.demo_channels import SITE_COLUMNS_UM
 from dashboard.sources.demo_files import SPIKE_DTYPES
 from dashboard.sources.folder import FolderSource
-from dashboard.sources.protocol import Progress
 
 N = 60_000
 COLLECTIONS = ("iblsorter", "pykilosort", "pykilosort/#2024-05-06#")

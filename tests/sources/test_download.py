@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from dashboard.model.errors import CacheUnusable, Cancelled
+from dashboard.model.progress import Progress
 from dashboard.model.references import DatasetRef
 from dashboard.sources.download import Downloader, Fetched
 from dashboard.sources.meter import ALL_FILES
 from dashboard.sources.partial import partial_path
-from dashboard.sources.protocol import Progress
 from dashboard.sources.transfer import Item
 from tests.replay.downloading import COLLECTION, EID, until, whole
 from tests.replay.server import Replay

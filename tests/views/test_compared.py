@@ -7,11 +7,11 @@ import threading
 import pytest
 
 from dashboard.model.errors import BadRequest
-from dashboard.sources.protocol import ignore_progress
+from dashboard.model.progress import ignore_progress
 from dashboard.store import OpenInsertion
 from dashboard.views import compared, links
+from dashboard.views.compare_fields import match_tolerance
 from dashboard.views.compared import Compared
-from dashboard.views.event_words import match_tolerance
 from dashboard.views.matched import match
 from dashboard.views.state import ViewState
 

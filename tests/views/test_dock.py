@@ -6,8 +6,9 @@ from typing import Any
 
 import panel as pn
 
-from dashboard.views.dock import Dock, LateTab
+from dashboard.views.dock import Dock
 from dashboard.views.state import TABS, ViewState
+from dashboard.views.tab_base import LateTab
 
 
 class Plain:

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from dashboard.compute.trial_groups import EVENTS, SPLITS
 from dashboard.model.sorting import SpikeSorting
 from dashboard.views import links
-from dashboard.views.event_words import (
-    EVENT_FIELDS,
-    PROBE_FIELDS,
-    UNIT_FIELDS,
-    ResponseWish,
-    event_bins,
-    probe_bins,
-    unit_bins,
-)
+from dashboard.views.event_words import EVENT_FIELDS, ResponseWish, event_bins
+from dashboard.views.probe_words import PROBE_FIELDS, probe_bins
 from dashboard.views.state import (
     BESIDE,
     COLOURS,
@@ -32,6 +25,7 @@ from dashboard.views.state import (
     TIME_BINS_S,
     ViewState,
 )
+from dashboard.views.unit_words import UNIT_FIELDS, unit_bins
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 pairs = st.tuples(finite, finite).filter(lambda pair: pair[0] < pair[1])

@@ -16,7 +16,7 @@ from dashboard.compute.filters import ClusterFilter, filter_clusters
 from dashboard.compute.responses import response_test
 from dashboard.compute.trial_groups import brainwide_mask
 from dashboard.model.errors import BadRequest, Cancelled
-from dashboard.sources.protocol import Progress, ignore_progress
+from dashboard.model.progress import Progress, ignore_progress
 from dashboard.store import OpenInsertion
 from dashboard.views.event_words import ResponseWish
 from dashboard.views.responding import Responding, carry, response_columns, run_test, suffix_of, with_responses

@@ -1,8 +1,13 @@
-"""Where the style sheets, scripts and images of the page are."""
+"""Files that the page sends to the browser."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+
+def asset(name: str) -> str:
+    """Return the text of a file in assets/."""
+    return (Path(assets_folder()) / name).read_text(encoding="utf-8")
 
 
 def assets_folder() -> Path:

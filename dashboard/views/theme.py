@@ -1,0 +1,35 @@
+"""Light and dark, and the fonts of the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+_TYPOGRAPHY = {"button": {"textTransform": "none"}}
+
+
+THEME = {
+    "light": {
+        "typography": _TYPOGRAPHY,
+        "palette": {"primary": {"main": "#3949ab"}, "background": {"default": "#fafafa", "paper": "#ffffff"}},
+    },
+    "dark": {
+        "typography": _TYPOGRAPHY,
+        "palette": {"primary": {"main": "#9fa8da"}, "background": {"default": "#121212", "paper": "#1b1b1f"}},
+    },
+}
+
+
+def dress(part: Any, *, dark: bool) -> bool:
+    """Tell a theme to every Material component of a part of the page, and return it.
+
+    The browser tells it to those that it has drawn; of the others, which come with a tab that is opened later, some
+    would miss it and stay light on a dark page.
+    """
+    with pn.io.hold():
+        for component in part.select(pmui.base.MaterialComponent):
+            if component.dark_theme != dark:
+                component.dark_theme = dark
+    return dark

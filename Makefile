@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := -m pip install -qq --disable-pip-version-check --no-input
 PYTEST_ARGS ?=
 # Once for all, and not in every process of the tests at the same time.
-KERNELS := from dashboard.compute import rasters, unit_warmup; rasters.compile_kernels(); unit_warmup.compile_unit_kernels()
+KERNELS := from dashboard.engine.warmup import compile_kernels; from dashboard.analysis.warmup import compile_unit_kernels; compile_kernels(); compile_unit_kernels()
 export PYTHON
 
 .DEFAULT_GOAL := demo
@@ -64,7 +64,7 @@ screenshots: $(VENV)/.test
 	$(BIN)/python docs/screenshots.py
 
 docs: $(VENV)/.runtime
-	$(BIN)/python -m dashboard.setting_texts > docs/settings.md.new
+	$(BIN)/python -m dashboard.config.reference > docs/settings.md.new
 	mv docs/settings.md.new docs/settings.md
 
 $(VENV)/bin/python:

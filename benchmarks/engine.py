@@ -25,11 +25,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.table import Row, write_whole
-from dashboard.compute.columns import SpikeColumns, build_columns
-from dashboard.compute.heatmaps import firing_rate
-from dashboard.compute.rasters import aggregate, compile_kernels, count_in
-from dashboard.compute.rates import depth_profile, population_rate
-from dashboard.compute.unit_index import aggregate_units
+from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.engine.count.few_units import aggregate_units
+from dashboard.engine.count.heatmap import firing_rate
+from dashboard.engine.count.raster import aggregate, count_in
+from dashboard.engine.count.rates import depth_profile, population_rate
+from dashboard.engine.warmup import compile_kernels
 from dashboard.model.references import Choice, DatasetRef, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Spikes, SpikeSorting
 

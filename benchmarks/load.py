@@ -20,7 +20,7 @@ from benchmarks.clients import Client, NoPicture
 from benchmarks.serving import Serving, ours
 from benchmarks.sessions import SESSIONS, length_s, percentile, wait_until_warm
 from benchmarks.table import Row, text_table, write_whole
-from dashboard.sources.demo import DEMO_SPIKES
+from dashboard.sources.demo.source import DEMO_SPIKES
 
 #: The demo's recording as three sorters left it: each has columns of its own.
 QUERIES = (

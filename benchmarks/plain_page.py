@@ -17,8 +17,8 @@ import pandas as pd
 import panel as pn
 from holoviews.operation.datashader import rasterize
 
-from dashboard.opening import open_insertion
-from dashboard.sources.demo import DemoSource
+from dashboard.library.open import open_insertion
+from dashboard.sources.demo.source import DemoSource
 
 WIDTH, HEIGHT = 1600, 800
 

@@ -44,7 +44,7 @@ class Plan:
     @property
     def n_spikes(self) -> int:
         """Spikes of the demo."""
-        from dashboard.sources.demo import DEMO_SPIKES
+        from dashboard.sources.demo.source import DEMO_SPIKES
 
         return QUICK_SPIKES if self.is_quick else DEMO_SPIKES
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.clients import Client
 from benchmarks.serving import Serving, ours, plain
 from benchmarks.table import Row
-from dashboard.opening import open_insertion
-from dashboard.sources.demo import DemoSource
+from dashboard.library.open import open_insertion
+from dashboard.sources.demo.source import DemoSource
 
 SESSIONS = (1, 4, 16)
 OUR_QUERY = "?insertion=demo&show=raster"

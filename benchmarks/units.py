@@ -22,28 +22,35 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import Row, write_whole
-from dashboard.compute.changes import compare_spans
-from dashboard.compute.columns import build_columns
-from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
-from dashboard.compute.event_maps import BASELINE_S, depth_rows, event_map, span_of
-from dashboard.compute.events import RASTER_BIN_S, WINDOW_S, bin_edges, count_around, psth_of_counts, usable_events
-from dashboard.compute.filters import ClusterFilter, filter_clusters
-from dashboard.compute.responses import response_test
-from dashboard.compute.trial_groups import event_times, split_trials
-from dashboard.compute.unit_pairs import compare_units
-from dashboard.compute.unit_warmup import compile_unit_kernels
-from dashboard.compute.units import matchable, select_spikes, unit_spikes, unit_statistics
-from dashboard.opening import open_insertion
-from dashboard.sources.demo import DEMO_SPIKES, DemoSource
-from dashboard.store import OpenInsertion, StoreKey
-from dashboard.views.event_pictures import REGION, EventRequest, render_events
-from dashboard.views.passing import passing
-from dashboard.views.raster import RasterRequest
-from dashboard.views.raster import render as render_raster
-from dashboard.views.scene import Scene
-from dashboard.views.state import ViewState
-from dashboard.views.unit_pictures import UnitRequest, render_units
-from dashboard.views.unit_rows import RowsRequest, render_rows
+from dashboard.analysis.change.spans import compare_spans
+from dashboard.analysis.compare.units import compare_units
+from dashboard.analysis.events.align import (
+    RASTER_BIN_S,
+    WINDOW_S,
+    bin_edges,
+    count_around,
+    psth_of_counts,
+    usable_events,
+)
+from dashboard.analysis.events.maps import BASELINE_S, depth_rows, event_map, span_of
+from dashboard.analysis.events.responses import response_test
+from dashboard.analysis.events.trials import event_times, split_trials
+from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
+from dashboard.analysis.inputs import matchable, select_spikes, unit_spikes, unit_statistics
+from dashboard.analysis.units.correlograms import autocorrelogram, crosscorrelogram
+from dashboard.analysis.warmup import compile_unit_kernels
+from dashboard.engine.build import build_columns
+from dashboard.library.open import open_insertion
+from dashboard.library.store import OpenInsertion, StoreKey
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.plot.raster import RasterRequest
+from dashboard.page.plot.raster import render as render_raster
+from dashboard.page.plot.unit_rows import RowsRequest, render_rows
+from dashboard.page.rail.filtered_scene import passing
+from dashboard.page.tabs.events.picture import REGION, EventRequest, render_events
+from dashboard.page.tabs.unit.picture import UnitRequest, render_units
+from dashboard.sources.demo.source import DEMO_SPIKES, DemoSource
 
 #: Largest unit that a large recording holds: its correlograms have to be quick, too.
 LARGE_UNIT = 500_000

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from dashboard.version import __version__
 
 if TYPE_CHECKING:
-    from dashboard.notebook import view
-    from dashboard.opening import open_insertion
-    from dashboard.render_ import render
+    from dashboard.library.open import open_insertion
+    from dashboard.library.render import render
+    from dashboard.page.notebook import view
 
 __all__ = ["__version__", "open_insertion", "render", "view"]
 
 
 def _view(sorting: Any, **options: Any) -> Any:
     """Show a sorting; the libraries of the page are imported only now."""
-    from dashboard import notebook
+    from dashboard.page import notebook
 
     return notebook.view(sorting, **options)
 
@@ -30,13 +30,13 @@ def _view(sorting: Any, **options: Any) -> Any:
 def __getattr__(name: str) -> Any:
     """Import the functions when they are first used: ``--help`` need not wait for pandas and numba."""
     if name in ("open_insertion", "render"):
-        from dashboard import opening
+        from dashboard.library import open as opening
         from dashboard.model.sorting import show_with
 
         show_with(_view)
         return getattr(opening, name)
     if name == "view":
-        from dashboard import notebook
+        from dashboard.page import notebook
 
         return notebook.view
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dashboard.cli import main
+from dashboard.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -24,10 +24,10 @@ from browser.driver import CHROMIUM, FLAGS, new_visit, served  # noqa: E402
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
-from dashboard.settings import default_cache  # noqa: E402
-from dashboard.sources.demo import DemoSource  # noqa: E402
+from dashboard.config.settings import default_cache  # noqa: E402
+from dashboard.sources.base import Source  # noqa: E402
+from dashboard.sources.demo.source import DemoSource  # noqa: E402
 from dashboard.sources.folder import FolderSource  # noqa: E402
-from dashboard.sources.protocol import Source  # noqa: E402
 
 logger = logging.getLogger("screenshots")
 

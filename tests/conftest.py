@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from dashboard.compute.columns import SpikeColumns
+    from dashboard.engine.build import SpikeColumns
     from dashboard.model.sorting import SpikeSorting
 
 # Kernels compile on first use, and machines differ: no test is timed.
@@ -65,8 +65,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_demo(cache: Path) -> SpikeSorting:
     """The demo with 50,000 spikes, default sorting."""
-    from dashboard.opening import open_insertion
-    from dashboard.sources.demo import DemoSource
+    from dashboard.library.open import open_insertion
+    from dashboard.sources.demo.source import DemoSource
 
     return open_insertion("demo", source=DemoSource(cache, n_spikes=SMALL_DEMO_SPIKES), cache=cache)
 
@@ -74,7 +74,7 @@ def small_demo(cache: Path) -> SpikeSorting:
 @pytest.fixture(scope="session")
 def small_columns(small_demo: SpikeSorting, cache: Path) -> SpikeColumns:
     """The columns of `small_demo`."""
-    from dashboard.compute.columns import build_columns
+    from dashboard.engine.build import build_columns
 
     return build_columns(small_demo, cache)
 

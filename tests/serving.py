@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import requests
 
-from dashboard.settings import Settings
-from dashboard.sources.protocol import Source
+from dashboard.config.settings import Settings
+from dashboard.sources.base import Source
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def running(make: Callable[[], Any]) -> Iterator[Any]:
 @contextmanager
 def serving(sources: Sequence[Source], cache: Path, **settings: Any) -> Iterator[Any]:
     """Serve the dashboard on a free port of the loopback; the settings are those of `Settings`."""
-    from dashboard.server import make_server
+    from dashboard.server.server import make_server
 
     with running(lambda: make_server(sources, cache=cache, settings=Settings(cache=cache, **settings))) as server:
         yield server

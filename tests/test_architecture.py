@@ -47,7 +47,7 @@ def test_nothing_below_the_views_loads_the_libraries_of_the_page(repository: Pat
     assert len(below) > len(BELOW_VIEWS)
     program = (
         "import importlib, sys\n"
-        f"for name in {[*below, 'dashboard.opening', 'dashboard.export']!r}: importlib.import_module(name)\n"
+        f"for name in {[*below, 'dashboard.library.open', 'dashboard.export.save']!r}: importlib.import_module(name)\n"
         f"print(sorted(set(sys.modules) & set({PAGE_LIBRARIES!r})))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=repository, check=True, capture_output=True, text=True)
@@ -56,7 +56,7 @@ def test_nothing_below_the_views_loads_the_libraries_of_the_page(repository: Pat
 
 def test_help_does_not_wait_for_heavy_libraries(repository: Path) -> None:
     program = (
-        "import sys\nfrom dashboard.cli import build_parser\nbuild_parser().format_help()\n"
+        "import sys\nfrom dashboard.cli.main import build_parser\nbuild_parser().format_help()\n"
         "print(sorted(set(sys.modules) & {'numpy', 'pandas', 'numba', 'panel', 'bokeh', 'matplotlib', 'one'}))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=repository, check=True, capture_output=True, text=True)

@@ -9,14 +9,14 @@ import pytest
 from loading.alf_folder import write_session
 from loading.bad_folders import KINDS, SESSION
 
-from dashboard import cli
+from dashboard.cli import main
 
 REFUSED = [name for name, kind in KINDS.items() if kind.is_refused]
 OPENED = [name for name, kind in KINDS.items() if not kind.is_refused]
 
 
 def run(*arguments: object) -> int:
-    return cli.main([str(argument) for argument in arguments])
+    return main.main([str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -17,16 +17,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dashboard import batch, cli
-from dashboard.batch_tasks import Opening
-from dashboard.gallery import dashboard_link, write_gallery
-from dashboard.listing import named
+from dashboard.cli import main
+from dashboard.cli.batch import run as batch
+from dashboard.cli.batch.gallery import dashboard_link, write_gallery
+from dashboard.cli.batch.report import Entry, Report
+from dashboard.cli.batch.tasks import Opening
+from dashboard.config.settings import Settings
+from dashboard.library.targets import named
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.facets import read_query
-from dashboard.reports import Entry, Report
-from dashboard.settings import Settings
-from dashboard.sources.demo import write_demo
-from dashboard.views import links
+from dashboard.page import link as links
+from dashboard.sources.demo.source import write_demo
 
 N, BROKEN = 20, 7
 KEY = "M_{:02d}/2024-01-15/001/probe00"
@@ -46,7 +47,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object) -> int:
-    return cli.main([str(argument) for argument in arguments])
+    return main.main([str(argument) for argument in arguments])
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -64,7 +65,7 @@ def test_twenty_insertions_of_which_one_is_broken(
         "render", "--query", "subject=M_", "--data", lab, "--out", out, "--workers", 2, "--width", 640, "--height", 480,
         "--t", "1,9", "--quality", "good", "--dashboard-url", "https://lab.example.org/spikes/",
     )  # fmt: skip
-    assert run(*render) == cli.cli_batch.EXIT_SOME_FAILED
+    assert run(*render) == main.cli_batch.EXIT_SOME_FAILED
     assert len(list(out.glob("*.png"))) == N - 1
     assert sorted(path.suffix for path in out.iterdir() if path.suffix != ".png") == [".csv", ".html", ".json"]
     report = rows(out / "report.csv")
@@ -84,7 +85,7 @@ def test_twenty_insertions_of_which_one_is_broken(
     capsys.readouterr()
 
     drawn = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
-    assert run(*render) == cli.cli_batch.EXIT_SOME_FAILED
+    assert run(*render) == main.cli_batch.EXIT_SOME_FAILED
     said = capsys.readouterr()
     assert said.err.splitlines()[0] == "19 of 20: done before"
     assert len(said.err.splitlines()) == 2, "another one was tried"
@@ -110,14 +111,14 @@ def test_units_of_a_list_with_responses(lab: Path, tmp_path: Path) -> None:
     )
     out = tmp_path / "units.parquet"
     command = ("units", names, "--data", lab, "--out", out, "--workers", 1, "--event", "stimOn")
-    assert run(*command, "--where", "label > 0.5 and resp_p <= 1") == cli.cli_batch.EXIT_SOME_FAILED
+    assert run(*command, "--where", "label > 0.5 and resp_p <= 1") == main.cli_batch.EXIT_SOME_FAILED
     table = pd.read_parquet(out)
     assert set(table["subject"]) == {"M_00", "M_02"}
     assert (table["label"] > 0.5).all()
     assert table["resp_auc"].between(0, 1).all()
     assert not table.duplicated(["subject", "cluster_id"]).any()
     # Adjusted over every tested unit, the same whatever is asked for.
-    assert run(*command) == cli.cli_batch.EXIT_SOME_FAILED
+    assert run(*command) == main.cli_batch.EXIT_SOME_FAILED
     whole = pd.read_parquet(out)
     assert len(whole) > len(table)
     tested = whole["resp_p"].notna()
@@ -130,7 +131,7 @@ def test_units_of_a_list_with_responses(lab: Path, tmp_path: Path) -> None:
     for _, own in whole[tested].groupby("subject"):
         np.testing.assert_allclose(own["resp_q"], stats.false_discovery_control(own["resp_p"]))
     assert (out.parent / "units.parquet.parts" / "report.csv").is_file()
-    assert run(*command, "--where", "firing_rate < 0") == cli.cli_batch.EXIT_SOME_FAILED
+    assert run(*command, "--where", "firing_rate < 0") == main.cli_batch.EXIT_SOME_FAILED
     assert len(pd.read_parquet(out)) == 0
     assert "cluster_id" in pd.read_parquet(out).columns
 
@@ -157,7 +158,7 @@ def test_prefetch_on_a_cluster_of_this_machine_and_on_a_scheduler(
     names = [KEY.format(n) for n in (BROKEN, BROKEN + 1, BROKEN + 2)]
     ours = tmp_path / "ours"
     command = ("prefetch", *names, "--data", lab)
-    assert run(*command, "--cache", ours, "--workers", 2) == cli.cli_batch.EXIT_SOME_FAILED
+    assert run(*command, "--cache", ours, "--workers", 2) == main.cli_batch.EXIT_SOME_FAILED
     said = capsys.readouterr()
     assert said.out == f"2 of 3 insertions done: in {ours}\n"
     lines = sorted(said.err.splitlines())
@@ -171,7 +172,7 @@ def test_prefetch_on_a_cluster_of_this_machine_and_on_a_scheduler(
         scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
     ) as cluster:  # fmt: skip
         query = ("prefetch", "--query", "subject=M_0 last=2024-01-15", "--data", lab, "--cache", theirs)
-        assert run(*query, "--scheduler", cluster.scheduler_address) == cli.cli_batch.EXIT_SOME_FAILED
+        assert run(*query, "--scheduler", cluster.scheduler_address) == main.cli_batch.EXIT_SOME_FAILED
     assert capsys.readouterr().out == f"9 of 10 insertions done: in {theirs}\n"
     assert made(theirs) == 9
 

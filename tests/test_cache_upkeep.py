@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard import cli
-from dashboard.compute.columns import build_columns
-from dashboard.compute.sidecars import MANIFEST
-from dashboard.evicting import DiskLimit, held
+from dashboard.cli import main
+from dashboard.engine.build import build_columns
+from dashboard.library.check import Problem, verify
+from dashboard.library.disk_limit import DiskLimit, held
+from dashboard.library.store import InsertionStore
+from dashboard.model.sidecars import MANIFEST
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.demo import DemoSource
-from dashboard.store import InsertionStore
-from dashboard.verifying import Problem, verify
+from dashboard.sources.demo.source import DemoSource
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def columns_folder(cache: Path) -> Path:
 
 
 def test_a_whole_cache_is_whole(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["cache", "verify", "--cache", str(own)]) == 0
+    assert main.main(["cache", "verify", "--cache", str(own)]) == 0
     assert capsys.readouterr().out == "all is whole\n"
-    assert cli.main(["cache", "verify", "--cache", str(own / "absent")]) == 0
+    assert main.main(["cache", "verify", "--cache", str(own / "absent")]) == 0
 
 
 def flip(name: str) -> Callable[[Path], object]:
@@ -74,12 +74,12 @@ def test_damaged_columns_are_named_and_removed(
 ) -> None:
     folder = columns_folder(own)
     damage(folder)
-    assert cli.main(["cache", "verify", "--cache", str(own)]) == 1
+    assert main.main(["cache", "verify", "--cache", str(own)]) == 1
     first, last = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{folder}: columns")
     assert said in first
     assert last == "1 not whole, 1 left"
-    assert cli.main(["cache", "verify", "--remove", "--cache", str(own)]) == 0
+    assert main.main(["cache", "verify", "--remove", "--cache", str(own)]) == 0
     assert "; removed" in capsys.readouterr().out
     assert not folder.exists()
     assert list(verify(own)) == []
@@ -144,7 +144,7 @@ def test_a_damaged_database_is_said_and_never_removed(tmp_path: Path) -> None:
     database.write_bytes(b"no database" * 500)
     (problem,) = verify(tmp_path)
     assert problem == Problem(database, problem.why, can_go=False)
-    assert cli.main(["cache", "verify", "--remove", "--cache", str(tmp_path)]) == 1
+    assert main.main(["cache", "verify", "--remove", "--cache", str(tmp_path)]) == 1
     assert database.exists()
 
 
@@ -191,7 +191,7 @@ def test_another_process_that_has_it_open_is_respected(small_demo: SpikeSorting,
     """Its mark ends with it, however it ends."""
     folder = columns_folder(own)
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom dashboard.evicting import _hold\n"
+        "import sys, time\nfrom pathlib import Path\nfrom dashboard.library.disk_limit import _hold\n"
         f"assert _hold(Path({str(own)!r}), Path({str(folder)!r})) is not None\n"
         "print('held', flush=True)\ntime.sleep(60)"
     )

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.catalogue import Catalogue
-from dashboard.compute.insertion_lists import facet_counts, insertion_table, narrow
-from dashboard.compute.region_tree import descendants
-from dashboard.locating import recognise
+from dashboard.analysis.anatomy.regions import descendants
+from dashboard.library.catalogue import Catalogue
+from dashboard.library.insertion_table import facet_counts, insertion_table, narrow
 from dashboard.model.errors import BadRequest
 from dashboard.model.facets import Facets
-from dashboard.sources.alyx import AlyxSource
-from dashboard.sources.alyx_lists import query, rows
-from dashboard.sources.insertion_files import read_insertions, read_regions
+from dashboard.sources.alyx.search import query, rows
+from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.lists import read_insertions, read_regions
+from dashboard.sources.locate import recognise
 from tests.replay.server import Replay
 
 PID = "983a6668-5d02-4273-8f0d-1f59989c80c2"
@@ -316,7 +316,7 @@ def test_what_is_searched_for_comes_before_the_rest_of_the_list(
     replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second page of the list is held up; what is typed meanwhile is asked for once, when it stands still."""
-    monkeypatch.setattr("dashboard.catalogue.STILL_S", 0.1)
+    monkeypatch.setattr("dashboard.library.catalogue.STILL_S", 0.1)
     replay.faults.add("/insertions", "delay", times=1, skip=1, delay=3.0)
     catalogue = Catalogue([new_source(replay, tmp_path)])
     catalogue.start()

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dashboard import cli, terminal
+from dashboard.cli import main
+from dashboard.cli import progress as terminal
 from dashboard.model.errors import Cancelled
 from dashboard.model.progress import Progress
 from dashboard.version import __version__
@@ -28,7 +29,7 @@ CHECK_KEYS = [
 
 
 def run(*arguments: object) -> int:
-    return cli.main([str(argument) for argument in arguments])
+    return main.main([str(argument) for argument in arguments])
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +161,7 @@ def test_interruption_has_its_own_code(monkeypatch: pytest.MonkeyPatch, capsys: 
     def interrupted(*args: object) -> None:
         raise Cancelled
 
-    monkeypatch.setattr(cli, "describe", interrupted)
+    monkeypatch.setattr(main, "describe", interrupted)
     assert run("check", "demo", *SMALL) == 130
     assert capsys.readouterr().err == "spike-dashboard: interrupted\n"
 
@@ -194,7 +195,7 @@ def test_the_demo_answers_at_the_url_it_prints(small_demo: object, cache: Path) 
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert "Traceback" not in err
-    assert process.returncode in (0, cli.EXIT_INTERRUPTED)
+    assert process.returncode in (0, main.EXIT_INTERRUPTED)
 
 
 class Terminal:

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import figures
-from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.rasters import aggregate
-from dashboard.export import render_figure, write_figure
-from dashboard.figures import FigureRequest, bin_text, colour_limits, lay_out, prepare, what_is_shown
+from dashboard.engine.build import SpikeColumns
+from dashboard.engine.count.raster import aggregate
+from dashboard.export import figure
+from dashboard.export.figure import FigureRequest, bin_text, colour_limits, lay_out, prepare, what_is_shown
+from dashboard.export.save import render_figure, write_figure
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
@@ -34,7 +34,7 @@ XLINK = "{http://www.w3.org/1999/xlink}"
 def _no_marks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """The small demo has few spikes: draw it as counts unless a test is about marks."""
     if "marks" not in request.node.name:
-        monkeypatch.setattr(figures, "MARKS_BELOW", 0)
+        monkeypatch.setattr(figure, "MARKS_BELOW", 0)
 
 
 def drawn(sorting: SpikeSorting, columns: SpikeColumns, kind: str = "png", **asked: object) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import dashboard.keeping as keeping
-from dashboard.keeping import Desk, Keeper, KeepingFailed, together
+from dashboard.library.userdata import Desk, Keeper, KeepingFailed, together
 from dashboard.model.errors import BadRequest
 
 KEY = "S/2024-01-01/001/probe00"

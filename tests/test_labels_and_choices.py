@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 from loading.alf_folder import N_CLUSTERS, sorting_arrays, write_session
 
-from dashboard import cli
-from dashboard.compute.metrics import recompute, with_metrics
-from dashboard.loading.clusters import KILOSORTS_LABEL
+from dashboard.analysis.quality.metrics import recompute, with_metrics
+from dashboard.cli import main
+from dashboard.library.open import open_insertion
+from dashboard.library.render import render
 from dashboard.model.errors import BadRequest, RevisionMissing, SorterMissing
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.render_ import render
-from dashboard.views.table import cluster_table
-from dashboard.views.texts import notes
+from dashboard.page.plot.texts import notes
+from dashboard.page.tabs.clusters.tab import cluster_table
+from dashboard.sources.alf.clusters import KILOSORTS_LABEL
 
 OPINIONS = ["good", "mua"] * (N_CLUSTERS // 2)
 KILOSORTS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -73,13 +73,13 @@ def test_without_volts_there_is_nothing_to_compute_labels_from(tmp_path: Path) -
 
 
 def test_the_real_sorting_has_no_ibl_labels(real_alf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check", str(real_alf), "--json", "--cache", str(tmp_path)]) == 0
+    assert main.main(["check", str(real_alf), "--json", "--cache", str(tmp_path)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["n_good"] is None
     reasons = {item["dataset"]: item["reason"] for item in report["missing"]}
     assert "Kilosort's own opinion" in reasons["label"]
     picture = tmp_path / "picture.png"
-    assert cli.main(["render", str(real_alf), "--quality", "good", "--out", str(picture)]) == 2
+    assert main.main(["render", str(real_alf), "--quality", "good", "--out", str(picture)]) == 2
     assert "Kilosort's own opinion" in capsys.readouterr().err
     assert not picture.exists()
 
@@ -127,7 +127,7 @@ def test_what_was_chosen_and_why_is_in_the_result_and_on_the_page(tmp_path: Path
 
 def test_check_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_session(tmp_path / "data")
-    assert cli.main(["check", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")]) == 0
+    assert main.main(["check", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "sorter      pykilosort (the only sorting)" in lines
     assert "revision    original (the only revision)" in lines

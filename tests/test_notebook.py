@@ -16,7 +16,7 @@ from panel.models import HTML
 import dashboard
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
-from dashboard.notebook import _unless_there
+from dashboard.page.notebook import _unless_there
 
 
 def test_a_bundle_holds_the_picture(small_demo: SpikeSorting, cache: Path) -> None:

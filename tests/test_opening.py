@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 
 import dashboard
-from dashboard.locating import configured_sources, find, locate
+from dashboard.config.settings import load as load_settings
+from dashboard.library.open import open_insertion
+from dashboard.library.render import render
 from dashboard.model.errors import (
     BadRequest,
     Cancelled,
@@ -27,11 +29,9 @@ from dashboard.model.errors import (
 from dashboard.model.progress import Progress
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.render_ import render
-from dashboard.settings import load as load_settings
+from dashboard.sources.base import Source
 from dashboard.sources.folder import FolderSource
-from dashboard.sources.protocol import Source
+from dashboard.sources.locate import configured_sources, find, locate
 
 N_SPIKES, N_CLUSTERS, N_CHANNELS = 2000, 6, 24
 SESSION = "labx/Subjects/MOUSE_1/2024-01-02/001"

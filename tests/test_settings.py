@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import settings
-from dashboard.cli import build_parser
+from dashboard.cli.main import build_parser
+from dashboard.config import settings
+from dashboard.config.reference import reference, shown
+from dashboard.config.settings import Settings, environment_name, load, load_with_origins, table
 from dashboard.model.errors import BadRequest
-from dashboard.setting_texts import reference, shown
-from dashboard.settings import Settings, environment_name, load, load_with_origins, table
 
 
 def flags(command: str, *arguments: str) -> argparse.Namespace:

@@ -14,27 +14,27 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dashboard.compute.columns import build_columns
-from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
-from dashboard.compute.events import PSTH_BIN_S, Selection, psth, usable_events
-from dashboard.compute.pair_tables import pair_table
-from dashboard.compute.trial_groups import split_trials
-from dashboard.compute.unit_pairs import compare_units
-from dashboard.compute.units import matchable
-from dashboard.exporting.sheets import write_sheet
+from dashboard.analysis.compare.tables import pair_table
+from dashboard.analysis.compare.units import compare_units
+from dashboard.analysis.events.align import PSTH_BIN_S, Selection, psth, usable_events
+from dashboard.analysis.events.trials import split_trials
+from dashboard.analysis.inputs import matchable
+from dashboard.analysis.units.correlograms import autocorrelogram, crosscorrelogram
+from dashboard.engine.build import build_columns
+from dashboard.export.sheet import write_sheet
+from dashboard.library.open import open_insertion
+from dashboard.library.render import render
+from dashboard.library.store import OpenInsertion, StoreKey
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ignore_progress
-from dashboard.opening import open_insertion
-from dashboard.render_ import render
-from dashboard.sources.demo import DemoSource
-from dashboard.store import OpenInsertion, StoreKey
-from dashboard.taking import Look
-from dashboard.views.differences import Opposite
-from dashboard.views.event_words import read_test
-from dashboard.views.export_dialog import FIGURES, FigureWish
-from dashboard.views.responding import run_test, with_responses
-from dashboard.views.scene import Scene
-from dashboard.views.state import ViewState
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.export.dialog import FIGURES, FigureWish
+from dashboard.page.export.snapshot import Look
+from dashboard.page.tabs.compare.difference import Opposite
+from dashboard.page.tabs.events.response_test import run_test, with_responses
+from dashboard.page.tabs.events.words import read_test
+from dashboard.sources.demo.source import DemoSource
 
 WINDOW, DEPTHS = (10.0, 400.0), (200.0, 3600.0)
 UNITS = [3, 7, 8]

@@ -48,7 +48,7 @@ class PartialCallback(Protocol):
     """Told how much of a file has arrived, so that a first picture can be drawn from it.
 
     `part` holds `n_bytes` bytes in order, not yet checked against the MD5; it may have got its final name
-    (`dashboard.sources.partial.target_of`) by the time it is opened. The last call for a file names its final path,
+    (`sources.download.partial.target_of`) by the time it is opened. The last call for a file names its final path,
     and comes also for files that were there before. Called from worker threads; must be quick and must not raise.
     """
 

@@ -20,7 +20,7 @@ import pandas as pd
 from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
-from dashboard.sources.alf_files import (
+from dashboard.sources.alf.names import (
     REVISION,
     SPIKES,
     any_spikes,
@@ -30,7 +30,7 @@ from dashboard.sources.alf_files import (
     scan,
     tree,
     without_twins,
-)  # fmt: skip
+)
 
 __all__ = ["FolderSource", "parse_file_name"]
 
@@ -60,7 +60,7 @@ class _Place:
 
 
 class FolderSource:
-    """Insertions found in a folder of ALF data; satisfies `dashboard.sources.protocol.Source`.
+    """Insertions found in a folder of ALF data; satisfies `dashboard.sources.base.Source`.
 
     Folders that are symbolic links to somewhere outside of the root are not entered; give their
     target as a source of its own. Files that are links are read (git-annex keeps its files that way).

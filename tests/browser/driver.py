@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from dashboard.sources.protocol import Source
+from dashboard.sources.base import Source
 from tests.serving import serving
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.driver import Visit, served
-from dashboard.sources.alyx import AlyxSource
+from dashboard.sources.alyx.source import AlyxSource
 from tests.replay.server import Replay
 
 WAIT_MS = 30_000

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.driver import Visit, served
-from dashboard.sources.alyx import AlyxSource
+from dashboard.sources.alyx.source import AlyxSource
 from tests.replay.server import Replay
 
 pytestmark = pytest.mark.walk
@@ -61,7 +61,7 @@ def test_from_what_is_typed_to_the_summary_and_offline(
     n_all = len({pid for pid, row in rows.items() if row["session_info"].get("subject")})
     recorded = json.loads((recordings / "rest" / "GET_insertions__atlas_acronym=CA1__200.json").read_text())
     n_region = len({row["id"] for row in recorded["response"]["body"]["results"]})
-    monkeypatch.setattr("dashboard.sources.alyx_lists.PAGE", "50")
+    monkeypatch.setattr("dashboard.sources.alyx.search.PAGE", "50")
     replay.faults.add("/insertions", "delay", times=None, delay=3.0)  # the list comes slowly
     with served([source(replay, tmp_path)], tmp_path) as url:
         visit.open(url)

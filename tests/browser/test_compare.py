@@ -16,15 +16,15 @@ from playwright.sync_api import expect
 from browser.conftest import DEMO_SPIKES, REAL
 from browser.driver import Visit, served
 from browser.test_page import frame_of, in_view, wait_until
-from dashboard.compute.columns import build_columns
-from dashboard.compute.pair_tables import pair_table
-from dashboard.compute.unit_pairs import Comparison, compare_units
-from dashboard.compute.units import matchable
+from dashboard.analysis.compare.tables import pair_table
+from dashboard.analysis.compare.units import Comparison, compare_units
+from dashboard.analysis.inputs import matchable
+from dashboard.engine.build import build_columns
+from dashboard.library.open import open_insertion
 from dashboard.model.progress import Progress, ProgressCallback
-from dashboard.opening import open_insertion
-from dashboard.sources.demo import DemoSource
+from dashboard.page.tabs.compare import matching
+from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
-from dashboard.views import matched
 
 REVISION = "2024-05-06"
 OTHER = f"compare=sorting:pykilosort,{REVISION}"
@@ -166,7 +166,7 @@ def test_a_match_is_cancelled_and_a_unit_is_picked_in_the_second_pane(
             pass
         return compare_units(*arguments, progress=progress, cancel=cancel, **tolerances)
 
-    monkeypatch.setattr(matched, "compare_units", held)
+    monkeypatch.setattr(matching, "compare_units", held)
     page = visit.page
     page.set_viewport_size({"width": 1280, "height": 800})
     visit.open(f"{site}/?insertion=demo&tab=Compare&{OTHER}")

@@ -18,9 +18,9 @@ from browser.conftest import DEMO_SPIKES
 from browser.driver import Visit, new_visit
 from browser.test_page import time_window, wait_until
 from browser.test_units import lines_of_the_trial
+from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.sources.demo import DemoSource
+from dashboard.sources.demo.source import DemoSource
 
 KEY = "DEMO_001/2024-01-15/001/probe00"
 SETTLE_MS = 900

@@ -11,10 +11,10 @@ from playwright.sync_api import expect
 from browser.conftest import DEMO_SPIKES, REAL
 from browser.driver import Visit
 from browser.test_page import frame_of, in_view, wait_until
+from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.sources.demo import DemoSource
-from dashboard.views.table_columns import failed_tests
+from dashboard.page.tabs.clusters.columns import failed_tests
+from dashboard.sources.demo.source import DemoSource
 
 DEMO = "insertion=demo"
 

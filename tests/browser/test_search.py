@@ -16,9 +16,9 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.driver import Visit, served
-from dashboard.accounts import add_user
-from dashboard.keeping import Keeper
-from dashboard.sources.demo import DemoSource
+from dashboard.library.userdata import Keeper
+from dashboard.server.auth.passwords import add_user
+from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
 
 SUBJECTS = ("SWC_1", "SWC_2", "NYU_3", "NYU_4", "CSH_5")

@@ -9,7 +9,7 @@ from loading.alf_folder import N_SPIKES, write_session
 from playwright.sync_api import expect
 
 from browser.driver import Visit, served
-from dashboard.sources.demo import DemoSource
+from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
 
 pytestmark = pytest.mark.walk

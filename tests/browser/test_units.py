@@ -14,13 +14,13 @@ from browser.conftest import DEMO_SPIKES, REAL
 from browser.driver import Visit
 from browser.test_linked import numbers
 from browser.test_page import frame_of, time_window, wait_until
-from dashboard.compute.correlograms import autocorrelogram
-from dashboard.compute.events import PSTH_BIN_S, Selection, psth, usable_events
-from dashboard.compute.responses import response_test
-from dashboard.compute.trial_groups import brainwide_mask
+from dashboard.analysis.events.align import PSTH_BIN_S, Selection, psth, usable_events
+from dashboard.analysis.events.responses import response_test
+from dashboard.analysis.events.trials import brainwide_mask
+from dashboard.analysis.units.correlograms import autocorrelogram
+from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.sources.demo import DemoSource
+from dashboard.sources.demo.source import DemoSource
 
 
 @pytest.fixture(scope="module")

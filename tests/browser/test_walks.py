@@ -16,9 +16,9 @@ from browser.conftest import DEMO_SPIKES, REAL
 from browser.driver import Visit, served
 from browser.test_linked import numbers
 from browser.test_page import frame_of, in_view, time_window, wait_until
+from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.sources.demo import DemoSource
+from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
 
 pytestmark = pytest.mark.walk

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from hypothesis import strategies as st
 
-from dashboard.compute.columns import SpikeColumns, build_columns
+from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.model.references import Choice, DatasetRef, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Spikes, SpikeSorting
 

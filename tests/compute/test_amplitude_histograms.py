@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dashboard.compute import metrics
-from dashboard.compute.amplitude_histograms import amplitude_histogram, noise_cutoff
+from dashboard.analysis.quality import metrics
+from dashboard.analysis.units.amplitudes import amplitude_histogram, noise_cutoff
 from dashboard.model.errors import BadRequest
 
 

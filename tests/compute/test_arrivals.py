@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.views.arriving import DEPTH_BIN_UM, DEPTH_TOP_UM, ArrivalCounts
+from dashboard.page.opening.preview import DEPTH_BIN_UM, DEPTH_TOP_UM, ArrivalCounts
 
 
 @settings(max_examples=40, deadline=None)

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dashboard.compute import change_columns as cc
-from dashboard.compute.changes import compare_spans
+from dashboard.analysis.change import columns as cc
+from dashboard.analysis.change.spans import compare_spans
 
 BEFORE, AFTER = (10.0, 110.0), (200.0, 350.0)
 

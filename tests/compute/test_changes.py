@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dashboard.compute.changes import co_movement, compare_spans
+from dashboard.analysis.change.spans import co_movement, compare_spans
 from dashboard.model.errors import BadRequest
 
 BEFORE, AFTER = (1.0, 4.0), (5.0, 10.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dashboard.compute.cluster_rates import cluster_rates
-from dashboard.compute.spike_columns import SpikeColumns
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.count.cluster_rates import cluster_rates
 from dashboard.model.errors import BadRequest
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.column_searches import find_numbers, find_rows
+from dashboard.analysis.filters.searches import find_numbers, find_rows
 from dashboard.model.errors import BadRequest
 
 VALUES = np.array([0.0, 0.5, 1.0, 2.0, 3.0, np.nan, -4.0])

@@ -18,10 +18,10 @@ from engine_data import N_CLUSTERS, make_sorting, write_sorting
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute import columns as columns_module
-from dashboard.compute import sidecars
-from dashboard.compute.columns import build_columns
-from dashboard.compute.depth_codes import MAX_CODES, depth_grid
+from dashboard.engine import build as columns_module
+from dashboard.engine.build import build_columns
+from dashboard.engine.columns.depths import MAX_CODES, depth_grid
+from dashboard.model import sidecars
 from dashboard.model.errors import Cancelled, DatasetInvalid
 
 N_SPIKES = 5_000

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.compute.comparison import difference, units_by_region, units_side_by_side
-from dashboard.compute.rasters import Aggregate
+from dashboard.analysis.compare.difference import difference, units_by_region, units_side_by_side
+from dashboard.engine.count.raster import Aggregate
 from dashboard.model.errors import BadRequest
 
 

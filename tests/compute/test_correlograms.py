@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.correlograms import autocorrelogram, correlogram_matrix, crosscorrelogram
+from dashboard.analysis.units.correlograms import autocorrelogram, correlogram_matrix, crosscorrelogram
 from dashboard.model.errors import BadRequest
 
 # Sample-quantised times put many lags exactly on bin edges.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dashboard.compute.depth_correlation import correlate_rows, depth_correlation
+from dashboard.analysis.anatomy.correlation import correlate_rows, depth_correlation
 
 rates = hnp.arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 30)), elements=st.integers(0, 5).map(float))
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.event_maps import depth_rows, event_map, span_of
-from dashboard.compute.events import Selection, usable_events
+from dashboard.analysis.events.align import Selection, usable_events
+from dashboard.analysis.events.maps import depth_rows, event_map, span_of
 from dashboard.model.errors import BadRequest
 
 

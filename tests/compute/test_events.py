@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.events import (
+from dashboard.analysis.events.align import (
     Selection,
     align_spikes,
     bin_edges,

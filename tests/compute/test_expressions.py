@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.expressions import MAX_LENGTH, Expression
-from dashboard.compute.region_tree import within
+from dashboard.analysis.anatomy.regions import within
+from dashboard.analysis.filters.expressions import MAX_LENGTH, Expression
 from dashboard.model.errors import BadRequest
 
 

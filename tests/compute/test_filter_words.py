@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.filter_words import WORDS, read_words, write_words
-from dashboard.compute.filters import ClusterFilter
+from dashboard.analysis.filters.clusters import ClusterFilter
+from dashboard.analysis.filters.words import WORDS, read_words, write_words
 from dashboard.model.errors import BadRequest
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

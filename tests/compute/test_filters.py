@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.filters import ClusterFilter, filter_clusters
-from dashboard.compute.region_tree import within
+from dashboard.analysis.anatomy.regions import within
+from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
 from dashboard.model.errors import BadRequest
 
 

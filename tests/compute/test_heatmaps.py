@@ -8,10 +8,10 @@ from engine_data import N_CLUSTERS, make_sorting, numpy_counts, random_columns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.compute.columns import build_columns
-from dashboard.compute.heatmaps import firing_rate
-from dashboard.compute.lattice import floor_edges
-from dashboard.compute.rates import cluster_counts, depth_profile, population_rate
+from dashboard.engine.build import build_columns
+from dashboard.engine.count.heatmap import firing_rate
+from dashboard.engine.count.lattice import floor_edges
+from dashboard.engine.count.rates import cluster_counts, depth_profile, population_rate
 from dashboard.model.errors import BadRequest
 
 bincount2D = pytest.importorskip("iblutil.numerical", reason="iblutil comes with ONE-api").bincount2D  # noqa: N816

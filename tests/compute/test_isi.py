@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slidingRP import metrics as sliding_rp
 
-from dashboard.compute.isi import isi_histogram, refractory_test
+from dashboard.analysis.units.isi import isi_histogram, refractory_test
 from dashboard.model.errors import BadRequest
 
 trains = st.lists(st.integers(0, 3000), max_size=60).map(lambda samples: np.sort(np.array(samples, float)) / 30_000)

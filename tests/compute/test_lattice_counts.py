@@ -10,11 +10,12 @@ from engine_data import N_CLUSTERS, make_sorting, numpy_counts, random_columns, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.compute import pool, rasters
-from dashboard.compute.columns import build_columns
-from dashboard.compute.queries import count_in, spikes_in
-from dashboard.compute.rasters import aggregate
-from dashboard.compute.windows import time_bounds
+from dashboard.engine import threads as pool
+from dashboard.engine.build import build_columns
+from dashboard.engine.count import raster
+from dashboard.engine.count.queries import count_in, spikes_in
+from dashboard.engine.count.raster import aggregate
+from dashboard.engine.count.window import time_bounds
 from dashboard.model.errors import Cancelled
 
 
@@ -29,7 +30,7 @@ def crowd(n_spikes, n_others=40):
 @pytest.mark.parametrize("n_spikes", [0, 1, 254, 255, 256, 257, 511, 512, 513, 65_536, 70_000])
 @pytest.mark.parametrize("at_once", [0, 400_000])
 def test_a_pixel_holds_any_number_of_spikes(monkeypatch, n_spikes, at_once):
-    monkeypatch.setattr(rasters, "AT_ONCE", at_once)
+    monkeypatch.setattr(raster, "AT_ONCE", at_once)
     columns = crowd(n_spikes)
     for filters in ({}, {"clusters": np.arange(N_CLUSTERS) % 2 == 0}, {"amp_range_uv": (50.0, 200.0)}):
         kept = np.ones(columns.n_spikes, bool)
@@ -55,7 +56,7 @@ def test_few_spikes_to_a_pixel_are_counted_in_bytes_and_only_on_the_lattice():
 
 
 def test_every_thread_notices_a_pixel_that_passes_255(monkeypatch):
-    monkeypatch.setattr(rasters, "AT_ONCE", 0)
+    monkeypatch.setattr(raster, "AT_ONCE", 0)
     monkeypatch.setattr(pool, "WORK_PER_THREAD", 1)
     for place in (0.1, 50.1, 99.9):
         times = np.sort(np.concatenate([np.full(256, place), np.linspace(0, 100, 3_000)]))
@@ -84,7 +85,7 @@ def test_every_way_to_count_in_bytes_equals_numpy(data, seed, n_spikes, threads,
     if limit:
         kept = kept & (columns.amps_uv >= np.float32(40)) & (columns.amps_uv < np.float32(120))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rasters, "AT_ONCE", 400_000 if at_once else 0)
+        patch.setattr(raster, "AT_ONCE", 400_000 if at_once else 0)
         patch.setattr(pool, "WORK_PER_THREAD", 1)  # threads for few spikes
         for kind in ("count", "rate"):
             image = aggregate(

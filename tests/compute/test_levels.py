@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dashboard.compute.levels import TABLE_SIZE, level_image, spread_levels
+from dashboard.engine.count.levels import TABLE_SIZE, level_image, spread_levels
 
 SHAPE = (7, 11)
 LIMITS = st.tuples(st.floats(0, 50), st.floats(0.01, 2 * TABLE_SIZE)).map(lambda pair: (pair[0], pair[0] + pair[1]))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute import matching
-from dashboard.compute.matching import SortedSpikes, agreement, link_units, match_spikes
+from dashboard.analysis.compare import matching
+from dashboard.analysis.compare.matching import SortedSpikes, agreement, link_units, match_spikes
 from dashboard.model.errors import BadRequest, Cancelled
 
 # A grid that float64 holds exactly, so that ties in time are many and edges of the tolerance are hit.

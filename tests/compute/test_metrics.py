@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.compute.metrics import (
+from dashboard.analysis.quality.metrics import (
     COLUMNS,
     contamination,
     contamination_alt,

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.compute.matching import SortedSpikes
-from dashboard.compute.pair_tables import (
+from dashboard.analysis.compare.matching import SortedSpikes
+from dashboard.analysis.compare.tables import (
     IN_BOTH,
     MERGED,
     ONLY_A,
@@ -17,7 +17,7 @@ from dashboard.compute.pair_tables import (
     rows_passing,
     same_units_table,
 )
-from dashboard.compute.unit_pairs import compare_units
+from dashboard.analysis.compare.units import compare_units
 
 
 def spikes(trains, n_clusters):

@@ -10,12 +10,13 @@ from engine_data import N_CLUSTERS, make_sorting, numpy_counts, random_columns, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.compute import parts, queries
-from dashboard.compute.columns import build_columns
-from dashboard.compute.parts import find_part
-from dashboard.compute.rasters import aggregate, count_in, spikes_in
-from dashboard.compute.selections import kept_spikes
-from dashboard.compute.unit_index import aggregate_units, unit_rows
+from dashboard.engine.build import build_columns
+from dashboard.engine.columns import filtered
+from dashboard.engine.columns.filter import kept_spikes
+from dashboard.engine.columns.filtered import find_part
+from dashboard.engine.count import queries
+from dashboard.engine.count.few_units import aggregate_units, unit_rows
+from dashboard.engine.count.raster import aggregate, count_in, spikes_in
 
 
 @settings(max_examples=100)
@@ -103,22 +104,22 @@ def test_a_part_holds_the_kept_spikes_in_order():
     mask = np.arange(N_CLUSTERS) < 2
     kept = kept_spikes(columns, mask, (40.0, 400.0))
     amps = columns.amps_uv.astype(float)
-    part = parts.make_part(columns, kept)
+    part = filtered.make_part(columns, kept)
     rows = np.flatnonzero(mask[columns.clusters] & (amps >= 40) & (amps < 400))
     np.testing.assert_array_equal(part.order, rows)
     np.testing.assert_array_equal(part.codes, columns.depth_codes[rows])
 
 
 def test_parts_of_many_stretches_join_without_a_seam(monkeypatch):
-    monkeypatch.setattr(parts, "STRETCH", 77)
+    monkeypatch.setattr(filtered, "STRETCH", 77)
     columns = random_columns(0, 3_000)
-    part = parts.make_part(columns, kept_spikes(columns, [3, 4], None))
+    part = filtered.make_part(columns, kept_spikes(columns, [3, 4], None))
     np.testing.assert_array_equal(part.order, np.flatnonzero((columns.clusters == 3) | (columns.clusters == 4)))
 
 
 def test_a_part_is_made_when_a_filter_comes_back_and_dropped_when_room_is_short():
     columns = random_columns(0, 3_000)
-    room = columns.nbytes * parts.SHARE_OF_COLUMNS
+    room = columns.nbytes * filtered.SHARE_OF_COLUMNS
     for first in range(N_CLUSTERS - 1):
         kept = kept_spikes(columns, [first, first + 1], None)
         assert find_part(columns, kept, columns.n_spikes) is None
@@ -137,7 +138,7 @@ def test_a_part_is_not_made_for_a_few_looks_at_little():
 
 
 def test_a_filter_too_large_for_its_room_is_not_set_apart(monkeypatch):
-    monkeypatch.setattr(parts, "SHARE_OF_COLUMNS", 0.0)
+    monkeypatch.setattr(filtered, "SHARE_OF_COLUMNS", 0.0)
     columns = random_columns(0, 3_000)
     kept = kept_spikes(columns, np.arange(N_CLUSTERS) < 6, None)
     assert [find_part(columns, kept, columns.n_spikes) for _ in range(3)] == [None] * 3
@@ -147,8 +148,8 @@ def test_threads_that_share_a_filter_make_its_part_once(monkeypatch):
     columns = random_columns(0, 3_000)
     kept = kept_spikes(columns, np.arange(N_CLUSTERS) < 6, None)
     find_part(columns, kept, columns.n_spikes)
-    made, make = [], parts.make_part
-    monkeypatch.setattr(parts, "make_part", lambda *args: made.append(1) or make(*args))
+    made, make = [], filtered.make_part
+    monkeypatch.setattr(filtered, "make_part", lambda *args: made.append(1) or make(*args))
     threads = [threading.Thread(target=find_part, args=(columns, kept, columns.n_spikes)) for _ in range(8)]
     for thread in threads:
         thread.start()

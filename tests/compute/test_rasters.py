@@ -12,10 +12,10 @@ from engine_data import N_CLUSTERS, make_sorting, numpy_counts, pixel_of, random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.compute import rasters
-from dashboard.compute.columns import build_columns
-from dashboard.compute.lattice import lattice_levels
-from dashboard.compute.rasters import AGGREGATES, aggregate
+from dashboard.engine.build import build_columns
+from dashboard.engine.count import raster
+from dashboard.engine.count.lattice import lattice_levels
+from dashboard.engine.count.raster import AGGREGATES, aggregate
 from dashboard.model.errors import BadRequest, Cancelled
 
 SIZES = st.sampled_from([0, 1, 2, 50, 3_000])
@@ -97,8 +97,8 @@ def test_the_rank_index_is_used_for_whole_sessions_and_counts_a_spike_on_the_las
     depths[::1000] = 2048.0
     columns = build_columns(make_sorting(np.sort(rng.uniform(0, 100, n_spikes)), depths))
     used = []
-    count_ranks = rasters.count_ranks
-    monkeypatch.setattr(rasters, "count_ranks", lambda *args: used.append(1) or count_ranks(*args))
+    count_ranks = raster.count_ranks
+    monkeypatch.setattr(raster, "count_ranks", lambda *args: used.append(1) or count_ranks(*args))
     image = aggregate(columns, None, (0.0, 2048.0), 8, 512, snap=True)
     assert used and image.depth_edges_um[-1] == 2048.0
     np.testing.assert_array_equal(image.values, numpy_counts(columns, image.depth_edges_um, image.time_edges_s))
@@ -162,11 +162,11 @@ def test_majority_equals_counting_each_category(data, seed, n_spikes, mask, cell
     columns = random_columns(seed, n_spikes)
     window = data.draw(windows(columns))
     categories = np.array(data.draw(st.lists(st.integers(-1, 7), min_size=N_CLUSTERS, max_size=N_CLUSTERS))) * 10
-    limit, rasters.VOTE_CELLS = rasters.VOTE_CELLS, cells  # few cells: the image goes in bands
+    limit, raster.VOTE_CELLS = raster.VOTE_CELLS, cells  # few cells: the image goes in bands
     try:
         image = aggregate(columns, **window, kind="region", categories=categories, clusters=mask)
     finally:
-        rasters.VOTE_CELLS = limit
+        raster.VOTE_CELLS = limit
     expected = np.full(image.values.shape, -1)
     most = np.zeros(image.values.shape)
     of_spike = categories[columns.clusters]

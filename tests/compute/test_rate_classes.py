@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashboard.compute.rate_classes import COLOURS, LIMITS_HZ, NAMES, rate_classes
-from dashboard.compute.spike_columns import SpikeColumns
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.count.rate_classes import COLOURS, LIMITS_HZ, NAMES, rate_classes
 
 
 def test_each_unit_is_in_the_class_of_its_mean_rate(small_columns: SpikeColumns) -> None:

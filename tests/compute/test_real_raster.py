@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from engine_data import numpy_counts
 
-from dashboard.compute.columns import SpikeColumns, build_columns
-from dashboard.compute.heatmaps import firing_rate
-from dashboard.compute.rasters import aggregate, count_in
-from dashboard.opening import open_insertion
+from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.engine.count.heatmap import firing_rate
+from dashboard.engine.count.raster import aggregate, count_in
+from dashboard.library.open import open_insertion
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from iblatlas.regions import BrainRegions
 
-from dashboard.compute.region_tree import at_level, check_region, descendants, within
+from dashboard.analysis.anatomy.regions import at_level, check_region, descendants, within
 from dashboard.model.errors import BadRequest
 
 

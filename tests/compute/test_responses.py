@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from dashboard.compute.events import usable_events
-from dashboard.compute.responses import adjust, count_units, response_test
+from dashboard.analysis.events.align import usable_events
+from dashboard.analysis.events.responses import adjust, count_units, response_test
 from dashboard.model.errors import BadRequest, Cancelled
 
 spike_lists = st.lists(st.tuples(st.integers(0, 640), st.integers(0, 3)), max_size=80)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dashboard.compute.shanks import DRAWN_GAP_UM, find_shanks
+from dashboard.analysis.anatomy.shanks import DRAWN_GAP_UM, find_shanks
 
 NEUROPIXELS_1 = np.tile([43.0, 11.0, 59.0, 27.0], 96)
 FOUR_SHANKS = np.concatenate([np.tile([250.0 * k, 250.0 * k + 32.0], 48) for k in range(4)])

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from iblatlas.regions import BrainRegions
 
-from dashboard.compute.summaries import Outcome, Summary, summarise, verdicts
-from dashboard.loading.noise import Noise, load_noise, noise_datasets
+from dashboard.analysis.quality.summary import Outcome, Summary, summarise, verdicts
+from dashboard.library.open import open_insertion
 from dashboard.model.references import DatasetRef
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.sources.alyx_records import dataset_from_record
-from dashboard.sources.demo import DemoSource
+from dashboard.sources.alf.noise import Noise, load_noise, noise_datasets
+from dashboard.sources.alyx.records import dataset_from_record
+from dashboard.sources.demo.source import DemoSource
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dashboard.compute.ticks import FASTEST, SPIKES_PER_TICK, column_bounds, index_ticks
+from dashboard.engine.columns.clock import FASTEST, SPIKES_PER_TICK, column_bounds, index_ticks
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 SECONDS = st.one_of(

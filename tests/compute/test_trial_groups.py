@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.compute.trial_groups import (
+from dashboard.analysis.events.trials import (
     SPLITS,
     available_events,
     brainwide_mask,

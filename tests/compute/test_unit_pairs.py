@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.matching import Agreement, SortedSpikes
-from dashboard.compute.unit_pairs import Fate, classify, compare_units
+from dashboard.analysis.compare.matching import Agreement, SortedSpikes
+from dashboard.analysis.compare.units import Fate, classify, compare_units
 
 
 def spikes(trains, n_clusters):

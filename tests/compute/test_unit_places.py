@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.compute.columns import SpikeColumns, build_columns
-from dashboard.compute.unit_places import mean_amplitudes, peak_to_trough_ms, unit_amplitudes, unit_positions
+from dashboard.analysis.units.places import mean_amplitudes, peak_to_trough_ms, unit_amplitudes, unit_positions
+from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.model.sorting import SpikeSorting, Templates
 
 

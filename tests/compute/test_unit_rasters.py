@@ -11,8 +11,8 @@ from engine_data import N_CLUSTERS, random_columns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.unit_rasters import depth_order, unit_raster
+from dashboard.engine.build import SpikeColumns
+from dashboard.engine.count.unit_raster import depth_order, unit_raster
 from dashboard.model.errors import BadRequest, Cancelled
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute import unit_warmup
-from dashboard.compute.correlograms import autocorrelogram
-from dashboard.compute.events import Selection, count_around, usable_events
-from dashboard.compute.unit_pairs import Fate, compare_units
-from dashboard.compute.units import matchable, select_spikes, session_rates, unit_spikes, unit_statistics, within
+from dashboard.analysis import warmup
+from dashboard.analysis.compare.units import Fate, compare_units
+from dashboard.analysis.events.align import Selection, count_around, usable_events
+from dashboard.analysis.inputs import matchable, select_spikes, session_rates, unit_spikes, unit_statistics, within
+from dashboard.analysis.units.correlograms import autocorrelogram
 from dashboard.model.errors import BadRequest
 
 
@@ -61,7 +61,7 @@ def test_a_sorting_compared_with_itself_matches_throughout(small_columns):
 
 
 def test_warm_up_runs_every_kernel():
-    unit_warmup.compile_unit_kernels()
+    warmup.compile_unit_kernels()
 
 
 # On a grid of 1/8 s, which float64 holds exactly: edges are hit.

@@ -12,34 +12,30 @@ from pathlib import Path
 import numpy as np
 from engine_data import write_sorting
 
-import dashboard.compute
-from dashboard.compute import numba_cache
-from dashboard.compute.columns import build_columns
-from dashboard.compute.heatmaps import firing_rate
-from dashboard.compute.rasters import AGGREGATES, aggregate, compile_kernels, count_in, spikes_in
-from dashboard.compute.rates import cluster_counts, depth_profile, population_rate
-from dashboard.compute.unit_index import aggregate_units
-
-ENGINE = (
-    "amplitudes", "cluster_rows", "depth_codes", "kernels", "lattice", "lattice_counts", "levels", "majorities",
-    "parts", "queries", "ranks", "rates", "scatters", "searches", "unit_index",
-)  # fmt: skip
+import dashboard.engine
+from dashboard.engine import compile
+from dashboard.engine.build import build_columns
+from dashboard.engine.count.few_units import aggregate_units
+from dashboard.engine.count.heatmap import firing_rate
+from dashboard.engine.count.raster import AGGREGATES, aggregate, count_in, spikes_in
+from dashboard.engine.count.rates import cluster_counts, depth_profile, population_rate
+from dashboard.engine.warmup import compile_kernels
 
 
 def signatures() -> dict[str, list[object]]:
     found = {}
-    for name in ENGINE:
-        module = importlib.import_module(f"dashboard.compute.{name}")
+    for info in pkgutil.walk_packages(dashboard.engine.__path__, "dashboard.engine."):
+        module = importlib.import_module(info.name)
         for key, value in vars(module).items():
             if hasattr(value, "signatures") and value.__module__ == module.__name__:
-                found[f"{name}.{key}"] = list(value.signatures)
+                found[f"{info.name.rpartition('.')[2]}.{key}"] = list(value.signatures)
     return found
 
 
 def test_every_kernel_of_the_engine_is_compiled_before_it_is_used(tmp_path):
     compile_kernels()
     before = signatures()
-    assert before["kernels.count_tiles"] and before["majorities.majority_tiles"]
+    assert before["kernels.count_tiles"] and before["majority.majority_tiles"]
     rng = np.random.default_rng(0)
     n_spikes = 30_000
     sorting = write_sorting(
@@ -70,26 +66,29 @@ def test_every_kernel_of_the_engine_is_compiled_before_it_is_used(tmp_path):
 
 
 def test_a_kernel_knows_every_module_that_its_code_comes_from():
-    assert {"kernels", "pool", "depth_codes", "numba_cache"} <= numba_cache.imported_modules("amplitudes")
-    assert "kernels" not in numba_cache.imported_modules("depth_codes")
+    engine = Path(dashboard.engine.__path__[0])
+    found = compile.imported_files(engine / "count" / "amplitudes.py")
+    wanted = {"count/kernels.py", "threads.py", "columns/depths.py", "compile.py", "columns/arrays.py"}
+    assert {engine / name for name in wanted} <= found
+    assert engine / "count" / "kernels.py" not in compile.imported_files(engine / "columns" / "depths.py")
 
 
 def test_a_change_in_another_module_compiles_a_kernel_anew(tmp_path):
     """numba alone would run `caller` with the old code of `callee`, wherever that leads."""
     package = tmp_path / "dashboard"
-    (package / "compute").mkdir(parents=True)
-    shutil.copy(Path(numba_cache.__file__), package / "compute" / "numba_cache.py")
-    for folder in (package, package / "compute"):
+    (package / "engine" / "count").mkdir(parents=True)
+    shutil.copy(Path(compile.__file__), package / "engine" / "compile.py")
+    for folder in (package, package / "engine", package / "engine" / "count"):
         (folder / "__init__.py").write_text("")
-    callee = package / "compute" / "callee.py"
-    start = "from dashboard.compute.numba_cache import kernel\n"
-    (package / "compute" / "caller.py").write_text(
-        f"{start}from dashboard.compute.callee import answer\n\n@kernel\ndef ask():\n    return answer()\n"
+    callee = package / "engine" / "count" / "callee.py"
+    start = "from dashboard.engine.compile import kernel\n"
+    (package / "engine" / "caller.py").write_text(
+        f"{start}from dashboard.engine.count.callee import answer\n\n@kernel\ndef ask():\n    return answer()\n"
     )
     answers = []
     for value in (1, 2, 2):
         callee.write_text(f"{start}\n@kernel\ndef answer():\n    return {value}\n")
-        script = "from dashboard.compute.caller import ask; print(ask(), sum(ask.stats.cache_hits.values()))"
+        script = "from dashboard.engine.caller import ask; print(ask(), sum(ask.stats.cache_hits.values()))"
         run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
         answers.append(run.stdout.split())
     assert answers == [["1", "0"], ["2", "0"], ["2", "1"]]
@@ -99,9 +98,9 @@ def test_kernels_work_where_no_cache_can_be_written(monkeypatch):
     def no_folder(function):
         raise RuntimeError("cannot cache function: no locator available")
 
-    monkeypatch.setattr(numba_cache, "KernelCache", no_folder)
+    monkeypatch.setattr(compile, "KernelCache", no_folder)
 
-    @numba_cache.kernel
+    @compile.kernel
     def double(x: int) -> int:
         return 2 * x
 
@@ -109,7 +108,6 @@ def test_kernels_work_where_no_cache_can_be_written(monkeypatch):
 
 
 def test_no_kernel_runs_in_numbas_own_threads():
-    for info in pkgutil.iter_modules(dashboard.compute.__path__):
-        source = (Path(dashboard.compute.__path__[0]) / f"{info.name}.py").read_text()
-        code = "\n".join(line for line in source.splitlines() if "``parallel=True``" not in line)
-        assert "parallel=True" not in code and "prange" not in code, info.name
+    for path in Path(dashboard.engine.__path__[0]).parent.rglob("*.py"):
+        code = "\n".join(line for line in path.read_text().splitlines() if "``parallel=True``" not in line)
+        assert "parallel=True" not in code and "prange" not in code, path

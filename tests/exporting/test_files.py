@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from loading.alf_folder import sorting_arrays, write_session
 
-from dashboard.compute.columns import SpikeColumns, build_columns
-from dashboard.exporting import files
-from dashboard.exporting.subject import Subject, provenance
+from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.export import spikes as files
+from dashboard.export.origin import Subject, provenance
+from dashboard.library.open import open_insertion
+from dashboard.library.render import render
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.progress import Progress
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.render_ import render
 
 WINDOW, DEPTHS = (10.0, 300.0), (400.0, 3000.0)
 

@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import figures
-from dashboard.compute.columns import SpikeColumns
-from dashboard.exporting.pair_sheets import pair_sheet
-from dashboard.exporting.raster_sheets import LAYOUTS, lay_out, raster_sheet
-from dashboard.exporting.sheets import PRESETS, Sheet, SheetStyle, write_sheet
-from dashboard.exporting.subject import Subject, own_spikes, provenance
-from dashboard.exporting.unit_sheets import unit_sheet
+from dashboard.engine.build import SpikeColumns
+from dashboard.export import figure
+from dashboard.export.kinds.pairs import pair_sheet
+from dashboard.export.kinds.raster import LAYOUTS, lay_out, raster_sheet
+from dashboard.export.kinds.unit import unit_sheet
+from dashboard.export.origin import Subject, own_spikes, provenance
+from dashboard.export.sheet import PRESETS, Sheet, SheetStyle, write_sheet
+from dashboard.library.render import render
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
-from dashboard.render_ import render
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"
@@ -41,7 +41,7 @@ def subject(small_demo: SpikeSorting, small_columns: SpikeColumns) -> Subject:
 def _no_marks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """The small demo has few spikes: draw it as counts unless a test is about marks."""
     if "mark" not in request.node.name:
-        monkeypatch.setattr(figures, "MARKS_BELOW", 0)
+        monkeypatch.setattr(figure, "MARKS_BELOW", 0)
 
 
 def drawn(sheet: Sheet, kind: str = "png") -> bytes:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.compute.columns import SpikeColumns
-from dashboard.compute.filter_words import read_spike_amp, read_words
-from dashboard.compute.filters import filter_clusters
-from dashboard.exporting.snippets import dashboard_snippet, ibllib_snippet
-from dashboard.exporting.subject import Subject
+from dashboard.analysis.filters.clusters import filter_clusters
+from dashboard.analysis.filters.words import read_spike_amp, read_words
+from dashboard.engine.build import SpikeColumns
+from dashboard.export.code import dashboard_snippet, ibllib_snippet
+from dashboard.export.origin import Subject
+from dashboard.library.render import render
 from dashboard.model.sorting import SpikeSorting
-from dashboard.render_ import render
 from tests.conftest import SMALL_DEMO_SPIKES
 
 FILTERS = {

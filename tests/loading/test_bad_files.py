@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from alf_folder import N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
 
+from dashboard.library.open import open_insertion
 from dashboard.model.errors import DashboardError, DatasetInvalid, DatasetMissing, NoSpikeSorting
-from dashboard.opening import open_insertion
 
 
 def opened(root: Path) -> Any:

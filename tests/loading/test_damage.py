@@ -11,9 +11,9 @@ from alf_folder import N_CHANNELS, N_CLUSTERS, write_session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.compute.columns import build_columns
+from dashboard.engine.build import build_columns
+from dashboard.library.open import open_insertion
 from dashboard.model.errors import DatasetInvalid
-from dashboard.opening import open_insertion
 
 OPTIONAL = {
     "drift.um": np.zeros((5, 2)),

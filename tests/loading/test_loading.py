@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dashboard.compute.columns import build_columns
-from dashboard.loading import files as alf_files
-from dashboard.loading.spikes import LARGEST_MEDIAN_V, count_invalid, validate
+from dashboard.engine.build import build_columns
+from dashboard.library.open import open_insertion
 from dashboard.model.errors import Cancelled, DatasetMissing
 from dashboard.model.sorting import Spikes
-from dashboard.opening import open_insertion
+from dashboard.sources.alf import arrays as alf_files
+from dashboard.sources.alf.spikes import LARGEST_MEDIAN_V, count_invalid, validate
 
 
 def opened(root: Path, **words: Any) -> Any:
@@ -103,8 +103,8 @@ def test_the_pass_can_be_stopped() -> None:
 def test_a_second_open_reads_no_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_session(tmp_path)
     first = opened(tmp_path)
-    monkeypatch.setattr("dashboard.opening.validate", lambda *args: pytest.fail("the columns are read again"))
-    monkeypatch.setattr("dashboard.opening.count_invalid", lambda *args: pytest.fail("the columns are read again"))
+    monkeypatch.setattr("dashboard.library.open.validate", lambda *args: pytest.fail("the columns are read again"))
+    monkeypatch.setattr("dashboard.library.open.count_invalid", lambda *args: pytest.fail("the columns are read again"))
     assert opened(tmp_path).n_dropped == first.n_dropped
 
 
@@ -279,7 +279,7 @@ def test_metrics_that_cannot_be_used_are_computed(tmp_path: Path, wrong: str) ->
 def test_computed_metrics_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_session(tmp_path, without=["clusters.metrics"])
     first = opened(tmp_path)
-    monkeypatch.setattr("dashboard.compute.metrics.recompute", lambda *args: pytest.fail("computed again"))
+    monkeypatch.setattr("dashboard.analysis.quality.metrics.recompute", lambda *args: pytest.fail("computed again"))
     pd.testing.assert_frame_equal(opened(tmp_path).clusters, first.clusters)
 
 

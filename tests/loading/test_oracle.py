@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from recorded import RecordedSource
 
+from dashboard.library.open import open_insertion
 from dashboard.model.errors import NoSpikeSorting
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.sources.resolving import resolve
+from dashboard.sources.alf.choose import resolve
 
 CASES = (
     "S1p00_default", "S1p00_pykilosort", "S1p00_pykilosort_rev2024-05-05", "S1p00_pykilosort_rev2024-05-06",

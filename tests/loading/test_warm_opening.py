@@ -25,7 +25,7 @@ OPENING = """
 import hashlib, json, sys
 from pathlib import Path
 
-from dashboard.compute.rasters import aggregate
+from dashboard.engine.count.raster import aggregate
 from dashboard.sources.folder import FolderSource
 from dashboard.store import InsertionStore
 

@@ -21,12 +21,12 @@ from one.alf import io as alfio  # noqa: E402
 from one.alf.cache import make_parquet_db  # noqa: E402
 from one.api import One  # noqa: E402
 
-from dashboard.compute.columns import build_columns  # noqa: E402
-from dashboard.compute.heatmaps import firing_rate  # noqa: E402
-from dashboard.compute.metrics import COLUMNS, label_tests, recompute  # noqa: E402
+from dashboard.analysis.quality.metrics import COLUMNS, label_tests, recompute  # noqa: E402
+from dashboard.engine.build import build_columns  # noqa: E402
+from dashboard.engine.count.heatmap import firing_rate  # noqa: E402
+from dashboard.library.open import open_insertion  # noqa: E402
 from dashboard.model.sorting import SpikeSorting  # noqa: E402
-from dashboard.opening import open_insertion  # noqa: E402
-from dashboard.sources.demo import DemoSource  # noqa: E402
+from dashboard.sources.demo.source import DemoSource  # noqa: E402
 
 pytestmark = [
     pytest.mark.parity,
@@ -127,7 +127,7 @@ def sample_amplitudes() -> list[npt.NDArray[np.float64]]:
 
 @pytest.mark.parametrize("amps", sample_amplitudes(), ids=len)
 def test_noise_cutoff_and_missed_spikes(amps: npt.NDArray[np.float64]) -> None:
-    from dashboard.compute.metrics import missed_spikes, noise_cutoff
+    from dashboard.analysis.quality.metrics import missed_spikes, noise_cutoff
 
     words = single_units.METRICS_PARAMS
     np.testing.assert_array_equal(noise_cutoff(amps), single_units.noise_cutoff(amps, **words["noise_cutoff"])[1])

@@ -13,12 +13,12 @@ from iblatlas.regions import BrainRegions  # noqa: E402
 from one.alf.cache import make_parquet_db  # noqa: E402
 from one.api import One  # noqa: E402
 
-from dashboard.compute.columns import build_columns  # noqa: E402
-from dashboard.exporting.snippets import ibllib_snippet  # noqa: E402
-from dashboard.exporting.subject import Subject  # noqa: E402
-from dashboard.opening import open_insertion  # noqa: E402
-from dashboard.render_ import render  # noqa: E402
-from dashboard.sources.demo import DemoSource  # noqa: E402
+from dashboard.engine.build import build_columns  # noqa: E402
+from dashboard.export.code import ibllib_snippet  # noqa: E402
+from dashboard.export.origin import Subject  # noqa: E402
+from dashboard.library.open import open_insertion  # noqa: E402
+from dashboard.library.render import render  # noqa: E402
+from dashboard.sources.demo.source import DemoSource  # noqa: E402
 
 pytestmark = [
     pytest.mark.parity,

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 from dashboard.model.references import DatasetRef
-from dashboard.sources.alyx_records import dataset_from_record
-from dashboard.sources.download import Fetched
-from dashboard.sources.transfer import Item
+from dashboard.sources.alyx.records import dataset_from_record
+from dashboard.sources.download.downloader import Fetched
+from dashboard.sources.download.transfer import Item
 from tests.replay.server import Replay
 
 EID = "476cedbd-08e6-4844-ac5d-baed40ae4d78"

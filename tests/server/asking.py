@@ -16,7 +16,7 @@ import requests
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from dashboard.access import COOKIE
+from dashboard.server.auth.gate import COOKIE
 
 PASSWORD = "correct horse battery"
 

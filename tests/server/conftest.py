@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from asking import PASSWORD, Site
 
-from dashboard.accounts import add_user
-from dashboard.logins import FILE
-from dashboard.sources.demo import DemoSource
+from dashboard.server.auth.logins import FILE
+from dashboard.server.auth.passwords import add_user
+from dashboard.sources.demo.source import DemoSource
 from tests.serving import serving
 
 

@@ -10,11 +10,11 @@ import pytest
 import requests
 from asking import PASSWORD, Site
 
-from dashboard.access import COOKIE
-from dashboard.accounts import add_user
-from dashboard.pending_downloads import FOLDER, STALE_S, Downloads, Shelf
-from dashboard.server import stop_gently
-from dashboard.sources.demo import DemoSource
+from dashboard.page.export.downloads import FOLDER, STALE_S, Downloads, Shelf
+from dashboard.server.auth.gate import COOKIE
+from dashboard.server.auth.passwords import add_user
+from dashboard.server.server import stop_gently
+from dashboard.sources.demo.source import DemoSource
 from tests.replay.downloading import until
 from tests.serving import serving
 

@@ -23,13 +23,13 @@ import pytest
 from asking import stay_until
 from loading.alf_folder import N_SPIKES, write_session
 
-from dashboard.app import DashboardSession
+from dashboard.library.check import remove, verify
+from dashboard.library.store import InsertionStore
 from dashboard.model.errors import CacheUnusable, Cancelled, DatasetInvalid, SourceUnavailable
-from dashboard.sources.alyx import AlyxSource
-from dashboard.sources.demo import DemoSource
+from dashboard.page.session import DashboardSession
+from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
-from dashboard.store import InsertionStore
-from dashboard.verifying import remove, verify
 from tests.replay.downloading import until
 from tests.replay.server import Replay
 from tests.serving import serving
@@ -59,8 +59,8 @@ RECORDED = "KM_001/2024-03-05/001/probe01"
 def test_a_process_killed_while_it_prepares_leaves_nothing_to_be_taken_for_whole(tmp_path: Path) -> None:
     """SIGKILL in the middle of building the columns; the next one starts anew, and the leftover has a name."""
     program = (
-        "import sys\nfrom pathlib import Path\nfrom dashboard.compute import columns\n"
-        "from dashboard.sources.demo import DemoSource\nfrom dashboard.store import InsertionStore\n"
+        "import sys\nfrom pathlib import Path\nfrom dashboard.engine import build as columns\n"
+        "from dashboard.sources.demo.source import DemoSource\nfrom dashboard.library.store import InsertionStore\n"
         "columns._choose_rows = lambda *given: (print('building', flush=True), sys.stdin.read())\n"
         "cache = Path(sys.argv[1])\nInsertionStore([DemoSource(cache, n_spikes=20_000)], cache).open('demo')\n"
     )
@@ -102,7 +102,7 @@ def test_a_full_cache_volume_costs_speed_and_nothing_else(
     store = InsertionStore([lab], tmp_path / "cache")
     with monkeypatch.context() as patched:
         patched.setattr(os, "posix_fallocate", full)
-        patched.setattr("dashboard.loading.spikes.write_atomically", full)
+        patched.setattr("dashboard.sources.alf.spikes.write_atomically", full)
         opened = store.open(KEY)
     assert opened.columns.n_spikes == N_SPIKES
     assert "No space left on device" in caplog.text
@@ -119,12 +119,12 @@ def test_a_full_volume_ends_a_download_with_one_line_and_it_goes_on_later(
     store = InsertionStore([source], tmp_path / "cache")
 
     def full(self: object, block: bytes) -> None:
-        from dashboard.sources.locks import unusable
+        from dashboard.sources.download.locks import unusable
 
         raise unusable(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), tmp_path / "cache")
 
     with monkeypatch.context() as patched:
-        patched.setattr("dashboard.sources.partial.PartialFile.write", full)
+        patched.setattr("dashboard.sources.download.partial.PartialFile.write", full)
         with pytest.raises(CacheUnusable, match="The disk of the cache is full") as caught:
             store.open(RECORDED)
         assert "\n" not in str(caught.value)
@@ -141,7 +141,7 @@ def test_alyx_down_opens_what_was_fetched_and_comes_back_by_itself(
         store.open(RECORDED)
     assert len(str(caught.value).splitlines()) == 1
     replay.down = False
-    monkeypatch.setattr("dashboard.sources.cached_records.RETRY_S", 0.0)
+    monkeypatch.setattr("dashboard.sources.alyx.cache.RETRY_S", 0.0)
     fresh = AlyxSource(replay.url, cache=tmp_path / "cache", user="alice", password="alicepass")
     held = InsertionStore([fresh], tmp_path / "cache")
     fetched = held.open(RECORDED)
@@ -212,12 +212,12 @@ def test_a_browser_that_goes_in_the_middle_of_a_picture_leaves_the_others_alone(
     lab: FolderSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A real server and its sessions; the render of the one that goes is held in the middle until it has gone."""
-    from dashboard import app
-    from dashboard.compute import rasters
-    from dashboard.views import raster as view
+    from dashboard.engine.count import raster
+    from dashboard.page import session as app
+    from dashboard.page.plot import raster as view
 
     started, go, done = threading.Event(), threading.Event(), threading.Event()
-    real = rasters.aggregate
+    real = raster.aggregate
 
     def slow(*given: object, **named: object) -> object:
         started.set()

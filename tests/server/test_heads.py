@@ -13,9 +13,9 @@ import pytest
 import requests
 from panel.io.server import get_server
 
-from dashboard.heads import PageHandler
-from dashboard.server import Process
-from dashboard.sources.demo import DemoSource
+from dashboard.server.server import Process
+from dashboard.server.upstream.early_head import PageHandler
+from dashboard.sources.demo.source import DemoSource
 from tests.serving import running, serving
 
 PATIENCE_S = 60

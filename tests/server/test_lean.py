@@ -20,8 +20,8 @@ from bokeh.protocol.messages.patch_doc import patch_doc
 from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 
-from dashboard import lean
-from dashboard.lean import NO_ROW, LookedUp, make_lean, return_memory, share_heaps
+from dashboard.server.upstream import session_cost
+from dashboard.server.upstream.session_cost import NO_ROW, LookedUp, make_lean, return_memory, share_heaps
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_a_change_of_a_widget_waits_no_longer_than_it_takes_to_gather() -> None:
             waited.append(wait_ms)
 
     pn.widgets.IntSlider()._server_change(Documented(), "", None, "value", 0, 1)  # type: ignore[arg-type]
-    assert waited == [lean.GATHER_MS]
+    assert waited == [session_cost.GATHER_MS]
 
 
 def test_a_pane_has_no_row_and_still_draws() -> None:
@@ -147,6 +147,6 @@ def test_memory_is_given_back_or_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(name: object) -> None:
         raise OSError("no such library")
 
-    monkeypatch.setattr(lean.ctypes, "CDLL", refuse)
+    monkeypatch.setattr(session_cost.ctypes, "CDLL", refuse)
     return_memory()
     share_heaps()

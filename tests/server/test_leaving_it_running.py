@@ -20,11 +20,11 @@ from asking import Site, answer, token_in, told_by
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from dashboard import cli
-from dashboard.access import COOKIE
-from dashboard.monitoring import Discreet, JsonFormatter
-from dashboard.server import _close_idle, session_name
-from dashboard.sources.demo import DemoSource
+from dashboard.cli import main
+from dashboard.config.logs import Discreet, JsonFormatter
+from dashboard.server.auth.gate import COOKIE
+from dashboard.server.server import _close_idle, session_name
+from dashboard.sources.demo.source import DemoSource
 from tests.replay.downloading import until
 from tests.replay.server import Replay
 from tests.serving import serving
@@ -111,10 +111,12 @@ def test_a_tab_left_open_does_not_stay_logged_in(site: Site) -> None:
 
 
 def test_a_log_line_is_one_object_with_the_session() -> None:
-    record = logging.LogRecord("dashboard.store", logging.WARNING, "", 0, 'a "%s"\nof two lines', ("thing",), None)
+    record = logging.LogRecord(
+        "dashboard.library.store", logging.WARNING, "", 0, 'a "%s"\nof two lines', ("thing",), None
+    )
     entry = json.loads(JsonFormatter(lambda: "12ab34cd").format(record))
     assert "\n" not in JsonFormatter().format(record)
-    assert (entry["level"], entry["logger"], entry["session"]) == ("warning", "dashboard.store", "12ab34cd")
+    assert (entry["level"], entry["logger"], entry["session"]) == ("warning", "dashboard.library.store", "12ab34cd")
     assert entry["message"] == 'a "thing"\nof two lines'
     assert abs(time.time() - record.created) < 60
 
@@ -126,7 +128,7 @@ def test_what_threads_do_for_a_session_is_logged_with_its_name(small_demo: objec
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(self.format(record))
 
-    handler, store = Kept(), logging.getLogger("dashboard.store")
+    handler, store = Kept(), logging.getLogger("dashboard.library.store")
     handler.setFormatter(JsonFormatter(session_name))
     store.addHandler(handler)
     store.setLevel("INFO")
@@ -170,7 +172,7 @@ def test_the_cache_is_listed_and_cleared_by_name(tmp_path: Path, capsys: pytest.
     outside.mkdir(exist_ok=True)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        code = cli.main(["cache", *arguments, "--cache", str(tmp_path)])
+        code = main.main(["cache", *arguments, "--cache", str(tmp_path)])
         said = capsys.readouterr()
         return code, said.out, said.err
 

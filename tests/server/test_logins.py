@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from asking import PASSWORD, Site
 
-from dashboard import cli
-from dashboard.access import COOKIE
-from dashboard.accounts import Accounts, add_user, hash_password, remove_user
-from dashboard.logins import FILE, FRESH_S, MOST_FAILURES, MOST_FOR_A_NAME, WRITE_S, Logins
+from dashboard.cli import main
 from dashboard.model.errors import BadRequest
-from dashboard.sources.demo import DemoSource
+from dashboard.server.auth.gate import COOKIE
+from dashboard.server.auth.logins import FILE, FRESH_S, MOST_FAILURES, MOST_FOR_A_NAME, WRITE_S, Logins
+from dashboard.server.auth.passwords import Accounts, add_user, hash_password, remove_user
+from dashboard.sources.demo.source import DemoSource
 from tests.serving import serving
 
 IDLE_S = 3600.0
@@ -154,7 +154,7 @@ def test_one_address_cannot_lock_a_name(lab: Lab) -> None:
 def test_cleared_by_hand_everybody_is_out_and_may_come_again(lab: Lab) -> None:
     logins = lab.process()
     token = logins.start("ann")
-    assert cli.main(["cache", "clear", FILE, "--cache", str(lab.cache)]) == 0
+    assert main.main(["cache", "clear", FILE, "--cache", str(lab.cache)]) == 0
     lab.now += FRESH_S + 1
     assert logins.user(token) is None
     again = logins.start("ann")
@@ -173,7 +173,7 @@ def test_without_its_file_logins_hold_in_their_process_and_are_kept_later(
     for _ in range(3):
         lab.now += FRESH_S + 1
         assert logins.user(token) == "ann"
-    said = [record for record in caplog.records if record.name == "dashboard.logins"]
+    said = [record for record in caplog.records if record.name == "dashboard.server.auth.logins"]
     assert len(said) == 1, "it is said once"
     assert "locked" in caplog.text
     holder.execute("ROLLBACK")
@@ -199,9 +199,9 @@ def test_a_server_that_is_started_again_knows_who_was_logged_in(
 
 
 def test_the_command_takes_users_out(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["user", "remove", "ann", "--users", str(lab.users)]) == 0
+    assert main.main(["user", "remove", "ann", "--users", str(lab.users)]) == 0
     assert set(json.loads(lab.users.read_text())) == {"bob"}
-    assert cli.main(["user", "remove", "ann", "--users", str(lab.users)]) == 2
+    assert main.main(["user", "remove", "ann", "--users", str(lab.users)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 

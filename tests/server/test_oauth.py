@@ -18,8 +18,8 @@ import requests
 from asking import connect, token_in, told_by
 from tornado.web import create_signed_value
 
-from dashboard import cli
-from dashboard.oauth import may_enter
+from dashboard.cli import main
+from dashboard.server.auth.oauth import may_enter
 
 SECRETS = {
     "SPIKE_DASHBOARD_OAUTH_KEY": "client-1",
@@ -58,7 +58,7 @@ def test_settings_that_cannot_work_are_one_line(
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
     command = ["serve", "--offline", "--port", "0", "--data", str(tmp_path), "--oauth", "github", *arguments]
-    assert cli.main(command) == 2
+    assert main.main(command) == 2
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1

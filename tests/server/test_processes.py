@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import cli
-from dashboard.processes import share
-from dashboard.settings import Settings
+from dashboard.cli import main
+from dashboard.config.settings import Settings
+from dashboard.server.workers import share
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from dashboard.settings import Settings
 def test_what_cannot_work_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
-    assert cli.main(["serve", "--offline", "--data", str(tmp_path), "--processes", "2", *arguments]) == 2
+    assert main.main(["serve", "--offline", "--data", str(tmp_path), "--processes", "2", *arguments]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1

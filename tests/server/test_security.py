@@ -13,15 +13,15 @@ import requests
 from asking import PASSWORD, Site, connect, token_in, told_by
 from bokeh.util.token import generate_jwt_token, generate_session_id
 
-from dashboard import cli
-from dashboard.access import COOKIE
-from dashboard.accounts import Accounts, add_user, hash_password
-from dashboard.lean import anonymous_bytes
-from dashboard.locating import find
-from dashboard.logins import FAILURES_S, MOST_FAILURES, Logins
+from dashboard.cli import main
 from dashboard.model.errors import BadRequest, InsertionNotFound
-from dashboard.sources.demo import DemoSource
+from dashboard.server.auth.gate import COOKIE
+from dashboard.server.auth.logins import FAILURES_S, MOST_FAILURES, Logins
+from dashboard.server.auth.passwords import Accounts, add_user, hash_password
+from dashboard.server.upstream.session_cost import anonymous_bytes
+from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from dashboard.sources.locate import find
 
 ROUTES = [
     "/ws", "/metrics", "/health", "/autoload.js", "/static/js/bokeh.min.js", "/static/extensions/panel/panel.min.js",
@@ -195,7 +195,7 @@ def test_a_server_that_has_used_its_memory_says_so(site: Site, monkeypatch: pyte
     token = site.login().cookies[COOKIE]
     assert site.get("/", token).status_code == 200
     with monkeypatch.context() as patched:
-        patched.setattr("dashboard.server.anonymous_bytes", lambda: 1 << 40)
+        patched.setattr("dashboard.server.server.anonymous_bytes", lambda: 1 << 40)
         answer = site.get("/", token)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
         assert "uses as much memory as it may. This page tries again" in answer.text
@@ -245,7 +245,7 @@ def test_a_users_file_that_lets_nobody_in_is_refused(tmp_path: Path, content: st
 
 
 def test_a_mistyped_users_file_stops_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = cli.main(["serve", "--address", "0.0.0.0", "--users", str(tmp_path / "usres"), "--offline", "--port", "0"])
+    code = main.main(["serve", "--address", "0.0.0.0", "--users", str(tmp_path / "usres"), "--offline", "--port", "0"])
     assert code == 2
     assert "Cannot read the users file" in capsys.readouterr().err
 
@@ -255,10 +255,10 @@ def test_the_password_comes_from_standard_input(tmp_path: Path, monkeypatch: pyt
 
     users = tmp_path / "users.json"
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
-    assert cli.main(["user", "add", "ann", "--users", str(users)]) == 0
+    assert main.main(["user", "add", "ann", "--users", str(users)]) == 0
     assert Accounts(users).check("ann", PASSWORD)
     monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
-    assert cli.main(["user", "add", "bob", "--users", str(users)]) == 2
+    assert main.main(["user", "add", "bob", "--users", str(users)]) == 2
 
 
 @pytest.mark.parametrize("text", TRAVERSALS)

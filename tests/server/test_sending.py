@@ -23,9 +23,9 @@ from tornado.ioloop import IOLoop
 from tornado.locks import Lock
 from tornado.websocket import WebSocketClosedError
 
-from dashboard.sending import send, send_in_order, write
-from dashboard.server import make_server
-from dashboard.sources.demo import DemoSource
+from dashboard.server.server import make_server
+from dashboard.server.upstream.messages import send, send_in_order, write
+from dashboard.sources.demo.source import DemoSource
 
 
 class Wire:

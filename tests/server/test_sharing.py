@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.fair_pool import FairPool
-from dashboard.metrics_text import Histogram
-from dashboard.sources.demo import DemoSource
-from dashboard.store import InsertionStore
+from dashboard.library.store import InsertionStore
+from dashboard.server.metrics import Histogram
+from dashboard.server.render_pool import FairPool
+from dashboard.sources.demo.source import DemoSource
 
 
 def test_a_busy_session_does_not_hold_up_the_others() -> None:
@@ -78,8 +78,8 @@ def test_a_pane_without_a_document_takes_our_files(tmp_path: Path) -> None:
     import panel as pn
     from bokeh.models import ImportedStyleSheet
 
-    from dashboard.server import make_server
-    from dashboard.settings import Settings
+    from dashboard.config.settings import Settings
+    from dashboard.server.server import make_server
 
     server = make_server([DemoSource(tmp_path, n_spikes=1000)], cache=tmp_path, settings=Settings(cache=tmp_path))
     server.process.close()

@@ -19,16 +19,16 @@ import pytest
 from bokeh.document import Document
 from loading.alf_folder import write_session
 
-from dashboard.app import DashboardSession
-from dashboard.catalogue import Catalogue
-from dashboard.fair_pool import FairPool
-from dashboard.keeping import Desk, Keeper
+from dashboard.library.catalogue import Catalogue
+from dashboard.library.store import InsertionStore
+from dashboard.library.userdata import Desk, Keeper
 from dashboard.model.facets import Facets
-from dashboard.pending_downloads import Downloads
+from dashboard.page import link as links
+from dashboard.page.export.downloads import Downloads
+from dashboard.page.search.search import Search
+from dashboard.page.session import DashboardSession
+from dashboard.server.render_pool import FairPool
 from dashboard.sources.folder import FolderSource
-from dashboard.store import InsertionStore
-from dashboard.views import links
-from dashboard.views.search import Search
 
 KEY = "MOUSE_1/2024-01-02/001/probe00"
 TEXT_FIELDS = (pmui.TextInput, pmui.TextAreaInput, pmui.AutocompleteInput, pmui.PasswordInput, pn.widgets.TextInput)

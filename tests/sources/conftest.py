@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.sources.alyx import AlyxSource
-from dashboard.sources.download import Downloader
-from dashboard.sources.transfer import Item
+from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.download.downloader import Downloader
+from dashboard.sources.download.transfer import Item
 from tests.replay.downloading import COLLECTION, Waits, served
 from tests.replay.server import Replay
 

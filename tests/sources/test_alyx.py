@@ -12,8 +12,8 @@ import pytest
 
 from dashboard.model.errors import Cancelled, DownloadFailed, InsertionAmbiguous, SourceUnavailable
 from dashboard.model.references import DatasetRef, Histology, InsertionRef
-from dashboard.sources.alyx import AlyxSource
-from dashboard.sources.partial import is_complete
+from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.download.partial import is_complete
 from tests.replay.server import Replay
 
 EID = "476cedbd-08e6-4844-ac5d-baed40ae4d78"

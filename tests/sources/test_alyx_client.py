@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.model.errors import BadRequest, SourceUnavailable
-from dashboard.sources.alyx_client import Client
+from dashboard.sources.alyx.client import Client
 from tests.replay.server import Replay
 
 PID = "983a6668-5d02-4273-8f0d-1f59989c80c2"
@@ -40,7 +40,7 @@ def test_pages_hold_every_row_once(client: Client, replay: Replay) -> None:
 
 def test_next_is_followed_at_our_address(client: Client, replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind a proxy the server names itself by an address that nobody can reach."""
-    monkeypatch.setattr("dashboard.sources.alyx_client.PAGE", 100)
+    monkeypatch.setattr("dashboard.sources.alyx.client.PAGE", 100)
     original = replay.rewritten
     monkeypatch.setattr(
         replay, "rewritten", lambda body: original(body).replace(replay.url.encode(), b"http://inner:80")

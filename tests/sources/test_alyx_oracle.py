@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dashboard.library.open import open_insertion
 from dashboard.model.errors import DatasetInvalid, NoSpikeSorting
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.sources.alyx import AlyxSource
+from dashboard.sources.alyx.source import AlyxSource
 from tests.replay.server import Replay
 
 EID = "476cedbd-08e6-4844-ac5d-baed40ae4d78"

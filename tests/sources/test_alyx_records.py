@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.model.references import Histology
-from dashboard.sources.alyx_records import (
+from dashboard.sources.alf.choose import revisions, sorters
+from dashboard.sources.alyx.records import (
     dataset_from_record,
     encoded,
     histology_of,
     insertion_from_record,
     record_from_insertion,
 )
-from dashboard.sources.resolving import revisions, sorters
 
 REVISION = "4fe598f9-e75b-43a4-b29a-8392081a8db2"
 # Of each real record: probe, revisions of its pykilosort collection (newest first), who resolved it.

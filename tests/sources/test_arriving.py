@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dashboard.model.references import DatasetRef
-from dashboard.sources.alyx import AlyxSource
-from dashboard.sources.arriving import Arrived, ArrivingSpikes
-from dashboard.sources.partial import PartialFile, partial_path, target_of
+from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.download.arrived import Arrived, ArrivingSpikes
+from dashboard.sources.download.partial import PartialFile, partial_path, target_of
 from tests.replay.server import Replay
 
 TIMES = np.sort(np.random.default_rng(0).uniform(0, 600, 1000))

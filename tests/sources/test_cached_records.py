@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dashboard.model.errors import SourceUnavailable
-from dashboard.sources.alyx_client import Client
-from dashboard.sources.cached_records import FRESH_S, RETRY_S, CachedRecords
+from dashboard.sources.alyx.cache import FRESH_S, RETRY_S, CachedRecords
+from dashboard.sources.alyx.client import Client
 from tests.replay.server import Replay
 
 PATH = "/insertions/983a6668-5d02-4273-8f0d-1f59989c80c2"

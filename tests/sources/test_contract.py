@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.library.open import open_insertion
 from dashboard.model.errors import Cancelled, InsertionAmbiguous
 from dashboard.model.progress import Progress
 from dashboard.model.references import Histology, InsertionRecord, InsertionRef
-from dashboard.opening import open_insertion
-from dashboard.sources.alyx import AlyxSource
-from dashboard.sources.demo import DemoSource
+from dashboard.sources.alf.choose import sorters
+from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.base import Source
+from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
-from dashboard.sources.protocol import Source
-from dashboard.sources.resolving import sorters
 from tests.replay.server import Replay
 
 #: The insertion of each source that the tests open; one with a sorting of a few spikes.

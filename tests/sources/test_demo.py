@@ -18,10 +18,10 @@ from one.alf.path import filename_parts
 
 from dashboard.model.errors import BadRequest, CacheUnusable, Cancelled
 from dashboard.model.progress import Progress
-from dashboard.sources import demo
-from dashboard.sources.demo import DEMO_EID, DEMO_PID, DemoSource, demo_files, write_demo
-from dashboard.sources.demo_channels import SITE_COLUMNS_UM
-from dashboard.sources.demo_files import SPIKE_DTYPES
+from dashboard.sources.demo import source as demo
+from dashboard.sources.demo.channels import SITE_COLUMNS_UM
+from dashboard.sources.demo.files import SPIKE_DTYPES
+from dashboard.sources.demo.source import DEMO_EID, DEMO_PID, DemoSource, demo_files, write_demo
 from dashboard.sources.folder import FolderSource
 
 N = 60_000
@@ -332,7 +332,7 @@ def test_a_full_disk_is_said_before_and_during(tmp_path: Path, monkeypatch: pyte
     def fail(*arguments: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dashboard.sources.demo_files.os.pwrite", fail)
+    monkeypatch.setattr("dashboard.sources.demo.files.os.pwrite", fail)
     with pytest.raises(CacheUnusable, match="No space left"):
         write_demo(tmp_path / "demo", 5_000)
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
@@ -345,5 +345,5 @@ def test_every_file_name_is_alf() -> None:
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    with caplog.at_level("ERROR", logger="dashboard.sources.demo"):
+    with caplog.at_level("ERROR", logger="dashboard.sources.demo.source"):
         yield

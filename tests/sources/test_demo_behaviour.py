@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.sources.demo_behaviour import EVENT_KINDS, Behaviour, make_behaviour, make_events
+from dashboard.sources.demo.behaviour import EVENT_KINDS, Behaviour, make_behaviour, make_events
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,15 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.ndimage import gaussian_filter1d
 
-from dashboard.sources.demo_kernels import (
+from dashboard.sources.demo.kernels import (
     correlogram_start,
     histogram_edges,
     interval_sums,
     pairs_between,
     session_times,
 )
-from dashboard.sources.demo_metrics import CONTAMINATION, RP_S, measure, missed_spikes, noise_cutoff
-from dashboard.sources.demo_spikes import Trains
+from dashboard.sources.demo.metrics import CONTAMINATION, RP_S, measure, missed_spikes, noise_cutoff
+from dashboard.sources.demo.spikes import Trains
 
 Float64 = npt.NDArray[np.float64]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.sources.demo_channels import make_channels
-from dashboard.sources.demo_files import ArrayFile
-from dashboard.sources.demo_sortings import JITTER_SAMPLES, Sorting, default_sorting, resort
-from dashboard.sources.demo_spikes import Trains, empty_trains
-from dashboard.sources.demo_units import plan_units, size_for
+from dashboard.sources.demo.channels import make_channels
+from dashboard.sources.demo.files import ArrayFile
+from dashboard.sources.demo.sortings import JITTER_SAMPLES, Sorting, default_sorting, resort
+from dashboard.sources.demo.spikes import Trains, empty_trains
+from dashboard.sources.demo.units import plan_units, size_for
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from dashboard.model.errors import Cancelled
-from dashboard.sources.demo_behaviour import Events, make_behaviour, make_events
-from dashboard.sources.demo_channels import GROUPS
-from dashboard.sources.demo_kernels import BIN_S, merge_trains, order_chunk, renewal_train, session_times, thin_train
-from dashboard.sources.demo_motion import STEP_AT, Motion, make_motion
-from dashboard.sources.demo_spikes import Trains, draw_trains, make_tracks, run_tasks
-from dashboard.sources.demo_units import Response, Unit, plan_units, size_for
+from dashboard.sources.demo.behaviour import Events, make_behaviour, make_events
+from dashboard.sources.demo.channels import GROUPS
+from dashboard.sources.demo.kernels import BIN_S, merge_trains, order_chunk, renewal_train, session_times, thin_train
+from dashboard.sources.demo.motion import STEP_AT, Motion, make_motion
+from dashboard.sources.demo.spikes import Trains, draw_trains, make_tracks, run_tasks
+from dashboard.sources.demo.units import Response, Unit, plan_units, size_for
 
 
 def draw(units: list[Unit], duration_s: float, events: dict[str, Events] | None = None, seed: int = 0) -> Trains:

@@ -12,10 +12,10 @@ import pytest
 from dashboard.model.errors import CacheUnusable, Cancelled
 from dashboard.model.progress import Progress
 from dashboard.model.references import DatasetRef
-from dashboard.sources.download import Downloader, Fetched
-from dashboard.sources.meter import ALL_FILES
-from dashboard.sources.partial import partial_path
-from dashboard.sources.transfer import Item
+from dashboard.sources.download.downloader import Downloader, Fetched
+from dashboard.sources.download.meter import ALL_FILES
+from dashboard.sources.download.partial import partial_path
+from dashboard.sources.download.transfer import Item
 from tests.replay.downloading import COLLECTION, EID, until, whole
 from tests.replay.server import Replay
 
@@ -202,7 +202,7 @@ def test_cancelled_before_it_began(downloader: Downloader, replay: Replay, item:
 
 def test_disk_full(downloader: Downloader, item: Callable[..., Item], monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk takes 200 kB and no more."""
-    from dashboard.sources import partial
+    from dashboard.sources.download import partial
 
     def full(self: partial.PartialFile, block: bytes, write: Callable[..., None] = partial.PartialFile.write) -> None:
         if self.length + len(block) > 200_000:
@@ -224,7 +224,7 @@ def test_a_real_full_device(downloader: Downloader, item: Callable[..., Item], m
     wanted = item()
     wanted.target.parent.mkdir(parents=True)
     partial_path(wanted.dataset, wanted.target).symlink_to("/dev/full")
-    monkeypatch.setattr("dashboard.sources.partial.PartialFile._take_up", lambda self: None)
+    monkeypatch.setattr("dashboard.sources.download.partial.PartialFile._take_up", lambda self: None)
     with pytest.raises(CacheUnusable, match="full"):
         downloader.fetch([wanted])
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.sources.download import Downloader
-from dashboard.sources.transfer import Item
-from dashboard.sources.transport import retry_after
+from dashboard.sources.download.downloader import Downloader
+from dashboard.sources.download.transfer import Item
+from dashboard.sources.download.transport import retry_after
 from tests.replay.downloading import Waits, whole
 from tests.replay.server import Replay
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from dashboard.sources.download import Downloader, Fetched
-from dashboard.sources.transfer import Item
-from dashboard.sources.transport import Sockets, Transport
+from dashboard.sources.download.downloader import Downloader, Fetched
+from dashboard.sources.download.transfer import Item
+from dashboard.sources.download.transport import Sockets, Transport
 from tests.replay.downloading import COLLECTION, EID, served, whole
 from tests.replay.server import Replay
 

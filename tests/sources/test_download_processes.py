@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dashboard.model.references import DatasetRef
-from dashboard.sources.alyx_records import dataset_from_record
-from dashboard.sources.partial import partial_path
+from dashboard.sources.alyx.records import dataset_from_record
+from dashboard.sources.download.partial import partial_path
 from tests.replay.server import Replay
 
 EID = "476cedbd-08e6-4844-ac5d-baed40ae4d78"

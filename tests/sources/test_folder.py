@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound
 from dashboard.model.references import InsertionRef
+from dashboard.sources.alf.choose import resolve, sorters
 from dashboard.sources.folder import FolderSource
-from dashboard.sources.resolving import resolve, sorters
 
 SESSION = "labx/Subjects/MOUSE_1/2024-01-02/001"
 KEY = "MOUSE_1/2024-01-02/001/probe00"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboard.model.references import DatasetRef
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.offers import offers
+from dashboard.sources.alf.offers import offers
 
 
 def spikes(sorter: str, revision: str = "", **values: object) -> list[DatasetRef]:

@@ -14,7 +14,7 @@ from one.util import filter_revision_last_before
 
 from dashboard.model.errors import BadRequest, NoSpikeSorting, RevisionMissing, SorterMissing
 from dashboard.model.references import DatasetRef, InsertionRef
-from dashboard.sources.resolving import TEMPLATES, latest, resolve, revisions, sorters
+from dashboard.sources.alf.choose import TEMPLATES, latest, resolve, revisions, sorters
 
 PROBE = InsertionRef("MOUSE", "2024-01-02", 1, "probe00")
 REVISIONS = ("", "2023-12-01", "2024-05-05", "2024-05-06", "2024-05-06a", "test")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.compute.columns import SpikeColumns
+from dashboard.engine.build import SpikeColumns
+from dashboard.library.store import OpenInsertion, StoreKey
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.demo import DemoSource
-from dashboard.store import OpenInsertion, StoreKey
-from dashboard.views.scene import Scene
+from dashboard.page.core.scene import Scene
+from dashboard.sources.demo.source import DemoSource
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dashboard.compute.probe import depth_limits
-from dashboard.views.axes import Axes
-from dashboard.views.state import ViewState
+from dashboard.analysis.anatomy.probe import depth_limits
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.state import ViewState
 
 
 def test_an_extent_of_no_length_gets_some() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dashboard.views.captions import Paced
+from dashboard.page.captions import Paced
 
 
 class Turns:

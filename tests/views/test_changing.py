@@ -8,15 +8,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard.compute import change_columns as verdicts
+from dashboard.analysis.change import columns as verdicts
+from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
-from dashboard.store import OpenInsertion
-from dashboard.views.change import flagged_chips, nearest_mark, unit_marks
-from dashboard.views.change_texts import bands_table, head
-from dashboard.views.changing import Change, ChangeRequest, changed_columns, render_change, running_median, with_changes
-from dashboard.views.scene import Scene
-from dashboard.views.spans import mark_span, span_text
-from dashboard.views.state import ViewState
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.plot.spans import mark_span, span_text
+from dashboard.page.tabs.change.compute import (
+    Change,
+    ChangeRequest,
+    changed_columns,
+    render_change,
+    running_median,
+    with_changes,
+)
+from dashboard.page.tabs.change.tab import flagged_chips, nearest_mark, unit_marks
+from dashboard.page.tabs.change.texts import bands_table, head
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 from bokeh.events import DoubleTap, Tap
 from bokeh.plotting import figure
 
-from dashboard.views import clicks
-from dashboard.views.clicks import Clicks
-from dashboard.views.state import ViewState
+from dashboard.page.core.state import ViewState
+from dashboard.page.plot import clicks
+from dashboard.page.plot.clicks import Clicks
 
 
 class Turns:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dashboard.model.sorting import Missing, SpikeSorting
-from dashboard.views.colours import colours_off, colours_off_words
-from dashboard.views.rail import COLOUR_WORDS
-from dashboard.views.state import COLOURS
+from dashboard.page.core.state import COLOURS
+from dashboard.page.rail.colours import colours_off, colours_off_words
+from dashboard.page.rail.rail import COLOUR_WORDS
 
 
 def test_the_demo_offers_every_colour(small_demo: SpikeSorting) -> None:

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 from dashboard.model.references import Histology
-from dashboard.views import compare_texts
-from dashboard.views.scene import Scene
+from dashboard.page.core.scene import Scene
+from dashboard.page.tabs.compare import texts
 
 
 def row(text: str, name: str) -> list[str]:
@@ -21,7 +21,7 @@ def test_a_probe_without_regions_or_labels_says_why(scene: Scene) -> None:
     clusters = scene.sorting.clusters.drop(columns=["acronym", "label"])
     bare = replace(scene.sorting, clusters=clusters, histology=Histology.NONE, histology_reason="no <b>files</b>")
     other = Scene(replace(scene.opened, sorting=bare))
-    text = compare_texts.counts(scene, other)
+    text = texts.counts(scene, other)
     n = scene.sorting.n_clusters
     assert row(text, "all")[1:] == ["–", str(n), str(n)]
     good, _, own, _ = row(text, "LP")
@@ -35,4 +35,4 @@ def test_a_probe_without_regions_or_labels_says_why(scene: Scene) -> None:
 
 def test_regions_that_may_still_change_are_marked(scene: Scene) -> None:
     traced = Scene(replace(scene.opened, sorting=replace(scene.sorting, histology=Histology.TRACED)))
-    assert "Regions of A are not final: histology traced." in compare_texts.counts(traced, scene)
+    assert "Regions of A are not final: histology traced." in texts.counts(traced, scene)

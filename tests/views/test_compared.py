@@ -6,14 +6,15 @@ import threading
 
 import pytest
 
+from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ignore_progress
-from dashboard.store import OpenInsertion
-from dashboard.views import compared, links
-from dashboard.views.compare_fields import match_tolerance
-from dashboard.views.compared import Compared
-from dashboard.views.matched import match
-from dashboard.views.state import ViewState
+from dashboard.page import link as links
+from dashboard.page.core.state import ViewState
+from dashboard.page.tabs.compare import words
+from dashboard.page.tabs.compare.fields import match_tolerance
+from dashboard.page.tabs.compare.matching import match
+from dashboard.page.tabs.compare.words import Compared
 
 EVERY = [
     Compared("sorting", "pykilosort", "2024-05-06"),
@@ -27,7 +28,7 @@ EVERY = [
 
 @pytest.mark.parametrize("wanted", EVERY, ids=lambda wanted: wanted.write()[:20])
 def test_it_comes_back_from_its_link(wanted: Compared) -> None:
-    assert compared.read(wanted.write()) == wanted
+    assert words.read(wanted.write()) == wanted
     query = links.write(ViewState(insertion="a/2024-01-01/001/probe00", compare=wanted.write(), tab="Compare"))
     link = links.parse(query)
     assert link.problems == ()
@@ -40,7 +41,7 @@ def test_it_comes_back_from_its_link(wanted: Compared) -> None:
 )
 def test_what_cannot_be_read_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(BadRequest) as error:
-        compared.read(text)
+        words.read(text)
     assert "\n" not in str(error.value)
     assert links.parse(f"compare={text}").problems
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import panel as pn
 
-from dashboard.views.dock import Dock
-from dashboard.views.state import TABS, ViewState
-from dashboard.views.tab_base import LateTab
+from dashboard.page.core.state import TABS, ViewState
+from dashboard.page.core.tab import LateTab
+from dashboard.page.dock import Dock
 
 
 class Plain:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.views.theme import dress
+from dashboard.page.core.theme import dress
 
 
 def test_the_theme_reaches_widgets_of_tabs_that_were_never_opened() -> None:

@@ -9,20 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboard.compute.event_views import EventPicture, pooled, theme_ink, trials_per_row
-from dashboard.compute.probe import region_names
-from dashboard.compute.trial_groups import brainwide_mask
+from dashboard.analysis.anatomy.probe import region_names
+from dashboard.analysis.events.picture import EventPicture, pooled, theme_ink, trials_per_row
+from dashboard.analysis.events.trials import brainwide_mask
 from dashboard.model.errors import BadRequest
-from dashboard.views.event_pictures import (
-    DEPTHS,
-    FILTER,
-    REGION,
-    UNIT,
-    EventRequest,
-    render_events,
-    trial_words,
-)
-from dashboard.views.scene import Scene
+from dashboard.page.core.scene import Scene
+from dashboard.page.tabs.events.picture import DEPTHS, FILTER, REGION, UNIT, EventRequest, render_events, trial_words
 
 
 def request(scene: Scene, subject: str = UNIT, **values: Any) -> EventRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.views.fields import number, number_field
+from dashboard.page.widgets.fields import number, number_field
 
 
 @pytest.mark.parametrize(("text", "value"), [("0.25", 0.25), (" -1 ", -1.0), ("1e-3", 0.001), ("", 5.0)])

@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.compute.trial_groups import EVENTS, SPLITS
+from dashboard.analysis.events.trials import EVENTS, SPLITS
 from dashboard.model.sorting import SpikeSorting
-from dashboard.views import links
-from dashboard.views.event_words import EVENT_FIELDS, ResponseWish, event_bins
-from dashboard.views.probe_words import PROBE_FIELDS, probe_bins
-from dashboard.views.state import (
+from dashboard.page import link as links
+from dashboard.page.core.state import (
     BESIDE,
     COLOURS,
     DEPTH_BINS_UM,
@@ -25,7 +23,9 @@ from dashboard.views.state import (
     TIME_BINS_S,
     ViewState,
 )
-from dashboard.views.unit_words import UNIT_FIELDS, unit_bins
+from dashboard.page.tabs.events.words import EVENT_FIELDS, ResponseWish, event_bins
+from dashboard.page.tabs.probe.words import PROBE_FIELDS, probe_bins
+from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 pairs = st.tuples(finite, finite).filter(lambda pair: pair[0] < pair[1])

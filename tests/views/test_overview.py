@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.model.sorting import Drift, Trials
-from dashboard.views.profiles import PASSIVE, TASK, drift_places, periods, trial_ticks
+from dashboard.page.plot.profiles import PASSIVE, TASK, drift_places, periods, trial_ticks
 
 
 def trials(passive_s: tuple[float, float] | None = None) -> Trials:

@@ -7,7 +7,7 @@ import weakref
 
 import panel as pn
 
-from dashboard.views.page import page
+from dashboard.page.layout import page
 
 
 def test_panels_state_keeps_no_page() -> None:

@@ -10,16 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from dashboard.compute.filter_words import read_spike_amp, say_spike_amp
-from dashboard.compute.queries import count_in
-from dashboard.exporting import files
+from dashboard.analysis.filters.words import read_spike_amp, say_spike_amp
+from dashboard.engine.count.queries import count_in
+from dashboard.export import spikes as files
+from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
-from dashboard.store import OpenInsertion
-from dashboard.taking import make_subject
-from dashboard.views import texts
-from dashboard.views.passing import passing
-from dashboard.views.raster import RasterRequest, render
-from dashboard.views.state import ViewState
+from dashboard.page.core.state import ViewState
+from dashboard.page.export.snapshot import make_subject
+from dashboard.page.plot import texts
+from dashboard.page.plot.raster import RasterRequest, render
+from dashboard.page.rail.filtered_scene import passing
 
 LIMITS = "80,150.5"
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard.views import shading
-from dashboard.views.probe_marks import (
+from dashboard.page.core import shading
+from dashboard.page.core.scene import Scene
+from dashboard.page.tabs.probe.marks import (
     CLEAR,
     DURATION,
     GOOD,
@@ -26,8 +27,7 @@ from dashboard.views.probe_marks import (
     rate_limits,
     units_at,
 )
-from dashboard.views.probe_pictures import Units, render_units
-from dashboard.views.scene import Scene
+from dashboard.page.tabs.probe.picture import Units, render_units
 
 
 @pytest.fixture(scope="module")

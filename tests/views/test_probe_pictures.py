@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from loading.alf_folder import N_CHANNELS, write_session
 
-from dashboard.compute.columns import build_columns
+from dashboard.engine.build import build_columns
+from dashboard.library.open import open_insertion
+from dashboard.library.store import OpenInsertion, StoreKey
 from dashboard.model.errors import BadRequest
-from dashboard.opening import open_insertion
-from dashboard.sources.folder import FolderSource
-from dashboard.store import OpenInsertion, StoreKey
-from dashboard.views import probe_texts, shading
-from dashboard.views.probe_figures import shank_ticks
-from dashboard.views.probe_marks import DURATION, LABEL, Look
-from dashboard.views.probe_pictures import (
+from dashboard.page.core import shading
+from dashboard.page.core.scene import Scene
+from dashboard.page.plot.profiles import ProfileRequest, render_profile
+from dashboard.page.tabs.probe import texts
+from dashboard.page.tabs.probe.figures import shank_ticks
+from dashboard.page.tabs.probe.marks import DURATION, LABEL, Look
+from dashboard.page.tabs.probe.picture import (
     CorrelationRequest,
     SpikesPicture,
     SpikesRequest,
@@ -29,8 +31,7 @@ from dashboard.views.probe_pictures import (
     render_spikes,
     render_units,
 )
-from dashboard.views.profiles import ProfileRequest, render_profile
-from dashboard.views.scene import Scene
+from dashboard.sources.folder import FolderSource
 
 GREYS = shading.palette("binary", dark=False)
 LOOK = Look(LABEL, (), False)
@@ -102,7 +103,7 @@ def test_colours_of_the_correlation_end_where_different_depths_do(scene: Scene) 
     apart = np.abs(values[~np.eye(len(values), dtype=bool)])
     assert picture.limit == pytest.approx(np.nanpercentile(apart, 99))
     assert 2 < picture.n_known <= len(values)
-    words = probe_texts.correlation(request, picture, dark=False)
+    words = texts.correlation(request, picture, dark=False)
     assert "40 µm × 50 ms bins" in words
     assert f"{picture.n_known} of {len(values)} depths have spikes" in words
 
@@ -111,7 +112,7 @@ def test_bins_of_the_correlation_can_be_chosen_and_not_too_many(scene: Scene) ->
     request = CorrelationRequest(scene, 0.2, 80.0)
     coarse = render_correlation(request, NEVER)
     assert len(coarse.found.values) == -(-len(render_correlation(CorrelationRequest(scene), NEVER).found.values) // 2)
-    assert "80 µm × 200 ms bins" in probe_texts.correlation(request, coarse, dark=False)
+    assert "80 µm × 200 ms bins" in texts.correlation(request, coarse, dark=False)
     for bins in ((1e-7, 40.0), (0.05, 1e-6), (0.0, 40.0), (-1.0, 40.0)):
         with pytest.raises(BadRequest):
             render_correlation(CorrelationRequest(scene, *bins), NEVER)
@@ -128,7 +129,7 @@ def test_the_profile_of_amplitudes_is_blank_below_fifty_spikes(scene: Scene) -> 
     expected = np.where(counts >= 50, means, np.nan)
     assert picture.values[::2] == pytest.approx(expected, rel=1e-6, nan_ok=True)
     assert (picture.n_bins, picture.n_known) == (int((counts > 0).sum()), int((counts >= 50).sum()))
-    n_blank, words = picture.n_bins - picture.n_known, probe_texts.profile(request, picture)
+    n_blank, words = picture.n_bins - picture.n_known, texts.profile(request, picture)
     assert n_blank and f"blank below 50 spikes: {n_blank} of {picture.n_bins} bins" in words
     rates = render_profile(replace(request, of_amplitudes=False), NEVER)
     start, end = columns.time_range_s
@@ -150,7 +151,7 @@ def test_units_have_the_rate_of_all_their_spikes(scene: Scene) -> None:
     assert len(units.shanks) == 1
     assert len(units.shanks[0].regions) > 5
     assert shank_ticks(units.shanks) == {11.0: "11", 59.0: "59"}
-    assert probe_texts.number(scene, units, LOOK).count(f"{len(units)} of {len(units)} units") == 1
+    assert texts.number(scene, units, LOOK).count(f"{len(units)} of {len(units)} units") == 1
 
 
 def test_where_nothing_passes_there_is_nothing_to_correlate(scene: Scene) -> None:
@@ -160,18 +161,18 @@ def test_where_nothing_passes_there_is_nothing_to_correlate(scene: Scene) -> Non
     assert not picture.image.any()
     found = render_correlation(CorrelationRequest(none), NEVER)
     assert found.n_known == 0
-    assert "no spike passes" in probe_texts.correlation(CorrelationRequest(none), found, dark=True)
+    assert "no spike passes" in texts.correlation(CorrelationRequest(none), found, dark=True)
     units = render_units(none, NEVER)
-    assert f"0 of {len(units)} units ({len(units)} hidden by filters)" in probe_texts.number(none, units, LOOK)
+    assert f"0 of {len(units)} units ({len(units)} hidden by filters)" in texts.number(none, units, LOOK)
 
 
 def test_without_amplitudes_brain_locations_and_templates_it_says_why(tmp_path: Path, cache: Path) -> None:
     bare = folder_scene(tmp_path, cache, without=["spikes.amps"])
     units = render_units(bare, NEVER)
     assert np.isnan(units.amplitudes.values).all()
-    assert "Amplitude by depth: not available, no file spikes.amps" in probe_texts.amplitudes(bare, units)
-    assert "All spikes: not available, no file spikes.amps" in probe_texts.no_spikes(bare)
-    legend = probe_texts.legend(bare, units, Look(DURATION, (), False))
+    assert "Amplitude by depth: not available, no file spikes.amps" in texts.amplitudes(bare, units)
+    assert "All spikes: not available, no file spikes.amps" in texts.no_spikes(bare)
+    legend = texts.legend(bare, units, Look(DURATION, (), False))
     assert "grey shank: no brain locations" in legend
     assert "peak-to-trough is not available: no templates.waveforms" in legend
 
@@ -179,9 +180,9 @@ def test_without_amplitudes_brain_locations_and_templates_it_says_why(tmp_path: 
 def test_amplitudes_that_are_no_volts_are_arbitrary(tmp_path: Path, cache: Path) -> None:
     raw = folder_scene(tmp_path, cache, changed={"spikes.amps": np.full(3000, 12.5)})
     units = render_units(raw, NEVER)
-    assert probe_texts.amplitude_unit(raw) == "a.u."
+    assert texts.amplitude_unit(raw) == "a.u."
     assert units.amplitudes.values == pytest.approx(12.5)
-    assert "arbitrary units" in probe_texts.amplitudes(raw, units)
+    assert "arbitrary units" in texts.amplitudes(raw, units)
 
 
 def test_four_shanks_have_a_tick_each_and_their_own_units(tmp_path: Path, cache: Path) -> None:
@@ -201,4 +202,4 @@ def test_one_unit_is_drawn_alone(scene: Scene) -> None:
     one = Scene(replace(scene.opened, sorting=sorting))
     units = render_units(one, NEVER)
     assert len(units) == 1
-    assert "1 of 1 units" in probe_texts.number(one, units, LOOK)
+    assert "1 of 1 units" in texts.number(one, units, LOOK)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from dashboard.compute.levels import TOP_LEVEL
-from dashboard.compute.rasters import Aggregate, aggregate
-from dashboard.sources.demo import DemoSource
-from dashboard.store import InsertionStore
-from dashboard.views import shading
-from dashboard.views.raster import RasterRequest, narrowed, render
-from dashboard.views.scene import Scene
-from dashboard.views.texts import colour_bar
+from dashboard.engine.count.levels import TOP_LEVEL
+from dashboard.engine.count.raster import Aggregate, aggregate
+from dashboard.library.store import InsertionStore
+from dashboard.page.core import shading
+from dashboard.page.core.scene import Scene
+from dashboard.page.plot.raster import RasterRequest, narrowed, render
+from dashboard.page.plot.texts import colour_bar
+from dashboard.sources.demo.source import DemoSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.views.rendering import COALESCE_S, RenderLoop
+from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 
 
 class Turns:

@@ -11,18 +11,25 @@ import pandas as pd
 import pytest
 from bokeh.document import Document
 
-from dashboard.compute.events import usable_events
-from dashboard.compute.filters import ClusterFilter, filter_clusters
-from dashboard.compute.responses import response_test
-from dashboard.compute.trial_groups import brainwide_mask
+from dashboard.analysis.events.align import usable_events
+from dashboard.analysis.events.responses import response_test
+from dashboard.analysis.events.trials import brainwide_mask
+from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
+from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.progress import Progress, ignore_progress
-from dashboard.store import OpenInsertion
-from dashboard.views.event_words import ResponseWish
-from dashboard.views.responding import Responding, carry, response_columns, run_test, suffix_of, with_responses
-from dashboard.views.state import ViewState
-from dashboard.views.table import cluster_table
-from dashboard.views.turns import Turns
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.state import ViewState
+from dashboard.page.tabs.clusters.tab import cluster_table
+from dashboard.page.tabs.events.response_test import (
+    Responding,
+    carry,
+    response_columns,
+    run_test,
+    suffix_of,
+    with_responses,
+)
+from dashboard.page.tabs.events.words import ResponseWish
 
 
 def run(opened: OpenInsertion, split: str = "none", **values: Any) -> tuple[pd.DataFrame, str]:

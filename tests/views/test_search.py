@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from bokeh.document import Document
 
-from dashboard.catalogue import Catalogue
-from dashboard.keeping import Desk, Keeper
-from dashboard.views.search import Search
-from dashboard.views.state import ViewState
-from dashboard.views.turns import Turns
+from dashboard.library.catalogue import Catalogue
+from dashboard.library.userdata import Desk, Keeper
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.state import ViewState
+from dashboard.page.search.search import Search
 
 KEYS = [f"M_{n}/2024-01-{9 - n:02d}/001/probe00" for n in range(4)]
 

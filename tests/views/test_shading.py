@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from dashboard.compute.aggregates import Aggregate
-from dashboard.views.shading import SELECTION, selection_colours, shade
+from dashboard.engine.count.aggregate import Aggregate
+from dashboard.page.core.shading import SELECTION, selection_colours, shade
 
 SCALES = ("linear", "log", "eq")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dashboard.views.spans import drawn_span, mark_span
-from dashboard.views.state import ViewState
+from dashboard.page.core.state import ViewState
+from dashboard.page.plot.spans import drawn_span, mark_span
 
 LIMITS = (0.0, 600.0)
 

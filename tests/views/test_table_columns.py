@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from dashboard.model.sorting import SpikeSorting
-from dashboard.views.table_columns import HEIGHT_PX, TESTS, WIDTH_PX, failed_tests, sparklines
+from dashboard.page.tabs.clusters.columns import HEIGHT_PX, TESTS, WIDTH_PX, failed_tests, sparklines
 
 
 def test_as_many_tests_fail_as_the_label_says(small_demo: SpikeSorting) -> None:

@@ -9,7 +9,7 @@ import panel as pn
 import pytest
 from bokeh.document import Document
 
-from dashboard.views.turns import Turns
+from dashboard.page.core.document_queue import Turns
 
 
 @pytest.fixture

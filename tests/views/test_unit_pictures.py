@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from loading.alf_folder import N_CLUSTERS, sorting_arrays, write_session
 
-from dashboard.compute.columns import SpikeColumns, build_columns
-from dashboard.compute.correlograms import autocorrelogram, crosscorrelogram
-from dashboard.compute.unit_templates import lay_template, unit_template
-from dashboard.compute.units import UnitBins
+from dashboard.analysis.inputs import UnitBins
+from dashboard.analysis.units.correlograms import autocorrelogram, crosscorrelogram
+from dashboard.analysis.units.templates import lay_template, unit_template
+from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.library.open import open_insertion
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import Missing, SpikeSorting
-from dashboard.opening import open_insertion
-from dashboard.views import unit_texts
-from dashboard.views.scene import Scene
-from dashboard.views.shading import SELECTION, hex_colour
-from dashboard.views.unit_pictures import UnitPicture, UnitRequest, render_units
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.shading import SELECTION, hex_colour
+from dashboard.page.tabs.unit import texts as unit_texts
+from dashboard.page.tabs.unit.picture import UnitPicture, UnitRequest, render_units
 
 IDS = (3, 7, 8)
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard.store import OpenInsertion
-from dashboard.views import texts
-from dashboard.views.passing import passing
-from dashboard.views.scene import Scene
-from dashboard.views.state import ViewState
-from dashboard.views.unit_margin import row_regions
-from dashboard.views.unit_rows import RowsRequest, describe, render_rows, rows_in_view, title
+from dashboard.library.store import OpenInsertion
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.plot import texts
+from dashboard.page.plot.unit_margin import row_regions
+from dashboard.page.plot.unit_rows import RowsRequest, describe, render_rows, rows_in_view, title
+from dashboard.page.rail.filtered_scene import passing
 
 WINDOW = (20.0, 320.0)
 

@@ -1,0 +1,1 @@
+"""The science: what is computed of units, events, comparisons, quality and anatomy."""

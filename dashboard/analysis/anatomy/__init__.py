@@ -1,0 +1,1 @@
+"""Where spikes and units lie: regions, shanks, the probe."""

@@ -1,0 +1,1 @@
+"""What two sortings, or two sets of filters, have in common."""

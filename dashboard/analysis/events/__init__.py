@@ -1,0 +1,1 @@
+"""Spikes around the events of trials."""

@@ -1,0 +1,1 @@
+"""Which units pass, by limits, labels, regions and expressions."""

@@ -1,0 +1,183 @@
+"""Filters of clusters and of spikes as words: the same in links and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from types import MappingProxyType
+
+from dashboard.analysis.filters.clusters import ClusterFilter, Limits
+from dashboard.model.errors import BadRequest
+
+#: What can be written, and how.
+WORDS = {
+    "quality": "good, or all",
+    "label": "values of label: 0.66,1",
+    "regions": "acronyms, descendants included: CA1,DG",
+    "level": "allen, beryl or cosmos",
+    "band": "depth of the clusters, um: 0,1500",
+    "amp": "amplitude, uV: 50, (from 50) or ,200 (up to 200) or 50,200",
+    "rate": "firing rate, Hz: 0.5,",
+    "metrics": "limits of any column: presence_ratio:0.9:,drift::100",
+    "ids": "cluster ids: 1,2,3",
+    "where": "an expression: firing_rate > 2 and within('CA1')",
+}
+#: What can be written of single spikes; a batch has none of them.
+SPIKE_WORDS = {"spike_amp": "amplitude of single spikes, uV, the upper limit outside: 50, or ,200 or 50,200"}
+#: More ids than this make a link that servers refuse.
+MAX_IDS = 5000
+#: Two digits, as people write them, for the labels that there are.
+_LABELS = {0.0: "0", 1 / 3: "0.33", 2 / 3: "0.66", 1.0: "1"}
+
+
+def _help(word: str) -> str:
+    return WORDS.get(word) or SPIKE_WORDS[word]
+
+
+def _number(text: str, word: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise BadRequest(f"{word} wants numbers", text[:40], _help(word)) from None
+    if value != value:
+        raise BadRequest(f"{word} wants numbers", text[:40], _help(word))
+    return value
+
+
+def _limits(text: str, word: str, separator: str = ",") -> Limits:
+    parts = text.split(separator)
+    if len(parts) != 2:
+        raise BadRequest(f"{word} wants a lower and an upper limit", text[:40], _help(word))
+    return _number(parts[0], word), _number(parts[1], word)
+
+
+def _labels(text: str) -> tuple[float, ...]:
+    values = tuple(_number(part, "label") for part in text.split(","))
+    found = []
+    for value in values:
+        if value is None:
+            raise BadRequest("label wants numbers", text[:40], WORDS["label"])
+        found.append(min(_LABELS, key=lambda label: abs(label - value)) if 0 <= value <= 1 else value)
+    return tuple(found)
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    parts = [part for part in text.split(",") if part.strip()]
+    if len(parts) > MAX_IDS or not all(part.strip().isdecimal() and len(part) <= 10 for part in parts):
+        raise BadRequest("ids wants cluster ids", text[:40], WORDS["ids"])
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _metrics(text: str) -> dict[str, Limits]:
+    metrics: dict[str, Limits] = {}
+    for part in text.split(","):
+        name, _, limits = part.partition(":")
+        if not name.strip():
+            raise BadRequest("metrics wants columns and limits", part[:40], WORDS["metrics"])
+        metrics[name.strip()] = _limits(limits, "metrics", ":")
+    return metrics
+
+
+def read_words(words: Mapping[str, str]) -> ClusterFilter:
+    """Return the filter that words ask for; words of other things are left alone.
+
+    Parameters
+    ----------
+    words : mapping of str to str
+        Keys of `WORDS`; an empty value asks for nothing, but for ``ids``, where it passes none.
+
+    Raises
+    ------
+    BadRequest
+        A word that cannot be read, limits the wrong way round, an unknown region, a bad expression.
+    """
+    given = {name: text for name, text in words.items() if name in WORDS and (text.strip() or name == "ids")}
+    quality = given.get("quality", "all")
+    if quality not in ("good", "all"):
+        raise BadRequest("quality is good or all", quality[:40])
+    level = given.get("level", "allen")
+    if level not in ("allen", "beryl", "cosmos"):
+        raise BadRequest("level is allen, beryl or cosmos", level[:40])
+    labels = _labels(given["label"]) if "label" in given else ()
+    return ClusterFilter(
+        labels=labels or ((1.0,) if quality == "good" else ()),
+        regions=tuple(part.strip() for part in given.get("regions", "").split(",") if part.strip()),
+        level=level,
+        depth_um=_limits(given["band"], "band") if "band" in given else None,
+        rate_hz=_limits(given["rate"], "rate") if "rate" in given else None,
+        amplitude_uv=_limits(given["amp"], "amp") if "amp" in given else None,
+        metrics=MappingProxyType(_metrics(given["metrics"]) if "metrics" in given else {}),
+        ids=_ids(given["ids"]) if "ids" in given else None,
+        where=given.get("where", ""),
+    )
+
+
+def read_spike_amp(words: Mapping[str, str]) -> tuple[float, float] | None:
+    """Return the limits of single spikes that words ask for; words of other things are left alone.
+
+    Parameters
+    ----------
+    words : mapping of str to str
+        ``spike_amp``, if it is there.
+
+    Returns
+    -------
+    (float, float) or None
+        Lower limit, inside, and upper limit, outside, as `aggregate` takes them, in uV, or in the file's own unit where its amplitudes are no volts; infinite where an end is open. None: no limit.
+
+    Raises
+    ------
+    BadRequest
+        No numbers, or the wrong way round.
+    """
+    text = words.get("spike_amp", "").strip()
+    if not text.strip(", "):
+        return None
+    low, high = _limits(text, "spike_amp")
+    limits = (-inf if low is None else low, inf if high is None else high)
+    if not limits[0] < limits[1]:
+        raise BadRequest("The limits of spike amplitudes are the wrong way round", text[:40])
+    return limits
+
+
+def say_spike_amp(limits: tuple[float, float], unit: str) -> str:
+    """Return limits of single spikes in words, as the page has them."""
+    low, high = limits
+    if low == -inf:
+        return f"spike amplitude < {high:g} {unit}"
+    if high == inf:
+        return f"spike amplitude ≥ {low:g} {unit}"
+    return f"{low:g} ≤ spike amplitude < {high:g} {unit}"
+
+
+def _say_number(value: float | None) -> str:
+    return "" if value is None else repr(float(value)).removesuffix(".0")
+
+
+def _say_limits(limits: Limits, separator: str = ",") -> str:
+    return separator.join(_say_number(limit) for limit in limits)
+
+
+def write_words(wanted: ClusterFilter) -> dict[str, str]:
+    """Return the words of a filter: `read_words` of them gives it back."""
+    words: dict[str, str] = {}
+    if wanted.labels == (1.0,):
+        words["quality"] = "good"
+    elif wanted.labels:
+        words["label"] = ",".join(_LABELS.get(label, _say_number(label)) for label in wanted.labels)
+    if wanted.regions:
+        words["regions"] = ",".join(wanted.regions)
+    if wanted.level != "allen":
+        words["level"] = wanted.level
+    for word, limits in (("band", wanted.depth_um), ("amp", wanted.amplitude_uv), ("rate", wanted.rate_hz)):
+        if limits is not None:
+            words[word] = _say_limits(limits)
+    if wanted.metrics:
+        words["metrics"] = ",".join(f"{name}:{_say_limits(limits, ':')}" for name, limits in wanted.metrics.items())
+    if wanted.ids is not None:
+        words["ids"] = ",".join(map(str, wanted.ids))
+    if wanted.where:
+        words["where"] = wanted.where
+    return words

@@ -1,0 +1,1 @@
+"""What the spikes of one unit, or of a pair, show."""

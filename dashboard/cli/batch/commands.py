@@ -1,0 +1,224 @@
+"""Commands for many insertions: render into a folder, units, prefetch."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dashboard.config.settings import Settings
+from dashboard.model.errors import BadRequest
+from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dashboard.cli.batch.report import Report
+    from dashboard.cli.batch.run import Task
+    from dashboard.export.figure import FigureRequest
+
+logger = logging.getLogger(__name__)
+
+EXIT_SOME_FAILED = 1
+MANY = "insertions as for check, or files that list some: .txt (one per line), .csv, .parquet (pid, or insertion)"
+QUERY = (
+    "also those of the configured sources that meet all of WORD=VALUE: lab, subject, first, last, project, task, "
+    "region, level, probe, model, histology, tag; other words are searched for; '' means all"
+)
+TABLES = (".parquet", ".pqt", ".csv")
+
+
+def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the commands to the command line."""
+    command = commands.add_parser("units", help="gather the units of many insertions into one table")
+    add_targets(command)
+    add_sorting(command)
+    add, window = command.add_argument, span("-0.5,0", 1e4)
+    add(
+        "--where",
+        metavar="EXPR",
+        default="",
+        help="units to take: \"label == 1 and within('CA1')\"",
+    )
+    add(
+        "--event",
+        metavar="NAME",
+        help="add responses to stimOn, goCue, firstMovement, response, feedback or a column",
+    )
+    add("--baseline", metavar="T0,T1", type=window, default=(-0.5, 0.0), help="around the event, in s (-0.5,0)")
+    add("--response", metavar="T0,T1", type=window, default=(0.0, 0.5), help="around the event, in s (0,0.5)")
+    add("--out", metavar="FILE", type=Path, required=True, help=f"table to write: {', '.join(TABLES)}")
+    command.set_defaults(run=units)
+    command = commands.add_parser("prefetch", help="bring many insertions into the cache, ready to be shown")
+    add_targets(command)
+    add_sorting(command)
+    command.set_defaults(run=prefetch)
+
+
+def add_targets(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which insertions are meant."""
+    command.add_argument("insertion", metavar="INSERTION", nargs="*", help=MANY)
+    command.add_argument("--query", metavar="WORDS", help=QUERY)
+
+
+def add_sorting(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which sorting of them."""
+    command.add_argument(
+        "--sorter", metavar="NAME", help=f"spike sorter; '{BASE_SORTER}' is the folder alf/<probe> itself"
+    )
+    command.add_argument("--revision", metavar="NAME", help=f"revision; '{ORIGINAL_REVISION}' is the unrevised one")
+
+
+def sorting_of(options: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Return sorter and revision as the engine names them."""
+    sorter, revision = options.sorter, options.revision
+    return "" if sorter == BASE_SORTER else sorter, "" if revision == ORIGINAL_REVISION else revision
+
+
+def span(example: str, most: float) -> Callable[[str], tuple[float, float]]:
+    """Return what reads two rising numbers, below `most`, from the command line."""
+
+    def read(text: str) -> tuple[float, float]:
+        try:
+            low, high = (float(part) for part in text.split(","))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is not two numbers such as {example}") from None
+        if not -most < low < high < most:
+            raise argparse.ArgumentTypeError(f"'{text}' does not rise")
+        return low, high
+
+    return read
+
+
+def is_several(options: argparse.Namespace) -> bool:
+    """Tell whether `render` is to fill a folder rather than write one file."""
+    from dashboard.library.targets import is_list
+
+    named: list[str] = options.insertion
+    return options.query is not None or len(named) != 1 or is_list(named[0]) or options.out.is_dir()
+
+
+def render(options: argparse.Namespace, settings: Settings, request: FigureRequest) -> int:
+    """Draw the figures of many insertions into a folder; those that a run before has drawn are left as they are."""
+    from dashboard.cli.batch.gallery import write_gallery
+    from dashboard.cli.batch.report import Report
+    from dashboard.cli.batch.tasks import RenderTask
+    from dashboard.library.targets import named
+
+    folder: Path = options.out
+    if folder.suffix and not folder.is_dir():
+        raise BadRequest("Several insertions need a folder", folder, "Name one with --out; --format says which files")
+    insertions = named(options.insertion, options.query, settings)
+    task = RenderTask(_opening(options, settings), request, options.format)
+    report = Report(folder, (request, options.format, options.sorter, options.revision), f".{options.format}")
+    try:
+        failed = _run(task, insertions, report, settings)
+    finally:
+        shown = [report.entries[name] for name in insertions if name in report.entries]
+        write_gallery(folder, folder.resolve().name, shown, settings.dashboard_url, _link_words(options))
+    return _ended(len(insertions), failed, f"{folder / 'index.html'}, report in {folder / 'report.csv'}")
+
+
+def _link_words(options: argparse.Namespace) -> dict[str, str]:
+    """Return what a link of the dashboard says of the figures."""
+    words = {}
+    for word, value in (("t", options.t), ("depth", options.depth)):
+        if value is not None:
+            words[word] = ",".join(f"{number:g}" for number in value)
+    for word, value, default in (
+        ("quality", options.quality, "all"), ("level", options.level, "allen"), ("sorter", options.sorter, None),
+        ("revision", options.revision, None),
+    ):  # fmt: skip
+        if value != default:
+            words[word] = value
+    return words
+
+
+def units(options: argparse.Namespace, settings: Settings) -> int:
+    """Gather units; the tables of single insertions are kept until all are there, so that a second run goes on."""
+    import pandas as pd
+
+    from dashboard.analysis.filters.clusters import ClusterFilter
+    from dashboard.cli.batch.report import Report, write_whole
+    from dashboard.cli.batch.tasks import OTHER_P, UnitsTask, adjust_over_all
+    from dashboard.library.targets import named
+
+    out: Path = options.out
+    if out.suffix.lower() not in TABLES:
+        raise BadRequest(f"Cannot write '{out.suffix}' files", out, f"Use one of {', '.join(TABLES)}")
+    if not out.absolute().parent.is_dir():
+        raise BadRequest("No such folder", out.absolute().parent, "Make it first")
+    ClusterFilter(where=options.where)  # a mistake in it is said before anything is opened
+    insertions = named(options.insertion, options.query, settings)
+    task = UnitsTask(_opening(options, settings), options.where, options.event, options.baseline, options.response)
+    asked = (options.where, options.event, options.baseline, options.response, options.sorter, options.revision)
+    request = (*asked, OTHER_P)  # parts without it are of an earlier version
+    report = Report(out.with_name(f"{out.name}.parts"), request, ".parquet")
+    failed = _run(task, insertions, report, settings)
+    parts = [report.folder / report.entries[name].file for name in insertions if report.is_done(name)]
+    tables = adjust_over_all([pd.read_parquet(part) for part in parts])
+    # An empty table has no types of its own: beside others it would only take theirs away.
+    tables = [table for table in tables if len(table)] or tables[:1]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    write_whole(out, _table_bytes(table, out.suffix.lower()))
+    return _ended(len(insertions), failed, f"{len(table):,} units in {out}, report in {report.folder / 'report.csv'}")
+
+
+def _table_bytes(table: Any, suffix: str) -> bytes:
+    if suffix == ".csv":
+        return bytes(table.to_csv(index=False).encode())
+    file = io.BytesIO()
+    table.to_parquet(file, index=False)
+    return file.getvalue()
+
+
+def prefetch(options: argparse.Namespace, settings: Settings) -> int:
+    """Fill the cache; what is there is only looked at."""
+    from dashboard.cli.batch import run
+    from dashboard.cli.batch.tasks import PrefetchTask
+    from dashboard.library.targets import named
+
+    insertions = named(options.insertion, options.query, settings)
+    failed = 0
+    task = PrefetchTask(_opening(options, settings))
+    for result in run.run(task, insertions, scheduler=settings.scheduler, workers=settings.workers):
+        failed += result.status == run.FAILED
+        _say(result.insertion, result.why or f"{result.facts['title']}: {result.facts['n_spikes']:,} spikes")
+    return _ended(len(insertions), failed, f"in {settings.cache}")
+
+
+def _opening(options: argparse.Namespace, settings: Settings) -> Any:
+    from dashboard.cli.batch.tasks import Opening
+
+    return Opening.of(settings, *sorting_of(options))
+
+
+def _run(task: Task, insertions: Sequence[str], report: Report, settings: Settings) -> int:
+    """Do what was not done before; return how many failed."""
+    from dashboard.cli.batch import run
+
+    left = [name for name in insertions if not report.is_done(name)]
+    if len(left) < len(insertions):
+        _say(f"{len(insertions) - len(left)} of {len(insertions)}", "done before")
+    failed = 0
+    for result in run.run(task, left, scheduler=settings.scheduler, workers=settings.workers):
+        failed += result.status == run.FAILED
+        entry = report.take(result, _content(result.payload))
+        _say(entry.insertion, entry.why or str(entry.facts["title"]))
+    return failed
+
+
+def _content(payload: Any) -> bytes | None:
+    return payload if payload is None or isinstance(payload, bytes) else _table_bytes(payload, ".parquet")
+
+
+def _say(insertion: str, text: str) -> None:
+    sys.stderr.write(f"{insertion}: {text}\n")
+
+
+def _ended(n: int, failed: int, where: str) -> int:
+    sys.stdout.write(f"{n - failed:,} of {n:,} insertions done: {where}\n")
+    return EXIT_SOME_FAILED if failed else 0

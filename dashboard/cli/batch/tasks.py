@@ -1,0 +1,223 @@
+"""What is done for one insertion of many, on whichever machine: a figure, a table of units, a filled cache."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard.analysis.events.align import usable_events
+from dashboard.analysis.events.responses import adjust, response_test
+from dashboard.analysis.events.trials import event_times
+from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
+from dashboard.config.settings import Settings
+from dashboard.config.settings import load as load_settings
+from dashboard.engine.build import build_columns
+from dashboard.export.figure import FigureRequest
+from dashboard.export.save import render_figure
+from dashboard.library.open import open_insertion
+from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.locate import locate
+
+OTHER_P = "resp_p of the units that are left out"
+"""What a table of units carries for `adjust_over_all`; it survives Parquet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How insertions are opened; sent to workers, so it holds no secrets: those are read where the work is done.
+
+    Attributes
+    ----------
+    settings : Settings
+        Cache and data folders have to be the same on every machine.
+    sorter, revision : str or None
+        As for `dashboard.library.open.open_insertion`.
+    """
+
+    settings: Settings
+    sorter: str | None = None
+    revision: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, sorter: str | None, revision: str | None) -> Opening:
+        """Return it with the secrets taken out, and paths that hold in any folder."""
+        changed: dict[str, Any] = dict.fromkeys(_secrets())
+        for name in ("cache", "config", "one_cache"):
+            path: Path | None = getattr(settings, name)
+            changed[name] = None if path is None else path.absolute()
+        changed["data"] = tuple(folder.absolute() for folder in settings.data)
+        return cls(replace(settings, **changed), sorter, revision)
+
+    def open(self, insertion: str) -> SpikeSorting:
+        """Open an insertion, with metrics computed where they are missing.
+
+        Raises
+        ------
+        DashboardError
+            As `dashboard.library.open.open_insertion`.
+        """
+        own = load_settings()
+        settings = replace(self.settings, **{name: getattr(own, name) for name in _secrets()})
+        source, ref = locate(insertion, settings=settings)
+        return open_insertion(ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision)
+
+
+def _secrets() -> list[str]:
+    return [item.name for item in fields(Settings) if item.metadata["secret"]]
+
+
+def facts_of(sorting: SpikeSorting) -> dict[str, Any]:
+    """Return what a report says of an insertion."""
+    insertion, n_good = sorting.ref.insertion, int((sorting.labels == 1).sum())
+    return {
+        "key": insertion.key,
+        "pid": insertion.pid or "",
+        "title": sorting.title,
+        "sorter": sorting.ref.sorter.value,
+        "revision": sorting.ref.revision.value,
+        "histology": str(sorting.histology),
+        "n_spikes": sorting.n_spikes,
+        "n_clusters": sorting.n_clusters,
+        "n_good": None if sorting.why_no_labels else n_good,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class RenderTask:
+    """Draws the figure of an insertion; makes the bytes of a file.
+
+    Attributes
+    ----------
+    opening : Opening
+    request : FigureRequest
+    kind : {'png', 'svg', 'pdf'}
+    """
+
+    opening: Opening
+    request: FigureRequest
+    kind: str
+
+    def __call__(self, insertion: str) -> tuple[dict[str, Any], bytes]:
+        """Return facts and the figure."""
+        sorting = self.opening.open(insertion)
+        columns = build_columns(sorting, self.opening.settings.cache)
+        file = io.BytesIO()
+        render_figure(file, sorting, columns, self.request, self.kind)
+        return facts_of(sorting), file.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsTask:
+    """Collects the units of an insertion; makes a table, see `units_of`.
+
+    Attributes
+    ----------
+    opening : Opening
+    where : str
+        An expression over the columns; empty takes every unit.
+    event : str or None
+        Adds the columns of a response test.
+    baseline_s, response_s : (float, float)
+        Its windows around the event.
+    """
+
+    opening: Opening
+    where: str
+    event: str | None
+    baseline_s: tuple[float, float]
+    response_s: tuple[float, float]
+
+    def __call__(self, insertion: str) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Return facts and the table."""
+        sorting = self.opening.open(insertion)
+        table = units_of(sorting)
+        if self.event is not None:
+            table = table.join(self._responses(sorting).drop(columns="n_trials"), how="left")
+        kept = filter_clusters(ClusterFilter(where=self.where), table, strict=True).mask
+        chosen = _with_identity(table[kept], sorting)
+        if self.event is not None:
+            others = table["resp_p"].to_numpy(np.float64)[~kept]
+            chosen.attrs[OTHER_P] = others[np.isfinite(others)].tolist()
+        return {**facts_of(sorting), "n_units": len(chosen)}, chosen
+
+    def _responses(self, sorting: SpikeSorting) -> pd.DataFrame:
+        if sorting.trials is None:
+            reason = sorting.missing_reason("trials") or "there is no trials table"
+            raise BadRequest(f"Responses to {self.event} cannot be tested", sorting.title, reason)
+        columns = build_columns(sorting, self.opening.settings.cache)
+        window = (min(self.baseline_s[0], self.response_s[0]), max(self.baseline_s[1], self.response_s[1]))
+        events = usable_events(event_times(sorting.trials.table, self.event or ""), window, columns.time_range_s)
+        test = response_test(
+            columns.times_s, columns.clusters, columns.n_clusters, events,
+            baseline_s=self.baseline_s, response_s=self.response_s,
+        )  # fmt: skip
+        return test.table().assign(n_trials=test.n_trials)
+
+
+def adjust_over_all(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return tables of `UnitsTask` with ``resp_q_all``: p adjusted over every tested unit of all of them.
+
+    Units that the expression left out were tested, too, and count: else what is looked for would decide how many tests
+    there were.
+    """
+    if not any("resp_p" in table for table in tables):
+        return list(tables)
+    own = [table["resp_p"].to_numpy(np.float64) for table in tables]
+    others = [np.asarray(table.attrs.get(OTHER_P, []), np.float64) for table in tables]
+    q = adjust(np.concatenate([*own, *others]))
+    ends = np.cumsum([len(values) for values in own])
+    made = []
+    for table, end in zip(tables, ends, strict=True):
+        place = list(table.columns).index("resp_q") + 1
+        table = table.copy()
+        table.attrs = {}  # told apart by it, tables would not be put together
+        table.insert(place, "resp_q_all", q[end - len(table) : end])
+        made.append(table)
+    return made
+
+
+def units_of(sorting: SpikeSorting) -> pd.DataFrame:
+    """Return the clusters as expressions see them: ``label`` is IBL's, or is not there."""
+    table = sorting.clusters
+    if "label" not in table:
+        return table
+    return table.drop(columns="label") if sorting.why_no_labels else table.assign(label=sorting.labels)
+
+
+def _with_identity(table: pd.DataFrame, sorting: SpikeSorting) -> pd.DataFrame:
+    """Put before the columns which cluster of which insertion each row is."""
+    insertion = sorting.ref.insertion
+    identity = {
+        "pid": insertion.pid or "",
+        "eid": insertion.eid or "",
+        "subject": insertion.subject,
+        "date": insertion.date,
+        "number": insertion.number,
+        "probe": insertion.probe,
+        "sorter": sorting.ref.sorter.value or "base",
+        "revision": sorting.ref.revision.value or "original",
+        "histology": str(sorting.histology),
+    }
+    rows = pd.DataFrame({**identity, "cluster_id": table.index.to_numpy()}, index=range(len(table)))
+    more = table.drop(columns=[name for name in rows if name in table.columns]).reset_index(drop=True)
+    return pd.concat([rows, more], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchTask:
+    """Brings an insertion into the cache: its files, its metrics, its columns; makes nothing else."""
+
+    opening: Opening
+
+    def __call__(self, insertion: str) -> tuple[dict[str, Any], None]:
+        """Return facts."""
+        sorting = self.opening.open(insertion)
+        build_columns(sorting, self.opening.settings.cache)
+        return facts_of(sorting), None

@@ -1,0 +1,307 @@
+"""The command ``spike-dashboard``: demo, serve, render, check, fetch; the others are in `cli_batch`, `cli_operations`.
+
+Heavy libraries are imported inside the commands, so that ``--help`` and errors come at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import logging
+import os
+import sys
+import threading
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dashboard.cli import admin
+from dashboard.cli.batch import commands as cli_batch
+from dashboard.cli.progress import TerminalProgress
+from dashboard.config import settings as settings_table
+from dashboard.config.logs import configure_logging
+from dashboard.config.settings import Settings
+from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionNotFound
+from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
+from dashboard.version import __version__
+
+if TYPE_CHECKING:
+    from dashboard.model.sorting import SpikeSorting
+    from dashboard.sources.base import Source
+
+logger = logging.getLogger(__name__)
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+FIGURE_TYPES = (".png", ".svg", ".pdf")
+AGGREGATES = ("count", "rate", "amp_mean", "amp_max")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error of the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with the reason."""
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = Parser(prog="spike-dashboard", description="Every spike of a Neuropixels insertion in the browser.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    command = commands.add_parser("demo", help="open a synthetic insertion in the browser")
+    command.set_defaults(run=demo)
+    command = commands.add_parser("serve", help="open your own data in the browser")
+    command.add_argument(
+        "--show-settings",
+        action="store_true",
+        help="say what every setting is and where it came from, as TOML, and stop",
+    )
+    command.set_defaults(run=serve)
+    command = commands.add_parser("render", help="draw the raster of one insertion, or of many into a folder")
+    cli_batch.add_targets(command)
+    cli_batch.add_sorting(command)
+    _add_figure_options(command)
+    command.set_defaults(run=render)
+    command = commands.add_parser("check", help="say what there is of an insertion, and what is missing")
+    _add_insertion(command)
+    command.add_argument("--json", action="store_true", help="answer as JSON")
+    command.set_defaults(run=check)
+    command = commands.add_parser("fetch", help="bring insertions into the cache")
+    _add_insertion(command, nargs="+")
+    command.set_defaults(run=fetch)
+    cli_batch.add_parsers(commands)
+    admin.add_parsers(commands)
+    for name, command in commands.choices.items():
+        settings_table.add_flags(command, name)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 where some of many failed, 2 for bad input, 130 interrupted."""
+    options = build_parser().parse_args(arguments)
+    try:
+        settings = settings_table.load(options)
+        configure_logging(settings.log_level)
+        return int(options.run(options, settings) or 0)
+    except (KeyboardInterrupt, Cancelled):
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+    except DashboardError as error:
+        _say(str(error))
+        return EXIT_BAD_INPUT
+
+
+def _add_insertion(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    parser.add_argument(
+        "insertion",
+        metavar="INSERTION",
+        nargs=nargs,
+        help="demo, a folder, subject/date/number/probe in the --data folders, or a pid",
+    )
+    cli_batch.add_sorting(parser)
+
+
+def _add_figure_options(parser: argparse.ArgumentParser) -> None:
+    add, span = parser.add_argument, cli_batch.span("0,60", 1e9)
+    add("--out", metavar="PATH", type=Path, required=True, help="file to write (.png, .svg, .pdf); a folder for many")
+    add("--format", choices=("png", "svg", "pdf"), default="png", help="of the files in a folder (%(default)s)")
+    add("--width", metavar="PIXELS", type=_pixels, default=1600, help="width of the figure (%(default)s)")
+    add("--height", metavar="PIXELS", type=_pixels, default=1000, help="height of the figure (%(default)s)")
+    add("--t", metavar="T0,T1", type=span, help="time window in s; the whole session by default")
+    add("--depth", metavar="D0,D1", type=span, help="depth window in um; the whole probe by default")
+    add("--aggregate", choices=AGGREGATES, default="count", help="what a pixel shows (%(default)s)")
+    add("--quality", choices=("all", "good"), default="all", help="all units, or those with label 1 (%(default)s)")
+    add("--level", choices=("allen", "beryl", "cosmos"), default="allen", help="region names (%(default)s)")
+    add("--cmap", metavar="NAME", help="matplotlib colour map; binary for counts by default")
+    add("--limits", metavar="LOW,HIGH", type=span, help="limits of the colours; 0 to 4 standard deviations by default")
+
+
+def _pixels(text: str) -> int:
+    if not text.isdecimal() or not 200 <= int(text) <= 20_000:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of pixels from 200 to 20000")
+    return int(text)
+
+
+def demo(options: argparse.Namespace, settings: Settings) -> None:
+    """Write the demo where it is not there yet, and serve it."""
+    from dashboard.sources.demo.source import DemoSource
+
+    source = DemoSource(settings.cache, n_spikes=settings.spikes)
+    insertion = source.find("demo")
+    if insertion is None:
+        raise InsertionNotFound("The demo does not know itself", source.name)
+    with TerminalProgress() as progress:
+        source.fetch(insertion, source.datasets(insertion), progress)
+    _serve([source], settings, address="127.0.0.1", query="?insertion=demo")
+
+
+def serve(options: argparse.Namespace, settings: Settings) -> None:
+    """Serve the insertions of the data folders, the Alyx server and the demo."""
+    if options.show_settings:
+        from dashboard.config.reference import shown
+
+        sys.stdout.write(shown(*settings_table.load_with_origins(options)))
+        return
+    if not (_is_loopback(settings.address) or settings.users or settings.oauth or settings.allow_open_access):
+        raise BadRequest(
+            "Anyone who reaches this address could see the data", settings.address,
+            "Name who may with --users FILE or --oauth PROVIDER, or add --allow-open-access where that is meant",
+        )  # fmt: skip
+    if settings.processes > 1:
+        from dashboard.server.workers import run_processes
+
+        run_processes(_serve_one, settings)
+        return
+    _serve_one(settings)
+
+
+def _serve_one(settings: Settings) -> None:
+    from dashboard.sources.locate import configured_sources
+
+    _serve(configured_sources(settings, default_alyx=not settings.data), settings, address=settings.address)
+
+
+def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query: str = "") -> None:
+    from dashboard.config.logs import JsonFormatter
+    from dashboard.server.server import make_server, run, session_name
+
+    if settings.log_json:
+        configure_logging(settings.log_level, JsonFormatter(session_name))
+    try:
+        server = make_server(sources, cache=settings.cache, address=address, port=settings.port, settings=settings)
+    except OSError as error:
+        raise BadRequest(
+            "Cannot listen there",
+            f"{address}:{settings.port} ({error.strerror})",
+            "Choose another --port, or 0 for a free one",
+        ) from error
+    url = f"http://{f'[{address}]' if ':' in address else address}:{server.port}{settings.prefix}/{query}"
+    sys.stdout.write(f"{url}\n")
+    sys.stdout.flush()
+    if not settings.no_browser and _has_screen():
+        threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
+    run(server)
+
+
+def render(options: argparse.Namespace, settings: Settings) -> int:
+    """Draw the figure of one insertion, or of many into a folder."""
+    from dashboard.export.figure import FigureRequest
+
+    request = FigureRequest(
+        time_range=options.t, depth_range=options.depth, width=options.width, height=options.height,
+        aggregate=options.aggregate, good_units=options.quality == "good", level=options.level,
+        cmap=options.cmap, limits=options.limits,
+    )  # fmt: skip
+    if cli_batch.is_several(options):
+        return cli_batch.render(options, settings, request)
+    out: Path = options.out
+    if out.suffix.lower() not in FIGURE_TYPES:
+        raise BadRequest(f"Cannot write '{out.suffix}' files", out, f"Use one of {', '.join(FIGURE_TYPES)}")
+    if not out.absolute().parent.is_dir():
+        raise BadRequest("No such folder", out.absolute().parent, "Make it first")
+    from dashboard.engine.build import build_columns
+    from dashboard.export.save import write_figure
+
+    with TerminalProgress() as progress:
+        sorting = _open(options.insertion[0], options, settings, progress)
+        columns = build_columns(sorting, settings.cache, progress)
+    write_figure(out, sorting, columns, request)
+    logger.info("wrote %s", out)
+    return 0
+
+
+def check(options: argparse.Namespace, settings: Settings) -> None:
+    """Say what there is of an insertion."""
+    with TerminalProgress() as progress:
+        sorting = _open(options.insertion, options, settings, progress)
+    report = describe(sorting)
+    if options.json:
+        sys.stdout.write(json.dumps(report, indent=2) + "\n")
+        return
+    reasons = {name: f" ({reason})" for name, _, reason in sorting.choices if reason}
+    for name, value in report.items():
+        if name != "missing":
+            sys.stdout.write(f"{name:<12}{'unknown' if value is None else value}{reasons.get(name, '')}\n")
+    for note in (note for note in sorting.notes if note not in sorting.histology_reason):
+        sys.stdout.write(f"{'note':<12}{note}\n")
+    for item in report["missing"]:
+        sys.stdout.write(f"{'missing':<12}{item['dataset']}: {item['reason']}\n")
+
+
+def describe(sorting: SpikeSorting) -> dict[str, Any]:
+    """Return what ``check --json`` answers.
+
+    Returns
+    -------
+    dict
+        ``n_spikes`` are the rows of the file, those dropped included; ``n_good`` is None where no
+        cluster has an IBL label, and ``missing`` says why; ``duration_s`` is the time of the last
+        spike less that of the first.
+    """
+    import numpy as np
+
+    insertion, times_s = sorting.ref.insertion, sorting.spikes.times_s
+    missing = [{"dataset": item.dataset, "reason": item.reason} for item in sorting.missing]
+    if sorting.why_no_labels:
+        missing.append({"dataset": "label", "reason": sorting.why_no_labels})
+    # Infinite times are dropped as NaN is; a copy only where there are any.
+    first, last = float(np.nanmin(times_s)), float(np.nanmax(times_s))
+    if not np.isfinite(last - first):
+        finite = times_s[np.isfinite(times_s)]
+        first, last = float(finite.min()), float(finite.max())
+    return {
+        "pid": insertion.pid,
+        "eid": insertion.eid,
+        "probe": insertion.probe,
+        "collection": sorting.ref.collection,
+        "sorter": sorting.ref.sorter.value or BASE_SORTER,
+        "revision": sorting.ref.revision.value or ORIGINAL_REVISION,
+        "histology": str(sorting.histology),
+        "n_spikes": sorting.n_spikes,
+        "n_dropped": sorting.n_dropped,
+        "n_clusters": sorting.n_clusters,
+        "n_good": None if sorting.why_no_labels else int((sorting.labels == 1).sum()),
+        "duration_s": round(last - first, 3) if np.isfinite(last - first) else None,
+        "missing": missing,
+    }
+
+
+def fetch(options: argparse.Namespace, settings: Settings) -> None:
+    """Bring the datasets of the sortings into the cache, one insertion after the other."""
+    for text in options.insertion:
+        with TerminalProgress() as progress:
+            sorting = _open(text, options, settings, progress, lazy=True)
+        sys.stdout.write(f"{sorting.title}: {sorting.n_spikes:,} spikes\n")
+
+
+def _open(
+    text: str, options: argparse.Namespace, settings: Settings, progress: TerminalProgress, *, lazy: bool = False
+) -> SpikeSorting:
+    from dashboard.library.open import open_insertion
+    from dashboard.sources.locate import locate
+
+    source, insertion = locate(text, settings=settings)
+    sorter, revision = cli_batch.sorting_of(options)
+    return open_insertion(
+        insertion, source=source, cache=settings.cache, progress=progress, lazy=lazy, sorter=sorter, revision=revision
+    )
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser would have a window; without one, text browsers take the terminal over."""
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"spike-dashboard: {message}\n")

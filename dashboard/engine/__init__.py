@@ -1,0 +1,1 @@
+"""From spikes to numbers per pixel, counted exactly."""

@@ -1,0 +1,1 @@
+"""Spikes as compact columns sorted by time, with their indexes."""

@@ -1,0 +1,1 @@
+"""Counting kernels, and what they are asked for."""

@@ -1,0 +1,1 @@
+"""What leaves: figures on paper, data files, code."""

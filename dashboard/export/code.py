@@ -1,0 +1,181 @@
+"""Code that gives the numbers of a view again: with this package, or with ONE and ibllib alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from dashboard.analysis.filters.clusters import ClusterFilter, Limits
+from dashboard.analysis.filters.words import SPIKE_WORDS, read_words
+from dashboard.export.origin import Subject
+
+SIZE = (1600, 800)
+"""Pixels of the picture in the snippets."""
+
+MOST_IDS_A_LINE = 16
+
+TESTED = "resp_"
+"""Of columns that a test of responses has added: the files do not have them."""
+
+
+def dashboard_snippet(subject: Subject) -> str:
+    """Return code with this package: opens the sorting, filters it, counts the spikes of the view.
+
+    It ends with ``image``, the `Aggregate` of the window, whose ``n_spikes`` is that of the view.
+    """
+    insertion = subject.sorting.ref.insertion
+    opened = [repr(insertion.pid or insertion.key)]
+    sorter, revision = subject.asked
+    opened += [f"sorter={sorter!r}"] if sorter is not None else []
+    opened += [f"revision={revision!r}"] if revision is not None else []
+    lines = ["import dashboard"]
+    is_tested = any(TESTED in text for text in subject.filters.values())
+    if subject.mask is not None and not is_tested:
+        lines += [
+            "from dashboard.analysis.filters.words import read_words",
+            "from dashboard.analysis.filters.clusters import filter_clusters",
+        ]
+    lines += ["", f"sorting = dashboard.open_insertion({', '.join(opened)})"]
+    keep = ""
+    if subject.mask is not None and is_tested:
+        lines += _ids(subject)
+        keep = ", clusters=keep"
+    elif subject.mask is not None:
+        words = {word: text for word, text in subject.filters.items() if word not in SPIKE_WORDS}
+        table = "sorting.clusters"
+        if "label" in subject.sorting.clusters:
+            table = _labelled(subject)
+        volts = "" if subject.sorting.amps_are_volts else ", amps_are_volts=False"
+        lines += [
+            f"clusters = {table}",
+            f"passing = filter_clusters(read_words({words!r}), clusters{volts})",
+        ]
+        keep = ", clusters=passing.ids"
+    if subject.amp_range_uv is not None:
+        lines.append(f"amp_range_uv = ({', '.join(_limit(end) for end in subject.amp_range_uv)})")
+        keep += ", amp_range_uv=amp_range_uv"
+    (t0, t1), (d0, d1) = subject.time_range, subject.depth_range
+    lines += [
+        "image = dashboard.render(",
+        f"    sorting, time_range=({t0!r}, {t1!r}), depth_range=({d0!r}, {d1!r}),",
+        f"    width={SIZE[0]}, height={SIZE[1]}, aggregate={subject.kind!r}{keep},",
+        ")",
+        "image.values  # row 0 is the lowest depth; edges: image.time_edges_s, image.depth_edges_um",
+        f"print(image.n_spikes)  # {subject.n_in_view}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _limit(end: float) -> str:
+    return repr(end) if np.isfinite(end) else f'float("{end}")'
+
+
+def _labelled(subject: Subject) -> str:
+    """Return the table as filters see it: ``label`` is IBL's, or is not there."""
+    if subject.sorting.why_no_labels:
+        return 'sorting.clusters.drop(columns="label")'
+    return "sorting.clusters.assign(label=sorting.labels)"
+
+
+def ibllib_snippet(subject: Subject) -> str:
+    """Return code with ONE and ibllib only; it ends with ``counts``, ``n_spikes`` and the edges.
+
+    Filters that are more than limits of a column are written as the ids of the clusters that pass.
+    """
+    insertion, ref = subject.sorting.ref.insertion, subject.sorting.ref
+    lines = [
+        "import numpy as np",
+        "from brainbox.io.one import SpikeSortingLoader",
+        "from one.api import ONE",
+        "",
+        "one = ONE()  # as it was set up with ONE.setup()",
+    ]
+    # Only a database resolves a pid; the demo, and folders, have none.
+    if insertion.pid and insertion.source != "demo":
+        lines.append(f"loader = SpikeSortingLoader(pid={insertion.pid!r}, one=one)")
+    else:
+        lines += [
+            f"eid = one.to_eid('{insertion.date}_{insertion.number}_{insertion.subject}')",
+            f"loader = SpikeSortingLoader(eid=eid, pname={insertion.probe!r}, one=one)",
+        ]
+    # What was opened is named, not what was asked for: defaults move.
+    words = [f"spike_sorter={ref.sorter.value!r}"]
+    if ref.revision.value:
+        words.append(f"revision={ref.revision.value!r}")
+    lines += [
+        f"spikes, clusters, channels = loader.load_spike_sorting({', '.join(words)})",
+        "clusters = loader.merge_clusters(spikes, clusters, channels)",
+        "",
+    ]
+    (t0, t1), (d0, d1) = subject.time_range, subject.depth_range
+    lines += [
+        f"t0, t1, d0, d1 = {t0!r}, {t1!r}, {d0!r}, {d1!r}  # s, um",
+        'times, depths = spikes["times"], spikes["depths"]',
+        "inside = (times >= t0) & (times <= t1) & (depths >= d0) & (depths <= d1)",
+    ]
+    lines += _ibllib_filter(subject)
+    if subject.amp_range_uv is not None:
+        low, high = (_limit(end) for end in subject.amp_range_uv)
+        scale = "np.asarray(spikes['amps'], dtype=np.float64)" + (" * 1e6" if subject.sorting.amps_are_volts else "")
+        lines += [
+            f"amps = ({scale}).astype(np.float32).astype(np.float64)  # as precise as the page's",
+            f"inside &= (amps >= {low}) & (amps < {high})",
+        ]
+    lines += [
+        f"depth_edges, time_edges = np.linspace(d0, d1, {SIZE[1]} + 1), np.linspace(t0, t1, {SIZE[0]} + 1)",
+        "counts, _, _ = np.histogram2d(depths[inside], times[inside], bins=(depth_edges, time_edges))",
+        "n_spikes = int(inside.sum())",
+        f"print(n_spikes)  # {subject.n_in_view}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _ibllib_filter(subject: Subject) -> list[str]:
+    if subject.mask is None:
+        return []
+    conditions = _conditions(subject, read_words(subject.filters))
+    if conditions is not None:
+        return [f"keep = {' & '.join(conditions)}", 'inside &= keep[spikes["clusters"]]']
+    return [*_ids(subject), 'inside &= np.isin(spikes["clusters"], keep)']
+
+
+def _ids(subject: Subject) -> list[str]:
+    """Return the clusters that pass as a list in code."""
+    assert subject.mask is not None
+    ids = [str(cluster) for cluster in np.flatnonzero(subject.mask)]
+    rows = [", ".join(ids[i : i + MOST_IDS_A_LINE]) for i in range(0, len(ids), MOST_IDS_A_LINE)]
+    return [
+        f"keep = [  # the {len(ids)} clusters that pass: {' '.join(subject.filter_text.split())}",
+        *(f"    {row}," for row in rows),
+        "]",
+    ]
+
+
+def _conditions(subject: Subject, wanted: ClusterFilter) -> list[str] | None:
+    """Return conditions on ibllib's merged clusters; None where they would not say it all."""
+    clusters: Mapping[str, object] = dict.fromkeys(
+        name for name in map(str, subject.sorting.clusters) if not name.startswith(TESTED)
+    )
+    if wanted.regions or wanted.where or wanted.ids is not None or subject.sorting.metrics_stale:
+        return None
+    conditions: list[str] = []
+    if wanted.labels:
+        if wanted.labels != (1.0,) or "label" not in clusters or subject.sorting.label_is_kilosorts:
+            return None
+        conditions.append('(clusters["label"] == 1)')
+    ranges: list[tuple[str, Limits | None]] = [("depths", wanted.depth_um), ("firing_rate", wanted.rate_hz)]
+    ranges += [(name, limits) for name, limits in wanted.metrics.items()]
+    if wanted.amplitude_uv is not None:
+        return None  # which column and which scale depends on the sorting
+    for name, limits in ranges:
+        if limits is None:
+            continue
+        if name not in clusters:
+            return None
+        low, high = limits
+        if low is not None:
+            conditions.append(f'(clusters["{name}"] >= {low!r})')
+        if high is not None:
+            conditions.append(f'(clusters["{name}"] <= {high!r})')
+    return conditions or None

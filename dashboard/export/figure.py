@@ -1,0 +1,367 @@
+"""Figures on paper: the raster with its regions, scales and provenance, drawn from the exact aggregate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from dashboard.analysis.anatomy.probe import RegionSpan, depth_limits, region_spans
+from dashboard.engine.build import SpikeColumns
+from dashboard.engine.count.queries import spikes_in
+from dashboard.engine.count.raster import Aggregate, aggregate, default_window
+from dashboard.model.errors import BadRequest
+from dashboard.model.references import Histology
+from dashboard.model.sorting import SpikeSorting
+from dashboard.version import __version__
+
+STANDARD_DEVIATIONS = 4.0
+"""Upper limit of counts, as in ibllib's ``brainbox.plot.driftmap``."""
+
+BASE_SIZE = (1600, 1000)
+BASE_DPI = 125.0
+"""Text is laid out for a slide of 1600 x 1000 pixels and grows with the figure."""
+
+SHRINK = 0.7
+"""Text shrinks less than a small figure does, to stay readable."""
+
+BAR_SHARE = 0.5
+"""Height of the colour bar, of that of the raster."""
+
+MARKS_BELOW = 10_000
+"""Spikes up to which each is drawn as a mark: single pixels of a sparse raster cannot be seen in a talk."""
+
+MARK_PT = 1.5
+LABEL_PT = 11.0
+"""Height that the label of a region takes."""
+
+TICK_STEPS = (1, 2, 5, 10)
+
+LEAST_SIZE = (400, 300)
+"""Pixels below which the axes have no room left."""
+
+KINDS = {
+    "count": ("binary", "spikes"),
+    "rate": ("binary", "firing rate (Hz)"),
+    "amp_mean": ("viridis", "mean amplitude"),
+    "amp_max": ("viridis", "largest amplitude"),
+}
+"""Colour map and name of each aggregate that a figure can show."""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureRequest:
+    """What to draw.
+
+    Attributes
+    ----------
+    time_range, depth_range : tuple of float or None
+        In s and um; None is the whole session, the whole probe.
+    width, height : int
+        Of the figure, in pixels.
+    aggregate : str
+        A key of `KINDS`.
+    good_units : bool
+        Only clusters with ``label == 1``.
+    level : {'allen', 'beryl', 'cosmos'}
+        Names of the regions.
+    cmap : str or None
+        Colour map of matplotlib; None takes that of `KINDS`.
+    limits : tuple of float or None
+        Of the colours; None is 0 to 4 standard deviations for counts and rates, and the 1st to 99th
+        percentile for amplitudes.
+    """
+
+    time_range: tuple[float, float] | None = None
+    depth_range: tuple[float, float] | None = None
+    width: int = BASE_SIZE[0]
+    height: int = BASE_SIZE[1]
+    aggregate: str = "count"
+    good_units: bool = False
+    level: str = "allen"
+    cmap: str | None = None
+    limits: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Places of the axes, in whole pixels from the lower left, so that a bin is a pixel."""
+
+    dpi: float
+    raster: tuple[int, int, int, int]
+    strip: tuple[int, int, int, int]
+    bar: tuple[int, int, int, int]
+
+
+def lay_out(width: int, height: int) -> Layout:
+    """Return the layout of a figure of `width` x `height` pixels.
+
+    Raises
+    ------
+    BadRequest
+        There is no room for the axes.
+    """
+    if width < LEAST_SIZE[0] or height < LEAST_SIZE[1]:
+        raise BadRequest(
+            f"{width} x {height} pixels are too few", "", f"A figure has {LEAST_SIZE[0]} x {LEAST_SIZE[1]}"
+        )
+    scale = min(width / BASE_SIZE[0], height / BASE_SIZE[1])
+    if scale < 1:
+        scale **= SHRINK
+    left, right, bottom, top = (round(scale * margin) for margin in (112, 100, 88, 104))
+    strip, gap, bar = (round(scale * size) for size in (84, 14, 22))
+    high = height - bottom - top
+    wide = width - left - right - strip - bar - 2 * gap
+    strip_left = left + wide + gap
+    bar_left = strip_left + strip + gap
+    return Layout(
+        BASE_DPI * scale,
+        (left, bottom, wide, high),
+        (strip_left, bottom, strip, high),
+        (bar_left, bottom, bar, round(high * BAR_SHARE)),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """What a figure shows, computed and not yet drawn.
+
+    Attributes
+    ----------
+    sorting : SpikeSorting
+    columns : SpikeColumns
+    request : FigureRequest
+    layout : Layout
+    picture : Aggregate
+        One bin for each pixel of the raster's axes.
+    marks : tuple of ndarray, shape (n,), float64, or None
+        Times in s and depths in um of the spikes, where so few are in the window that each is a mark.
+    """
+
+    sorting: SpikeSorting
+    columns: SpikeColumns
+    request: FigureRequest
+    layout: Layout
+    picture: Aggregate
+    marks: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None
+
+
+def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest) -> Drawing:
+    """Compute what a figure shows.
+
+    Raises
+    ------
+    BadRequest
+        There is no room for the axes; the aggregate, or the label that a filter needs, does not exist.
+    """
+    layout = lay_out(request.width, request.height)
+    if request.aggregate not in KINDS:
+        raise BadRequest("No such aggregate", request.aggregate, f"Choose one of {', '.join(KINDS)}")
+    keep: npt.NDArray[np.bool_] | None = None
+    if request.good_units:
+        if sorting.why_no_labels:
+            reason = f"{sorting.ref.collection} ({sorting.why_no_labels})"
+            raise BadRequest("There are no labels to select good units by", reason, "Draw all units")
+        keep = np.zeros(columns.n_clusters, np.bool_)
+        keep[: sorting.n_clusters] = sorting.labels == 1
+    times = request.time_range or default_window(columns.time_range_s)
+    depths = request.depth_range or depth_limits(sorting.channels, columns.depth_range_um)
+    _, _, width, height = layout.raster
+    picture = aggregate(columns, times, depths, width, height, request.aggregate, clusters=keep)
+    marks = None
+    if request.aggregate == "count" and picture.n_spikes <= MARKS_BELOW:
+        rows = spikes_in(columns, times, depths, clusters=keep)
+        assert rows is not None, "no limit was given"
+        marks = (columns.times_s[rows], np.asarray(columns.depths_um[rows], np.float64))
+    return Drawing(sorting, columns, request, layout, picture, marks)
+
+
+def colour_limits(picture: Aggregate, limits: tuple[float, float] | None = None) -> tuple[float, float]:
+    """Return the limits of the colours of an aggregate; see `FigureRequest.limits`.
+
+    No upper limit of counts is below one spike, so that a single spike is never past the scale.
+    """
+    if limits is not None:
+        return limits
+    values = picture.values
+    if picture.kind in ("count", "rate"):
+        one = 1.0 if picture.kind == "count" else float(1 / np.diff(picture.time_edges_s[:2])[0])
+        return 0.0, max(STANDARD_DEVIATIONS * float(np.std(values, dtype=np.float64)), one)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, (1, 99)))
+    return low, high if high > low else low + 1.0
+
+
+def draw_figure(drawing: Drawing) -> Figure:
+    """Return the figure; the caller sets the style and draws one figure at a time.
+
+    Raises
+    ------
+    BadRequest
+        The colour map does not exist.
+    """
+    sorting, request, layout, picture = drawing.sorting, drawing.request, drawing.layout, drawing.picture
+    # A millionth of a pixel more, or rounding may lose a whole one.
+    size = ((request.width + 1e-6) / layout.dpi, (request.height + 1e-6) / layout.dpi)
+    figure = Figure(figsize=size, dpi=layout.dpi, facecolor="white")
+    scale = layout.dpi / BASE_DPI
+
+    def axes(place: tuple[int, int, int, int]) -> Axes:
+        left, bottom, wide, high = place
+        wanted = (left / request.width, bottom / request.height, wide / request.width, high / request.height)
+        return figure.add_axes(wanted)
+
+    def write(right: float, up: float, text: str, **style: Any) -> None:
+        figure.text(right / request.width, up / request.height, text, **style)
+
+    raster = axes(layout.raster)
+    times, depths = picture.time_edges_s, picture.depth_edges_um
+    raster.set_xlim(float(times[0]), float(times[-1]))
+    raster.set_ylim(float(depths[0]), float(depths[-1]))
+    raster.set_xlabel("time (s)")
+    raster.set_ylabel("depth along the probe (µm)")
+    for axis, n_ticks in ((raster.xaxis, 10), (raster.yaxis, 9)):
+        axis.set_major_locator(MaxNLocator(n_ticks, steps=TICK_STEPS))
+    # An offset such as "+1.2e3" cannot be read at a glance.
+    raster.ticklabel_format(useOffset=False, style="plain")
+    if drawing.marks is None:
+        image = _draw_image(raster, picture, request)
+        _draw_bar(figure, axes(layout.bar), image, picture)
+    else:
+        size_pt = MARK_PT if len(drawing.marks[0]) > MARKS_BELOW // 4 else 1.5 * MARK_PT
+        raster.plot(*drawing.marks, "o", color="black", markersize=size_pt, markeredgewidth=0)
+        left, bottom, _, _ = layout.bar
+        write(left, bottom, "one mark per spike", fontsize=8, rotation=90, va="bottom")
+    strip = axes(layout.strip)
+    _draw_strip(strip, region_spans(sorting.channels, request.level), raster.get_ylim(), layout)
+    state = "" if sorting.histology is Histology.NONE or sorting.histology.is_final else "\nnot final"
+    strip.set_title(f"histology\n{sorting.histology}{state}", fontsize=8, pad=5)
+
+    left, top = layout.raster[0], request.height
+    write(left, top - 26 * scale, sorting.title, fontsize=12, fontweight="bold", va="top")
+    write(left, top - 58 * scale, what_is_shown(drawing), fontsize=9, color="#444444", va="top")
+    stamp = f"spike-dashboard {__version__}"
+    if sorting.ref.insertion.pid:
+        stamp = f"pid {sorting.ref.insertion.pid} · {stamp}"
+    write(request.width - 16 * scale, 12 * scale, stamp, fontsize=6.5, color="#777777", ha="right", va="bottom")
+    return figure
+
+
+def _draw_image(axes: Axes, picture: Aggregate, request: FigureRequest) -> AxesImage:
+    name = request.cmap or KINDS[picture.kind][0]
+    if name not in colormaps:
+        raise BadRequest("No such colour map", name, "Use a name that matplotlib knows, such as binary or viridis")
+    low, high = colour_limits(picture, request.limits)
+    times, depths = picture.time_edges_s, picture.depth_edges_um
+    return axes.imshow(
+        picture.values,
+        origin="lower",
+        aspect="auto",
+        interpolation="none",
+        extent=(float(times[0]), float(times[-1]), float(depths[0]), float(depths[-1])),
+        cmap=name,
+        vmin=low,
+        vmax=high,
+    )
+
+
+def _draw_bar(figure: Figure, axes: Axes, image: AxesImage, picture: Aggregate) -> None:
+    bar = figure.colorbar(image, cax=axes, extend=_extend(picture, image.get_clim()))
+    bar.outline.set_linewidth(0.5)
+    bar.set_label(bar_title(picture), labelpad=6)
+    bar.locator = MaxNLocator(6, integer=picture.kind == "count", steps=TICK_STEPS)
+    bar.update_ticks()
+
+
+def _draw_strip(axes: Axes, spans: list[RegionSpan], depths_um: tuple[float, float], layout: Layout) -> None:
+    low, high = depths_um
+    axes.set_xlim(0, 1)
+    axes.set_ylim(low, high)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if not spans:
+        axes.text(
+            0.5, 0.5, "brain locations not known", transform=axes.transAxes, rotation=90, ha="center", va="center",
+            fontsize=8, color="#777777",
+        )  # fmt: skip
+        return
+    text_um = LABEL_PT * layout.dpi / 72 / layout.strip[3] * (high - low)
+    for span in spans:
+        bottom, top = max(span.bottom_um, low), min(span.top_um, high)
+        if top <= bottom:
+            continue
+        colour = tuple(channel / 255 for channel in span.rgb)
+        axes.add_patch(Rectangle((0, bottom), 1, top - bottom, facecolor=colour, edgecolor="white", linewidth=0.8))
+        if span.has_label and top - bottom >= text_um:
+            axes.text(
+                0.5, (bottom + top) / 2, span.acronym, ha="center", va="center_baseline",
+                fontsize=7.5, color=ink_on(colour),
+            )  # fmt: skip
+
+
+def ink_on(rgb: tuple[float, ...]) -> str:
+    """Return black or white, whichever reads better on a colour (WCAG relative luminance)."""
+    channels = np.asarray(rgb)
+    linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return "black" if float(linear @ (0.2126, 0.7152, 0.0722)) > 0.179 else "white"
+
+
+def _extend(picture: Aggregate, limits: tuple[float, float]) -> str:
+    """Return which ends of the colour bar are pointed: those that values lie beyond."""
+    finite = picture.values[np.isfinite(picture.values)]
+    if not finite.size:
+        return "neither"
+    beyond = (bool(finite.min() < limits[0]), bool(finite.max() > limits[1]))
+    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
+
+
+def bin_text(picture: Aggregate) -> str:
+    """Return the size of a bin for people: ``1.9 s x 5 µm``."""
+    seconds = float(np.ptp(picture.time_edges_s)) / (len(picture.time_edges_s) - 1)
+    microns = float(np.ptp(picture.depth_edges_um)) / (len(picture.depth_edges_um) - 1)
+    time = f"{seconds:.2g} s" if seconds >= 0.1 else f"{seconds * 1e3:.2g} ms"
+    return f"{time} × {microns:.2g} µm"
+
+
+def bar_title(picture: Aggregate) -> str:
+    """Return what the colours mean, with the size of the bin."""
+    if picture.kind == "count":
+        return f"spikes per {bin_text(picture)}"
+    if picture.kind == "rate":
+        return f"firing rate (Hz) in {bin_text(picture)}"
+    unit = "µV" if picture.unit == "uV" else picture.unit
+    return f"{KINDS[picture.kind][1]} ({unit}) in {bin_text(picture)}"
+
+
+def _span(low: float, high: float, unit: str) -> str:
+    """Write a window to a thousandth of its length, which is about a pixel."""
+    decimals = max(0, 3 - math.ceil(math.log10(high - low)))
+    return f"{low:,.{decimals}f} – {high:,.{decimals}f} {unit}"
+
+
+def what_is_shown(drawing: Drawing) -> str:
+    """Return the window, the filters and how many spikes of how many, in one line."""
+    sorting, picture = drawing.sorting, drawing.picture
+    times, depths = picture.time_edges_s, picture.depth_edges_um
+    dropped = f" ({sorting.n_dropped:,} dropped: {sorting.drop_reason})" if sorting.n_dropped else ""
+    parts = (
+        _span(float(times[0]), float(times[-1]), "s"),
+        _span(float(depths[0]), float(depths[-1]), "µm"),
+        "good units (label 1)" if drawing.request.good_units else "all units",
+        f"histology {sorting.histology}",
+        f"{picture.n_spikes:,} of {drawing.columns.n_spikes:,} spikes{dropped}",
+    )
+    return "  ·  ".join(parts)

@@ -1,0 +1,190 @@
+"""Two sides of a comparison on paper: both rasters with the same limits, their difference, what was matched."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dashboard.analysis.compare.difference import Difference, difference
+from dashboard.analysis.compare.tables import KINDS
+from dashboard.engine.count.raster import Aggregate, aggregate
+from dashboard.export.figure import bin_text
+from dashboard.export.kinds.raster import (
+    Places,
+    RasterParts,
+    depth_axis,
+    draw_bar,
+    draw_raster,
+    draw_strip,
+    extent,
+    lay_out,
+    raster_parts,
+    time_axis,
+)
+from dashboard.export.origin import Subject, provenance
+from dashboard.export.sheet import Sheet, SheetStyle, place
+
+COARSER = 2
+"""Pixels of a bin of the difference, as on the page: sorters differ by fractions of a ms and some um."""
+
+WORDS_SHARE = 0.8
+"""Size of the letters of the matched counts, of those of the axes."""
+
+LABEL_SHARE = 0.68
+"""The same for colour bars."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opposed:
+    """Two sides of a comparison, in one window and with the same colours.
+
+    Attributes
+    ----------
+    a, b : Subject
+    names : (str, str)
+        What A and B are, in words.
+    has_difference : bool
+        Whether one place on both depth axes is one place in the brain.
+    density : float
+        Limit of the difference, in spikes per s and um.
+    table : DataFrame or None
+        Groups of units that belong together, as `dashboard.analysis.compare.tables` has them; None where there are
+        none (yet).
+    note : str
+        What a reader should know of the comparison: within what spikes coincide, or why nothing is matched.
+    """
+
+    a: Subject
+    b: Subject
+    names: tuple[str, str]
+    has_difference: bool
+    density: float
+    table: pd.DataFrame | None
+    note: str = ""
+
+    @property
+    def counts(self) -> str:
+        """What became of the units, in one line."""
+        if self.table is None:
+            return self.note or "units are not matched"
+        found = self.table["kind"].value_counts()
+        units = "units: " + " · ".join(f"{kind} {int(found.get(kind, 0)):,}" for kind in KINDS)
+        return f"{units} ({self.note})" if self.note else units
+
+
+def pictures(sides: Opposed, width: int, height: int) -> tuple[Aggregate, Aggregate]:
+    """Return the spikes per bin of A and of B on the same edges."""
+    a, b = (
+        aggregate(
+            side.columns,
+            sides.a.time_range,
+            sides.a.depth_range,
+            width,
+            height,
+            clusters=side.mask,
+            amp_range_uv=side.amp_range_uv,
+        )
+        for side in (sides.a, sides.b)
+    )
+    return a, b
+
+
+def compare_sheet(sides: Opposed, style: SheetStyle) -> Sheet:
+    """Compute a sheet of both rasters, their difference where there is one, and what was matched.
+
+    Raises
+    ------
+    BadRequest
+        The sheet has no room.
+    """
+    rows = ("a", "b", "difference") if sides.has_difference else ("a", "b")
+    preset, counts = style.preset, sides.counts
+    letters = int((preset.width / preset.em - 6.5) / (0.55 * WORDS_SHARE))
+    lines = textwrap.wrap(counts, letters)
+    places = lay_out(preset, rows, style.room, round(1.3 * WORDS_SHARE * preset.em * len(lines)))
+    # The same limits: what looks alike is alike.
+    subjects = {"a": sides.a, "b": replace(sides.b, limits=sides.a.limits, scale=sides.a.scale, cmap=sides.a.cmap)}
+    parts = {row: raster_parts(subject, places.rows[row]) for row, subject in subjects.items()}
+    found = None
+    if sides.has_difference:
+        _, _, wide, high = places.rows["difference"]
+        a, b = pictures(sides, max(wide // COARSER, 1), max(high // COARSER, 1))
+        found = difference(b, a)
+    bins = f"raster {bin_text(parts['a'].raster)}".replace("×", "x").replace("µ", "u")
+    spikes_b = provenance(sides.b)["spikes"]
+    words = provenance(sides.a, bins=bins, compared=f"B: {sides.names[1]}, {spikes_b}", matched=counts)
+
+    def draw(figure: Figure) -> None:
+        figure.text(
+            5.6 * preset.em / preset.width, 1 - 2.1 * preset.em / preset.height, "\n".join(lines), va="top",
+            fontsize=WORDS_SHARE * preset.font_pt, color=style.colours.dim, linespacing=1.2,
+        )  # fmt: skip
+        for row, name in zip(("a", "b"), sides.names, strict=True):
+            _draw_side(figure, style, places, row, subjects[row], parts[row], f"{row.upper()}  {name}", rows[-1])
+        if found is not None:
+            _draw_difference(figure, style, places, sides, found)
+
+    return Sheet(f"{sides.a.sorting.title} | {sides.names[1]}", words, style, draw)
+
+
+def _draw_side(
+    figure: Figure,
+    style: SheetStyle,
+    places: Places,
+    row: str,
+    subject: Subject,
+    parts: RasterParts,
+    name: str,
+    last: str,
+) -> None:
+    preset = style.preset
+    axes, bar = place(figure, preset, places.rows[row]), place(figure, preset, places.bars[row])
+    time_axis(axes, subject, is_last=row == last)
+    depth_axis(axes, subject, "depth (µm)")
+    draw_raster(figure, axes, bar, style, subject, parts)
+    _shrink(bar, style)
+    strip = place(figure, preset, places.strips[row])
+    draw_strip(strip, style, subject, places.strips[row][3])
+    _name(axes, style, name)
+
+
+def _draw_difference(figure: Figure, style: SheetStyle, places: Places, sides: Opposed, found: Difference) -> None:
+    preset, box = style.preset, places.rows["difference"]
+    axes, bar = place(figure, preset, box), place(figure, preset, places.bars["difference"])
+    time_axis(axes, sides.a, is_last=True)
+    depth_axis(axes, sides.a, "depth (µm)")
+    picture = Aggregate(found.values, found.time_edges_s, found.depth_edges_um, "count", "spikes", 0)
+    limit = difference_limit(sides, found)
+    image = axes.imshow(
+        found.values, cmap="berlin" if style.theme == "dark" else "RdBu_r", vmin=-limit, vmax=limit, **extent(picture)
+    )
+    draw_bar(figure, bar, image, f"A − B, spikes per\n{bin_text(picture)}", is_whole=True, extend="both")
+    _shrink(bar, style)
+    draw_strip(place(figure, preset, places.strips["difference"]), style, sides.a, box[3])
+    _name(axes, style, "A − B")
+
+
+def difference_limit(sides: Opposed, found: Difference) -> float:
+    """Return the limit of the colours of a difference, in spikes per bin; one spike is never past it."""
+    seconds, microns = np.diff(found.time_edges_s[:2])[0], np.diff(found.depth_edges_um[:2])[0]
+    return max(sides.density * float(seconds * microns), 1.0)
+
+
+def _shrink(bar: Axes, style: SheetStyle) -> None:
+    """Write a colour bar's title smaller: rows are lower than those of other sheets."""
+    bar.yaxis.label.set_fontsize(LABEL_SHARE * style.preset.font_pt)
+    bar.yaxis.labelpad = 0.3 * style.preset.font_pt
+    bar.tick_params(labelsize=LABEL_SHARE * style.preset.font_pt)
+
+
+def _name(axes: Axes, style: SheetStyle, name: str) -> None:
+    axes.text(
+        0.006, 0.98, name, transform=axes.transAxes, ha="left", va="top", fontweight="bold",
+        fontsize=0.85 * style.preset.font_pt,
+        bbox={"facecolor": style.colours.paper, "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
+    )  # fmt: skip

@@ -1,0 +1,392 @@
+"""The page's layout on paper: drift, raster and heatmap on one time axis, with regions and colour bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from dashboard.analysis.anatomy.probe import region_spans
+from dashboard.engine.count import rate_classes
+from dashboard.engine.count.few_units import aggregate_units
+from dashboard.engine.count.heatmap import firing_rate
+from dashboard.engine.count.queries import spikes_in
+from dashboard.engine.count.raster import Aggregate, aggregate
+from dashboard.export import figure as figures
+from dashboard.export.figure import TICK_STEPS, bar_title, bin_text, ink_on
+from dashboard.export.kinds.legend import draw_drift, name_selected
+from dashboard.export.origin import Subject, provenance
+from dashboard.export.sheet import Preset, Sheet, SheetStyle, place
+from dashboard.model.errors import BadRequest
+
+WEIGHTS = {"raster": 3.0, "heatmap": 2.0, "a": 3.0, "b": 3.0, "difference": 2.0}
+"""How the height of a sheet is shared out among its rows."""
+
+LAYOUTS = {"raster": ("raster",), "layout": ("drift", "raster", "heatmap")}
+CATEGORICAL = ("region", "label", "unit_rate", "cluster")
+LABEL_NAMES = ("0/3", "1/3", "2/3", "3/3 good")
+LEGENDS = {"label": ("label", LABEL_NAMES), "unit_rate": ("unit's rate", rate_classes.NAMES)}
+"""Title and names of the categories that have a legend."""
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Boxes of the axes in whole pixels: left, bottom, width, height."""
+
+    rows: dict[str, Box]
+    strips: dict[str, Box]
+    bars: dict[str, Box]
+
+
+def lay_out(preset: Preset, rows: tuple[str, ...], room: int, head: int = 0) -> Places:
+    """Return where everything stands.
+
+    Parameters
+    ----------
+    preset : Preset
+    rows : tuple of str
+        Of drift and those of `WEIGHTS`, from the top.
+    room, head : int
+        Pixels at the bottom, and below the title, that are taken.
+
+    Raises
+    ------
+    BadRequest
+        Nothing is left for the rows.
+    """
+    em = preset.em
+    left, right, top, bottom, gap = (round(em * share) for share in (5.6, 5.2, 2.9, 3.0, 0.9))
+    strip, bar, apart = round(em * 4.2), round(em * 0.9), round(em * 0.6)
+    wide = preset.width - left - right - strip - bar - 2 * apart
+    top += head
+    drift = round(em * 4.0) if "drift" in rows else 0
+    high = preset.height - room - bottom - top - gap * (len(rows) - 1) - drift
+    if high < 6 * em or wide < 6 * em:
+        raise BadRequest("The sheet has no room for its axes", preset.title, "Take a larger one")
+    share = high / sum(WEIGHTS.get(row, 0.0) for row in rows)
+    boxes: dict[str, Box] = {}
+    foot = room + bottom
+    for row in reversed(rows):
+        tall = drift if row == "drift" else int(share * WEIGHTS[row])
+        boxes[row] = (left, foot, wide, tall)
+        foot += tall + gap
+    beside = {row: box for row, box in boxes.items() if row != "drift"}
+    strips = {row: (left + wide + apart, low, strip, tall) for row, (_, low, _, tall) in beside.items()}
+    bars = {row: (left + wide + strip + 2 * apart, low, bar, tall) for row, (_, low, _, tall) in beside.items()}
+    return Places(boxes, strips, bars)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RasterParts:
+    """What a raster is drawn from: counts, single spikes where they are few, and the selected units."""
+
+    raster: Aggregate
+    marks: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None
+    overlay: Aggregate | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pictures:
+    """What was computed for the rows."""
+
+    parts: RasterParts
+    rates: Aggregate | None
+    merged_depths: int
+
+
+def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
+    """Compute a sheet of the raster, alone or with heatmap, regions and drift; the counts are those of `render`.
+
+    Raises
+    ------
+    BadRequest
+        The layout does not exist, or has no room.
+    """
+    if layout not in LAYOUTS:
+        raise BadRequest("No such layout", layout, f"Choose one of {', '.join(LAYOUTS)}")
+    rows = tuple(row for row in LAYOUTS[layout] if row != "drift" or subject.sorting.drift is not None)
+    places = lay_out(style.preset, rows, style.room)
+    pictures = _compute(subject, rows, places)
+    bins = f"raster {bin_text(pictures.parts.raster)}".replace("×", "x").replace("µ", "u")
+    if "heatmap" in rows:
+        bins += f", heatmap {subject.heat_bins[0]:g} s x {subject.heat_bins[1]:g} um"
+        if pictures.rates is not None:
+            bins += f" (mean over {bin_text(pictures.rates)})".replace("×", "x").replace("µ", "u")
+
+    def draw(figure: Figure) -> None:
+        _draw(figure, style, subject, rows, places, pictures)
+
+    return Sheet(subject.sorting.title, provenance(subject, bins=bins), style, draw)
+
+
+def raster_parts(subject: Subject, box: Box) -> RasterParts:
+    """Count the spikes of a raster that takes a box of pixels."""
+    columns, mask, amps = subject.columns, subject.mask, subject.amp_range_uv
+    times, depths = subject.time_range, subject.depth_range
+    _, _, wide, high = box
+    raster = aggregate(
+        columns, times, depths, wide, high, subject.kind, clusters=mask, amp_range_uv=amps,
+        categories=subject.categories,
+    )  # fmt: skip
+    marks = overlay = None
+    if subject.kind == "count" and raster.n_spikes <= figures.MARKS_BELOW:
+        found = spikes_in(columns, times, depths, clusters=mask, amp_range_uv=amps)
+        assert found is not None, "no limit was given"
+        marks = (columns.times_s[found], np.asarray(columns.depths_um[found], np.float64))
+    if subject.selected:
+        overlay = aggregate_units(columns, np.array(subject.selected), times, depths, wide, high, amp_range_uv=amps)
+    return RasterParts(raster, marks, overlay)
+
+
+def _compute(subject: Subject, rows: tuple[str, ...], places: Places) -> _Pictures:
+    times, depths = subject.time_range, subject.depth_range
+    rates, merged_depths = None, 1
+    if "heatmap" in rows:
+        _, _, wide, high = places.rows["heatmap"]
+        seconds, microns = subject.heat_bins
+        merged_times = max(1, int(np.ceil((times[1] - times[0]) / seconds / wide)))
+        merged_depths = max(1, int(np.ceil((depths[1] - depths[0]) / microns / high)))
+        rates = firing_rate(
+            subject.columns,
+            seconds * merged_times,
+            microns * merged_depths,
+            times,
+            depths,
+            clusters=subject.mask,
+            amp_range_uv=subject.amp_range_uv,
+            origin=(0.0, 0.0),
+        )
+    return _Pictures(raster_parts(subject, places.rows["raster"]), rates, merged_depths)
+
+
+def _draw(
+    figure: Figure, style: SheetStyle, subject: Subject, rows: tuple[str, ...], places: Places, pictures: _Pictures
+) -> None:
+    preset = style.preset
+    name_selected(figure, style, subject, places.rows[rows[0]])
+    for row in rows:
+        axes = place(figure, preset, places.rows[row])
+        time_axis(axes, subject, is_last=row == rows[-1])
+        if row == "drift":
+            draw_drift(axes, style, subject)
+            continue
+        depth_axis(axes, subject, "depth along the probe (µm)" if row == "raster" else "depth (µm)")
+        bar = place(figure, preset, places.bars[row])
+        if row == "raster":
+            draw_raster(figure, axes, bar, style, subject, pictures.parts)
+        else:
+            _draw_heatmap(figure, axes, bar, style, subject, pictures)
+        strip = place(figure, preset, places.strips[row])
+        draw_strip(strip, style, subject, places.strips[row][3])
+        if row == "raster":
+            strip.set_title(f"histology {subject.sorting.histology}", fontsize=0.75 * preset.font_pt, pad=2)
+
+
+def time_axis(axes: Axes, subject: Subject, *, is_last: bool) -> None:
+    """Let an axis run over the window; only the lowest row of a sheet is labelled."""
+    axes.set_xlim(*subject.time_range)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=TICK_STEPS))
+    axes.ticklabel_format(axis="x", useOffset=False, style="plain")
+    if is_last:
+        axes.set_xlabel("time (s)")
+    else:
+        axes.tick_params(labelbottom=False)
+
+
+def depth_axis(axes: Axes, subject: Subject, label: str) -> None:
+    """Let an axis run over the depths in view, the tip at the bottom."""
+    axes.set_ylim(*subject.depth_range)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS))
+    axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+    axes.set_ylabel(label)
+
+
+def palette(name: str, style: SheetStyle) -> Colormap:
+    """Return a colour map whose ``binary`` runs towards the ink."""
+    if name not in colormaps:
+        raise BadRequest("No such colour map", name, "Use a name that matplotlib knows, such as binary or viridis")
+    return colormaps["binary_r" if name == "binary" and style.theme == "dark" else name]
+
+
+def colour_scale(
+    subject: Subject, picture: Aggregate
+) -> tuple[npt.NDArray[np.float64] | np.ma.MaskedArray[Any, Any], Normalize]:
+    """Return values to colour, with nothing where no spike is, and how they map to 0 to 1.
+
+    An equalised scale gives the share of the pixels that are no higher.
+    """
+    values = np.ma.masked_invalid(picture.values.astype(np.float64))
+    low, high = subject.limits
+    if picture.kind in ("count", "rate"):
+        values = np.ma.masked_where(values == 0, values)
+        width = float(np.ptp(picture.time_edges_s)) / picture.values.shape[1]
+        height = float(np.ptp(picture.depth_edges_um)) / picture.values.shape[0]
+        # One spike is never past the scale.
+        area, one = (width * height, 1.0) if picture.kind == "count" else (height, 1.0 / width)
+        low, high = low * area, max(high * area, one)
+    if subject.scale == "eq":
+        present = values.compressed()
+        distinct, counts = np.unique(present, return_counts=True)
+        share = np.cumsum(counts) / max(present.size, 1)
+        ranks = share[np.searchsorted(distinct, values.filled(distinct[0] if distinct.size else 0.0))]
+        return np.ma.masked_where(np.ma.getmaskarray(values), ranks), Normalize(0.0, 1.0)
+    if subject.scale == "log":
+        least = values.compressed().min() if values.count() else 1.0
+        start = max(low, float(least), 1e-9)
+        return values, LogNorm(start, max(high, start * 1.001))
+    return values, Normalize(low, high)
+
+
+def draw_raster(figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subject: Subject, parts: RasterParts) -> None:
+    """Draw a raster with its colour bar."""
+    picture = parts.raster
+    if parts.marks is not None:
+        size = 0.16 * style.preset.font_pt
+        axes.plot(*parts.marks, "o", color=style.colours.ink, markersize=size, markeredgewidth=0)
+        note(bar, "one mark per spike")
+    elif picture.kind in CATEGORICAL:
+        axes.imshow(coloured(picture.values, subject), **extent(picture))
+        kind = {"region": "region", "label": "label", "unit_rate": "rate", "cluster": "cluster (seven colours)"}[
+            picture.kind
+        ]
+        if picture.kind in LEGENDS and subject.colours is not None:
+            draw_legend(bar, subject)
+        else:
+            note(bar, f"{kind} of most spikes in {bin_text(picture)}")
+    else:
+        values, norm = colour_scale(subject, picture)
+        image = axes.imshow(values, cmap=palette(subject.cmap, style), norm=norm, **extent(picture))
+        title = bar_title(picture)
+        if subject.scale == "eq":
+            title += "\nequalised: not quantitative"
+        draw_bar(figure, bar, image, title, is_whole=picture.kind == "count" and subject.scale == "linear")
+        if subject.scale == "eq":
+            bar.set_yticks([])
+    if parts.overlay is not None:
+        axes.imshow(_overlay(parts.overlay, subject), **extent(parts.overlay))
+
+
+def _draw_heatmap(
+    figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subject: Subject, pictures: _Pictures
+) -> None:
+    rates = pictures.rates
+    assert rates is not None
+    low, high = subject.rate_limits
+    # The mean rate of the bins that share a row is the rate of one of them.
+    values = rates.values / pictures.merged_depths
+    image = axes.imshow(values, cmap=palette(subject.cmap, style), vmin=low, vmax=high, **extent(rates))
+    axes.set_xlim(*subject.time_range)
+    axes.set_ylim(*subject.depth_range)
+    seconds, microns = subject.heat_bins
+    draw_bar(figure, bar, image, f"Hz per {seconds:g} s × {microns:g} µm")
+
+
+def draw_bar(figure: Figure, bar: Axes, image: Any, title: str, *, is_whole: bool = False, extend: str = "max") -> None:
+    """Draw a colour bar into axes of its own."""
+    drawn = figure.colorbar(image, cax=bar, extend=extend)
+    drawn.outline.set_linewidth(0.5)
+    drawn.set_label(title)
+    if isinstance(image.norm, LogNorm):
+        # Matplotlib's own words are formulas, which sheets do not read: a dollar sign in a name is no formula.
+        drawn.locator, drawn.formatter = (
+            LogLocator(subs=(1.0, 2.0, 5.0)),
+            FuncFormatter(lambda value, place: f"{value:g}"),
+        )
+        drawn.minorlocator = NullLocator()
+    else:
+        drawn.locator = MaxNLocator(5, integer=is_whole, steps=TICK_STEPS)
+    drawn.update_ticks()
+
+
+def extent(picture: Aggregate) -> dict[str, Any]:
+    """Return how a picture is laid on the axes of time and depth."""
+    times, depths = picture.time_edges_s, picture.depth_edges_um
+    return {
+        "origin": "lower",
+        "aspect": "auto",
+        "interpolation": "none",
+        "extent": (float(times[0]), float(times[-1]), float(depths[0]), float(depths[-1])),
+    }
+
+
+def coloured(values: npt.NDArray[np.int32], subject: Subject) -> npt.NDArray[np.uint8]:
+    """Return the RGBA picture of category indices; -1 is clear."""
+    assert subject.colours is not None
+    table = np.zeros((len(subject.colours) + 1, 4), np.uint8)
+    table[1:, :3], table[1:, 3] = subject.colours, 255
+    return np.asarray(table[values + 1])
+
+
+def _overlay(drawn: Aggregate, subject: Subject) -> npt.NDArray[np.uint8]:
+    """Return the selected units in their colours, each spike grown by a pixel so that it shows."""
+    ids = np.array(subject.selected)
+    lookup = np.full(subject.columns.n_clusters + 1, -1, np.int32)
+    lookup[ids] = np.arange(len(ids))
+    values = np.where(drawn.values < 0, -1, lookup[drawn.values])
+    grown = values.copy()
+    for to, of in (
+        (np.s_[1:], np.s_[:-1]),
+        (np.s_[:-1], np.s_[1:]),
+        (np.s_[:, 1:], np.s_[:, :-1]),
+        (np.s_[:, :-1], np.s_[:, 1:]),
+    ):
+        beside = grown[to]  # a view
+        np.copyto(beside, values[of], where=(beside < 0) & (values[of] >= 0))
+    table = np.zeros((len(ids) + 1, 4), np.uint8)
+    table[1:, :3], table[1:, 3] = subject.selection_colours, 255
+    return np.asarray(table[grown + 1])
+
+
+def note(bar: Axes, text: str) -> None:
+    """Write in the place of a colour bar what the colours are."""
+    bar.set_axis_off()
+    bar.text(0.0, 0.0, text, rotation=90, va="bottom", ha="left", transform=bar.transAxes, fontsize="small")
+
+
+def draw_legend(bar: Axes, subject: Subject) -> None:
+    """Draw the categories of `LEGENDS` in the place of a colour bar."""
+    assert subject.colours is not None
+    bar.set_axis_off()
+    title, names = LEGENDS[subject.kind]
+    patches = [Patch(color=colour / 255, label=name) for name, colour in zip(names, subject.colours, strict=True)]
+    bar.legend(handles=patches[::-1], loc="lower left", frameon=False, borderpad=0, handlelength=1.0, title=title)
+
+
+def draw_strip(strip: Axes, style: SheetStyle, subject: Subject, high_px: int) -> None:
+    """Draw the regions along the probe."""
+    low, high = subject.depth_range
+    strip.set_xlim(0, 1)
+    strip.set_ylim(low, high)
+    strip.set_axis_off()
+    spans = region_spans(subject.sorting.channels, subject.level)
+    if not spans:
+        strip.text(
+            0.5, 0.5, "brain locations not known", transform=strip.transAxes, rotation=90, ha="center", va="center",
+            fontsize="small", color=style.colours.dim,
+        )  # fmt: skip
+        return
+    least = 1.1 * style.preset.em / high_px * (high - low)
+    for span in spans:
+        bottom, top = max(span.bottom_um, low), min(span.top_um, high)
+        if top <= bottom:
+            continue
+        colour = tuple(channel / 255 for channel in span.rgb)
+        strip.add_patch(
+            Rectangle((0, bottom), 1, top - bottom, facecolor=colour, edgecolor=style.colours.paper, linewidth=0.5)
+        )
+        if span.has_label and top - bottom >= least:
+            strip.text(
+                0.5, (bottom + top) / 2, span.acronym, ha="center", va="center_baseline",
+                fontsize=min(0.8 * style.preset.font_pt, 4.2 * style.preset.font_pt / (0.75 * len(span.acronym))),
+                color=ink_on(colour),
+            )  # fmt: skip

@@ -1,0 +1,175 @@
+"""What is exported: one view of one sorting, and where it came from in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.analysis.filters.words import say_spike_amp
+from dashboard.analysis.inputs import UnitSpikes, unit_spikes, within
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.count.queries import count_in
+from dashboard.model.references import Histology
+from dashboard.model.sorting import SpikeSorting
+from dashboard.version import __version__
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """One view, as it was on the screen when an export began.
+
+    Attributes
+    ----------
+    sorting : SpikeSorting
+    columns : SpikeColumns
+        Of the same sorting.
+    time_range, depth_range : (float, float)
+        What is in view, in s and um.
+    mask : ndarray, shape (n_clusters,), bool, or None
+        Clusters that pass the filters, by id; None lets all pass.
+    filters : mapping of str to str
+        The filter in the words of `dashboard.analysis.filters.words`; empty where all pass.
+    level : {'allen', 'beryl', 'cosmos'}
+    kind : str
+        What the raster's colour means: an aggregate of `dashboard.engine.count.raster`.
+    scale : {'linear', 'log', 'eq'}
+    limits : (float, float)
+        Of the raster's colours: spikes per s and um for counts, Hz per um for rates, else in the aggregate's unit.
+    cmap : str
+    categories : ndarray, shape (n_clusters,), int32, or None
+        Category of each cluster for the kinds ``region`` and ``label``.
+    colours : ndarray, shape (n_categories, 3), uint8, or None
+        Of the categories, for kinds that name something.
+    heat_bins : (float, float)
+        Of the heatmap, in s and um.
+    rate_limits : (float, float)
+        Of the heatmap's colours, in Hz.
+    selected : tuple of int
+        Ids of the selected clusters.
+    selection_colours : ndarray, shape (n_selected, 3), uint8
+    asked : (str or None, str or None)
+        Sorter and revision that were asked for; None is the default.
+    event : str or None
+        What spikes are aligned to; None takes the first that the session has.
+    test : str
+        The test of responses whose columns the clusters have, in words; empty where there is none.
+    link : str
+        Address that opens the view; empty where it is not known.
+    amp_range_uv : (float, float) or None
+        Limits of single spikes, the upper one outside; None: all.
+    """
+
+    sorting: SpikeSorting
+    columns: SpikeColumns
+    time_range: Range
+    depth_range: Range
+    mask: npt.NDArray[np.bool_] | None = None
+    filters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    level: str = "allen"
+    kind: str = "count"
+    scale: str = "linear"
+    limits: Range = (0.0, 1.0)
+    cmap: str = "binary"
+    categories: npt.NDArray[np.int32] | None = None
+    colours: npt.NDArray[np.uint8] | None = None
+    heat_bins: Range = (0.05, 10.0)
+    rate_limits: Range = (0.0, 1.0)
+    selected: tuple[int, ...] = ()
+    selection_colours: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 3), np.uint8))
+    asked: tuple[str | None, str | None] = (None, None)
+    event: str | None = None
+    test: str = ""
+    link: str = ""
+    amp_range_uv: Range | None = None
+
+    @property
+    def n_in_view(self) -> int:
+        """Spikes in the window that pass the filters, all four edges of the window inside."""
+        return count_in(
+            self.columns, self.time_range, self.depth_range, clusters=self.mask, amp_range_uv=self.amp_range_uv
+        )
+
+    @property
+    def filter_text(self) -> str:
+        """The filter in one line."""
+        if not self.filters:
+            return "all units"
+        return "; ".join(f"{word} {text}" for word, text in self.filters.items())
+
+    @property
+    def stem(self) -> str:
+        """Name for files: ``SWC_043_2020-09-21_001_probe00``, of letters that every system takes."""
+        insertion = self.sorting.ref.insertion
+        parts = (insertion.subject, insertion.date, f"{insertion.number:03d}", insertion.probe)
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(part for part in parts if part)).strip("-.") or "insertion"
+
+
+def provenance(subject: Subject, **more: str) -> dict[str, str]:
+    """Return where an export came from, by names that stay: what files carry and stamps show.
+
+    Parameters
+    ----------
+    subject : Subject
+    **more : str
+        What only this export has, such as its bins.
+    """
+    sorting, insertion = subject.sorting, subject.sorting.ref.insertion
+    dropped = f" ({sorting.n_dropped:,} dropped: {sorting.drop_reason})" if sorting.n_dropped else ""
+    is_final = sorting.histology is Histology.NONE or sorting.histology.is_final
+    return {
+        "insertion": insertion.key,
+        "pid": insertion.pid or "none",
+        "eid": insertion.eid or "none",
+        "subject": insertion.subject,
+        "date": insertion.date or "none",
+        "number": f"{insertion.number:03d}",
+        "probe": insertion.probe,
+        "sorter": sorting.ref.sorter.value or "base",
+        "revision": sorting.ref.revision.value or "original",
+        "histology": str(sorting.histology) + ("" if is_final else ", not final"),
+        "time": f"{_say(subject.time_range)} s",
+        "depth": f"{_say(subject.depth_range)} um",
+        "filters": subject.filter_text,
+        "spikes": f"{subject.n_in_view:,} of {subject.columns.n_spikes:,} spikes{dropped}",
+        **({"responses": subject.test} if subject.test else {}),
+        **more,
+        "version": f"spike-dashboard {__version__}",
+        "link": subject.link or "none",
+    }
+
+
+def stamp(words: Mapping[str, str]) -> str:
+    """Return the line that a figure carries where people can read it."""
+    where = f"{words['subject']} {words['date']}/{words['number']} {words['probe']}"
+    shown = [where, f"pid {words['pid']}", f"{words['sorter']} {words['revision']}", f"histology {words['histology']}"]
+    named = ("time", "depth", "filters", "trials", "bins", "spikes", "compared", "version")
+    shown += [words[name] for name in named if name in words]
+    return " · ".join(shown).replace(" um", " µm")
+
+
+def whole_recording(subject: Subject, what: str) -> str:
+    """Return what was counted over the whole recording, in words, with the limits of single spikes."""
+    limits, unit = subject.amp_range_uv, "µV" if subject.sorting.amps_are_volts else "a.u."
+    return f"{what}, whole recording" + ("" if limits is None else f", {say_spike_amp(limits, unit)}")
+
+
+def own_spikes(subject: Subject, cluster: int) -> UnitSpikes:
+    """Return the spikes of one unit over the whole recording, within the limits of single spikes.
+
+    Raises
+    ------
+    BadRequest
+        No cluster has that id.
+    """
+    return within(unit_spikes(subject.columns, cluster), subject.amp_range_uv)
+
+
+def _say(limits: Range) -> str:
+    return " to ".join(f"{limit:.10g}" for limit in limits)

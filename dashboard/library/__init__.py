@@ -1,0 +1,1 @@
+"""Insertions found, opened, shared and kept on disk."""

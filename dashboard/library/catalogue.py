@@ -1,0 +1,355 @@
+"""Every insertion that the process knows of: from lists on disk, folders, and servers as their pages arrive."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from dashboard.analysis.anatomy.regions import acronyms, at_level, check_region, within
+from dashboard.library.insertion_table import (
+    COLUMNS,
+    FACETS,
+    NOTHING_SAID,
+    facet_counts,
+    insertion_table,
+    narrow,
+    region_counts,
+)
+from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.facets import Facets
+from dashboard.sources.alyx.search import query, remembered_rows, tag_names
+from dashboard.sources.alyx.search import rows as alyx_rows
+from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.base import Source
+from dashboard.sources.lists import read_insertions, read_regions
+from dashboard.sources.locate import UUID
+
+logger = logging.getLogger(__name__)
+
+STILL_S = 0.4
+"""A search that is still being typed is not worth a question to a server; one that stood this long is."""
+
+SEARCHED = "what is searched for"
+
+_SESSION = re.compile(r"([^/\s]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(?:/(?:alf/)?([^/\s]+))?")
+
+
+class Catalogue:
+    """The list of insertions, shared by the sessions of the process.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    insertions : Path or None
+        A lab's own list; read at once, so that a mistake in it stops the start of the program.
+    regions : Path or None
+        How many clusters each insertion has in each region.
+
+    Raises
+    ------
+    BadRequest
+        One of the files cannot be used.
+    """
+
+    def __init__(self, sources: Sequence[Source], insertions: Path | None = None, regions: Path | None = None) -> None:
+        self._sources = tuple(sources)
+        self._lock = threading.Lock()
+        self._rows: list[dict[str, object]] = read_insertions(insertions) if insertions is not None else []
+        self.regions = read_regions(regions) if regions is not None else None
+        self._notes: dict[str, str] = {}
+        self._refusals: dict[tuple[str, str], str] = {}
+        self._tags: dict[str, set[str]] = {}
+        self._regions_known: dict[str, set[str]] = {}
+        self._reading: set[str] = set()
+        self._wanted: dict[str, Facets] = {}
+        self._asked: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+        self._listeners: list[Callable[[], None]] = []
+        self._tag_names: set[str] = set()
+        self._region_names: tuple[str, ...] = ()
+        self._table = insertion_table(self._rows)
+        self._known: tuple[pd.DataFrame, frozenset[str]] | None = None
+        self._options: tuple[pd.DataFrame, dict[str, dict[str, int]]] | None = None
+        self._is_started = False
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The list as it is now; never changed in place."""
+        return self._table
+
+    @property
+    def options(self) -> dict[str, dict[str, int]]:
+        """What a search may offer, by facet: values, and how many insertions have each, 0 where nobody has counted."""
+        table, held = self._table, self._options
+        if held is None or held[0] is not table:
+            counts = {name: facet_counts(table, name) for name in FACETS}
+            if self.regions is not None:
+                counts["region"] = region_counts(table, self.regions)
+            self._options = held = (table, counts)
+        with self._lock:
+            named = {"region": dict.fromkeys(self._region_names, 0), "tag": dict.fromkeys(sorted(self._tag_names), 0)}
+        return {**named, **held[1]}
+
+    @property
+    def known_columns(self) -> frozenset[str]:
+        """Columns of the list that say something of any insertion."""
+        table, held = self._table, self._known
+        if held is None or held[0] is not table:
+            names = frozenset(name for name in COLUMNS if name != "number" and (table[name] != "").any())
+            self._known = held = (table, names)
+        return held[1]
+
+    @property
+    def _has_server(self) -> bool:
+        return any(isinstance(source, AlyxSource) for source in self._sources)
+
+    @property
+    def note(self) -> str:
+        """What is being read, and what could not be, of the lists and all questions; empty when all is there."""
+        with self._lock:
+            return _said([*self._notes.values(), *self._refusals.values()], self._reading)
+
+    def note_of(self, facets: Facets) -> tuple[str, bool]:
+        """Return what a page says that searches for `facets`, and whether trying again may help."""
+        mine = _values(facets)
+        with self._lock:
+            problems = [*self._notes.values(), *(why for (value, _), why in self._refusals.items() if value in mine)]
+            return _said(problems, self._reading & self._labels(mine)), any(problems)
+
+    def is_reading(self, facets: Facets) -> bool:
+        """Tell whether insertions that meet `facets` may still come; none do for a region that does not exist."""
+        try:
+            values = _values(facets)
+        except BadRequest:
+            return False
+        with self._lock:
+            return bool(self._reading & self._labels(values))
+
+    def _labels(self, values: set[str]) -> set[str]:
+        labels = {_label(value, source.name) for value in values for source in self._sources}
+        return labels | {source.name for source in self._sources} | {_label(SEARCHED, s.name) for s in self._sources}
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something could not be read, and may be when it is tried again."""
+        with self._lock:
+            return any(self._notes.values()) or any(self._refusals.values())
+
+    @property
+    def off(self) -> Mapping[str, str]:
+        """What cannot be asked for here, by facet, and why."""
+        if self._has_server:
+            return MappingProxyType({})
+        off = {"tag": "tags are known to an Alyx server only, and none is among the sources"}
+        for facet, name in (("project", "projects"), ("task", "task")):
+            if name not in self.known_columns:
+                off[facet] = f"{'task protocol' if facet == 'task' else facet}: not in these lists"
+        if self.regions is None:
+            off["region"] = "the regions of these insertions are not known: start with --regions FILE"
+        return MappingProxyType(off)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, from any thread, whenever the list or its note has changed."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Call it no longer."""
+        with self._lock:
+            self._listeners = [known for known in self._listeners if known != listener]
+
+    def start(self, *, again: bool = False) -> None:
+        """Read the sources in the background, once; `again` reads those anew that failed."""
+        with self._lock:
+            if self._is_started and not again:
+                return
+            is_first, self._is_started = not self._is_started, True
+            chosen = [s for s in self._sources if is_first or self._notes.get(s.name)]
+            chosen = [s for s in chosen if s.name not in self._reading]
+            self._reading |= {source.name for source in chosen}
+        for source in chosen:
+            name = f"list {source.name}"
+            threading.Thread(target=partial(self._read, source), name=name, daemon=True).start()
+
+    def _read(self, source: Source) -> None:
+        note = ""
+        try:
+            if isinstance(source, AlyxSource):
+                for page in alyx_rows(source, Facets()):
+                    self._add(page)
+                note = source.notice
+                self._read_names(source)
+            else:
+                self._add([_row(insertion) for insertion in source.insertions()])
+        except DashboardError as error:
+            logger.warning("%s", error)
+            note = f"{source.name}: {error}"
+            if isinstance(source, AlyxSource):
+                self._add(remembered_rows(source))
+        finally:
+            with self._lock:
+                self._notes[source.name] = note
+                self._reading.discard(source.name)
+            self._tell()
+
+    def _read_names(self, source: AlyxSource) -> None:
+        """Learn what may be asked for; whatever is not offered can still be typed."""
+        regions, tags = acronyms("beryl"), set[str]()
+        try:
+            tags = tag_names(source)
+        except DashboardError as error:
+            logger.info("tags of %s are not offered: %s", source.name, error)
+        with self._lock:
+            self._tag_names |= tags
+            self._region_names = regions
+
+    def ask(self, facets: Facets) -> None:
+        """Ask the servers, in the background and once, what only they know: tags, and regions without a list.
+
+        While the list of a server is still on its way, what is searched for is asked for first.
+        """
+        wanted: list[tuple[dict[str, set[str]], str, Facets]] = []
+        if facets.tag and facets.tag not in self._tags:
+            wanted.append((self._tags, facets.tag, Facets(tag=facets.tag)))
+        if facets.region:
+            region = check_region(facets.region)
+            if region not in self._regions_known:
+                wanted.append((self._regions_known, region, Facets(region=region)))
+        for source in self._sources:
+            if not isinstance(source, AlyxSource):
+                continue
+            for known, value, asked in wanted:
+                label = _label(value, source.name)
+                with self._lock:
+                    if label in self._reading:
+                        continue
+                    self._reading.add(label)
+                threading.Thread(target=self._ask, args=(source, known, value, asked), daemon=True).start()
+            self._ask_first(source, replace(facets, tag="", region=""))
+
+    def _ask_first(self, source: AlyxSource, facets: Facets) -> None:
+        question = (source.name, tuple(sorted(query(facets).items())))
+        with self._lock:
+            if not question[1] or source.name not in self._reading or question in self._asked:
+                self._wanted.pop(source.name, None)
+                return
+            is_waiting = source.name in self._wanted
+            self._wanted[source.name] = facets
+        if not is_waiting:
+            self._soon(source, facets)
+
+    def _soon(self, source: AlyxSource, facets: Facets) -> None:
+        timer = threading.Timer(STILL_S, self._ask_wanted, args=(source, facets))
+        timer.daemon = True
+        timer.start()
+
+    def _ask_wanted(self, source: AlyxSource, seen: Facets) -> None:
+        """Ask what was wanted last, once it stood still."""
+        with self._lock:
+            facets = self._wanted.get(source.name)
+            if facets == seen:
+                del self._wanted[source.name]
+                self._asked.add((source.name, tuple(sorted(query(facets).items()))))
+                self._reading.add(_label(SEARCHED, source.name))
+        if facets is None:
+            return
+        if facets != seen:
+            self._soon(source, facets)
+            return
+        self._ask(source, {}, SEARCHED, facets)
+
+    def _ask(self, source: AlyxSource, known: dict[str, set[str]], value: str, asked: Facets) -> None:
+        note, label = "", _label(value, source.name)
+        try:
+            found: set[str] = set()
+            for page in alyx_rows(source, asked):
+                self._add(page)
+                found |= {str(row["pid"]) for row in page}
+            with self._lock:
+                known[value] = known.get(value, set()) | found
+        except DashboardError as error:
+            note = f"{label}: {error}"
+        finally:
+            with self._lock:
+                # what is searched for comes with the list, which says why it does not
+                self._refusals[value, source.name] = note if value != SEARCHED else ""
+                self._reading.discard(label)
+            self._tell()
+
+    def finer_note(self, facets: Facets) -> str:
+        """Return which region to ask for where the list of regions has none as fine as the one asked for."""
+        if not facets.region or self.regions is None or check_region(facets.region) in self._regions_known:
+            return ""
+        beryl = str(at_level([check_region(facets.region)], "beryl")[0])
+        names = self.regions["region"].unique()
+        if within(names, facets.region, facets.level).any() or beryl not in names:
+            return ""
+        return f"The list of regions is not as fine as {check_region(facets.region)}: ask for {beryl}"
+
+    def narrow(
+        self, facets: Facets, favourites: Collection[str] = (), said: Mapping[str, str] = NOTHING_SAID
+    ) -> pd.DataFrame:
+        """Return the insertions that meet the facets; see `dashboard.library.insertion_table.narrow`."""
+        with self._lock:
+            tags, known = dict(self._tags), dict(self._regions_known)
+        return narrow(self._table, facets, self.regions, tags, known, favourites, said)
+
+    def matching(self, text: str) -> list[str]:
+        """Return the keys of the insertions that `text` names: a pid, an eid, a session path, or an address with one.
+
+        A probe after an eid or a session chooses among the session's insertions.
+        """
+        table = self._table
+        if (found := UUID.search(text)) is not None:
+            word, probe = found[0].lower(), text[found.end() :].strip("/ ")
+            is_meant = (table["pid"] == word) | (table["eid"] == word)
+        elif (path := _SESSION.search(text)) is not None:
+            is_meant = table["key"].str.startswith(f"{path[1]}/{path[2]}/{int(path[3]):03d}/")
+            probe = path[4] or ""
+        else:
+            return []
+        if (is_meant & (table["probe"] == probe)).any():
+            is_meant &= table["probe"] == probe
+        return [str(key) for key in table.loc[is_meant, "key"]]
+
+    def _add(self, rows: list[dict[str, object]]) -> None:
+        if not rows:
+            return
+        with self._lock:
+            self._rows.extend(rows)
+            table = insertion_table(self._rows)
+            self._rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+            self._table = table
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener()
+
+
+def _values(facets: Facets) -> set[str]:
+    """Return what of the facets only a server may know."""
+    return {facets.tag, check_region(facets.region) if facets.region else ""} - {""}
+
+
+def _label(value: str, source: str) -> str:
+    return f"{value} on {source}"
+
+
+def _said(problems: Collection[str], reading: Collection[str]) -> str:
+    notes = [problem for problem in problems if problem]
+    return " · ".join([*notes, f"reading {', '.join(sorted(reading))} …"] if reading else notes)
+
+
+def _row(insertion: object) -> dict[str, object]:
+    row = {name: getattr(insertion, name, "") or "" for name in COLUMNS}
+    return {**row, "histology": ""}

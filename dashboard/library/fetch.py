@@ -1,0 +1,74 @@
+"""From the datasets that make up a sorting to their files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from dashboard.model.errors import Cancelled, DownloadFailed
+from dashboard.model.progress import PartialCallback, ProgressCallback
+from dashboard.model.references import DatasetRef, SortingRef
+from dashboard.model.sorting import Missing
+from dashboard.sources.base import Source
+from dashboard.sources.download.downloader import Fetched
+
+# What is fetched first, so that a raster can be drawn while the rest still comes.
+_FETCH_ORDER = ("spikes.times", "spikes.depths", "spikes.clusters", "passingSpikes.table", "clusters.", "channels.")
+
+
+def fetch(
+    source: Source,
+    ref: SortingRef,
+    session: Sequence[DatasetRef],
+    progress: ProgressCallback,
+    cancel: threading.Event | None,
+    on_partial: PartialCallback,
+) -> tuple[SortingRef, list[DatasetRef], list[Missing]]:
+    """Have the datasets of a sorting fetched, those that a raster needs first.
+
+    Parameters
+    ----------
+    source : Source
+    ref : SortingRef
+        With the datasets that were chosen.
+    session : sequence of DatasetRef
+        Those of the session: trials, passive periods.
+    progress : callable
+    cancel : threading.Event or None
+    on_partial : callable
+
+    Returns
+    -------
+    SortingRef, list of DatasetRef, list of Missing
+        Both with their paths, and what could not be had.
+
+    Raises
+    ------
+    DownloadFailed
+        Times or clusters of the spikes did not come.
+    Cancelled
+    """
+
+    def rank(dataset: DatasetRef) -> int:
+        return next((i for i, start in enumerate(_FETCH_ORDER) if dataset.name.startswith(start)), len(_FETCH_ORDER))
+
+    wanted = sorted(ref.datasets.values(), key=rank)
+    paths = source.fetch(ref.insertion, [*wanted, *session], progress, cancel, on_partial)
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("Loading was cancelled")
+    failures = paths.failures if isinstance(paths, Fetched) else {}
+    for name in ("spikes.times", "spikes.clusters", "passingSpikes.table"):
+        dataset = ref.datasets.get(name)
+        if dataset is not None and dataset.relative_path not in paths:
+            known = failures.get(dataset.relative_path)
+            raise known or DownloadFailed(name, f"{dataset.relative_path} did not come through")
+    here = {n: replace(d, path=paths[d.relative_path]) for n, d in ref.datasets.items() if d.relative_path in paths}
+    unfetched = [
+        Missing(dataset.name, str(failures.get(dataset.relative_path, "it could not be fetched")), can_come=True)
+        for dataset in (*ref.datasets.values(), *session)
+        if dataset.relative_path not in paths
+    ]
+    trials = [replace(d, path=paths.get(d.relative_path)) for d in session]
+    return replace(ref, datasets=MappingProxyType(here)), trials, unfetched

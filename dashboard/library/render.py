@@ -1,0 +1,84 @@
+"""Draw a window of an opened sorting: the public `render`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.analysis.quality.metrics import N_TESTS
+from dashboard.config.settings import load as load_settings
+from dashboard.engine.build import build_columns
+from dashboard.engine.count.raster import Aggregate
+from dashboard.engine.count.raster import aggregate as compute_aggregate
+from dashboard.engine.count.rate_classes import rate_classes
+from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
+
+
+def render(
+    sorting: SpikeSorting,
+    time_range: tuple[float, float] | None = None,
+    depth_range: tuple[float, float] | None = None,
+    width: int = 1600,
+    height: int = 800,
+    aggregate: str = "count",
+    clusters: npt.ArrayLike | None = None,
+    *,
+    amp_range_uv: tuple[float, float] | None = None,
+    cache: str | Path | None = None,
+) -> Aggregate:
+    """Return one number per pixel of a window in time and depth, from every spike in it.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    time_range, depth_range : tuple of float or None
+        In s and um; None: all spikes.
+    width, height : int
+        Pixels.
+    aggregate : str
+        ``count``, ``rate``, ``amp_mean``, ``amp_max``, or by majority ``region`` (an Allen id), ``label``
+        (tests passed: 0 to 3), ``unit_rate`` (see `dashboard.engine.count.rate_classes`), ``cluster`` (an id).
+    clusters : array-like or None
+        Clusters to keep: a bool per cluster, or ids.
+    amp_range_uv : tuple of float or None
+        Amplitudes of single spikes to keep: the lower limit is inside, the upper one is not.
+    cache : str, Path or None
+        As in `open_insertion`.
+
+    Returns
+    -------
+    Aggregate
+        ``values`` of shape (height, width), row 0 = lowest depth, with ``time_edges_s`` and
+        ``depth_edges_um``. Counts (uint32) equal ``numpy.histogram2d`` on these edges.
+
+    Raises
+    ------
+    BadRequest
+        An argument cannot be used, or the sorting lacks what `aggregate` needs.
+    """
+    folder = Path(cache).expanduser() if cache is not None else load_settings().cache
+    columns = build_columns(sorting, folder)
+    categories = _categories(sorting, aggregate) if aggregate in ("region", "label") else None
+    if aggregate == "unit_rate":
+        categories = rate_classes(columns)
+    return compute_aggregate(
+        columns, time_range, depth_range, width, height, aggregate, clusters=clusters, amp_range_uv=amp_range_uv,
+        categories=categories,
+    )  # fmt: skip
+
+
+def _categories(sorting: SpikeSorting, aggregate: str) -> npt.NDArray[np.int32]:
+    """Return the category of each cluster, -1 where it has none."""
+    if aggregate == "region" and "atlas_id" not in sorting.clusters:
+        raise BadRequest("Brain regions are not known", sorting.title, "Choose another aggregate")
+    if aggregate == "label" and sorting.why_no_labels:
+        where = f"{sorting.title} ({sorting.why_no_labels})"
+        raise BadRequest("There are no quality labels", where, "Choose another aggregate")
+    if aggregate == "region":
+        values = sorting.clusters["atlas_id"].to_numpy(dtype=np.float64)
+    else:
+        values = np.rint(sorting.labels * N_TESTS)
+    return np.where(np.isfinite(values), values, -1).astype(np.int32)

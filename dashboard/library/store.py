@@ -1,0 +1,335 @@
+"""Opened insertions of the process: loaded once, shared, immutable, evicted least recently used."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from dashboard.analysis.quality.metrics import recorded_or_recomputed, with_metrics
+from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.library.disk_limit import DiskLimit
+from dashboard.library.open import open_insertion
+from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
+from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.references import DatasetRef, InsertionRef
+from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.base import Source
+from dashboard.sources.download.meter import ALL_FILES
+from dashboard.sources.locate import find
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LIMIT_BYTES = 8 * 2**30
+"""Bytes of columns held; most are memory-mapped pages that the system can drop by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKey:
+    """What makes two requests the same: insertion, sorter and revision as asked for, and how far it is made."""
+
+    source: str
+    insertion: str
+    sorter: str | None
+    revision: str | None
+    stage: str = "opened"
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class OpenInsertion:
+    """A sorting with the columns that the views draw from.
+
+    Attributes
+    ----------
+    key : StoreKey
+    sorting : SpikeSorting
+    columns : SpikeColumns
+    source : Source
+    load_s : float
+        Time the load took, in s.
+    """
+
+    key: StoreKey
+    sorting: SpikeSorting
+    columns: SpikeColumns
+    source: Source
+    load_s: float
+
+
+@dataclass(slots=True)
+class _Load:
+    """One load under way, with everyone who waits for it."""
+
+    future: Future[OpenInsertion] = field(default_factory=Future)
+    cancel: threading.Event = field(default_factory=threading.Event)
+    listeners: list[ProgressCallback] = field(default_factory=list)
+    watchers: list[PartialCallback] = field(default_factory=list)
+    n_waiting: int = 0
+    n_fetched: int = 0
+    is_fetching: bool = False
+
+    def came(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
+        for watcher in tuple(self.watchers):
+            watcher(dataset, part, n_bytes)
+
+    def report(self, progress: Progress) -> None:
+        self.is_fetching = progress.unit == "B"
+        if progress.stage == ALL_FILES:
+            self.n_fetched = int(progress.done)
+        for listener in tuple(self.listeners):
+            listener(progress)
+
+
+class InsertionStore:
+    """Loads each insertion once however many ask, and keeps those used last.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        What may be opened is what these list.
+    cache : Path
+        Folder for everything that is written.
+    limit_bytes : int
+    disk : DiskLimit or None
+        Keeps the cache below a size.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        cache: Path,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        disk: DiskLimit | None = None,
+    ) -> None:
+        self._disk = disk
+        self.is_listed: Callable[[str], object] = lambda text: False
+        self.sources = tuple(sources)
+        self.cache = cache
+        self.limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._held: OrderedDict[StoreKey, OpenInsertion] = OrderedDict()
+        self._in_use: WeakValueDictionary[StoreKey, OpenInsertion] = WeakValueDictionary()
+        self._loads: dict[StoreKey, _Load] = {}
+        self.observe: Callable[[float], object] = lambda seconds: None
+        self._n_fetched = 0
+
+    def find(self, text: str) -> tuple[Source, InsertionRef]:
+        """Return the source and insertion that `text` names.
+
+        Raises
+        ------
+        InsertionNotFound
+            No source knows it.
+        """
+        try:
+            return find(text, self.sources)
+        except InsertionNotFound as error:
+            if self.is_listed(text):
+                what = "A list names the insertion, but no source has its files"
+                raise InsertionNotFound(what, error.where, f"{error.remedy}; --data or --alyx adds one") from error
+            error.remedy += "; pick one from the list"
+            raise
+
+    def insertions(self) -> Iterator[InsertionRef]:
+        """Yield every insertion that the sources list; a server that does not answer is passed over.
+
+        Blocks while a server's pages are read, so iterate from a thread.
+        """
+        for source in self.sources:
+            try:
+                yield from source.insertions()
+            except SourceUnavailable as error:
+                logger.warning("%s", error)
+
+    def forget(self, opened: OpenInsertion) -> None:
+        """Let the next request load the insertion anew; who shows it keeps it."""
+        with self._lock:
+            for key in [held for held in self._in_use if replace(held, stage="") == replace(opened.key, stage="")]:
+                self._held.pop(key, None)
+                self._in_use.pop(key, None)
+
+    def open(
+        self,
+        text: str,
+        sorter: str | None = None,
+        revision: str | None = None,
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+        on_partial: PartialCallback = ignore_partial,
+    ) -> OpenInsertion:
+        """Return the insertion, loading it where nobody has; blocks, so call it from a thread.
+
+        Raises
+        ------
+        Cancelled
+            `cancel` was set; the load itself stops when nobody else waits for it.
+        DashboardError
+            What finding, fetching or loading raises.
+        """
+        source, insertion = self.find(text)
+        key = StoreKey(source.name, insertion.key, sorter, revision)
+        return self._once(key, lambda load: self._load(key, source, insertion, load), progress, cancel, on_partial)
+
+    def complete(
+        self,
+        opened: OpenInsertion,
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+    ) -> OpenInsertion:
+        """Return the insertion with its metrics computed where they are stale; blocks.
+
+        However many ask at once, it is computed once; the store then holds the result.
+
+        Raises
+        ------
+        Cancelled
+            `cancel` was set; the work itself stops when nobody else waits for it.
+        """
+        key = replace(opened.key, stage="metrics")
+        return self._once(key, lambda load: self._complete(opened, load), progress, cancel)
+
+    def _once(
+        self,
+        key: StoreKey,
+        make: Callable[[_Load], OpenInsertion],
+        progress: ProgressCallback,
+        cancel: threading.Event | None,
+        on_partial: PartialCallback = ignore_partial,
+    ) -> OpenInsertion:
+        with self._lock:
+            if (held := self._held.get(key) or self._in_use.get(key)) is not None:
+                self._held[key] = held
+                self._held.move_to_end(key)
+                self._evict()
+                return held
+            load = self._loads.get(key)
+            is_mine = load is None
+            if load is None:
+                load = self._loads[key] = _Load()
+            load.listeners.append(progress)
+            load.watchers.append(on_partial)
+            load.n_waiting += 1
+        if is_mine:
+            # Its log lines are those of the session that asked first.
+            threading.Thread(target=copy_context().run, args=(self._make, key, make, load), daemon=True).start()
+        return self._wait(load, progress, cancel, on_partial)
+
+    def _wait(
+        self,
+        load: _Load,
+        progress: ProgressCallback,
+        cancel: threading.Event | None,
+        on_partial: PartialCallback,
+    ) -> OpenInsertion:
+        try:
+            while True:
+                try:
+                    return load.future.result(timeout=0.05)
+                except TimeoutError:
+                    if load.future.done():
+                        raise
+                    if cancel is not None and cancel.is_set():
+                        raise Cancelled("Loading was cancelled") from None
+        finally:
+            with self._lock:
+                load.n_waiting -= 1
+                load.listeners.remove(progress)
+                load.watchers.remove(on_partial)
+                if load.n_waiting == 0 and not load.future.done():
+                    load.cancel.set()
+
+    def _make(self, key: StoreKey, make: Callable[[_Load], OpenInsertion], load: _Load) -> None:
+        try:
+            opened = make(load)
+        except BaseException as error:  # handed to every waiter, who raises it  # noqa: BLE001
+            with self._lock:
+                self._loads.pop(key, None)
+                self._n_fetched += load.n_fetched
+            load.future.set_exception(error)
+            return
+        with self._lock:
+            self._loads.pop(key, None)
+            self._n_fetched += load.n_fetched
+            self._held[opened.key] = self._in_use[opened.key] = opened
+            self._evict()
+        load.future.set_result(opened)
+
+    def _load(self, key: StoreKey, source: Source, insertion: InsertionRef, load: _Load) -> OpenInsertion:
+        started = time.perf_counter()
+        sorting = open_insertion(
+            insertion,
+            sorter=key.sorter,
+            revision=key.revision,
+            source=source,
+            cache=self.cache,
+            lazy=True,
+            progress=load.report,
+            cancel=load.cancel,
+            on_partial=load.came,
+        )
+        columns = build_columns(sorting, self.cache, load.report, load.cancel)
+        if self._disk is not None:
+            self._disk.use(columns, sorting)
+            self._disk.keep()
+        opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)
+        self.observe(opened.load_s)
+        logger.info("loaded %s: %d spikes in %.2f s", insertion.key, columns.n_spikes, opened.load_s)
+        return opened
+
+    def _complete(self, opened: OpenInsertion, load: _Load) -> OpenInsertion:
+        metrics = recorded_or_recomputed(opened.sorting, self.cache, load.report, load.cancel)
+        return replace(opened, sorting=with_metrics(opened.sorting, metrics))
+
+    def _evict(self) -> None:
+        """Let go of those used longest ago; one that a session shows stays alive, and is found again, through it."""
+        while len(self._held) > 1 and _n_bytes(list(self._held.values())) > self.limit_bytes:
+            key, _ = self._held.popitem(last=False)
+            logger.info("evicted %s", key.insertion)
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Stop all loads; what they had fetched is kept, and the next run goes on from there."""
+        with self._lock:
+            loads = list(self._loads.values())
+        for load in loads:
+            load.cancel.set()
+        wait([load.future for load in loads], timeout=timeout_s)
+
+    @property
+    def n_loading(self) -> int:
+        """Loads under way."""
+        return len(self._loads)
+
+    @property
+    def n_fetching(self) -> int:
+        """Loads that fetch files from a server now."""
+        with self._lock:
+            return sum(load.is_fetching for load in self._loads.values())
+
+    @property
+    def bytes_fetched(self) -> int:
+        """Bytes of files that loads have brought in, those that an earlier start had left parked included."""
+        with self._lock:
+            return self._n_fetched + sum(load.n_fetched for load in self._loads.values())
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of the columns of the insertions held by the store or shown by a session."""
+        return _n_bytes(self._alive())
+
+    def _alive(self) -> list[OpenInsertion]:
+        return [opened for reference in self._in_use.valuerefs() if (opened := reference()) is not None]
+
+    def __len__(self) -> int:
+        return len(self._alive())
+
+
+def _n_bytes(insertions: list[OpenInsertion]) -> int:
+    """Return the bytes of their columns; those that share columns count once."""
+    return sum({id(opened.columns): opened.columns.nbytes for opened in insertions}.values())

@@ -1,1 +1,0 @@
-"""ALF files to the model."""

@@ -1,0 +1,1 @@
+"""What one tab of the browser shows."""

@@ -1,0 +1,1 @@
+"""The browser's side: address, history, keys, help."""

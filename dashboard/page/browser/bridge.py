@@ -1,0 +1,43 @@
+"""What only the browser knows or can do: keys, address bar, pixel ratio, clipboard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import param
+from panel.custom import JSComponent
+
+from dashboard.page.core.assets import asset
+
+
+class Bridge(JSComponent):
+    """An invisible component between the page's script and the session's state."""
+
+    query = param.String("", doc="Query string of the address bar, without the question mark.")
+    settled_ms = param.Integer(600, doc="A view that stands still this long is a step of the browser's history.")
+    address = param.String("", doc="Address of the page without its query.")
+    visited = param.String("", doc="Query string that back or forward went to.")
+    visit = param.Integer(0, doc="Counts back and forward steps.")
+    seen = param.Integer(0, doc="The step back or forward that the session has answered.")
+    key = param.Dict({}, doc="Last key that belongs to the page: {key, shift, ctrl, n}.")
+    span = param.Dict({}, doc="Last span that was drawn on the overview: {span, start, end, n}, times in s.")
+    pixel_ratio = param.Number(1.0, doc="Device pixels per CSS pixel.")
+    is_ready = param.Boolean(False, doc="Whether the page answers to mouse and keys; also on the root element.")
+    dark = param.Boolean(None, allow_None=True, doc="Whether the browser prefers a dark page.")
+    cursor = param.Dict({}, doc="Where the mouse is on a figure: {figure, x, y}, empty outside.")
+    announce = param.String("", doc="Short message for the status line, shown for some seconds.")
+    link = param.Integer(0, doc="A change copies the address of the view.")
+    leave = param.Integer(0, doc="A change logs out.")
+    download = param.String("", doc="Path of a file to fetch; emptied once the browser has begun.")
+    picture = param.String("", doc="Path of a PNG to put on the clipboard; emptied once it is there.")
+    screenshot = param.Dict({}, doc="Takes a picture of the page: {name, to: file or clipboard, n}.")
+    copied = param.String("", doc="Text to put on the clipboard; emptied once it is there.")
+
+    _esm = "\n".join(asset(f"{name}.js") for name in ("mends", "screenshot", "time_cursor", "span_drag", "bridge"))
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**{"width": 0, "height": 0, "margin": 0, "sizing_mode": "fixed", **params})
+
+    def _handle_msg(self, data: Any) -> None:
+        # They come as messages: of two changes soon after each other Panel keeps the later one.
+        self.param.update(**{"span" if "span" in data else "key": dict(data)})

@@ -1,0 +1,38 @@
+"""The help overlay: what the keys and the mouse do."""
+
+from __future__ import annotations
+
+from html import escape
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.page.browser.keys import HELP
+from dashboard.page.core.assets import asset
+
+
+class HelpDialog:
+    """Lists the keys; `?` opens it."""
+
+    def __init__(self) -> None:
+        self.panel = pmui.Dialog(
+            pn.pane.HTML(help_text(), stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=0),
+            title="Keys and mouse",
+            title_variant="h6",
+            width_option="sm",
+            show_close_button=True,
+            close_on_click=True,
+        )
+
+    def show(self) -> None:
+        """Lay it over the page."""
+        self.panel.open = True
+
+
+def help_text() -> str:
+    """Return the table of keys as HTML."""
+    rows = "".join(
+        f"<tr><td>{' '.join(f'<kbd>{escape(key)}</kbd>' for key in keys)}</td><td>{escape(words)}</td></tr>"
+        for keys, words in HELP
+    )
+    return f'<table class="keys">{rows}</table>'

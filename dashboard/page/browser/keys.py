@@ -1,0 +1,101 @@
+"""What the keyboard does to the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.state import SHOW, ViewState
+from dashboard.page.plot.spans import mark_span
+
+MODES = {"v": "pan", "b": "select", "z": "zoom"}
+
+HELP: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("wheel",), "zoom time; over the depth axis, or with Alt, zoom depth"),
+    (("drag",), "what the mode says: pan, select or zoom"),
+    (("V", "B", "Z"), "mode: pan, select units by a box, zoom into a box"),
+    (("click",), "pick the nearest unit"),
+    (("double click", "Home"), "show everything"),
+    (("←", "→", "↑", "↓"), "move by a quarter"),
+    (("+", "−"), "zoom time in and out"),
+    (("J", "K"), "next and previous unit of the table"),
+    (("G",), "good units, or all"),
+    (("H",), "raster and heatmap, raster, heatmap, a row for each unit"),
+    (("[", "]"), "mark the window in view as span A, before, or B, after"),
+    (("Shift + drag",), "on the overview: draw span A, then B"),
+    (("Backspace",), "back to the view before, as the browser's own back"),
+    (("Escape",), "let go of the selection"),
+    (("Ctrl+K", "/"), "find an insertion; in the list J, K, Enter, S stars, T triage"),
+    (("P", "F", "C"), "in a triage: pass, fail, comment; J and K then walk insertions, its link goes on with it"),
+    (("Ctrl+Shift+E",), "export: figures, data, code"),
+    (("?",), "this list"),
+)
+"""Keys and what they do, in the order of the help."""
+
+
+class Keys:
+    """Turns keys into changes of the state.
+
+    Parameters
+    ----------
+    state : ViewState
+    axes : Axes
+    order : callable () -> sequence of int
+        Cluster ids in the order of the table, along which J and K walk.
+    """
+
+    def __init__(self, state: ViewState, axes: Axes, order: Callable[[], list[int]]) -> None:
+        self._state = state
+        self._axes = axes
+        self._order = order
+
+    def press(self, key: str) -> None:
+        """Act on one key; keys that mean nothing here are ignored."""
+        state = self._state
+        match key:
+            case "v" | "b" | "z":
+                state.mode = MODES[key]
+            case "h":
+                state.show = SHOW[(SHOW.index(state.show) + 1) % len(SHOW)]
+            case "g":
+                state.quality = "all" if state.quality == "good" else "good"
+            case "+" | "=" | "-" | "ArrowLeft" | "ArrowRight" | "ArrowUp" | "ArrowDown" | "Home":
+                self._navigate(key)
+            case "j" | "k":
+                self._walk(1 if key == "j" else -1)
+            case "[" | "]":
+                mark_span(state, "before" if key == "[" else "after")
+            case "Escape":
+                state.selected = []
+
+    def _navigate(self, key: str) -> None:
+        state, axes = self._state, self._axes
+        if state.time_range is None or state.depth_range is None:
+            return
+        (t0, t1), (d0, d1) = state.time_range, state.depth_range
+        match key:
+            case "Home":
+                axes.show(None, None)
+                return
+            case "+" | "=" | "-":
+                quarter = (t1 - t0) / 4 * (1 if key != "-" else -2)
+                t0, t1 = t0 + quarter, t1 - quarter
+            case "ArrowLeft" | "ArrowRight":
+                step = (t1 - t0) / 4 * (1 if key == "ArrowRight" else -1)
+                step = float(np.clip(step, axes.time_limits.start - t0, axes.time_limits.end - t1))
+                t0, t1 = t0 + step, t1 + step
+            case _:
+                step = (d1 - d0) / 4 * (1 if key == "ArrowUp" else -1)
+                step = float(np.clip(step, axes.depth_limits.start - d0, axes.depth_limits.end - d1))
+                d0, d1 = d0 + step, d1 + step
+        axes.show((t0, t1), (d0, d1))
+
+    def _walk(self, step: int) -> None:
+        ids = self._order()
+        if not ids:
+            return
+        current = self._state.selected[-1] if self._state.selected else None
+        position = ids.index(current) + step if current in ids else (0 if step > 0 else -1)
+        self._state.selected = [ids[position % len(ids)]]

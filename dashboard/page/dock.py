@@ -1,0 +1,82 @@
+"""The dock beside the raster: tabs of which only the open one computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel_material_ui as pmui
+
+from dashboard.page.core.assets import asset
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.core.tab import Tab
+
+DOCK_PX = 440
+
+
+class Dock:
+    """Tabs in the order of reading; one is opened when it is first looked at.
+
+    Parameters
+    ----------
+    state : ViewState
+        ``tab`` names the open one.
+    tabs : list of Tab
+    """
+
+    def __init__(self, state: ViewState, tabs: list[Tab]) -> None:
+        self._state = state
+        self._tabs = tabs
+        self._titles = [tab.title for tab in tabs]
+        self._scene: Scene | None = None
+        self._stale: set[str] = set()
+        self.panel = pmui.Tabs(
+            *((tab.title, tab.panel) for tab in tabs),
+            active=self._active(),
+            sizing_mode="stretch_height",
+            width=DOCK_PX,
+            dynamic=True,
+            margin=0,
+            css_classes=["dock"],
+            # The tabs fit; after a change of theme they are measured wrongly, and arrows would take their room.
+            sx={
+                "& .MuiTab-root": {"minWidth": 0, "padding": "12px 6px"},
+                "& .MuiTabs-scrollButtons": {"display": "none"},
+            },
+            stylesheets=[asset("dock.css")],
+        )
+        # Before Panel shows the tab, which it does at -1: what the tab holds by then comes with it.
+        self.panel.param._watch(self._turned, "active", precedence=-2)
+        state.param.watch(self._asked, "tab")
+
+    def open(self, scene: Scene) -> None:
+        """Give every tab another scene; those out of sight take it when they are turned to."""
+        self._scene = scene
+        self._stale = set(self._titles)
+        for tab in self._tabs:
+            if tab.follows_hidden:
+                self._take(tab)
+        self._refresh()
+
+    def close(self) -> None:
+        """Stop what runs in any tab."""
+        for tab in self._tabs:
+            tab.close()
+
+    def _active(self) -> int:
+        return self._titles.index(self._state.tab) if self._state.tab in self._titles else 0
+
+    def _turned(self, event: Any) -> None:
+        self._state.tab = self._titles[event.new]
+        self._refresh()
+
+    def _asked(self, event: Any) -> None:
+        self.panel.active = self._active()
+
+    def _refresh(self) -> None:
+        self._take(self._tabs[self.panel.active])
+
+    def _take(self, tab: Tab) -> None:
+        if self._scene is not None and tab.title in self._stale:
+            self._stale.discard(tab.title)
+            tab.open(self._scene)

@@ -1,0 +1,260 @@
+"""What leaves one browser tab: links, help, figures, data and code of the view."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.config.logs import SessionThread
+from dashboard.export.sheet import PRESETS, Sheet, write_sheet
+from dashboard.model.errors import Cancelled, DashboardError
+from dashboard.model.progress import Progress
+from dashboard.page import link as links
+from dashboard.page.browser.bridge import Bridge
+from dashboard.page.browser.help import HelpDialog
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.core.tab import LateTab
+from dashboard.page.export.dialog import ExportDialog, FigureWish
+from dashboard.page.export.downloads import Shelf
+from dashboard.page.export.snapshot import Look, bytes_text
+from dashboard.page.tabs.compare.tab import CompareTab
+
+logger = logging.getLogger(__name__)
+
+_ON_BAR = {"color": "#ffffff", "&.Mui-disabled": {"color": "rgba(255, 255, 255, .5)"}}
+_HEADER: dict[str, Any] = {"variant": "text", "size": "small", "margin": (6, 2), "sx": _ON_BAR}
+
+
+class Sharing:
+    """The buttons of the header, the help and the export dialog, and what they do.
+
+    Parameters
+    ----------
+    state : ViewState
+    bridge : Bridge
+    turns : Turns
+    scene : callable () -> Scene or None
+        What is on the screen.
+    compare : LateTab of CompareTab
+        Knows what it is compared with.
+    shelf : Shelf
+        Where files wait for the browser.
+    login : str
+        Who has logged in, and can log out; empty where nobody has to.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        bridge: Bridge,
+        turns: Turns,
+        scene: Callable[[], Scene | None],
+        compare: LateTab[CompareTab],
+        shelf: Shelf,
+        login: str = "",
+    ) -> None:
+        self._state, self._bridge, self._turns, self._scene, self._shelf = state, bridge, turns, scene, shelf
+        self._compare = compare
+        self._threads = SessionThread("export")
+        self._cancel = threading.Event()
+        self._wanted = 0
+        self._look: Look | None = None
+        self._sheets: dict[FigureWish, tuple[str, str]] = {}
+        self.help = HelpDialog()
+        away = {"position": "absolute", "overflow": "hidden"}
+        self.dialogs = pn.Column(self.help.panel, margin=0, width=0, height=0, sizing_mode="fixed", styles=away)
+        """What lies over the page when it is open; takes no room in it."""
+        self.link_button = pmui.Button(label="Link", description="Link: copy the address of this view", **_HEADER)
+        self.link_button.on_click(self._copy_link)
+        self.export_button = pmui.Button(
+            label="Export", description="Export figures, data, code (Ctrl+Shift+E)", disabled=True, **_HEADER
+        )
+        self.export_button.on_click(lambda event: self.export())
+        self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
+        self.help_button.on_click(lambda event: self.help.show())
+        self._login = login
+        bridge.param.watch(lambda event: turns.later(partial(self._press, event.new)), "key")
+
+    @cached_property
+    def dialog(self) -> ExportDialog:
+        """The dialog of the export, which comes to the page when it is first asked for."""
+        dialog = ExportDialog(
+            self._preview, self._download, self._copy, self._screenshot, self._data, lambda: self._cancel.set(),
+            lambda text: setattr(self._bridge, "copied", text),
+        )  # fmt: skip
+        return dialog
+
+    @property
+    def buttons(self) -> list[Any]:
+        """What stands at the right of the header."""
+        buttons = [self.link_button, self.export_button, self.help_button]
+        if self._login:
+            leave = pmui.Button(label="Log out", description=f"Log out {self._login}", **_HEADER)
+            leave.on_click(lambda event: setattr(self._bridge, "leave", self._bridge.leave + 1))
+            buttons.append(leave)
+        return buttons
+
+    def opened(self) -> None:
+        """Something is on the screen, so that it can be exported."""
+        self.export_button.disabled = False
+
+    def close(self) -> None:
+        """Stop what runs, and remove the files: the browser has gone."""
+        self._cancel.set()
+        self._wanted += 1
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._shelf.close()
+
+    def export(self) -> None:
+        """Lay the export dialog over the page, for the view as it is now."""
+        scene = self._scene()
+        if scene is None or self._state.time_range is None or self._state.depth_range is None:
+            self._bridge.announce = "Open an insertion first: there is nothing to export"
+            return
+        self.dialog.panel.open = True
+        if self.dialog.panel not in self.dialogs.objects:
+            # Open from the start: what changes while the browser puts it together might be missed.
+            self.dialogs.append(self.dialog.panel)
+        self._sheets = {}
+        values = {name: getattr(self._state, name) for name in ViewState.param}
+        link = f"{self._bridge.address}?{links.write(self._state)}" if self._bridge.address else ""
+        compare = self._compare.made
+        self._look = look = Look(scene, values, link, compare.opposite if compare is not None else None)
+        self.dialog.say("")
+        by_unit = self._state.shows("clusters")
+        self.dialog.follow(self._state.tab, is_compared=look.is_compared, is_by_unit=by_unit)
+        self._later(partial(self._describe, look))
+        self._preview()
+
+    # -- the header ------------------------------------------------------------------------------
+
+    def _press(self, pressed: dict[str, Any]) -> None:
+        if pressed.get("key") == "?":
+            self.help.panel.open = not self.help.panel.open
+        elif pressed.get("key") == "e" and pressed.get("ctrl"):
+            self.export()
+
+    def _copy_link(self, event: object) -> None:
+        self._bridge.query = links.write(self._state)
+        self._bridge.link += 1
+
+    # -- in a thread of its own ------------------------------------------------------------------
+
+    def _later(self, job: Callable[[], None]) -> None:
+        self._threads.submit(self._run, job)
+
+    def _run(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Cancelled:
+            self._turns.later(partial(self._halted, "Cancelled; nothing was written"))
+        except DashboardError as error:
+            self._turns.later(partial(self._halted, str(error), bad=True))
+        except Exception:
+            # Nobody waits for the job's result: said here, or nowhere.
+            logger.exception("an export failed")
+            self._turns.later(partial(self._halted, "The export failed; the server's log says why", bad=True))
+            raise
+
+    def _halted(self, words: str, *, bad: bool = False) -> None:
+        self.dialog.working.hide()
+        self.dialog.say(words, bad=bad)
+
+    def _describe(self, look: Look) -> None:
+        """Say what can be had of a look."""
+        notes, codes = look.notes(), look.codes()
+        if look is self._look:
+            self._turns.later(partial(self.dialog.show_data, notes))
+            self._turns.later(partial(self.dialog.show_codes, codes))
+
+    # -- figures ---------------------------------------------------------------------------------
+
+    def _preview(self) -> None:
+        self._wanted += 1
+        self.dialog.begin()
+        self._later(partial(self._draw_preview, self.dialog.wish, self._wanted))
+
+    def _draw_preview(self, wish: FigureWish, number: int) -> None:
+        if number != self._wanted or (look := self._look) is None:
+            return
+        try:
+            sheet = look.sheet(wish)
+            address = self._drawn(sheet, _as_png(wish))
+            preset = PRESETS[wish.preset]
+            note = f"{wish.kind.upper()}, {preset.width} × {preset.height} pixels at {preset.dpi:.0f} per inch"
+        except DashboardError as error:
+            self._turns.later(partial(self.dialog.refuse, str(error)))
+            return
+        if number == self._wanted:
+            self._turns.later(partial(self.dialog.show_preview, address, note))
+
+    def _drawn(self, sheet: Sheet, wish: FigureWish) -> str:
+        """Return the address of a figure, drawn where it was not before."""
+        assert self._look is not None
+        if (found := self._sheets.get(wish)) is not None:
+            return found[0]
+        name = f"{self._look.subject.stem}_{wish.what}.{wish.kind}"
+        path = self._shelf.new_path(name)
+        with path.open("xb") as file:
+            write_sheet(file, sheet, wish.kind)
+        self._sheets = {wish: (self._shelf.put(path, name), name)}
+        return self._sheets[wish][0]
+
+    def _download(self) -> None:
+        self._later(partial(self._hand_out, self.dialog.wish))
+
+    def _hand_out(self, wish: FigureWish) -> None:
+        if self._look is not None:
+            address = self._drawn(self._look.sheet(wish), wish)
+            self._turns.later(partial(setattr, self._bridge, "download", address))
+
+    def _copy(self) -> None:
+        self._later(partial(self._hand_picture, _as_png(self.dialog.wish)))
+
+    def _hand_picture(self, wish: FigureWish) -> None:
+        if self._look is not None:
+            address = self._drawn(self._look.sheet(wish), wish)
+            self._turns.later(partial(setattr, self._bridge, "picture", address))
+
+    def _screenshot(self, to: str) -> None:
+        if (look := self._look) is not None:
+            n = self._bridge.screenshot.get("n", 0) + 1
+            self._bridge.screenshot = {"name": f"{look.subject.stem}_page.png", "to": to, "n": n}
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def _data(self, name: str, kind: str) -> None:
+        self._cancel = cancel = threading.Event()
+        self.dialog.say("")
+        self.dialog.working.run(Progress(f"writing {name}", 0, 0, ""))
+        self._later(partial(self._write, name, kind, cancel))
+
+    def _write(self, name: str, kind: str, cancel: threading.Event) -> None:
+        if (look := self._look) is None:
+            return
+        called = look.file_name(name, kind)
+        path = self._shelf.new_path(called)
+
+        def report(progress: Progress) -> None:
+            self._turns.later(partial(self.dialog.working.run, progress))
+
+        n, what = look.write(path, name, kind, report, cancel)
+        size = path.stat().st_size
+        address = self._shelf.put(path, called)
+        self._turns.later(partial(self._written, address, f"{called}: {n:,} {what}, {bytes_text(size)}"))
+
+    def _written(self, address: str, words: str) -> None:
+        self._halted(words)
+        self._bridge.download = address
+
+
+def _as_png(wish: FigureWish) -> FigureWish:
+    return FigureWish(wish.what, wish.preset, "png", wish.theme, wish.is_stamped)

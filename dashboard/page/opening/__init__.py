@@ -1,0 +1,1 @@
+"""What is shown, and what runs, while an insertion opens."""

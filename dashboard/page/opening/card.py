@@ -1,0 +1,67 @@
+"""What stands in place of the pictures while nothing is open, or something opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.page.core.assets import asset
+from dashboard.page.opening.preview import ArrivingView
+
+CARD_PX = 620
+"""Width of the card that shows the progress of a load."""
+
+
+class Cover:
+    """What stands in for the centre, or over it, while there is nothing to see yet.
+
+    Parameters
+    ----------
+    open_demo : callable (event) -> None
+    """
+
+    def __init__(self, open_demo: Callable[[Any], None]) -> None:
+        css = [asset("page.css")]
+        self.progress = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", margin=(8, 16))
+        self.stage = pn.pane.HTML("", stylesheets=css, margin=(0, 16), sizing_mode="stretch_width")
+        self.cancel = pmui.Button(label="Cancel", variant="outlined", size="small", margin=(8, 16))
+        self.arriving = ArrivingView()
+        self.loading = pmui.Paper(
+            self.stage,
+            self.arriving.panel,
+            self.progress,
+            self.cancel,
+            elevation=6,
+            width=CARD_PX,
+            margin=0,
+            visible=False,
+            styles={"position": "absolute", "left": f"calc(50% - {CARD_PX // 2}px)", "top": "14%", "z-index": "20"},
+        )
+        self.alert = pmui.Alert(
+            title="", severity="error", closeable=True, visible=False, sizing_mode="stretch_width", margin=(4, 8)
+        )
+        self.retry = pmui.Button(label="Try again", variant="outlined", size="small", visible=False, margin=(0, 8))
+        self.paste = pmui.TextInput(
+            label="Insertion",
+            placeholder="pid, eid/probe, subject/date/number/probe",
+            sizing_mode="stretch_width",
+            margin=(8, 0),
+        )
+        demo = pmui.Button(label="Open the demo insertion", variant="contained", margin=(8, 0))
+        demo.on_click(open_demo)
+        self.empty = pn.Column(
+            pn.pane.HTML(
+                '<div class="empty"><h2>Open an insertion</h2><p>Paste a pid, an eid and probe, or a session path, '
+                "or pick one on the left.</p></div>",
+                stylesheets=css,
+                margin=0,
+                sizing_mode="stretch_width",
+            ),
+            self.paste,
+            demo,
+            width=520,
+            margin=(120, 0, 0, 120),
+        )

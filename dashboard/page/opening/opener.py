@@ -1,0 +1,197 @@
+"""Opening insertions for one browser session: in the background, cancellable, the newest wins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from typing import Any
+
+from dashboard.config.logs import SessionThread
+from dashboard.library.store import InsertionStore, OpenInsertion
+from dashboard.model.errors import CacheUnusable, Cancelled, DashboardError, DownloadFailed, SourceUnavailable
+from dashboard.model.progress import Progress, progress_text
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.opening.card import Cover
+from dashboard.page.opening.preview import ArrivalPicture, Arrivals
+from dashboard.sources.download.meter import ALL_FILES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What was asked for.
+
+    Attributes
+    ----------
+    text : str
+        As typed, linked or picked.
+    sorter, revision : str or None
+        None takes the default.
+    values : dict
+        View state to take once it is open.
+    """
+
+    text: str
+    sorter: str | None = None
+    revision: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+class Opener:
+    """Loads what is wanted; what is on screen stays until the new one is there.
+
+    Parameters
+    ----------
+    store : InsertionStore
+    cover : Cover
+        Shows the progress.
+    turns : Turns
+    opened : callable (OpenInsertion, Wanted) -> None
+    failed : callable (DashboardError) -> None
+    """
+
+    def __init__(
+        self,
+        store: InsertionStore,
+        cover: Cover,
+        turns: Turns,
+        opened: Callable[[OpenInsertion, Wanted], None],
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._store = store
+        self._cover = cover
+        self._turns = turns
+        self._opened = opened
+        self._failed = failed
+        self._threads = SessionThread("open")
+        self._cancel = threading.Event()
+        self._has_opened = False
+        self._files: dict[str, Progress] = {}
+        self._wanted: Wanted | None = None
+        self._future: Future[OpenInsertion] | None = None
+        self._shown: Future[OpenInsertion] | None = None
+        self.is_dark = False
+        cover.retry.on_click(lambda event: self.again())
+        cover.cancel.on_click(lambda event: self.cancel())
+
+    def open(self, wanted: Wanted) -> None:
+        """Load an insertion; a load that runs is cancelled."""
+        self._cancel.set()
+        self._cancel = cancel = threading.Event()
+        self._wanted = wanted
+        self._files = {}
+        # A click can come before the page stands for Panel, which then drops what changes at once; what a link
+        # asks for is part of the page from the start.
+        if self._turns.is_building:
+            self._show_opening(wanted, cancel)
+        else:
+            self._turns.later(partial(self._show_opening, wanted, cancel))
+        future = self._threads.submit(
+            self._store.open,
+            wanted.text,
+            wanted.sorter,
+            wanted.revision,
+            progress=partial(self._report, wanted, cancel),
+            cancel=cancel,
+            on_partial=Arrivals(partial(self._arrived, cancel)),
+        )
+        self._future = future
+        future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wanted, cancel, done)))
+
+    def settle(self, seconds: float) -> None:
+        """Give a load that is quick so long to end: what it brings is part of the page from the start."""
+        if self._wanted is not None and self._future is not None and wait([self._future], seconds).done:
+            self._finished(self._wanted, self._cancel, self._future)
+
+    def _show_opening(self, wanted: Wanted, cancel: threading.Event) -> None:
+        if cancel is not self._cancel:
+            return
+        cover = self._cover
+        cover.alert.visible = cover.retry.visible = False
+        cover.arriving.hide()
+        cover.stage.object = _stage(wanted, "looking for it")
+        cover.loading.visible = True
+        cover.empty.visible = False
+
+    def again(self) -> None:
+        """Ask once more for what could not be opened."""
+        if self._wanted is not None:
+            self.open(self._wanted)
+
+    def cancel(self) -> None:
+        """Stop the load that runs."""
+        self._cancel.set()
+
+    def close(self) -> None:
+        """Stop for good: the browser has gone."""
+        self._cancel.set()
+        self._threads.shutdown(wait=False)
+
+    def _report(self, wanted: Wanted, cancel: threading.Event, progress: Progress) -> None:
+        if not cancel.is_set():
+            self._turns.later(partial(self._show_progress, wanted, cancel, progress))
+
+    def _show_progress(self, wanted: Wanted, cancel: threading.Event, progress: Progress) -> None:
+        if cancel is not self._cancel:
+            return
+        if progress.unit == "B":
+            self._files[progress.stage] = progress
+            inside = _download_rows(self._files)
+        else:
+            self._files = {}
+            share = f" {100 * progress.done / progress.total:.0f} %" if progress.total else ""
+            inside = f"{escape(progress.stage)}{share}"
+        has_share = progress.total > 0 and (progress.unit != "B" or ALL_FILES in self._files)
+        whole = self._files.get(ALL_FILES, progress)
+        if has_share and whole.total:
+            self._cover.progress.param.update(variant="determinate", value=int(100 * whole.done / whole.total))
+        else:
+            self._cover.progress.variant = "indeterminate"
+        self._cover.stage.object = _stage(wanted, inside)
+
+    def _arrived(self, cancel: threading.Event, picture: ArrivalPicture) -> None:
+        if not cancel.is_set():
+            self._turns.later(partial(self._show_arrived, cancel, picture))
+
+    def _show_arrived(self, cancel: threading.Event, picture: ArrivalPicture) -> None:
+        if cancel is self._cancel and self._cover.loading.visible:
+            self._cover.arriving.show(picture, dark=self.is_dark)
+
+    def _finished(self, wanted: Wanted, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
+        if cancel is not self._cancel or done is self._shown:
+            return
+        self._shown = done
+        self._cover.loading.visible = False
+        self._cover.arriving.hide()
+        try:
+            opened = done.result()
+        except Cancelled:
+            self._cover.empty.visible = not self._has_opened
+        except DashboardError as error:
+            self._cover.empty.visible = not self._has_opened
+            self._failed(error)
+            self._cover.retry.visible = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
+        else:
+            self._has_opened = True
+            self._opened(opened, wanted)
+
+
+def _stage(wanted: Wanted, inside: str) -> str:
+    return f'<div class="stage"><div class="stage-title">Opening {escape(wanted.text)}</div>{inside}</div>'
+
+
+def _download_rows(files: dict[str, Progress]) -> str:
+    """Return a table of the files that come, the sum of them first."""
+    stages = sorted(
+        (stage for stage, file in files.items() if stage == ALL_FILES or file.done < file.total),
+        key=lambda stage: (stage != ALL_FILES, stage),
+    )
+    rows = "".join(
+        f'<tr class="{"sum" if stage == ALL_FILES else "file"}"><td>{escape(stage)}</td>'
+        f"<td>{escape(progress_text(files[stage]))}</td></tr>"
+        for stage in stages
+    )
+    return f'<table class="files">{rows}</table>'

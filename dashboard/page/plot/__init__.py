@@ -1,0 +1,1 @@
+"""The live pictures: raster, heatmap, rows of units, strip, overview, profiles."""

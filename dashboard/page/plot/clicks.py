@@ -1,0 +1,66 @@
+"""Clicks that pick a unit, at once; a double click, which resets, gives back what its first half took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from bokeh.events import DoubleTap, Tap
+from bokeh.plotting import figure
+from tornado.ioloop import IOLoop
+
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.state import ViewState
+
+DOUBLE_CLICK_S = 1.0
+"""A double click belongs to clicks that came in this time before it; on a busy server they come late."""
+
+
+class Clicks:
+    """Joins clicks on some figures to the selection; with Shift or Ctrl they add a unit, or take it out again.
+
+    Parameters
+    ----------
+    state : ViewState
+    turns : Turns
+    find : callable (Tap) -> list of int, or None
+        The unit that is meant, empty where none is, None where a click means nothing.
+    """
+
+    def __init__(self, state: ViewState, turns: Turns, find: Callable[[Tap], list[int] | None]) -> None:
+        self._state = state
+        self._turns = turns
+        self._find = find
+        self._clicked: list[tuple[float, list[int]]] = []
+
+    def follow(self, plot: figure) -> None:
+        """Listen to a figure."""
+        plot.on_event(Tap, self._tapped)
+        plot.on_event(DoubleTap, self._double_tapped)
+
+    def _tapped(self, event: Tap) -> None:
+        found = None if event.x is None or event.y is None else self._find(event)
+        if found is None:
+            return
+        adds = bool(event.modifiers and (event.modifiers.get("shift") or event.modifiers.get("ctrl")))
+        self._turns.later(partial(self._pick, IOLoop.current().time(), found, adds))
+
+    def _double_tapped(self, event: DoubleTap) -> None:
+        self._turns.later(partial(self._give_back, IOLoop.current().time()))
+
+    def _pick(self, now: float, found: list[int], adds: bool) -> None:
+        before = list(self._state.selected)
+        # A double click has no more than two halves.
+        self._clicked = [*self._recent(now)[-1:], (now, before)]
+        if adds:
+            # A second click with the key held takes the unit out again.
+            found = [unit for unit in before if unit not in found] + [unit for unit in found if unit not in before]
+        self._state.selected = found
+
+    def _give_back(self, now: float) -> None:
+        recent, self._clicked = self._recent(now), []
+        if recent:
+            self._state.selected = recent[0][1]
+
+    def _recent(self, now: float) -> list[tuple[float, list[int]]]:
+        return [click for click in self._clicked if now - click[0] < DOUBLE_CLICK_S]

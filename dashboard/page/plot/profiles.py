@@ -1,0 +1,306 @@
+"""What goes along the raster: session rate with the window, drift, rate by depth."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, HoverTool, Range1d, RangeTool
+from tornado.ioloop import IOLoop
+
+from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE, PROFILE_BIN_UM, depth_profile, population_rate
+from dashboard.model.errors import DashboardError
+from dashboard.model.sorting import Drift, Trials
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.bokeh_figures import navigable, plain
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+
+RATE_BIN_S = 1.0
+LINE = "#5c6bc0"
+DRIFT_PALETTE = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+"""Viridis in nine steps, from the tip upwards."""
+
+
+class OverviewView:
+    """The whole session in one strip: population rate, trials, and the window to drag."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.figure = plain(x_range=axes.time_limits, y_range=Range1d(0, 1), name="overview")
+        self.figure.update(min_border_bottom=16, min_border_top=2)
+        self.figure.xaxis.formatter = CustomJSTickFormatter(code="return tick.toLocaleString('en-US') + ' s'")
+        self.figure.yaxis.ticker = []
+        self.figure.yaxis.axis_label = "kHz"
+        self.rate = ColumnDataSource({"time": [], "rate": []})
+        self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
+        self.periods = ColumnDataSource({"start": [], "end": [], "colour": [], "what": []}, name="overview-periods")
+        strips = self.figure.vstrip(
+            x0="start",
+            x1="end",
+            source=self.periods,
+            fill_color="colour",
+            fill_alpha=0.2,
+            line_color=None,
+        )
+        self.figure.varea(x="time", y1=0, y2="rate", source=self.rate, fill_color=LINE, fill_alpha=0.55)
+        self.figure.segment("time", "bottom", "time", "top", source=self.trials, line_color="#e69f00", line_width=1)
+        words = [("", "@what: @start{0,0} to @end{0,0} s")]
+        hover = HoverTool(renderers=[strips], tooltips=words, point_policy="follow_mouse", attachment="below")
+        self.figure.add_tools(hover)
+        tool = RangeTool(x_range=axes.time)
+        tool.overlay.update(fill_color=LINE, fill_alpha=0.18, line_color=LINE, line_alpha=1, line_width=1.5)
+        self.figure.add_tools(tool)
+        self.figure.toolbar.active_multi = "auto"
+
+    def open(self, scene: Scene, trials: Trials | None) -> None:
+        """Show another insertion."""
+        edges, rate_hz = population_rate(
+            scene.columns, RATE_BIN_S, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
+        )
+        kilohertz = rate_hz / 1e3
+        top = float(np.percentile(kilohertz, 99.9)) * 1.25 if len(kilohertz) else 1.0
+        self.figure.y_range.update(start=0, end=top or 1.0)
+        self.figure.yaxis.ticker = [round(float(top or 1.0) / 1.25, 1)]
+        self.rate.data = {"time": (edges[:-1] + edges[1:]) / 2, "rate": np.minimum(kilohertz, top)}
+        self.trials.data = trial_ticks(trials, top or 1.0)
+        self.periods.data = periods(trials)
+
+
+TASK, PASSIVE = "#e69f00", "#9e9e9e"
+
+
+def periods(trials: Trials | None) -> dict[str, list[Any]]:
+    """Return the period of the task, from the first trial to the last, and the passive one, where they are known."""
+    data: dict[str, list[Any]] = {"start": [], "end": [], "colour": [], "what": []}
+    spans = []
+    if trials is not None:
+        names = [name for name in ("intervals_0", "intervals_1", "stimOn_times") if name in trials.table]
+        times = trials.table[names].to_numpy(dtype=np.float64)
+        if np.isfinite(times).any():
+            spans.append((float(np.nanmin(times)), float(np.nanmax(times)), TASK, "task, a tick per stimulus"))
+        if trials.passive_s is not None:
+            spans.append((*trials.passive_s, PASSIVE, "passive period"))
+    for span in spans:
+        for name, value in zip(data, span, strict=True):
+            data[name].append(value)
+    return data
+
+
+def trial_ticks(trials: Trials | None, top: float) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the ticks of stimulus onsets along the upper edge."""
+    if trials is None or "stimOn_times" not in trials.table:
+        onsets = np.zeros(0)
+    else:
+        onsets = trials.table["stimOn_times"].to_numpy(dtype=np.float64)
+        onsets = onsets[np.isfinite(onsets)]
+    return {"time": onsets, "bottom": np.full(len(onsets), top * 0.88), "top": np.full(len(onsets), top)}
+
+
+class DriftView:
+    """Motion that the sorter estimated and removed, one line per depth."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.figure = navigable(
+            axes.time,
+            Range1d(-1, 1),
+            axes.time_limits,
+            axes.depth_limits,
+            only="x",
+            name="drift",
+            y_axis_label="µm",
+        )
+        self.figure.xaxis.visible = False
+        self.figure.yaxis.ticker = BasicTicker(desired_num_ticks=2)
+        self.lines = ColumnDataSource({"times": [], "um": [], "colour": [], "where": []})
+        drawn = self.figure.multi_line("times", "um", line_color="colour", line_width=1, source=self.lines)
+        words = [("", "drift @where: $y{0.0} µm")]
+        self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=words, attachment="below"))
+
+    def open(self, drift: Drift | None) -> None:
+        """Show the drift of another insertion; nothing where it is missing."""
+        if drift is None:
+            self.lines.data = {"times": [], "um": [], "colour": [], "where": []}
+            return
+        n_depths = drift.um.shape[1]
+        low, high = float(np.nanmin(drift.um)), float(np.nanmax(drift.um))
+        margin = max((high - low) * 0.1, 0.5)
+        self.figure.y_range.update(start=low - margin, end=high + margin)
+        palette = [DRIFT_PALETTE[int(i * (len(DRIFT_PALETTE) - 1) / max(n_depths - 1, 1))] for i in range(n_depths)]
+        self.lines.data = {
+            "times": [drift.times_s] * n_depths,
+            "um": [drift.um[:, index] for index in range(n_depths)],
+            "colour": palette,
+            "where": drift_places(drift),
+        }
+
+
+def drift_places(drift: Drift) -> list[str]:
+    """Return in words at which depth each line of the drift was estimated; lines are in order from the tip."""
+    if drift.depths_um is not None:
+        return [f"at {depth:,.0f} µm" for depth in drift.depths_um]
+    n_depths = drift.um.shape[1]
+    return [f"depth {k} of {n_depths} from the tip" for k in range(1, n_depths + 1)]
+
+
+PROFILE_PAUSE_S = 0.12
+"""The profile follows the raster: for a whole session it takes five times as long to count."""
+
+SETTLED_S = 0.3
+"""Amplitudes are summed when the window has stood still for so long: they cost three times as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRequest:
+    """A rate, or a mean amplitude, by depth that was asked for."""
+
+    scene: Scene
+    time_range: tuple[float, float]
+    bin_um: float = PROFILE_BIN_UM
+    of_amplitudes: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProfilePicture:
+    """Corners of the step line: depth in um against rate in Hz, or mean amplitude as the spikes have it.
+
+    Attributes
+    ----------
+    depth_um, values : ndarray, shape (2 * n_bins,), float64
+    n_bins, n_known : int
+        Bins that have spikes, and those of them that have a value.
+    """
+
+    depth_um: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+    n_bins: int
+    n_known: int
+
+    @property
+    def end(self) -> float:
+        """Where an axis from zero ends."""
+        return float(np.nanmax(self.values, initial=0.0)) * 1.05 or 1.0
+
+
+def render_profile(request: ProfileRequest, cancel: threading.Event) -> ProfilePicture:
+    """Compute the profile by depth of a window; without amplitudes, that of amplitudes is NaN everywhere.
+
+    Raises
+    ------
+    BadRequest
+        The bins make no sense.
+    """
+    scene = request.scene
+    profile = depth_profile(
+        scene.columns,
+        request.bin_um,
+        request.time_range,
+        clusters=scene.mask,
+        amp_range_uv=scene.amp_range_uv,
+        amplitudes=request.of_amplitudes,
+    )
+    values, has_spikes = profile.rate_hz, profile.counts > 0
+    if request.of_amplitudes:
+        values = np.full(len(values), np.nan) if profile.amp_mean_uv is None else profile.amp_mean_uv
+    n_known = int((has_spikes & np.isfinite(values)).sum())
+    edges = profile.depth_edges_um
+    return ProfilePicture(np.repeat(edges, 2)[1:-1], np.repeat(values, 2), int(has_spikes.sum()), n_known)
+
+
+class DepthProfileView:
+    """Firing rate, or mean amplitude, by depth of the window in view.
+
+    Parameters
+    ----------
+    state : ViewState
+    axes : Axes
+    pool : ThreadPoolExecutor
+    turns : Turns
+    failed : callable (DashboardError) -> None
+    of_amplitudes : bool
+        It then stands beside the heatmap, and follows when that is on the page.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        axes: Axes,
+        pool: ThreadPoolExecutor,
+        turns: Turns,
+        failed: Callable[[DashboardError], None],
+        *,
+        of_amplitudes: bool = False,
+    ) -> None:
+        self._state = state
+        self._scene: Scene | None = None
+        self._of_amplitudes = of_amplitudes
+        self.figure = navigable(
+            Range1d(0, 1),
+            axes.depth,
+            axes.time_limits,
+            axes.depth_limits,
+            only="y",
+            name="amplitude-profile" if of_amplitudes else "profile",
+            x_axis_label="" if of_amplitudes else f"Hz / {PROFILE_BIN_UM:g} µm",
+        )
+        self.figure.update(min_border_left=4, min_border_right=10)
+        self.figure.yaxis.visible = False
+        self.figure.xaxis.ticker = BasicTicker(desired_num_ticks=3)
+        self.line = ColumnDataSource({"value": [], "depth": []}, name=f"{self.figure.name}-line")
+        self.figure.line("value", "depth", source=self.line, line_color=LINE, line_width=1.2)
+        self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
+            turns, pool, render_profile, self._apply, failed, COALESCE_S if of_amplitudes else PROFILE_PAUSE_S
+        )
+        self._timer: object = None
+        state.param.watch(self._request, ["time_range", "show"] if of_amplitudes else "time_range")
+
+    def open(self, scene: Scene) -> None:
+        """Show another insertion, or the same one through other filters."""
+        self._scene = scene
+        if self._of_amplitudes:
+            self.figure.xaxis.axis_label = amplitude_label(scene)
+        self._request()
+
+    def draw_now(self) -> None:
+        """Draw at once what was asked for."""
+        self._loop.draw_now()
+
+    def close(self) -> None:
+        """Stop rendering."""
+        self._scene = None
+        self._loop.close()
+
+    def _request(self, *events: object) -> None:
+        if not self._of_amplitudes:
+            self._ask()
+            return
+        loop = IOLoop.current()
+        if self._timer is not None:
+            loop.remove_timeout(self._timer)
+        self._timer = loop.call_later(SETTLED_S, self._ask)
+
+    def _ask(self) -> None:
+        self._timer = None
+        scene, time_range = self._scene, self._state.time_range
+        is_seen = not self._of_amplitudes or self._state.shows("heatmap")
+        if scene is not None and time_range is not None and is_seen:
+            self._loop.request(ProfileRequest(scene, time_range, of_amplitudes=self._of_amplitudes))
+
+    def _apply(self, request: ProfileRequest, picture: ProfilePicture) -> None:
+        if request.scene is self._scene:
+            self.figure.x_range.end = picture.end
+            self.line.data = {"value": picture.values, "depth": picture.depth_um}
+
+
+def amplitude_label(scene: Scene) -> str:
+    """Return what the axis of mean amplitudes says: its unit, and which bins are blank."""
+    if scene.columns.amps_uv is None:
+        return "no amplitudes"
+    unit = "µV" if scene.sorting.amps_are_volts else "a.u."
+    return f"mean {unit} (n ≥ {MIN_SPIKES_FOR_AMPLITUDE})"

@@ -1,0 +1,136 @@
+"""Two spans of the session, A and B: drawn on the overview, or taken from the window in view."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from bokeh.models import ColumnDataSource
+from bokeh.plotting import figure
+
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.state import ViewState
+from dashboard.page.widgets.chips import Chips
+
+SPANS = {"before": ("A", "[", "#009e73"), "after": ("B", "]", "#d55e00")}
+"""Parameter of `ViewState` -> letter on the page, key that marks it, colour (Okabe-Ito)."""
+
+WIDTH_PX = 182
+
+
+class SpanMarks:
+    """Bands over the overview, and a chip for each span: it marks the window in view, or clears what is marked.
+
+    Parameters
+    ----------
+    state : ViewState
+    overview : figure
+        Bokeh's, whose x axis is the session's time in s.
+    turns : Turns
+
+    Attributes
+    ----------
+    panel : Chips
+        For the free corner beside the overview.
+    """
+
+    def __init__(self, state: ViewState, overview: figure, turns: Turns) -> None:
+        self._state = state
+        self._turns = turns
+        self._overview = overview
+        self.bands = ColumnDataSource({"start": [], "end": [], "letter": [], "colour": []}, name="spans")
+        overview.vstrip(
+            x0="start", x1="end", source=self.bands, fill_color="colour", fill_alpha=0.22,
+            line_color="colour", line_alpha=0.9,
+        )  # fmt: skip
+        overview.text(
+            "start", 0, "letter", source=self.bands, text_color="colour", text_font_size="12px",
+            text_font_style="bold", text_baseline="bottom", x_offset=3,
+        )  # fmt: skip
+        self.panel = Chips(
+            self._pressed, about="Spans to compare", width=WIDTH_PX, margin=(2, 4), sizing_mode="fixed", height=54
+        )
+        state.param.watch(self._follow, ["before", "after", "insertion"])
+        self._follow()
+
+    def _pressed(self, name: str) -> None:
+        self._turns.later(partial(self._change, name))
+
+    def _change(self, name: str) -> None:
+        if getattr(self._state, name) is None:
+            mark_span(self._state, name)
+        else:
+            self._state.param.update(**{name: None})
+
+    def draw(self, drawn: Mapping[str, Any]) -> None:
+        """Mark what was drawn on the overview; see `drawn_span`."""
+        limits = self._overview.x_range
+        if (found := drawn_span(drawn, (limits.start, limits.end))) is not None:
+            mark_span(self._state, *found)
+
+    def _follow(self, *events: object) -> None:
+        marked = {name: getattr(self._state, name) for name in SPANS}
+        there = {name: span for name, span in marked.items() if span is not None}
+        self.bands.data = {
+            "start": [span[0] for span in there.values()],
+            "end": [span[1] for span in there.values()],
+            "letter": [SPANS[name][0] for name in there],
+            "colour": [SPANS[name][2] for name in there],
+        }
+        self.panel.chips = [_chip(name, span) for name, span in marked.items()] if self._state.insertion else []
+
+
+def mark_span(state: ViewState, name: str, span: tuple[float, float] | None = None) -> None:
+    """Mark a span, ``before`` or ``after``; with the second one their comparison is shown.
+
+    Parameters
+    ----------
+    state : ViewState
+    name : {'before', 'after'}
+    span : (float, float) or None
+        In s; None takes the window in view.
+    """
+    span = span or state.time_range
+    if not state.insertion or span is None:
+        return
+    values: dict[str, Any] = {name: span}
+    if all(getattr(state, other) is not None for other in SPANS if other != name):
+        values["tab"] = "Change"  # where the answer is, or why there is none
+    state.param.update(**values)
+
+
+def drawn_span(drawn: Mapping[str, Any], limits: tuple[float, float]) -> tuple[str, tuple[float, float]] | None:
+    """Return which span was drawn on the overview, and from where to where, to a tenth of a second.
+
+    Parameters
+    ----------
+    drawn : mapping
+        ``span``, ``start``, ``end`` as the browser sends them.
+    limits : (float, float)
+        First and last time of the session, in s; what lies beyond is cut off.
+
+    Returns
+    -------
+    tuple or None
+        None where nothing of a span is left.
+    """
+    name, ends = drawn.get("span"), (drawn.get("start"), drawn.get("end"))
+    if name not in SPANS or not all(isinstance(end, int | float) and math.isfinite(end) for end in ends):
+        return None
+    start, end = (min(max(round(float(end), 1), limits[0]), limits[1]) for end in ends if end is not None)
+    return (str(name), (start, end)) if start < end else None
+
+
+def span_text(span: tuple[float, float]) -> str:
+    """Return a span for people, to a tenth of a second: ``0–600 s``."""
+    return "–".join(f"{end:,.1f}".removesuffix(".0") for end in span) + " s"
+
+
+def _chip(name: str, span: tuple[float, float] | None) -> tuple[str, str, str]:
+    letter, key, _ = SPANS[name]
+    if span is not None:
+        return name, f"{letter} {span_text(span)} ✕", f"Clear span {letter}"
+    words = f"Mark the window in view as span {letter}, {name} (key {key}); Shift and a drag on the overview draws it"
+    return name, f"Mark {letter}", words

@@ -1,0 +1,261 @@
+"""The raster with a row for each unit, in order of depth: stands in for raster and heatmap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.events import SelectionGeometry, Tap
+from bokeh.models import (
+    BasicTicker,
+    BoxSelectTool,
+    BoxZoomTool,
+    ColumnDataSource,
+    LinearColorMapper,
+    NumeralTickFormatter,
+    PanTool,
+    Range1d,
+)
+
+from dashboard.engine.count.levels import TOP_LEVEL
+from dashboard.engine.count.unit_raster import unit_raster
+from dashboard.model.errors import DashboardError
+from dashboard.page.core import shading
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.sizes import AXIS_PX
+from dashboard.page.core.state import ViewState
+from dashboard.page.plot import cursor, texts
+from dashboard.page.plot.centre import Centre
+from dashboard.page.plot.clicks import Clicks
+from dashboard.page.plot.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent
+from dashboard.page.plot.unit_margin import UnitMargin
+from dashboard.page.plot.unit_rows import (
+    RowsPicture,
+    RowsRequest,
+    describe,
+    raster_kind,
+    render_rows,
+    rows_in_view,
+    title,
+)
+
+SHOWN = "clusters"
+"""Word of ``show`` for this view."""
+
+
+class UnitRaster:
+    """The figure and what feeds it; both are made when they are first asked for.
+
+    Parameters
+    ----------
+    state : ViewState
+    axes : Axes
+        Whose time axis it shares.
+    pool : ThreadPoolExecutor
+    turns : Turns
+    centre : Centre
+        In which it stands, and whose colour bar, status line and read-out it writes while it is shown.
+    drawn : callable ((float, float) or None, (float, float)) -> None
+        Told of every picture that is on its way to the browser: the default limits, None where it has none, and those
+        it has, both as the raster has them.
+    failed : callable (DashboardError) -> None
+
+    Attributes
+    ----------
+    picture : RowsPicture or None
+        What is shown.
+    rows : Range1d
+        Rows in view, counted from the tip.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        axes: Axes,
+        pool: ThreadPoolExecutor,
+        turns: Turns,
+        centre: Centre,
+        drawn: Callable[[tuple[float, float] | None, tuple[float, float]], None],
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._state, self._axes, self._turns, self._centre = state, axes, turns, centre
+        self._drawn = drawn
+        self._scene: Scene | None = None
+        self._is_moving = self._is_made = False
+        self.picture: RowsPicture | None = None
+        self._loop: RenderLoop[RowsRequest, RowsPicture] = RenderLoop(turns, pool, render_rows, self._apply, failed)
+        state.param.watch(
+            self._request, ["time_range", "rows", "color", "scale", "limits", "selected", "show"]
+        )  # fmt: skip
+        state.param.watch(self._recolour, ["cmap", "dark"])
+        state.param.watch(self._change_mode, "mode")
+
+    # -- making ----------------------------------------------------------------------------------
+
+    def _make(self) -> None:
+        self._is_made = True
+        axes = self._axes
+        self.rows, self.row_limits = Range1d(start=0, end=1), Range1d(start=0, end=1)
+        self.figure = navigable(
+            axes.time, self.rows, axes.time_limits, self.row_limits, name="unit-raster",
+            x_axis_label="Time (s)", y_axis_label="Units in order of depth (row, from the tip)",
+            min_border_bottom=AXIS_PX,
+        )  # fmt: skip
+        self.figure.xaxis.formatter = time_ticks()
+        self.figure.yaxis.ticker = BasicTicker(min_interval=1)
+        self.figure.yaxis.formatter = NumeralTickFormatter(format="0,0")
+        self.figure.css_classes = ["navigable"]
+        self.mapper = LinearColorMapper(palette=self._palette(), low=1, high=TOP_LEVEL, low_color="#00000000")
+        place = {"x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
+        clear = np.zeros((1, 1), np.uint32)
+        self.image = ColumnDataSource({"image": [np.zeros((1, 1), np.uint8)], **place}, name="unit-raster-image")
+        self.colours = ColumnDataSource({"image": [clear], **place}, name="unit-raster-colours")
+        self.overlay = ColumnDataSource({"image": [clear], **place}, name="unit-raster-overlay")
+        self._image = self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper)
+        self._colours, self._overlay = (
+            self.figure.image_rgba("image", "x", "y", "dw", "dh", source=source)
+            for source in (self.colours, self.overlay)
+        )
+        self._tools = {"pan": PanTool(), "zoom": BoxZoomTool(), "select": BoxSelectTool(persistent=False)}
+        self.figure.add_tools(*self._tools.values())
+        self._change_mode()
+        where = cursor.cursor_source()
+        where.name = "unit-cursor"
+        where.on_change("data", self._moved)
+        cursor.follow(self.figure, where, SHOWN)
+        Clicks(self._state, self._turns, self._clicked).follow(self.figure)
+        self.figure.on_event(SelectionGeometry, self._boxed)
+        for name in ("start", "end"):
+            self.rows.on_change(name, self._zoomed)
+        for name in ("inner_width", "inner_height"):
+            self.figure.on_change(name, lambda attribute, old, new: self._request())
+        pane = pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0)
+        self.margin = UnitMargin(self._state, axes, self.rows, self.row_limits)
+        row = pn.Row(
+            pane, *self.margin.panes, sizing_mode="stretch_both", margin=0,
+            styles={"flex": "3 1 0", "min-height": "220px"},
+        )  # fmt: skip
+        self._centre.stand_units(row)
+
+    def _palette(self) -> list[str]:
+        return list(shading.palette(self._state.cmap, dark=self._state.dark))
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def open(self, scene: Scene) -> None:
+        """Show another insertion, or the same one through other filters, which may have other rows."""
+        self._loop.cancel()
+        self._scene = scene
+        self._request()
+
+    def draw_now(self) -> None:
+        """Draw at once what was asked for."""
+        self._loop.draw_now()
+
+    def close(self) -> None:
+        """Stop rendering."""
+        self._loop.close()
+
+    def _request(self, *events: object) -> None:
+        state, scene = self._state, self._scene
+        if scene is None or state.time_range is None or not state.shows(SHOWN):
+            return
+        if not self._is_made:
+            self._make()
+        n_units = len(scene.depth_order)
+        rows = rows_in_view(state.rows, n_units)
+        self._is_moving = True
+        try:
+            self.row_limits.update(start=0, end=max(n_units, 1))
+            start, end = state.rows if state.rows is not None and rows != (0, n_units) else (0, max(n_units, 1))
+            self.rows.update(start=start, end=end)
+        finally:
+            self._is_moving = False
+        width, height = np.clip(inner_size(self.figure, UNMEASURED), MIN_PIXELS, MAX_PIXELS).tolist()
+        asked = (state.time_range, rows, width, height, state.color, state.scale, state.limits, tuple(state.selected))
+        self._loop.request(RowsRequest(scene, *asked))
+
+    def _apply(self, request: RowsRequest, picture: RowsPicture) -> None:
+        if request.scene is not self._scene or not self._state.shows(SHOWN):
+            return
+        x, y, width, height = extent(picture.aggregate)
+        place = {"x": [x], "y": [y], "dw": [width], "dh": [height]}
+        for source, glyph, image in (
+            (self.image, self._image, picture.levels.image if picture.levels is not None else None),
+            (self.colours, self._colours, picture.rgba),
+            (self.overlay, self._overlay, picture.overlay),
+        ):
+            if image is not None:
+                source.data = {"image": [image], **place}
+            glyph.visible = image is not None
+        self.picture = picture
+        self.margin.show(request.scene, picture)
+        self._centre.say(texts.status(request.scene, picture), self._bar(request, picture))
+        has_limits = picture.levels is not None and picture.levels.scale != "eq"
+        default = request.scene.limits(raster_kind(request.color)) if has_limits else None
+        self._drawn(default, request.limits or default or (0.0, 1.0))
+
+    def auto_limits(self) -> None:
+        """Fit the colour limits to what is in view, once."""
+        if self.picture is not None and self._scene is not None:
+            top = shading.default_limits(self.picture.aggregate)[1]
+            share = top / self._scene.row_limits[1]
+            self._state.limits = (0.0, share * self._scene.limits(raster_kind(self._state.color))[1])
+
+    def _bar(self, request: RowsRequest, picture: RowsPicture) -> str:
+        words = f'<span class="title">{escape(title(picture, request.color))}</span>'
+        if picture.levels is not None:
+            return f'<div class="bar-row">{words}{texts.scale_bar(picture.levels, tuple(self._palette()))}</div>'
+        names = texts.legend_chips(request.scene.legend(request.color), "the Allen atlas")
+        return f'<div class="bar-row">{words}{names}</div>'
+
+    def _recolour(self, *events: object) -> None:
+        if self._is_made:
+            self.mapper.palette = self._palette()
+            self._request()
+
+    # -- what the hand does ----------------------------------------------------------------------
+
+    def _change_mode(self, *events: object) -> None:
+        if self._is_made:
+            self.figure.toolbar.active_drag = self._tools[self._state.mode]
+
+    def _zoomed(self, attribute: str, old: float, new: float) -> None:
+        if not self._is_moving and self.rows.start < self.rows.end:
+            is_whole = (self.rows.start, self.rows.end) == (self.row_limits.start, self.row_limits.end)
+            self._state.rows = None if is_whole else (float(self.rows.start), float(self.rows.end))
+
+    def _moved(self, attribute: str, old: Any, new: Any) -> None:
+        words = ""
+        if self._scene is not None and self.picture is not None and new["x"] and new["x"][0] is not None:
+            words, _ = describe(self._scene, self.picture, float(new["x"][0]), float(new["y"][0]))
+        self._centre.readout.object = f'<div class="readout">{words}</div>'
+
+    def _clicked(self, event: Tap) -> list[int] | None:
+        if self._scene is None or self.picture is None:
+            return None
+        _, unit = describe(self._scene, self.picture, float(event.x), float(event.y))
+        return [] if unit is None else [unit]
+
+    def _boxed(self, event: SelectionGeometry) -> None:
+        """Select the units in a box that have a spike in it."""
+        geometry, scene = event.geometry, self._scene
+        if scene is None or not event.final or geometry.get("type") != "rect":
+            return
+        low, high = max(0, int(np.floor(geometry["y0"]))), max(0, int(np.ceil(geometry["y1"])))
+        ids = scene.depth_order[low:high]
+        span = float(geometry["x0"]), float(geometry["x1"])
+        if not len(ids) or not span[0] < span[1]:
+            return
+        counts = unit_raster(scene.columns, ids, span, 1, amp_range_uv=scene.amp_range_uv).values.sum(axis=1)
+        self._state.selected = [int(unit) for unit in ids[counts > 0]]
+        words = f"box: {int(counts.sum()):,} spikes of {int((counts > 0).sum()):,} units selected"
+        self._centre.readout.object = f'<div class="readout">{words}</div>'

@@ -1,0 +1,1 @@
+"""The rail: filters, colours, notes."""

@@ -1,0 +1,260 @@
+"""The filters of the rail: what clusters have to be like, how many pass, and one click to clear each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.analysis.anatomy.regions import at_level
+from dashboard.analysis.filters.clusters import ClusterFilter, FilterResult, filter_clusters
+from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, write_words
+from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.core.assets import asset
+from dashboard.page.core.state import ViewState
+from dashboard.page.widgets.chips import Chips
+
+LABELS = {"0": "0", "1/3": "0.33", "2/3": "0.66", "3/3": "1"}
+_SMALL = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width"}
+NO_METRIC = "choose a column"
+AMP_WORDS, SPIKE_AMP_WORDS = "Amplitude of the unit (µV)", "Amplitude of single spikes (µV)"
+NO_SPIKE_AMPS = "Amplitude of single spikes: not in this sorting"
+
+
+def filtered_table(sorting: SpikeSorting) -> pd.DataFrame:
+    """Return the clusters as filters see them: ``label`` is the IBL label, or is not there."""
+    table = sorting.clusters
+    if "label" not in table:
+        return table
+    return table.drop(columns="label") if sorting.why_no_labels else table.assign(label=sorting.labels)
+
+
+def wanted(state: ViewState) -> ClusterFilter:
+    """Return the filter that the state asks for.
+
+    Raises
+    ------
+    BadRequest
+        A word cannot be read.
+    """
+    return read_words({"quality": state.quality, "level": state.level, **state.filters})
+
+
+def apply(state: ViewState, sorting: SpikeSorting, spikes_per_cluster: np.ndarray[Any, Any]) -> FilterResult:
+    """Return what passes.
+
+    Raises
+    ------
+    BadRequest
+        A word cannot be read, or the expression asks for a column that is not there.
+    """
+    return filter_clusters(
+        wanted(state), filtered_table(sorting), spikes_per_cluster, amps_are_volts=sorting.amps_are_volts
+    )
+
+
+class LimitsRow:
+    """Two fields, from and up to, for one word of the filter."""
+
+    def __init__(self, label: str, changed: Callable[[str], None]) -> None:
+        self._changed = changed
+        self._is_moving = False
+        self.low = pmui.TextInput(label="from", margin=(2, 4, 4, 4), **_SMALL)
+        self.high = pmui.TextInput(label="to", margin=(2, 4, 4, 4), **_SMALL)
+        for field in (self.low, self.high):
+            field.param.watch(self._typed, "value")
+        self.heading = pmui.Typography(label, variant="caption", margin=(4, 4, 0, 4), sizing_mode="stretch_width")
+        fields = pn.Row(self.low, self.high, sizing_mode="stretch_width", margin=0)
+        self.panel = pn.Column(self.heading, fields, sizing_mode="stretch_width", margin=0)
+
+    def show(self, text: str) -> None:
+        """Take the limits of the state, ``low,high``."""
+        low, _, high = text.partition(",")
+        self._is_moving = True
+        try:
+            self.low.value, self.high.value = low, high
+        finally:
+            self._is_moving = False
+
+    def _typed(self, event: Any) -> None:
+        if not self._is_moving:
+            low, high = self.low.value.strip(), self.high.value.strip()
+            self._changed(f"{low},{high}" if low or high else "")
+
+
+class FiltersView:
+    """Widgets that write ``filters`` of the state, and the line of what they do.
+
+    Parameters
+    ----------
+    state : ViewState
+    """
+
+    def __init__(self, state: ViewState) -> None:
+        self._state = state
+        self._is_moving = False
+        self.labels = pmui.CheckButtonGroup(
+            options=LABELS, label="Label (tests passed)", size="small", sizing_mode="stretch_width", margin=4
+        )
+        self.regions = pmui.MultiChoice(
+            label="Regions",
+            options=[],
+            variant="outlined",
+            sizing_mode="stretch_width",
+            margin=(6, 4),
+        )
+        self._limits = {
+            "rate": LimitsRow("Firing rate (Hz)", partial(self._set, "rate")),
+            "amp": LimitsRow(AMP_WORDS, partial(self._set, "amp")),
+            "band": LimitsRow("Depth (µm)", partial(self._set, "band")),
+            "spike_amp": LimitsRow(SPIKE_AMP_WORDS, partial(self._set, "spike_amp")),
+        }
+        self.metric = pmui.Select(label="Any metric", options=[NO_METRIC], value=NO_METRIC, margin=(6, 4), **_SMALL)
+        self._metric_limits = LimitsRow("Limits of the metric", self._set_metric)
+        self.where = pmui.TextInput(
+            label="Expression", placeholder="firing_rate > 2 and within('CA1')", margin=(6, 4), **_SMALL
+        )
+        self.ids = pmui.TextInput(label="Cluster ids", placeholder="1,2,3", margin=(6, 4), **_SMALL)
+        rows = [row.panel for row in self._limits.values()]
+        self._inside = [self.labels, self.regions, *rows, self.metric, self._metric_limits.panel, self.where, self.ids]
+        self._folded = pn.Column(sizing_mode="stretch_width", margin=0)
+        self.more = pmui.Accordion(
+            ("More filters", self._folded),
+            active=[],
+            title_variant="body2",
+            sizing_mode="stretch_width",
+            margin=(2, 12),
+        )
+        self.more.param.watch(self._unfold, "active")
+        self.line = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12))
+        self.chips = Chips(self.clear, sizing_mode="stretch_width", margin=(0, 10))
+        self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")
+        self.regions.param.watch(lambda event: self._set("regions", ",".join(event.new)), "value")
+        self.metric.param.watch(self._show_metric, "value")
+        self.where.param.watch(lambda event: self._set("where", event.new.strip()), "value")
+        self.ids.param.watch(lambda event: self._set("ids", event.new.replace(" ", "")), "value")
+        state.param.watch(self._follow, "filters")
+        self._follow()
+
+    @property
+    def objects(self) -> list[Any]:
+        """Widgets in reading order."""
+        return [self.line, self.chips, self.more]
+
+    def _unfold(self, event: object) -> None:
+        """Put the widgets on the page: the first time that somebody looks at them."""
+        if not self._folded.objects:
+            self._folded[:] = self._inside
+
+    def offer(self, sorting: SpikeSorting) -> None:
+        """Offer the regions and the numeric columns of an insertion."""
+        table = sorting.clusters
+        numeric = [str(name) for name in table if pd.api.types.is_numeric_dtype(table[name].dtype)]
+        self._is_moving = True
+        try:
+            self.regions.param.update(
+                options=_regions(table) + [r for r in self.regions.value if r not in _regions(table)],
+                disabled="acronym" not in table,
+            )
+            self.metric.options = [NO_METRIC, *numeric]
+            self.labels.disabled = bool(sorting.why_no_labels)
+            unit = "µV" if sorting.amps_are_volts else "a.u."
+            self._limits["amp"].heading.object = AMP_WORDS.replace("µV", unit)
+            spikes, has_amps = self._limits["spike_amp"], sorting.spikes.amps_v is not None
+            spikes.heading.object = SPIKE_AMP_WORDS.replace("µV", unit) if has_amps else NO_SPIKE_AMPS
+            spikes.low.disabled = spikes.high.disabled = not has_amps
+        finally:
+            self._is_moving = False
+
+    def show(self, result: FilterResult, n_clusters: int) -> None:
+        """Say what passes, and by which criterion."""
+        asks = result.criteria
+        spikes = ""
+        if result.n_spikes is not None and result.n_spikes_total is not None:
+            spikes = f" · {result.n_spikes:,} of {result.n_spikes_total:,} spikes"
+        words = f"{result.n_pass:,} of {n_clusters:,} clusters{spikes} pass" if asks else ""
+        reasons = "".join(
+            f"<div>{escape(criterion.text)}: {escape(criterion.reason)}; it hides nothing</div>"
+            for criterion in asks
+            if criterion.reason
+        )
+        self.line.object = f'<div class="notes filtered">{escape(words)}{reasons}</div>' if asks else ""
+        chips = [(criterion.name, f"{criterion.text} ✕") for criterion in asks]
+        self.chips.chips = [*chips, ("", "Clear all")] if len(chips) > 1 else chips
+
+    def refuse(self, error: BadRequest) -> None:
+        """Say why a filter cannot be used; the one before stays."""
+        self.line.object = f'<div class="notes refused" role="alert">{escape(str(error))}</div>'
+
+    def clear(self, criterion: str = "") -> None:
+        """Clear one criterion, or all of them."""
+        state = self._state
+        if not criterion:
+            state.param.update(filters={}, quality="all")
+            return
+        try:
+            asked = wanted(state)
+            rest = write_words(asked if criterion in SPIKE_WORDS else asked.without(criterion))
+        except BadRequest:
+            state.filters = {}
+            return
+        rest |= {word: state.filters[word] for word in SPIKE_WORDS if word in state.filters and word != criterion}
+        quality = rest.pop("quality", "all")
+        rest.pop("level", None)
+        state.param.update(filters=rest, quality=quality)
+
+    def _set(self, word: str, text: str) -> None:
+        if self._is_moving:
+            return
+        rest = {name: value for name, value in self._state.filters.items() if name != word}
+        if word == "label" and text == "1":
+            # The one word for good units, so that a link has it in one place.
+            self._state.param.update(filters=rest, quality="good")
+        elif word == "label":
+            self._state.param.update(filters={**rest, **({word: text} if text else {})}, quality="all")
+        else:
+            self._state.filters = {**rest, word: text} if text else rest
+
+    def _set_metric(self, text: str) -> None:
+        name = self.metric.value
+        if self._is_moving or name == NO_METRIC:
+            return
+        others = [part for part in self._state.filters.get("metrics", "").split(",") if part]
+        kept = [part for part in others if part.partition(":")[0] != name]
+        if text:
+            kept.append(f"{name}:{text.replace(',', ':')}")
+        self._set("metrics", ",".join(kept))
+
+    def _show_metric(self, *events: object) -> None:
+        parts = dict(part.partition(":")[::2] for part in self._state.filters.get("metrics", "").split(",") if part)
+        self._metric_limits.show(parts.get(self.metric.value, "").replace(":", ","))
+
+    def _follow(self, *events: object) -> None:
+        words = self._state.filters
+        self._is_moving = True
+        try:
+            regions = [part for part in words.get("regions", "").split(",") if part]
+            self.regions.param.update(options=list(dict.fromkeys([*self.regions.options, *regions])), value=regions)
+            self.labels.value = [part for part in words.get("label", "").split(",") if part in LABELS.values()]
+            self.where.value, self.ids.value = words.get("where", ""), words.get("ids", "")
+            for word, row in self._limits.items():
+                row.show(words.get(word, ""))
+            self._show_metric()
+        finally:
+            self._is_moving = False
+
+
+def _regions(table: pd.DataFrame) -> list[str]:
+    """Return the acronyms that clusters lie in, at every level, in alphabetical order."""
+    if "acronym" not in table:
+        return []
+    own = table["acronym"].dropna().to_numpy(dtype=object)
+    names = {str(name) for level in ("allen", "beryl", "cosmos") for name in np.unique(at_level(own, level))}
+    return sorted(names - {"", "void", "root"})

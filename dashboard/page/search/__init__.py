@@ -1,0 +1,1 @@
+"""Finding insertions, and judging them one by one."""

@@ -1,0 +1,342 @@
+"""The search page and the triage of what it lists."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, fields
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import panel_material_ui as pmui
+
+from dashboard.library.catalogue import Catalogue
+from dashboard.library.userdata import Desk, Verdict, standing, together
+from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.facets import VERDICTS, Facets, read_query, write_query
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.state import ViewState
+from dashboard.page.search.browser_list import Finder
+from dashboard.page.search.triage import Triage
+from dashboard.sources.locate import recognise
+
+logger = logging.getLogger(__name__)
+
+WINDOW, MOST_ROWS = 120, 1000
+"""Rows that go to the browser unasked, some screens full; and when it asks for more."""
+
+COLUMNS = {
+    "subject": ("subject", "120px"),
+    "date": ("date", "96px"),
+    "number": ("no.", "44px"),
+    "probe": ("probe", "84px"),
+    "lab": ("lab", "146px"),
+    "histology": ("histology", "94px"),
+    "qc": ("QC", "80px"),
+    "verdicts": ("verdicts", "150px"),
+    "model": ("model", "68px"),
+    "projects": ("projects", "minmax(150px, 1fr)"),
+    "task": ("task protocol", "minmax(200px, 1fr)"),
+    "pid": ("pid", "300px"),
+    "source": ("source", "minmax(120px, 1fr)"),
+}
+"""Title and width of each; what one judges by stands first, as a narrow window shows no more."""
+
+KEY_LENGTH = 400
+"""As long as the database takes one."""
+_TEXTS = {field.name for field in fields(Facets) if field.name != "favourites"}
+
+
+class Search:
+    """Finds insertions, opens them, and takes verdicts.
+
+    Parameters
+    ----------
+    state : ViewState
+    catalogue : Catalogue
+    desk : Desk
+    turns : Turns
+    open_insertion : callable (text) -> None
+    prefetch : callable (key, cancel) -> object
+        Loads an insertion into the store; blocks.
+    make_room : callable (bool) -> None
+        Told that a triage in a narrow window needs the room beside the page, and that it does no longer.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        catalogue: Catalogue,
+        desk: Desk,
+        turns: Turns,
+        open_insertion: Callable[[str], None],
+        prefetch: Callable[[str, threading.Event], object],
+        make_room: Callable[[bool], None],
+    ) -> None:
+        self._state, self._catalogue, self._desk, self._turns = state, catalogue, desk, turns
+        self._open = open_insertion
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep")
+        self._facets = self._found_by = Facets()
+        self._problem = ""
+        self._found: pd.DataFrame = catalogue.table
+        self._favourites: set[str] = set()
+        self._nameless: set[str] = set()
+        self._words: dict[str, list[Verdict]] = {}
+        self._said: dict[str, str] = {}
+        self._first = self._n_asked = self._n_lists = 0
+        self._is_stale = self._is_closed = False
+        login = desk.login
+        self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
+        self.triage = Triage(state, catalogue, self.panel, open_insertion, prefetch, make_room)
+        self.button = _button("Find insertions…")
+        self.empty_button = _button("Find insertions…")
+        self.empty_button.margin = (6, 0)  # in line with what stands above it
+        for button in (self.button, self.empty_button):
+            button.on_click(lambda event: self.show())
+        state.param.watch(self._opened, "insertion")
+        state.param.watch(lambda event: self.panel.param.update(dark=event.new), "dark")
+        desk.listen(self._reload)
+        catalogue.listen(self._changed)
+        catalogue.start()
+        self._reload()
+        self._refresh()
+
+    def show(self, text: str | None = None) -> None:
+        """Lay the list over the page, with `text` to search for."""
+        if text is not None:
+            self._look_for(Facets(text=text))
+        self.panel.shown = True
+
+    def resume(self, query: str, insertion: str) -> None:
+        """Go through the list that a link names.
+
+        Parameters
+        ----------
+        query : str
+            As `dashboard.model.facets.read_query` reads it; an empty one ends the triage.
+        insertion : str
+            Whose turn it is; the first's, where it is empty. It may be a pid.
+        """
+        if not query:
+            self.triage.end()
+        elif self.triage.goes_through(query):
+            self.triage.opened(insertion)
+        else:
+            self.triage.resume(query, insertion)
+            self._look_for(read_query(query))
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self._is_closed = True
+        self._desk.close()
+        self._catalogue.forget(self._changed)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.triage.close()
+
+    # -- what the user did -----------------------------------------------------------------------
+
+    def _acted(self, action: dict[str, Any]) -> None:
+        # somebody may be quicker than the page, which takes changes only once it stands
+        self._turns.later(partial(self._act, action))
+
+    def _act(self, action: dict[str, Any]) -> None:
+        match action.get("kind"):
+            case "narrow":
+                self._narrow(action.get("facets"))
+            case "window":
+                self._first = max(0, _whole(action.get("first")))
+                self._send_rows(min(max(_whole(action.get("many")), 0), MOST_ROWS))
+            case "open":
+                self.panel.shown = False
+                self._open(_key(action))
+            case "paste":
+                self._paste(str(action.get("text") or ""))
+            case "star":
+                key, on = _key(action), bool(action.get("on"))
+                (self._nameless.add if on and not self._desk.author else self._nameless.discard)(key)
+                self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=on), self._reload)
+            case "author":
+                self._say(str(action.get("author") or ""))
+            case "retry":
+                self._catalogue.start(again=True)
+                self._ask()
+                self._reload()
+            case "export":
+                self._keep(self._desk.keeper.csv, self._save)
+            case "triage":
+                self.triage.begin(self._found, write_query(self._found_by), _whole(action.get("at")))
+            case "step":
+                self.triage.step(_whole(action.get("by")))
+            case "room":
+                self.triage.make_room()
+            case "judge":
+                self._judge(action)
+            case "end":
+                self.triage.end()
+
+    def _narrow(self, asked: Any) -> None:
+        asked = asked if isinstance(asked, dict) else {}
+        values: dict[str, Any] = {name: str(asked.get(name) or "").strip()[:200] for name in _TEXTS & asked.keys()}
+        values["level"] = "beryl" if values.get("level") == "beryl" else "allen"
+        self._narrow_to(Facets(**values, favourites=bool(asked.get("favourites"))))
+
+    def _narrow_to(self, facets: Facets) -> None:
+        self._facets, self._first = facets, 0
+        self._ask()
+        self._refresh()
+
+    def _look_for(self, facets: Facets) -> None:
+        """Search for what somebody else than the fields asks for; they are told."""
+        self._n_asked += 1
+        self.panel.asked = {"n": self._n_asked, "facets": asdict(facets)}
+        self._narrow_to(facets)
+
+    def _ask(self) -> None:
+        """Ask the servers; not whenever rows come, or a question that is refused would be asked for ever."""
+        with contextlib.suppress(BadRequest):  # half a word; said by what narrows
+            self._catalogue.ask(self._facets)
+
+    def _paste(self, text: str) -> None:
+        name = recognise(text)
+        if name is None:
+            return
+        known = self._catalogue.matching(name)
+        if len(known) > 1:
+            self.show(known[0].rpartition("/")[0])
+            return
+        self.panel.shown = False
+        self._open(known[0] if known else name)
+
+    # -- the list --------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Take what the lists have gained; called from any thread, refreshed once for many calls."""
+        if not self._is_stale:
+            self._is_stale = True
+            self._turns.later(self._refresh)
+
+    def _refresh(self) -> None:
+        self._is_stale = False
+        self._problem = ""
+        said, has_failed = "", False
+        try:
+            self._found = self._catalogue.narrow(self._facets, self._favourites, self._said)
+            self._found_by = self._facets
+            said, has_failed = self._catalogue.note_of(self._facets)
+            said = " · ".join(text for text in (self._catalogue.finer_note(self._facets), said) if text)
+        except BadRequest as error:
+            # half a word while somebody types; what was found before stays
+            self._problem = str(error)
+        note = " · ".join(text for text in (self._problem, said) if text)
+        options, cannot = self._catalogue.options, dict(self._catalogue.off)
+        counts = Counter(self._said.get(key, "none") for key in self._catalogue.table["key"])
+        options["verdict"] = {word: counts[word] for word in VERDICTS if counts[word]}
+        self.panel.param.update(note=note, failed=has_failed, options=options, cannot=cannot)
+        self._n_lists += 1
+        self._send_rows(WINDOW)
+        self.triage.follow(self._favourites, self._said)
+
+    def _send_rows(self, many: int) -> None:
+        table, found = self._catalogue.table, self._found
+        known = self._catalogue.known_columns
+        shown = [name for name in COLUMNS if name in ("verdicts", "number") or name in known]
+        part = found.iloc[self._first : self._first + many]
+        rows = []
+        for row in part.to_dict("records"):
+            key = str(row["key"])
+            words = self._words.get(key, [])
+            row["verdicts"] = ", ".join(f"{w.author}: {w.verdict}" for w in words if w.verdict != "comment")
+            rows.append({"key": key, "star": key in self._favourites, "cells": [str(row[name]) for name in shown]})
+        self.panel.view = {
+            "list": self._n_lists,
+            "first": self._first,
+            "rows": rows,
+            "n": len(found),
+            "total": len(table),
+            "columns": [COLUMNS[name][0] for name in shown],
+            "widths": [COLUMNS[name][1] for name in shown],
+        }
+
+    # -- what is kept ----------------------------------------------------------------------------
+
+    def _keep(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Read or write the database in a thread, as another program may hold it, and go on with the answer."""
+        if self._is_closed:
+            return
+        future = self._threads.submit(work)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._kept, done, then)))
+
+    def _kept(self, done: Future[Any], then: Callable[[Any], None]) -> None:
+        try:
+            answer = done.result()
+        except DashboardError as error:
+            logger.warning("%s", error)
+            self.panel.param.update(message=str(error), note=str(error), failed=True)
+            return
+        then(answer)
+
+    def _reload(self, answer: object = None) -> None:
+        author, keeper = self._desk.author, self._desk.keeper
+        self._keep(lambda: (keeper.favourites(author), keeper.recent(author), keeper.verdicts()), self._take)
+
+    def _take(self, kept: tuple[set[str], list[str], list[Verdict]]) -> None:
+        self._favourites, recent, verdicts = kept
+        self._words = {}
+        for word in verdicts:
+            self._words.setdefault(word.insertion, []).append(word)
+        self._words = {key: standing(words) for key, words in self._words.items()}
+        self._said = {key: together(words) for key, words in self._words.items()}
+        self.panel.recent = recent
+        self._refresh()
+        self.triage.take(self._words)
+
+    def _opened(self, event: Any) -> None:
+        self.panel.open_key = event.new
+        self.triage.opened(event.new)
+        if event.new:
+            self._keep(partial(self._desk.keeper.remember, self._desk.author, event.new), self._reload)
+
+    def _save(self, text: str) -> None:
+        self.panel.download = {"name": "verdicts.csv", "text": text}
+
+    def _judge(self, action: dict[str, Any]) -> None:
+        verdict, comment = str(action.get("verdict") or ""), str(action.get("comment") or "")[:2000]
+        if (named := self.triage.named()) is None:
+            return
+        key, pid = named
+        self._say(str(action.get("author") or ""))
+        self._keep(partial(self._desk.keeper.judge, key, self._desk.author, verdict, comment, pid), self._judged)
+
+    def _say(self, author: str) -> None:
+        """Take the name of who works here; what was starred here before it was said is theirs."""
+        self._desk.say(author)
+        if self._desk.author and self._nameless:
+            for key in self._nameless:
+                self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=True), lambda answer: None)
+            self._nameless = set()
+            self._reload()
+
+    def _judged(self, said: Verdict) -> None:
+        self.panel.message = ""
+        self._desk.keeper.tell()  # whoever has the same insertion before them sees it, too
+
+
+def _whole(value: object) -> int:
+    """Return a whole number that a browser sent, 0 for anything else."""
+    return int(value) if isinstance(value, int | float) and abs(value) < 1e9 else 0
+
+
+def _key(action: dict[str, Any]) -> str:
+    return str(action.get("key") or "")[:KEY_LENGTH]
+
+
+def _button(label: str) -> pmui.Button:
+    return pmui.Button(
+        label=label, variant="outlined", size="small", sizing_mode="stretch_width", margin=(6, 12),
+        description="Ctrl+K, or /",
+    )  # fmt: skip

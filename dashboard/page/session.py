@@ -1,0 +1,402 @@
+"""One browser session: it opens insertions, keeps the state, and joins the views to it."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.document import Document
+
+from dashboard.analysis.anatomy.probe import depth_limits
+from dashboard.library.catalogue import Catalogue
+from dashboard.library.store import InsertionStore, OpenInsertion
+from dashboard.library.userdata import Desk
+from dashboard.model.errors import BadRequest, DashboardError, RevisionMissing, SorterMissing
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page import link as links
+from dashboard.page.browser.address import AddressBar
+from dashboard.page.browser.bridge import Bridge
+from dashboard.page.browser.keys import Keys
+from dashboard.page.captions import Captions
+from dashboard.page.core.assets import asset
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState, toggle_region
+from dashboard.page.core.tab import LateTab, Tab
+from dashboard.page.core.theme import dress
+from dashboard.page.dock import Dock
+from dashboard.page.export.controller import Sharing
+from dashboard.page.export.downloads import Shelf
+from dashboard.page.layout import Room, page, work_row
+from dashboard.page.opening.card import Cover
+from dashboard.page.opening.metrics import Completer
+from dashboard.page.opening.opener import Opener, Wanted
+from dashboard.page.plot import texts
+from dashboard.page.plot.centre import Centre
+from dashboard.page.plot.heatmap import HeatmapPicture, HeatmapView
+from dashboard.page.plot.picking import Picking
+from dashboard.page.plot.profiles import DepthProfileView, DriftView, OverviewView
+from dashboard.page.plot.raster import RasterPicture, RasterView
+from dashboard.page.plot.spans import SpanMarks
+from dashboard.page.plot.strip import StripView
+from dashboard.page.plot.unit_raster import UnitRaster
+from dashboard.page.rail.colours import colours_off
+from dashboard.page.rail.filtered_scene import everything, passing
+from dashboard.page.rail.filters import FiltersView
+from dashboard.page.rail.rail import Rail
+from dashboard.page.search.search import Search
+from dashboard.page.tabs.change.tab import ChangeTab
+from dashboard.page.tabs.clusters.tab import ClusterTable
+from dashboard.page.tabs.compare.side_view import Beside
+from dashboard.page.tabs.compare.tab import CompareTab
+from dashboard.page.tabs.events.response_test import Responding, carry
+from dashboard.page.tabs.events.tab import EventsTab
+from dashboard.page.tabs.events.trial_browser import TrialBrowser, TrialLines
+from dashboard.page.tabs.probe.tab import ProbeTab
+from dashboard.page.tabs.summary.tab import SummaryTab
+from dashboard.page.tabs.unit.tab import UnitTab
+
+logger = logging.getLogger(__name__)
+
+QUICK_S = 0.2
+"""A page waits so long for the insertion of its link, which is then part of it from the start."""
+
+MOST_LISTED = 2_000
+"""Insertions that the picker offers; more are found by pasting, or by search."""
+
+SETTLED_MS = 600
+"""A view that stands still this long becomes a step in the browser's history."""
+
+
+class DashboardSession:
+    """Everything that one open browser tab has.
+
+    Parameters
+    ----------
+    store : InsertionStore
+        Shared by the sessions of the process.
+    pool : ThreadPoolExecutor
+        Threads that render.
+    document : Document
+    query : str
+        Query string that the page was opened with.
+    catalogue : Catalogue
+        Shared by the sessions of the process, too.
+    desk : Desk
+    shelf : Shelf
+        Where this session's exports wait for the browser.
+    """
+
+    def __init__(
+        self,
+        store: InsertionStore,
+        pool: ThreadPoolExecutor,
+        document: Document,
+        query: str,
+        catalogue: Catalogue,
+        desk: Desk,
+        shelf: Shelf,
+    ) -> None:
+        self.turns = Turns(document)
+        self._store = store
+        self._opened: OpenInsertion | None = None
+        self._scene: Scene | None = None
+        self._link = links.NO_LINK
+        self._is_behind = False
+        self.state = ViewState()
+        self.axes = Axes(self.state)
+        self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
+        self.heatmap = HeatmapView(self.state, self.axes, pool, self.turns, self._heatmap_drawn, self._failed)
+        self.profile = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed)
+        self.amplitudes = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed, of_amplitudes=True)
+        self.strips = [StripView(self.axes, partial(toggle_region, self.state)) for _ in range(2)]
+        self.overview = OverviewView(self.axes)
+        self.spans = SpanMarks(self.state, self.overview.figure, self.turns)
+        self.drift = DriftView(self.axes)
+        self.table = ClusterTable(self.state, pool, self.turns)
+        self.trials = TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure))
+        self.responding = Responding(self.state, self.turns, self._tested)
+        self.compare = LateTab("Compare", partial(self._make_compare, pool))
+        tabs: list[Tab] = [
+            SummaryTab(self.turns, desk, self._failed),  # it learns early whose thresholds it shows
+            self.table,
+            LateTab("Unit", partial(UnitTab, self.state, pool, self.turns)),
+            ProbeTab(self.state, self.axes, pool, self.turns),
+            LateTab("Events", partial(EventsTab, self.state, pool, self.turns, self.trials, self.responding)),
+            self.compare,
+            ChangeTab(self.state, self.axes, pool, self.turns, self._tested, self.table.sort_by),
+        ]
+        self.dock = Dock(self.state, tabs)
+        self.keys = Keys(self.state, self.axes, self.table.ids)
+        self.bridge = Bridge(settled_ms=SETTLED_MS)
+        self.address = AddressBar(self.state, self.bridge, self.turns)
+        self.sharing = Sharing(
+            self.state, self.bridge, self.turns, lambda: self._scene, self.compare, shelf, desk.login
+        )
+        self.cover = Cover(lambda event: self.open("demo"))
+        self.opener = Opener(store, self.cover, self.turns, self._show, self._refused)
+        self.completer = Completer(store, self.turns, self._completed, self._failed)
+        self.centre = Centre(
+            self.state,
+            {
+                "overview": self.overview.figure,
+                "drift": self.drift.figure,
+                "raster": self.raster.figure,
+                "heatmap": self.heatmap.figure,
+                "strip": self.strips[0].figure,
+                "heatmap_strip": self.strips[1].figure,
+                "profile": self.profile.figure,
+            },
+            self.spans.panel,
+        )
+        self.units = UnitRaster(self.state, self.axes, pool, self.turns, self.centre, self._units_drawn, self._failed)
+        self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
+        self.reload.on_click(self._reload)
+        self.filters = FiltersView(self.state)
+        fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
+        working = [self.completer.line.panel, self.responding.aside, self.reload]
+        self.rail = Rail(self.state, self.open, fit, working, self.filters.objects)
+        self.captions = Captions(self.state, self.centre, self.rail, self.turns)
+        ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
+        self.search = Search(self.state, catalogue, desk, self.turns, self.open, ahead, lambda on: self.room.make(on))
+        self.cover.empty.append(self.search.empty_button)
+        self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8), sizing_mode="stretch_width")
+        self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
+        self.page = self._page()
+        self.room = Room(self.state, self.page, self.work)
+        self._watch()
+        self._visit(links.at_place(links.parse(query)))
+        self.opener.settle(QUICK_S)
+        for view in (self.raster, self.heatmap, self.units, self.profile):
+            view.draw_now()  # what was opened by now; nothing, where nothing was
+        self.turns.is_building = False
+        self.turns.later(lambda: self.bridge.param.update(is_ready=True))
+        pool.submit(self._list, store)
+
+    def _page(self) -> Any:
+        self.work = work_row(self.centre, self.dock)
+        cover = self.cover
+        over = [self.search.panel, cover.alert, cover.retry, cover.loading, cover.empty]
+        rail, header = [self.search.button, *self.rail.objects], [self.header, *self.sharing.buttons]
+        return page(rail, header, [*over, self.work, self.bridge, self.sharing.dialogs], dark=False)
+
+    def _make_compare(self, pool: ThreadPoolExecutor) -> CompareTab:
+        common = (pool, self.turns, self._picked, self._failed)
+        beside = Beside(self.state, self.axes, self.raster, self.centre, *common)
+        return CompareTab(self.state, self._store, beside, self.turns, self._failed)
+
+    def _watch(self) -> None:
+        state, bridge = self.state, self.bridge
+        state.param.watch(self._filter, ["quality", "filters", "level"])
+        self.page.param.watch(self._change_theme, "dark_theme")
+        # In turns of their own: two messages that come together would otherwise change the document without its lock.
+        bridge.param.watch(lambda event: self.turns.later(partial(self.keys.press, event.new.get("key", ""))), "key")
+        bridge.param.watch(lambda event: self.turns.later(partial(self.spans.draw, event.new)), "span")
+        bridge.param.watch(self._measured, "pixel_ratio")
+        bridge.param.watch(self._stepped, "visit")
+        self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def open(
+        self,
+        text: str,
+        sorter: str | None = None,
+        revision: str | None = None,
+        link: links.Link = links.NO_LINK,
+        **values: Any,
+    ) -> None:
+        """Open an insertion, then take `values` into the state; `link` is what asked for it, if one did."""
+        self._link = link
+        self.opener.open(Wanted(text, sorter, revision, values))
+
+    def _list(self, store: InsertionStore) -> None:
+        """Fill the picker from a worker thread: a server's list takes its time."""
+        keys = tuple(insertion.key for insertion in islice(store.insertions(), MOST_LISTED))
+        self.turns.later(partial(self.rail.offer, keys))
+        self.turns.later(self.rail.name)
+
+    def _reload(self, event: object) -> None:
+        """Try once more for the datasets that did not come; the view stays."""
+        if self._opened is not None:
+            self._store.forget(self._opened)
+            state = self.state
+            kept = ("time_range", "depth_range", "selected", "limits", "test", "trial")
+            self.open(state.insertion, state.sorter, state.revision, **{name: getattr(state, name) for name in kept})
+
+    def _show(self, opened: OpenInsertion, wanted: Wanted) -> None:
+        sorting, columns = opened.sorting, opened.columns
+        values = dict(wanted.values)
+        if values.get("color", self.state.color) in colours_off(sorting):
+            values["color"] = "count"  # the rail says why
+        if sorting.why_no_labels and not sorting.metrics_wanted:
+            values["quality"] = "all"
+        self._opened = opened
+        times = columns.time_range_s
+        self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
+        gone = links.drop_gone(values, sorting)
+        self.state.param.update(
+            insertion=sorting.ref.insertion.key,
+            sorter=wanted.sorter,
+            revision=wanted.revision,
+            **{**links.of_session(self.state, sorting), **values},
+        )
+        if self.state.trial is not None:
+            self.trials.open(sorting.trials)
+        self._scene = None
+        self._filter()
+        self.axes.show(values.get("time_range"), values.get("depth_range"))
+        self.drift.open(sorting.drift)
+        self.centre.show_drift(sorting.drift is not None)
+        self._tell(sorting)
+        self.work.visible = True
+        self.sharing.opened()
+        link, self._link = self._link, links.NO_LINK
+        self._problems((*link.problems, *gone))
+        self.completer.open(opened)
+        self.responding.resume(opened)
+
+    def _completed(self, opened: OpenInsertion) -> None:
+        """Take the metrics that were computed meanwhile; nothing else changes."""
+        if self._opened is not None and self._opened.columns is opened.columns:
+            self._tested(replace(opened, sorting=carry(self._opened.sorting, opened.sorting)))
+
+    def _tested(self, opened: OpenInsertion) -> None:
+        """Take columns that were added to the clusters."""
+        self._opened = opened
+        self._filter()
+        self._tell(opened.sorting)
+
+    def _tell(self, sorting: SpikeSorting) -> None:
+        self.rail.show(sorting)
+        self.filters.offer(sorting)
+        notice = self._opened.source.notice if self._opened is not None else ""
+        self.rail.notes.object = texts.notes(sorting, notice)
+        self.reload.visible = any(item.can_come for item in sorting.missing)
+        self.header.object = texts.header(sorting)
+
+    def _filter(self, *events: object) -> None:
+        """Make the scene anew: which clusters pass, at which level regions are named."""
+        if self._opened is None:
+            return
+        sorting = self._opened.sorting
+        try:
+            passed = passing(self.state, self._opened, self._scene)
+        except BadRequest as error:
+            self.filters.refuse(error)
+            if self._scene is not None and self._scene.opened is self._opened:
+                return
+            passed = everything(self._opened)
+        else:
+            self.filters.show(passed.result, sorting.n_clusters)
+        self._scene = scene = passed.scene(self._opened, self.state.level, self._scene)
+        self.raster.open(scene)
+        self.heatmap.open(scene)
+        self.units.open(scene)
+        self.profile.open(scene)
+        self.picking.open(scene)
+        for strip in self.strips:
+            strip.open(sorting.channels, self.state.level, sorting.histology)
+        self._is_behind = True
+
+    def _catch_up(self) -> None:
+        """Give the scene to what is slower than the pictures, once one of them is on its way to the browser."""
+        if self._scene is not None and self._is_behind:
+            self._is_behind = False
+            self.centre.stand_amplitudes(self.amplitudes.figure)
+            self.amplitudes.open(self._scene)
+            self.overview.open(self._scene, self._scene.sorting.trials)
+            self.dock.open(self._scene)
+
+    def _picked(self, readout: str) -> None:
+        self.centre.readout.object = f'<div class="readout">{readout}</div>'
+
+    # -- what comes back -------------------------------------------------------------------------
+
+    def _raster_drawn(self, picture: RasterPicture) -> None:
+        if self._scene is not None:
+            if self.compare.made is not None:
+                self.compare.made.beside.match_limits(picture)
+            self.captions.of_raster(self._scene, picture)
+            self.turns.later(self._catch_up)
+
+    def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
+        if self._scene is not None:
+            self.captions.of_heatmap(self._scene, picture)
+            if not self.state.shows("raster"):  # which the table would keep from the browser
+                self.turns.later(self._catch_up)
+
+    def _units_drawn(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
+        self.rail.show_limits(default, limits)
+        self.turns.later(self._catch_up)
+
+    def _failed(self, error: DashboardError) -> None:
+        logger.warning("%s", error)
+        self.turns.later(self._catch_up)
+        self.cover.alert.param.update(object=str(error), severity="error", visible=True)
+
+    def _refused(self, error: DashboardError) -> None:
+        """Say why nothing opened; where a link names a sorting that is no more, open what there is instead."""
+        link = self._link
+        insertion = link.values.get("insertion")
+        if insertion is None or not isinstance(error, SorterMissing | RevisionMissing):
+            self._failed(error)
+            return
+        # Cluster ids mean nothing in another sorting.
+        left_out = ("insertion", "sorter", "revision", "selected")
+        values = {name: value for name, value in link.values.items() if name not in left_out}
+        problems = (*link.problems, f"{error}. The default sorting is shown instead.")
+        self.open(insertion, link=links.Link({}, problems), **values)
+
+    def _problems(self, lines: tuple[str, ...]) -> None:
+        if lines:
+            self.cover.alert.param.update(object=" ".join(lines), severity="warning", visible=True)
+
+    # -- the browser -----------------------------------------------------------------------------
+
+    def _visit(self, link: links.Link, otherwise: dict[str, Any] | None = None) -> None:
+        """Show what a link asks for, and say what of it cannot be; `otherwise` is what it leaves out."""
+        values = {**(otherwise or {}), **link.values}
+        insertion, _ = values.pop("insertion", ""), values.pop("place", None)
+        if "triage" in values:  # at once, as the insertion may not come
+            self.search.resume(values.pop("triage"), insertion)
+        sorter, revision = values.pop("sorter", None), values.pop("revision", None)
+        state = self.state
+        if insertion and (insertion, sorter, revision) != (state.insertion, state.sorter, state.revision):
+            self.open(insertion, sorter, revision, link, **values)
+            return
+        if otherwise is not None and self._opened is not None:
+            gone = links.drop_gone(values, self._opened.sorting)
+            state.param.update(**values)
+            self._problems((*link.problems, *gone))
+            self.responding.step(self._opened)
+        else:
+            state.param.update(**values)
+            self.turns.later(partial(self._problems, link.problems))
+
+    def _stepped(self, event: Any) -> None:
+        self._visit(links.parse(self.bridge.visited), links.defaults())
+        self.address.write()  # before the browser may take what comes for a step of its own
+        self.bridge.seen = event.new
+
+    def _change_theme(self, event: Any) -> None:
+        self.state.dark = self.opener.is_dark = dress(self.page, dark=bool(event.new))
+
+    def _measured(self, event: Any) -> None:
+        self.raster.pixel_ratio = min(max(float(event.new), 1.0), 3.0)
+
+    def close(self) -> None:
+        """Let go of everything when the browser has gone."""
+        self.turns.close()
+        self.search.close()  # first: what others say is heard no more
+        for view in (self.raster, self.heatmap, self.units, self.profile, self.amplitudes):
+            view.close()
+        for part in (self.opener, self.completer, self.sharing, self.dock, self.responding, self.search):
+            part.close()

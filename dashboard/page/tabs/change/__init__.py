@@ -1,0 +1,1 @@
+"""Tab Change: two spans of a session against each other."""

@@ -1,0 +1,104 @@
+"""What two spans of the session make of each unit: computed on a worker thread, for the table and the Change tab."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from dashboard.analysis.change.columns import PREFIX, change_columns
+from dashboard.analysis.change.spans import co_movement, compare_spans
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.plot.spans import span_text
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChangeRequest:
+    """Two spans of one sorting, in s."""
+
+    columns: SpikeColumns
+    before: Span
+    after: Span
+    amps_are_volts: bool
+
+    def is_of(self, columns: SpikeColumns, before: Span | None, after: Span | None) -> bool:
+        """Whether it asks for the same numbers."""
+        return self.columns is columns and (self.before, self.after) == (before, after)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What came of it.
+
+    Attributes
+    ----------
+    request : ChangeRequest
+    units : DataFrame, one row per cluster id
+        As `dashboard.analysis.change.spans.compare_spans` gives it.
+    columns : DataFrame, index = cluster id
+        What the cluster table takes.
+    bands : DataFrame, one row per band of depth, from the tip upwards
+    """
+
+    request: ChangeRequest
+    units: pd.DataFrame
+    columns: pd.DataFrame
+    bands: pd.DataFrame
+
+
+def render_change(request: ChangeRequest, cancel: threading.Event) -> Change:
+    """Compare the spans.
+
+    Raises
+    ------
+    BadRequest
+        They overlap, or no unit fires in one of them.
+    """
+    columns = request.columns
+    units = compare_spans(
+        columns.times_s,
+        columns.clusters,
+        columns.n_clusters,
+        request.before,
+        request.after,
+        depths_um=columns.depths_um,
+        amps_uv=columns.amps_uv,
+    )
+    for letter, name, span in (("A", "n_before", request.before), ("B", "n_after", request.after)):
+        if not units[name].any():
+            raise BadRequest(f"Span {letter} has no spikes", span_text(span), "Mark another window")
+    table = change_columns(units, amps_are_volts=request.amps_are_volts)
+    return Change(request, units, table, co_movement(units))
+
+
+def with_changes(sorting: SpikeSorting, table: pd.DataFrame | None) -> SpikeSorting:
+    """Return the sorting with the columns of a comparison in its clusters, and without those of the one before.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    table : DataFrame or None, index = cluster id
+        May have more ids than the sorting has clusters; None only takes columns away.
+    """
+    clusters = sorting.clusters.drop(columns=changed_columns(sorting))
+    if table is not None:
+        clusters = clusters.join(table.reindex(clusters.index))
+    return replace(sorting, clusters=clusters)
+
+
+def changed_columns(sorting: SpikeSorting) -> list[str]:
+    """Return the names of the columns that a comparison of spans has added."""
+    return [str(name) for name in sorting.clusters if str(name).startswith(PREFIX)]
+
+
+def running_median(bands: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Return median change and middle depth of the bands that have units in both spans, in um."""
+    there = bands[np.isfinite(bands["median_change_um"].to_numpy(dtype=np.float64))]
+    middles = (there["low_um"] + there["high_um"]) / 2
+    return there["median_change_um"].tolist(), middles.tolist()

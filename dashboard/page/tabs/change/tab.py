@@ -1,0 +1,358 @@
+"""The Change tab: how units differ between two spans, and whether they moved together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+from bokeh.events import Tap
+from bokeh.models import ColumnDataSource, HoverTool, Range1d
+
+from dashboard.analysis.change import columns as verdicts
+from dashboard.library.store import OpenInsertion
+from dashboard.model.errors import DashboardError
+from dashboard.page.core.assets import asset
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.bokeh_figures import navigable
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.core.tab import Busy, pane, refusal_line, refusal_text
+from dashboard.page.plot.clicks import Clicks
+from dashboard.page.tabs.change import texts
+from dashboard.page.tabs.change.compute import (
+    Change,
+    ChangeRequest,
+    changed_columns,
+    render_change,
+    running_median,
+    with_changes,
+)
+from dashboard.page.widgets.chips import Chips
+
+HEIGHT_PX = 420
+MOST_FLAGGED = 12
+"""Flagged units named in the tab; the table has them all."""
+
+REACH = 0.04
+"""How far from a mark a click still picks it, of the axes' lengths."""
+
+COLOURS = {
+    verdicts.WITH_OTHERS: "#5c6bc0",
+    verdicts.ALONE: "#d55e00",
+    verdicts.LOST: "#cc79a7",
+    verdicts.LOST_TOGETHER: "#cc79a7",
+    verdicts.APPEARED: "#009e73",
+}
+MARKERS = {verdicts.LOST: "x", verdicts.LOST_TOGETHER: "x", verdicts.APPEARED: "triangle", verdicts.ALONE: "diamond"}
+REST = "#9e9e9e"
+
+LINES = {"depth": "change_depth_um", "amplitude": "change_amp", "rate": "change_rate_hz"}
+"""What the table can be sorted by from here -> start of the column's name."""
+
+
+class ChangeTab:
+    """Depth change against depth, the bands, and the units to look at.
+
+    Parameters
+    ----------
+    state : ViewState
+        ``before`` and ``after`` are the spans.
+    axes : Axes
+    pool : ThreadPoolExecutor
+        Threads that compute.
+    turns : Turns
+    changed : callable (OpenInsertion) -> None
+        Given the insertion with the columns of a comparison, or without them.
+    sort_by : callable (str) -> None
+        Sorts the cluster table by a column.
+
+    Attributes
+    ----------
+    change : Change or None
+        What the columns and the tab show.
+    """
+
+    title = "Change"
+    follows_hidden = True
+
+    def __init__(
+        self,
+        state: ViewState,
+        axes: Axes,
+        pool: ThreadPoolExecutor,
+        turns: Turns,
+        changed: Callable[[OpenInsertion], None],
+        sort_by: Callable[[str], None],
+    ) -> None:
+        self._state, self._axes, self._turns = state, axes, turns
+        self._changed, self._sort_by = changed, sort_by
+        self._scene: Scene | None = None
+        self._asked: ChangeRequest | None = None
+        self._drawn: tuple[Change, Scene, list[int]] | None = None
+        self._body: pn.Column | None = None
+        self.change: Change | None = None
+        self._css = [asset("page.css"), asset("unit.css")]
+        self._loop: RenderLoop[ChangeRequest, Change] = RenderLoop(
+            turns, pool, render_change, self._apply, self._refused
+        )
+        self.empty = self._html(texts.EMPTY)
+        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
+        self.panel = pn.Column(
+            self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
+        )
+        state.param.watch(self._ask, ["before", "after"])
+        state.param.watch(self._draw, ["tab", "selected"])
+
+    def _html(self, text: str = "") -> Any:
+        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width")
+
+    def open(self, scene: Scene) -> None:
+        """Take another insertion, or the same one through other filters."""
+        self._scene = scene
+        self._ask()
+        self._draw()
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self._loop.close()
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def _ask(self, *events: object) -> None:
+        """Compare the spans where that was not done yet; where there are not two, take the columns away."""
+        scene, state = self._scene, self._state
+        if scene is None:
+            return
+        if state.before is None or state.after is None:
+            self._forget()
+            letters = ("A", "B") if state.after is None else ("B", "A")
+            is_half = state.before is not None or state.after is not None
+            self.empty.object = texts.HALF.format(*letters) if is_half else texts.EMPTY
+            return
+        if self.change is not None and self.change.request.is_of(scene.columns, state.before, state.after):
+            if not changed_columns(scene.sorting):  # the table was loaded anew
+                self._turns.later(partial(self._hand_over, self.change))
+            return
+        if self._asked is None or not self._asked.is_of(scene.columns, state.before, state.after):
+            self._asked = ChangeRequest(scene.columns, state.before, state.after, scene.sorting.amps_are_volts)
+            self.refusal.object = ""
+            self.busy.begin()
+            self._loop.request(self._asked)
+
+    def _forget(self) -> None:
+        self._loop.cancel()
+        self._asked = self.change = self._drawn = None
+        self.busy.end()
+        self.refusal.object = ""
+        self._show_body(is_there=False)
+        if self._scene is not None and changed_columns(self._scene.sorting):
+            self._turns.later(partial(self._hand_over, None))
+
+    def _refused(self, error: DashboardError) -> None:
+        """Say why there is nothing to show; what was there before would be taken for the answer."""
+        asked = self._asked
+        self._forget()
+        self._asked = asked
+        self.empty.object = ""
+        self.refusal.object = refusal_text(error)
+
+    def _apply(self, request: ChangeRequest, change: Change) -> None:
+        if request is not self._asked:
+            return
+        self.busy.end()
+        self.refusal.object = ""
+        self.change = change
+        self._hand_over(change)
+        self._draw()
+
+    def _hand_over(self, change: Change | None) -> None:
+        """Give the columns to the cluster table, its filters and expressions."""
+        if self._scene is not None and change is self.change:
+            opened = self._scene.opened
+            table = None if change is None else change.columns
+            self._changed(replace(opened, sorting=with_changes(opened.sorting, table)))
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def _draw(self, *events: object) -> None:
+        if self._state.tab != self.title or self._scene is None or self.change is None:
+            return
+        drawn = self.change, self._scene, list(self._state.selected)
+        before, self._drawn = self._drawn, drawn
+        if before is not None and (before[0] is drawn[0], before[1] is drawn[1], before[2] == drawn[2]) == (True,) * 3:
+            return
+        if self._body is None:
+            self._build()
+        change, scene = self.change, self._scene
+        self.head.object = texts.head(change)
+        self.bands.object = texts.bands_table(change.bands)
+        marks = unit_marks(change, scene, self._state.selected)
+        self.marks.data = marks
+        known = np.asarray(marks["change"], dtype=np.float64)
+        reach = float(np.nanmax(np.abs(known), initial=1.0)) * 1.1
+        self.figure.x_range.update(start=-reach, end=reach)
+        medians, middles = running_median(change.bands)
+        self.median.data = {"change": medians, "depth": middles}
+        flagged = flagged_chips(change, scene)
+        self.flagged.chips = flagged[:MOST_FLAGGED]
+        named = f"{min(len(flagged), MOST_FLAGGED)} of {len(flagged):,}" if flagged else "none"
+        self.look.object = f'<div class="unit"><h4>Units to look at ({named}), the largest change first</h4></div>'
+        by = [name for name, start in LINES.items() if any(str(c).startswith(start) for c in change.columns)]
+        self.sorting.chips = [(name, f"by {name}", f"Sort the cluster table by the change of {name}") for name in by]
+        self._show_body(is_there=True)
+
+    def _show_body(self, *, is_there: bool) -> None:
+        self.empty.visible = not is_there
+        if self._body is not None:
+            self._body.visible = is_there
+
+    def _build(self) -> None:
+        """Make what stands below, when it is first looked at."""
+        self.head, self.bands = self._html(), self._html()
+        self.figure = navigable(
+            Range1d(-1, 1), self._axes.depth, self._axes.depth_limits, self._axes.depth_limits,
+            only="y", name="change", height=HEIGHT_PX, sizing_mode="stretch_width",
+            x_axis_label="Change of depth, B − A (µm)", y_axis_label="Depth in A (µm)",
+        )  # fmt: skip
+        self.marks = ColumnDataSource(empty_marks(), name="change-units")
+        self.median = ColumnDataSource({"change": [], "depth": []}, name="change-median")
+        plot = self.figure
+        plot.vspan(x=[0], line_color="#808080", line_alpha=0.6, line_dash="dashed")
+        plot.segment("low", "depth", "high", "depth", source=self.marks, line_color="colour", line_alpha=0.45)
+        marks = plot.scatter(
+            "change", "depth", source=self.marks, marker="marker", size="size", fill_color="colour",
+            line_color="edge", line_width=1.6, fill_alpha=0.8,
+        )  # fmt: skip
+        plot.line("change", "depth", source=self.median, line_color="#e69f00", line_width=2.5)
+        tips = [("unit", "@cluster"), ("", "@verdict"), ("depth in A", "@depth{0,0} µm"), ("Δ depth", "@depths")]
+        tips += [("Δ amplitude", "@amps"), ("Δ rate", "@rates")]
+        plot.add_tools(HoverTool(renderers=[marks], tooltips=tips))
+        Clicks(self._state, self._turns, self._clicked).follow(plot)
+        self.flagged = Chips(self._picked, about="Units to look at", sizing_mode="stretch_width", margin=(2, 10))
+        self.sorting = Chips(self._sort, about="Sort the cluster table", sizing_mode="stretch_width", margin=(2, 10))
+        legend = self._html(change_legend())
+        self.look = self._html()
+        self._body = pn.Column(
+            self.head, legend, pane(plot),
+            self._html('<div class="unit"><h4>Rank all units in the cluster table</h4></div>'), self.sorting,
+            self.look, self.flagged,
+            self._html('<div class="unit"><h4>Bands of depth</h4></div>'), self.bands,
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        self.panel.append(self._body)
+
+    # -- what the hand does ----------------------------------------------------------------------
+
+    def _picked(self, name: str) -> None:
+        self._turns.later(partial(self._state.param.update, selected=[int(name)]))
+
+    def _sort(self, name: str) -> None:
+        if self.change is not None:
+            column = next(str(c) for c in self.change.columns if str(c).startswith(LINES[name]))
+            self._turns.later(partial(self._sort_by, column))
+
+    def _clicked(self, event: Tap) -> list[int] | None:
+        depths = self._axes.depth
+        wide, high = 2 * self.figure.x_range.end, depths.end - depths.start
+        unit = nearest_mark(self.marks.data, event.x, event.y, wide, high)
+        return [] if unit is None else [unit]
+
+
+def empty_marks() -> dict[str, Any]:
+    """Return the columns of the marks, without any."""
+    names = ("cluster", "change", "depth", "low", "high", "colour", "edge", "marker", "size", "verdict")
+    return {name: [] for name in (*names, "depths", "amps", "rates")}
+
+
+def unit_marks(change: Change, scene: Scene, selected: list[int]) -> dict[str, Any]:
+    """Return a mark for each unit that passes the filters: lost and new ones at zero, selected ones ringed."""
+    ids = np.arange(scene.sorting.n_clusters)
+    if scene.mask is not None:
+        ids = ids[scene.mask[: len(ids)]]
+    units, table = change.units.loc[ids], change.columns.loc[ids]
+    verdict = table["change_verdict"]
+    depth = units["depth_before_um"].fillna(units["depth_after_um"])
+    gone = verdict.isin([verdicts.LOST, verdicts.LOST_TOGETHER, verdicts.APPEARED])
+    moved = units["depth_change_um"].mask(gone, 0.0)
+    there = (depth.notna() & moved.notna()).to_numpy()
+    unit = "µV" if change.request.amps_are_volts else "a.u."
+    amp = next((str(name) for name in table if str(name).startswith("change_amp_")), None)
+    no_amp = [""] * len(ids)
+    columns = {
+        "cluster": ids,
+        "change": moved.to_numpy(),
+        "depth": depth.to_numpy(),
+        "low": units["depth_change_low_um"].mask(gone, 0.0).fillna(moved).to_numpy(),
+        "high": units["depth_change_high_um"].mask(gone, 0.0).fillna(moved).to_numpy(),
+        "colour": np.array([COLOURS.get(word, REST) for word in verdict], dtype=object),
+        "edge": np.where(np.isin(ids, selected), "#f0a000", "#00000000").astype(object),
+        "marker": np.array([MARKERS.get(word, "circle") for word in verdict], dtype=object),
+        "size": np.where(np.isin(ids, selected), 13, np.where(verdict.isin(verdicts.FLAGGED), 9, 5)),
+        "verdict": verdict.to_numpy(),
+        "depths": np.array(_intervals(table, "change_depth_um", "µm"), dtype=object),
+        "amps": np.array(_intervals(table, amp, unit) if amp else no_amp, dtype=object),
+        "rates": np.array(_intervals(table, "change_rate_hz", "Hz"), dtype=object),
+    }
+    # An x has no inside: its edge is what is seen.
+    bare = (columns["marker"] == "x") & (columns["edge"] == "#00000000")
+    columns["edge"][bare] = columns["colour"][bare]
+    return {name: values[there] for name, values in columns.items()}
+
+
+def _intervals(table: pd.DataFrame, name: str, unit: str) -> list[str]:
+    stem, suffix = name.rsplit("_", 1)
+    ends = zip(table[name], table[f"{stem}_low_{suffix}"], table[f"{stem}_high_{suffix}"], strict=True)
+    return [
+        "–" if value != value else f"{value:+.2f} {unit}" + ("" if low != low else f" ({low:+.2f} to {high:+.2f})")
+        for value, low, high in ends
+    ]
+
+
+def flagged_chips(change: Change, scene: Scene) -> list[tuple[str, str, str]]:
+    """Return the units to look at: those that went or came alone, and those that moved alone, largest change first."""
+    table = change.columns.iloc[: scene.sorting.n_clusters]
+    if scene.mask is not None:
+        table = table[scene.mask[: len(table)]]
+    chips = []
+    for word in (verdicts.LOST, verdicts.ALONE, verdicts.LOST_TOGETHER, verdicts.APPEARED):
+        found = table[table["change_verdict"] == word]
+        size = found["change_depth_um" if word == verdicts.ALONE else "change_rate_hz"].abs()
+        for cluster in size.sort_values(ascending=False, kind="stable").index:
+            row = found.loc[cluster]
+            what = f"{row['change_depth_um']:+.0f} µm" if word == verdicts.ALONE else f"{row['change_rate_hz']:+.1f} Hz"
+            chips.append((str(cluster), f"{cluster} {word}, {what}", f"Select unit {cluster}"))
+    return chips
+
+
+def nearest_mark(marks: dict[str, Any], x: float | None, y: float | None, wide: float, high: float) -> int | None:
+    """Return the id of the unit whose mark is nearest to a point, None where none is within `REACH`."""
+    if x is None or y is None or not len(marks["cluster"]) or not (wide > 0 and high > 0):
+        return None
+    away = np.hypot((np.asarray(marks["change"]) - x) / wide, (np.asarray(marks["depth"]) - y) / high)
+    nearest = int(away.argmin())
+    return int(marks["cluster"][nearest]) if away[nearest] <= REACH else None
+
+
+def change_legend() -> str:
+    """Return what colours and marks mean."""
+    words = {
+        "●": ((verdicts.WITH_OTHERS, COLOURS[verdicts.WITH_OTHERS]), (verdicts.STEADY, REST)),
+        "◆": ((verdicts.ALONE, COLOURS[verdicts.ALONE]),),
+        "✕": (("lost (at zero)", COLOURS[verdicts.LOST]),),
+        "▲": (("appeared (at zero)", COLOURS[verdicts.APPEARED]),),
+        "━": (("median of the band", "#e69f00"),),
+    }
+    chips = "".join(
+        f'<span class="chip"><b style="color:{colour}">{mark}</b>{word}</span>'
+        for mark, entries in words.items()
+        for word, colour in entries
+    )
+    return f'<div class="unit"><div class="chips">{chips}</div></div>'

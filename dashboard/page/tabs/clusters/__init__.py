@@ -1,0 +1,1 @@
+"""Tab Clusters: the linked table of units."""

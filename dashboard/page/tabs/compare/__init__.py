@@ -1,0 +1,1 @@
+"""Tab Compare: another sorting, probe or set of filters beside this one."""

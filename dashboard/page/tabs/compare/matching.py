@@ -1,0 +1,64 @@
+"""Matched units of two sortings: within what their spikes coincide, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from weakref import ref
+
+import pandas as pd
+
+from dashboard.analysis.compare.tables import pair_table
+from dashboard.analysis.compare.units import Comparison, compare_units
+from dashboard.analysis.inputs import matchable
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.model.errors import BadRequest
+from dashboard.model.progress import ProgressCallback
+
+MOST_S = 0.005
+"""A wider coincidence pairs spikes by chance, and every spike of a dense recording with hundreds of others."""
+
+Tolerance = tuple[float, float]
+"""In s and um."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """Matched units of two sides; by itself it keeps neither alive."""
+
+    a: ref[SpikeColumns]
+    b: ref[SpikeColumns]
+    tolerance: Tolerance
+    comparison: Comparison
+    table: pd.DataFrame
+
+    def is_of(self, a: SpikeColumns, b: SpikeColumns, tolerance: Tolerance) -> bool:
+        """Whether it is of these two, matched so."""
+        return self.a() is a and self.b() is b and self.tolerance == tolerance
+
+    @property
+    def words(self) -> str:
+        """How spikes were matched."""
+        seconds, microns = self.tolerance
+        return f"spikes coincide within ±{1e3 * seconds:g} ms and {microns:g} µm"
+
+
+def match(
+    a: SpikeColumns, b: SpikeColumns, tolerance: Tolerance, report: ProgressCallback, cancel: threading.Event
+) -> Matched:
+    """Match the units of two sortings.
+
+    Raises
+    ------
+    BadRequest
+        A tolerance is below zero, or wider than `MOST_S`.
+    Cancelled
+        `cancel` was set.
+    """
+    seconds, microns = tolerance
+    if not seconds <= MOST_S:
+        raise BadRequest("Spikes that far apart do not coincide", f"{1e3 * seconds:g} ms", f"At most {1e3 * MOST_S:g}")
+    comparison = compare_units(
+        matchable(a), matchable(b), tolerance_s=seconds, tolerance_um=microns, progress=report, cancel=cancel
+    )
+    return Matched(ref(a), ref(b), tolerance, comparison, pair_table(comparison))

@@ -1,0 +1,193 @@
+"""The other side of a comparison under the raster: pane B, and the difference image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from html import escape
+from typing import Any
+
+import panel as pn
+from bokeh.plotting import figure
+
+from dashboard.model.errors import DashboardError
+from dashboard.page.core.assets import asset
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.bokeh_figures import LEFT_BORDER_PX
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
+from dashboard.page.core.state import ViewState, toggle_region
+from dashboard.page.plot import texts
+from dashboard.page.plot.centre import Centre
+from dashboard.page.plot.picking import Picking
+from dashboard.page.plot.raster import RasterPicture, RasterView
+from dashboard.page.plot.strip import StripView
+from dashboard.page.rail.colours import colours_off
+from dashboard.page.tabs.compare import difference
+from dashboard.page.tabs.compare.difference import DifferencePicture, DifferenceView, Sides
+
+TICKS_PX = 24
+"""Height of a time axis without its label, which the difference below has."""
+
+SHARED = ("time_range", "depth_range", "color", "scale", "limits", "cmap", "mode", "dark")
+"""What pane B takes over from the raster, A."""
+
+
+class Beside:
+    """Pane B, drawn as the raster is, and the difference; both on the raster's axes.
+
+    Parameters
+    ----------
+    state : ViewState
+    axes : Axes
+    raster : RasterView
+        Side A.
+    centre : Centre
+        Where they take a place under the raster, which is made when there is something to show.
+    pool : ThreadPoolExecutor
+    turns : Turns
+    show : callable (str) -> None
+        Takes what is under the cursor, as HTML.
+    failed : callable (DashboardError) -> None
+
+    Attributes
+    ----------
+    other : ViewState
+        That of pane B: the raster's, with a selection of B's units.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        axes: Axes,
+        raster: RasterView,
+        centre: Centre,
+        pool: ThreadPoolExecutor,
+        turns: Turns,
+        show: Callable[[str], None],
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._state, self._a = state, raster
+        self._title, self._note = "", ""
+        self._scene: Scene | None = None
+        self._centre = centre
+        self.other = ViewState(show="raster")
+        self.raster = RasterView(self.other, axes, pool, turns, self._drawn, failed, name="beside")
+        self.difference = DifferenceView(state, axes, pool, turns, self._subtracted, failed)
+        self.strip = StripView(axes, partial(toggle_region, state))
+        self._picking = Picking(
+            self.other, self.raster, None, turns, lambda words: show(f"B: {words}" if words else "")
+        )
+        self.raster.figure.xaxis.axis_label = None
+        css = [asset("page.css")]
+        line: dict[str, Any] = {
+            "stylesheets": css, "margin": (0, 8, 0, LEFT_BORDER_PX), "height": 20, "sizing_mode": "stretch_width",
+        }  # fmt: skip
+        self.words = pn.pane.HTML("", **line)
+        self.bar = pn.pane.HTML("", **line)
+        for plot in (self.raster.figure, self.difference.figure, self.strip.figure):
+            plot.min_border_bottom = TICKS_PX if plot is not self.difference.figure else AXIS_PX
+            plot.css_classes = ["navigable"]
+        self.strip.figure.update(sizing_mode="stretch_height", width=STRIP_PX)
+        self._b = _row(
+            _pane(self.raster.figure),
+            _pane(self.strip.figure),
+            pn.Spacer(width=PROFILE_PX),
+            styles={"flex": "3 1 0", "min-height": "200px"},
+        )
+        self._minus = _row(
+            _pane(self.difference.figure),
+            pn.Spacer(width=STRIP_PX + PROFILE_PX),
+            styles={"flex": "2 1 0", "min-height": "150px"},
+        )
+        self._words = pn.Row(self.words, sizing_mode="stretch_width", margin=0, height=22, visible=False)
+        self._bar = pn.Row(self.bar, sizing_mode="stretch_width", margin=0, height=22, visible=False)
+        self.rows = [self._words, self._b, self._bar, self._minus]
+        state.param.watch(self._follow, list(SHARED))
+
+    def open(self, sides: Sides, title: str, note: str, *, has_difference: bool) -> None:
+        """Show both sides.
+
+        Parameters
+        ----------
+        sides : Sides
+        title : str
+            What B is.
+        note : str
+            What a reader should know of it.
+        has_difference : bool
+            Whether one place on both depth axes is one place in the brain.
+        """
+        self._scene, self._title = sides.b, title
+        off = colours_off(sides.b.sorting)
+        self._note = f"{off[self._state.color]}. {note}" if self._state.color in off else note
+        self.raster.pixel_ratio = self._a.pixel_ratio
+        self._follow()
+        self.words.object = self._line()
+        self._words.visible = self._b.visible = True
+        self._bar.visible = self._minus.visible = has_difference
+        self.raster.open(sides.b)
+        self._picking.open(sides.b)
+        self.strip.open(sides.b.sorting.channels, self._state.level, sides.b.sorting.histology)
+        self.difference.open(sides if has_difference else None)
+        self._centre.compare(self.rows)
+
+    def leave(self) -> None:
+        """Let go of B and fold away."""
+        self._scene = None
+        for row in self.rows:
+            row.visible = False
+        self.raster.leave()
+        self._picking.leave()
+        self.difference.open(None)
+        self._centre.compare([])
+
+    def close(self) -> None:
+        """Stop rendering."""
+        self.raster.close()
+        self.difference.close()
+
+    def _follow(self, *events: object) -> None:
+        """Take over the raster's window and colours, its limits too: what looks alike is alike."""
+        if self._scene is None:
+            return
+        values = {name: getattr(self._state, name) for name in SHARED}
+        if values["color"] in colours_off(self._scene.sorting):
+            values["color"] = "count"
+        picture = self._a.picture
+        is_alike = picture is not None and (picture.is_aside or picture.aggregate.kind == values["color"])
+        if values["limits"] is None and picture is not None and is_alike:
+            values["limits"] = picture.limits
+        self.other.param.update(**values)
+
+    def match_limits(self, picture: RasterPicture) -> None:
+        """Take over the limits of a picture of A that was drawn."""
+        if self._scene is not None and self.other.limits != picture.limits:
+            self._follow()
+
+    def _drawn(self, picture: RasterPicture) -> None:
+        self.words.object = self._line(picture)
+
+    def _line(self, picture: RasterPicture | None = None) -> str:
+        if self._scene is None:
+            return ""
+        status = escape(texts.status(self._scene, picture))
+        is_alike = self.other.color == self._state.color
+        colours = "colours as above" if is_alike else "coloured by count"
+        words = f'<b title="A, above, is what is open">B: {escape(self._title)}</b><span class="title">{status}</span>'
+        note = f"{colours}. {escape(self._note)}"
+        whole = f"{colours}{', and limits' if is_alike else ''}. {escape(self._note)}"
+        return f'<div class="bar-row cut">{words}<span class="title" title="{whole}">{note}</span></div>'
+
+    def _subtracted(self, picture: DifferencePicture) -> None:
+        self.bar.object = difference.bar(picture, dark=self._state.dark)
+
+
+def _pane(plot: figure) -> pn.pane.Bokeh:
+    return pn.pane.Bokeh(plot, sizing_mode=plot.sizing_mode, margin=0)
+
+
+def _row(*items: Any, styles: dict[str, str]) -> pn.Row:
+    return pn.Row(*items, sizing_mode="stretch_both", margin=0, styles=styles, visible=False)

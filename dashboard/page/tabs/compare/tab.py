@@ -1,0 +1,394 @@
+"""The Compare tab: what is open beside another sorting, probe or filter of the same session."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.analysis.compare.tables import same_units_table
+from dashboard.analysis.compare.units import Comparison
+from dashboard.analysis.filters.clusters import filter_clusters
+from dashboard.analysis.filters.words import read_words
+from dashboard.library.store import InsertionStore, OpenInsertion
+from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
+from dashboard.model.progress import Progress
+from dashboard.page.core.assets import asset
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.rail.filters import filtered_table
+from dashboard.page.tabs.compare import texts
+from dashboard.page.tabs.compare import words as compared
+from dashboard.page.tabs.compare.difference import Opposite, Sides
+from dashboard.page.tabs.compare.fields import COMPARE_FIELDS, match_tolerance
+from dashboard.page.tabs.compare.matching import Matched, match
+from dashboard.page.tabs.compare.selection import JointSelection
+from dashboard.page.tabs.compare.side_view import Beside
+from dashboard.page.tabs.compare.table import PairRows
+from dashboard.page.tabs.compare.words import Compared
+from dashboard.page.widgets.fields import BinFields
+from dashboard.page.widgets.folding import folded
+from dashboard.page.widgets.working import WorkingLine
+
+logger = logging.getLogger(__name__)
+
+NOTHING = "nothing"
+
+
+class CompareTab:
+    """Choice, counts and matched units; pane B and the difference stand under the raster (`Beside`).
+
+    Parameters
+    ----------
+    state : ViewState
+        ``compare`` names the other side.
+    store : InsertionStore
+        Opens it; the tab lets go of it when it is turned from.
+    beside : Beside
+    turns : Turns
+    failed : callable (DashboardError) -> None
+    """
+
+    title = "Compare"
+    follows_hidden = False
+
+    def __init__(
+        self,
+        state: ViewState,
+        store: InsertionStore,
+        beside: Beside,
+        turns: Turns,
+        failed: Callable[[DashboardError], None],
+    ) -> None:
+        self._state, self._store, self.beside, self._turns = state, store, beside, turns
+        self._failed = failed
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
+        self._cancel = threading.Event()
+        self._a: Scene | None = None
+        self._b: Scene | None = None
+        self._other: OpenInsertion | None = None
+        self._matched: Matched | None = None
+        self._probes: dict[str, list[str]] = {}
+        self._is_moving = False
+        css = [asset("page.css"), asset("summary.css")]
+        self.choice = pmui.Select(
+            label="Compare with", options={NOTHING: ""}, value="", size="small", variant="outlined",
+            margin=(8, 10), sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.keep = pmui.Button(
+            label="Keep the rail's filters as B", size="small", variant="outlined", margin=(0, 10),
+            description="Then change the filters of the rail: those are A",
+        )  # fmt: skip
+        self.minus = pmui.Checkbox(label="Difference image", value=True, size="small", margin=(0, 10),
+                                   sx={"& .MuiFormControlLabel-label": {"fontSize": "0.8rem"}})  # fmt: skip
+        self.line = WorkingLine(self._again, self._stop)
+        self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
+        self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
+        self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
+        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), turns)
+        self.pairs = JointSelection(state, beside.other, beside.raster, self.rows, self._pair)
+        self.choice.param.watch(self._chosen, "value")
+        self.keep.on_click(self._kept)
+        self.minus.param.watch(lambda event: self._show(), "value")
+        self._panel = pn.Column(
+            self.choice, pn.Row(self.keep, self.minus, margin=0), self._hint, self.line.panel, self._pair,
+            self.rows.panel, self._counts, folded({"Bins and windows": self._make_bins}, margin=(4, 10)),
+            sizing_mode="stretch_both", margin=0, scroll=True,
+        )  # fmt: skip
+        state.param.watch(self._turned, "tab")
+        state.param.watch(self._asked, "compare")
+        state.param.watch(self._rematch, "bins")
+
+    def _make_bins(self) -> Any:
+        fields = BinFields(self._state, COMPARE_FIELDS, width=150).widgets.values()
+        return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
+
+    @property
+    def panel(self) -> Any:
+        """What the dock shows."""
+        return self._panel
+
+    def open(self, scene: Scene) -> None:
+        """Take another insertion, or the same one through other filters, for side A."""
+        is_new = self._a is None or self._a.opened.columns is not scene.opened.columns
+        self._a = scene
+        if not is_new and self._other is not None:
+            self._remake()
+            return
+        self._leave()
+        self._offer()
+        session = scene.sorting.ref.insertion.session
+        if session not in self._probes:
+            future = self._threads.submit(self._find_probes, scene)
+            future.add_done_callback(lambda done: self._turns.later(partial(self._found_probes, session, done)))
+        self._start()
+
+    @property
+    def opposite(self) -> Opposite | None:
+        """The other side, where one is shown."""
+        if self._a is None or self._b is None:
+            return None
+        wanted = compared.read(self._state.compare)
+        units, note = tuple(self.beside.other.selected), texts.TWO_PROBES if wanted.kind == "probe" else ""
+        if self._matched is not None and self._comparison is not None:
+            note = self._matched.words
+        places = tuple(self.beside.raster.ranks.get(unit, place) for place, unit in enumerate(units))
+        return Opposite(self._b, wanted.title, self._has_difference, self.rows.table, note, units, places)
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self._cancel.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.beside.close()
+
+    # -- what can be chosen ----------------------------------------------------------------------
+
+    def _find_probes(self, scene: Scene) -> list[str]:
+        insertion = scene.sorting.ref.insertion
+        try:
+            scene.opened.source.find(insertion.session)
+        except InsertionAmbiguous as error:
+            names = [key.rpartition("/")[2] for key in error.candidates]
+            return sorted({name for name in names if name != insertion.probe})
+        except DashboardError as error:
+            logger.warning("the session's probes are not known: %s", error)
+        return []
+
+    def _found_probes(self, session: str, done: Future[list[str]]) -> None:
+        if not done.cancelled() and (error := done.exception()) is None:
+            self._probes[session] = done.result()
+            self._offer()
+        elif not done.cancelled():
+            logger.error("the session's probes could not be listed", exc_info=error)
+
+    def _offer(self) -> None:
+        if self._a is None or not self._is_seen:
+            return
+        sorting = self._a.sorting
+        found = compared.choices(sorting, self._probes.get(sorting.ref.insertion.session, ()))
+        wanted = self._state.compare
+        if not wanted:
+            self._hint.object = f'<div class="notes">{escape(texts.HINT if found else texts.ALONE)}</div>'
+        if wanted and wanted not in found.values():
+            found[compared.read(wanted).title] = wanted
+        self._is_moving = True
+        try:
+            self.choice.param.update(options={NOTHING: "", **found}, value=wanted)
+        finally:
+            self._is_moving = False
+
+    def _chosen(self, event: Any) -> None:
+        if not self._is_moving:
+            self._state.compare = event.new or ""
+
+    def _kept(self, event: Any) -> None:
+        words = {"quality": self._state.quality, **self._state.filters}
+        words = {name: text for name, text in words.items() if (name, text) != ("quality", "all")}
+        self._state.compare = Compared("filter", words=words).write()
+
+    def _asked(self, event: Any) -> None:
+        self._leave()
+        self._offer()
+        self._start()
+
+    def _turned(self, event: Any) -> None:
+        if not self._is_seen:
+            self._leave()
+        elif self._a is not None and self._other is None:
+            self._clear()
+            self._offer()
+            self._start()
+
+    # -- opening B -------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Open what is wanted, where the tab is looked at."""
+        if self._a is None or not self._state.compare or not self._is_seen:
+            return
+        self._cancel = cancel = threading.Event()
+        wanted, opened = compared.read(self._state.compare), self._a.opened
+        reason = compared.impossible(wanted, opened.sorting)
+        self._hint.object = f'<div class="notes refused" role="alert">{escape(reason)}</div>' if reason else ""
+        if reason:
+            return
+        if wanted.kind == "filter":
+            self._opened(wanted, cancel, opened)
+            return
+        self.line.run(Progress(f"opening {wanted.title}"))
+        key = opened.sorting.ref.insertion.key
+        if wanted.kind == "probe":
+            key = f"{opened.sorting.ref.insertion.session}/{wanted.probe}"
+        sorter, revision = (wanted.sorter, wanted.revision) if wanted.kind == "sorting" else (None, None)
+        future = self._threads.submit(self._store.open, key, sorter, revision, partial(self._report, cancel), cancel)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._came, wanted, cancel, done)))
+
+    def _came(self, wanted: Compared, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
+        if cancel is not self._cancel or done.cancelled():
+            return
+        try:
+            opened = done.result()
+        except Cancelled:
+            self.line.halt("Not opened: cancelled.", "Go on")
+        except DashboardError as error:
+            self.line.halt(f"{wanted.title} cannot be compared: {error}", "Try again")
+            self._failed(error)
+        else:
+            self._opened(wanted, cancel, opened)
+
+    def _opened(self, wanted: Compared, cancel: threading.Event, opened: OpenInsertion) -> None:
+        if self._a is None:
+            return
+        self._other = opened
+        self.line.hide()
+        self._remake()
+        if wanted.kind == "probe":
+            self._hint.object = f'<div class="notes">{escape(texts.TWO_PROBES)}</div>'
+        elif wanted.kind == "sorting":
+            self._match(cancel)
+
+    def _match(self, cancel: threading.Event) -> None:
+        """Match the units of both sides, unless that was done."""
+        if self._a is None or self._other is None or self._comparison is not None:
+            return
+        self.line.run(Progress("comparing spikes"))
+        asked = (self._a.columns, self._other.columns, match_tolerance(self._state.bins))
+        future = self._threads.submit(match, *asked, partial(self._report, cancel), cancel)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._done, cancel, done)))
+
+    def _rematch(self, event: Any) -> None:
+        """Match once more where spikes are to coincide within something else."""
+        if self._other is None or compared.read(self._state.compare).kind != "sorting":
+            return
+        self._cancel.set()
+        self._cancel = cancel = threading.Event()
+        if self._comparison is not None:
+            self.line.hide()
+            self._tabulate()
+        else:
+            self.rows.hide()
+            self._match(cancel)
+
+    def _done(self, cancel: threading.Event, done: Future[Matched]) -> None:
+        if cancel is not self._cancel or done.cancelled():
+            return
+        try:
+            found = done.result()
+        except Cancelled:
+            self.line.halt("Units are not matched: cancelled.", "Go on")
+        except DashboardError as error:
+            self.line.halt("Units could not be matched.", "Try again")
+            self._failed(error)
+        else:
+            self.line.hide()
+            self._matched = found
+            self._tabulate()
+
+    def _again(self) -> None:
+        self._leave()
+        self._start()
+
+    def _stop(self) -> None:
+        self._cancel.set()
+        what = "Not opened" if self._other is None else "Units are not matched"
+        self.line.halt(f"{what}: cancelled.", "Go on")
+
+    def _report(self, cancel: threading.Event, progress: Progress) -> None:
+        if not cancel.is_set():
+            self._turns.later(partial(self._show_progress, cancel, progress))
+
+    def _show_progress(self, cancel: threading.Event, progress: Progress) -> None:
+        if cancel is self._cancel and not cancel.is_set():
+            self.line.run(progress)
+
+    def _leave(self) -> None:
+        """Let go of B."""
+        self._cancel.set()
+        self._cancel = threading.Event()
+        self._other = self._b = None
+        self.pairs.leave()
+        self.beside.leave()
+        if self._is_seen:
+            self._clear()
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether the tab is open: what changes in a tab out of sight has Panel ask its own host for stylesheets."""
+        return bool(self._state.tab == self.title)
+
+    def _clear(self) -> None:
+        self.line.hide()
+        self.rows.hide()
+        self._pair.object = self._counts.object = ""
+
+    # -- showing ---------------------------------------------------------------------------------
+
+    def _remake(self) -> None:
+        """Make B's scene: its own clusters through the filters that hold for it."""
+        if self._a is None or self._other is None:
+            return
+        wanted, sorting, columns = compared.read(self._state.compare), self._other.sorting, self._other.columns
+        state = self._state
+        words: dict[str, str] = dict(wanted.words)
+        note = ""
+        if wanted.has_other_units:
+            words = {"quality": state.quality, **state.filters}
+            if words.pop("ids", ""):
+                note = "The filter by ids holds for A only."
+        try:
+            result = filter_clusters(
+                read_words({**words, "level": state.level}), filtered_table(sorting),
+                np.diff(columns.unit_index.offsets), amps_are_volts=sorting.amps_are_volts,
+            )  # fmt: skip
+        except BadRequest as error:
+            note = f"{note} Not filtered: {error}.".strip()
+            mask = None
+        else:
+            note = " ".join(filter(None, [note, *(f"{c.text}: {c.reason}." for c in result.criteria if c.reason)]))
+            mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
+        limits = self._a.amp_range_uv if columns.amps_uv is not None else None
+        self._b = Scene(self._other, mask, state.level, amp_range_uv=limits)
+        self._note = note
+        self._show()
+        self._tabulate()
+
+    def _show(self) -> None:
+        if self._a is None or self._b is None:
+            return
+        title = compared.read(self._state.compare).title
+        self.minus.disabled = compared.read(self._state.compare).kind == "probe"
+        self.beside.open(Sides(self._a, self._b), title, self._note, has_difference=self._has_difference)
+
+    @property
+    def _has_difference(self) -> bool:
+        return bool(self.minus.value) and compared.read(self._state.compare).kind != "probe"
+
+    def _tabulate(self) -> None:
+        a, b = self._a, self._b
+        if a is None or b is None:
+            return
+        self._counts.object = texts.counts(a, b)
+        wanted = compared.read(self._state.compare)
+        if wanted.kind == "filter":
+            everything = np.ones(a.columns.n_clusters, dtype=np.bool_)
+            sides = [everything if scene.mask is None else scene.mask for scene in (a, b)]
+            self.rows.open(same_units_table(a.spikes_per_cluster, *sides), a, b)
+        elif self._matched is not None and self._comparison is not None:
+            self.rows.open(self._matched.table, a, b, self._matched.words)
+        self.pairs.open(self._comparison, has_same_ids=wanted.kind == "filter")
+
+    @property
+    def _comparison(self) -> Comparison | None:
+        """Matched units of the two sides that are shown; None where there are none yet."""
+        if self._matched is None or self._a is None or self._other is None:
+            return None
+        matched, tolerance = self._matched, match_tolerance(self._state.bins)
+        return matched.comparison if matched.is_of(self._a.columns, self._other.columns, tolerance) else None

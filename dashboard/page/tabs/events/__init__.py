@@ -1,0 +1,1 @@
+"""Tab Events: responses of units and populations to events of trials."""

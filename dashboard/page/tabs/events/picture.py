@@ -1,0 +1,229 @@
+"""What the Events tab draws around an event, computed away from the page."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dashboard.analysis.events.align import (
+    PSTH_BIN_S,
+    RASTER_BIN_S,
+    WINDOW_S,
+    Selection,
+    bin_edges,
+    count_around,
+    psth_of_counts,
+    usable_events,
+)
+from dashboard.analysis.events.maps import (
+    BASELINE_S,
+    DEPTH_BIN_UM,
+    TIME_BIN_S,
+    EventMap,
+    depth_rows,
+    event_map,
+    span_of,
+)
+from dashboard.analysis.events.picture import EventPicture, GroupPicture
+from dashboard.analysis.events.trials import brainwide_mask, event_times, split_trials
+from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
+from dashboard.analysis.filters.words import say_spike_amp
+from dashboard.analysis.inputs import select_spikes, unit_spikes, within
+from dashboard.model.errors import BadRequest, Cancelled
+from dashboard.page.core.scene import Scene
+
+UNIT, DEPTHS, REGION, FILTER = "unit", "depths", "region", "filter"
+SUBJECTS = {"Selected units": UNIT, "Depths in view": DEPTHS, "Region": REGION, "All that pass": FILTER}
+"""Words of the page -> whose spikes are aligned."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventBins:
+    """Bins and windows, in s and um; the defaults are IBL's."""
+
+    window_s: tuple[float, float] = WINDOW_S
+    psth_bin_s: float = PSTH_BIN_S
+    raster_bin_s: float = RASTER_BIN_S
+    baseline_s: tuple[float, float] = BASELINE_S
+    map_bin_s: float = TIME_BIN_S
+    map_bin_um: float = DEPTH_BIN_UM
+
+
+@dataclass(frozen=True, slots=True)
+class EventRequest:
+    """One view of an event.
+
+    Attributes
+    ----------
+    scene : Scene
+        With trials.
+    subject : str
+        One of the values of `SUBJECTS`.
+    units : tuple of int
+    depth_range_um : (float, float)
+    region : str
+        Acronym at the scene's level, its descendants included.
+    event, split : str
+    is_masked : bool
+        Whether only trials of the brain-wide map are used.
+    bins : EventBins
+    before : EventPicture or None
+        The last picture: its map is used again where it would be the same.
+    """
+
+    scene: Scene
+    subject: str
+    units: tuple[int, ...]
+    depth_range_um: tuple[float, float]
+    region: str
+    event: str
+    split: str
+    is_masked: bool
+    bins: EventBins = EventBins()
+    before: EventPicture | None = None
+
+    @property
+    def map_key(self) -> tuple[object, ...]:
+        """What the population's map depends on."""
+        bins = self.bins
+        return (
+            self.scene, self.event, self.is_masked, bins.window_s, bins.baseline_s, bins.map_bin_s, bins.map_bin_um
+        )  # fmt: skip
+
+
+def render_events(request: EventRequest, cancel: threading.Event) -> EventPicture:
+    """Align the subject's spikes, and the whole population's, to an event.
+
+    Raises
+    ------
+    BadRequest
+        There are no trials, the table lacks a column, or bins make no sense.
+    Cancelled
+        `cancel` was set.
+    """
+    started = time.perf_counter()
+    scene, bins = request.scene, request.bins
+    if scene.sorting.trials is None:
+        raise BadRequest("There are no trials to align to")
+    trials, columns = scene.sorting.trials.table, scene.columns
+    times = event_times(trials, request.event)
+    mask = brainwide_mask(trials) if request.is_masked else np.ones(len(trials), dtype=np.bool_)
+    events = usable_events(times, bins.window_s, columns.time_range_s, mask)
+    selection, words = choose(request)
+    if scene.amp_range_uv is not None:
+        words += f", {say_spike_amp(scene.amp_range_uv, 'µV' if scene.sorting.amps_are_volts else 'a.u.')}"
+    _check(cancel)
+    edges, fine = bin_edges(bins.psth_bin_s, bins.window_s), bin_edges(bins.raster_bin_s, bins.window_s)
+    spikes, counts = count_around(selection, events, fine), count_around(selection, events, edges)
+    groups = []
+    n_grouped = 0
+    for group in split_trials(trials, request.split, mask):
+        rows = group.mask[events.trials]
+        n_grouped += int(rows.sum())
+        if rows.any():
+            groups.append(GroupPicture(group, spikes[rows], psth_of_counts(counts[rows], edges), events.trials[rows]))
+    _check(cancel)
+    if request.before is not None and request.before.map_key == request.map_key:
+        found = request.before.map
+    else:
+        found = population_map(scene, times, mask, bins)
+    return EventPicture(
+        words,
+        tuple(groups),
+        fine,
+        events,
+        len(trials),
+        int(np.count_nonzero(~mask)),
+        len(events) - n_grouped,
+        request.subject == UNIT and len(request.units) == 1,
+        found,
+        request.map_key,
+        1e3 * (time.perf_counter() - started),
+    )
+
+
+def _check(cancel: threading.Event) -> None:
+    if cancel.is_set():
+        raise Cancelled
+
+
+def choose(request: EventRequest) -> tuple[Selection, str]:
+    """Return the spikes to align, and whose they are in words.
+
+    Raises
+    ------
+    BadRequest
+        No unit is selected, or the region is not known.
+    """
+    scene = request.scene
+    columns, passing, amps = scene.columns, scene.mask, scene.amp_range_uv
+    among = "" if passing is None else " among those that pass the filters"
+    if request.subject == UNIT:
+        if not request.units:
+            raise BadRequest("No unit is selected", "", "Click one in the raster, or choose another subject")
+        if len(request.units) == 1:
+            whole = unit_spikes(columns, request.units[0])
+            unit = within(whole, amps)
+            of = "" if amps is None else f" of {len(whole):,}"
+            return Selection.of(unit.times_s), f"unit {unit.cluster_id}, {len(unit):,}{of} spikes"
+        keep = np.zeros(columns.n_clusters, dtype=np.bool_)
+        keep[list(request.units)] = True
+        return select_spikes(columns, keep, amp_range_uv=amps), f"{len(request.units):,} selected units together"
+    if request.subject == DEPTHS:
+        low, high = request.depth_range_um
+        return (
+            select_spikes(columns, passing, request.depth_range_um, amps),
+            f"spikes between {low:,.0f} and {high:,.0f} µm{among}",
+        )
+    if request.subject == REGION:
+        wanted = ClusterFilter(regions=(request.region,), level=scene.level)
+        inside = filter_clusters(wanted, scene.sorting.clusters).by_id(columns.n_clusters)
+        keep = inside if passing is None else inside & passing
+        return select_spikes(columns, keep, amp_range_uv=amps), f"{int(keep.sum()):,} units in {request.region}{among}"
+    words = "all units" if passing is None else f"the {scene.n_clusters_passing:,} units that pass the filters"
+    return select_spikes(columns, passing, amp_range_uv=amps), words
+
+
+def population_map(
+    scene: Scene, times_s: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], bins: EventBins
+) -> EventMap:
+    """Return the rate by depth around an event of all units that pass the filters, z-scored on the baseline."""
+    columns = scene.columns
+    events = usable_events(times_s, span_of(bins.window_s, bins.baseline_s), columns.time_range_s, mask)
+    return event_map(
+        select_spikes(columns, scene.mask, amp_range_uv=scene.amp_range_uv),
+        events,
+        depth_rows(columns.depth_range_um, bins.map_bin_um),
+        bin_s=bins.map_bin_s,
+        window_s=bins.window_s,
+        baseline_s=bins.baseline_s,
+    )
+
+
+def trial_words(trials: pd.DataFrame, row: int) -> str:
+    """Return what happened in a trial: stimulus, choice, outcome, reaction time; what is missing is left out."""
+    values = trials.iloc[row]
+
+    def value(name: str) -> float:
+        return float(values[name]) if name in trials.columns and pd.notna(values[name]) else float("nan")
+
+    parts = []
+    for side, name in (("left", "contrastLeft"), ("right", "contrastRight")):
+        if np.isfinite(value(name)):
+            parts.append(f"contrast {100 * value(name):g} % {side}")
+            break
+    choices = {1.0: "choice left", -1.0: "choice right", 0.0: "no go"}
+    outcomes = {1.0: "correct", -1.0: "incorrect"}
+    parts += [words[value(name)] for name, words in (("choice", choices), ("feedbackType", outcomes))
+              if value(name) in words]  # fmt: skip
+    if np.isfinite(value("probabilityLeft")):
+        parts.append(f"block {value('probabilityLeft'):g}")
+    reaction = value("firstMovement_times") - value("stimOn_times")
+    if np.isfinite(reaction):
+        parts.append(f"first movement {reaction:.2f} s after stimulus")
+    return ", ".join(parts)

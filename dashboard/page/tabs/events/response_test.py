@@ -1,0 +1,384 @@
+"""Which units respond: the test of every unit at once, whose values become columns of the cluster table."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from html import escape
+from typing import Any
+from weakref import ref
+
+import numpy as np
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.analysis.events.align import usable_events
+from dashboard.analysis.events.maps import span_of
+from dashboard.analysis.events.responses import BASELINE_S, RESPONSE_S, response_test
+from dashboard.analysis.events.trials import brainwide_mask, event_times, split_trials
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.library.store import OpenInsertion
+from dashboard.model.errors import BadRequest, Cancelled, DashboardError
+from dashboard.model.progress import Progress, ProgressCallback
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.core.assets import asset
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.numbers import number_text
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.core.theme import dress
+from dashboard.page.tabs.events.words import ResponseWish, read_test
+from dashboard.page.widgets.fields import number, number_field
+from dashboard.page.widgets.working import WorkingLine
+
+PREFIX = "resp_"
+"""Of the columns that the test adds."""
+
+HINT = (
+    '<div class="unit"><p class="absent">Every unit is tested, with the event, the split and the mask chosen above.'
+    "</p></div>"
+)
+
+Q_MAX = 0.05
+"""False discovery rate at which a unit is counted as responding in the summary of a test."""
+
+
+def suffix_of(label: str) -> str:
+    """Return a group's label as the end of a column's name, which expressions can hold: ``_6_25``."""
+    return "_" + re.sub(r"\W+", "_", label.replace("%", "")).strip("_")
+
+
+def run_test(
+    opened: OpenInsertion, wish: ResponseWish, progress: ProgressCallback, cancel: threading.Event
+) -> tuple[pd.DataFrame, str]:
+    """Test every unit, in each group of a split.
+
+    Returns
+    -------
+    DataFrame, one row per cluster id
+        The columns to add.
+    str
+        What was tested, for a reader of the columns.
+
+    Raises
+    ------
+    BadRequest
+        No trial can be used, or a window makes no sense.
+    Cancelled
+    """
+    columns, trials = opened.columns, opened.sorting.trials
+    if trials is None:
+        raise BadRequest("There are no trials to test responses with")
+    baseline_s, response_s, event, split = wish.baseline_s, wish.response_s, wish.event, wish.split
+    mask = brainwide_mask(trials.table) if wish.is_masked else None
+    times = event_times(trials.table, event)
+    groups = split_trials(trials.table, split, mask)
+    tables, words = [], []
+    for index, group in enumerate(groups):
+        events = usable_events(times, span_of(baseline_s, response_s), columns.time_range_s, group.mask)
+        if not len(events):
+            continue
+
+        test = response_test(
+            columns.times_s, columns.clusters, columns.n_clusters, events, baseline_s=baseline_s, response_s=response_s,
+            progress=partial(_report_group, progress, index, len(groups)), cancel=cancel,
+        )  # fmt: skip
+        tables.append(test.table(suffix_of(group.label) if split != "none" else ""))
+        name = f"{group.label}: " if split != "none" else ""
+        n_tested, n_responding = int(np.isfinite(test.q).sum()), int(np.count_nonzero(test.q < Q_MAX))
+        words.append(f"{name}{n_responding:,} of {n_tested:,} units with q < {Q_MAX:g} in {test.n_trials:,} trials")
+    if not tables:
+        raise BadRequest("No trial can be used for this test", event, "Switch the mask off, or choose another event")
+    windows = f"baseline {baseline_s[0]:g} to {baseline_s[1]:g} s, response {response_s[0]:g} to {response_s[1]:g} s"
+    return pd.concat(tables, axis=1), f"{event}, {windows}. " + "; ".join(words)
+
+
+def _report_group(progress: ProgressCallback, index: int, n_groups: int, step: Progress) -> None:
+    progress(replace(step, done=step.done + index * step.total, total=n_groups * step.total))
+
+
+def with_responses(sorting: SpikeSorting, table: pd.DataFrame) -> SpikeSorting:
+    """Return the sorting with the columns of a test in its clusters, those of the test before left out.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    table : DataFrame, index = cluster id
+        May have more ids than the sorting has clusters.
+    """
+    clusters = sorting.clusters.drop(columns=response_columns(sorting))
+    return replace(sorting, clusters=clusters.join(table.reindex(clusters.index)))
+
+
+def response_columns(sorting: SpikeSorting) -> list[str]:
+    """Return the names of the columns that a test has added."""
+    return [str(name) for name in sorting.clusters if str(name).startswith(PREFIX)]
+
+
+def carry(before: SpikeSorting, after: SpikeSorting) -> SpikeSorting:
+    """Return `after`, which was loaded anew, with the columns of a test that `before` has."""
+    names = response_columns(before)
+    return with_responses(after, before.clusters[names]) if names else after
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What the last test found; by itself it keeps no insertion alive."""
+
+    columns: ref[SpikeColumns]
+    test: str
+    table: pd.DataFrame
+    words: str
+
+    def is_of(self, columns: SpikeColumns, test: str) -> bool:
+        """Whether it is that test, of these spikes."""
+        return self.columns() is columns and self.test == test
+
+
+class _Form:
+    """What the Events tab shows of it: windows, a button, progress, and what was found."""
+
+    def __init__(self, wish: ResponseWish | None, start: Callable[[], None], stop: Callable[[], None]) -> None:
+        values = (*BASELINE_S, *RESPONSE_S) if wish is None else (*wish.baseline_s, *wish.response_s)
+        labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
+        self.windows = [number_field(label, value) for label, value in zip(labels, values, strict=True)]
+        self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
+        self.button.on_click(lambda event: start())
+        self.line = WorkingLine(start, stop)
+        self.words = pn.pane.HTML(
+            HINT, stylesheets=[asset("page.css"), asset("unit.css")], margin=(2, 4), sizing_mode="stretch_width"
+        )
+        self.panel = pn.Column(
+            pn.FlexBox(*self.windows, self.button, sizing_mode="stretch_width", margin=0),
+            self.line.panel,
+            self.words,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+
+class Responding:
+    """Windows, a button, and the progress of the test.
+
+    Parameters
+    ----------
+    state : ViewState
+        ``event``, ``split`` and ``masked`` are the tab's; ``test`` names the test whose columns are there.
+    turns : Turns
+    tested : callable (OpenInsertion) -> None
+        Given the insertion with the columns.
+
+    Attributes
+    ----------
+    aside : Column
+        Progress of a test that a link or a step asks for while Events is out of sight; stands in the rail.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        turns: Turns,
+        tested: Callable[[OpenInsertion], None],
+    ) -> None:
+        self._state, self._turns, self._tested = state, turns, tested
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="responses")
+        self._cancel = threading.Event()
+        self._opened: OpenInsertion | None = None
+        self._shown = self._said = ""
+        self._is_running = self._is_by_hand = False
+        self._wish: ResponseWish | None = None
+        self._found: _Found | None = None
+        self._aside: WorkingLine | None = None
+        self.aside = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
+        state.param.watch(self._turned, "tab")
+
+    @cached_property
+    def _form(self) -> _Form:
+        """What is seen of it; made with the tab."""
+        form = _Form(read_test(self._state.test) if self._state.test else None, self._start, self._stop)
+        form.button.disabled = self._is_running
+        return form
+
+    @property
+    def panel(self) -> Any:
+        """What the Events tab shows."""
+        return self._form.panel
+
+    def open(self, scene: Scene) -> None:
+        """Take another insertion; a test of the one before stops."""
+        self._take(scene.opened)
+
+    def step(self, opened: OpenInsertion) -> None:
+        """Have the columns that the state names after a step through the history, and none where it names none."""
+        self._take(opened)
+        if self._state.test:
+            self.resume(opened)
+            return
+        if not (self._is_running and self._is_by_hand):  # who has just asked for a test wants it in any view
+            self._cancel.set()
+            self._rest()
+        self._shown = ""
+        self._say("")
+        names = response_columns(opened.sorting)
+        if names:
+            bare = replace(opened.sorting, clusters=opened.sorting.clusters.drop(columns=names))
+            self._tested(replace(opened, sorting=bare))
+
+    def _take(self, opened: OpenInsertion) -> None:
+        if self._opened is None or opened.columns is not self._opened.columns:
+            self._cancel.set()
+            self._rest()
+            self._shown = ""
+            self._say("")
+        self._opened = opened
+
+    def resume(self, opened: OpenInsertion) -> None:
+        """Have the columns of the test that the state names, of a link or a step back; those of another stay till then.
+
+        Where it names none, columns that are there stay.
+        """
+        self._take(opened)
+        if not response_columns(opened.sorting):
+            self._shown = ""
+        if not self._state.test:
+            self._state.test = self._shown
+        elif self._state.test != self._shown:
+            wish = read_test(self._state.test)
+            for field, value in zip(self._windows, (*wish.baseline_s, *wish.response_s), strict=False):
+                if number(field, value) != value:
+                    field.value = number_text(value)
+            if self._found is not None and self._found.is_of(opened.columns, self._state.test):
+                self._cancel.set()
+                self._rest()
+                self._put(self._found)
+            else:
+                self._is_by_hand = False
+                self._run(wish)
+
+    def close(self) -> None:
+        """Stop for good: the browser has gone."""
+        self._cancel.set()
+        self._threads.shutdown(wait=False)
+
+    def _start(self) -> None:
+        state, self._is_by_hand = self._state, True
+        b0, b1, r0, r1 = (number(*pair) for pair in zip(self._windows, (*BASELINE_S, *RESPONSE_S), strict=True))
+        self._run(ResponseWish(state.event, state.split, state.masked, (b0, b1), (r0, r1)))
+
+    def _run(self, wish: ResponseWish) -> None:
+        if self._opened is None:
+            return
+        self._wish = wish
+        self._cancel.set()
+        self._cancel = cancel = threading.Event()
+        self._progress(Progress("testing responses"))
+        self._run_or_rest(is_running=True)
+        future = self._threads.submit(run_test, self._opened, wish, partial(self._report, cancel), cancel)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wish, cancel, done)))
+
+    @property
+    def _is_made(self) -> bool:
+        return "_form" in self.__dict__
+
+    @property
+    def _windows(self) -> list[Any]:
+        return self._form.windows if self._is_made else []
+
+    def _run_or_rest(self, *, is_running: bool) -> None:
+        self._is_running = is_running
+        if self._is_made:
+            self._form.button.disabled = is_running
+
+    def _rest(self) -> None:
+        """Nothing runs, and nothing is to be said of it."""
+        self._run_or_rest(is_running=False)
+        if self._is_made:
+            self._form.line.hide()
+        self.aside.visible = False
+
+    def _stop(self) -> None:
+        self._cancel.set()
+        self._halt("The test was cancelled; the table has the columns of the one before.", "Test again")
+
+    def _halt(self, words: str, again: str) -> None:
+        self._run_or_rest(is_running=False)
+        if self._is_made:
+            self._form.line.halt(words, again)
+        if self.aside.visible and self._aside is not None:
+            self._aside.halt(words, again)
+        self._state.test = self._shown
+
+    def _report(self, cancel: threading.Event, progress: Progress) -> None:
+        if not cancel.is_set():
+            self._turns.later(partial(self._show, cancel, progress))
+
+    def _show(self, cancel: threading.Event, progress: Progress) -> None:
+        if cancel is self._cancel and not cancel.is_set():
+            self._progress(progress)
+
+    def _progress(self, progress: Progress) -> None:
+        if self._is_seen:
+            self._form.line.run(progress)
+            return
+        if self._aside is None:
+            self._aside = WorkingLine(self._again, self._stop)
+            dress(self._aside.panel, dark=self._state.dark)
+            self.aside[:] = [self._aside.panel]
+        self._aside.run(progress)
+        self.aside.visible = True
+
+    def _again(self) -> None:
+        """Start the test that was stopped aside, of the windows that it had."""
+        if self._wish is not None:
+            self._run(self._wish)
+
+    def _say(self, words: str) -> None:
+        self._said = words
+        self._tell()
+
+    def _turned(self, event: object) -> None:
+        """In Events the tab's own line goes on."""
+        if self._is_seen:
+            self.aside.visible = False
+        self._tell()
+
+    def _tell(self) -> None:
+        words = self._said or HINT
+        if self._is_seen and self._form.words.object != words:
+            self._form.words.object = words
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether the tab is open: changes to what is out of sight can make the browser complain."""
+        return bool(self._state.tab == "Events")
+
+    def _finished(self, wish: ResponseWish, cancel: threading.Event, done: Future[tuple[pd.DataFrame, str]]) -> None:
+        if cancel is not self._cancel or cancel.is_set() or self._opened is None:
+            return
+        try:
+            table, words = done.result()
+        except Cancelled:
+            self._stop()
+        except DashboardError as error:
+            self._halt(str(error), "Try again")
+        else:
+            cancel.set()  # reports that are still under way come too late
+            self._rest()
+            self._found = _Found(ref(self._opened.columns), wish.write(), table, words)
+            self._put(self._found)
+
+    def _put(self, found: _Found) -> None:
+        """Give the columns to the clusters, and say what was tested."""
+        opened = self._opened
+        assert opened is not None, "a test is of an insertion"
+        self._say(
+            f'<div class="unit"><p>{escape(found.words)}. Every spike of a unit counts, whatever the filters. The '
+            'columns resp_* stand in the cluster table, and in "Any metric" and expressions of the filters.</p></div>'
+        )
+        self._shown = self._state.test = found.test
+        self._tested(replace(opened, sorting=with_responses(opened.sorting, found.table)))

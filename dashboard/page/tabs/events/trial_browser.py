@@ -1,0 +1,140 @@
+"""One trial after the other in the raster: its window, and lines at its events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.models import Span
+from bokeh.plotting import figure
+
+from dashboard.analysis.events.trials import LINE_COLORS, TrialView, trial_view
+from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import Trials
+from dashboard.page.core.assets import asset
+from dashboard.page.core.state import ViewState
+from dashboard.page.core.tab import refusal_text
+from dashboard.page.tabs.events import texts
+
+
+class TrialLines:
+    """Lines at the events of the trial that is shown, over figures whose x axis is time.
+
+    Parameters
+    ----------
+    figures : figure
+    """
+
+    def __init__(self, *figures: figure) -> None:
+        self.spans = {
+            name: [
+                Span(dimension="height", line_color=colour, line_width=2, visible=False, name=f"{plot.name}-{name}")
+                for plot in figures
+            ]
+            for name, colour in LINE_COLORS.items()
+        }
+        for spans in self.spans.values():
+            for plot, span in zip(figures, spans, strict=True):
+                plot.add_layout(span)
+
+    def show(self, lines: tuple[tuple[str, float, str], ...]) -> None:
+        """Draw these, and no others."""
+        times = {name: time_s for name, time_s, _ in lines}
+        for name, spans in self.spans.items():
+            for span in spans:
+                span.update(location=times.get(name, 0.0), visible=name in times)
+
+
+class TrialBrowser:
+    """Buttons that step through the trials and move the raster there; ``trial`` of the state draws its lines.
+
+    Parameters
+    ----------
+    state : ViewState
+    lines : TrialLines
+    """
+
+    def __init__(self, state: ViewState, lines: TrialLines) -> None:
+        self._state, self._lines = state, lines
+        self._trials: Trials | None = None
+        self._before: tuple[float, float] | None = None
+        self._view: TrialView | None = None
+        self._is_moving = False
+        button: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (10, 3)}
+        self.previous = pmui.Button(label="Previous", **button)
+        self.next = pmui.Button(label="Next", **button)
+        self.number = pmui.IntInput(
+            label="Trial", value=0, start=0, step=1, size="small", variant="outlined", width=130, margin=(6, 4)
+        )
+        self.back = pmui.Button(label="Back", disabled=True, **button)
+        self.words = pn.pane.HTML("", stylesheets=[asset("page.css"), asset("unit.css")], margin=(0, 10),
+                                  sizing_mode="stretch_width")  # fmt: skip
+        self.previous.on_click(lambda event: self._step(-1))
+        self.next.on_click(lambda event: self._step(1))
+        self.back.on_click(lambda event: self._go_back())
+        self.number.param.watch(self._typed, "value")
+        self.panel = pn.Column(
+            pn.Row(self.previous, self.number, self.next, self.back, margin=(0, 6)),
+            self.words,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        state.param.watch(self._show, "trial")
+
+    def open(self, trials: Trials | None) -> None:
+        """Take the trials of another insertion; the same ones change nothing."""
+        if trials is self._trials:
+            return
+        self._trials, self._before = trials, None
+        if trials is not None:
+            self.number.param.update(end=len(trials), label=f"Trial (of {len(trials):,})")
+        self._show()
+
+    def go(self, row: int | None) -> None:
+        """Show a trial in the raster; None shows none, and stays."""
+        self._state.trial = row
+        if row is None or self._trials is None or self._view is None:
+            return
+        if self._before is None:
+            self._before = self._state.time_range
+        self._state.time_range = (self._view.start_s, self._view.end_s)
+
+    def _step(self, step: int) -> None:
+        if self._trials is None or not len(self._trials):
+            return
+        current = self._state.trial
+        wanted = (0 if step > 0 else len(self._trials) - 1) if current is None else current + step
+        self.go(min(max(wanted, 0), len(self._trials) - 1))
+
+    def _typed(self, event: Any) -> None:
+        if not self._is_moving and event.new is not None and self._trials is not None:
+            self.go(min(int(event.new), len(self._trials)) - 1 if event.new > 0 else None)
+
+    def _go_back(self) -> None:
+        before, self._before = self._before, None
+        self._state.trial = None
+        if before is not None:
+            self._state.time_range = before
+
+    def _show(self, *events: object) -> None:
+        row = self._state.trial
+        self._is_moving = True
+        try:
+            self.number.value = 0 if row is None else row + 1
+        finally:
+            self._is_moving = False
+        self.back.disabled = row is None
+        self._view = None
+        if row is None or self._trials is None or row >= len(self._trials):
+            self._lines.show(())
+            self.words.object = ""
+            return
+        try:
+            self._view = view = trial_view(self._trials.table, row)
+        except BadRequest as error:
+            self._lines.show(())
+            self.words.object = refusal_text(error)
+            return
+        self._lines.show(view.lines)
+        self.words.object = texts.trial(self._trials.table, row, view)

@@ -1,0 +1,1 @@
+"""Tab Probe: units on their channels, amplitudes by depth."""

@@ -1,0 +1,1 @@
+"""Tab Summary: quality of the insertion."""

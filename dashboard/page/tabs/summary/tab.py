@@ -1,0 +1,333 @@
+"""The Summary tab: whether the insertion is good enough, at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.analysis.quality.summary import (
+    AP_RMS_MAX_UV,
+    LFP_BAND_HZ,
+    NO_EXTENDED_QC,
+    YIELD_MIN,
+    Summary,
+    summarise,
+    verdicts,
+)
+from dashboard.library.userdata import Desk, Verdict
+from dashboard.model.errors import DashboardError
+from dashboard.model.references import InsertionRecord
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.core.assets import asset
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.scene import Scene
+from dashboard.sources.alf.noise import load_noise, noise_datasets
+from dashboard.sources.base import Source
+
+NOT_SET = "NOT_SET"
+"""What Alyx calls a QC that nobody has given."""
+ABSENT = '<span class="absent">not available</span>'
+PLOT_WIDTH, PLOT_HEIGHT = 190, 190
+DRIFT_NAME = (
+    '<span title="Root mean square about the mean; motion that the sorter estimated and removed">drift RMS</span>'
+)
+AXIS_PERCENT = (2.0, 98.0)
+"""Percentiles of the values that an axis spans, and a tenth of that to either side."""
+FAR_UV = 100.0
+"""A channel noisier than this lies beyond the axis; nothing in a brain is."""
+
+
+class SummaryTab:
+    """Numbers and verdicts of the open insertion; its thresholds can be edited.
+
+    Parameters
+    ----------
+    turns : Turns
+    desk : Desk
+        Thresholds are kept for its author.
+    failed : callable (DashboardError) -> None
+    """
+
+    title = "Summary"
+    follows_hidden = False
+
+    def __init__(self, turns: Turns, desk: Desk, failed: Callable[[DashboardError], None]) -> None:
+        self._turns, self._desk, self._failed = turns, desk, failed
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="summary")
+        self._sorting: SpikeSorting | None = None
+        self._summary: Summary | None = None
+        css = [asset("page.css"), asset("summary.css")]
+        self._head = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
+        self._tests = pn.pane.HTML("", stylesheets=css, margin=(6, 10, 2, 10), sizing_mode="stretch_width")
+        self._body = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
+        field: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 10), "width": 180}
+        self.ap_rms = pmui.FloatInput(label="AP RMS below (µV)", value=AP_RMS_MAX_UV, start=0.0, step=1.0, **field)
+        self.least_yield = pmui.FloatInput(label="Units per channel above", value=YIELD_MIN, start=0.0, step=0.05,
+                                           **field)  # fmt: skip
+        self._limits = {"ap_rms_max_uv": (self.ap_rms, AP_RMS_MAX_UV), "yield_min": (self.least_yield, YIELD_MIN)}
+        self._is_taking = False
+        self._n_edits = 0
+        self._record: InsertionRecord | None = None
+        self._words: list[Verdict] = []
+        self._note = self._kept_note = ""
+        for name, (widget, _) in self._limits.items():
+            widget.param.watch(partial(self._edited, name), "value")
+        desk.listen(self._take_kept)
+        # They come with the thresholds that are kept: a change that finds them half drawn would be lost in the browser.
+        self._fields = pn.Row(self.ap_rms, self.least_yield, margin=0)
+        self._panel = pn.Column(
+            self._tests,
+            self._head,
+            self._body,
+            sizing_mode="stretch_both",
+            margin=0,
+            scroll=True,
+        )
+
+    @property
+    def panel(self) -> Any:
+        """What the dock shows."""
+        return self._panel
+
+    def open(self, scene: Scene) -> None:
+        """Show the numbers of another insertion; filters and levels do not change them."""
+        if scene.sorting is self._sorting:
+            return
+        self._sorting, self._summary, self._words = scene.sorting, None, []
+        self._head.object = '<div class="summary"><p class="absent">reading …</p></div>'
+        self._tests.object = self._body.object = ""
+        self._take_kept()
+        future = self._threads.submit(self._read, scene.sorting, scene.opened.source)
+        future.add_done_callback(lambda done: self._turns.later(partial(self._show, scene.sorting, done)))
+
+    def _edited(self, name: str, event: Any) -> None:
+        """Keep a threshold for who edited it; one that is the default again is not kept."""
+        self._judge()
+        if not self._is_taking and event.new is not None:
+            self._n_edits += 1
+            value = None if event.new == self._limits[name][1] else float(event.new)
+            future = self._threads.submit(self._desk.keeper.keep_threshold, self._desk.author, name, value)
+            future.add_done_callback(lambda done: self._turns.later(partial(self._kept, done)))
+
+    def _kept(self, done: Future[None]) -> None:
+        try:
+            done.result()
+        except DashboardError as error:
+            self._failed(error)
+
+    def _take_kept(self) -> None:
+        """Take what is kept: the thresholds of who works here, and what people said of the insertion."""
+        key = self._sorting.ref.insertion.key if self._sorting is not None else None
+        keeper, author, n_edits = self._desk.keeper, self._desk.author, self._n_edits
+        future = self._threads.submit(lambda: (keeper.thresholds(author), keeper.verdicts(key) if key else []))
+        future.add_done_callback(lambda done: self._turns.later(partial(self._show_kept, key, n_edits, done)))
+
+    def _show_kept(self, key: str | None, n_edits: int, done: Future[tuple[dict[str, float], list[Verdict]]]) -> None:
+        try:
+            own, words = done.result()
+        except DashboardError as error:
+            self._kept_note = str(error)
+            if self._fields not in self._panel.objects:
+                self._panel.append(self._fields)
+            self._show_head()
+            return
+        self._kept_note = ""
+        if n_edits == self._n_edits:
+            self._is_taking = True
+            try:
+                for name, (widget, default) in self._limits.items():
+                    widget.value = own.get(name, default)
+            finally:
+                self._is_taking = False
+        if self._fields not in self._panel.objects:
+            self._panel.append(self._fields)
+        if self._sorting is not None and self._sorting.ref.insertion.key == key:
+            self._words = words
+            self._show_head()
+
+    def _show_head(self) -> None:
+        if self._sorting is not None and self._summary is not None:
+            note = f"{self._note} {self._kept_note}".strip()
+            self._head.object = head(self._sorting, self._record, self._words, note)
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, sorting: SpikeSorting, source: Source) -> tuple[Summary, InsertionRecord | None, str]:
+        insertion = sorting.ref.insertion
+        record, note = None, ""
+        files = []
+        try:
+            record = source.record(insertion)
+            wanted = noise_datasets(source.datasets(insertion), insertion.probe)
+            paths = source.fetch(insertion, wanted) if wanted else {}
+            files = [replace(d, path=paths[d.relative_path]) for d in wanted if d.relative_path in paths]
+        except DashboardError as error:
+            note = str(error)
+        extended = record.extended_qc if record is not None else NO_EXTENDED_QC
+        return summarise(sorting, load_noise(files), extended), record, note
+
+    def _show(self, sorting: SpikeSorting, done: Future[Any]) -> None:
+        if sorting is not self._sorting:
+            return
+        try:
+            summary, self._record, self._note = done.result()
+        except DashboardError as error:
+            self._head.object = f'<div class="summary"><p class="absent">{escape(str(error))}</p></div>'
+            self._failed(error)
+            return
+        self._summary = summary
+        self._show_head()
+        self._body.object = body(summary)
+        self._judge()
+
+    def _judge(self) -> None:
+        if self._summary is None or self.ap_rms.value is None or self.least_yield.value is None:
+            return
+        rows = []
+        for test in verdicts(self._summary, float(self.ap_rms.value), float(self.least_yield.value)):
+            value = f"{test.value:.3g} {test.unit}" if test.value is not None else escape(test.reason)
+            source = f' title="from {escape(test.reason)}"' if test.value is not None and test.reason else ""
+            name = test.outcome.replace(" ", "-")
+            if test.value is not None:
+                sign = "&lt;" if test.side == "below" else "&gt;"
+                value += f' <small title="To change at the end of the tab">needs {sign} {test.limit:g}</small>'
+            rows.append(
+                f'<tr><th{source}>{test.name}</th><td>{value}</td><td><b class="{name}">{test.outcome}</b></td></tr>'
+            )
+        self._tests.object = f'<div class="summary"><table class="tests">{"".join(rows)}</table></div>'
+
+
+def head(sorting: SpikeSorting, record: InsertionRecord | None, words: list[Verdict], note: str) -> str:
+    """Return who, when and what: the record of the insertion, and what people said of it, as HTML."""
+    insertion = sorting.ref.insertion
+    alignment = None
+    if record is not None:
+        alignment = str(record.histology) + (f" by {record.resolved_by}" if record.resolved_by else "")
+    rows = {
+        "subject": insertion.subject,
+        "lab": insertion.lab,
+        "date": f"{insertion.date}, session {insertion.number}" if insertion.date else None,
+        "project": ", ".join(record.projects) if record and record.projects else None,
+        "task": record.task_protocol if record else None,
+        "probe": f"{insertion.probe}{f', {record.model}' if record and record.model else ''}",
+        "insertion QC": None if record is None or record.qc == NOT_SET else record.qc,
+        "alignment": alignment or (f"{sorting.histology}, from the files" if sorting.histology != "none" else None),
+    }
+    if record is None:
+        rows["probe"] = f"{insertion.probe} (model not available)"
+    lines = "".join(
+        f"<tr><th>{name}</th><td>{escape(value) if value else ABSENT}</td></tr>" for name, value in rows.items()
+    )
+    said = "".join(
+        f'<li><b class="{escape(word.verdict)}">{escape(word.verdict)}</b> {escape(word.author)} '
+        f"<small>{escape(word.time[:16].replace('T', ' '))} UTC</small> {escape(word.comment)}</li>"
+        for word in words
+    )
+    people = f"<h4>Verdicts of people</h4><ul>{said}</ul>" if said else ""
+    aside = f'<p class="absent">{escape(note)}</p>' if note else ""
+    return f'<div class="summary"><table>{lines}</table>{people}{aside}</div>'
+
+
+def body(summary: Summary) -> str:
+    """Return the numbers of an insertion as HTML."""
+    s = summary
+    good = f"{s.n_good:,}" if s.n_good is not None else ABSENT
+    trials = _absent(s.trials_reason) if s.n_trials is None else f"{s.n_trials:,}"
+    passing = f"{s.n_trials_passing:,}" if s.n_trials_passing is not None else _absent(s.trials_reason)
+    drift = f"{s.drift_rms_um:.2f} µm" if s.drift_rms_um is not None else _absent(s.drift_reason)
+    bad = ABSENT
+    if s.bad_channels is not None:
+        bad = ", ".join(f"{n} {word}" for word, n in s.bad_channels.items()) + f" of {s.n_channels}"
+    rows = {
+        "good units of all": f"{good} of {s.n_units:,}",
+        "trials": trials,
+        "in the brain-wide-map mask": passing,
+        "bad channels": bad,
+        DRIFT_NAME: drift,
+    }
+    lines = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
+    plots = _plot(
+        f"AP RMS{'' if s.is_destriped or s.ap_rms_uv is None else ', raw'} (µV)",
+        s.ap_rms_uv,
+        s.depths_um,
+        s.ap_reason,
+        most=FAR_UV,
+    )
+    low, high = LFP_BAND_HZ
+    plots += _plot(f"LFP {low:.0f}–{high:.0f} Hz (dB)", s.lfp_power_db, s.depths_um, s.lfp_reason)
+    return f'<div class="summary"><table>{lines}</table>{_regions(s)}<div class="plots">{plots}</div></div>'
+
+
+def _regions(summary: Summary) -> str:
+    if summary.regions is None:
+        return f"<h4>Units per Beryl region</h4><p>{_absent('no brain locations')}</p>"
+    most = int(summary.regions["all"].max())
+    rows = []
+    for name, row in summary.regions.iterrows():
+        good = int(row["good"]) if "good" in row else None
+        bar = f'<i class="all" style="width:{100 * row["all"] / most:.1f}%"></i>'
+        if good is not None:
+            bar += f'<i class="good" style="width:{100 * good / most:.1f}%"></i>'
+        shown = "–" if good is None else str(good)
+        rows.append(f'<tr><th>{escape(str(name))}</th><td class="n">{shown}</td><td class="n">{int(row["all"])}</td>'
+                    f'<td class="bars">{bar}</td></tr>')  # fmt: skip
+    return (
+        '<h4>Units per Beryl region, from the top of the probe</h4><table class="regions"><tr><th></th>'
+        f'<th class="n">good</th><th class="n">all</th><th></th></tr>{"".join(rows)}</table>'
+    )
+
+
+def _absent(reason: str) -> str:
+    return f'<span class="absent">not available{f": {escape(reason)}" if reason else ""}</span>'
+
+
+def _plot(
+    title: str,
+    values: npt.NDArray[np.float64] | None,
+    depths_um: npt.NDArray[np.float64] | None,
+    reason: str,
+    most: float | None = None,
+) -> str:
+    """Return values by depth as a small SVG, tip end at the bottom."""
+    if values is None or depths_um is None or len(values) != len(depths_um):
+        why = reason or "channels and file differ"
+        return f"<figure><figcaption>{escape(title)}</figcaption><p>{_absent(why)}</p></figure>"
+    known = np.isfinite(values) & np.isfinite(depths_um)
+    if not known.any():
+        return f"<figure><figcaption>{escape(title)}</figcaption><p>{_absent('no finite values')}</p></figure>"
+    x, y = values[known], depths_um[known]
+    if most is not None:
+        low, high = 0.0, min(float(x.max()), most)
+    else:  # a few dead channels would take the whole axis
+        low, high = (float(edge) for edge in np.percentile(x, AXIS_PERCENT))
+        low, high = low - (high - low) / 10, high + (high - low) / 10
+    high = high if high > low else low + 1
+    bottom, top = float(y.min()), max(float(y.max()), float(y.min()) + 1)
+    left, right, foot = 40, PLOT_WIDTH - 8, PLOT_HEIGHT - 20
+    px = left + (np.clip(x, low, high) - low) / (high - low) * (right - left)
+    py = foot - (y - bottom) / (top - bottom) * (foot - 6)
+    dots = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="1.4"/>' for a, b in zip(px, py, strict=True))
+    beyond = int(((x < low) | (x > high)).sum())
+    more = f", {beyond} beyond" if beyond else ""
+    return (
+        f"<figure><figcaption>{escape(title + more)}</figcaption>"
+        f'<svg width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" role="img" aria-label="{escape(title)} by depth">'
+        f'<path d="M{left} 4V{foot}H{right}"/>{dots}'
+        f'<text x="{left - 3}" y="{foot}" text-anchor="end">{bottom:.0f}</text>'
+        f'<text x="{left - 3}" y="12" text-anchor="end">{top:.0f}</text>'
+        f'<text x="10" y="{foot / 2:.0f}" text-anchor="middle" transform="rotate(-90 10 {foot / 2:.0f})">'
+        "depth (µm)</text>"
+        f'<text x="{left}" y="{foot + 13}">{low:.3g}</text>'
+        f'<text x="{right}" y="{foot + 13}" text-anchor="end">{high:.3g}</text></svg></figure>'
+    )

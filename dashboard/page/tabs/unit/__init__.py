@@ -1,0 +1,1 @@
+"""Tab Unit: all that is known of the selected units."""

@@ -1,0 +1,257 @@
+"""The Unit tab: the selected one or few units, from all of their spikes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.analysis.units.correlograms import Correlogram
+from dashboard.model.errors import DashboardError
+from dashboard.page.core.assets import asset
+from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import ViewState
+from dashboard.page.core.tab import Busy, pane, refusal_line, refusal_text
+from dashboard.page.core.theme import dress
+from dashboard.page.tabs.unit import texts
+from dashboard.page.tabs.unit.figures import (
+    AmplitudeBars,
+    CloudFigure,
+    Histogram,
+    RateFigure,
+    RefractoryFigure,
+    TemplateFigure,
+)
+from dashboard.page.tabs.unit.picture import UnitPicture, UnitRequest, render_units
+from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
+from dashboard.page.widgets.fields import BinFields
+from dashboard.page.widgets.folding import folded
+
+SMALL_PX, WIDE_PX, TEMPLATE_PX = 170, 160, 320
+MOST_PAIRS = 6
+"""Pairs of four units."""
+
+
+class UnitTab:
+    """Correlograms, intervals, amplitudes, depth, rate, template and metrics of the selected units.
+
+    Parameters
+    ----------
+    state : ViewState
+    pool : ThreadPoolExecutor
+        Threads that render.
+    turns : Turns
+
+    Attributes
+    ----------
+    picture : UnitPicture or None
+        What the tab shows.
+    """
+
+    title = "Unit"
+    follows_hidden = False
+
+    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, turns: Turns) -> None:
+        self._state = state
+        self._scene: Scene | None = None
+        self._focus: int | None = None
+        self._aside = ""
+        self._is_moving = False
+        self.picture: UnitPicture | None = None
+        self._css = [asset("page.css"), asset("summary.css"), asset("unit.css")]
+        self._loop: RenderLoop[UnitRequest, UnitPicture] = RenderLoop(
+            turns, pool, render_units, self._apply, self._refused
+        )
+        self.empty = self._html(texts.EMPTY)
+        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
+        self.head = self._html()
+        self.metrics = self._html()
+        self.focus = pmui.RadioButtonGroup(
+            options=["–"], value="–", size="small", visible=False, margin=(6, 10), label=""
+        )
+        self.focus.param.watch(self._refocused, "value")
+        # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
+        self._body = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
+        self._bins = folded({"Bins and windows": self._make_bins}, margin=(4, 10))
+        self._panel = pn.Column(
+            self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
+        )
+        state.param.watch(self._request, ["selected", "tab", "bins"])
+
+    def _html(self, text: str = "") -> Any:
+        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width")
+
+    def _make_figures(self) -> None:
+        self.acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-acg")
+        self.close_acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-close")
+        self.isi = Histogram(SMALL_PX, "Interval (ms)", "Intervals", "unit-isi")
+        self.isi.figure.yaxis.ticker.min_interval = 1
+        self.refractory = RefractoryFigure(SMALL_PX)
+        self.refractory.dress(dark=self._state.dark)
+        self._state.param.watch(lambda event: self.refractory.dress(dark=event.new), "dark")
+        self.pairs = [Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", f"unit-pair-{k}") for k in range(MOST_PAIRS)]
+        self.amplitude = CloudFigure(WIDE_PX, "Amplitude (µV)", "unit-amplitude")
+        self.amplitudes = AmplitudeBars(WIDE_PX, self.amplitude.figure)
+        self.depth = CloudFigure(WIDE_PX, "Depth (µm)", "unit-depth")
+        self.rate = RateFigure(WIDE_PX)
+        self.template = TemplateFigure(TEMPLATE_PX)
+        names = ("acg", "close", "isi", "refractory", "pairs", "amplitude", "depth", "rate", "template")
+        self._captions = {name: self._html() for name in names}
+        self._pair_captions = [self._html() for _ in self.pairs]
+
+    def _sections(self) -> list[Any]:
+        captions = self._captions
+        self._pair_panes = [
+            self._stack(caption, pane(pair.figure))
+            for caption, pair in zip(self._pair_captions, self.pairs, strict=True)
+        ]
+        self._pair_box = self._stack(
+            captions["pairs"], *(self._beside(*self._pair_panes[k : k + 2]) for k in range(0, MOST_PAIRS, 2))
+        )
+        self._amplitude_row = self._beside(pane(self.amplitude.figure), pane(self.amplitudes.figure))
+        self._template_pane = pane(self.template.figure)
+        return [
+            self.focus,
+            self.head,
+            self._beside(
+                self._stack(captions["acg"], pane(self.acg.figure)),
+                self._stack(captions["close"], pane(self.close_acg.figure)),
+            ),
+            self._beside(
+                self._stack(captions["isi"], pane(self.isi.figure)),
+                self._stack(captions["refractory"], pane(self.refractory.figure)),
+            ),
+            self._pair_box,
+            captions["amplitude"],
+            self._amplitude_row,
+            captions["depth"],
+            pane(self.depth.figure),
+            captions["rate"],
+            pane(self.rate.figure),
+            captions["template"],
+            self._template_pane,
+            self.metrics,
+            self._bins,
+        ]
+
+    def _make_bins(self) -> Any:
+        fields = BinFields(self._state, UNIT_FIELDS, width=125).widgets.values()
+        return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
+
+    @staticmethod
+    def _stack(*items: Any) -> pn.Column:
+        return pn.Column(*items, sizing_mode="stretch_width", margin=0)
+
+    @staticmethod
+    def _beside(*items: Any) -> pn.Row:
+        return pn.Row(*items, sizing_mode="stretch_width", margin=0)
+
+    @property
+    def panel(self) -> Any:
+        """What the dock shows."""
+        return self._panel
+
+    def open(self, scene: Scene) -> None:
+        """Show the units of another insertion, or of the same one through other filters."""
+        self._scene = scene
+        self._request()
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self._loop.close()
+
+    def _request(self, *events: object) -> None:
+        if self._scene is None or self._state.tab != self.title:
+            return
+        ids, self._aside = texts.chosen(self._state.selected, set(self._scene.sorting.clusters.index))
+        if not ids:
+            self._loop.cancel()
+            self.picture = None
+            self.busy.end()
+            self.refusal.object = ""
+            self.empty.param.update(object=texts.EMPTY, visible=True)
+            self._body.visible = False
+            return
+        if self._focus not in ids:
+            self._focus = ids[-1]
+        self._offer(ids)
+        self.busy.begin()
+        ranks = tuple(self._state.selected.index(unit) for unit in ids)
+        self._loop.request(UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins), ranks))
+
+    def _offer(self, ids: tuple[int, ...]) -> None:
+        """Let the reader choose which of several units the single plots show."""
+        self._is_moving = True
+        try:
+            names = [str(cluster) for cluster in ids]
+            self.focus.param.update(options=names, value=str(self._focus), visible=len(ids) > 1)
+        finally:
+            self._is_moving = False
+
+    def _refocused(self, event: Any) -> None:
+        if not self._is_moving and event.new:
+            self._focus = int(event.new)
+            self._request()
+
+    def _refused(self, error: DashboardError) -> None:
+        """Say it in the tab; what was drawn stays. Where nothing was, as with a link, the bins can still be changed."""
+        self.busy.end()
+        self.refusal.object = refusal_text(error)
+        if not self._body.objects and self._bins not in self._panel.objects:
+            self.empty.visible = False
+            dress(self._bins, dark=self._state.dark)
+            self._panel.append(self._bins)
+
+    def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
+        if request.scene is not self._scene or request.focus != self._focus:
+            return
+        if not self._body.objects:
+            self._make_figures()
+            if self._bins in self._panel.objects:
+                self._panel.remove(self._bins)
+            self._body[:] = self._sections()
+        self.picture, scene = picture, request.scene
+        self.head.object = texts.head(scene, picture, self._aside)
+        self.metrics.object = texts.metrics(scene.sorting, picture.focus.cluster_id)
+        for name, text in texts.captions(scene, picture).items():
+            self._captions[name].object = text
+        span = scene.columns.time_range_s
+        seconds = max(span[1] - span[0], 1e-9)
+        mean_hz = {unit.cluster_id: len(unit) / seconds for unit in picture.units}
+        self.acg.show_lags(picture.acg, mean_hz[request.focus])
+        self.close_acg.show_lags(picture.close_acg, mean_hz[request.focus])
+        self.isi.show_intervals(picture.isi)
+        self.refractory.show(picture.refractory)
+        self._show_pairs(picture.pairs, mean_hz)
+        unit = "µV" if scene.sorting.amps_are_volts else "a.u."
+        has_amplitudes = picture.amplitude_cloud is not None and picture.amplitudes is not None
+        if picture.amplitude_cloud is not None and picture.amplitudes is not None:
+            self.amplitude.show(picture.amplitude_cloud, scene.amp_range_uv)
+            self.amplitudes.show(picture.amplitudes, scene.amp_range_uv)
+            self.amplitude.figure.yaxis.axis_label = f"Amplitude ({unit})"
+        self._amplitude_row.visible = has_amplitudes
+        self.depth.show(picture.depth_cloud)
+        self.rate.show(picture.rate_edges_s, picture.rates_hz, picture.colours)
+        if picture.template is not None:
+            self.template.show(picture.template, unit)
+        self._template_pane.visible = picture.template is not None
+        self.busy.end()
+        self.refusal.object = ""
+        self.empty.visible = False
+        self._body.visible = True
+        if self._body not in self._panel.objects:
+            dress(self._body, dark=self._state.dark)
+            self._panel.append(self._body)
+
+    def _show_pairs(self, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]) -> None:
+        self._pair_box.visible = bool(pairs)
+        for k, (plot, box) in enumerate(zip(self.pairs, self._pair_panes, strict=True)):
+            box.visible = k < len(pairs)
+            if k < len(pairs):
+                first, second, lags = pairs[k]
+                self._pair_captions[k].object = f'<div class="unit"><h5>{second} from {first}</h5></div>'
+                plot.show_lags(lags, mean_hz[second])

@@ -1,0 +1,200 @@
+"""Sentences of the Unit tab. Text from files is escaped here."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboard.analysis.filters.words import say_spike_amp
+from dashboard.analysis.quality.metrics import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT, NOISE_CUTOFF, label_tests
+from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS
+from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.core.clouds import Cloud
+from dashboard.page.core.scene import UNKNOWN, Scene
+from dashboard.page.core.shading import duration_text, hex_colour
+from dashboard.page.tabs.unit.picture import MOST_UNITS, UnitPicture
+
+EMPTY = (
+    '<div class="unit empty-tab"><p><b>Select a unit</b></p><p>Click a spike in the raster or a row of the table, '
+    "or walk through them with J and K. Shift-click adds a unit, up to four are compared here.</p></div>"
+)
+
+TESTS = {
+    "max_confidence": ("sliding refractory test: confidence", MAX_CONFIDENCE_PCT, "≥", 1.0, " %"),
+    "noise_cutoff": ("noise cut-off", NOISE_CUTOFF, "<", 1.0, " SD"),
+    "amp_median": ("median amplitude", AMP_MEDIAN_V, ">", 1e6, " µV"),
+}
+"""The tests behind the IBL label: words, threshold, comparison, factor to the shown unit."""
+
+KILOSORTS = ("KSLabel", "ks2_label")
+NOT_LISTED = ("uuids", "x", "y", "z", "atlas_id", "channels", "cluster_id")
+
+
+def chosen(ids: list[int], known: set[int]) -> tuple[tuple[int, ...], str]:
+    """Return the units to draw, and a sentence where they are not all that are selected."""
+    here = [cluster for cluster in ids if cluster in known]
+    shown = tuple(here[-MOST_UNITS:])
+    if len(here) > MOST_UNITS:
+        return shown, f"{len(here):,} units are selected; the last {MOST_UNITS} are shown."
+    return shown, ""
+
+
+def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
+    """Return who the unit is, and which of IBL's tests it passes."""
+    unit, sorting = picture.focus, scene.sorting
+    row = sorting.clusters.loc[unit.cluster_id]
+    names = scene.region_names(np.array([unit.cluster_id]))
+    region = "region not known" if names[0] == UNKNOWN else names[0]
+    depth = f"{row['depths']:,.0f} µm" if "depths" in row and pd.notna(row["depths"]) else UNKNOWN
+    uuid = row.get("uuids")
+    lines = [
+        f"<h3>Unit {unit.cluster_id} <small>{escape(region)} · {depth} · {_spikes(scene, picture)}</small></h3>",
+        f'<p class="uuid">uuid {escape(str(uuid))}</p>' if isinstance(uuid, str) and uuid else "",
+        f'<p class="absent">{escape(aside)}</p>' if aside else "",
+        f'<p class="absent">{escape(_limited(scene))}</p>' if scene.amp_range_uv is not None else "",
+    ]
+    if len(picture.units) > 1:
+        colours = [hex_colour(colour) for colour in picture.colours]
+        chips = "".join(
+            f'<span class="chip"><i style="background:{colour}"></i>{other.cluster_id}</span>'
+            for other, colour in zip(picture.units, colours, strict=True)
+        )
+        lines.append(f'<p class="chips">{chips}</p>')
+    return f'<div class="unit">{"".join(lines)}{tests(sorting, unit.cluster_id)}</div>'
+
+
+def _spikes(scene: Scene, picture: UnitPicture) -> str:
+    """Return how many of the unit's spikes are drawn."""
+    if scene.amp_range_uv is None:
+        return f"all {picture.n_whole:,} spikes"
+    return f"{len(picture.focus):,} of {picture.n_whole:,} spikes"
+
+
+def _limited(scene: Scene) -> str:
+    """Return what limits of single spikes change here, and what they do not."""
+    limits = say_spike_amp(scene.amp_range_uv or (-np.inf, np.inf), "µV" if scene.sorting.amps_are_volts else "a.u.")
+    return f"Only spikes with {limits}. Amplitudes, template, label and metrics are those of all its spikes."
+
+
+def tests(sorting: SpikeSorting, cluster_id: int) -> str:
+    """Return the tests of the IBL label as a table: value, threshold, verdict."""
+    clusters = sorting.clusters
+    row: dict[Any, Any] = clusters.loc[cluster_id].to_dict()
+    label = float(sorting.labels[clusters.index.get_loc(cluster_id)])
+    said = "".join(
+        f"<p>{name} <b>{escape(str(row[name]))}</b> (Kilosort's own opinion)</p>" for name in KILOSORTS if name in row
+    )
+    if sorting.label_is_kilosorts and not any(name in row for name in KILOSORTS) and "label" in row:
+        said = f"<p>Kilosort's own label <b>{row['label']:g}</b></p>"
+    made = label_tests(clusters.loc[[cluster_id]]).iloc[0]
+    if not np.isfinite(label):
+        why = sorting.why_no_labels or "this cluster has none"
+        verdict = f'<p class="absent">No IBL label: {escape(why)}.</p>'
+    else:
+        n_passed = round(3 * label)
+        verdict = (
+            f"<p>IBL label <b>{label:.2f}</b>: {n_passed} of 3 tests pass{' (good unit)' if n_passed == 3 else ''}</p>"
+        )
+    rows = []
+    for name, (words, threshold, comparison, factor, unit) in TESTS.items():
+        if name not in made.index or (name == "amp_median" and not sorting.amps_are_volts):
+            rows.append(f'<tr><th>{words}</th><td class="absent" colspan="2">not available</td></tr>')
+            continue
+        value = float(row[name]) * factor
+        outcome = "pass" if made[name] else "fail"
+        number = f"{round(value, 3):.4g}{unit}" if np.isfinite(value) else "not defined"
+        wanted = f"{comparison} {factor * threshold:g}"
+        shown = f'<b class="{outcome}">{outcome}</b>'
+        rows.append(f"<tr><th>{words}</th><td>{number} <small>({wanted})</small></td><td>{shown}</td></tr>")
+    return f'{verdict}<table class="tests">{"".join(rows)}</table>{said}'
+
+
+def metrics(sorting: SpikeSorting, cluster_id: int) -> str:
+    """Return every column of the clusters table for one unit, folded."""
+    row = sorting.clusters.loc[cluster_id]
+    lines = []
+    for name, value in row.items():
+        if name in NOT_LISTED or (isinstance(value, float) and np.isnan(value)):
+            continue
+        text = f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)
+        title = "drift (depth jitter, µm/h)" if name == "drift" else str(name)
+        lines.append(f"<tr><th>{escape(title)}</th><td>{escape(text)}</td></tr>")
+    return (
+        f'<div class="unit"><details><summary>All {len(lines)} columns of the clusters table</summary>'
+        f"<table>{''.join(lines)}</table></details></div>"
+    )
+
+
+def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
+    """Return the heading over each figure, with what it measures."""
+    isi, test = picture.isi, picture.refractory
+    volts = scene.sorting.amps_are_volts
+    isi_bin = _bin(float(isi.edges_s[1] - isi.edges_s[0]))
+    found = {
+        "acg": f"Autocorrelogram, {_bin(picture.acg.bin_s)} bins; dashed: mean rate",
+        "close": f"Close-up, {_bin(picture.close_acg.bin_s)} bins",
+        "isi": f"Intervals, {isi_bin} bins; {isi.n_beyond:,} of {isi.n_intervals:,} are longer",
+        "refractory": _refractory(test.passes, test.max_confidence_pct, test.min_contamination_pct),
+        "depth": f"Depth over time{_beyond(picture.depth_cloud, is_limited=scene.amp_range_uv is not None)}",
+        "rate": f"Firing rate, {_bin(float(picture.rate_edges_s[1] - picture.rate_edges_s[0]))} bins",
+        "pairs": f"Cross-correlograms, {_bin(picture.acg.bin_s)} bins; dashed: mean rate of the second unit",
+        "amplitude": "Amplitude over time",
+        "template": "Template",
+    }
+    if picture.amplitude_cloud is None or picture.amplitudes is None:
+        why = scene.sorting.missing_reason("spikes.amps") or "there are no amplitudes"
+        found["amplitude"] += _absent(why)
+    else:
+        noise = picture.amplitudes.noise
+        found["amplitude"] += f"{_beyond(picture.amplitude_cloud)}; {_cutoff(noise.cutoff, passes=noise.passes_label)}"
+        n_bins = len(picture.amplitudes.counts)
+        if noise.low_bin >= 0:
+            found["amplitude"] += " (orange bin against the blue ones)"
+        if n_bins != N_BINS:
+            found["amplitude"] += f"; {n_bins:,} bins, those of the test are {len(noise.counts):,}"
+        if scene.amp_range_uv is not None:
+            found["amplitude"] += "; dashed: limits of single spikes"
+        if not volts:
+            found["amplitude"] += "; arbitrary units: the values in the file are no volts"
+    if picture.template is None:
+        found["template"] += _absent(picture.why_no_template)
+    else:
+        found["template"] += f" ({escape(picture.template.name)}), 30 kHz; orange: peak channel"
+    return {name: f'<div class="unit"><h4>{text}</h4></div>' for name, text in found.items()}
+
+
+def _bin(seconds: float) -> str:
+    return duration_text(seconds)
+
+
+def _absent(why: str) -> str:
+    return f'<span class="absent">: not available, {escape(why)}</span>'
+
+
+def _beyond(found: Cloud, *, is_limited: bool = False) -> str:
+    aside = f", {found.n_beyond:,} of them beyond the axis" if found.n_beyond else ""
+    spikes = f"{found.n_spikes:,} spikes within the limits" if is_limited else f"all {found.n_spikes:,} spikes"
+    return f": {spikes}{aside}"
+
+
+def _refractory(passes: bool, confidence: float, contamination: float) -> str:
+    if not np.isfinite(confidence):
+        return f"Refractory test{_absent('too few spikes')}"
+    verdict = f'<b class="{"pass" if passes else "fail"}">{"pass" if passes else "fail"}</b>'
+    least = (
+        f"contamination ≤ {contamination:g} % at {CONFIDENCE_PCT:g} %"
+        if np.isfinite(contamination)
+        else f"no level reaches {CONFIDENCE_PCT:g} %"
+    )
+    return f"Refractory test {verdict} {confidence:.0f} % confident of ≤ {CONTAMINATION_PCT:g} %; {least} (blue)"
+
+
+def _cutoff(cutoff: float, *, passes: bool) -> str:
+    if not np.isfinite(cutoff):
+        return "noise cut-off not defined"
+    verdict = f'<b class="{"pass" if passes else "fail"}">{"pass" if passes else "fail"}</b>'
+    return f"noise cut-off {cutoff:.2f} (below {CUTOFF_FAILS:g} passes) {verdict}"

@@ -1,0 +1,83 @@
+"""Fields for numbers that are typed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import panel_material_ui as pmui
+
+from dashboard.page.core.state import ViewState
+
+FIELD_PX = 98
+
+
+def number_field(label: str, value: float, **options: Any) -> Any:
+    """Return a narrow field for one number; `number` reads it.
+
+    Parameters
+    ----------
+    label : str
+        With the unit.
+    value : float
+    """
+    settings: dict[str, Any] = {"size": "small", "variant": "outlined", "width": FIELD_PX, "margin": (6, 3)}
+    return pmui.TextInput(label=label, value=f"{value:g}", **{**settings, **options})
+
+
+def number(field: Any, default: float) -> float:
+    """Return what a field holds; the default where it is empty or no number, which is then marked."""
+    text = str(field.value or "").strip()
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = math.nan
+    is_wrong = not math.isfinite(value)
+    if field.error_state != is_wrong:
+        field.error_state = is_wrong
+    return default if is_wrong else value
+
+
+class BinFields:
+    """Fields of bins and windows; ``bins`` of the state holds those that are not as by default.
+
+    Parameters
+    ----------
+    state : ViewState
+    fields : mapping of str to (str, float)
+        Name in ``bins`` -> words on the page, and default.
+    **options
+        Of each field.
+    """
+
+    def __init__(self, state: ViewState, fields: Mapping[str, tuple[str, float]], **options: Any) -> None:
+        self._state = state
+        self._defaults = {name: default for name, (_, default) in fields.items()}
+        self._is_moving = False
+        self.widgets = {
+            name: number_field(words, state.bins.get(name, default), **options)
+            for name, (words, default) in fields.items()
+        }
+        for widget in self.widgets.values():
+            widget.param.watch(self._typed, "value")
+        state.param.watch(self._show, "bins")
+
+    def _typed(self, event: object) -> None:
+        if self._is_moving:
+            return
+        values = {name: number(widget, self._defaults[name]) for name, widget in self.widgets.items()}
+        bins = {name: value for name, value in self._state.bins.items() if name not in values}
+        bins |= {name: value for name, value in values.items() if value != self._defaults[name]}
+        if bins != self._state.bins:
+            self._state.bins = bins
+
+    def _show(self, event: object) -> None:
+        self._is_moving = True
+        try:
+            for name, widget in self.widgets.items():
+                value = self._state.bins.get(name, self._defaults[name])
+                if number(widget, self._defaults[name]) != value:
+                    widget.value = f"{value:.10g}"
+        finally:
+            self._is_moving = False

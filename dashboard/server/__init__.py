@@ -1,0 +1,1 @@
+"""The process: routes, logins, limits, metrics."""

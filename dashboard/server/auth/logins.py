@@ -1,0 +1,334 @@
+"""Who is logged in: random tokens of which only hashes are kept, in memory and in a file beside the caches.
+
+The file is why a restart logs nobody out, and why a login counts in every process that shares the cache. Where it
+cannot be used (a full volume, say), logins are good in their own process until it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from dashboard.server.auth.passwords import Accounts
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FILE = "logins.sqlite"
+"""In the cache folder; `cache clear logins.sqlite` logs everybody out."""
+
+MOST_FAILURES = 5
+MOST_FOR_A_NAME = 25
+"""From whatever addresses: so many that nobody at one of them can lock somebody else out."""
+
+FAILURES_S = 300.0
+MOST_REMEMBERED = 10_000
+"""Addresses and logins held in memory at once; the oldest go first."""
+
+FRESH_S = 2.0
+"""How long a process believes what it read: a log-out takes so long to reach the others."""
+
+WRITE_S = 60.0
+"""Use of a login is written this often, or ten times in what is idle where that is less."""
+
+LOCK_WAIT_S = 0.5
+"""The event loop waits with it; a write takes milliseconds."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS logins
+    (token TEXT PRIMARY KEY, user TEXT NOT NULL, mark TEXT NOT NULL, began REAL NOT NULL, seen REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS failures (source TEXT NOT NULL, time REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS failures_by_source ON failures (source);
+"""
+
+
+@dataclass(slots=True)
+class Login:
+    """One login.
+
+    Attributes
+    ----------
+    user : str
+    mark : str
+        Of the password that it was made with: another password ends it.
+    began, seen : float
+        In s since 1970.
+    looked, written : float
+        When the file was last read and written for it.
+    is_kept : bool
+        Whether it is in the file.
+    """
+
+    user: str
+    mark: str
+    began: float
+    seen: float
+    looked: float
+    written: float
+    is_kept: bool
+
+
+class LoginFile:
+    """The file of logins and failed attempts, in SQLite; used by several processes.
+
+    Every method raises `sqlite3.Error` or OSError where the file cannot be used.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it is not, for this user of the machine alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def _run(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        with self._lock:
+            return self._opened().execute(statement, values).fetchall()
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is not None:
+            with contextlib.suppress(FileNotFoundError):
+                if self._path.stat().st_ino == self._inode:
+                    return self._connection
+            self.close()  # cleared by somebody: nobody is logged in any more
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(
+            self._path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
+        )  # fmt: skip
+        try:
+            connection.executescript(_TABLES)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        self._connection, self._inode = connection, self._path.stat().st_ino
+        return connection
+
+    def read(self, token: str) -> tuple[str, str, float, float] | None:
+        """Return user, mark, beginning and last use of a login, by the hash of its token."""
+        rows = self._run("SELECT user, mark, began, seen FROM logins WHERE token = ?", (token,))
+        return (str(rows[0][0]), str(rows[0][1]), _number(rows[0][2]), _number(rows[0][3])) if rows else None
+
+    def write(self, token: str, login: Login, idle_before: float) -> None:
+        """Keep a login, and forget those last used before `idle_before`."""
+        self._run("DELETE FROM logins WHERE seen < ?", (idle_before,))
+        self._run("INSERT INTO logins VALUES (?, ?, ?, ?, ?)", (token, login.user, login.mark, login.began, login.seen))
+
+    def touch(self, token: str, seen: float) -> None:
+        """Note a use."""
+        self._run("UPDATE logins SET seen = max(seen, ?) WHERE token = ?", (seen, token))
+
+    def remove(self, token: str) -> None:
+        """End a login."""
+        self._run("DELETE FROM logins WHERE token = ?", (token,))
+
+    def fail(self, source: str, now: float) -> None:
+        """Count a failed attempt."""
+        self._run("DELETE FROM failures WHERE time < ?", (now - FAILURES_S,))
+        self._run("INSERT INTO failures VALUES (?, ?)", (source, now))
+
+    def failures(self, source: str, since: float, most: int) -> list[float]:
+        """Return the times of the last attempts that failed, oldest first."""
+        rows = self._run(
+            "SELECT time FROM failures WHERE source = ? AND time >= ? ORDER BY time DESC LIMIT ?",
+            (source, since, most),
+        )
+        return [_number(row[0]) for row in reversed(rows)]
+
+    def forgive(self, source: str) -> None:
+        """Forget the failures of a source."""
+        self._run("DELETE FROM failures WHERE source = ?", (source,))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Logins:
+    """Who is logged in, and who has tried too often.
+
+    Parameters
+    ----------
+    accounts : Accounts
+    idle_s : float
+        A login not used this long ends.
+    clock : callable
+        Seconds since 1970.
+    folder : Path or None
+        Where the file is kept; None: logins are gone with the process.
+    longest_s : float
+        A login ends so long after its beginning, however much it is used.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        idle_s: float,
+        clock: Callable[[], float] = time.time,
+        *,
+        folder: Path | None = None,
+        longest_s: float = float("inf"),
+    ) -> None:
+        self.accounts = accounts
+        self._idle_s, self._longest_s = idle_s, longest_s
+        self._write_s = min(WRITE_S, idle_s / 10)
+        self._clock = clock
+        self._file = LoginFile(folder / FILE) if folder is not None else None
+        self._is_failing = False
+        self._logins: OrderedDict[str, Login] = OrderedDict()
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def start(self, user: str) -> str:
+        """Return the token of a new login."""
+        token, now = secrets.token_urlsafe(32), self._clock()
+        login = Login(user, self.accounts.mark(user) or "", now, now, now, now, is_kept=False)
+        key = _digest(token)
+        self._keep(key, login)
+        self._hold(key, login)
+        return token
+
+    def user(self, token: str, *, touch: bool = True) -> str | None:
+        """Return who holds the token: None where nobody does, the login was idle, or the user was removed."""
+        if not token:
+            return None
+        key, now = _digest(token), self._clock()
+        login = self._logins.get(key)
+        if login is None or now - login.looked > FRESH_S:
+            login = self._look(key, login, now)
+        if login is None:
+            return None
+        if now - login.seen > self._idle_s or now - login.began > self._longest_s:
+            self._end(key)
+            return None
+        if (mark := self.accounts.mark(login.user)) != login.mark:
+            if mark is not None or self.accounts.is_sound:  # else nobody gets in until the users file can be read
+                self._end(key)
+            return None
+        if touch:
+            login.seen = now
+            if now - login.written > self._write_s:
+                login.written = now
+                self._keep(key, login)
+        return login.user
+
+    def end(self, token: str) -> None:
+        """Log out."""
+        self._end(_digest(token))
+
+    def wait_s(self, source: str, most: int = MOST_FAILURES) -> float:
+        """Return how long an address, or a name, has to wait before it may try again, in s."""
+        now, key, wait = self._clock(), _digest(source), 0.0
+        failures = self._failures.get(key, deque())
+        while failures and now - failures[0] > FAILURES_S:
+            failures.popleft()
+        kept: list[float] = self._try(LoginFile.failures, [], key, now - FAILURES_S, most)
+        for times in (list(failures)[-most:], kept):
+            if len(times) >= most:
+                wait = max(wait, FAILURES_S - (now - times[0]))
+        return wait
+
+    def failed(self, *sources: str) -> None:
+        """Count an attempt; counted before the password is looked at, so that many at once do not get through."""
+        now = self._clock()
+        for source in map(_digest, sources):
+            self._failures.setdefault(source, deque(maxlen=MOST_FOR_A_NAME)).append(now)
+            self._failures.move_to_end(source)
+            self._try(LoginFile.fail, None, source, now)
+        while len(self._failures) > MOST_REMEMBERED:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, *sources: str) -> None:
+        """Forget the failures."""
+        for source in map(_digest, sources):
+            self._failures.pop(source, None)
+            self._try(LoginFile.forgive, None, source)
+
+    def close(self) -> None:
+        """Let go of the file, with the last use of every login written."""
+        for key, login in self._logins.items():
+            if login.seen > login.written:
+                self._keep(key, login)
+        if self._file is not None:
+            self._file.close()
+
+    def _look(self, key: str, held: Login | None, now: float) -> Login | None:
+        """Return what the file says of a login now; what is held, where it cannot say."""
+        if self._file is None or (held is not None and not held.is_kept):
+            return held
+        found = self._try(lambda file: (file.read(key),), None)
+        if found is None:
+            if held is not None:
+                held.looked = now
+            return held
+        if found[0] is None:
+            self._logins.pop(key, None)  # ended by another process, or never begun
+            return None
+        user, mark, began, seen = found[0]
+        if held is None:
+            held = Login(user, mark, began, seen, now, seen, is_kept=True)
+            self._hold(key, held)
+        held.looked, held.seen = now, max(held.seen, seen)
+        return held
+
+    def _keep(self, key: str, login: Login) -> None:
+        """Write a login, or its last use, into the file."""
+
+        def keep(file: LoginFile) -> bool:
+            if login.is_kept:
+                file.touch(key, login.seen)
+            else:
+                file.write(key, login, login.seen - self._idle_s)
+            return True
+
+        login.is_kept = self._try(keep, login.is_kept)
+
+    def _hold(self, key: str, login: Login) -> None:
+        self._logins[key] = login
+        while len(self._logins) > MOST_REMEMBERED:
+            self._logins.popitem(last=False)
+
+    def _end(self, key: str) -> None:
+        self._logins.pop(key, None)
+        self._try(LoginFile.remove, None, key)
+
+    def _try(self, ask: Callable[Concatenate[LoginFile, P], T], otherwise: T, *args: P.args, **named: P.kwargs) -> T:
+        """Ask the file; where it cannot be used, say so once and go on without."""
+        if self._file is None:
+            return otherwise
+        try:
+            answer = ask(self._file, *args, **named)
+        except (sqlite3.Error, OSError) as error:
+            if not self._is_failing:
+                logger.warning("logins are held by this process alone: %s", error)
+            self._is_failing = True
+            return otherwise
+        self._is_failing = False
+        return answer
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)

@@ -1,0 +1,60 @@
+"""Files made for one browser session, and the route that hands them out: behind the login, to who asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from tornado.httputil import HTTPServerRequest
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler
+
+from dashboard.page.export.downloads import Downloads
+
+logger = logging.getLogger(__name__)
+
+ROUTE = r"/download/([A-Za-z0-9_-]{43})/[^/]+"
+BLOCK_BYTES = 1 << 20
+
+MEDIA = {
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+    ".csv": "text/csv; charset=utf-8",
+}
+
+
+class DownloadHandler(RequestHandler):
+    """Streams a file in blocks."""
+
+    def initialize(self, downloads: Downloads, user_of: Callable[[HTTPServerRequest], str | None]) -> None:
+        """Take the files, and who asks."""
+        self._downloads, self._user_of = downloads, user_of
+
+    async def get(self, token: str) -> None:
+        """Send the file, or say that it is gone."""
+        offer = self._downloads.find(token, self._user_of(self.request))
+        if offer is None:
+            raise HTTPError(404, reason="This file is gone; export it again")
+        self.set_header("Content-Type", MEDIA.get(offer.path.suffix, "application/octet-stream"))
+        self.set_header("Content-Length", str(offer.path.stat().st_size))
+        self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(offer.name)}")
+        self.set_header("Content-Security-Policy", "default-src 'none'; sandbox")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "private, no-store")
+        loop = asyncio.get_running_loop()
+        with offer.path.open("rb") as file, self._downloads.sending():
+            while block := await loop.run_in_executor(None, file.read, BLOCK_BYTES):
+                self.write(block)
+                try:
+                    await self.flush()
+                except StreamClosedError:
+                    return
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer in one line."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{self._reason}\n")

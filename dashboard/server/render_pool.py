@@ -1,0 +1,94 @@
+"""Threads shared by browser sessions: whoever asks much waits behind those who ask little."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+from dashboard.config.logs import SESSION
+
+
+class FairPool:
+    """Takes one job of each session in turn.
+
+    Parameters
+    ----------
+    n_threads : int
+    observe : callable (seconds) -> None
+        Told how long each job ran.
+    """
+
+    def __init__(self, n_threads: int, observe: Callable[[float], None] = lambda seconds: None) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=n_threads, thread_name_prefix="render")
+        self._lock = threading.Lock()
+        self._queues: OrderedDict[SessionPool, deque[tuple[Future[Any], Callable[[], Any]]]] = OrderedDict()
+        self._observe = observe
+
+    def session(self) -> SessionPool:
+        """Return the executor of one more session."""
+        return SessionPool(self)
+
+    def put(self, session: SessionPool, job: Callable[[], Any]) -> Future[Any]:
+        """Queue a job of a session."""
+        future: Future[Any] = Future()
+        with self._lock:
+            self._queues.setdefault(session, deque()).append((future, job))
+        self._threads.submit(self._run_next)
+        return future
+
+    def drop(self, session: SessionPool) -> None:
+        """Cancel what a session has waiting."""
+        with self._lock:
+            waiting = self._queues.pop(session, deque())
+        for future, _ in waiting:
+            future.cancel()
+
+    def shutdown(self) -> None:
+        """Take no more jobs, and cancel those that wait."""
+        with self._lock:
+            sessions = list(self._queues)
+        for session in sessions:
+            self.drop(session)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _run_next(self) -> None:
+        with self._lock:
+            if not self._queues:
+                return  # its job was dropped
+            session, queue = self._queues.popitem(last=False)
+            future, job = queue.popleft()
+            if queue:
+                self._queues[session] = queue  # to the end: the others come first
+        if not future.set_running_or_notify_cancel():
+            return
+        started = time.perf_counter()
+        before = SESSION.set(session.name)
+        try:
+            result = job()
+        except BaseException as error:  # handed to whoever waits for the job  # noqa: BLE001
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        finally:
+            SESSION.reset(before)
+        self._observe(time.perf_counter() - started)
+
+
+class SessionPool(Executor):
+    """The share of one browser session in a `FairPool`."""
+
+    def __init__(self, pool: FairPool) -> None:
+        self._pool = pool
+        self.name = SESSION.get()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a call."""
+        return self._pool.put(self, lambda: fn(*args, **kwargs))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Cancel what waits; the threads stay, for the others."""
+        self._pool.drop(self)

@@ -1,0 +1,332 @@
+"""The process: one store and one pool of threads, a session for every browser tab."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import panel as pn
+from bokeh.server.server import Server
+from panel import reactive
+from panel.io.server import get_server
+from tornado.httputil import HTTPServerRequest
+from tornado.ioloop import IOLoop, PeriodicCallback
+from tornado.web import RequestHandler
+
+from dashboard.config.logs import SESSION
+from dashboard.config.settings import Settings
+from dashboard.library.catalogue import Catalogue
+from dashboard.library.disk_limit import DiskLimit
+from dashboard.library.store import InsertionStore
+from dashboard.library.userdata import Desk, Keeper
+from dashboard.page.export.downloads import Downloads
+from dashboard.page.session import DashboardSession
+from dashboard.server.auth import oauth
+from dashboard.server.auth.gate import guard, limit, token_of
+from dashboard.server.auth.logins import Logins
+from dashboard.server.auth.passwords import Accounts
+from dashboard.server.downloads import ROUTE, DownloadHandler
+from dashboard.server.metrics import LOAD_BUCKETS_S, RENDER_BUCKETS_S, Histogram, counter, gauges
+from dashboard.server.render_pool import FairPool
+from dashboard.server.upstream.early_head import send_heads_first
+from dashboard.server.upstream.messages import hold_nothing_back, send_in_order
+from dashboard.server.upstream.security import harden, session_options
+from dashboard.server.upstream.session_cost import anonymous_bytes, make_lean, return_memory
+from dashboard.sources.base import Source
+from dashboard.version import __version__
+
+logger = logging.getLogger(__name__)
+
+RENDER_THREADS = max(2, os.cpu_count() or 2)
+SESSION_BYTES = 16 << 20
+WORKING_BYTES = 1 << 30
+"""Memory that a session, and the work for all of them, may take beside what opened insertions may."""
+
+FORM_BYTES = 1 << 16
+IDLE_CHECK_MS = 15_000
+TIDY_MS = 1_000
+FINISH_S = 15.0
+"""How long a stop waits for files on their way; with what else it does, half a minute."""
+
+STATIC = "static/extensions/panel/"
+"""Where the server has Panel's own files, relative to the page."""
+
+
+class Process:
+    """What the sessions of one server process share."""
+
+    def __init__(self, sources: Sequence[Source], cache: Path, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else Settings(cache=cache)
+        self.catalogue = Catalogue(sources, self.settings.insertions, self.settings.regions)
+        database = self.settings.database
+        self.keeper = Keeper(database) if database else Keeper.in_folder(cache)
+        limit = self.settings.disk
+        self.store = InsertionStore(
+            sources, cache, self.settings.memory, DiskLimit(cache, limit) if limit is not None else None
+        )
+        self.store.is_listed = self.catalogue.matching
+        self.loads, self.renders = Histogram(LOAD_BUCKETS_S), Histogram(RENDER_BUCKETS_S)
+        self.store.observe = self.loads.observe
+        self.pool = FairPool(RENDER_THREADS, self.renders.observe)
+        self.started = time.monotonic()
+        self.sessions: set[DashboardSession] = set()
+        self.logins: Logins | None = None
+        self.guests: oauth.Guests | None = None
+        self.downloads = Downloads(cache, self.settings.prefix)
+        self._n_seen = self._n_tidied = 0
+        self._at_start = anonymous_bytes()
+
+    def user_of(self, request: HTTPServerRequest, *, touch: bool = True) -> str | None:
+        """Return who asks; None who may not come in, and where nobody has to log in."""
+        if self.guests is not None:
+            return self.guests.user_of(request)
+        return self.logins.user(token_of(request), touch=touch) if self.logins is not None else None
+
+    def new_session(self) -> Any:
+        """Build the page of one browser tab; called by the server in the tab's document."""
+        document = pn.state.curdoc
+        assert document is not None
+        before = SESSION.set(session_name())  # threads that are made for it take it over
+        query = (pn.state.location.search if pn.state.location else "").removeprefix("?")
+        share = self.pool.session()
+        user = self.user_of(document.session_context.request) if document.session_context else None
+        if user is None and (self.logins is not None or self.guests is not None):
+            user = ""  # whose login ended just now is nobody, and not free to say a name
+        shelf = self.downloads.shelf(user)
+        desk = Desk(self.keeper, user)
+        session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, desk, shelf)
+        SESSION.reset(before)
+        self.sessions.add(session)
+        if self.logins is not None and document.session_context:
+            request = document.session_context.request
+            document.on_change(lambda event: self.user_of(request) and None)  # who works in a tab is not idle
+
+        def destroyed(context: object) -> None:
+            self.sessions.discard(session)
+            session.close()
+            share.shutdown()
+
+        pn.state.on_session_destroyed(destroyed)
+        return session.page
+
+    @property
+    def why_full(self) -> str:
+        """Why there is no room for another session; empty where there is."""
+        if len(self.sessions) >= self.settings.max_sessions:
+            return "The dashboard has as many sessions open as it may."
+        may = self.settings.memory + self.settings.max_sessions * SESSION_BYTES + WORKING_BYTES
+        return "The dashboard uses as much memory as it may." if anonymous_bytes() - self._at_start > may else ""
+
+    def tidy(self) -> None:
+        """Give memory back to the system once the pages rest; asked for every second, on the server's thread."""
+        n, self._n_seen = self._n_seen, self.renders.count
+        if n == self._n_seen != self._n_tidied:
+            self._n_tidied = n
+            IOLoop.current().run_in_executor(None, return_memory)
+
+    def close(self) -> None:
+        """Stop sessions, renders and loads; what was downloaded so far is kept and goes on next time."""
+        for session in tuple(self.sessions):
+            session.close()
+        self.pool.shutdown()
+        self.store.close()
+        self.downloads.close()
+        if self.logins is not None:
+            self.logins.close()
+
+    def health(self) -> dict[str, Any]:
+        """Return what a monitor asks for."""
+        return {
+            "status": "ok",
+            "version": __version__,
+            "sessions": len(self.sessions),
+            "insertions_open": len(self.store),
+            "bytes_held": self.store.bytes_held,
+            "uptime_s": round(time.monotonic() - self.started, 1),
+        }
+
+    def metrics(self) -> str:
+        """Return what Prometheus asks for, in its text format."""
+        lines = [
+            *self.renders.lines("spike_dashboard_render_seconds", "Time that jobs ran on the render threads."),
+            *self.loads.lines(
+                "spike_dashboard_load_seconds", "Time from asking for an insertion to its columns."
+            ),
+            *gauges(
+                {
+                    "spike_dashboard_sessions": ("Open browser sessions.", len(self.sessions)),
+                    "spike_dashboard_insertions_open": ("Insertions in the store.", len(self.store)),
+                    "spike_dashboard_bytes_held": ("Bytes of their columns.", self.store.bytes_held),
+                    "spike_dashboard_loads_running": ("Loads under way, downloads included.", self.store.n_loading),
+                    "spike_dashboard_downloads_running": ("Loads that fetch files now.", self.store.n_fetching),
+                    "spike_dashboard_anonymous_bytes": ("Memory that no file backs.", anonymous_bytes()),
+                    "spike_dashboard_threads": ("Python threads.", threading.active_count()),
+                    "spike_dashboard_uptime_seconds": ("Time since the start.", time.monotonic() - self.started),
+                }
+            ),
+            *counter(
+                "spike_dashboard_downloaded_bytes_total", "Bytes of files that came from servers.",
+                self.store.bytes_fetched,
+            ),
+        ]  # fmt: skip
+        return "\n".join(lines) + "\n"
+
+
+class HealthHandler(RequestHandler):
+    """Answers ``/health`` without building a document."""
+
+    def initialize(self, process: Process) -> None:
+        """Take the process to report on."""
+        self._process = process
+
+    def get(self) -> None:
+        """Answer with JSON."""
+        self.set_header("Content-Type", "application/json")
+        self.write(json.dumps(self._process.health()))
+
+
+class MetricsHandler(HealthHandler):
+    """Answers ``/metrics`` for Prometheus."""
+
+    def get(self) -> None:
+        """Answer with the text format."""
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.write(self._process.metrics())
+
+
+def session_name() -> str:
+    """Return a short name of the browser session that the thread works for; not its id, which is a key to it."""
+    document = pn.state.curdoc
+    context = document.session_context if document is not None else None
+    return hashlib.sha256(context.id.encode()).hexdigest()[:8] if context is not None else SESSION.get()
+
+
+def make_server(
+    sources: Sequence[Source],
+    *,
+    cache: Path,
+    address: str = "127.0.0.1",
+    port: int = 0,
+    show: bool = False,
+    settings: Settings | None = None,
+) -> Server:
+    """Return a server that listens and is not yet started.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    cache : Path
+        Everything that is written lies below it.
+    address : str
+        Loopback unless told otherwise.
+    port : int
+        0 takes a free one.
+    show : bool
+        Open a browser.
+    settings : Settings, optional
+        Limits, users, origins, prefix; the defaults where absent.
+
+    Raises
+    ------
+    BadRequest
+        The users file cannot be used.
+    """
+    from dashboard.analysis.warmup import compile_unit_kernels
+    from dashboard.engine.warmup import compile_kernels
+    from dashboard.page.core import shading
+    from dashboard.page.tabs.probe import picture
+
+    pn.extension("tabulator", notifications=False)
+    # A pane in a tab that is folded away has no document to ask, and would send the browser to Panel's CDN.
+    reactive.CDN_DIST = STATIC
+    process = Process(sources, cache, settings)
+    settings = process.settings
+    oauth.check(settings)
+    if settings.users is not None:
+        process.logins = Logins(
+            Accounts(settings.users),
+            60.0 * settings.idle_minutes,
+            folder=cache,
+            longest_s=86_400.0 * settings.login_days,
+        )
+    elif settings.oauth is not None:
+        process.guests = oauth.Guests(settings)
+    send_heads_first()
+    origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
+    server = get_server(
+        {"/": process.new_session},
+        address=address,
+        port=port,
+        show=show,
+        start=False,
+        title="Spike dashboard",
+        websocket_origin=[*origins, *settings.origin] or None,
+        extra_patterns=[
+            (r"/health", HealthHandler, {"process": process}),
+            (r"/metrics", MetricsHandler, {"process": process}),
+            (ROUTE, DownloadHandler, {"downloads": process.downloads, "user_of": process.user_of}),
+        ],
+        prefix=settings.prefix,
+        # Nothing is uploaded but the form of the login; who has not logged in cannot fill the memory with one.
+        http_server_kwargs={"xheaders": settings.behind_proxy, "max_body_size": FORM_BYTES},
+        **oauth.panel_options(settings),
+        **session_options(),
+    )
+    hold_nothing_back(server)
+    send_in_order()
+    make_lean()
+    # Not before the port is taken: what is being compiled holds up the end of a process that cannot serve.
+    warming = process.pool.session()
+    warming.submit(compile_kernels)
+    warming.submit(shading.warm_up)
+    warming.submit(compile_unit_kernels)
+    warming.submit(picture.warm_up)
+    tidying = PeriodicCallback(process.tidy, TIDY_MS)
+    server.io_loop.add_callback(tidying.start)
+    application = server._tornado
+    harden(application, settings.prefix)
+    limit(application, settings.prefix, lambda: process.why_full)
+    if process.logins is not None:
+        guard(application, process.logins, settings.prefix, open_health=settings.open_health)
+    elif process.guests is not None:
+        oauth.guard(application, process.guests, settings)
+    if process.logins is not None or process.guests is not None:
+        callback = PeriodicCallback(lambda: _close_idle(server, process), IDLE_CHECK_MS)
+        server.io_loop.add_callback(callback.start)
+    server.process = process
+    return server
+
+
+def _close_idle(server: Server, process: Process) -> None:
+    """Close the websockets of logins that have ended: tabs left open do not stay logged in."""
+    for connection in tuple(server._tornado._clients):
+        socket = connection._socket
+        if process.user_of(socket.request, touch=False) is None:
+            logger.info("closing a tab whose login has ended")
+            socket.close(code=4401, reason="Log in again")
+
+
+async def stop_gently(server: Server) -> None:
+    """Listen no more, let the files that are on their way to browsers arrive, then stop the server's loop."""
+    server._http.stop()
+    until = time.monotonic() + FINISH_S
+    while server.process.downloads.n_sending and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+    server.io_loop.stop()
+
+
+def run(server: Server) -> None:
+    """Serve until SIGTERM or Ctrl-C; downloads to browsers finish, those from data servers are parked."""
+    server._sigterm = lambda: server.io_loop.add_callback(stop_gently, server)
+    try:
+        server.run_until_shutdown()
+    finally:
+        server.process.close()

@@ -1,0 +1,1 @@
+"""Sortings in ALF files: names, choice of sorter and revision, reading and validation."""

@@ -1,0 +1,91 @@
+"""The small files of the raw data's quality: AP noise and LFP power by channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.model.errors import DatasetInvalid
+from dashboard.model.references import DatasetRef
+from dashboard.model.sorting import Missing
+from dashboard.sources.alf.arrays import read_array
+
+AP_RMS = "ephysTimeRmsAP.rms"
+CHANNEL_RMS = "ephysChannels.apRMS"
+CHANNEL_LABELS = "ephysChannels.labels"
+LFP_POWER = "ephysSpectralDensityLF.power"
+LFP_FREQUENCIES = "ephysSpectralDensityLF.freqs"
+_DIMENSIONS = MappingProxyType({AP_RMS: 2, CHANNEL_RMS: 2, CHANNEL_LABELS: 1, LFP_POWER: 2, LFP_FREQUENCIES: 1})
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What the quality files hold; None where one is not there, and `missing` says why.
+
+    Attributes
+    ----------
+    ap_rms_v : ndarray, shape (n_times, n_channels), float64, in volts, or None
+        Before destriping.
+    channel_rms_v : ndarray, shape (2, n_channels), float64, in volts, or None
+        Median over samples of the recording, before (row 0) and after destriping (row 1), as
+        ``ibllib.ephys.ephysqc.EphysQC.run`` writes it.
+    channel_labels : ndarray, shape (n_channels,), float64, or None
+        What ``ibldsp.voltage.detect_bad_channels`` found most often: 0 good, 1 dead, 2 noisy, 3 outside.
+    lfp_power : ndarray, shape (n_frequencies, n_channels), float64, in V^2/Hz, or None
+    lfp_hz : ndarray, shape (n_frequencies,), float64, or None
+    missing : tuple of Missing
+    """
+
+    ap_rms_v: npt.NDArray[np.float64] | None = None
+    lfp_power: npt.NDArray[np.float64] | None = None
+    lfp_hz: npt.NDArray[np.float64] | None = None
+    missing: tuple[Missing, ...] = ()
+    channel_rms_v: npt.NDArray[np.float64] | None = None
+    channel_labels: npt.NDArray[np.float64] | None = None
+
+
+def noise_datasets(datasets: Sequence[DatasetRef], probe: str) -> list[DatasetRef]:
+    """Return the quality files of a probe among a session's datasets."""
+    home = f"raw_ephys_data/{probe}"
+    return [d for d in datasets if d.collection == home and d.name in _DIMENSIONS]
+
+
+def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
+    """Return what the files hold; a damaged one is reported in `missing`.
+
+    Parameters
+    ----------
+    datasets : sequence of DatasetRef
+        As `noise_datasets` gives them, with paths.
+    """
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    missing: list[Missing] = []
+    for name, n_dimensions in _DIMENSIONS.items():
+        dataset = next((d for d in datasets if d.name == name and d.path is not None), None)
+        if dataset is None or dataset.path is None:
+            missing.append(Missing(name, "no such file"))
+            continue
+        try:
+            values = np.asarray(read_array(dataset.path), np.float64)
+        except DatasetInvalid as error:
+            missing.append(Missing(name, str(error)))
+            continue
+        if values.ndim != n_dimensions:
+            missing.append(Missing(name, f"has {values.ndim} dimensions"))
+            continue
+        if name == CHANNEL_RMS and len(values) != 2:
+            missing.append(Missing(name, f"has {len(values)} rows, not those before and after destriping"))
+            continue
+        found[name] = values
+    power, hz = found.get(LFP_POWER), found.get(LFP_FREQUENCIES)
+    if power is not None and (hz is None or len(hz) != len(power)):
+        missing.append(Missing(LFP_POWER, "its frequencies are missing or of another number"))
+        power = hz = None
+    return Noise(
+        found.get(AP_RMS), power, hz if power is not None else None, tuple(missing),
+        found.get(CHANNEL_RMS), found.get(CHANNEL_LABELS),
+    )  # fmt: skip

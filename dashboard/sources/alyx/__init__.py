@@ -1,0 +1,1 @@
+"""An Alyx server as a source."""

@@ -1,0 +1,231 @@
+"""What a database answered, remembered on disk, so that what was seen before opens without it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from dashboard.model.errors import SourceUnavailable
+from dashboard.sources.alyx.client import Client, QueryFailed, Record, ServerBusy
+
+log = logging.getLogger(__name__)
+
+# Opening an insertion asks for the same record several times; datasets do not change by the minute.
+FRESH_S = 120.0
+# After a server did not answer, everybody else is spared the wait for this long.
+RETRY_S = 20.0
+# Answers held in memory; a session's is some 100 kB.
+_HELD = 64
+# Different questions may share a lock; they then wait for each other, which is rare and harmless.
+_N_LOCKS = 64
+
+
+class CachedRecords:
+    """Answers of an Alyx server: from memory while fresh, else from the server, else from the disk.
+
+    Parameters
+    ----------
+    client : Client
+    folder : Path
+        One JSON file per answer; created when the first is written.
+    offline : bool
+        Never ask the server.
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(
+        self, client: Client, folder: Path, offline: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.client = client
+        self.folder = folder
+        self.offline = offline
+        self._clock = clock
+        self._held: OrderedDict[str, tuple[float, Any]] = OrderedDict()
+        self._asking = [threading.Lock() for _ in range(_N_LOCKS)]
+        self._lock = threading.Lock()
+        self._failure: SourceUnavailable | None = None
+        self._ask_again_at = 0.0
+        self._oldest: str | None = None
+
+    @property
+    def notice(self) -> str:
+        """Why answers come from the disk and since when they are, for the page; empty while the server answers."""
+        with self._lock:
+            failure, oldest = self._failure, self._oldest
+        if self.offline:
+            why = f"Offline by choice: {self.client.host} is not asked"
+        elif failure is not None:
+            why = f"Offline: {failure.what[0].lower()}{failure.what[1:]} ({self.client.host})"
+        else:
+            return ""
+        return f"{why}; what is known is of {oldest[:10]}" if oldest else why
+
+    def read(self, path: str) -> Record | None:
+        """Return one record, None where the server says that it has none.
+
+        Raises
+        ------
+        SourceUnavailable
+            The server does not answer, and the record was never fetched before.
+        """
+        answer = self._answer(path, lambda: self.client.read(path))
+        return answer if isinstance(answer, dict) else None
+
+    def listed(self, path: str, params: Mapping[str, str]) -> list[Record]:
+        """Return the rows of a list, of all its pages.
+
+        Raises
+        ------
+        SourceUnavailable
+            As `read`.
+        """
+        key = f"{path}?{urlencode(sorted(params.items()))}"
+        answer = self._answer(key, lambda: [row for page in self.client.pages(path, params) for row in page])
+        return answer if isinstance(answer, list) else []
+
+    def pages(self, path: str, params: Mapping[str, str]) -> Iterator[list[Record]]:
+        """Yield the rows of a list page by page as they are read; remembered when all were read.
+
+        Raises
+        ------
+        SourceUnavailable
+            As `read`.
+        """
+        key = f"{path}?{urlencode(sorted(params.items()))}"
+        held = self._fresh(key)
+        if held is not None:
+            yield held[0]
+            return
+        rows: list[Record] = []
+        try:
+            self._check()
+            for page in self.client.pages(path, params):
+                rows += page
+                yield page
+        except SourceUnavailable as error:
+            self._note(error)
+            remembered = self._remembered(key)
+            if remembered is None:
+                raise
+            had = {row.get("id") for row in rows}
+            yield [row for row in remembered[0] if row.get("id") not in had]
+            return
+        self._take(key, rows)
+
+    def remembered(self, endpoint: str) -> Iterator[Record]:
+        """Yield every row of an endpoint that is on disk, whichever answer it came with, each once."""
+        seen = set()
+        for file in sorted(self.folder.glob(f"{endpoint}_*.json")):
+            body = _load(file).get("body")
+            for row in body if isinstance(body, list) else [body]:
+                if isinstance(row, dict) and row.get("id") not in seen:
+                    seen.add(row.get("id"))
+                    yield row
+
+    def _answer(self, key: str, ask: Callable[[], Any]) -> Any:
+        with self._asking[hash(key) % _N_LOCKS]:  # several who want the same wait for one answer
+            held = self._fresh(key)
+            if held is not None:
+                return held[0]
+            try:
+                self._check()
+                answer = ask()
+            except SourceUnavailable as error:
+                self._note(error)
+                remembered = self._remembered(key)
+                if remembered is None:
+                    raise
+                return remembered[0]
+            self._take(key, answer)
+            return answer
+
+    def _fresh(self, key: str) -> tuple[Any] | None:
+        with self._lock:
+            held = self._held.get(key)
+        return (held[1],) if held is not None and self._clock() - held[0] < FRESH_S else None
+
+    def _check(self) -> None:
+        """Raise where asking is forbidden, or failed a moment ago."""
+        if self.offline:
+            raise SourceUnavailable("Not known offline", self.client.base_url, "Open it once with the server reachable")
+        with self._lock:
+            failure, when = self._failure, self._ask_again_at
+        if failure is not None and self._clock() < when:
+            raise failure
+
+    def _note(self, error: SourceUnavailable) -> None:
+        with self._lock:
+            if error is self._failure or self.offline:
+                return
+            log.warning("%s", error)
+            self._failure = error
+            spared = 0.0 if isinstance(error, QueryFailed) else RETRY_S
+            if isinstance(error, ServerBusy):
+                spared = max(spared, error.wait_s)
+            self._ask_again_at = self._clock() + spared
+
+    def _take(self, key: str, answer: Any) -> None:
+        with self._lock:
+            self._failure = self._oldest = None
+            self._held[key] = (self._clock(), answer)
+            self._held.move_to_end(key)
+            while len(self._held) > _HELD:
+                self._held.popitem(last=False)
+        if answer is not None:
+            self._write(key, answer)
+
+    def _write(self, key: str, answer: Any) -> None:
+        path = self._file(key)
+        content = {"key": key, "fetched": datetime.now(UTC).isoformat(timespec="seconds"), "body": answer}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
+            try:
+                with os.fdopen(descriptor, "w") as file:
+                    json.dump(content, file)
+                Path(temporary).replace(path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            # the answer is here all the same; only the next one offline will miss it
+            log.warning("%s was not remembered: %s", key, error.strerror)
+
+    def _remembered(self, key: str) -> tuple[Any] | None:
+        content = _load(self._file(key))
+        if content.get("key") != key or "body" not in content:
+            return None
+        with self._lock:
+            self._oldest = min(self._oldest or "9999", str(content.get("fetched", "")))
+        return (content["body"],)
+
+    def _file(self, key: str) -> Path:
+        path, _, query = key.partition("?")
+        plain = re.sub(r"[^\w-]+", "_", path.strip("/"))
+        hashed = f"_{hashlib.sha1(query.encode(), usedforsecurity=False).hexdigest()[:16]}" if "?" in key else ""
+        return self.folder / f"{plain}{hashed}.json"
+
+
+def _load(file: Path) -> Record:
+    """Return a remembered answer, empty where there is none, or none that can be read."""
+    try:
+        content = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read and is ignored: %s", file, type(error).__name__)
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,103 @@
+"""Searches as Alyx understands them, and its answers as rows of the search page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dashboard.model.facets import SEPARATOR, Facets
+from dashboard.model.references import Histology
+from dashboard.sources.alyx.client import Record
+from dashboard.sources.alyx.records import insertion_from_record, record_from_insertion
+from dashboard.sources.alyx.source import AlyxSource
+
+PAGE = "250"
+"""Rows of a page; a list is looked at from its first one on, which should come soon."""
+
+_FIRST, _LAST = "1900-01-01", "2999-12-31"
+
+
+def query(facets: Facets) -> dict[str, str]:
+    """Return the parameters of ``/insertions`` for what a search asks of the server.
+
+    ``subject=`` is exact there, so a part of it goes through ``django=``. What Alyx cannot say (states of
+    histology other than resolved, Beryl names, words that are no id) is left to narrowing what came.
+    """
+    params: dict[str, str] = {}
+    for name, value in (("lab", facets.lab), ("name", facets.probe), ("model", facets.model), ("tag", facets.tag),
+                        ("project", facets.project), ("task_protocol", facets.task),
+                        ("atlas_acronym", facets.region)):  # fmt: skip
+        if value:
+            params[name] = value
+    if facets.first or facets.last:
+        params["date_range"] = f"{facets.first or _FIRST},{facets.last or _LAST}"
+    django = []
+    if facets.subject:
+        django.append(f"session__subject__nickname__icontains,{facets.subject.replace(',', '')}")
+    if facets.histology == Histology.RESOLVED:
+        django.append("json__extended_qc__alignment_resolved,True")
+    if django:
+        params["django"] = ",".join(django)
+    return params
+
+
+def rows(source: AlyxSource, facets: Facets) -> Iterator[list[dict[str, object]]]:
+    """Yield the insertions that the server lists for a search, page by page, each insertion once.
+
+    Raises
+    ------
+    SourceUnavailable
+        The server does not answer, and this list was never read from it.
+    """
+    seen: set[str] = set()
+    for page in source.records.pages("/insertions", {"limit": PAGE, **query(facets)}):
+        yield _new(source, page, seen)
+
+
+def tag_names(source: AlyxSource) -> set[str]:
+    """Return the tags that the server has.
+
+    Raises
+    ------
+    SourceUnavailable
+        The server does not answer, and they were never read from it.
+    """
+    return {str(record["name"]) for record in source.records.listed("/tags", {"limit": PAGE}) if record.get("name")}
+
+
+def remembered_rows(source: AlyxSource) -> list[dict[str, object]]:
+    """Return every insertion that any answer on disk tells of."""
+    return _new(source, source.records.remembered("insertions"), set())
+
+
+def _new(source: AlyxSource, page: Iterator[Record] | list[Record], seen: set[str]) -> list[dict[str, object]]:
+    found = []
+    for record in page:
+        pid = str(record.get("id"))
+        if pid not in seen and (row := row_from_record(record, source.name)) is not None:
+            seen.add(pid)
+            found.append(row)
+    return found
+
+
+def row_from_record(record: Mapping[str, object], source: str) -> dict[str, object] | None:
+    """Return a record of ``/insertions`` as a row of the search page; None where it names no session."""
+    insertion = insertion_from_record(record, source)
+    if insertion is None:
+        return None
+    more = record_from_insertion(record)
+    return {
+        "key": insertion.key,
+        "pid": insertion.pid or "",
+        "eid": insertion.eid or "",
+        "subject": insertion.subject,
+        "date": insertion.date,
+        "number": insertion.number,
+        "probe": insertion.probe,
+        "lab": insertion.lab or "",
+        "projects": SEPARATOR.join(more.projects),
+        "task": more.task_protocol or "",
+        "model": more.model or "",
+        "histology": str(more.histology),
+        "qc": more.qc or "",
+        "source": source,
+    }

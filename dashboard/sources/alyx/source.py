@@ -1,0 +1,349 @@
+"""Insertions of an Alyx database, their files from its data servers."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pandas as pd
+
+from dashboard.model.errors import DownloadFailed, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
+from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
+from dashboard.sources.alyx.cache import CachedRecords
+from dashboard.sources.alyx.client import Client, Record, stored_parameters
+from dashboard.sources.alyx.records import (
+    PROVENANCE,
+    UUID,
+    concerns,
+    dataset_from_record,
+    insertion_from_record,
+    locations_from_channels,
+    needs_revision_names,
+    record_from_insertion,
+)
+from dashboard.sources.download.downloader import Downloader, Fetched
+from dashboard.sources.download.partial import is_complete
+from dashboard.sources.download.transfer import Item
+
+log = logging.getLogger(__name__)
+
+_KEY = re.compile(
+    r"(?:.*/)?(?P<subject>[^/]+)/(?P<date>\d{4}-\d{2}-\d{2})/(?P<number>\d{1,3})(?:/(?:alf/)?(?P<probe>[^/]+))?(?:/.*)?$"
+)
+_PROBE_AFTER_EID = re.compile(r"^/(?P<probe>[\w.-]+)$")
+# What Alyx calls a session and an insertion in its addresses, those of the admin pages included.
+_SESSION_WORDS = ("sessions", "session", "ephyssession", "eid")
+_ATTEMPTS_OFFLINE = 2
+# A list is looked at from its first page on, which should come soon.
+_FIRST_PAGE = "250"
+
+
+class AlyxSource:
+    """Insertions known to an Alyx server; satisfies `dashboard.sources.base.Source`.
+
+    Parameters
+    ----------
+    url : str
+        Address of the server.
+    cache : Path
+        Answers of the server go into ``alyx/<host>``, data into ``one/<host>``, laid out as ONE does.
+    user, password, token : str or None
+        For Alyx; else ONE's parameters for this server.
+    data_user, data_password : str or None
+        For the data server, where it asks (basic authentication); else ONE's parameters.
+    one_cache : Path or None
+        A folder that ONE downloaded into, used as it is and never written to. None: the one that ONE's
+        parameters name for this server.
+    offline : bool
+        Ask no server.
+    client, downloader : or None
+        Instead of those made from the other parameters.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        cache: Path,
+        user: str | None = None,
+        password: str | None = None,
+        token: str | None = None,
+        data_user: str | None = None,
+        data_password: str | None = None,
+        one_cache: Path | None = None,
+        offline: bool = False,
+        client: Client | None = None,
+        downloader: Downloader | None = None,
+    ) -> None:
+        self.client = client or Client(url, user, password, token)
+        self.name = self.client.host
+        folder = re.sub(r"[^\w.-]", "_", self.name)
+        self.records = CachedRecords(self.client, Path(cache) / "alyx" / folder, offline)
+        self.data_root = Path(cache) / "one" / folder
+        stored = stored_parameters(self.client.base_url)
+        known = one_cache or stored.get("CACHE_DIR")
+        self.one_cache = Path(known) if known else None
+        self.downloader = downloader or Downloader(
+            self.data_root / ".locks",
+            user=data_user or stored.get("HTTP_DATA_SERVER_LOGIN"),
+            password=data_password or stored.get("HTTP_DATA_SERVER_PWD"),
+        )
+
+    def __repr__(self) -> str:
+        return f"AlyxSource({self.client.base_url!r})"
+
+    @property
+    def notice(self) -> str:
+        """A sentence for the page while answers come from the disk (offline); empty otherwise."""
+        return self.records.notice
+
+    def insertions(self) -> Iterator[InsertionRef]:
+        """Yield the insertions of the server's list, page by page as they are read.
+
+        Raises
+        ------
+        SourceUnavailable
+            The server does not answer, and nothing was ever fetched from it.
+        """
+        seen = set()
+        try:
+            for page in self.records.pages("/insertions", {"limit": _FIRST_PAGE}):
+                for row in page:
+                    insertion = insertion_from_record(row, self.name)
+                    if insertion is not None:
+                        seen.add(insertion.pid)
+                        yield insertion
+        except SourceUnavailable:
+            known = [i for i in self._remembered() if i.pid not in seen]
+            if not known and not seen:
+                raise
+            yield from known
+
+    def find(self, text: str) -> InsertionRef | None:
+        """Return the insertion that `text` names, None where the server has none such.
+
+        Parameters
+        ----------
+        text : str
+            A pid; ``eid/probe``, or an eid where the session has one probe; ``subject/date/number/probe``,
+            also with the lab before or a file behind; an address of Alyx that holds one of these.
+
+        Raises
+        ------
+        InsertionAmbiguous
+            The session has several probes.
+        SourceUnavailable
+            The server does not answer, and the insertion was not fetched before.
+        """
+        text = text.strip()
+        found = UUID.search(text)
+        if found is not None:
+            return self._by_id(text, found[0].lower(), _PROBE_AFTER_EID.match(unquote(text[found.end() :].rstrip("/"))))
+        match = _KEY.match(unquote(urlsplit(text).path) if text.startswith("http") else text.strip("/"))
+        if match is None:
+            return None
+        on_day = self._listed({"subject": match["subject"], "date": match["date"]})
+        candidates = [i for i in on_day if i.number == int(match["number"])]
+        return self._only(text, [i for i in candidates if match["probe"] in (None, i.probe)])
+
+    def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
+        """Return every dataset of the insertion and of its session; see `protocol.Source.datasets`.
+
+        Those that are in the cache already have their `path`.
+
+        Raises
+        ------
+        SourceUnavailable
+        InsertionNotFound
+            The server no longer has it.
+        """
+        insertion = self._complete(insertion)
+        session = self.records.read(f"/sessions/{insertion.eid}")
+        rows = session.get("data_dataset_session_related") if session else None
+        if rows is None:
+            # some databases show an insertion to those who may not see its session
+            record = self.records.read(f"/insertions/{insertion.pid}") or {}
+            rows = [row for row in record.get("datasets") or () if isinstance(row, dict)]
+        names = self._revision_names() if needs_revision_names(rows) else {}
+        found = {d.relative_path: d for row in rows if (d := dataset_from_record(row, names)) is not None}
+        base = (d.collection.split("/") for d in found.values() if d.object in ("spikes", "passingSpikes"))
+        sorted_probes = {parts[1] for parts in base if parts[0] == "alf" and len(parts) > 1}
+        wanted = [d for d in found.values() if concerns(d, insertion.probe, sorted_probes)]
+        return [self._with_path(insertion, dataset) for dataset in wanted]
+
+    def fetch(
+        self,
+        insertion: InsertionRef,
+        datasets: Sequence[DatasetRef],
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+        on_partial: PartialCallback = ignore_partial,
+    ) -> Fetched:
+        """Return a file for each dataset, fetched where it is not in a cache yet; see `Downloader.fetch`.
+
+        Parameters
+        ----------
+        insertion : InsertionRef
+        datasets : sequence of DatasetRef
+        progress : callable
+        cancel : threading.Event or None
+        on_partial : callable
+            Told of bytes as they arrive, for a picture before the last one.
+
+        Returns
+        -------
+        Fetched
+            Paths by `DatasetRef.relative_path`; `failures` says why others are absent.
+
+        Raises
+        ------
+        DownloadFailed
+            None came through.
+        Cancelled, CacheUnusable
+        """
+        fetched, items = Fetched(), []
+        for dataset in datasets:
+            here = self._here(insertion, dataset)
+            if here is not None:
+                fetched[dataset.relative_path] = here
+                on_partial(dataset, here, here.stat().st_size)
+                continue
+            target = self._target(self.data_root, insertion, dataset)
+            if target is None:
+                fetched.failures[dataset.relative_path] = DownloadFailed(
+                    dataset.relative_path, "its name in the database cannot be a file's", "Ask the data managers"
+                )
+            elif self.records.offline:
+                fetched.failures[dataset.relative_path] = DownloadFailed(
+                    dataset.relative_path, "it was not fetched before, and this is offline", "Go online"
+                )
+            else:
+                items.append(Item(dataset, target))
+        # the data server may answer where the database does not, but is given less time to
+        attempts = _ATTEMPTS_OFFLINE if self.notice else None
+        came = self.downloader.fetch(items, progress, cancel, on_partial, attempts)
+        fetched.update(came)
+        fetched.failures.update(came.failures)
+        if fetched.failures and not fetched:
+            raise next(iter(fetched.failures.values()))
+        return fetched
+
+    def record(self, insertion: InsertionRef) -> InsertionRecord | None:
+        """Return what the insertion's record says; None where the server no longer has it."""
+        insertion = self._complete(insertion)
+        record = self.records.read(f"/insertions/{insertion.pid}")
+        return record_from_insertion(record) if record is not None else None
+
+    def brain_locations(self, insertion: InsertionRef, histology: Histology) -> pd.DataFrame | None:
+        """Return the channels' brain locations; see `protocol.Source.brain_locations`.
+
+        They are those of the trajectory that belongs to the histology state, and of no other.
+        """
+        provenance = PROVENANCE.get(histology)
+        if provenance is None:
+            return None
+        pid = self._complete(insertion).pid or ""
+        tracks = self.records.listed("/trajectories", {"probe_insertion": pid, "provenance": provenance})
+        if not tracks:
+            log.warning("%s is %s and has no %r", insertion, histology, provenance)
+            return None
+        channels = self.records.listed("/channels", {"django": f"trajectory_estimate,{tracks[0]['id']}"})
+        return locations_from_channels(channels) if channels else None
+
+    def _by_id(self, text: str, uuid: str, behind: re.Match[str] | None) -> InsertionRef | None:
+        address = urlsplit(text) if text.startswith("http") else None
+        if address is not None:
+            words = {*address.path.lower().split("/"), *parse_qs(address.query)}
+            is_session = not words.isdisjoint(_SESSION_WORDS)
+            behind = behind if is_session and behind and behind["probe"] != "change" else None
+        else:
+            is_session = behind is not None
+        if not is_session:
+            insertion = self._by_pid(uuid)
+            if insertion is not None:
+                return insertion
+        filters = {"session": uuid, **({"name": behind["probe"]} if behind else {})}
+        return self._only(text, self._listed(filters))
+
+    def _by_pid(self, pid: str) -> InsertionRef | None:
+        try:
+            record = self.records.read(f"/insertions/{pid}")
+        except SourceUnavailable:
+            known = next((i for i in self._remembered() if i.pid == pid), None)
+            if known is None and not any(i.eid == pid for i in self._remembered()):
+                raise
+            return known
+        return insertion_from_record(record, self.name) if record else None
+
+    def _listed(self, filters: Mapping[str, str]) -> list[InsertionRef]:
+        """Return the insertions that pass filters; offline also those that came with another answer."""
+        try:
+            found = [insertion_from_record(row, self.name) for row in self.records.listed("/insertions", filters)]
+            return [insertion for insertion in found if insertion is not None]
+        except SourceUnavailable:
+            ours = {"session": "eid", "name": "probe", "subject": "subject", "date": "date"}
+            known = [i for i in self._remembered() if all(getattr(i, ours[k]) == v for k, v in filters.items())]
+            if not known:
+                raise
+            return known
+
+    def _remembered(self) -> Iterator[InsertionRef]:
+        for row in self.records.remembered("insertions"):
+            insertion = insertion_from_record(row, self.name)
+            if insertion is not None:
+                yield insertion
+
+    def _only(self, text: str, found: Sequence[InsertionRef]) -> InsertionRef | None:
+        if len(found) > 1:
+            raise InsertionAmbiguous(text, [insertion.key for insertion in found])
+        return found[0] if found else None
+
+    def _complete(self, insertion: InsertionRef) -> InsertionRef:
+        """Return the insertion with its ids, which those from another source lack."""
+        if insertion.pid is not None and insertion.eid is not None:
+            return insertion
+        found = self.find(insertion.pid or insertion.key)
+        if found is None:
+            raise InsertionNotFound("No such insertion", f"{insertion} on {self.name}", "Look it up in the list")
+        return found
+
+    def _revision_names(self) -> dict[str, str]:
+        return {str(row.get("id")): str(row.get("name")) for row in self.records.listed("/revisions", {})}
+
+    def _with_path(self, insertion: InsertionRef, dataset: DatasetRef) -> DatasetRef:
+        here = self._here(insertion, dataset)
+        return replace(dataset, path=here) if here is not None else dataset
+
+    def _here(self, insertion: InsertionRef, dataset: DatasetRef) -> Path | None:
+        """Return the dataset's file where one of the caches has it whole."""
+        for root in (self.one_cache, self.data_root):
+            path = self._target(root, insertion, dataset) if root is not None else None
+            if path is not None and is_complete(path, dataset):
+                return path
+        return None
+
+    def _target(self, root: Path, insertion: InsertionRef, dataset: DatasetRef) -> Path | None:
+        """Return where the file is in a cache laid out as ONE does; None where a name would lead out of it."""
+        lab = (insertion.lab, "Subjects") if insertion.lab else ()
+        parts = (*lab, *insertion.session.split("/"), *PurePosixPath(dataset.relative_path).parts)
+        if any(part in ("", ".", "..") or "/" in part or "\\" in part or "\0" in part for part in parts):
+            return None
+        return root.joinpath(*parts)
+
+
+def insertion_rows(source: AlyxSource, filters: Mapping[str, str]) -> Iterator[list[Record]]:
+    """Yield rows of the server's list of insertions, page by page, each once.
+
+    Parameters
+    ----------
+    source : AlyxSource
+    filters : mapping of str to str
+        Alyx's own: ``subject``, ``lab``, ``project``, ``date``, ``atlas_acronym``, ``django``.
+    """
+    yield from source.records.pages("/insertions", filters)

@@ -1,0 +1,1 @@
+"""A synthetic insertion, which says that it is synthetic."""

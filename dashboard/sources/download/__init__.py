@@ -1,0 +1,1 @@
+"""Files from a server: resumed, verified, cancelled, shared between processes."""

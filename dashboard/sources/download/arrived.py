@@ -1,0 +1,100 @@
+"""Spikes of a download that is under way: times are sorted, so the first bytes are the first spikes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.model.references import DatasetRef
+from dashboard.sources.download.partial import target_of
+
+log = logging.getLogger(__name__)
+
+_TIMES, _DEPTHS = "spikes.times", "spikes.depths"
+# Long enough for the header of any one-dimensional array.
+_HEADER = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The spikes whose time and depth have arrived, not yet checked against the MD5 of their files.
+
+    Attributes
+    ----------
+    times_s : ndarray, shape (n,), memory-mapped, in seconds
+    depths_um : ndarray, shape (n,), memory-mapped, in um
+        May hold NaN.
+    n_total : int
+        How many there will be.
+    """
+
+    times_s: npt.NDArray[Any]
+    depths_um: npt.NDArray[Any]
+    n_total: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all have arrived."""
+        return len(self.times_s) == self.n_total
+
+
+class ArrivingSpikes:
+    """Collects what a download reports; an instance is the `on_partial` of `AlyxSource.fetch`.
+
+    Thread-safe. The arrays that `spikes` returns stay valid: a download that has to begin anew writes
+    into another file.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[str, tuple[Path, int]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
+        """Note how much of a file has arrived."""
+        if dataset.name in (_TIMES, _DEPTHS) and dataset.extension == "npy":
+            with self._lock:
+                self._files[dataset.name] = (part, n_bytes)
+
+    def spikes(self) -> Arrived | None:
+        """Return the spikes that have arrived, None where there are none yet."""
+        with self._lock:
+            files = dict(self._files)
+        if len(files) < 2:
+            return None
+        mapped = [_mapped(*files[name]) for name in (_TIMES, _DEPTHS)]
+        if mapped[0] is None or mapped[1] is None:
+            return None
+        (times, n_total), (depths, _) = mapped[0], mapped[1]
+        n = min(len(times), len(depths))
+        return Arrived(times[:n], depths[:n], n_total) if n else None
+
+
+def _mapped(path: Path, n_bytes: int) -> tuple[npt.NDArray[Any], int] | None:
+    """Return the whole rows among the first bytes of an array's file, and how many rows it will have."""
+    for place in (path, target_of(path) if path.name.startswith(".") else path):
+        try:
+            with place.open("rb") as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file, max_header_size=_HEADER)
+                start = file.tell()
+                # the file may have begun anew, shorter than was reported
+                n_bytes = min(n_bytes, place.stat().st_size)
+                n = min(max(0, n_bytes - start) // dtype.itemsize, shape[0])
+                if n == 0 or len(shape) != 1 or dtype.hasobject:
+                    return None
+                return np.memmap(file, dtype, "r", start, (n,)), int(shape[0])
+        except FileNotFoundError:
+            continue  # it has its final name by now
+        except ValueError:
+            return None  # the header has not arrived, or is none
+        except OSError as error:
+            log.debug("%s cannot be mapped yet: %s", place.name, error.strerror)
+            return None
+    return None

@@ -1,1 +1,0 @@
-"""What the browser shows, one panel per file."""

@@ -53,7 +53,7 @@ smoke: $(VENV)/.runtime
 	$(BIN)/spike-dashboard check demo --spikes 20000 --cache $(VENV)/smoke
 
 parity: $(PARITY)/.installed
-	$(PARITY)/bin/python -m pytest -c tests/parity/pytest.ini tests/parity tests/compute -k "parity or brainbox" $(PYTEST_ARGS)
+	$(PARITY)/bin/python -m pytest -c tests/parity/pytest.ini tests/parity tests/analysis -k "parity or brainbox" $(PYTEST_ARGS)
 
 bench: $(VENV)/.test
 	.ci/system chromium chromium

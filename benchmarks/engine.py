@@ -28,7 +28,7 @@ from benchmarks.table import Row, write_whole
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
-from dashboard.engine.count.raster import aggregate, count_in
+from dashboard.engine.count.raster import aggregate, count_in, overview
 from dashboard.engine.count.rates import depth_profile, population_rate
 from dashboard.engine.warmup import compile_kernels
 from dashboard.model.references import Choice, DatasetRef, Histology, InsertionRef, SortingRef
@@ -168,7 +168,7 @@ def _measure(folder: Path, n_spikes: int, runs: int, report: Callable[[Figure], 
     figures.append(Figure("build the columns, files warm", "", n_spikes, built_ms, {}, {}))
     report(figures[-1])
     add("open the columns again", "", lambda: build_columns(sorting, folder / "cache"), {}, {})
-    add("overview kept with them", "", lambda: columns.overview.values.max(), {}, {})
+    add("overview kept with them", "", lambda: overview(columns).values.max(), {}, {})
 
     categories = (np.arange(N_CLUSTERS) * N_REGIONS // N_CLUSTERS).astype(np.int32)
     slim = pd.DataFrame({"times": np.array(columns.times_s), "depths": np.array(columns.depths_um)})

@@ -30,11 +30,12 @@ def _view(sorting: Any, **options: Any) -> Any:
 def __getattr__(name: str) -> Any:
     """Import the functions when they are first used: ``--help`` need not wait for pandas and numba."""
     if name in ("open_insertion", "render"):
-        from dashboard.library import open as opening
+        from dashboard.library.open import open_insertion
+        from dashboard.library.render import render
         from dashboard.model.sorting import show_with
 
         show_with(_view)
-        return getattr(opening, name)
+        return open_insertion if name == "open_insertion" else render
     if name == "view":
         from dashboard.page import notebook
 

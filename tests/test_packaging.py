@@ -111,7 +111,7 @@ def test_an_installed_wheel_finds_its_assets_and_runs(wheel: Path, tmp_path: Pat
     # A path file, as an editable install writes: dependencies come after what was just installed.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     where = subprocess.run(
-        [python, "-I", "-c", "from dashboard.assets import assets_folder; print(assets_folder())"],
+        [python, "-I", "-c", "from dashboard.page.core.assets import assets_folder; print(assets_folder())"],
         check=True,
         capture_output=True,
         text=True,

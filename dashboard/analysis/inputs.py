@@ -4,50 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dashboard.analysis.compare.matching import SortedSpikes
 from dashboard.analysis.events.align import Range, Selection
-from dashboard.analysis.units import correlograms, isi
-from dashboard.analysis.units.amplitudes import N_BINS, AmplitudeHistogram, amplitude_histogram
-from dashboard.analysis.units.correlograms import CLOSE_BIN_S, CLOSE_WINDOW_S, Correlogram, autocorrelogram
-from dashboard.analysis.units.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
+from dashboard.analysis.units import correlograms
+from dashboard.analysis.units.bins import RATE_BIN_S
+from dashboard.analysis.units.templates import _known
 from dashboard.engine.build import SpikeColumns
 from dashboard.engine.count.few_units import unit_rows
 from dashboard.model.errors import BadRequest
-
-RATE_BIN_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class UnitBins:
-    """Bins and windows, in s; the defaults are IBL's.
-
-    Attributes
-    ----------
-    lag_bin_s, lag_half_s : float
-        Of the wide autocorrelogram and the cross-correlograms.
-    close_bin_s, close_half_s : float
-        Of the autocorrelogram's close-up.
-    isi_bin_s, isi_window_s, rate_bin_s : float
-    n_amp_bins : int
-        Of the histogram of amplitudes. The noise cut-off has bins of its own.
-    """
-
-    lag_bin_s: float = correlograms.BIN_S
-    lag_half_s: float = correlograms.WINDOW_S / 2
-    isi_bin_s: float = isi.BIN_S
-    isi_window_s: float = isi.WINDOW_S
-    rate_bin_s: float = RATE_BIN_S
-    close_bin_s: float = correlograms.CLOSE_BIN_S
-    close_half_s: float = correlograms.CLOSE_WINDOW_S / 2
-    n_amp_bins: int = N_BINS
-
-
-DEFAULT_BINS = UnitBins()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,27 +37,6 @@ class UnitSpikes:
 
     def __len__(self) -> int:
         return int(self.times_s.shape[0])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class UnitStatistics:
-    """What the unit tab draws of one unit; every one of its spikes is in each.
-
-    Attributes
-    ----------
-    acg, close_acg : Correlogram
-        ±25 ms at 1 ms, and ±5 ms at 0.25 ms.
-    isi : IsiHistogram
-    refractory : RefractoryTest
-    amplitudes : AmplitudeHistogram or None
-        None where the sorting has no amplitudes.
-    """
-
-    acg: Correlogram
-    close_acg: Correlogram
-    isi: IsiHistogram
-    refractory: RefractoryTest
-    amplitudes: AmplitudeHistogram | None
 
 
 def unit_spikes(columns: SpikeColumns, cluster_id: int) -> UnitSpikes:
@@ -123,49 +70,6 @@ def within(unit: UnitSpikes, amp_range_uv: Range | None) -> UnitSpikes:
     amps = unit.amps_uv.astype(np.float64)
     keep = (amps >= low) & (amps < high)
     return UnitSpikes(unit.cluster_id, unit.times_s[keep], unit.depths_um[keep], unit.amps_uv[keep])
-
-
-def _known(columns: SpikeColumns, cluster_id: int) -> int:
-    if not 0 <= cluster_id < columns.n_clusters:
-        raise BadRequest("There is no such cluster", str(cluster_id), f"Ids go from 0 to {columns.n_clusters - 1}")
-    return cluster_id
-
-
-def main_template(columns: SpikeColumns, templates: npt.NDArray[Any], cluster_id: int) -> tuple[int, float] | None:
-    """Return the template that most spikes of a unit were found with, and their share; None without any.
-
-    Parameters
-    ----------
-    columns : SpikeColumns
-    templates : ndarray, shape (n_rows_in_file,), numbers
-        ``spikes.templates``, as in the file. What is negative or no number counts for nothing.
-    cluster_id : int
-
-    Raises
-    ------
-    BadRequest
-        No cluster has that id.
-    """
-    rows = unit_rows(columns, _known(columns, cluster_id))
-    in_file = rows if columns.spike_rows is None else columns.spike_rows[rows]
-    found = np.asarray(templates[in_file], dtype=np.float64)
-    found = found[np.isfinite(found) & (found >= 0)]
-    if not found.size:
-        return None
-    ids, counts = np.unique(found, return_counts=True)
-    most = int(counts.argmax())  # the lowest id of equals
-    return int(ids[most]), float(counts[most] / rows.size)
-
-
-def unit_statistics(unit: UnitSpikes) -> UnitStatistics:
-    """Compute what the unit tab draws, with IBL's bins and windows."""
-    return UnitStatistics(
-        autocorrelogram(unit.times_s),
-        autocorrelogram(unit.times_s, CLOSE_BIN_S, CLOSE_WINDOW_S),
-        isi_histogram(unit.times_s),
-        refractory_test(unit.times_s),
-        None if unit.amps_uv is None else amplitude_histogram(unit.amps_uv),
-    )
 
 
 def select_spikes(

@@ -35,7 +35,7 @@ _SECRET = re.compile(
 )
 
 
-class Discreet(logging.Filter):
+class RedactSecrets(logging.Filter):
     """Takes out of log lines what is secret in the addresses that they repeat."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -80,7 +80,7 @@ def configure_logging(level: str, formatter: logging.Formatter | None = None) ->
     )
     logging.getLogger("dashboard").setLevel(level.upper())
     for handler in logging.getLogger().handlers:
-        if not any(isinstance(known, Discreet) for known in handler.filters):
-            handler.addFilter(Discreet())
+        if not any(isinstance(known, RedactSecrets) for known in handler.filters):
+            handler.addFilter(RedactSecrets())
         if formatter is not None:
             handler.setFormatter(formatter)

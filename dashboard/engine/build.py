@@ -18,6 +18,7 @@ from dashboard.engine.columns.depths import depth_grid, encode, scan
 from dashboard.engine.columns.ranks import RankIndex, index_ranks, rank_shape
 from dashboard.engine.columns.unit_index import MAX_SPIKES, UnitIndex, code_ranges, index_units
 from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.raster import overview
 from dashboard.model.errors import Cancelled, DatasetInvalid
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.sidecars import Draft, publish, read, sidecar_key, start_draft
@@ -185,7 +186,7 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
     }
     columns = _assemble(draft.arrays, facts, source)
     if draft.folder is not None:
-        picture = columns.overview
+        picture = overview(columns)
         draft.allocate("overview", picture.values.shape, picture.values.dtype)[:] = picture.values
         draft.allocate("overview_times", picture.time_edges_s.shape, np.float64)[:] = picture.time_edges_s
         draft.allocate("overview_depths", picture.depth_edges_um.shape, np.float64)[:] = picture.depth_edges_um
@@ -223,7 +224,7 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], source
         n_clusters=int(facts["n_clusters"]),
         spike_rows=read_only(arrays["rows"]) if "rows" in arrays else None,
         amp_unit=str(facts["amp_unit"]),
-        _lazy=lazy,
+        lazy=lazy,
     )
 
 

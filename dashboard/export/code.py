@@ -13,7 +13,7 @@ from dashboard.export.origin import Subject
 SIZE = (1600, 800)
 """Pixels of the picture in the snippets."""
 
-MOST_IDS_A_LINE = 16
+MAX_IDS_A_LINE = 16
 
 TESTED = "resp_"
 """Of columns that a test of responses has added: the files do not have them."""
@@ -144,7 +144,7 @@ def _ids(subject: Subject) -> list[str]:
     """Return the clusters that pass as a list in code."""
     assert subject.mask is not None
     ids = [str(cluster) for cluster in np.flatnonzero(subject.mask)]
-    rows = [", ".join(ids[i : i + MOST_IDS_A_LINE]) for i in range(0, len(ids), MOST_IDS_A_LINE)]
+    rows = [", ".join(ids[i : i + MAX_IDS_A_LINE]) for i in range(0, len(ids), MAX_IDS_A_LINE)]
     return [
         f"keep = [  # the {len(ids)} clusters that pass: {' '.join(subject.filter_text.split())}",
         *(f"    {row}," for row in rows),

@@ -46,7 +46,7 @@ LABEL_PT = 11.0
 
 TICK_STEPS = (1, 2, 5, 10)
 
-LEAST_SIZE = (400, 300)
+MIN_SIZE = (400, 300)
 """Pixels below which the axes have no room left."""
 
 KINDS = {
@@ -110,10 +110,8 @@ def lay_out(width: int, height: int) -> Layout:
     BadRequest
         There is no room for the axes.
     """
-    if width < LEAST_SIZE[0] or height < LEAST_SIZE[1]:
-        raise BadRequest(
-            f"{width} x {height} pixels are too few", "", f"A figure has {LEAST_SIZE[0]} x {LEAST_SIZE[1]}"
-        )
+    if width < MIN_SIZE[0] or height < MIN_SIZE[1]:
+        raise BadRequest(f"{width} x {height} pixels are too few", "", f"A figure has {MIN_SIZE[0]} x {MIN_SIZE[1]}")
     scale = min(width / BASE_SIZE[0], height / BASE_SIZE[1])
     if scale < 1:
         scale **= SHRINK

@@ -20,7 +20,7 @@ from dashboard.model.errors import BadRequest, DashboardError
 VERDICTS = ("pass", "fail", "comment")
 LOCK_WAIT_S = 5.0
 """A write of SQLite takes milliseconds; who holds the database longer than this is stuck."""
-MOST_RECENT = 30
+MAX_RECENT = 30
 
 _metadata = sa.MetaData()
 _opened = sa.Table(
@@ -52,7 +52,7 @@ _verdicts = sa.Table(
 )  # fmt: skip
 
 
-class KeepingFailed(DashboardError):
+class UserDataUnavailable(DashboardError):
     """The database of what users keep cannot be read or written."""
 
 
@@ -81,7 +81,7 @@ class Verdict:
     time: str
 
 
-class Keeper:
+class UserData:
     """Reads and writes what users keep. Methods may be called from several threads and processes.
 
     Parameters
@@ -101,10 +101,10 @@ class Keeper:
                 "The database address cannot be used", "SPIKE_DASHBOARD_DATABASE", type(error).__name__
             ) from None
         self._is_ready = False
-        self._desks: WeakSet[Desk] = WeakSet()
+        self._desks: WeakSet[UserSession] = WeakSet()
 
     @classmethod
-    def in_folder(cls, folder: Path) -> Keeper:
+    def in_folder(cls, folder: Path) -> UserData:
         """Return the default one: ``kept.sqlite`` in a folder."""
         return cls(f"sqlite:///{folder.absolute() / 'kept.sqlite'}")
 
@@ -128,8 +128,8 @@ class Keeper:
             reason = str(getattr(error, "orig", None) or type(error).__name__)
             shown = self._engine.url.render_as_string(hide_password=True)
             if "locked" in reason:
-                raise KeepingFailed("The database is locked by another program", shown, "Try again") from error
-            raise KeepingFailed(
+                raise UserDataUnavailable("The database is locked by another program", shown, "Try again") from error
+            raise UserDataUnavailable(
                 f"The database did not take this: {reason}", shown, "Try again; see SPIKE_DASHBOARD_DATABASE"
             ) from error
 
@@ -144,7 +144,7 @@ class Keeper:
         """Return the keys that somebody opened, newest first."""
         chosen = sa.select(_opened.c.insertion).where(_opened.c.author == author)
         with self._connection() as connection:
-            return list(connection.scalars(chosen.order_by(_opened.c.time.desc()).limit(MOST_RECENT)))
+            return list(connection.scalars(chosen.order_by(_opened.c.time.desc()).limit(MAX_RECENT)))
 
     def star(self, author: str, insertion: str, *, on: bool) -> None:
         """Make an insertion one of somebody's favourites, or no longer."""
@@ -217,30 +217,30 @@ class Keeper:
             writer.writerow([_harmless(getattr(said, name)) for name in Verdict.__slots__])
         return out.getvalue()
 
-    def join(self, desk: Desk) -> None:
-        """Have a desk hear of what others say."""
-        self._desks.add(desk)
+    def join(self, user_session: UserSession) -> None:
+        """Tell a session what others say."""
+        self._desks.add(user_session)
 
-    def leave(self, desk: Desk) -> None:
+    def leave(self, user_session: UserSession) -> None:
         """Have it hear no more."""
-        self._desks.discard(desk)
+        self._desks.discard(user_session)
 
     def tell(self) -> None:
-        """Say at every desk of this process that somebody has judged; call it in the thread of the sessions."""
-        for desk in list(self._desks):
-            desk.tell()
+        """Tell every session of this process that somebody has judged; call it in the thread of the sessions."""
+        for user_session in list(self._desks):
+            user_session.tell()
 
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
 
 
-class Desk:
+class UserSession:
     """Where one browser tab reads and writes what its user keeps.
 
     Parameters
     ----------
-    keeper : Keeper
+    user_data : UserData
     login : str or None
         Who has logged in: what is kept is theirs, whatever a browser says. None: nobody has to, and the browser says.
 
@@ -251,16 +251,16 @@ class Desk:
     is_login : bool
     """
 
-    def __init__(self, keeper: Keeper, login: str | None = None) -> None:
-        self.keeper = keeper
+    def __init__(self, user_data: UserData, login: str | None = None) -> None:
+        self.user_data = user_data
         self.is_login = login is not None
         self.author = _name(login or "")
         self._listeners: list[Callable[[], None]] = []
-        keeper.join(self)
+        user_data.join(self)
 
     def close(self) -> None:
         """Leave: the browser has gone."""
-        self.keeper.leave(self)
+        self.user_data.leave(self)
 
     @property
     def login(self) -> str:

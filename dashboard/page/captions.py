@@ -8,7 +8,7 @@ from functools import partial
 from tornado.ioloop import IOLoop
 
 from dashboard.page.core import shading
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot import texts
@@ -21,23 +21,23 @@ PAUSE_S = 0.1
 """Words follow the pictures at this distance: each change of them makes the browser lay out the page."""
 
 
-class Paced:
+class Throttle:
     """Runs the last one of the changes that were asked for, and no more often than every so often.
 
     Parameters
     ----------
-    turns : Turns
+    queue : DocumentQueue
         While the page is being built, changes run at once.
     pause_s : float
     """
 
-    def __init__(self, turns: Turns, pause_s: float = PAUSE_S) -> None:
-        self._turns, self._pause_s = turns, pause_s
+    def __init__(self, queue: DocumentQueue, pause_s: float = PAUSE_S) -> None:
+        self._queue, self._pause_s = queue, pause_s
         self._change: Callable[[], None] | None = None
 
     def run(self, change: Callable[[], None]) -> None:
         """Ask for a change; one that waits is replaced."""
-        if self._turns.is_building:
+        if self._queue.is_building:
             change()
             return
         is_waiting, self._change = self._change is not None, change
@@ -47,7 +47,7 @@ class Paced:
     def _due(self) -> None:
         change, self._change = self._change, None
         if change is not None:
-            self._turns.later(change)
+            self._queue.later(change)
 
 
 class Captions:
@@ -58,12 +58,12 @@ class Captions:
     state : ViewState
     centre : Centre
     rail : Rail
-    turns : Turns
+    queue : DocumentQueue
     """
 
-    def __init__(self, state: ViewState, centre: Centre, rail: Rail, turns: Turns) -> None:
+    def __init__(self, state: ViewState, centre: Centre, rail: Rail, queue: DocumentQueue) -> None:
         self._state, self._centre, self._rail = state, centre, rail
-        self._raster, self._heatmap = Paced(turns), Paced(turns)
+        self._raster, self._heatmap = Throttle(queue), Throttle(queue)
 
     def of_raster(self, scene: Scene, picture: RasterPicture) -> None:
         """Say what a raster shows."""

@@ -58,7 +58,7 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
     return made
 
 
-class Room:
+class SidebarFold:
     """Makes room for the Summary in a triage: the dock stands beside the raster, however narrow the window is.
 
     Parameters

@@ -31,13 +31,13 @@ from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.heatmap import HeatmapPicture, HeatmapView
-from dashboard.page.plot.picking import Picking
+from dashboard.page.plot.picker import UnitPicker
 from dashboard.page.plot.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.plot.strip import StripView
@@ -57,7 +57,7 @@ THREADS = 2
 BUTTONS_CSS = ":host .bk-btn-group .bk-btn { font-size: 12.5px; padding: 3px 9px; }"
 
 
-class KernelTurns(Turns):
+class KernelQueue(DocumentQueue):
     """Runs changes on the event loop of a notebook's kernel, and sends them to the cells that show the views.
 
     A page in a notebook has no document of a server, and nobody tells the browser of changes of Bokeh's own models.
@@ -159,27 +159,27 @@ class Views:
     ----------
     opened : OpenInsertion
     state : ViewState
-    turns : Turns
+    queue : DocumentQueue
     """
 
-    def __init__(self, opened: OpenInsertion, state: ViewState, turns: Turns) -> None:
+    def __init__(self, opened: OpenInsertion, state: ViewState, queue: DocumentQueue) -> None:
         self._opened = opened
         self._state = state
-        self._turns = turns
+        self._queue = queue
         self._scene: Scene | None = None
         pool = _threads()
         self._axes = axes = Axes(state)
-        self.raster = RasterView(state, axes, pool, turns, self._raster_drawn, self._failed)
-        self.heatmap = HeatmapView(state, axes, pool, turns, self._heatmap_drawn, self._failed)
-        self.profile = DepthProfileView(state, axes, pool, turns, self._failed)
+        self.raster = RasterView(state, axes, pool, queue, self._raster_drawn, self._failed)
+        self.heatmap = HeatmapView(state, axes, pool, queue, self._heatmap_drawn, self._failed)
+        self.profile = DepthProfileView(state, axes, pool, queue, self._failed)
         raster_px, heatmap_px = FRAMES_PX
         self.strips = (StripView(axes, self._region, raster_px), StripView(axes, self._region, heatmap_px))
         for strip in self.strips:
             # a kernel tells the cell of new labels only in a turn
-            strip.figure.on_change("inner_height", lambda attribute, old, new: turns.later(lambda: None))
+            strip.figure.on_change("inner_height", lambda attribute, old, new: queue.later(lambda: None))
         self.overview = OverviewView(axes)
         self.drift = DriftView(axes)
-        self.table = ClusterTable(state, pool, turns)
+        self.table = ClusterTable(state, pool, queue)
         self.centre = PlainCentre(
             state,
             {
@@ -192,7 +192,7 @@ class Views:
                 "profile": self.profile.figure,
             },
         )
-        self._picking = Picking(state, self.raster, self.heatmap, turns, self._picked)
+        self._picking = UnitPicker(state, self.raster, self.heatmap, queue, self._picked)
         self._alert = pn.pane.HTML("", visible=False, margin=(0, 8), sizing_mode="stretch_width")
         header = pn.pane.HTML(_header(opened.sorting), margin=(4, 8), sizing_mode="stretch_width")
         self.layout = pn.Column(
@@ -313,15 +313,15 @@ class NotebookView(pn.viewable.Viewer):
                 self._views.close()
             document = pn.state.curdoc
             if document is not None and document.session_context is not None:
-                turns = Turns(document)
-                self._views = Views(self._opened, self.state, turns)
-                turns.is_building = False
+                queue = DocumentQueue(document)
+                self._views = Views(self._opened, self.state, queue)
+                queue.is_building = False
                 pn.state.on_session_destroyed(lambda context, views=self._views: views.close())
             else:
-                turns = KernelTurns()
-                self._views = Views(self._opened, self.state, turns)
-                turns.layout = self._views.layout
-                turns.is_building = False
+                queue = KernelQueue()
+                self._views = Views(self._opened, self.state, queue)
+                queue.layout = self._views.layout
+                queue.is_building = False
             return self._views.layout
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:

@@ -16,7 +16,7 @@ from bokeh.document import Document
 from dashboard.analysis.anatomy.probe import depth_limits
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.store import InsertionStore, OpenInsertion
-from dashboard.library.userdata import Desk
+from dashboard.library.userdata import UserSession
 from dashboard.model.errors import BadRequest, DashboardError, RevisionMissing, SorterMissing
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page import link as links
@@ -26,22 +26,22 @@ from dashboard.page.browser.keys import Keys
 from dashboard.page.captions import Captions
 from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState, toggle_region
 from dashboard.page.core.tab import LateTab, Tab
-from dashboard.page.core.theme import dress
+from dashboard.page.core.theme import apply_theme
 from dashboard.page.dock import Dock
-from dashboard.page.export.controller import Sharing
-from dashboard.page.export.downloads import Shelf
-from dashboard.page.layout import Room, page, work_row
-from dashboard.page.opening.card import Cover
-from dashboard.page.opening.metrics import Completer
-from dashboard.page.opening.opener import Opener, Wanted
+from dashboard.page.export.controller import ExportController
+from dashboard.page.export.downloads import SessionDownloads
+from dashboard.page.layout import SidebarFold, page, work_row
+from dashboard.page.opening.card import OpeningCard
+from dashboard.page.opening.metrics import MetricsJob
+from dashboard.page.opening.opener import Opener, OpenRequest
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.heatmap import HeatmapPicture, HeatmapView
-from dashboard.page.plot.picking import Picking
+from dashboard.page.plot.picker import UnitPicker
 from dashboard.page.plot.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.plot.spans import SpanMarks
@@ -54,9 +54,9 @@ from dashboard.page.rail.rail import Rail
 from dashboard.page.search.search import Search
 from dashboard.page.tabs.change.tab import ChangeTab
 from dashboard.page.tabs.clusters.tab import ClusterTable
-from dashboard.page.tabs.compare.side_view import Beside
+from dashboard.page.tabs.compare.side_view import SideView
 from dashboard.page.tabs.compare.tab import CompareTab
-from dashboard.page.tabs.events.response_test import Responding, carry
+from dashboard.page.tabs.events.response_test import ResponseTester, carry
 from dashboard.page.tabs.events.tab import EventsTab
 from dashboard.page.tabs.events.trial_browser import TrialBrowser, TrialLines
 from dashboard.page.tabs.probe.tab import ProbeTab
@@ -68,7 +68,7 @@ logger = logging.getLogger(__name__)
 QUICK_S = 0.2
 """A page waits so long for the insertion of its link, which is then part of it from the start."""
 
-MOST_LISTED = 2_000
+MAX_LISTED = 2_000
 """Insertions that the picker offers; more are found by pasting, or by search."""
 
 SETTLED_MS = 600
@@ -89,8 +89,8 @@ class DashboardSession:
         Query string that the page was opened with.
     catalogue : Catalogue
         Shared by the sessions of the process, too.
-    desk : Desk
-    shelf : Shelf
+    user_session : UserSession
+    session_downloads : SessionDownloads
         Where this session's exports wait for the browser.
     """
 
@@ -101,10 +101,10 @@ class DashboardSession:
         document: Document,
         query: str,
         catalogue: Catalogue,
-        desk: Desk,
-        shelf: Shelf,
+        user_session: UserSession,
+        session_downloads: SessionDownloads,
     ) -> None:
-        self.turns = Turns(document)
+        self.queue = DocumentQueue(document)
         self._store = store
         self._opened: OpenInsertion | None = None
         self._scene: Scene | None = None
@@ -112,37 +112,43 @@ class DashboardSession:
         self._is_behind = False
         self.state = ViewState()
         self.axes = Axes(self.state)
-        self.raster = RasterView(self.state, self.axes, pool, self.turns, self._raster_drawn, self._failed)
-        self.heatmap = HeatmapView(self.state, self.axes, pool, self.turns, self._heatmap_drawn, self._failed)
-        self.profile = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed)
-        self.amplitudes = DepthProfileView(self.state, self.axes, pool, self.turns, self._failed, of_amplitudes=True)
+        self.raster = RasterView(self.state, self.axes, pool, self.queue, self._raster_drawn, self._failed)
+        self.heatmap = HeatmapView(self.state, self.axes, pool, self.queue, self._heatmap_drawn, self._failed)
+        self.profile = DepthProfileView(self.state, self.axes, pool, self.queue, self._failed)
+        self.amplitudes = DepthProfileView(self.state, self.axes, pool, self.queue, self._failed, of_amplitudes=True)
         self.strips = [StripView(self.axes, partial(toggle_region, self.state)) for _ in range(2)]
         self.overview = OverviewView(self.axes)
-        self.spans = SpanMarks(self.state, self.overview.figure, self.turns)
+        self.spans = SpanMarks(self.state, self.overview.figure, self.queue)
         self.drift = DriftView(self.axes)
-        self.table = ClusterTable(self.state, pool, self.turns)
+        self.table = ClusterTable(self.state, pool, self.queue)
         self.trials = TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure))
-        self.responding = Responding(self.state, self.turns, self._tested)
+        self.response_test = ResponseTester(self.state, self.queue, self._tested)
         self.compare = LateTab("Compare", partial(self._make_compare, pool))
         tabs: list[Tab] = [
-            SummaryTab(self.turns, desk, self._failed),  # it learns early whose thresholds it shows
+            SummaryTab(self.queue, user_session, self._failed),  # it learns early whose thresholds it shows
             self.table,
-            LateTab("Unit", partial(UnitTab, self.state, pool, self.turns)),
-            ProbeTab(self.state, self.axes, pool, self.turns),
-            LateTab("Events", partial(EventsTab, self.state, pool, self.turns, self.trials, self.responding)),
+            LateTab("Unit", partial(UnitTab, self.state, pool, self.queue)),
+            ProbeTab(self.state, self.axes, pool, self.queue),
+            LateTab("Events", partial(EventsTab, self.state, pool, self.queue, self.trials, self.response_test)),
             self.compare,
-            ChangeTab(self.state, self.axes, pool, self.turns, self._tested, self.table.sort_by),
+            ChangeTab(self.state, self.axes, pool, self.queue, self._tested, self.table.sort_by),
         ]
         self.dock = Dock(self.state, tabs)
         self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge(settled_ms=SETTLED_MS)
-        self.address = AddressBar(self.state, self.bridge, self.turns)
-        self.sharing = Sharing(
-            self.state, self.bridge, self.turns, lambda: self._scene, self.compare, shelf, desk.login
+        self.address = AddressBar(self.state, self.bridge, self.queue)
+        self.export_controller = ExportController(
+            self.state,
+            self.bridge,
+            self.queue,
+            lambda: self._scene,
+            self.compare,
+            session_downloads,
+            user_session.login,
         )
-        self.cover = Cover(lambda event: self.open("demo"))
-        self.opener = Opener(store, self.cover, self.turns, self._show, self._refused)
-        self.completer = Completer(store, self.turns, self._completed, self._failed)
+        self.card = OpeningCard(lambda event: self.open("demo"))
+        self.opener = Opener(store, self.card, self.queue, self._show, self._refused)
+        self.metrics_job = MetricsJob(store, self.queue, self._completed, self._failed)
         self.centre = Centre(
             self.state,
             {
@@ -156,52 +162,54 @@ class DashboardSession:
             },
             self.spans.panel,
         )
-        self.units = UnitRaster(self.state, self.axes, pool, self.turns, self.centre, self._units_drawn, self._failed)
+        self.units = UnitRaster(self.state, self.axes, pool, self.queue, self.centre, self._units_drawn, self._failed)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
         self.reload.on_click(self._reload)
         self.filters = FiltersView(self.state)
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
-        working = [self.completer.line.panel, self.responding.aside, self.reload]
+        working = [self.metrics_job.line.panel, self.response_test.aside, self.reload]
         self.rail = Rail(self.state, self.open, fit, working, self.filters.objects)
-        self.captions = Captions(self.state, self.centre, self.rail, self.turns)
+        self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
-        self.search = Search(self.state, catalogue, desk, self.turns, self.open, ahead, lambda on: self.room.make(on))
-        self.cover.empty.append(self.search.empty_button)
+        self.search = Search(
+            self.state, catalogue, user_session, self.queue, self.open, ahead, lambda on: self.room.make(on)
+        )
+        self.card.empty.append(self.search.empty_button)
         self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8), sizing_mode="stretch_width")
-        self.picking = Picking(self.state, self.raster, self.heatmap, self.turns, self._picked)
+        self.picker = UnitPicker(self.state, self.raster, self.heatmap, self.queue, self._picked)
         self.page = self._page()
-        self.room = Room(self.state, self.page, self.work)
+        self.room = SidebarFold(self.state, self.page, self.work)
         self._watch()
         self._visit(links.at_place(links.parse(query)))
         self.opener.settle(QUICK_S)
         for view in (self.raster, self.heatmap, self.units, self.profile):
             view.draw_now()  # what was opened by now; nothing, where nothing was
-        self.turns.is_building = False
-        self.turns.later(lambda: self.bridge.param.update(is_ready=True))
+        self.queue.is_building = False
+        self.queue.later(lambda: self.bridge.param.update(is_ready=True))
         pool.submit(self._list, store)
 
     def _page(self) -> Any:
         self.work = work_row(self.centre, self.dock)
-        cover = self.cover
-        over = [self.search.panel, cover.alert, cover.retry, cover.loading, cover.empty]
-        rail, header = [self.search.button, *self.rail.objects], [self.header, *self.sharing.buttons]
-        return page(rail, header, [*over, self.work, self.bridge, self.sharing.dialogs], dark=False)
+        card = self.card
+        over = [self.search.panel, card.alert, card.retry, card.loading, card.empty]
+        rail, header = [self.search.button, *self.rail.objects], [self.header, *self.export_controller.buttons]
+        return page(rail, header, [*over, self.work, self.bridge, self.export_controller.dialogs], dark=False)
 
     def _make_compare(self, pool: ThreadPoolExecutor) -> CompareTab:
-        common = (pool, self.turns, self._picked, self._failed)
-        beside = Beside(self.state, self.axes, self.raster, self.centre, *common)
-        return CompareTab(self.state, self._store, beside, self.turns, self._failed)
+        common = (pool, self.queue, self._picked, self._failed)
+        beside = SideView(self.state, self.axes, self.raster, self.centre, *common)
+        return CompareTab(self.state, self._store, beside, self.queue, self._failed)
 
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge
         state.param.watch(self._filter, ["quality", "filters", "level"])
         self.page.param.watch(self._change_theme, "dark_theme")
         # In turns of their own: two messages that come together would otherwise change the document without its lock.
-        bridge.param.watch(lambda event: self.turns.later(partial(self.keys.press, event.new.get("key", ""))), "key")
-        bridge.param.watch(lambda event: self.turns.later(partial(self.spans.draw, event.new)), "span")
+        bridge.param.watch(lambda event: self.queue.later(partial(self.keys.press, event.new.get("key", ""))), "key")
+        bridge.param.watch(lambda event: self.queue.later(partial(self.spans.draw, event.new)), "span")
         bridge.param.watch(self._measured, "pixel_ratio")
         bridge.param.watch(self._stepped, "visit")
-        self.cover.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")
+        self.card.paste.param.watch(lambda event: self.open(event.new) if event.new else None, "value")
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -215,13 +223,13 @@ class DashboardSession:
     ) -> None:
         """Open an insertion, then take `values` into the state; `link` is what asked for it, if one did."""
         self._link = link
-        self.opener.open(Wanted(text, sorter, revision, values))
+        self.opener.open(OpenRequest(text, sorter, revision, values))
 
     def _list(self, store: InsertionStore) -> None:
         """Fill the picker from a worker thread: a server's list takes its time."""
-        keys = tuple(insertion.key for insertion in islice(store.insertions(), MOST_LISTED))
-        self.turns.later(partial(self.rail.offer, keys))
-        self.turns.later(self.rail.name)
+        keys = tuple(insertion.key for insertion in islice(store.insertions(), MAX_LISTED))
+        self.queue.later(partial(self.rail.offer, keys))
+        self.queue.later(self.rail.name)
 
     def _reload(self, event: object) -> None:
         """Try once more for the datasets that did not come; the view stays."""
@@ -231,7 +239,7 @@ class DashboardSession:
             kept = ("time_range", "depth_range", "selected", "limits", "test", "trial")
             self.open(state.insertion, state.sorter, state.revision, **{name: getattr(state, name) for name in kept})
 
-    def _show(self, opened: OpenInsertion, wanted: Wanted) -> None:
+    def _show(self, opened: OpenInsertion, wanted: OpenRequest) -> None:
         sorting, columns = opened.sorting, opened.columns
         values = dict(wanted.values)
         if values.get("color", self.state.color) in colours_off(sorting):
@@ -257,11 +265,11 @@ class DashboardSession:
         self.centre.show_drift(sorting.drift is not None)
         self._tell(sorting)
         self.work.visible = True
-        self.sharing.opened()
+        self.export_controller.opened()
         link, self._link = self._link, links.NO_LINK
         self._problems((*link.problems, *gone))
-        self.completer.open(opened)
-        self.responding.resume(opened)
+        self.metrics_job.open(opened)
+        self.response_test.resume(opened)
 
     def _completed(self, opened: OpenInsertion) -> None:
         """Take the metrics that were computed meanwhile; nothing else changes."""
@@ -301,7 +309,7 @@ class DashboardSession:
         self.heatmap.open(scene)
         self.units.open(scene)
         self.profile.open(scene)
-        self.picking.open(scene)
+        self.picker.open(scene)
         for strip in self.strips:
             strip.open(sorting.channels, self.state.level, sorting.histology)
         self._is_behind = True
@@ -325,22 +333,22 @@ class DashboardSession:
             if self.compare.made is not None:
                 self.compare.made.beside.match_limits(picture)
             self.captions.of_raster(self._scene, picture)
-            self.turns.later(self._catch_up)
+            self.queue.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
             self.captions.of_heatmap(self._scene, picture)
             if not self.state.shows("raster"):  # which the table would keep from the browser
-                self.turns.later(self._catch_up)
+                self.queue.later(self._catch_up)
 
     def _units_drawn(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
         self.rail.show_limits(default, limits)
-        self.turns.later(self._catch_up)
+        self.queue.later(self._catch_up)
 
     def _failed(self, error: DashboardError) -> None:
         logger.warning("%s", error)
-        self.turns.later(self._catch_up)
-        self.cover.alert.param.update(object=str(error), severity="error", visible=True)
+        self.queue.later(self._catch_up)
+        self.card.alert.param.update(object=str(error), severity="error", visible=True)
 
     def _refused(self, error: DashboardError) -> None:
         """Say why nothing opened; where a link names a sorting that is no more, open what there is instead."""
@@ -357,7 +365,7 @@ class DashboardSession:
 
     def _problems(self, lines: tuple[str, ...]) -> None:
         if lines:
-            self.cover.alert.param.update(object=" ".join(lines), severity="warning", visible=True)
+            self.card.alert.param.update(object=" ".join(lines), severity="warning", visible=True)
 
     # -- the browser -----------------------------------------------------------------------------
 
@@ -376,10 +384,10 @@ class DashboardSession:
             gone = links.drop_gone(values, self._opened.sorting)
             state.param.update(**values)
             self._problems((*link.problems, *gone))
-            self.responding.step(self._opened)
+            self.response_test.step(self._opened)
         else:
             state.param.update(**values)
-            self.turns.later(partial(self._problems, link.problems))
+            self.queue.later(partial(self._problems, link.problems))
 
     def _stepped(self, event: Any) -> None:
         self._visit(links.parse(self.bridge.visited), links.defaults())
@@ -387,16 +395,16 @@ class DashboardSession:
         self.bridge.seen = event.new
 
     def _change_theme(self, event: Any) -> None:
-        self.state.dark = self.opener.is_dark = dress(self.page, dark=bool(event.new))
+        self.state.dark = self.opener.is_dark = apply_theme(self.page, dark=bool(event.new))
 
     def _measured(self, event: Any) -> None:
         self.raster.pixel_ratio = min(max(float(event.new), 1.0), 3.0)
 
     def close(self) -> None:
         """Let go of everything when the browser has gone."""
-        self.turns.close()
+        self.queue.close()
         self.search.close()  # first: what others say is heard no more
         for view in (self.raster, self.heatmap, self.units, self.profile, self.amplitudes):
             view.close()
-        for part in (self.opener, self.completer, self.sharing, self.dock, self.responding, self.search):
+        for part in (self.opener, self.metrics_job, self.export_controller, self.dock, self.response_test, self.search):
             part.close()

@@ -26,7 +26,7 @@ from dashboard.config.settings import Settings
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.store import InsertionStore
-from dashboard.library.userdata import Desk, Keeper
+from dashboard.library.userdata import UserData, UserSession
 from dashboard.page.export.downloads import Downloads
 from dashboard.page.session import DashboardSession
 from dashboard.server.auth import oauth
@@ -36,10 +36,10 @@ from dashboard.server.auth.passwords import Accounts
 from dashboard.server.downloads import ROUTE, DownloadHandler
 from dashboard.server.metrics import LOAD_BUCKETS_S, RENDER_BUCKETS_S, Histogram, counter, gauges
 from dashboard.server.render_pool import FairPool
-from dashboard.server.upstream.early_head import send_heads_first
-from dashboard.server.upstream.messages import hold_nothing_back, send_in_order
+from dashboard.server.upstream.early_head import send_head_early
+from dashboard.server.upstream.messages import send_in_order, send_small_frames_at_once
 from dashboard.server.upstream.security import harden, session_options
-from dashboard.server.upstream.session_cost import anonymous_bytes, make_lean, return_memory
+from dashboard.server.upstream.session_cost import anonymous_bytes, reduce_session_cost, return_memory
 from dashboard.sources.base import Source
 from dashboard.version import __version__
 
@@ -67,7 +67,7 @@ class Process:
         self.settings = settings if settings is not None else Settings(cache=cache)
         self.catalogue = Catalogue(sources, self.settings.insertions, self.settings.regions)
         database = self.settings.database
-        self.keeper = Keeper(database) if database else Keeper.in_folder(cache)
+        self.user_data = UserData(database) if database else UserData.in_folder(cache)
         limit = self.settings.disk
         self.store = InsertionStore(
             sources, cache, self.settings.memory, DiskLimit(cache, limit) if limit is not None else None
@@ -79,7 +79,7 @@ class Process:
         self.started = time.monotonic()
         self.sessions: set[DashboardSession] = set()
         self.logins: Logins | None = None
-        self.guests: oauth.Guests | None = None
+        self.guests: oauth.InvitedUsers | None = None
         self.downloads = Downloads(cache, self.settings.prefix)
         self._n_seen = self._n_tidied = 0
         self._at_start = anonymous_bytes()
@@ -100,9 +100,11 @@ class Process:
         user = self.user_of(document.session_context.request) if document.session_context else None
         if user is None and (self.logins is not None or self.guests is not None):
             user = ""  # whose login ended just now is nobody, and not free to say a name
-        shelf = self.downloads.shelf(user)
-        desk = Desk(self.keeper, user)
-        session = DashboardSession(self.store, cast(Any, share), document, query, self.catalogue, desk, shelf)
+        session_downloads = self.downloads.of_session(user)
+        user_session = UserSession(self.user_data, user)
+        session = DashboardSession(
+            self.store, cast(Any, share), document, query, self.catalogue, user_session, session_downloads
+        )
         SESSION.reset(before)
         self.sessions.add(session)
         if self.logins is not None and document.session_context:
@@ -258,8 +260,8 @@ def make_server(
             longest_s=86_400.0 * settings.login_days,
         )
     elif settings.oauth is not None:
-        process.guests = oauth.Guests(settings)
-    send_heads_first()
+        process.guests = oauth.InvitedUsers(settings)
+    send_head_early()
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},
@@ -280,9 +282,9 @@ def make_server(
         **oauth.panel_options(settings),
         **session_options(),
     )
-    hold_nothing_back(server)
+    send_small_frames_at_once(server)
     send_in_order()
-    make_lean()
+    reduce_session_cost()
     # Not before the port is taken: what is being compiled holds up the end of a process that cannot serve.
     warming = process.pool.session()
     warming.submit(compile_kernels)

@@ -19,7 +19,7 @@ from dashboard.model.errors import BadRequest, DashboardError
 logger = logging.getLogger(__name__)
 
 WATCH_S = 0.5
-LEAST_LIFE_S = 10.0
+MIN_LIFE_S = 10.0
 """A process that ends sooner will not do better at the next try."""
 
 EXIT_REFUSED = 2
@@ -89,7 +89,7 @@ def run_processes(serve: Callable[[Settings], None], settings: Settings) -> None
                 if process.is_alive():
                     continue
                 port = parts[index].port
-                if process.exitcode == EXIT_REFUSED or time.monotonic() - started < LEAST_LIFE_S:
+                if process.exitcode == EXIT_REFUSED or time.monotonic() - started < MIN_LIFE_S:
                     raise BadRequest("A process did not start", f"port {port}", "Its own message says why")
                 logger.error("the process on port %d ended (%s) and is started again", port, process.exitcode)
                 running[index] = start(parts[index])

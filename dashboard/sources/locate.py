@@ -25,9 +25,9 @@ DEMO = "demo"
 UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE)
 
 # Enough to name some in a message; a large data folder is not listed to its end for that.
-_MOST_NAMED = 8
+_MAX_NAMED = 8
 # What people paste by accident is longer than any address of a database.
-MOST_PASTED = 500
+MAX_PASTED = 500
 _UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?:/[\w.-]+)?", re.IGNORECASE)
 _KEY = re.compile(r"(?:^|/)[^/\s]+/\d{4}-\d{2}-\d{2}/\d{1,3}(?:/|$)")
 
@@ -86,7 +86,7 @@ def recognise(text: str) -> str | None:
         An address as it is, since the words in it tell a session from an insertion; else the id or path alone.
     """
     text = text.strip()
-    if len(text) > MOST_PASTED or "\n" in text:
+    if len(text) > MAX_PASTED or "\n" in text:
         return None
     if _UUID.fullmatch(text) or _KEY.search(text):
         return text.lower() if _UUID.fullmatch(text) and "/" not in text else text
@@ -200,7 +200,7 @@ def only_insertion(folder: FolderSource) -> InsertionRef:
     found: list[InsertionRef] = []
     for insertion in folder.insertions():
         found.append(insertion)
-        if len(found) == _MOST_NAMED:
+        if len(found) == _MAX_NAMED:
             break
     if not found:
         raise NoSpikeSorting("No spike sorting in the folder", folder.root, "It needs spikes.* files below alf/<probe>")

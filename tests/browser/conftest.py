@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
 
-from browser.driver import CHROMIUM, FLAGS, Visit, served
 from dashboard.sources.base import Source
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from tests.browser.driver import CHROMIUM, FLAGS, Visit, served
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real" / "alf"
 DEMO_SPIKES = 200_000

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from browser.driver import Visit, served
 from dashboard.sources.alyx.source import AlyxSource
+from tests.browser.driver import Visit, served
 from tests.replay.server import Replay
 
 WAIT_MS = 30_000

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 import pytest
 from playwright.sync_api import expect
 
-from browser.driver import Visit, served
 from dashboard.sources.alyx.source import AlyxSource
+from tests.browser.driver import Visit, served
 from tests.replay.server import Replay
 
 pytestmark = pytest.mark.walk

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loading.alf_folder import N_SPIKES, write_session
-from loading.bad_folders import KINDS, SESSION
 from playwright.sync_api import expect
 
-from browser.driver import Visit, served
 from dashboard.sources.folder import FolderSource
+from tests.browser.driver import Visit, served
+from tests.library.alf_folder import N_SPIKES, write_session
+from tests.library.bad_folders import KINDS, SESSION
 
 GOOD = "good/2024-01-02/001/probe00"
 REFUSED = [name for name, kind in KINDS.items() if kind.is_refused]
@@ -20,7 +20,7 @@ WAIT_MS = 30_000
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a dashboard with a good sorting among bad ones."""
     root: Path = tmp_path_factory.mktemp("shelf")
     write_session(root / "data", session=SESSION.format("good"))
@@ -39,8 +39,8 @@ def paste(visit: Visit, text: str) -> None:
     box.press("Enter")
 
 
-def test_what_is_open_survives_every_kind_of_bad_file(shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion={GOOD}&t=10,40&selected=3")
+def test_what_is_open_survives_every_kind_of_bad_file(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion={GOOD}&t=10,40&selected=3")
     before = visit.wait_for_spikes()
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in before
     for name in REFUSED:
@@ -62,13 +62,13 @@ def test_what_is_open_survives_every_kind_of_bad_file(shelf: str, visit: Visit) 
     expect(visit.page.get_by_role("alert")).to_be_hidden()
 
 
-def test_a_revision_before_the_first_lists_those_that_exist(shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion=revised/2024-01-02/001/probe00&revision=2023-01-01")
+def test_a_revision_before_the_first_lists_those_that_exist(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=revised/2024-01-02/001/probe00&revision=2023-01-01")
     expect(visit.page.get_by_role("alert")).to_contain_text("2024-05-06", timeout=WAIT_MS)
 
 
-def test_a_sorter_that_does_not_exist_lists_those_that_do_and_loses_nothing(shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion={GOOD}&sorter=kilosort9")
+def test_a_sorter_that_does_not_exist_lists_those_that_do_and_loses_nothing(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion={GOOD}&sorter=kilosort9")
     expect(visit.page.get_by_role("alert")).to_contain_text("'kilosort9'", timeout=WAIT_MS)
     expect(visit.page.get_by_role("alert")).to_contain_text("Available sorters: pykilosort")
     expect(visit.page.get_by_role("alert")).to_contain_text("The default sorting is shown instead")
@@ -76,8 +76,8 @@ def test_a_sorter_that_does_not_exist_lists_those_that_do_and_loses_nothing(shel
     visit.page.wait_for_url(lambda url: "kilosort9" not in url)
 
 
-def test_what_was_chosen_and_why_is_on_the_page(shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion=revised/2024-01-02/001/probe00&revision=2024-06-01")
+def test_what_was_chosen_and_why_is_on_the_page(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=revised/2024-01-02/001/probe00&revision=2024-06-01")
     visit.wait_for_spikes()
     words = visit.page.locator(".notes").first
     expect(words).to_contain_text("sorter pykilosort: the only sorting")
@@ -85,8 +85,8 @@ def test_what_was_chosen_and_why_is_on_the_page(shelf: str, visit: Visit) -> Non
     expect(words).to_contain_text("histology none: Brain locations are not in the files")
 
 
-def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion=kilosorts_no_volts/2024-01-02/001/probe00&quality=good")
+def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=kilosorts_no_volts/2024-01-02/001/probe00&quality=good")
     line = visit.wait_for_spikes()
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line
     assert "hidden" not in line
@@ -100,8 +100,8 @@ def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(shelf: str
     expect(visit.page.get_by_role("columnheader", name="max_confidence")).to_be_attached()
 
 
-def test_spikes_without_any_depth_say_so_and_another_opens(shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion=nowhere/2024-01-02/001/probe00")
+def test_spikes_without_any_depth_say_so_and_another_opens(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=nowhere/2024-01-02/001/probe00")
     line = visit.wait_for_spikes()
     assert f"0 of 0 spikes ({N_SPIKES:,} dropped: no depth)" in line
     expect(visit.page.locator(".notes").first).to_contain_text("no spike can be placed")
@@ -110,8 +110,8 @@ def test_spikes_without_any_depth_say_so_and_another_opens(shelf: str, visit: Vi
 
 
 @pytest.mark.parametrize("name", ["no_depths", "no_amps", "no_volts", "unsorted", "nan", "templates", "no_sites"])
-def test_what_is_odd_is_shown_and_said(name: str, shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion={name}/2024-01-02/001/probe00")
+def test_what_is_odd_is_shown_and_said(name: str, site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion={name}/2024-01-02/001/probe00")
     line = visit.wait_for_spikes()
     n_shown = N_SPIKES - 42 if name == "nan" else N_SPIKES
     assert f"{n_shown:,} of {n_shown:,} spikes" in line
@@ -122,8 +122,8 @@ def test_what_is_odd_is_shown_and_said(name: str, shelf: str, visit: Visit) -> N
         expect(words).to_contain_text(said)
 
 
-def test_missing_metrics_are_computed_while_the_raster_is_there(shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion=no_metrics/2024-01-02/001/probe00")
+def test_missing_metrics_are_computed_while_the_raster_is_there(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=no_metrics/2024-01-02/001/probe00")
     visit.wait_for_spikes()
     expect(visit.page.get_by_role("columnheader", name="label")).to_be_visible(timeout=WAIT_MS)
     good = visit.page.get_by_role("button", name="Good units")
@@ -131,8 +131,8 @@ def test_missing_metrics_are_computed_while_the_raster_is_there(shelf: str, visi
     assert "t=" in visit.page.url
 
 
-def test_amplitude_views_are_off_without_amplitudes(shelf: str, visit: Visit) -> None:
-    visit.open(f"{shelf}/?insertion=no_amps/2024-01-02/001/probe00&color=amp_mean")
+def test_amplitude_views_are_off_without_amplitudes(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=no_amps/2024-01-02/001/probe00&color=amp_mean")
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in visit.wait_for_spikes()
     expect(visit.page.get_by_text("Mean amplitude, Largest amplitude: off, no file spikes.amps")).to_be_visible()
     visit.page.wait_for_url(lambda url: "amp_mean" not in url)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from browser.driver import Visit
 from dashboard.server.auth.passwords import add_user, remove_user
 from dashboard.server.server import _close_idle
 from dashboard.sources.demo.source import DemoSource
+from tests.browser.driver import Visit
 from tests.serving import free_port, nginx, serving
 
 pytestmark = pytest.mark.walk

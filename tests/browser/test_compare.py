@@ -10,12 +10,8 @@ from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-from loading.alf_folder import N_SPIKES, sorting_arrays, write_session
 from playwright.sync_api import expect
 
-from browser.conftest import DEMO_SPIKES, REAL
-from browser.driver import Visit, served
-from browser.test_page import frame_of, in_view, wait_until
 from dashboard.analysis.compare.tables import pair_table
 from dashboard.analysis.compare.units import Comparison, compare_units
 from dashboard.analysis.inputs import matchable
@@ -25,6 +21,10 @@ from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.page.tabs.compare import matching
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from tests.browser.conftest import DEMO_SPIKES, REAL
+from tests.browser.driver import Visit, served
+from tests.browser.test_page import frame_of, in_view, wait_until
+from tests.library.alf_folder import N_SPIKES, sorting_arrays, write_session
 
 REVISION = "2024-05-06"
 OTHER = f"compare=sorting:pykilosort,{REVISION}"

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Browser, expect
 
-from browser.conftest import DEMO_SPIKES
-from browser.driver import Visit, new_visit
-from browser.test_page import time_window, wait_until
-from browser.test_units import lines_of_the_trial
 from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.demo.source import DemoSource
+from tests.browser.conftest import DEMO_SPIKES
+from tests.browser.driver import Visit, new_visit
+from tests.browser.test_page import time_window, wait_until
+from tests.browser.test_units import lines_of_the_trial
 
 KEY = "DEMO_001/2024-01-15/001/probe00"
 SETTLE_MS = 900

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import DEMO_SPIKES, REAL
-from browser.driver import Visit
-from browser.test_page import frame_of, in_view, wait_until
 from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.tabs.clusters.columns import failed_tests
 from dashboard.sources.demo.source import DemoSource
+from tests.browser.conftest import DEMO_SPIKES, REAL
+from tests.browser.driver import Visit
+from tests.browser.test_page import frame_of, in_view, wait_until
 
 DEMO = "insertion=demo"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from loading.alf_folder import N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
 
-from browser.driver import Visit, served
 from dashboard.sources.folder import FolderSource
+from tests.browser.driver import Visit, served
+from tests.library.alf_folder import N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
 
 EVIL = "<img src=x onerror=window.pwned=1><script>window.pwned=2<"
 """No slash, which no name of a file can hold."""
@@ -20,7 +20,7 @@ PWNED = "() => window.pwned"
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a dashboard whose only sorting has such names wherever a name can be."""
     root: Path = tmp_path_factory.mktemp("names")
     metrics = sorting_arrays()["clusters.metrics"].assign(**{EVIL: EVIL, "KSLabel": EVIL})
@@ -33,10 +33,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def test_names_are_text(shelf: str, visit: Visit) -> None:
+def test_names_are_text(site: str, visit: Visit) -> None:
     """In header, rail, picker and table; in the message of what is broken; in what is wrong with a link."""
     page = visit.page
-    visit.open(f"{shelf}/?insertion={quote(KEY)}")
+    visit.open(f"{site}/?insertion={quote(KEY)}")
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in visit.wait_for_spikes()
     page.locator(".tabulator-row").first.wait_for()
     assert page.get_by_text(EVIL).count() > 1
@@ -49,7 +49,7 @@ def test_names_are_text(shelf: str, visit: Visit) -> None:
         page.get_by_role("alert").get_by_text("onerror").wait_for()
         assert page.locator("img[src='x']").count() == 0
         assert page.evaluate(PWNED) is None
-    visit.open(f"{shelf}/?{quote(EVIL)}=1&color={quote(EVIL)}&where={quote(EVIL)}")
+    visit.open(f"{site}/?{quote(EVIL)}=1&color={quote(EVIL)}&where={quote(EVIL)}")
     page.wait_for_timeout(1000)
     assert page.locator("img[src='x']").count() == 0
     assert page.evaluate(PWNED) is None

@@ -13,8 +13,8 @@ from panel.io.server import get_server
 from playwright.sync_api import Browser
 
 import dashboard
-from browser.driver import Visit, new_visit
 from dashboard.model.sorting import SpikeSorting
+from tests.browser.driver import Visit, new_visit
 from tests.serving import running
 
 INK = """() => {

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser.conftest import DEMO_SPIKES, REAL
-from browser.driver import Visit, new_visit
+from tests.browser.conftest import DEMO_SPIKES, REAL
+from tests.browser.driver import Visit, new_visit
 
 DEMO = "insertion=demo"
 N_OF_N = f"{DEMO_SPIKES:,} of {DEMO_SPIKES:,} spikes"

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import DEMO_SPIKES, REAL
-from browser.driver import Visit
-from browser.test_page import frame_of, wait_until
-from browser.test_units import data, selected
 from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.demo.source import DemoSource
+from tests.browser.conftest import DEMO_SPIKES, REAL
+from tests.browser.driver import Visit
+from tests.browser.test_page import frame_of, wait_until
+from tests.browser.test_units import data, selected
 
 HAS_OVERLAY = """() => Bokeh.documents[0].get_model_by_name('raster-overlay').data.image[0].some((v) => v != 0)"""
 

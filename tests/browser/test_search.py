@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from browser.driver import Visit, served
-from dashboard.library.userdata import Keeper
+from dashboard.library.userdata import UserData
 from dashboard.server.auth.passwords import add_user
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from tests.browser.driver import Visit, served
 
 SUBJECTS = ("SWC_1", "SWC_2", "NYU_3", "NYU_4", "CSH_5")
 BWM = Path(__file__).resolve().parents[3] / "shared" / "real" / "bwm"
@@ -107,9 +107,9 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
         assert {row["author"] for row in rows} == {"Ada"}
         assert all(datetime.fromisoformat(row["time"]).tzinfo for row in rows)
     # a restart: another process would read the same file
-    keeper = Keeper.in_folder(tmp_path)
-    keeper.judge("CSH_5/2024-01-05/001/probe00", "Bob", "fail")
-    keeper.close()
+    user_data = UserData.in_folder(tmp_path)
+    user_data.judge("CSH_5/2024-01-05/001/probe00", "Bob", "fail")
+    user_data.close()
     with served([lab], tmp_path) as url:
         visit.open(url)
         find(visit)
@@ -189,11 +189,11 @@ def test_a_login_is_the_author_whatever_the_browser_says(visit: Visit, lab: Fold
         keys.press("p")
         expect(page.locator(".triage .word")).to_have_text("ann: pass", timeout=20_000)
         page.goto("about:blank")
-        keeper = Keeper.in_folder(tmp_path)
-        assert [said.author for said in keeper.verdicts()] == ["ann"]
-        assert keeper.favourites("ann") == {"SWC_2/2024-01-02/001/probe00"}
-        assert keeper.favourites("Eve") == set()
-        keeper.close()
+        user_data = UserData.in_folder(tmp_path)
+        assert [said.author for said in user_data.verdicts()] == ["ann"]
+        assert user_data.favourites("ann") == {"SWC_2/2024-01-02/001/probe00"}
+        assert user_data.favourites("Eve") == set()
+        user_data.close()
 
 
 def test_the_brain_wide_map_narrows_as_one_types(visit: Visit, tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from loading.alf_folder import N_SPIKES, write_session
 from playwright.sync_api import expect
 
-from browser.driver import Visit, served
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from tests.browser.driver import Visit, served
+from tests.library.alf_folder import N_SPIKES, write_session
 
 pytestmark = pytest.mark.walk
 

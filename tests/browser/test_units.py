@@ -10,10 +10,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import DEMO_SPIKES, REAL
-from browser.driver import Visit
-from browser.test_linked import numbers
-from browser.test_page import frame_of, time_window, wait_until
 from dashboard.analysis.events.align import PSTH_BIN_S, Selection, psth, usable_events
 from dashboard.analysis.events.responses import response_test
 from dashboard.analysis.events.trials import brainwide_mask
@@ -21,6 +17,10 @@ from dashboard.analysis.units.correlograms import autocorrelogram
 from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.demo.source import DemoSource
+from tests.browser.conftest import DEMO_SPIKES, REAL
+from tests.browser.driver import Visit
+from tests.browser.test_linked import numbers
+from tests.browser.test_page import frame_of, time_window, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loading.alf_folder import DURATION_S, N_SPIKES, sorting_arrays, write_session
-from loading.bad_folders import KINDS, SESSION
 from playwright.sync_api import expect
 
-from browser.conftest import DEMO_SPIKES, REAL
-from browser.driver import Visit, served
-from browser.test_linked import numbers
-from browser.test_page import frame_of, in_view, time_window, wait_until
 from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from tests.browser.conftest import DEMO_SPIKES, REAL
+from tests.browser.driver import Visit, served
+from tests.browser.test_linked import numbers
+from tests.browser.test_page import frame_of, in_view, time_window, wait_until
+from tests.library.alf_folder import DURATION_S, N_SPIKES, sorting_arrays, write_session
+from tests.library.bad_folders import KINDS, SESSION
 
 pytestmark = pytest.mark.walk
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asking import PASSWORD, Site
 
 from dashboard.server.auth.logins import FILE
 from dashboard.server.auth.passwords import add_user
 from dashboard.sources.demo.source import DemoSource
+from tests.server.asking import PASSWORD, Site
 from tests.serving import serving
 
 

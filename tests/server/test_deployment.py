@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from asking import connect, token_in
 
 from dashboard.cli.main import build_parser
 from dashboard.server.auth.gate import COOKIE
 from dashboard.server.auth.logins import FRESH_S
 from dashboard.server.auth.passwords import add_user
+from tests.server.asking import connect, token_in
 from tests.serving import free_port, nginx, nginx_command
 
 NAMES = tuple(f"user{number}" for number in range(20))

@@ -8,28 +8,30 @@ from pathlib import Path
 
 import pytest
 import requests
-from asking import PASSWORD, Site
 
-from dashboard.page.export.downloads import FOLDER, STALE_S, Downloads, Shelf
+from dashboard.page.export.downloads import FOLDER, STALE_S, Downloads, SessionDownloads
 from dashboard.server.auth.gate import COOKIE
 from dashboard.server.auth.passwords import add_user
 from dashboard.server.server import stop_gently
 from dashboard.sources.demo.source import DemoSource
 from tests.replay.downloading import until
+from tests.server.asking import PASSWORD, Site
 from tests.serving import serving
 
 
-def put(shelf: Shelf, name: str = "a b.svg", content: bytes = b"x" * 3_000_000) -> tuple[Path, str]:
-    path = shelf.new_path(name)
+def put(
+    session_downloads: SessionDownloads, name: str = "a b.svg", content: bytes = b"x" * 3_000_000
+) -> tuple[Path, str]:
+    path = session_downloads.new_path(name)
     path.write_bytes(content)
-    return path, shelf.put(path, name)
+    return path, session_downloads.put(path, name)
 
 
 @pytest.mark.parametrize("site", [{}, {"prefix": "/spikes"}], indirect=True, ids=["root", "prefix"])
 def test_a_file_goes_only_to_who_asked_for_it(site: Site, tmp_path: Path) -> None:
     add_user(tmp_path / "users.json", "bob", PASSWORD)
-    shelf = site.server.process.downloads.shelf("ann")
-    _, address = put(shelf)
+    session_downloads = site.server.process.downloads.of_session("ann")
+    _, address = put(session_downloads)
     address = address.removeprefix(site.server.prefix)
     assert site.get(address).status_code == 401
     ann, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "bob"))
@@ -42,19 +44,19 @@ def test_a_file_goes_only_to_who_asked_for_it(site: Site, tmp_path: Path) -> Non
     assert "no-store" in answer.headers["Cache-Control"]
     guess = address[:-20] + "A" * 8 + address[-12:]
     assert site.get(guess, ann).status_code == 404
-    shelf.close()
+    session_downloads.close()
     gone = site.get(address, ann)
     assert (gone.status_code, gone.text) == (404, "This file is gone; export it again\n")
 
 
 def test_a_shelf_keeps_the_last_files_and_none_once_closed(tmp_path: Path) -> None:
     downloads = Downloads(tmp_path)
-    shelf = downloads.shelf()
-    paths = [put(shelf, f"{i}.npz", b"1")[0] for i in range(Shelf.MOST + 3)]
-    assert [path.exists() for path in paths] == [False] * 3 + [True] * Shelf.MOST
-    shelf.close()
+    session_downloads = downloads.of_session()
+    paths = [put(session_downloads, f"{i}.npz", b"1")[0] for i in range(SessionDownloads.MOST + 3)]
+    assert [path.exists() for path in paths] == [False] * 3 + [True] * SessionDownloads.MOST
+    session_downloads.close()
     assert not any(path.exists() for path in paths)
-    late, _ = put(shelf)
+    late, _ = put(session_downloads)
     assert not late.exists(), "made for a browser that has gone"
     downloads.close()
     assert list((tmp_path / FOLDER).iterdir()) == []
@@ -79,7 +81,7 @@ def test_a_stop_lets_a_file_that_is_on_its_way_arrive(small_demo: object, cache:
     n_bytes = 64 << 20
     with serving([DemoSource(cache, n_spikes=50_000)], cache) as server:
         downloads = server.process.downloads
-        _, address = put(downloads.shelf(), "big.npz", bytes(n_bytes))
+        _, address = put(downloads.of_session(), "big.npz", bytes(n_bytes))
         url = f"http://127.0.0.1:{server.port}"
         with requests.get(url + address, stream=True, timeout=30) as answer:
             blocks = answer.iter_content(1 << 20)

@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asking import stay_until
-from loading.alf_folder import N_SPIKES, write_session
 
 from dashboard.library.check import remove, verify
 from dashboard.library.store import InsertionStore
@@ -30,8 +28,10 @@ from dashboard.page.session import DashboardSession
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from tests.library.alf_folder import N_SPIKES, write_session
 from tests.replay.downloading import until
 from tests.replay.server import Replay
+from tests.server.asking import stay_until
 from tests.serving import serving
 
 KEY = "MOUSE_1/2024-01-02/001/probe00"

@@ -8,16 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from loading.alf_folder import N_SPIKES, write_session
+
+from tests.library.alf_folder import N_SPIKES, write_session
 
 UNSHARE = ("unshare", "--user", "--map-root-user", "--mount")
 MOUNT = """
 import json, logging, os, subprocess, sys
 from pathlib import Path
 from dashboard.model.errors import CacheUnusable
-from dashboard.sources.alyx import AlyxSource
+from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.folder import FolderSource
-from dashboard.store import InsertionStore
+from dashboard.library.store import InsertionStore
 
 def mount(folder, size, *more):
     folder.mkdir(exist_ok=True)

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import pytest
 import requests
-from asking import Site, answer, token_in, told_by
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from dashboard.cli import main
-from dashboard.config.logs import Discreet, JsonFormatter
+from dashboard.config.logs import JsonFormatter, RedactSecrets
 from dashboard.server.auth.gate import COOKIE
 from dashboard.server.server import _close_idle, session_name
 from dashboard.sources.demo.source import DemoSource
 from tests.replay.downloading import until
 from tests.replay.server import Replay
+from tests.server.asking import Site, answer, token_in, told_by
 from tests.serving import serving
 
 KEY = "KM_001/2024-03-05/001/probe00"
@@ -160,7 +160,7 @@ def test_the_log_keeps_what_is_secret_in_an_address(said: str, kept: str) -> Non
         logging.LogRecord("tornado.access", logging.WARNING, "", 0, said, None, None),
         logging.LogRecord("tornado.access", logging.WARNING, "", 0, "%s", (said,), None),
     ):
-        assert Discreet().filter(record)
+        assert RedactSecrets().filter(record)
         assert record.getMessage() == kept
 
 

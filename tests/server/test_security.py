@@ -10,18 +10,18 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from asking import PASSWORD, Site, connect, token_in, told_by
 from bokeh.util.token import generate_jwt_token, generate_session_id
 
 from dashboard.cli import main
 from dashboard.model.errors import BadRequest, InsertionNotFound
 from dashboard.server.auth.gate import COOKIE
-from dashboard.server.auth.logins import FAILURES_S, MOST_FAILURES, Logins
+from dashboard.server.auth.logins import FAILURES_S, MAX_FAILURES, Logins
 from dashboard.server.auth.passwords import Accounts, add_user, hash_password
 from dashboard.server.upstream.session_cost import anonymous_bytes
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
 from dashboard.sources.locate import find
+from tests.server.asking import PASSWORD, Site, connect, token_in, told_by
 
 ROUTES = [
     "/ws", "/metrics", "/health", "/autoload.js", "/static/js/bokeh.min.js", "/static/extensions/panel/panel.min.js",
@@ -96,7 +96,7 @@ def test_forged_cookies_are_worth_nothing(site: Site, cookie: str) -> None:
 def test_wrong_passwords_are_refused_alike_and_then_have_to_wait(site: Site) -> None:
     texts = {site.login(name, "wrong").text for name in ("ann", "nobody")}
     assert len(texts) == 1, "the answer tells which names exist"
-    codes = [site.login("ann", "wrong").status_code for _ in range(MOST_FAILURES)]
+    codes = [site.login("ann", "wrong").status_code for _ in range(MAX_FAILURES)]
     assert codes[-1] == 429
     refused = site.login()
     assert refused.status_code == 429

@@ -17,11 +17,10 @@ import panel as pn
 import panel_material_ui as pmui
 import pytest
 from bokeh.document import Document
-from loading.alf_folder import write_session
 
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.store import InsertionStore
-from dashboard.library.userdata import Desk, Keeper
+from dashboard.library.userdata import UserData, UserSession
 from dashboard.model.facets import Facets
 from dashboard.page import link as links
 from dashboard.page.export.downloads import Downloads
@@ -29,6 +28,7 @@ from dashboard.page.search.search import Search
 from dashboard.page.session import DashboardSession
 from dashboard.server.render_pool import FairPool
 from dashboard.sources.folder import FolderSource
+from tests.library.alf_folder import write_session
 
 KEY = "MOUSE_1/2024-01-02/001/probe00"
 TEXT_FIELDS = (pmui.TextInput, pmui.TextAreaInput, pmui.AutocompleteInput, pmui.PasswordInput, pn.widgets.TextInput)
@@ -77,8 +77,8 @@ def session(tmp_path_factory: pytest.TempPathFactory, secret: Path) -> Iterator[
     source = FolderSource(folder / "data")
     pool = FairPool(1)
     made = DashboardSession(
-        InsertionStore([source], folder / "cache"), pool.session(), Document(), "",  # type: ignore[arg-type]
-        Catalogue([source]), Desk(Keeper.in_folder(folder / "cache")), Downloads(folder / "cache").shelf(),
+        InsertionStore([source], folder / "cache"), pool.session(), Document(), "", Catalogue([source]),  # type: ignore[arg-type]
+        UserSession(UserData.in_folder(folder / "cache")), Downloads(folder / "cache").of_session(),
     )  # fmt: skip
     yield made
     made.close()

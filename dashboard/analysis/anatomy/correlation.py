@@ -16,7 +16,7 @@ from dashboard.model.errors import BadRequest
 TIME_BIN_S, DEPTH_BIN_UM = 0.05, 40.0
 
 #: Rates held at once, in 8 bytes each and twice: IBL's bins over six hours of a whole probe.
-MOST_CELLS = 40_000_000
+MAX_CELLS = 40_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,16 +81,16 @@ def depth_correlation(
     Raises
     ------
     BadRequest
-        Bins that make no sense, or more than `MOST_CELLS` of them.
+        Bins that make no sense, or more than `MAX_CELLS` of them.
     Cancelled
         `cancel` was set.
     """
     start, end = columns.time_range_s if time_range is None else time_range
     if time_bin_s > 0 and depth_bin_um > 0:
         n_cells = (end - start) / time_bin_s * max(columns.depth_range_um[1] / depth_bin_um, 1.0)
-        if n_cells > MOST_CELLS:
+        if n_cells > MAX_CELLS:
             raise BadRequest(
-                "Too many bins to correlate", f"{n_cells:,.0f}", f"Make them larger: at most {MOST_CELLS:,}"
+                "Too many bins to correlate", f"{n_cells:,.0f}", f"Make them larger: at most {MAX_CELLS:,}"
             )
     rates = firing_rate(
         columns,

@@ -14,7 +14,7 @@ LEVELS = {"allen": "Allen", "beryl": "Beryl", "cosmos": "Cosmos"}
 """Levels of the region names, and what iblatlas calls them."""
 
 UNLABELLED = ("void", "root")
-LEAST_LABELLED_UM = 150.0
+MIN_LABELLED_UM = 150.0
 """Shorter spans carry no label; the convention of the alignment GUI."""
 
 DEPTH_TOP_UM = 4000.0
@@ -51,7 +51,7 @@ class RegionSpan:
     @property
     def has_label(self) -> bool:
         """Whether plots write the acronym on it."""
-        return self.acronym not in UNLABELLED and self.top_um - self.bottom_um >= LEAST_LABELLED_UM
+        return self.acronym not in UNLABELLED and self.top_um - self.bottom_um >= MIN_LABELLED_UM
 
 
 @cache

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.analysis.change.spans import BAND_UM, LEAST_UNITS, TOGETHER, co_movement
+from dashboard.analysis.change.spans import BAND_UM, MIN_UNITS, TOGETHER, co_movement
 from dashboard.analysis.events.align import Range
 
 PREFIX = "change_"
@@ -57,7 +57,7 @@ def unit_verdicts(changes: pd.DataFrame, band_um: float = BAND_UM) -> list[str]:
     columns = ("state", "depth_change_um", "depth_change_low_um", "depth_change_high_um")
     for low, state, change, least, most in zip(lows, *(changes[name] for name in columns), strict=True):
         if state == "lost":
-            together = n_lost.get(low, 0) >= max(LEAST_UNITS, TOGETHER * had.get(low, 0))
+            together = n_lost.get(low, 0) >= max(MIN_UNITS, TOGETHER * had.get(low, 0))
             verdicts.append(LOST_TOGETHER if together else LOST)
         elif state in ("appeared", "silent"):
             verdicts.append(APPEARED if state == "appeared" else SILENT)

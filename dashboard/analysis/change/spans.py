@@ -21,7 +21,7 @@ BLOCK_S = 10.0
 #: A unit is lost where its rate fell below this part, by the upper end of the interval.
 LOST_RATIO = 0.1
 #: Height of the bands in which units are looked at together (in um), and how many units make a band.
-BAND_UM, LEAST_UNITS = 200.0, 3
+BAND_UM, MIN_UNITS = 200.0, 3
 #: Units move together where at least this part of a band moves the same way.
 TOGETHER = 0.5
 
@@ -238,12 +238,12 @@ def co_movement(changes: pd.DataFrame, band_um: float = BAND_UM) -> pd.DataFrame
         n_up = int((moved["depth_change_low_um"] > 0).sum())
         n_down = int((moved["depth_change_high_um"] < 0).sum())
         n_lost, n_appeared = (int((units["state"] == state).sum()) for state in ("lost", "appeared"))
-        if len(moved) >= LEAST_UNITS and max(n_up, n_down) >= TOGETHER * len(moved):
+        if len(moved) >= MIN_UNITS and max(n_up, n_down) >= TOGETHER * len(moved):
             verdict = "motion"
         elif n_lost:
             verdict = "units lost"
         else:
-            verdict = "steady" if len(moved) >= LEAST_UNITS else "too few units"
+            verdict = "steady" if len(moved) >= MIN_UNITS else "too few units"
         rows.append(
             {
                 "low_um": band * band_um,

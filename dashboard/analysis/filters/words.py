@@ -125,7 +125,8 @@ def read_spike_amp(words: Mapping[str, str]) -> tuple[float, float] | None:
     Returns
     -------
     (float, float) or None
-        Lower limit, inside, and upper limit, outside, as `aggregate` takes them, in uV, or in the file's own unit where its amplitudes are no volts; infinite where an end is open. None: no limit.
+        Lower limit, inside, and upper limit, outside, in uV, or in the file's own unit where its amplitudes
+        are not volts; infinite where an end is open. None: no limit.
 
     Raises
     ------

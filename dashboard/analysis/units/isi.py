@@ -19,7 +19,7 @@ WINDOW_S, BIN_S = 0.010, 0.0002
 SAMPLE_RATE_HZ = 30_000
 #: The line and the contour by which a unit passes (in per cent), and the shortest refractory
 #: period that counts (in s): slidingRP's defaults, and IBL's.
-CONTAMINATION_PCT, CONFIDENCE_PCT, SHORTEST_S = 10.0, 90.0, 0.0005
+CONTAMINATION_PCT, CONFIDENCE_PCT, MIN_S = 10.0, 90.0, 0.0005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,10 +161,10 @@ def refractory_test(times_s: npt.ArrayLike) -> RefractoryTest:
         levels[:, np.newaxis] / 100,
     )
     passes, min_contamination, best_period = sliding_rp.pass_slidingRP_confmat(
-        confidence, levels, periods, CONFIDENCE_PCT, CONTAMINATION_PCT, SHORTEST_S
+        confidence, levels, periods, CONFIDENCE_PCT, CONTAMINATION_PCT, MIN_S
     )
     max_confidence, _, _ = sliding_rp.confidence_contamin(
-        confidence, levels, periods, CONTAMINATION_PCT, rp_reject=SHORTEST_S
+        confidence, levels, periods, CONTAMINATION_PCT, rp_reject=MIN_S
     )
     reached = confidence >= CONFIDENCE_PCT
     contour = np.where(reached.any(axis=0), levels[reached.argmax(axis=0)], np.nan)

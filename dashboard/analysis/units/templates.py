@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.analysis.inputs import main_template
 from dashboard.analysis.units.isi import SAMPLE_RATE_HZ
-from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.build import SpikeColumns
+from dashboard.engine.count.few_units import unit_rows
+from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 
 TEMPLATE_REACH_UM = 100.0
@@ -120,3 +121,35 @@ def lay_template(
         "text": [f"{ms:g} ms", f"{uv:g} {unit}", f"{um:g} µm"],
     }
     return traces, bars, words
+
+
+def _known(columns: SpikeColumns, cluster_id: int) -> int:
+    if not 0 <= cluster_id < columns.n_clusters:
+        raise BadRequest("There is no such cluster", str(cluster_id), f"Ids go from 0 to {columns.n_clusters - 1}")
+    return cluster_id
+
+
+def main_template(columns: SpikeColumns, templates: npt.NDArray[Any], cluster_id: int) -> tuple[int, float] | None:
+    """Return the template that most spikes of a unit were found with, and their share; None without any.
+
+    Parameters
+    ----------
+    columns : SpikeColumns
+    templates : ndarray, shape (n_rows_in_file,), numbers
+        ``spikes.templates``, as in the file. What is negative or no number counts for nothing.
+    cluster_id : int
+
+    Raises
+    ------
+    BadRequest
+        No cluster has that id.
+    """
+    rows = unit_rows(columns, _known(columns, cluster_id))
+    in_file = rows if columns.spike_rows is None else columns.spike_rows[rows]
+    found = np.asarray(templates[in_file], dtype=np.float64)
+    found = found[np.isfinite(found) & (found >= 0)]
+    if not found.size:
+        return None
+    ids, counts = np.unique(found, return_counts=True)
+    most = int(counts.argmax())  # the lowest id of equals
+    return int(ids[most]), float(counts[most] / rows.size)

@@ -26,7 +26,7 @@ COLUMNS = (
 )  # fmt: skip
 """Of report.csv; report.json has all that is known."""
 
-MOST_NAME = 80
+MAX_NAME = 80
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -150,10 +150,10 @@ class Report:
     def _name(self, entry: Entry) -> str:
         """Return a name for the file that no other insertion has."""
         words = re.sub(r"[^A-Za-z0-9._-]+", "_", str(entry.facts.get("key") or entry.insertion)).strip("._")
-        name = f"{words[-MOST_NAME:] or 'insertion'}{self._ending}"
+        name = f"{words[-MAX_NAME:] or 'insertion'}{self._ending}"
         others = {other.file for other in self.entries.values() if other.insertion != entry.insertion}
         if name in others:
-            name = f"{words[-MOST_NAME:]}_{hashlib.sha256(entry.insertion.encode()).hexdigest()[:8]}{self._ending}"
+            name = f"{words[-MAX_NAME:]}_{hashlib.sha256(entry.insertion.encode()).hexdigest()[:8]}{self._ending}"
         return name
 
     def write(self) -> None:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 CONNECT_S = 10
 """A scheduler that is there answers within this."""
 
-MOST_SAID = 300
+MAX_SAID = 300
 """Characters of a reason: one line of a report."""
 
 DONE, FAILED = "done", "failed"
@@ -72,7 +72,7 @@ def _since(started: float) -> float:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())[:MOST_SAID]
+    return " ".join(text.split())[:MAX_SAID]
 
 
 def run(

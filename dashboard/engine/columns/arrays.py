@@ -52,3 +52,7 @@ class Grid(NamedTuple):
     closed: bool
     origin_code: float
     step_um: float
+
+
+#: Spikes whose rows are found together; their numbers stay in the processor's nearest caches.
+BLOCK = 4096

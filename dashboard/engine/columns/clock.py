@@ -18,7 +18,7 @@ SPIKES_PER_TICK = 16
 #: Ticks per s, as a power of two, are at most so many: scaled times then stay whole numbers that floats hold.
 FASTEST = 20
 #: A clock of one tick per s is not laid over more than this.
-LONGEST_S = float(1 << 20)
+MAX_S = float(1 << 20)
 #: Times further from zero than this have no clock.
 FARTHEST_S = 2.0**40
 #: Spikes looked at one after another on either side of a guess, before the search goes by halves.
@@ -50,7 +50,7 @@ def clock(times: F64) -> tuple[int, float, float]:
     if n == 0:
         return 0, 0.0, 1.0
     first, last = float(times[0]), float(times[-1])
-    if max(abs(first), abs(last)) > FARTHEST_S or last - first > LONGEST_S:
+    if max(abs(first), abs(last)) > FARTHEST_S or last - first > MAX_S:
         return 0, 0.0, 1.0
     most = n / SPIKES_PER_TICK
     level = math.floor(math.log2(most / (last - first))) if last - first > most * 2.0**-FASTEST else FASTEST

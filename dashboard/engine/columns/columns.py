@@ -6,20 +6,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from dashboard.engine.columns.clock import TimeTicks, index_ticks
 from dashboard.engine.columns.depths import DepthGrid
+from dashboard.engine.columns.filter import Kept, keep_everything
+from dashboard.engine.columns.part_store import PartStore
 from dashboard.engine.columns.ranks import RankIndex, index_ranks
 from dashboard.engine.columns.unit_index import UnitIndex, code_ranges, index_units
-
-if TYPE_CHECKING:
-    from dashboard.engine.columns.filter import Kept
-    from dashboard.engine.columns.part_store import PartStore
-    from dashboard.engine.count.aggregate import Aggregate
 
 #: Spikes read together where a whole column is looked at.
 BLOCK = 1 << 20
@@ -73,6 +70,8 @@ class SpikeColumns:
         Row in the file of each spike; None where it is the row here.
     amp_unit : str
         ``"uV"`` or ``"a.u."``.
+    lazy : LazyIndexes
+        What is built from the columns when it is first needed.
     """
 
     times_s: npt.NDArray[np.float64]
@@ -87,7 +86,7 @@ class SpikeColumns:
     n_clusters: int
     spike_rows: npt.NDArray[np.int64] | None = None
     amp_unit: str = "uV"
-    _lazy: LazyIndexes = field(default_factory=LazyIndexes, repr=False)
+    lazy: LazyIndexes = field(default_factory=LazyIndexes, repr=False)
 
     @property
     def n_spikes(self) -> int:
@@ -102,7 +101,7 @@ class SpikeColumns:
     @cached_property
     def depth_range_um(self) -> tuple[float, float]:
         """Lowest and highest depth of a spike; (0, 0) without spikes."""
-        extremes: tuple[float, float] = self._lazy.get("depth_range", self._find_depth_range)
+        extremes: tuple[float, float] = self.lazy.get("depth_range", self._find_depth_range)
         return extremes
 
     @property
@@ -116,7 +115,7 @@ class SpikeColumns:
             self.amps_uv,
             self.spike_rows,
         ]
-        for value in tuple(self._lazy.values.values()):
+        for value in tuple(self.lazy.values.values()):
             if isinstance(value, UnitIndex):
                 arrays += [value.offsets, value.order]
             elif isinstance(value, RankIndex):
@@ -130,41 +129,32 @@ class SpikeColumns:
     @cached_property
     def ticks(self) -> TimeTicks:
         """The first spike at each tick of a clock; built on first use where no sidecar holds it."""
-        return self._lazy.get("ticks", lambda: index_ticks(self.times_s))
+        return self.lazy.get("ticks", lambda: index_ticks(self.times_s))
 
     @property
     def unit_index(self) -> UnitIndex:
         """Rows by cluster; built on first use where no sidecar holds it."""
-        return self._lazy.get("unit_index", lambda: index_units(self.clusters, self.n_clusters))
+        return self.lazy.get("unit_index", lambda: index_units(self.clusters, self.n_clusters))
 
     @property
     def rank_index(self) -> RankIndex:
         """Cumulative counts by depth; built on first use where no sidecar holds it."""
-        return self._lazy.get("rank_index", lambda: index_ranks(self.depth_codes, self.depths_um, self.grid))
+        return self.lazy.get("rank_index", lambda: index_ranks(self.depth_codes, self.depths_um, self.grid))
 
     @property
     def code_ranges(self) -> npt.NDArray[np.int32]:
         """Lowest and highest depth code of each cluster, shape (n_clusters, 2); empty ranges run backwards."""
-        return self._lazy.get("code_ranges", lambda: code_ranges(self.depth_codes, self.clusters, self.n_clusters))
+        return self.lazy.get("code_ranges", lambda: code_ranges(self.depth_codes, self.clusters, self.n_clusters))
 
     @property
     def parts(self) -> PartStore:
         """What filters keep, set apart while they are in use."""
-        from dashboard.engine.columns.part_store import PartStore
-
-        return self._lazy.get("parts", PartStore)
+        return self.lazy.get("parts", PartStore)
 
     @cached_property
     def everything(self) -> Kept:
         """The filter that is none."""
-        return self._lazy.get("everything", self._keep_everything)
-
-    @property
-    def overview(self) -> Aggregate:
-        """The whole session on the lattice, about 2048 x 768 counts: kept with the columns, to be drawn first."""
-        from dashboard.engine.count.raster import overview
-
-        return self._lazy.get("overview", lambda: overview(self))
+        return self.lazy.get("everything", lambda: keep_everything(self.n_clusters))
 
     @cached_property
     def grid(self) -> DepthGrid:
@@ -179,11 +169,6 @@ class SpikeColumns:
         """
         grid = self.grid
         return self.times_s, *self.ticks, self.depth_codes, self.depths_um, grid.step_um, grid.origin_code
-
-    def _keep_everything(self) -> Kept:
-        from dashboard.engine.columns.filter import keep_everything
-
-        return keep_everything(self.n_clusters)
 
     def _find_depth_range(self) -> tuple[float, float]:
         if not self.n_spikes:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dashboard.engine.columns.arrays import Filter, SpikeArrays
-from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import BadRequest
+
+if TYPE_CHECKING:
+    from dashboard.engine.columns.columns import SpikeColumns
 
 #: Amplitudes without limits.
 NO_LIMITS = (-math.inf, math.inf)

@@ -7,12 +7,11 @@ from functools import partial
 
 import numpy as np
 
-from dashboard.engine.columns.arrays import NO_ORDER, U16, U32, Filter, SpikeArrays
+from dashboard.engine.columns.arrays import BLOCK, NO_ORDER, U16, U32, Filter, SpikeArrays
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, spike_arrays
 from dashboard.engine.columns.part_store import BYTES_PER_SPIKE, MARK_STRIDE, Part
 from dashboard.engine.compile import kernel
-from dashboard.engine.count.kernels import BLOCK
 from dashboard.engine.threads import default_threads, run
 
 #: Parts kept by the columns of one sorting hold at most this share of its bytes.
@@ -20,7 +19,7 @@ SHARE_OF_COLUMNS = 1 / 4
 #: Filters whose use is remembered.
 REMEMBERED = 64
 #: Share of all spikes below which a picture does not have a part made.
-LEAST_SHARE = 1 / 16
+MIN_SHARE = 1 / 16
 #: Spikes per task while a part is made.
 STRETCH = 1 << 19
 
@@ -116,7 +115,7 @@ def find_part(columns: SpikeColumns, kept: Kept, n_spikes: int) -> Part | None:
         store.spent[key] = spent + n_spikes
         while len(store.spent) > REMEMBERED:
             store.spent.popitem(last=False)
-        if spent < columns.n_spikes or n_spikes < LEAST_SHARE * columns.n_spikes:
+        if spent < columns.n_spikes or n_spikes < MIN_SHARE * columns.n_spikes:
             return None
     room = columns.nbytes * SHARE_OF_COLUMNS
     if kept.share(columns, columns.n_spikes) * BYTES_PER_SPIKE > room:

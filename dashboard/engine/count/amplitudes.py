@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashboard.engine.columns.arrays import F32, Filter, Grid, SpikeArrays
+from dashboard.engine.columns.arrays import BLOCK, F32, Filter, Grid, SpikeArrays
 from dashboard.engine.compile import kernel
-from dashboard.engine.count.kernels import BLOCK, inverse_row_height, new_scratch, place_block, settle_block, write_tile
+from dashboard.engine.count.kernels import inverse_row_height, new_scratch, place_block, settle_block, write_tile
 from dashboard.engine.threads import TILE
 
 

@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.engine.columns.arrays import F64, I64, NO_ORDER, U8, U16, U32, Filter, Grid, SpikeArrays
+from dashboard.engine.columns.arrays import BLOCK, F64, I64, NO_ORDER, U8, U16, U32, Filter, Grid, SpikeArrays
 from dashboard.engine.columns.depths import FINES
 from dashboard.engine.compile import inlined, kernel
 from dashboard.engine.searches import first_at
 from dashboard.engine.threads import TILE
 
-#: Spikes whose rows are found together; their numbers stay in the processor's nearest caches.
-BLOCK = 4096
 #: Spikes counted between looks at those that wait to be settled.
 SHORT_BLOCK = 1024
 #: Columns that `count_units` fills together.

@@ -17,7 +17,7 @@ MAX_SIDE = 32_768
 #: An image of more pixels than this is a mistake: 64 M pixels of float64 are half a gigabyte.
 MAX_PIXELS = 1 << 26
 #: No bin is narrower than the smallest number that floats hold in full precision.
-SMALLEST_BIN = 2.0**-1022
+MIN_BIN = 2.0**-1022
 #: A window's length wavers by rounding while it is panned; its lattice level must not.
 LEVEL_TOLERANCE = 1e-6
 #: What a floor needs to become the nearest level.
@@ -80,7 +80,7 @@ def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.flo
 @inlined
 def lattice_level(span: float, n_bins: int) -> int:
     """Return k so that bins of ``2**k`` are nearest, by ratio, to `span` in `n_bins`: 0.71 to 1.42 times as many."""
-    return math.floor(math.log2(max(span / n_bins, SMALLEST_BIN)) + ROUNDING)
+    return math.floor(math.log2(max(span / n_bins, MIN_BIN)) + ROUNDING)
 
 
 @inlined
@@ -106,8 +106,8 @@ def lattice_levels(spans: tuple[float, float], n_bins: tuple[int, int]) -> tuple
     """
     # In powers of two, as tiny and huge bins cannot be multiplied: the sizes of bins, and how many times those wanted
     # there are.
-    one = math.log2(max(spans[0] / n_bins[0], SMALLEST_BIN))
-    other = math.log2(max(spans[1] / n_bins[1], SMALLEST_BIN))
+    one = math.log2(max(spans[0] / n_bins[0], MIN_BIN))
+    other = math.log2(max(spans[1] / n_bins[1], MIN_BIN))
     first, second = math.floor(one + ROUNDING), math.floor(other + ROUNDING)
     above, also = one - first, other - second
     if above + also <= LEVEL_TOLERANCE:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dashboard.engine.columns.arrays import I32, I64, Filter, Grid, SpikeArrays
+from dashboard.engine.columns.arrays import BLOCK, I32, I64, Filter, Grid, SpikeArrays
 from dashboard.engine.compile import inlined, kernel
-from dashboard.engine.count.kernels import BLOCK, inverse_row_height, new_scratch, place_block, settle_block, write_tile
+from dashboard.engine.count.kernels import inverse_row_height, new_scratch, place_block, settle_block, write_tile
 from dashboard.engine.threads import TILE
 
 #: Stands for no category: in the image, and in the table of votes by cluster.

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.engine.columns.arrays import F64, I64, U16, U32, Filter, Grid, SpikeArrays
+from dashboard.engine.columns.arrays import BLOCK, F64, I64, U16, U32, Filter, Grid, SpikeArrays
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, kept_spikes, spike_arrays
 from dashboard.engine.columns.filtered import count_kept, find_part
 from dashboard.engine.compile import kernel
-from dashboard.engine.count.kernels import BLOCK, new_scratch, place_block
+from dashboard.engine.count.kernels import new_scratch, place_block
 from dashboard.engine.count.lattice import check_window
 from dashboard.engine.count.window import Window, lay_window
 from dashboard.engine.threads import spread

@@ -44,7 +44,7 @@ INDEX_BELOW = 1 / 4
 #: Spikes on the lattice from which a second thread is worth it; fewer are counted in the call that lays the window.
 AT_ONCE = 2 * WORK_PER_THREAD * SPIKES_PER_WORK
 #: Bins from which rates of the lattice are exact in 32 bits, in s.
-SHORTEST_BIN_S = 2.0**-100
+MIN_BIN_S = 2.0**-100
 #: Pixels of the picture of the whole session that is kept with its columns.
 OVERVIEW_SIZE = (2048, 768)
 #: Spikes per pixel column from which differences of stored ranks are quicker than counting.
@@ -361,7 +361,7 @@ def aggregate(
         unit = "spikes"
         if kind == "rate":
             bin_s, unit = float(window.time_edges[1] - window.time_edges[0]), "Hz"
-            is_plain = values.dtype == np.uint8 and SHORTEST_BIN_S <= bin_s <= 1 / SHORTEST_BIN_S
+            is_plain = values.dtype == np.uint8 and MIN_BIN_S <= bin_s <= 1 / MIN_BIN_S
             values = lattice_rates(values, bin_s) if is_plain else values / np.diff(window.time_edges)
     elif kind in ("amp_mean", "amp_max"):
         values, n_spikes = _amplitude(columns, window, kept, kind, threads, cancel)
@@ -377,5 +377,6 @@ def aggregate(
 
 
 def overview(columns: SpikeColumns) -> Aggregate:
-    """Return the counts of the whole session, about `OVERVIEW_SIZE`; see `SpikeColumns.overview`."""
-    return aggregate(columns, None, None, *OVERVIEW_SIZE, snap=True)
+    """Return the counts of the whole session on the lattice, about `OVERVIEW_SIZE` pixels; kept with the columns."""
+    counts: Aggregate = columns.lazy.get("overview", lambda: aggregate(columns, None, None, *OVERVIEW_SIZE, snap=True))
+    return counts

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashboard.engine.columns.arrays import F32, I32, Filter, Grid, SpikeArrays
+from dashboard.engine.columns.arrays import BLOCK, F32, I32, Filter, Grid, SpikeArrays
 from dashboard.engine.compile import kernel
-from dashboard.engine.count.kernels import BLOCK, inverse_row_height, new_scratch, place_block
+from dashboard.engine.count.kernels import inverse_row_height, new_scratch, place_block
 from dashboard.engine.count.majority import LOWEST_VOTE, Ballot, rank
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.engine.columns.arrays import F32, I32, I64, U32, Filter
+from dashboard.engine.columns.arrays import BLOCK, F32, I32, I64, U32, Filter
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import kept_spikes, spike_arrays
 from dashboard.engine.compile import kernel
 from dashboard.engine.count.aggregate import Aggregate
-from dashboard.engine.count.kernels import BLOCK, write_tile
+from dashboard.engine.count.kernels import write_tile
 from dashboard.engine.count.lattice import check_size, check_window, lattice_level, linear_edges, snapped_bins
 from dashboard.engine.count.raster import default_window
 from dashboard.engine.count.window import time_bounds

@@ -40,7 +40,7 @@ LABEL_SHARE = 0.68
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Opposed:
+class BothSides:
     """Two sides of a comparison, in one window and with the same colours.
 
     Attributes
@@ -77,7 +77,7 @@ class Opposed:
         return f"{units} ({self.note})" if self.note else units
 
 
-def pictures(sides: Opposed, width: int, height: int) -> tuple[Aggregate, Aggregate]:
+def pictures(sides: BothSides, width: int, height: int) -> tuple[Aggregate, Aggregate]:
     """Return the spikes per bin of A and of B on the same edges."""
     a, b = (
         aggregate(
@@ -94,7 +94,7 @@ def pictures(sides: Opposed, width: int, height: int) -> tuple[Aggregate, Aggreg
     return a, b
 
 
-def compare_sheet(sides: Opposed, style: SheetStyle) -> Sheet:
+def compare_sheet(sides: BothSides, style: SheetStyle) -> Sheet:
     """Compute a sheet of both rasters, their difference where there is one, and what was matched.
 
     Raises
@@ -153,7 +153,7 @@ def _draw_side(
     _name(axes, style, name)
 
 
-def _draw_difference(figure: Figure, style: SheetStyle, places: Places, sides: Opposed, found: Difference) -> None:
+def _draw_difference(figure: Figure, style: SheetStyle, places: Places, sides: BothSides, found: Difference) -> None:
     preset, box = style.preset, places.rows["difference"]
     axes, bar = place(figure, preset, box), place(figure, preset, places.bars["difference"])
     time_axis(axes, sides.a, is_last=True)
@@ -169,7 +169,7 @@ def _draw_difference(figure: Figure, style: SheetStyle, places: Places, sides: O
     _name(axes, style, "A − B")
 
 
-def difference_limit(sides: Opposed, found: Difference) -> float:
+def difference_limit(sides: BothSides, found: Difference) -> float:
     """Return the limit of the colours of a difference, in spikes per bin; one spike is never past it."""
     seconds, microns = np.diff(found.time_edges_s[:2])[0], np.diff(found.depth_edges_um[:2])[0]
     return max(sides.density * float(seconds * microns), 1.0)

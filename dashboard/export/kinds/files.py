@@ -11,9 +11,9 @@ import pandas as pd
 
 from dashboard.analysis.compare.difference import difference
 from dashboard.analysis.events.picture import EventPicture
-from dashboard.analysis.inputs import DEFAULT_BINS, UnitBins
+from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.analysis.units.correlograms import autocorrelogram
-from dashboard.export.kinds.compare import Opposed, pictures
+from dashboard.export.kinds.compare import BothSides, pictures
 from dashboard.export.kinds.events import bins_of
 from dashboard.export.kinds.pairs import correlate
 from dashboard.export.kinds.unit import chosen_unit
@@ -135,7 +135,7 @@ def write_events(path: Path, subject: Subject, picture: EventPicture, event: str
     return int(arrays["mean_hz"].size)
 
 
-def write_comparison(path: Path, sides: Opposed, kind: str) -> int:
+def write_comparison(path: Path, sides: BothSides, kind: str) -> int:
     """Write what became of the units (CSV), or both pictures and their difference (NPZ); return rows or pixels.
 
     CSV: a row per group of units, ``kind``, ``units_a``, ``units_b`` (ids with spaces between them), ``score``,

@@ -6,13 +6,13 @@ from itertools import combinations_with_replacement
 
 from matplotlib.figure import Figure
 
-from dashboard.analysis.inputs import DEFAULT_BINS, UnitBins
+from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.analysis.units.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.export.origin import Subject, own_spikes, provenance, whole_recording
 from dashboard.export.sheet import Sheet, SheetStyle, lay_out_between
 from dashboard.model.errors import BadRequest
 
-MOST_UNITS = 4
+MAX_UNITS = 4
 """As many as the page correlates: more pairs cannot be read."""
 
 Pair = tuple[int, int, Correlogram]
@@ -29,7 +29,7 @@ def paired_units(subject: Subject) -> tuple[int, ...]:
     BadRequest
         Fewer than two are selected.
     """
-    units = subject.selected[-MOST_UNITS:]
+    units = subject.selected[-MAX_UNITS:]
     if len(units) < 2:
         raise BadRequest("A pair takes two selected units", f"{len(units)} selected", "Shift-click adds one")
     return units

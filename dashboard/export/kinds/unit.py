@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dashboard.analysis.events.picture import EventPicture
-from dashboard.analysis.inputs import DEFAULT_BINS, UnitBins, UnitSpikes, session_rates, unit_spikes, within
+from dashboard.analysis.inputs import UnitSpikes, session_rates, unit_spikes, within
 from dashboard.analysis.units.amplitudes import AmplitudeHistogram, amplitude_histogram
+from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.analysis.units.correlograms import Correlogram, autocorrelogram
 from dashboard.analysis.units.isi import CONTAMINATION_PCT, IsiHistogram, RefractoryTest, isi_histogram, refractory_test
 from dashboard.analysis.units.templates import TemplatePicture, lay_template, unit_template

@@ -8,7 +8,7 @@ from tornado.ioloop import IOLoop
 
 from dashboard.page import link
 from dashboard.page.browser.bridge import Bridge
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import ViewState
 
 COALESCE_S = 0.01
@@ -25,13 +25,13 @@ class AddressBar:
     ----------
     state : ViewState
     bridge : Bridge
-    turns : Turns
+    queue : DocumentQueue
     """
 
-    def __init__(self, state: ViewState, bridge: Bridge, turns: Turns) -> None:
+    def __init__(self, state: ViewState, bridge: Bridge, queue: DocumentQueue) -> None:
         self._state = state
         self._bridge = bridge
-        self._turns = turns
+        self._queue = queue
         self._is_waiting = False
         self._written = 0.0
         state.param.watch(self._changed, list(ViewState.param))
@@ -43,9 +43,9 @@ class AddressBar:
         self._bridge.query = link.write(self._state)
 
     def _changed(self, *events: object) -> None:
-        if self._turns.is_building:
+        if self._queue.is_building:
             self.write()
         elif not self._is_waiting:
             self._is_waiting = True
             left = PACE_S - (time.monotonic() - self._written)
-            IOLoop.current().call_later(max(COALESCE_S, left), self._turns.later, self.write)
+            IOLoop.current().call_later(max(COALESCE_S, left), self._queue.later, self.write)

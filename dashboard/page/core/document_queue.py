@@ -13,7 +13,7 @@ from panel.io import hold
 from tornado.ioloop import IOLoop
 
 
-class Turns:
+class DocumentQueue:
     """Runs changes of one browser tab's page, one after the other.
 
     What changes between the browser's first reading of the page and the moment it stands is dropped by Panel, so

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from tornado.ioloop import IOLoop
 
 from dashboard.model.errors import Cancelled, DashboardError
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class RenderLoop(Generic[Request, Result]):
 
     Parameters
     ----------
-    turns : Turns
+    queue : DocumentQueue
     pool : ThreadPoolExecutor
     render : callable (request, cancel event) -> result
         Runs on a worker thread; touches no Bokeh model.
@@ -47,14 +47,14 @@ class RenderLoop(Generic[Request, Result]):
 
     def __init__(
         self,
-        turns: Turns,
+        queue: DocumentQueue,
         pool: ThreadPoolExecutor,
         render: Callable[[Request, threading.Event], Result],
         apply: Callable[[Request, Result], None],
         fail: Callable[[DashboardError], None],
         pause_s: float = COALESCE_S,
     ) -> None:
-        self._turns = turns
+        self._queue = queue
         self._pause_s = pause_s
         self._pool = pool
         self._render = render
@@ -113,7 +113,7 @@ class RenderLoop(Generic[Request, Result]):
 
     def _finished(self, request: Request, future: Future[Result]) -> None:
         if not self._is_closed:
-            self._turns.later(partial(self._show, request, future))
+            self._queue.later(partial(self._show, request, future))
 
     def _show(self, request: Request, future: Future[Result]) -> None:
         self._is_busy = False

@@ -11,7 +11,7 @@ import panel as pn
 from bokeh.plotting import figure
 from tornado.ioloop import IOLoop
 
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 
 WAIT_S = 0.2
@@ -102,25 +102,25 @@ def refusal_text(error: Exception) -> str:
     return f'<div class="unit refused" role="alert"><p>{escape(str(error))}</p></div>'
 
 
-class Busy:
+class BusyIndicator:
     """Stands over a tab's upper right corner, and takes no room.
 
     Parameters
     ----------
-    turns : Turns
+    queue : DocumentQueue
     css : list of str
         Style sheets, with ``busy``.
     """
 
-    def __init__(self, turns: Turns, css: list[str]) -> None:
-        self._turns = turns
+    def __init__(self, queue: DocumentQueue, css: list[str]) -> None:
+        self._queue = queue
         self._n = 0
         self.panel = pn.pane.HTML("", stylesheets=css, margin=0, height=0, sizing_mode="stretch_width")
 
     def begin(self) -> None:
         """Something is being computed."""
         self._n += 1
-        IOLoop.current().call_later(WAIT_S, self._turns.later, partial(self._show, self._n))
+        IOLoop.current().call_later(WAIT_S, self._queue.later, partial(self._show, self._n))
 
     def end(self) -> None:
         """It is done, or no longer wanted."""

@@ -22,7 +22,7 @@ THEME = {
 }
 
 
-def dress(part: Any, *, dark: bool) -> bool:
+def apply_theme(part: Any, *, dark: bool) -> bool:
     """Tell a theme to every Material component of a part of the page, and return it.
 
     The browser tells it to those that it has drawn; of the others, which come with a tab that is opened later, some

@@ -18,13 +18,13 @@ from dashboard.model.progress import Progress
 from dashboard.page import link as links
 from dashboard.page.browser.bridge import Bridge
 from dashboard.page.browser.help import HelpDialog
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.core.tab import LateTab
-from dashboard.page.export.dialog import ExportDialog, FigureWish
-from dashboard.page.export.downloads import Shelf
-from dashboard.page.export.snapshot import Look, bytes_text
+from dashboard.page.export.dialog import ExportDialog, FigureChoice
+from dashboard.page.export.downloads import SessionDownloads
+from dashboard.page.export.snapshot import Snapshot, bytes_text
 from dashboard.page.tabs.compare.tab import CompareTab
 
 logger = logging.getLogger(__name__)
@@ -33,19 +33,19 @@ _ON_BAR = {"color": "#ffffff", "&.Mui-disabled": {"color": "rgba(255, 255, 255, 
 _HEADER: dict[str, Any] = {"variant": "text", "size": "small", "margin": (6, 2), "sx": _ON_BAR}
 
 
-class Sharing:
+class ExportController:
     """The buttons of the header, the help and the export dialog, and what they do.
 
     Parameters
     ----------
     state : ViewState
     bridge : Bridge
-    turns : Turns
+    queue : DocumentQueue
     scene : callable () -> Scene or None
         What is on the screen.
     compare : LateTab of CompareTab
         Knows what it is compared with.
-    shelf : Shelf
+    session_downloads : SessionDownloads
         Where files wait for the browser.
     login : str
         Who has logged in, and can log out; empty where nobody has to.
@@ -55,19 +55,25 @@ class Sharing:
         self,
         state: ViewState,
         bridge: Bridge,
-        turns: Turns,
+        queue: DocumentQueue,
         scene: Callable[[], Scene | None],
         compare: LateTab[CompareTab],
-        shelf: Shelf,
+        session_downloads: SessionDownloads,
         login: str = "",
     ) -> None:
-        self._state, self._bridge, self._turns, self._scene, self._shelf = state, bridge, turns, scene, shelf
+        self._state, self._bridge, self._queue, self._scene, self._downloads = (
+            state,
+            bridge,
+            queue,
+            scene,
+            session_downloads,
+        )
         self._compare = compare
         self._threads = SessionThread("export")
         self._cancel = threading.Event()
         self._wanted = 0
-        self._look: Look | None = None
-        self._sheets: dict[FigureWish, tuple[str, str]] = {}
+        self._snapshot: Snapshot | None = None
+        self._sheets: dict[FigureChoice, tuple[str, str]] = {}
         self.help = HelpDialog()
         away = {"position": "absolute", "overflow": "hidden"}
         self.dialogs = pn.Column(self.help.panel, margin=0, width=0, height=0, sizing_mode="fixed", styles=away)
@@ -81,7 +87,7 @@ class Sharing:
         self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
         self.help_button.on_click(lambda event: self.help.show())
         self._login = login
-        bridge.param.watch(lambda event: turns.later(partial(self._press, event.new)), "key")
+        bridge.param.watch(lambda event: queue.later(partial(self._press, event.new)), "key")
 
     @cached_property
     def dialog(self) -> ExportDialog:
@@ -111,7 +117,7 @@ class Sharing:
         self._cancel.set()
         self._wanted += 1
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._shelf.close()
+        self._downloads.close()
 
     def export(self) -> None:
         """Lay the export dialog over the page, for the view as it is now."""
@@ -127,11 +133,11 @@ class Sharing:
         values = {name: getattr(self._state, name) for name in ViewState.param}
         link = f"{self._bridge.address}?{links.write(self._state)}" if self._bridge.address else ""
         compare = self._compare.made
-        self._look = look = Look(scene, values, link, compare.opposite if compare is not None else None)
+        self._snapshot = snapshot = Snapshot(scene, values, link, compare.other_side if compare is not None else None)
         self.dialog.say("")
         by_unit = self._state.shows("clusters")
-        self.dialog.follow(self._state.tab, is_compared=look.is_compared, is_by_unit=by_unit)
-        self._later(partial(self._describe, look))
+        self.dialog.follow(self._state.tab, is_compared=snapshot.is_compared, is_by_unit=by_unit)
+        self._later(partial(self._describe, snapshot))
         self._preview()
 
     # -- the header ------------------------------------------------------------------------------
@@ -155,79 +161,79 @@ class Sharing:
         try:
             job()
         except Cancelled:
-            self._turns.later(partial(self._halted, "Cancelled; nothing was written"))
+            self._queue.later(partial(self._halted, "Cancelled; nothing was written"))
         except DashboardError as error:
-            self._turns.later(partial(self._halted, str(error), bad=True))
+            self._queue.later(partial(self._halted, str(error), bad=True))
         except Exception:
             # Nobody waits for the job's result: said here, or nowhere.
             logger.exception("an export failed")
-            self._turns.later(partial(self._halted, "The export failed; the server's log says why", bad=True))
+            self._queue.later(partial(self._halted, "The export failed; the server's log says why", bad=True))
             raise
 
     def _halted(self, words: str, *, bad: bool = False) -> None:
         self.dialog.working.hide()
         self.dialog.say(words, bad=bad)
 
-    def _describe(self, look: Look) -> None:
-        """Say what can be had of a look."""
-        notes, codes = look.notes(), look.codes()
-        if look is self._look:
-            self._turns.later(partial(self.dialog.show_data, notes))
-            self._turns.later(partial(self.dialog.show_codes, codes))
+    def _describe(self, snapshot: Snapshot) -> None:
+        """Say what can be had of a snapshot of the page."""
+        notes, codes = snapshot.notes(), snapshot.codes()
+        if snapshot is self._snapshot:
+            self._queue.later(partial(self.dialog.show_data, notes))
+            self._queue.later(partial(self.dialog.show_codes, codes))
 
     # -- figures ---------------------------------------------------------------------------------
 
     def _preview(self) -> None:
         self._wanted += 1
         self.dialog.begin()
-        self._later(partial(self._draw_preview, self.dialog.wish, self._wanted))
+        self._later(partial(self._draw_preview, self.dialog.choice, self._wanted))
 
-    def _draw_preview(self, wish: FigureWish, number: int) -> None:
-        if number != self._wanted or (look := self._look) is None:
+    def _draw_preview(self, choice: FigureChoice, number: int) -> None:
+        if number != self._wanted or (snapshot := self._snapshot) is None:
             return
         try:
-            sheet = look.sheet(wish)
-            address = self._drawn(sheet, _as_png(wish))
-            preset = PRESETS[wish.preset]
-            note = f"{wish.kind.upper()}, {preset.width} × {preset.height} pixels at {preset.dpi:.0f} per inch"
+            sheet = snapshot.sheet(choice)
+            address = self._drawn(sheet, _as_png(choice))
+            preset = PRESETS[choice.preset]
+            note = f"{choice.kind.upper()}, {preset.width} × {preset.height} pixels at {preset.dpi:.0f} per inch"
         except DashboardError as error:
-            self._turns.later(partial(self.dialog.refuse, str(error)))
+            self._queue.later(partial(self.dialog.refuse, str(error)))
             return
         if number == self._wanted:
-            self._turns.later(partial(self.dialog.show_preview, address, note))
+            self._queue.later(partial(self.dialog.show_preview, address, note))
 
-    def _drawn(self, sheet: Sheet, wish: FigureWish) -> str:
+    def _drawn(self, sheet: Sheet, choice: FigureChoice) -> str:
         """Return the address of a figure, drawn where it was not before."""
-        assert self._look is not None
-        if (found := self._sheets.get(wish)) is not None:
+        assert self._snapshot is not None
+        if (found := self._sheets.get(choice)) is not None:
             return found[0]
-        name = f"{self._look.subject.stem}_{wish.what}.{wish.kind}"
-        path = self._shelf.new_path(name)
+        name = f"{self._snapshot.subject.stem}_{choice.what}.{choice.kind}"
+        path = self._downloads.new_path(name)
         with path.open("xb") as file:
-            write_sheet(file, sheet, wish.kind)
-        self._sheets = {wish: (self._shelf.put(path, name), name)}
-        return self._sheets[wish][0]
+            write_sheet(file, sheet, choice.kind)
+        self._sheets = {choice: (self._downloads.put(path, name), name)}
+        return self._sheets[choice][0]
 
     def _download(self) -> None:
-        self._later(partial(self._hand_out, self.dialog.wish))
+        self._later(partial(self._hand_out, self.dialog.choice))
 
-    def _hand_out(self, wish: FigureWish) -> None:
-        if self._look is not None:
-            address = self._drawn(self._look.sheet(wish), wish)
-            self._turns.later(partial(setattr, self._bridge, "download", address))
+    def _hand_out(self, choice: FigureChoice) -> None:
+        if self._snapshot is not None:
+            address = self._drawn(self._snapshot.sheet(choice), choice)
+            self._queue.later(partial(setattr, self._bridge, "download", address))
 
     def _copy(self) -> None:
-        self._later(partial(self._hand_picture, _as_png(self.dialog.wish)))
+        self._later(partial(self._hand_picture, _as_png(self.dialog.choice)))
 
-    def _hand_picture(self, wish: FigureWish) -> None:
-        if self._look is not None:
-            address = self._drawn(self._look.sheet(wish), wish)
-            self._turns.later(partial(setattr, self._bridge, "picture", address))
+    def _hand_picture(self, choice: FigureChoice) -> None:
+        if self._snapshot is not None:
+            address = self._drawn(self._snapshot.sheet(choice), choice)
+            self._queue.later(partial(setattr, self._bridge, "picture", address))
 
     def _screenshot(self, to: str) -> None:
-        if (look := self._look) is not None:
+        if (snapshot := self._snapshot) is not None:
             n = self._bridge.screenshot.get("n", 0) + 1
-            self._bridge.screenshot = {"name": f"{look.subject.stem}_page.png", "to": to, "n": n}
+            self._bridge.screenshot = {"name": f"{snapshot.subject.stem}_page.png", "to": to, "n": n}
 
     # -- data ------------------------------------------------------------------------------------
 
@@ -238,23 +244,23 @@ class Sharing:
         self._later(partial(self._write, name, kind, cancel))
 
     def _write(self, name: str, kind: str, cancel: threading.Event) -> None:
-        if (look := self._look) is None:
+        if (snapshot := self._snapshot) is None:
             return
-        called = look.file_name(name, kind)
-        path = self._shelf.new_path(called)
+        called = snapshot.file_name(name, kind)
+        path = self._downloads.new_path(called)
 
         def report(progress: Progress) -> None:
-            self._turns.later(partial(self.dialog.working.run, progress))
+            self._queue.later(partial(self.dialog.working.run, progress))
 
-        n, what = look.write(path, name, kind, report, cancel)
+        n, what = snapshot.write(path, name, kind, report, cancel)
         size = path.stat().st_size
-        address = self._shelf.put(path, called)
-        self._turns.later(partial(self._written, address, f"{called}: {n:,} {what}, {bytes_text(size)}"))
+        address = self._downloads.put(path, called)
+        self._queue.later(partial(self._written, address, f"{called}: {n:,} {what}, {bytes_text(size)}"))
 
     def _written(self, address: str, words: str) -> None:
         self._halted(words)
         self._bridge.download = address
 
 
-def _as_png(wish: FigureWish) -> FigureWish:
-    return FigureWish(wish.what, wish.preset, "png", wish.theme, wish.is_stamped)
+def _as_png(choice: FigureChoice) -> FigureChoice:
+    return FigureChoice(choice.what, choice.preset, "png", choice.theme, choice.is_stamped)

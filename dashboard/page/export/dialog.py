@@ -36,7 +36,7 @@ _BUTTON: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (4,
 
 
 @dataclass(frozen=True, slots=True)
-class FigureWish:
+class FigureChoice:
     """What figure is wanted; see `FIGURES`, `PRESETS`, `FORMATS`."""
 
     what: str
@@ -82,9 +82,9 @@ class ExportDialog:
     Parameters
     ----------
     changed : callable () -> None
-        Another figure is wanted: a preview of `wish`.
+        Another figure is wanted: a preview of `choice`.
     download : callable () -> None
-        The figure of `wish` is wanted as a file.
+        The figure of `choice` is wanted as a file.
     copy : callable () -> None
         And as a picture on the clipboard.
     screenshot : callable (to) -> None
@@ -191,9 +191,9 @@ class ExportDialog:
         return pn.Row(words, *buttons, sizing_mode="stretch_width", margin=0)
 
     @property
-    def wish(self) -> FigureWish:
+    def choice(self) -> FigureChoice:
         """The figure that is asked for."""
-        return FigureWish(self.what.value, self.preset.value, self.kind.value, self.theme.value, self.stamp.value)
+        return FigureChoice(self.what.value, self.preset.value, self.kind.value, self.theme.value, self.stamp.value)
 
     def _asked(self, event: object) -> None:
         if not self._is_moving:

@@ -58,9 +58,9 @@ class Downloads:
         self.n_sending = 0
         """Files that are on their way to browsers."""
 
-    def shelf(self, user: str | None = None) -> Shelf:
+    def of_session(self, user: str | None = None) -> SessionDownloads:
         """Return where one session puts its files."""
-        return Shelf(self, user)
+        return SessionDownloads(self, user)
 
     def find(self, token: str, user: str | None) -> Offer | None:
         """Return the file of a token; None where there is none, or it is another user's."""
@@ -107,7 +107,7 @@ class Downloads:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class Shelf:
+class SessionDownloads:
     """The files of one session; the oldest go when there are too many, all when the tab is closed."""
 
     MOST = 12

@@ -13,11 +13,11 @@ import numpy as np
 
 from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.events.trials import available_events
-from dashboard.analysis.inputs import UnitBins
+from dashboard.analysis.units.bins import UnitBins
 from dashboard.export import code, spikes
 from dashboard.export.kinds import files as view_files
 from dashboard.export.kinds import rows
-from dashboard.export.kinds.compare import Opposed, compare_sheet
+from dashboard.export.kinds.compare import BothSides, compare_sheet
 from dashboard.export.kinds.events import event_sheet
 from dashboard.export.kinds.pairs import pair_sheet, paired_units
 from dashboard.export.kinds.raster import raster_sheet
@@ -29,9 +29,9 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
 from dashboard.page.core import shading
 from dashboard.page.core.scene import CATEGORICAL, UNKNOWN, Scene
-from dashboard.page.export.dialog import FigureWish
+from dashboard.page.export.dialog import FigureChoice
 from dashboard.page.plot.unit_rows import row_limits, rows_in_view
-from dashboard.page.tabs.compare.difference import Opposite, Sides
+from dashboard.page.tabs.compare.difference import OtherSide, Sides
 from dashboard.page.tabs.events.picture import UNIT, render_events
 from dashboard.page.tabs.events.response_test import response_columns
 from dashboard.page.tabs.events.words import event_request, read_test
@@ -44,7 +44,7 @@ CELL_BYTES, ROW_BYTES = 12, 130
 """Of a table of clusters, per value; of a text file of what the tabs show, per row."""
 
 
-class Look:
+class Snapshot:
     """One look at the page, as it was when an export began; what is expensive is computed when it is asked for.
 
     Parameters
@@ -54,17 +54,19 @@ class Look:
         Of every parameter of `ViewState`, as they were.
     link : str
         Address that opens it; empty where it is not known.
-    opposite : Opposite or None
+    other_side : OtherSide or None
         What it is compared with.
     """
 
-    def __init__(self, scene: Scene, values: dict[str, Any], link: str = "", opposite: Opposite | None = None) -> None:
-        self._scene, self._values, self._link, self._opposite = scene, values, link, opposite
+    def __init__(
+        self, scene: Scene, values: dict[str, Any], link: str = "", other_side: OtherSide | None = None
+    ) -> None:
+        self._scene, self._values, self._link, self._other_side = scene, values, link, other_side
 
     @property
     def is_compared(self) -> bool:
         """Whether another side is shown beside it."""
-        return self._opposite is not None
+        return self._other_side is not None
 
     @cached_property
     def subject(self) -> Subject:
@@ -116,7 +118,7 @@ class Look:
         )  # fmt: skip
 
     @cached_property
-    def _sides(self) -> Opposed:
+    def _sides(self) -> BothSides:
         """Both sides of the comparison.
 
         Raises
@@ -124,7 +126,7 @@ class Look:
         BadRequest
             Nothing is compared.
         """
-        other = self._opposite
+        other = self._other_side
         if other is None:
             raise BadRequest("Nothing is compared", "", "Choose what to compare with in the tab Compare")
         is_same = other.scene.columns is self._scene.columns
@@ -137,9 +139,9 @@ class Look:
         sides = Sides(self._scene, other.scene)
         density = sides.density() if other.has_difference else 0.0
         names = (self.subject.filter_text if is_same else name, other.title)
-        return Opposed(self.subject, b, names, other.has_difference, density, other.table, other.note)
+        return BothSides(self.subject, b, names, other.has_difference, density, other.table, other.note)
 
-    def sheet(self, wish: FigureWish) -> Sheet:
+    def sheet(self, choice: FigureChoice) -> Sheet:
         """Compute the figure that is wished for.
 
         Raises
@@ -147,8 +149,8 @@ class Look:
         BadRequest
             It needs what the insertion, or the selection, does not have.
         """
-        style = SheetStyle(PRESETS[wish.preset], wish.theme, wish.is_stamped)
-        match wish.what:
+        style = SheetStyle(PRESETS[choice.preset], choice.theme, choice.is_stamped)
+        match choice.what:
             case "unit":
                 return unit_sheet(self.subject, style, self._bins, self._response())
             case "pairs":
@@ -160,7 +162,7 @@ class Look:
             case "compare":
                 return compare_sheet(self._sides, style)
             case _:
-                return raster_sheet(self.subject, wish.what, style)
+                return raster_sheet(self.subject, choice.what, style)
 
     def codes(self) -> dict[str, str]:
         """Return code that gives the numbers of the view, by the kinds that the dialog offers."""
@@ -257,7 +259,7 @@ class Look:
         return f"units {', '.join(map(str, units))}, {lags}, about {about}", ("csv", "npz")
 
     def _note_of_comparison(self) -> tuple[str, tuple[str, ...]]:
-        other = self._opposite
+        other = self._other_side
         if other is None:
             return "nothing is compared", ()
         width, height = spikes.AGGREGATE_SIZE

@@ -15,7 +15,7 @@ CARD_PX = 620
 """Width of the card that shows the progress of a load."""
 
 
-class Cover:
+class OpeningCard:
     """What stands in for the centre, or over it, while there is nothing to see yet.
 
     Parameters

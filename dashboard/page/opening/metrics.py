@@ -11,19 +11,19 @@ from dashboard.config.logs import SessionThread
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.model.errors import Cancelled, DashboardError
 from dashboard.model.progress import Progress
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.widgets.working import WorkingLine
 
 WORK = "computing metrics"
 
 
-class Completer:
+class MetricsJob:
     """Has metrics computed that are missing or not as long as the clusters; nothing waits for them.
 
     Parameters
     ----------
     store : InsertionStore
-    turns : Turns
+    queue : DocumentQueue
     completed : callable (OpenInsertion) -> None
         Given the same insertion with metrics.
     failed : callable (DashboardError) -> None
@@ -37,12 +37,12 @@ class Completer:
     def __init__(
         self,
         store: InsertionStore,
-        turns: Turns,
+        queue: DocumentQueue,
         completed: Callable[[OpenInsertion], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
         self._store = store
-        self._turns = turns
+        self._queue = queue
         self._completed = completed
         self._failed = failed
         self._threads = SessionThread("complete")
@@ -70,7 +70,7 @@ class Completer:
         self._cancel = cancel = threading.Event()
         self.line.run(Progress(WORK))
         future = self._threads.submit(self._store.complete, self._opened, partial(self._report, cancel), cancel)
-        future.add_done_callback(lambda done: self._turns.later(partial(self._finished, cancel, done)))
+        future.add_done_callback(lambda done: self._queue.later(partial(self._finished, cancel, done)))
 
     def _stop(self) -> None:
         self._cancel.set()
@@ -78,7 +78,7 @@ class Completer:
 
     def _report(self, cancel: threading.Event, progress: Progress) -> None:
         if not cancel.is_set():
-            self._turns.later(partial(self._show, cancel, progress))
+            self._queue.later(partial(self._show, cancel, progress))
 
     def _show(self, cancel: threading.Event, progress: Progress) -> None:
         if cancel is self._cancel and not cancel.is_set():

@@ -14,14 +14,14 @@ from dashboard.config.logs import SessionThread
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.model.errors import CacheUnusable, Cancelled, DashboardError, DownloadFailed, SourceUnavailable
 from dashboard.model.progress import Progress, progress_text
-from dashboard.page.core.document_queue import Turns
-from dashboard.page.opening.card import Cover
+from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.opening.card import OpeningCard
 from dashboard.page.opening.preview import ArrivalPicture, Arrivals
 from dashboard.sources.download.meter import ALL_FILES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
+class OpenRequest:
     """What was asked for.
 
     Attributes
@@ -46,9 +46,9 @@ class Opener:
     Parameters
     ----------
     store : InsertionStore
-    cover : Cover
+    card : OpeningCard
         Shows the progress.
-    turns : Turns
+    queue : DocumentQueue
     opened : callable (OpenInsertion, Wanted) -> None
     failed : callable (DashboardError) -> None
     """
@@ -56,28 +56,28 @@ class Opener:
     def __init__(
         self,
         store: InsertionStore,
-        cover: Cover,
-        turns: Turns,
-        opened: Callable[[OpenInsertion, Wanted], None],
+        card: OpeningCard,
+        queue: DocumentQueue,
+        opened: Callable[[OpenInsertion, OpenRequest], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
         self._store = store
-        self._cover = cover
-        self._turns = turns
+        self._card = card
+        self._queue = queue
         self._opened = opened
         self._failed = failed
         self._threads = SessionThread("open")
         self._cancel = threading.Event()
         self._has_opened = False
         self._files: dict[str, Progress] = {}
-        self._wanted: Wanted | None = None
+        self._wanted: OpenRequest | None = None
         self._future: Future[OpenInsertion] | None = None
         self._shown: Future[OpenInsertion] | None = None
         self.is_dark = False
-        cover.retry.on_click(lambda event: self.again())
-        cover.cancel.on_click(lambda event: self.cancel())
+        card.retry.on_click(lambda event: self.again())
+        card.cancel.on_click(lambda event: self.cancel())
 
-    def open(self, wanted: Wanted) -> None:
+    def open(self, wanted: OpenRequest) -> None:
         """Load an insertion; a load that runs is cancelled."""
         self._cancel.set()
         self._cancel = cancel = threading.Event()
@@ -85,10 +85,10 @@ class Opener:
         self._files = {}
         # A click can come before the page stands for Panel, which then drops what changes at once; what a link
         # asks for is part of the page from the start.
-        if self._turns.is_building:
+        if self._queue.is_building:
             self._show_opening(wanted, cancel)
         else:
-            self._turns.later(partial(self._show_opening, wanted, cancel))
+            self._queue.later(partial(self._show_opening, wanted, cancel))
         future = self._threads.submit(
             self._store.open,
             wanted.text,
@@ -99,22 +99,22 @@ class Opener:
             on_partial=Arrivals(partial(self._arrived, cancel)),
         )
         self._future = future
-        future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wanted, cancel, done)))
+        future.add_done_callback(lambda done: self._queue.later(partial(self._finished, wanted, cancel, done)))
 
     def settle(self, seconds: float) -> None:
         """Give a load that is quick so long to end: what it brings is part of the page from the start."""
         if self._wanted is not None and self._future is not None and wait([self._future], seconds).done:
             self._finished(self._wanted, self._cancel, self._future)
 
-    def _show_opening(self, wanted: Wanted, cancel: threading.Event) -> None:
+    def _show_opening(self, wanted: OpenRequest, cancel: threading.Event) -> None:
         if cancel is not self._cancel:
             return
-        cover = self._cover
-        cover.alert.visible = cover.retry.visible = False
-        cover.arriving.hide()
-        cover.stage.object = _stage(wanted, "looking for it")
-        cover.loading.visible = True
-        cover.empty.visible = False
+        card = self._card
+        card.alert.visible = card.retry.visible = False
+        card.arriving.hide()
+        card.stage.object = _stage(wanted, "looking for it")
+        card.loading.visible = True
+        card.empty.visible = False
 
     def again(self) -> None:
         """Ask once more for what could not be opened."""
@@ -130,11 +130,11 @@ class Opener:
         self._cancel.set()
         self._threads.shutdown(wait=False)
 
-    def _report(self, wanted: Wanted, cancel: threading.Event, progress: Progress) -> None:
+    def _report(self, wanted: OpenRequest, cancel: threading.Event, progress: Progress) -> None:
         if not cancel.is_set():
-            self._turns.later(partial(self._show_progress, wanted, cancel, progress))
+            self._queue.later(partial(self._show_progress, wanted, cancel, progress))
 
-    def _show_progress(self, wanted: Wanted, cancel: threading.Event, progress: Progress) -> None:
+    def _show_progress(self, wanted: OpenRequest, cancel: threading.Event, progress: Progress) -> None:
         if cancel is not self._cancel:
             return
         if progress.unit == "B":
@@ -147,39 +147,39 @@ class Opener:
         has_share = progress.total > 0 and (progress.unit != "B" or ALL_FILES in self._files)
         whole = self._files.get(ALL_FILES, progress)
         if has_share and whole.total:
-            self._cover.progress.param.update(variant="determinate", value=int(100 * whole.done / whole.total))
+            self._card.progress.param.update(variant="determinate", value=int(100 * whole.done / whole.total))
         else:
-            self._cover.progress.variant = "indeterminate"
-        self._cover.stage.object = _stage(wanted, inside)
+            self._card.progress.variant = "indeterminate"
+        self._card.stage.object = _stage(wanted, inside)
 
     def _arrived(self, cancel: threading.Event, picture: ArrivalPicture) -> None:
         if not cancel.is_set():
-            self._turns.later(partial(self._show_arrived, cancel, picture))
+            self._queue.later(partial(self._show_arrived, cancel, picture))
 
     def _show_arrived(self, cancel: threading.Event, picture: ArrivalPicture) -> None:
-        if cancel is self._cancel and self._cover.loading.visible:
-            self._cover.arriving.show(picture, dark=self.is_dark)
+        if cancel is self._cancel and self._card.loading.visible:
+            self._card.arriving.show(picture, dark=self.is_dark)
 
-    def _finished(self, wanted: Wanted, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
+    def _finished(self, wanted: OpenRequest, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
         if cancel is not self._cancel or done is self._shown:
             return
         self._shown = done
-        self._cover.loading.visible = False
-        self._cover.arriving.hide()
+        self._card.loading.visible = False
+        self._card.arriving.hide()
         try:
             opened = done.result()
         except Cancelled:
-            self._cover.empty.visible = not self._has_opened
+            self._card.empty.visible = not self._has_opened
         except DashboardError as error:
-            self._cover.empty.visible = not self._has_opened
+            self._card.empty.visible = not self._has_opened
             self._failed(error)
-            self._cover.retry.visible = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
+            self._card.retry.visible = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
         else:
             self._has_opened = True
             self._opened(opened, wanted)
 
 
-def _stage(wanted: Wanted, inside: str) -> str:
+def _stage(wanted: OpenRequest, inside: str) -> str:
     return f'<div class="stage"><div class="stage-title">Opening {escape(wanted.text)}</div>{inside}</div>'
 
 

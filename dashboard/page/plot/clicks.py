@@ -9,7 +9,7 @@ from bokeh.events import DoubleTap, Tap
 from bokeh.plotting import figure
 from tornado.ioloop import IOLoop
 
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import ViewState
 
 DOUBLE_CLICK_S = 1.0
@@ -22,14 +22,14 @@ class Clicks:
     Parameters
     ----------
     state : ViewState
-    turns : Turns
+    queue : DocumentQueue
     find : callable (Tap) -> list of int, or None
         The unit that is meant, empty where none is, None where a click means nothing.
     """
 
-    def __init__(self, state: ViewState, turns: Turns, find: Callable[[Tap], list[int] | None]) -> None:
+    def __init__(self, state: ViewState, queue: DocumentQueue, find: Callable[[Tap], list[int] | None]) -> None:
         self._state = state
-        self._turns = turns
+        self._queue = queue
         self._find = find
         self._clicked: list[tuple[float, list[int]]] = []
 
@@ -43,10 +43,10 @@ class Clicks:
         if found is None:
             return
         adds = bool(event.modifiers and (event.modifiers.get("shift") or event.modifiers.get("ctrl")))
-        self._turns.later(partial(self._pick, IOLoop.current().time(), found, adds))
+        self._queue.later(partial(self._pick, IOLoop.current().time(), found, adds))
 
     def _double_tapped(self, event: DoubleTap) -> None:
-        self._turns.later(partial(self._give_back, IOLoop.current().time()))
+        self._queue.later(partial(self._give_back, IOLoop.current().time()))
 
     def _pick(self, now: float, found: list[int], adds: bool) -> None:
         before = list(self._state.selected)

@@ -18,7 +18,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
@@ -90,7 +90,7 @@ class HeatmapView:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        turns: Turns,
+        queue: DocumentQueue,
         drawn: Callable[[HeatmapPicture], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
@@ -116,7 +116,7 @@ class HeatmapView:
         self.pan, self.box_zoom = PanTool(), BoxZoomTool()
         self.figure.add_tools(self.pan, self.box_zoom)
         self.figure.toolbar.active_drag = self.pan
-        self._loop: RenderLoop[HeatmapRequest, HeatmapPicture] = RenderLoop(turns, pool, render, self._apply, failed)
+        self._loop: RenderLoop[HeatmapRequest, HeatmapPicture] = RenderLoop(queue, pool, render, self._apply, failed)
         state.param.watch(self._request, ["time_range", "depth_range", "time_bin_s", "depth_bin_um", "show"])
         state.param.watch(self._recolour, ["cmap", "dark"])
         state.param.watch(self._change_mode, "mode")

@@ -18,7 +18,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import navigable, plain
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
@@ -221,7 +221,7 @@ class DepthProfileView:
     state : ViewState
     axes : Axes
     pool : ThreadPoolExecutor
-    turns : Turns
+    queue : DocumentQueue
     failed : callable (DashboardError) -> None
     of_amplitudes : bool
         It then stands beside the heatmap, and follows when that is on the page.
@@ -232,7 +232,7 @@ class DepthProfileView:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        turns: Turns,
+        queue: DocumentQueue,
         failed: Callable[[DashboardError], None],
         *,
         of_amplitudes: bool = False,
@@ -255,7 +255,7 @@ class DepthProfileView:
         self.line = ColumnDataSource({"value": [], "depth": []}, name=f"{self.figure.name}-line")
         self.figure.line("value", "depth", source=self.line, line_color=LINE, line_width=1.2)
         self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
-            turns, pool, render_profile, self._apply, failed, COALESCE_S if of_amplitudes else PROFILE_PAUSE_S
+            queue, pool, render_profile, self._apply, failed, COALESCE_S if of_amplitudes else PROFILE_PAUSE_S
         )
         self._timer: object = None
         state.param.watch(self._request, ["time_range", "show"] if of_amplitudes else "time_range")

@@ -27,7 +27,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import CATEGORICAL, Scene
 from dashboard.page.core.state import ViewState
@@ -233,7 +233,7 @@ class RasterView:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        turns: Turns,
+        queue: DocumentQueue,
         drawn: Callable[[RasterPicture], None],
         failed: Callable[[DashboardError], None],
         name: str = "raster",
@@ -258,7 +258,7 @@ class RasterView:
         self.figure.xaxis.formatter = time_ticks()
         self._make_renderers()
         self._make_tools()
-        self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(turns, pool, render, self._apply, failed)
+        self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(queue, pool, render, self._apply, failed)
         state.param.watch(self._request, ["time_range", "depth_range", "color", "scale", "limits", "selected", "show"])
         state.param.watch(self._recolour, ["cmap", "dark"])
         self.figure.on_change("inner_width", self._resized)

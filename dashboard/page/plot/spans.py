@@ -10,7 +10,7 @@ from typing import Any
 from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import ViewState
 from dashboard.page.widgets.chips import Chips
 
@@ -28,7 +28,7 @@ class SpanMarks:
     state : ViewState
     overview : figure
         Bokeh's, whose x axis is the session's time in s.
-    turns : Turns
+    queue : DocumentQueue
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class SpanMarks:
         For the free corner beside the overview.
     """
 
-    def __init__(self, state: ViewState, overview: figure, turns: Turns) -> None:
+    def __init__(self, state: ViewState, overview: figure, queue: DocumentQueue) -> None:
         self._state = state
-        self._turns = turns
+        self._queue = queue
         self._overview = overview
         self.bands = ColumnDataSource({"start": [], "end": [], "letter": [], "colour": []}, name="spans")
         overview.vstrip(
@@ -56,7 +56,7 @@ class SpanMarks:
         self._follow()
 
     def _pressed(self, name: str) -> None:
-        self._turns.later(partial(self._change, name))
+        self._queue.later(partial(self._change, name))
 
     def _change(self, name: str) -> None:
         if getattr(self._state, name) is None:

@@ -15,7 +15,7 @@ from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable
 from dashboard.page.core.scene import UNKNOWN
 
-LEAST_LABELLED_PX = 13
+MIN_LABELLED_PX = 13
 """Spans that are lower on screen carry no label: it would run into its neighbour's."""
 
 ASSUMED_HEIGHT_PX = 400
@@ -158,7 +158,7 @@ def place_label(span: RegionSpan, window_um: tuple[float, float], height_px: int
     if span.acronym == UNKNOWN:
         return middle, "no\nbrain\nlocations"
     seen_px = (high - low) / max(window_um[1] - window_um[0], 1e-9) * height_px
-    is_named = span.acronym not in UNLABELLED and seen_px >= LEAST_LABELLED_PX
+    is_named = span.acronym not in UNLABELLED and seen_px >= MIN_LABELLED_PX
     return middle, span.acronym if is_named else ""
 
 

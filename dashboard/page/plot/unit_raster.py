@@ -27,7 +27,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX
@@ -60,7 +60,7 @@ class UnitRaster:
     axes : Axes
         Whose time axis it shares.
     pool : ThreadPoolExecutor
-    turns : Turns
+    queue : DocumentQueue
     centre : Centre
         In which it stands, and whose colour bar, status line and read-out it writes while it is shown.
     drawn : callable ((float, float) or None, (float, float)) -> None
@@ -81,17 +81,17 @@ class UnitRaster:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        turns: Turns,
+        queue: DocumentQueue,
         centre: Centre,
         drawn: Callable[[tuple[float, float] | None, tuple[float, float]], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
-        self._state, self._axes, self._turns, self._centre = state, axes, turns, centre
+        self._state, self._axes, self._queue, self._centre = state, axes, queue, centre
         self._drawn = drawn
         self._scene: Scene | None = None
         self._is_moving = self._is_made = False
         self.picture: RowsPicture | None = None
-        self._loop: RenderLoop[RowsRequest, RowsPicture] = RenderLoop(turns, pool, render_rows, self._apply, failed)
+        self._loop: RenderLoop[RowsRequest, RowsPicture] = RenderLoop(queue, pool, render_rows, self._apply, failed)
         state.param.watch(
             self._request, ["time_range", "rows", "color", "scale", "limits", "selected", "show"]
         )  # fmt: skip
@@ -131,7 +131,7 @@ class UnitRaster:
         where.name = "unit-cursor"
         where.on_change("data", self._moved)
         cursor.follow(self.figure, where, SHOWN)
-        Clicks(self._state, self._turns, self._clicked).follow(self.figure)
+        Clicks(self._state, self._queue, self._clicked).follow(self.figure)
         self.figure.on_event(SelectionGeometry, self._boxed)
         for name in ("start", "end"):
             self.rows.on_change(name, self._zoomed)

@@ -23,7 +23,7 @@ SPIKE_AMP = "spike_amp"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passing:
+class PassedUnits:
     """What passes.
 
     Attributes
@@ -47,7 +47,7 @@ class Passing:
         return Scene(opened, mask, level, parent, self.amp_range_uv, self.counts)
 
 
-def passing(state: ViewState, opened: OpenInsertion, before: Scene | None = None) -> Passing:
+def passing(state: ViewState, opened: OpenInsertion, before: Scene | None = None) -> PassedUnits:
     """Return what passes the filters of a state.
 
     Parameters
@@ -74,10 +74,10 @@ def passing(state: ViewState, opened: OpenInsertion, before: Scene | None = None
         text = say_spike_amp(asked, "µV" if sorting.amps_are_volts else "a.u.")
         reason = "" if limits is not None else "the spikes have no amplitudes"
         result = replace(result, criteria=(*result.criteria, Criterion(SPIKE_AMP, text, None, reason=reason)))
-    return Passing(result, limits, counts)
+    return PassedUnits(result, limits, counts)
 
 
-def everything(opened: OpenInsertion) -> Passing:
+def everything(opened: OpenInsertion) -> PassedUnits:
     """Return what passes where nothing is asked for."""
     counts = np.diff(opened.columns.unit_index.offsets)
-    return Passing(filter_clusters(ClusterFilter(), opened.sorting.clusters, counts), None, counts)
+    return PassedUnits(filter_clusters(ClusterFilter(), opened.sorting.clusters, counts), None, counts)

@@ -12,7 +12,7 @@ from panel.custom import JSComponent
 from dashboard.page.core.assets import assets_folder
 
 
-class Finder(JSComponent):
+class BrowserList(JSComponent):
     """The list and the triage bar in the browser; `assets/search.js` says what a message may hold.
 
     Parameters

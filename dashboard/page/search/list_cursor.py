@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Walk:
+class ListCursor:
     """Where somebody stands in a list.
 
     Attributes

@@ -16,18 +16,18 @@ import pandas as pd
 import panel_material_ui as pmui
 
 from dashboard.library.catalogue import Catalogue
-from dashboard.library.userdata import Desk, Verdict, standing, together
+from dashboard.library.userdata import UserSession, Verdict, standing, together
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import VERDICTS, Facets, read_query, write_query
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import ViewState
-from dashboard.page.search.browser_list import Finder
+from dashboard.page.search.browser_list import BrowserList
 from dashboard.page.search.triage import Triage
 from dashboard.sources.locate import recognise
 
 logger = logging.getLogger(__name__)
 
-WINDOW, MOST_ROWS = 120, 1000
+WINDOW, MAX_ROWS = 120, 1000
 """Rows that go to the browser unasked, some screens full; and when it asks for more."""
 
 COLUMNS = {
@@ -59,8 +59,8 @@ class Search:
     ----------
     state : ViewState
     catalogue : Catalogue
-    desk : Desk
-    turns : Turns
+    user_session : UserSession
+    queue : DocumentQueue
     open_insertion : callable (text) -> None
     prefetch : callable (key, cancel) -> object
         Loads an insertion into the store; blocks.
@@ -72,13 +72,13 @@ class Search:
         self,
         state: ViewState,
         catalogue: Catalogue,
-        desk: Desk,
-        turns: Turns,
+        user_session: UserSession,
+        queue: DocumentQueue,
         open_insertion: Callable[[str], None],
         prefetch: Callable[[str, threading.Event], object],
         make_room: Callable[[bool], None],
     ) -> None:
-        self._state, self._catalogue, self._desk, self._turns = state, catalogue, desk, turns
+        self._state, self._catalogue, self._user_session, self._queue = state, catalogue, user_session, queue
         self._open = open_insertion
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep")
         self._facets = self._found_by = Facets()
@@ -90,8 +90,8 @@ class Search:
         self._said: dict[str, str] = {}
         self._first = self._n_asked = self._n_lists = 0
         self._is_stale = self._is_closed = False
-        login = desk.login
-        self.panel = Finder(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
+        login = user_session.login
+        self.panel = BrowserList(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
         self.triage = Triage(state, catalogue, self.panel, open_insertion, prefetch, make_room)
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
@@ -100,7 +100,7 @@ class Search:
             button.on_click(lambda event: self.show())
         state.param.watch(self._opened, "insertion")
         state.param.watch(lambda event: self.panel.param.update(dark=event.new), "dark")
-        desk.listen(self._reload)
+        user_session.listen(self._reload)
         catalogue.listen(self._changed)
         catalogue.start()
         self._reload()
@@ -133,7 +133,7 @@ class Search:
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         self._is_closed = True
-        self._desk.close()
+        self._user_session.close()
         self._catalogue.forget(self._changed)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.triage.close()
@@ -142,7 +142,7 @@ class Search:
 
     def _acted(self, action: dict[str, Any]) -> None:
         # somebody may be quicker than the page, which takes changes only once it stands
-        self._turns.later(partial(self._act, action))
+        self._queue.later(partial(self._act, action))
 
     def _act(self, action: dict[str, Any]) -> None:
         match action.get("kind"):
@@ -150,7 +150,7 @@ class Search:
                 self._narrow(action.get("facets"))
             case "window":
                 self._first = max(0, _whole(action.get("first")))
-                self._send_rows(min(max(_whole(action.get("many")), 0), MOST_ROWS))
+                self._send_rows(min(max(_whole(action.get("many")), 0), MAX_ROWS))
             case "open":
                 self.panel.shown = False
                 self._open(_key(action))
@@ -158,8 +158,10 @@ class Search:
                 self._paste(str(action.get("text") or ""))
             case "star":
                 key, on = _key(action), bool(action.get("on"))
-                (self._nameless.add if on and not self._desk.author else self._nameless.discard)(key)
-                self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=on), self._reload)
+                (self._nameless.add if on and not self._user_session.author else self._nameless.discard)(key)
+                self._keep(
+                    partial(self._user_session.user_data.star, self._user_session.author, key, on=on), self._reload
+                )
             case "author":
                 self._say(str(action.get("author") or ""))
             case "retry":
@@ -167,7 +169,7 @@ class Search:
                 self._ask()
                 self._reload()
             case "export":
-                self._keep(self._desk.keeper.csv, self._save)
+                self._keep(self._user_session.user_data.csv, self._save)
             case "triage":
                 self.triage.begin(self._found, write_query(self._found_by), _whole(action.get("at")))
             case "step":
@@ -218,7 +220,7 @@ class Search:
         """Take what the lists have gained; called from any thread, refreshed once for many calls."""
         if not self._is_stale:
             self._is_stale = True
-            self._turns.later(self._refresh)
+            self._queue.later(self._refresh)
 
     def _refresh(self) -> None:
         self._is_stale = False
@@ -269,7 +271,7 @@ class Search:
         if self._is_closed:
             return
         future = self._threads.submit(work)
-        future.add_done_callback(lambda done: self._turns.later(partial(self._kept, done, then)))
+        future.add_done_callback(lambda done: self._queue.later(partial(self._kept, done, then)))
 
     def _kept(self, done: Future[Any], then: Callable[[Any], None]) -> None:
         try:
@@ -281,8 +283,8 @@ class Search:
         then(answer)
 
     def _reload(self, answer: object = None) -> None:
-        author, keeper = self._desk.author, self._desk.keeper
-        self._keep(lambda: (keeper.favourites(author), keeper.recent(author), keeper.verdicts()), self._take)
+        author, user_data = self._user_session.author, self._user_session.user_data
+        self._keep(lambda: (user_data.favourites(author), user_data.recent(author), user_data.verdicts()), self._take)
 
     def _take(self, kept: tuple[set[str], list[str], list[Verdict]]) -> None:
         self._favourites, recent, verdicts = kept
@@ -299,7 +301,9 @@ class Search:
         self.panel.open_key = event.new
         self.triage.opened(event.new)
         if event.new:
-            self._keep(partial(self._desk.keeper.remember, self._desk.author, event.new), self._reload)
+            self._keep(
+                partial(self._user_session.user_data.remember, self._user_session.author, event.new), self._reload
+            )
 
     def _save(self, text: str) -> None:
         self.panel.download = {"name": "verdicts.csv", "text": text}
@@ -310,20 +314,26 @@ class Search:
             return
         key, pid = named
         self._say(str(action.get("author") or ""))
-        self._keep(partial(self._desk.keeper.judge, key, self._desk.author, verdict, comment, pid), self._judged)
+        self._keep(
+            partial(self._user_session.user_data.judge, key, self._user_session.author, verdict, comment, pid),
+            self._judged,
+        )
 
     def _say(self, author: str) -> None:
         """Take the name of who works here; what was starred here before it was said is theirs."""
-        self._desk.say(author)
-        if self._desk.author and self._nameless:
+        self._user_session.say(author)
+        if self._user_session.author and self._nameless:
             for key in self._nameless:
-                self._keep(partial(self._desk.keeper.star, self._desk.author, key, on=True), lambda answer: None)
+                self._keep(
+                    partial(self._user_session.user_data.star, self._user_session.author, key, on=True),
+                    lambda answer: None,
+                )
             self._nameless = set()
             self._reload()
 
     def _judged(self, said: Verdict) -> None:
         self.panel.message = ""
-        self._desk.keeper.tell()  # whoever has the same insertion before them sees it, too
+        self._user_session.user_data.tell()  # whoever has the same insertion before them sees it, too
 
 
 def _whole(value: object) -> int:

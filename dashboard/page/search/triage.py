@@ -14,8 +14,8 @@ from dashboard.library.userdata import Verdict
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import read_query
 from dashboard.page.core.state import ViewState
-from dashboard.page.search.browser_list import Finder
-from dashboard.page.search.list_cursor import Walk
+from dashboard.page.search.browser_list import BrowserList
+from dashboard.page.search.list_cursor import ListCursor
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Triage:
     state : ViewState
         ``triage`` is the query of the list, so that a link goes on with it.
     catalogue : Catalogue
-    panel : Finder
+    panel : BrowserList
         Shows it.
     open_insertion, prefetch, make_room : callable
         As for `dashboard.page.search.search.Search`.
@@ -38,7 +38,7 @@ class Triage:
         self,
         state: ViewState,
         catalogue: Catalogue,
-        panel: Finder,
+        panel: BrowserList,
         open_insertion: Callable[[str], None],
         prefetch: Callable[[str, threading.Event], object],
         make_room: Callable[[bool], None],
@@ -48,16 +48,16 @@ class Triage:
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._cancel = threading.Event()
         self._words: Mapping[str, Sequence[Verdict]] = {}
-        self._walk: Walk | None = None
+        self._walk: ListCursor | None = None
 
     def begin(self, found: pd.DataFrame, query: str, at: int) -> None:
         """Go through the rows of a list, which `query` asked for, from the row `at` on."""
         if len(found):
             items = _items(found)
-            self._walk = Walk(query, items, items[min(max(at, 0), len(items) - 1)][0])
+            self._walk = ListCursor(query, items, items[min(max(at, 0), len(items) - 1)][0])
             self._panel.shown = False
             self._state.param.update(triage=query, tab="Summary")
-            self._look()
+            self._snapshot()
 
     def goes_through(self, query: str) -> bool:
         """Tell whether this list is gone through already."""
@@ -65,7 +65,7 @@ class Triage:
 
     def resume(self, query: str, insertion: str) -> None:
         """Go on with a list that a link names; `follow` brings it."""
-        self._walk, self._state.triage = Walk(query, (), insertion, grows=True), query
+        self._walk, self._state.triage = ListCursor(query, (), insertion, grows=True), query
         self._show()
 
     def follow(self, favourites: Collection[str], said: Mapping[str, str]) -> None:
@@ -87,7 +87,7 @@ class Triage:
         walk.grows = facets.favourites or bool(facets.verdict) or self._catalogue.is_reading(facets)
         if not walk.place and walk.step(0):
             self._state.tab = "Summary"
-            self._look()
+            self._snapshot()
         elif here is None and walk.here is not None:
             self._load_next()
         self._show()
@@ -97,7 +97,7 @@ class Triage:
         walk = self._walk
         if walk is not None and walk.step(by):
             walk.grows = walk.grows and self._catalogue.is_reading(read_query(walk.query))
-            self._look()
+            self._snapshot()
 
     def opened(self, key: str) -> None:
         """Stand where the page is, if the list has what it shows."""
@@ -130,7 +130,7 @@ class Triage:
         self._cancel.set()
         self._ahead.shutdown(wait=False, cancel_futures=True)
 
-    def _look(self) -> None:
+    def _snapshot(self) -> None:
         """Open the insertion whose turn it is, and load the next one meanwhile."""
         self._panel.message = ""
         self._show()

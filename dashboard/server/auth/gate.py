@@ -18,7 +18,7 @@ from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
 
 from dashboard.page.core.assets import assets_folder
-from dashboard.server.auth.logins import MOST_FOR_A_NAME, Logins
+from dashboard.server.auth.logins import MAX_FOR_A_NAME, Logins
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class LoginHandler(RequestHandler):
             return
         name, password = self._given("name").strip()[:64], self._given("password")
         sources = (f"address {self.request.remote_ip}", f"name {name}")
-        if wait := max(self._logins.wait_s(sources[0]), self._logins.wait_s(sources[1], MOST_FOR_A_NAME)):
+        if wait := max(self._logins.wait_s(sources[0]), self._logins.wait_s(sources[1], MAX_FOR_A_NAME)):
             self.set_status(429)
             self.set_header("Retry-After", str(int(wait) + 1))
             self._form(f"Too many attempts. Try again in {int(wait) + 1} s.")

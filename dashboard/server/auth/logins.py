@@ -30,12 +30,12 @@ T = TypeVar("T")
 FILE = "logins.sqlite"
 """In the cache folder; `cache clear logins.sqlite` logs everybody out."""
 
-MOST_FAILURES = 5
-MOST_FOR_A_NAME = 25
+MAX_FAILURES = 5
+MAX_FOR_A_NAME = 25
 """From whatever addresses: so many that nobody at one of them can lock somebody else out."""
 
 FAILURES_S = 300.0
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 """Addresses and logins held in memory at once; the oldest go first."""
 
 FRESH_S = 2.0
@@ -234,7 +234,7 @@ class Logins:
         """Log out."""
         self._end(_digest(token))
 
-    def wait_s(self, source: str, most: int = MOST_FAILURES) -> float:
+    def wait_s(self, source: str, most: int = MAX_FAILURES) -> float:
         """Return how long an address, or a name, has to wait before it may try again, in s."""
         now, key, wait = self._clock(), _digest(source), 0.0
         failures = self._failures.get(key, deque())
@@ -250,10 +250,10 @@ class Logins:
         """Count an attempt; counted before the password is looked at, so that many at once do not get through."""
         now = self._clock()
         for source in map(_digest, sources):
-            self._failures.setdefault(source, deque(maxlen=MOST_FOR_A_NAME)).append(now)
+            self._failures.setdefault(source, deque(maxlen=MAX_FOR_A_NAME)).append(now)
             self._failures.move_to_end(source)
             self._try(LoginFile.fail, None, source, now)
-        while len(self._failures) > MOST_REMEMBERED:
+        while len(self._failures) > MAX_REMEMBERED:
             self._failures.popitem(last=False)
 
     def succeeded(self, *sources: str) -> None:
@@ -303,7 +303,7 @@ class Logins:
 
     def _hold(self, key: str, login: Login) -> None:
         self._logins[key] = login
-        while len(self._logins) > MOST_REMEMBERED:
+        while len(self._logins) > MAX_REMEMBERED:
             self._logins.popitem(last=False)
 
     def _end(self, key: str) -> None:

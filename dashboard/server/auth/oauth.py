@@ -27,7 +27,7 @@ COOKIES = ("user", "id_token", "access_token", "refresh_token", "oauth_expiry", 
 """What Panel sets."""
 
 ANYBODY = "*"
-_LEAST_SECRET = 32
+_MIN_SECRET = 32
 
 
 def check(settings: Settings) -> None:
@@ -45,10 +45,8 @@ def check(settings: Settings) -> None:
     if absent:
         variables = ", ".join(f"SPIKE_DASHBOARD_{name.upper()}" for name in absent)
         raise BadRequest("OAuth lacks secrets", settings.oauth, f"Set {variables}")
-    if len(settings.cookie_secret or "") < _LEAST_SECRET:
-        raise BadRequest(
-            "The cookie secret is short", "", f"Use {_LEAST_SECRET} random characters: openssl rand -hex 32"
-        )
+    if len(settings.cookie_secret or "") < _MIN_SECRET:
+        raise BadRequest("The cookie secret is short", "", f"Use {_MIN_SECRET} random characters: openssl rand -hex 32")
     if settings.oauth_users is not None:
         read_guests(settings.oauth_users)
     elif not settings.oauth_user:
@@ -108,7 +106,7 @@ def read_guests(path: Path) -> tuple[str, ...]:
     return tuple(entry for line in lines if (entry := line.partition("#")[0].strip()))
 
 
-class Guests:
+class InvitedUsers:
     """Who of the provider's users may come in: those named at the start, and those in a file, as it is now.
 
     While the file cannot be read, those in it do not get in, and the log says so.
@@ -161,7 +159,7 @@ def may_enter(user: str, allowed: Collection[str]) -> bool:
 class _Stranger(Matcher):
     """Matches requests of those who are not known, or, `is_known`, of those who are and may not come in."""
 
-    def __init__(self, guests: Guests, settings: Settings, *, is_known: bool) -> None:
+    def __init__(self, guests: InvitedUsers, settings: Settings, *, is_known: bool) -> None:
         self._guests, self._is_known = guests, is_known
         prefix = settings.prefix
         self._open = {f"{prefix}/login", f"{prefix}/logout"} | ({f"{prefix}/health"} if settings.open_health else set())
@@ -203,7 +201,7 @@ class LeaveHandler(RequestHandler):
         self.get()
 
 
-def guard(application: Application, guests: Guests, settings: Settings) -> None:
+def guard(application: Application, guests: InvitedUsers, settings: Settings) -> None:
     """Put the gate before every route of the application."""
     application.add_handlers(".*", [(f"{settings.prefix}/logout", LeaveHandler)])
     rules = application.default_router.rules

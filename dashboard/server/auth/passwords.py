@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 N, R, P = 2**14, 8, 1
 SALT_BYTES = 16
-LEAST_LENGTH = 8
+MIN_LENGTH = 8
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
 
@@ -162,8 +162,8 @@ def add_user(path: Path, name: str, password: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise BadRequest("Not a user name", name[:80], "Use letters, digits and . _ @ -, at most 64")
-    if len(password) < LEAST_LENGTH:
-        raise BadRequest("The password is too short", "", f"Use at least {LEAST_LENGTH} characters")
+    if len(password) < MIN_LENGTH:
+        raise BadRequest("The password is too short", "", f"Use at least {MIN_LENGTH} characters")
     users = read_users(path) if path.exists() else {}
     users[name] = hash_password(password)
     _write(path, users)

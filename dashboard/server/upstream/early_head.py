@@ -78,7 +78,7 @@ class PageHandler(DocHandler):
             super().send_error(status_code, **options)
 
 
-def send_heads_first() -> None:
+def send_head_early() -> None:
     """Have Panel's servers serve pages by `PageHandler`; done once, it stays. Call it before a server is made."""
     for k, (pattern, handler) in enumerate(urls.per_app_patterns):
         if handler is DocHandler:

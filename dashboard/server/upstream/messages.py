@@ -35,7 +35,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 logger = logging.getLogger(__name__)
 
 
-def hold_nothing_back(server: Server) -> None:
+def send_small_frames_at_once(server: Server) -> None:
     """Have the sockets of a server send small frames without waiting; those that it accepts inherit that."""
     for listening in server._http._sockets.values():
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -78,7 +78,7 @@ class LookedUp(Serializer):
         return obj.ref if found is None and self._knows(obj) else found
 
 
-def make_lean() -> None:
+def reduce_session_cost() -> None:
     """Leave out of Panel and Bokeh what costs each session; done once, it stays."""
     if getattr(PaneBase, "_is_lean", False):
         return

@@ -23,10 +23,10 @@ from dashboard.sources.alf.arrays import identity, is_table, map_array, read_arr
 log = logging.getLogger(__name__)
 
 #: Amplitudes of which the median is above this cannot be volts: spikes are below 2 mV.
-LARGEST_MEDIAN_V = 0.01
+MAX_MEDIAN_V = 0.01
 
 #: Times that span more are samples, or damaged: no acute recording lasts a week.
-LONGEST_S = 7 * 86_400.0
+MAX_S = 7 * 86_400.0
 
 # Rows that the checking pass holds at a time: 8 MB of float64, well inside a cache's reach.
 _BLOCK = 1 << 20
@@ -50,7 +50,7 @@ class Validation:
     times_sorted : bool
         Whether no time is smaller than the one before (NaN aside).
     n_large_amps, n_amps : int
-        Finite amplitudes above `LARGEST_MEDIAN_V`, and all finite ones.
+        Finite amplitudes above `MAX_MEDIAN_V`, and all finite ones.
     whole_ids : bool
         False where a cluster id is not a whole number.
     span_s : float
@@ -71,7 +71,7 @@ class Validation:
 
     @property
     def amps_are_volts(self) -> bool:
-        """Whether the median amplitude is at most `LARGEST_MEDIAN_V`."""
+        """Whether the median amplitude is at most `MAX_MEDIAN_V`."""
         return 2 * self.n_large_amps <= self.n_amps
 
     @property
@@ -189,7 +189,7 @@ def validate(
             whole = whole and bool(np.all(np.isfinite(ids) & (np.floor(ids) == ids)))
         if spikes.amps_v is not None:
             amps = np.asarray(spikes.amps_v[rows])
-            large += int(np.count_nonzero(amps > LARGEST_MEDIAN_V))
+            large += int(np.count_nonzero(amps > MAX_MEDIAN_V))
             n_amps += int(np.count_nonzero(np.isfinite(amps)))
         if report is not None:
             report(min(start + _BLOCK, n))
@@ -220,12 +220,12 @@ def check_times(ref: SortingRef, found: Validation) -> None:
     Raises
     ------
     DatasetInvalid
-        Every time is NaN or infinite, or they span more than `LONGEST_S`.
+        Every time is NaN or infinite, or they span more than `MAX_S`.
     """
     if found.n_no_time == found.n_spikes:
         what = f"None of the {found.n_spikes:,} spikes has a time (all are NaN or infinite)"
         raise DatasetInvalid(what, [_path(_dataset(ref, "times"))], "Fetch or export it again")
-    if found.span_s > LONGEST_S:
+    if found.span_s > MAX_S:
         what = f"spikes.times spans {found.span_s / 86_400:,.0f} days, so it cannot be in seconds"
         raise DatasetInvalid(what, [_path(_dataset(ref, "times"))], "Export it in seconds, not in samples")
 

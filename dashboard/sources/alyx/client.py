@@ -29,8 +29,8 @@ OPENALYX = "https://openalyx.internationalbrainlab.org"
 Record = dict[str, Any]
 
 CONNECT_S, READ_S = 10.0, 60.0
-# A page waits for these answers: more patience than this looks like a hang.
-LONGEST_WAIT_S = 10.0
+# A page waits for these answers: a longer wait looks like a hang.
+MAX_WAIT_S = 10.0
 ATTEMPTS = 3
 #: The public database.
 OPENALYX = "https://openalyx.internationalbrainlab.org"
@@ -263,7 +263,7 @@ class Client(AlyxClient):  # type: ignore[misc]
                 if status not in (429, 500, 502, 503, 504) or attempt == ATTEMPTS:
                     raise self._odd(status, query)
             wait = max(wait, 0.3 * 2**attempt)
-            if wait > LONGEST_WAIT_S:
+            if wait > MAX_WAIT_S:
                 raise ServerBusy(wait, self.base_url)
             log.info("%s answered %d; asking again in %.1f s", self.host, status, wait)
             self._sleep(wait)

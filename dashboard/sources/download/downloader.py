@@ -20,7 +20,7 @@ from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_p
 from dashboard.sources.download.locks import file_lock
 from dashboard.sources.download.meter import Meter
 from dashboard.sources.download.partial import is_complete, partial_path
-from dashboard.sources.download.transfer import ATTEMPTS, Item, Patience, Transfer
+from dashboard.sources.download.transfer import ATTEMPTS, Item, RetryPolicy, Transfer
 from dashboard.sources.download.transport import Sockets, Transport
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class _Job:
     """One call of `Downloader.fetch`, as its workers share it."""
 
     transport: Transport
-    patience: Patience
+    retry: RetryPolicy
     meter: Meter
     on_partial: PartialCallback
     stop: threading.Event
@@ -99,7 +99,7 @@ class Downloader:
     ) -> None:
         self.locks = locks
         self.workers = workers
-        self._patience = Patience(attempts, wait, jitter)
+        self._retry = RetryPolicy(attempts, wait, jitter)
         self._user, self._password, self._hosts = user, password, hosts
         self._connect_s, self._read_s = connect_s, read_s
 
@@ -153,9 +153,9 @@ class Downloader:
             raise Cancelled
         _check_space(wanted)
         wanted.sort(key=_priority)
-        patience = self._patience if attempts is None else replace(self._patience, attempts=attempts)
+        retry = self._retry if attempts is None else replace(self._retry, attempts=attempts)
         started = time.perf_counter()
-        self._run(wanted, fetched, progress, cancel or threading.Event(), on_partial, patience)
+        self._run(wanted, fetched, progress, cancel or threading.Event(), on_partial, retry)
         seconds = time.perf_counter() - started
         log.info("fetched %d of %d files in %.1f s", len(wanted) - len(fetched.failures), len(wanted), seconds)
         return fetched
@@ -167,14 +167,14 @@ class Downloader:
         progress: ProgressCallback,
         cancel: threading.Event,
         on_partial: PartialCallback,
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> None:
         sockets = Sockets()
         transport = Transport(
             sockets, self._user, self._password, self._allowed(items), self._connect_s, self._read_s, self.workers
         )
         meter = Meter([item.dataset for item in items], progress)
-        job = _Job(transport, patience, meter, on_partial, threading.Event())
+        job = _Job(transport, retry, meter, on_partial, threading.Event())
         pool = concurrent.futures.ThreadPoolExecutor(self.workers, thread_name_prefix="download")
         try:
             pending = {pool.submit(self._one, item, job): item for item in items}
@@ -225,7 +225,7 @@ class Downloader:
                 log.debug("%s was fetched by somebody else", target)
             else:
                 tell = functools.partial(self._tell, item, job)
-                Transfer(item, job.transport, job.patience, job.stop, tell, job.unreachable).run()
+                Transfer(item, job.transport, job.retry, job.stop, tell, job.unreachable).run()
         size = target.stat().st_size
         job.meter.finish(dataset, size)
         job.on_partial(dataset, target, size)

@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 
 # In a row and without one new byte; with the waits between them some 8 s.
 ATTEMPTS = 5
-BACK_OFF_S, LONGEST_BACK_OFF_S = 0.5, 30.0
+BACK_OFF_S, MAX_BACK_OFF_S = 0.5, 30.0
 # A server that asks for more is given up on: the user sees it and decides.
-LONGEST_RETRY_AFTER_S = 120.0
+MAX_RETRY_AFTER_S = 120.0
 # Once is bad luck on the wire; the same wrong bytes twice are wrong on the server.
 WRONG_BYTES_ALLOWED = 2
 _BLOCK = 1 << 18
@@ -48,7 +48,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often to try, and how to wait between attempts.
 
     Attributes
@@ -83,7 +83,7 @@ class Transfer:
     ----------
     item : Item
     transport : Transport
-    patience : Patience
+    retry : RetryPolicy
     stop : threading.Event
         Ends it as soon as the read that is under way returns.
     tell : callable
@@ -97,7 +97,7 @@ class Transfer:
         self,
         item: Item,
         transport: Transport,
-        patience: Patience,
+        retry: RetryPolicy,
         stop: threading.Event,
         tell: Callable[[Path, int], None],
         unreachable: dict[str, str],
@@ -106,7 +106,7 @@ class Transfer:
         self.url = item.dataset.url or ""
         self.host = urlsplit(self.url).netloc
         self._part = PartialFile(item.dataset, item.target)
-        self._transport, self._patience = transport, patience
+        self._transport, self._retry = transport, retry
         self._stop, self._tell, self._unreachable = stop, tell, unreachable
 
     def run(self) -> Path:
@@ -150,15 +150,15 @@ class Transfer:
     def _back_off(self, failed: int, error: _Transient) -> None:
         if error.unreachable and self.host in self._unreachable:
             raise self._failure(error.why) from error
-        if failed >= self._patience.attempts:
+        if failed >= self._retry.attempts:
             if error.unreachable:
                 self._unreachable[self.host] = error.why
             raise self._failure(f"{error.why}, {failed} times") from error
-        if error.wait_s > LONGEST_RETRY_AFTER_S:
+        if error.wait_s > MAX_RETRY_AFTER_S:
             raise self._failure(f"{error.why} and asks to wait {error.wait_s:.0f} s", "Try again then") from error
-        back_off = min(LONGEST_BACK_OFF_S, BACK_OFF_S * 2 ** (failed - 1)) * (0.5 + self._patience.jitter())
+        back_off = min(MAX_BACK_OFF_S, BACK_OFF_S * 2 ** (failed - 1)) * (0.5 + self._retry.jitter())
         log.info("%s: %s; attempt %d follows", self.dataset.relative_path, error.why, failed + 1)
-        if self._patience.wait(self._stop, max(error.wait_s, back_off)):
+        if self._retry.wait(self._stop, max(error.wait_s, back_off)):
             raise Cancelled
 
     def _attempt(self) -> None:

@@ -20,11 +20,11 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import navigable
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
-from dashboard.page.core.tab import Busy, pane, refusal_line, refusal_text
+from dashboard.page.core.tab import BusyIndicator, pane, refusal_line, refusal_text
 from dashboard.page.plot.clicks import Clicks
 from dashboard.page.tabs.change import texts
 from dashboard.page.tabs.change.compute import (
@@ -38,7 +38,7 @@ from dashboard.page.tabs.change.compute import (
 from dashboard.page.widgets.chips import Chips
 
 HEIGHT_PX = 420
-MOST_FLAGGED = 12
+MAX_FLAGGED = 12
 """Flagged units named in the tab; the table has them all."""
 
 REACH = 0.04
@@ -68,7 +68,7 @@ class ChangeTab:
     axes : Axes
     pool : ThreadPoolExecutor
         Threads that compute.
-    turns : Turns
+    queue : DocumentQueue
     changed : callable (OpenInsertion) -> None
         Given the insertion with the columns of a comparison, or without them.
     sort_by : callable (str) -> None
@@ -88,11 +88,11 @@ class ChangeTab:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        turns: Turns,
+        queue: DocumentQueue,
         changed: Callable[[OpenInsertion], None],
         sort_by: Callable[[str], None],
     ) -> None:
-        self._state, self._axes, self._turns = state, axes, turns
+        self._state, self._axes, self._queue = state, axes, queue
         self._changed, self._sort_by = changed, sort_by
         self._scene: Scene | None = None
         self._asked: ChangeRequest | None = None
@@ -101,10 +101,10 @@ class ChangeTab:
         self.change: Change | None = None
         self._css = [asset("page.css"), asset("unit.css")]
         self._loop: RenderLoop[ChangeRequest, Change] = RenderLoop(
-            turns, pool, render_change, self._apply, self._refused
+            queue, pool, render_change, self._apply, self._refused
         )
         self.empty = self._html(texts.EMPTY)
-        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
+        self.busy, self.refusal = BusyIndicator(queue, self._css), refusal_line(self._css)
         self.panel = pn.Column(
             self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
         )
@@ -139,7 +139,7 @@ class ChangeTab:
             return
         if self.change is not None and self.change.request.is_of(scene.columns, state.before, state.after):
             if not changed_columns(scene.sorting):  # the table was loaded anew
-                self._turns.later(partial(self._hand_over, self.change))
+                self._queue.later(partial(self._hand_over, self.change))
             return
         if self._asked is None or not self._asked.is_of(scene.columns, state.before, state.after):
             self._asked = ChangeRequest(scene.columns, state.before, state.after, scene.sorting.amps_are_volts)
@@ -154,7 +154,7 @@ class ChangeTab:
         self.refusal.object = ""
         self._show_body(is_there=False)
         if self._scene is not None and changed_columns(self._scene.sorting):
-            self._turns.later(partial(self._hand_over, None))
+            self._queue.later(partial(self._hand_over, None))
 
     def _refused(self, error: DashboardError) -> None:
         """Say why there is nothing to show; what was there before would be taken for the answer."""
@@ -202,8 +202,8 @@ class ChangeTab:
         medians, middles = running_median(change.bands)
         self.median.data = {"change": medians, "depth": middles}
         flagged = flagged_chips(change, scene)
-        self.flagged.chips = flagged[:MOST_FLAGGED]
-        named = f"{min(len(flagged), MOST_FLAGGED)} of {len(flagged):,}" if flagged else "none"
+        self.flagged.chips = flagged[:MAX_FLAGGED]
+        named = f"{min(len(flagged), MAX_FLAGGED)} of {len(flagged):,}" if flagged else "none"
         self.look.object = f'<div class="unit"><h4>Units to look at ({named}), the largest change first</h4></div>'
         by = [name for name, start in LINES.items() if any(str(c).startswith(start) for c in change.columns)]
         self.sorting.chips = [(name, f"by {name}", f"Sort the cluster table by the change of {name}") for name in by]
@@ -235,7 +235,7 @@ class ChangeTab:
         tips = [("unit", "@cluster"), ("", "@verdict"), ("depth in A", "@depth{0,0} µm"), ("Δ depth", "@depths")]
         tips += [("Δ amplitude", "@amps"), ("Δ rate", "@rates")]
         plot.add_tools(HoverTool(renderers=[marks], tooltips=tips))
-        Clicks(self._state, self._turns, self._clicked).follow(plot)
+        Clicks(self._state, self._queue, self._clicked).follow(plot)
         self.flagged = Chips(self._picked, about="Units to look at", sizing_mode="stretch_width", margin=(2, 10))
         self.sorting = Chips(self._sort, about="Sort the cluster table", sizing_mode="stretch_width", margin=(2, 10))
         legend = self._html(change_legend())
@@ -252,12 +252,12 @@ class ChangeTab:
     # -- what the hand does ----------------------------------------------------------------------
 
     def _picked(self, name: str) -> None:
-        self._turns.later(partial(self._state.param.update, selected=[int(name)]))
+        self._queue.later(partial(self._state.param.update, selected=[int(name)]))
 
     def _sort(self, name: str) -> None:
         if self.change is not None:
             column = next(str(c) for c in self.change.columns if str(c).startswith(LINES[name]))
-            self._turns.later(partial(self._sort_by, column))
+            self._queue.later(partial(self._sort_by, column))
 
     def _clicked(self, event: Tap) -> list[int] | None:
         depths = self._axes.depth

@@ -19,7 +19,7 @@ from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.count.cluster_rates import cluster_rates
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.tabs.clusters.columns import N_BINS, failed_tests, sparklines
@@ -91,10 +91,10 @@ class ClusterTable:
     title = "Clusters"
     follows_hidden = True
 
-    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, turns: Turns) -> None:
+    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, queue: DocumentQueue) -> None:
         self._state = state
         self._pool = pool
-        self._turns = turns
+        self._queue = queue
         self._is_moving = self._is_picking = False
         self._table = pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)})
         self.widget: Any = None
@@ -181,7 +181,7 @@ class ClusterTable:
                 self.widget.page = last
 
     def _searched(self, event: Any) -> None:
-        self._turns.later(self._follow_searches)
+        self._queue.later(self._follow_searches)
 
     def _follow_searches(self) -> None:
         self._fit_page()
@@ -220,7 +220,7 @@ class ClusterTable:
         self._scene = scene
         if self._drawn is None or self._drawn[0] is not scene.columns:
             # A table that is given other values before the browser has laid it out keeps the first ones.
-            if not self._turns.is_building:
+            if not self._queue.is_building:
                 self._pool.submit(self._draw, scene)
                 return
             self._drawn = scene.columns, activity(scene.columns)
@@ -261,7 +261,7 @@ class ClusterTable:
         except OSError:  # the file went away under the memory map: the table does without
             lines = [""] * scene.columns.n_clusters
         drawn = scene.columns, lines
-        self._turns.later(partial(self._take, drawn))
+        self._queue.later(partial(self._take, drawn))
 
     def _take(self, drawn: tuple[SpikeColumns, list[str]]) -> None:
         if self._scene is not None and self._scene.columns is drawn[0]:
@@ -279,7 +279,7 @@ class ClusterTable:
         self._make([{"field": name, "dir": "desc"}])
         self._selected()
         # A table that is turned to in the same turn would be laid out with the rows that it had.
-        self._turns.later(partial(self._state.param.update, tab=self.title))
+        self._queue.later(partial(self._state.param.update, tab=self.title))
 
     def ids(self) -> list[int]:
         """Ids of the rows in the order on screen, the user's sorting included."""

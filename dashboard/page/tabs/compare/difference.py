@@ -19,7 +19,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import OVERVIEW_HEIGHT, OVERVIEW_WIDTH, Scene
 from dashboard.page.core.state import ViewState
@@ -77,7 +77,7 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Opposite:
+class OtherSide:
     """The other side as it is shown, for an export.
 
     Attributes
@@ -160,7 +160,7 @@ class DifferenceView:
     state : ViewState
     axes : Axes
     pool : ThreadPoolExecutor
-    turns : Turns
+    queue : DocumentQueue
     drawn : callable (DifferencePicture) -> None
     failed : callable (DashboardError) -> None
     """
@@ -170,7 +170,7 @@ class DifferenceView:
         state: ViewState,
         axes: Axes,
         pool: ThreadPoolExecutor,
-        turns: Turns,
+        queue: DocumentQueue,
         drawn: Callable[[DifferencePicture], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
@@ -197,7 +197,7 @@ class DifferenceView:
         self.figure.add_tools(self.pan, self.box_zoom)
         self.figure.toolbar.active_drag = self.pan
         self._loop: RenderLoop[DifferenceRequest, DifferencePicture] = RenderLoop(
-            turns, pool, render, self._apply, failed
+            queue, pool, render, self._apply, failed
         )
         state.param.watch(self._request, ["time_range", "depth_range"])
         state.param.watch(self._recolour, "dark")

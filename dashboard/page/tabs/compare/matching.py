@@ -15,7 +15,7 @@ from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
 
-MOST_S = 0.005
+MAX_S = 0.005
 """A wider coincidence pairs spikes by chance, and every spike of a dense recording with hundreds of others."""
 
 Tolerance = tuple[float, float]
@@ -23,7 +23,7 @@ Tolerance = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Matched:
+class MatchedUnits:
     """Matched units of two sides; by itself it keeps neither alive."""
 
     a: ref[SpikeColumns]
@@ -45,20 +45,20 @@ class Matched:
 
 def match(
     a: SpikeColumns, b: SpikeColumns, tolerance: Tolerance, report: ProgressCallback, cancel: threading.Event
-) -> Matched:
+) -> MatchedUnits:
     """Match the units of two sortings.
 
     Raises
     ------
     BadRequest
-        A tolerance is below zero, or wider than `MOST_S`.
+        A tolerance is below zero, or wider than `MAX_S`.
     Cancelled
         `cancel` was set.
     """
     seconds, microns = tolerance
-    if not seconds <= MOST_S:
-        raise BadRequest("Spikes that far apart do not coincide", f"{1e3 * seconds:g} ms", f"At most {1e3 * MOST_S:g}")
+    if not seconds <= MAX_S:
+        raise BadRequest("Spikes that far apart do not coincide", f"{1e3 * seconds:g} ms", f"At most {1e3 * MAX_S:g}")
     comparison = compare_units(
         matchable(a), matchable(b), tolerance_s=seconds, tolerance_um=microns, progress=report, cancel=cancel
     )
-    return Matched(ref(a), ref(b), tolerance, comparison, pair_table(comparison))
+    return MatchedUnits(ref(a), ref(b), tolerance, comparison, pair_table(comparison))

@@ -15,13 +15,13 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import LEFT_BORDER_PX
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
 from dashboard.page.core.state import ViewState, toggle_region
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
-from dashboard.page.plot.picking import Picking
+from dashboard.page.plot.picker import UnitPicker
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.plot.strip import StripView
 from dashboard.page.rail.colours import colours_off
@@ -35,7 +35,7 @@ SHARED = ("time_range", "depth_range", "color", "scale", "limits", "cmap", "mode
 """What pane B takes over from the raster, A."""
 
 
-class Beside:
+class SideView:
     """Pane B, drawn as the raster is, and the difference; both on the raster's axes.
 
     Parameters
@@ -47,7 +47,7 @@ class Beside:
     centre : Centre
         Where they take a place under the raster, which is made when there is something to show.
     pool : ThreadPoolExecutor
-    turns : Turns
+    queue : DocumentQueue
     show : callable (str) -> None
         Takes what is under the cursor, as HTML.
     failed : callable (DashboardError) -> None
@@ -65,7 +65,7 @@ class Beside:
         raster: RasterView,
         centre: Centre,
         pool: ThreadPoolExecutor,
-        turns: Turns,
+        queue: DocumentQueue,
         show: Callable[[str], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
@@ -74,11 +74,11 @@ class Beside:
         self._scene: Scene | None = None
         self._centre = centre
         self.other = ViewState(show="raster")
-        self.raster = RasterView(self.other, axes, pool, turns, self._drawn, failed, name="beside")
-        self.difference = DifferenceView(state, axes, pool, turns, self._subtracted, failed)
+        self.raster = RasterView(self.other, axes, pool, queue, self._drawn, failed, name="beside")
+        self.difference = DifferenceView(state, axes, pool, queue, self._subtracted, failed)
         self.strip = StripView(axes, partial(toggle_region, state))
-        self._picking = Picking(
-            self.other, self.raster, None, turns, lambda words: show(f"B: {words}" if words else "")
+        self._picking = UnitPicker(
+            self.other, self.raster, None, queue, lambda words: show(f"B: {words}" if words else "")
         )
         self.raster.figure.xaxis.axis_label = None
         css = [asset("page.css")]

@@ -22,19 +22,19 @@ from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
 from dashboard.model.progress import Progress
 from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.rail.filters import filtered_table
 from dashboard.page.tabs.compare import texts
 from dashboard.page.tabs.compare import words as compared
-from dashboard.page.tabs.compare.difference import Opposite, Sides
+from dashboard.page.tabs.compare.difference import OtherSide, Sides
 from dashboard.page.tabs.compare.fields import COMPARE_FIELDS, match_tolerance
-from dashboard.page.tabs.compare.matching import Matched, match
+from dashboard.page.tabs.compare.matching import MatchedUnits, match
 from dashboard.page.tabs.compare.selection import JointSelection
-from dashboard.page.tabs.compare.side_view import Beside
+from dashboard.page.tabs.compare.side_view import SideView
 from dashboard.page.tabs.compare.table import PairRows
-from dashboard.page.tabs.compare.words import Compared
+from dashboard.page.tabs.compare.words import CompareTarget
 from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.folding import folded
 from dashboard.page.widgets.working import WorkingLine
@@ -45,7 +45,7 @@ NOTHING = "nothing"
 
 
 class CompareTab:
-    """Choice, counts and matched units; pane B and the difference stand under the raster (`Beside`).
+    """Choice, counts and matched units; pane B and the difference stand under the raster (`SideView`).
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ class CompareTab:
         ``compare`` names the other side.
     store : InsertionStore
         Opens it; the tab lets go of it when it is turned from.
-    beside : Beside
-    turns : Turns
+    beside : SideView
+    queue : DocumentQueue
     failed : callable (DashboardError) -> None
     """
 
@@ -65,18 +65,18 @@ class CompareTab:
         self,
         state: ViewState,
         store: InsertionStore,
-        beside: Beside,
-        turns: Turns,
+        beside: SideView,
+        queue: DocumentQueue,
         failed: Callable[[DashboardError], None],
     ) -> None:
-        self._state, self._store, self.beside, self._turns = state, store, beside, turns
+        self._state, self._store, self.beside, self._queue = state, store, beside, queue
         self._failed = failed
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
         self._cancel = threading.Event()
         self._a: Scene | None = None
         self._b: Scene | None = None
         self._other: OpenInsertion | None = None
-        self._matched: Matched | None = None
+        self._matched: MatchedUnits | None = None
         self._probes: dict[str, list[str]] = {}
         self._is_moving = False
         css = [asset("page.css"), asset("summary.css")]
@@ -94,7 +94,7 @@ class CompareTab:
         self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
         self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
         self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
-        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), turns)
+        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), queue)
         self.pairs = JointSelection(state, beside.other, beside.raster, self.rows, self._pair)
         self.choice.param.watch(self._chosen, "value")
         self.keep.on_click(self._kept)
@@ -129,11 +129,11 @@ class CompareTab:
         session = scene.sorting.ref.insertion.session
         if session not in self._probes:
             future = self._threads.submit(self._find_probes, scene)
-            future.add_done_callback(lambda done: self._turns.later(partial(self._found_probes, session, done)))
+            future.add_done_callback(lambda done: self._queue.later(partial(self._found_probes, session, done)))
         self._start()
 
     @property
-    def opposite(self) -> Opposite | None:
+    def other_side(self) -> OtherSide | None:
         """The other side, where one is shown."""
         if self._a is None or self._b is None:
             return None
@@ -142,7 +142,7 @@ class CompareTab:
         if self._matched is not None and self._comparison is not None:
             note = self._matched.words
         places = tuple(self.beside.raster.ranks.get(unit, place) for place, unit in enumerate(units))
-        return Opposite(self._b, wanted.title, self._has_difference, self.rows.table, note, units, places)
+        return OtherSide(self._b, wanted.title, self._has_difference, self.rows.table, note, units, places)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
@@ -193,7 +193,7 @@ class CompareTab:
     def _kept(self, event: Any) -> None:
         words = {"quality": self._state.quality, **self._state.filters}
         words = {name: text for name, text in words.items() if (name, text) != ("quality", "all")}
-        self._state.compare = Compared("filter", words=words).write()
+        self._state.compare = CompareTarget("filter", words=words).write()
 
     def _asked(self, event: Any) -> None:
         self._leave()
@@ -229,9 +229,9 @@ class CompareTab:
             key = f"{opened.sorting.ref.insertion.session}/{wanted.probe}"
         sorter, revision = (wanted.sorter, wanted.revision) if wanted.kind == "sorting" else (None, None)
         future = self._threads.submit(self._store.open, key, sorter, revision, partial(self._report, cancel), cancel)
-        future.add_done_callback(lambda done: self._turns.later(partial(self._came, wanted, cancel, done)))
+        future.add_done_callback(lambda done: self._queue.later(partial(self._came, wanted, cancel, done)))
 
-    def _came(self, wanted: Compared, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
+    def _came(self, wanted: CompareTarget, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
         if cancel is not self._cancel or done.cancelled():
             return
         try:
@@ -244,7 +244,7 @@ class CompareTab:
         else:
             self._opened(wanted, cancel, opened)
 
-    def _opened(self, wanted: Compared, cancel: threading.Event, opened: OpenInsertion) -> None:
+    def _opened(self, wanted: CompareTarget, cancel: threading.Event, opened: OpenInsertion) -> None:
         if self._a is None:
             return
         self._other = opened
@@ -262,7 +262,7 @@ class CompareTab:
         self.line.run(Progress("comparing spikes"))
         asked = (self._a.columns, self._other.columns, match_tolerance(self._state.bins))
         future = self._threads.submit(match, *asked, partial(self._report, cancel), cancel)
-        future.add_done_callback(lambda done: self._turns.later(partial(self._done, cancel, done)))
+        future.add_done_callback(lambda done: self._queue.later(partial(self._done, cancel, done)))
 
     def _rematch(self, event: Any) -> None:
         """Match once more where spikes are to coincide within something else."""
@@ -277,7 +277,7 @@ class CompareTab:
             self.rows.hide()
             self._match(cancel)
 
-    def _done(self, cancel: threading.Event, done: Future[Matched]) -> None:
+    def _done(self, cancel: threading.Event, done: Future[MatchedUnits]) -> None:
         if cancel is not self._cancel or done.cancelled():
             return
         try:
@@ -303,7 +303,7 @@ class CompareTab:
 
     def _report(self, cancel: threading.Event, progress: Progress) -> None:
         if not cancel.is_set():
-            self._turns.later(partial(self._show_progress, cancel, progress))
+            self._queue.later(partial(self._show_progress, cancel, progress))
 
     def _show_progress(self, cancel: threading.Event, progress: Progress) -> None:
         if cancel is self._cancel and not cancel.is_set():

@@ -13,7 +13,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboard.analysis.compare.tables import COLUMNS, KINDS, rows_passing
 from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import UNKNOWN, Scene
 
 EVERY = "all"
@@ -21,7 +21,7 @@ PAGE_SIZE = 100
 TABLE_PX = 320
 """Fixed: where the dock stands low under the raster, a table that stretches is given no room and draws no rows."""
 
-MOST_NAMED = 4
+MAX_NAMED = 4
 TITLES = {
     "kind": "units are",
     "a": "A",
@@ -47,11 +47,11 @@ class PairRows:
     Parameters
     ----------
     picked : callable (units of A, units of B) -> None
-    turns : Turns
+    queue : DocumentQueue
     """
 
-    def __init__(self, picked: Callable[[tuple[int, ...], tuple[int, ...]], None], turns: Turns) -> None:
-        self._picked, self._turns = picked, turns
+    def __init__(self, picked: Callable[[tuple[int, ...], tuple[int, ...]], None], queue: DocumentQueue) -> None:
+        self._picked, self._queue = picked, queue
         self._is_moving = False
         self._marked: tuple[list[int], list[int]] = ([], [])
         self._all = pd.DataFrame(columns=list(COLUMNS))
@@ -109,7 +109,7 @@ class PairRows:
         self.words.object = f'<div class="notes" role="status">{words}{aside}</div>'
         # A table that is filled while it is out of sight draws no rows until the window is resized.
         self.panel.visible = True
-        self._turns.later(self._refresh)
+        self._queue.later(self._refresh)
 
     @property
     def table(self) -> pd.DataFrame | None:
@@ -153,8 +153,8 @@ class PairRows:
 
 
 def _names(units: tuple[int, ...]) -> str:
-    named = ", ".join(map(str, units[:MOST_NAMED]))
-    return f"{named} …" if len(units) > MOST_NAMED else named
+    named = ", ".join(map(str, units[:MAX_NAMED]))
+    return f"{named} …" if len(units) > MAX_NAMED else named
 
 
 def _display(table: pd.DataFrame, scenes: tuple[Scene, Scene] | None) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene
 from dashboard.page.rail.filters import filtered_table
 
-MOST_NAMED = 12
+MAX_NAMED = 12
 HINT = "Choose what to compare with: it is drawn under the raster, on the same axes."
 ALONE = (
     "This insertion has one sorting in one revision, and its session no other probe. "
@@ -38,9 +38,9 @@ def pair(units_a: list[int], units_b: list[int], ranks: dict[int, int]) -> str:
         colours = shading.selection_colours(len(units), tuple(places))
         chips = "".join(
             f'<span class="chip"><i style="background:{shading.hex_colour(colour)}"></i>{unit}</span>'
-            for unit, colour in zip(units[:MOST_NAMED], colours, strict=False)
+            for unit, colour in zip(units[:MAX_NAMED], colours, strict=False)
         )
-        more = f" and {len(units) - MOST_NAMED} more" if len(units) > MOST_NAMED else ""
+        more = f" and {len(units) - MAX_NAMED} more" if len(units) > MAX_NAMED else ""
         sides.append(f'<span class="title">{side}</span>{chips or "none"}{more}')
     return f'<div class="bar-row many">{"".join(sides)}</div>'
 

@@ -12,13 +12,13 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 
 KINDS = ("sorting", "probe", "filter")
-MOST_CHARACTERS = 2_000
+MAX_CHARACTERS = 2_000
 """A link that is longer is refused by servers; so is what it compares with."""
 _BASE, _ORIGINAL = "base", "original"
 
 
 @dataclass(frozen=True)
-class Compared:
+class CompareTarget:
     """The other side, B, of a comparison; A is what is open.
 
     Attributes
@@ -66,7 +66,7 @@ class Compared:
                 return f"filters: {words}" if words else "all units, no filter"
 
 
-def read(text: str) -> Compared:
+def read(text: str) -> CompareTarget:
     """Return what a word of the link names.
 
     Raises
@@ -75,20 +75,20 @@ def read(text: str) -> Compared:
         It cannot be read.
     """
     kind, _, rest = text.partition(":")
-    if len(text) > MOST_CHARACTERS or kind not in KINDS:
+    if len(text) > MAX_CHARACTERS or kind not in KINDS:
         raise BadRequest("compare wants sorting:, probe: or filter:", text[:40], "sorting:pykilosort,original")
     if kind == "filter":
         words = dict(parse_qsl(rest))
         read_words(words)
-        return Compared(kind, words=MappingProxyType(words))
+        return CompareTarget(kind, words=MappingProxyType(words))
     if not rest:
         raise BadRequest(f"compare has no {kind}", text[:40], "sorting:pykilosort,original")
     if kind == "probe":
-        return Compared(kind, probe=rest)
+        return CompareTarget(kind, probe=rest)
     sorter, _, revision = rest.rpartition(",")
     if not sorter:
         raise BadRequest("compare wants a sorter and a revision", text[:40], "sorting:pykilosort,original")
-    return Compared(kind, "" if sorter == _BASE else sorter, "" if revision == _ORIGINAL else revision)
+    return CompareTarget(kind, "" if sorter == _BASE else sorter, "" if revision == _ORIGINAL else revision)
 
 
 def choices(sorting: SpikeSorting, probes: Iterable[str]) -> dict[str, str]:
@@ -105,15 +105,15 @@ def choices(sorting: SpikeSorting, probes: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for offer in sorting.offers:
         if (offer.sorter, offer.revision) != (sorter, revision):
-            other = Compared("sorting", offer.sorter, offer.revision)
+            other = CompareTarget("sorting", offer.sorter, offer.revision)
             what = "another revision" if offer.sorter == sorter else "another sorter"
             found[f"{other.title} ({what})"] = other.write()
     for probe in probes:
-        found[f"{probe} (another probe)"] = Compared("probe", probe=probe).write()
+        found[f"{probe} (another probe)"] = CompareTarget("probe", probe=probe).write()
     return found
 
 
-def impossible(wanted: Compared, sorting: SpikeSorting) -> str:
+def impossible(wanted: CompareTarget, sorting: SpikeSorting) -> str:
     """Return why a sorting cannot be compared with this, as far as it is known before opening it; else ``''``."""
     own = sorting.ref
     is_itself = {

@@ -27,12 +27,12 @@ from dashboard.model.errors import BadRequest, Cancelled, DashboardError
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.numbers import number_text
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
-from dashboard.page.core.theme import dress
-from dashboard.page.tabs.events.words import ResponseWish, read_test
+from dashboard.page.core.theme import apply_theme
+from dashboard.page.tabs.events.words import ResponseTestRequest, read_test
 from dashboard.page.widgets.fields import number, number_field
 from dashboard.page.widgets.working import WorkingLine
 
@@ -54,7 +54,7 @@ def suffix_of(label: str) -> str:
 
 
 def run_test(
-    opened: OpenInsertion, wish: ResponseWish, progress: ProgressCallback, cancel: threading.Event
+    opened: OpenInsertion, choice: ResponseTestRequest, progress: ProgressCallback, cancel: threading.Event
 ) -> tuple[pd.DataFrame, str]:
     """Test every unit, in each group of a split.
 
@@ -74,8 +74,8 @@ def run_test(
     columns, trials = opened.columns, opened.sorting.trials
     if trials is None:
         raise BadRequest("There are no trials to test responses with")
-    baseline_s, response_s, event, split = wish.baseline_s, wish.response_s, wish.event, wish.split
-    mask = brainwide_mask(trials.table) if wish.is_masked else None
+    baseline_s, response_s, event, split = choice.baseline_s, choice.response_s, choice.event, choice.split
+    mask = brainwide_mask(trials.table) if choice.is_masked else None
     times = event_times(trials.table, event)
     groups = split_trials(trials.table, split, mask)
     tables, words = [], []
@@ -143,8 +143,8 @@ class _Found:
 class _Form:
     """What the Events tab shows of it: windows, a button, progress, and what was found."""
 
-    def __init__(self, wish: ResponseWish | None, start: Callable[[], None], stop: Callable[[], None]) -> None:
-        values = (*BASELINE_S, *RESPONSE_S) if wish is None else (*wish.baseline_s, *wish.response_s)
+    def __init__(self, choice: ResponseTestRequest | None, start: Callable[[], None], stop: Callable[[], None]) -> None:
+        values = (*BASELINE_S, *RESPONSE_S) if choice is None else (*choice.baseline_s, *choice.response_s)
         labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
         self.windows = [number_field(label, value) for label, value in zip(labels, values, strict=True)]
         self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
@@ -162,14 +162,14 @@ class _Form:
         )
 
 
-class Responding:
+class ResponseTester:
     """Windows, a button, and the progress of the test.
 
     Parameters
     ----------
     state : ViewState
         ``event``, ``split`` and ``masked`` are the tab's; ``test`` names the test whose columns are there.
-    turns : Turns
+    queue : DocumentQueue
     tested : callable (OpenInsertion) -> None
         Given the insertion with the columns.
 
@@ -182,16 +182,16 @@ class Responding:
     def __init__(
         self,
         state: ViewState,
-        turns: Turns,
+        queue: DocumentQueue,
         tested: Callable[[OpenInsertion], None],
     ) -> None:
-        self._state, self._turns, self._tested = state, turns, tested
+        self._state, self._queue, self._tested = state, queue, tested
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="responses")
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
         self._shown = self._said = ""
         self._is_running = self._is_by_hand = False
-        self._wish: ResponseWish | None = None
+        self._wish: ResponseTestRequest | None = None
         self._found: _Found | None = None
         self._aside: WorkingLine | None = None
         self.aside = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
@@ -248,8 +248,8 @@ class Responding:
         if not self._state.test:
             self._state.test = self._shown
         elif self._state.test != self._shown:
-            wish = read_test(self._state.test)
-            for field, value in zip(self._windows, (*wish.baseline_s, *wish.response_s), strict=False):
+            choice = read_test(self._state.test)
+            for field, value in zip(self._windows, (*choice.baseline_s, *choice.response_s), strict=False):
                 if number(field, value) != value:
                     field.value = number_text(value)
             if self._found is not None and self._found.is_of(opened.columns, self._state.test):
@@ -258,7 +258,7 @@ class Responding:
                 self._put(self._found)
             else:
                 self._is_by_hand = False
-                self._run(wish)
+                self._run(choice)
 
     def close(self) -> None:
         """Stop for good: the browser has gone."""
@@ -268,18 +268,18 @@ class Responding:
     def _start(self) -> None:
         state, self._is_by_hand = self._state, True
         b0, b1, r0, r1 = (number(*pair) for pair in zip(self._windows, (*BASELINE_S, *RESPONSE_S), strict=True))
-        self._run(ResponseWish(state.event, state.split, state.masked, (b0, b1), (r0, r1)))
+        self._run(ResponseTestRequest(state.event, state.split, state.masked, (b0, b1), (r0, r1)))
 
-    def _run(self, wish: ResponseWish) -> None:
+    def _run(self, choice: ResponseTestRequest) -> None:
         if self._opened is None:
             return
-        self._wish = wish
+        self._wish = choice
         self._cancel.set()
         self._cancel = cancel = threading.Event()
         self._progress(Progress("testing responses"))
         self._run_or_rest(is_running=True)
-        future = self._threads.submit(run_test, self._opened, wish, partial(self._report, cancel), cancel)
-        future.add_done_callback(lambda done: self._turns.later(partial(self._finished, wish, cancel, done)))
+        future = self._threads.submit(run_test, self._opened, choice, partial(self._report, cancel), cancel)
+        future.add_done_callback(lambda done: self._queue.later(partial(self._finished, choice, cancel, done)))
 
     @property
     def _is_made(self) -> bool:
@@ -315,7 +315,7 @@ class Responding:
 
     def _report(self, cancel: threading.Event, progress: Progress) -> None:
         if not cancel.is_set():
-            self._turns.later(partial(self._show, cancel, progress))
+            self._queue.later(partial(self._show, cancel, progress))
 
     def _show(self, cancel: threading.Event, progress: Progress) -> None:
         if cancel is self._cancel and not cancel.is_set():
@@ -327,7 +327,7 @@ class Responding:
             return
         if self._aside is None:
             self._aside = WorkingLine(self._again, self._stop)
-            dress(self._aside.panel, dark=self._state.dark)
+            apply_theme(self._aside.panel, dark=self._state.dark)
             self.aside[:] = [self._aside.panel]
         self._aside.run(progress)
         self.aside.visible = True
@@ -357,7 +357,9 @@ class Responding:
         """Whether the tab is open: changes to what is out of sight can make the browser complain."""
         return bool(self._state.tab == "Events")
 
-    def _finished(self, wish: ResponseWish, cancel: threading.Event, done: Future[tuple[pd.DataFrame, str]]) -> None:
+    def _finished(
+        self, choice: ResponseTestRequest, cancel: threading.Event, done: Future[tuple[pd.DataFrame, str]]
+    ) -> None:
         if cancel is not self._cancel or cancel.is_set() or self._opened is None:
             return
         try:
@@ -369,7 +371,7 @@ class Responding:
         else:
             cancel.set()  # reports that are still under way come too late
             self._rest()
-            self._found = _Found(ref(self._opened.columns), wish.write(), table, words)
+            self._found = _Found(ref(self._opened.columns), choice.write(), table, words)
             self._put(self._found)
 
     def _put(self, found: _Found) -> None:

@@ -14,16 +14,16 @@ from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.events.trials import available_events
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
-from dashboard.page.core.tab import Busy, pane, refusal_line, refusal_text
-from dashboard.page.core.theme import dress
+from dashboard.page.core.tab import BusyIndicator, pane, refusal_line, refusal_text
+from dashboard.page.core.theme import apply_theme
 from dashboard.page.tabs.events import texts as event_texts
 from dashboard.page.tabs.events.figures import MapFigure, PsthFigure, TrialRaster
 from dashboard.page.tabs.events.picture import DEPTHS, FILTER, REGION, SUBJECTS, UNIT, EventRequest, render_events
-from dashboard.page.tabs.events.response_test import Responding
+from dashboard.page.tabs.events.response_test import ResponseTester
 from dashboard.page.tabs.events.trial_browser import TrialBrowser
 from dashboard.page.tabs.events.words import EVENT_FIELDS, event_request
 from dashboard.page.widgets.fields import BinFields
@@ -40,9 +40,9 @@ class EventsTab:
     state : ViewState
     pool : ThreadPoolExecutor
         Threads that render.
-    turns : Turns
+    queue : DocumentQueue
     browser : TrialBrowser
-    responding : Responding
+    response_test : ResponseTester
 
     Attributes
     ----------
@@ -57,11 +57,11 @@ class EventsTab:
         self,
         state: ViewState,
         pool: ThreadPoolExecutor,
-        turns: Turns,
+        queue: DocumentQueue,
         browser: TrialBrowser,
-        responding: Responding,
+        response_test: ResponseTester,
     ) -> None:
-        self._state, self._browser, self._responding = state, browser, responding
+        self._state, self._browser, self._response_test = state, browser, response_test
         self._scene: Scene | None = None
         self._is_moving = False
         self.picture: EventPicture | None = None
@@ -75,14 +75,14 @@ class EventsTab:
             self.refusal.object = refusal_text(error)
 
         self._loop: RenderLoop[EventRequest, EventPicture] = RenderLoop(
-            turns, pool, render_events, self._apply, refused, pause_s=0
+            queue, pool, render_events, self._apply, refused, pause_s=0
         )
         self._make_controls()
         self.psth, self.raster, self.map = PsthFigure(PSTH_PX), TrialRaster(RASTER_PX), MapFigure(MAP_PX)
         self._captions = {name: self._html() for name in ("head", "psth", "raster", "map")}
         self._captions["head"].object = event_texts.WORKING
         self.notice = self._html()
-        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
+        self.busy, self.refusal = BusyIndicator(queue, self._css), refusal_line(self._css)
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         self._panel = pn.Column(
             self.refusal, self.busy.panel, self.notice, sizing_mode="stretch_both", margin=0, scroll=True
@@ -109,7 +109,7 @@ class EventsTab:
         self.region.param.watch(self._chosen, "value")
 
     def _sections(self) -> list[Any]:
-        parts = {"Test response of every unit": lambda: self._responding.panel, "Bins and windows": self._make_bins}
+        parts = {"Test response of every unit": lambda: self._response_test.panel, "Bins and windows": self._make_bins}
         return [
             pn.Row(self.event, self.split, self.mask, margin=(0, 6)),
             pn.Row(self.subject, self.region, margin=(0, 6)),
@@ -138,7 +138,7 @@ class EventsTab:
         self._scene = scene
         trials = scene.sorting.trials
         self._browser.open(trials)
-        self._responding.open(scene)
+        self._response_test.open(scene)
         events = available_events(trials.table) if trials is not None else ()
         if not events:
             why = "the trials table has no times of events" if trials is not None else ""
@@ -161,7 +161,7 @@ class EventsTab:
 
     def _put_body(self) -> None:
         if self._body not in self._panel.objects:
-            dress(self._body, dark=self._state.dark)
+            apply_theme(self._body, dark=self._state.dark)
             self._panel.append(self._body)
 
     def _offer_regions(self, scene: Scene) -> None:
@@ -203,7 +203,7 @@ class EventsTab:
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         self._loop.close()
-        self._responding.close()
+        self._response_test.close()
 
     def _moved(self, event: object) -> None:
         if self._state.spikes_of == DEPTHS:

@@ -86,7 +86,7 @@ def read_subject(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseWish:
+class ResponseTestRequest:
     """Parameters of the test of responses, from which its columns can be had again.
 
     Attributes
@@ -119,7 +119,7 @@ class ResponseWish:
         return f"{self.event}{split}, {trials}, baseline {b0:g} to {b1:g} s, response {r0:g} to {r1:g} s"
 
 
-def read_test(text: str) -> ResponseWish:
+def read_test(text: str) -> ResponseTestRequest:
     """Return the test of responses that a word of the link names.
 
     Raises
@@ -137,4 +137,4 @@ def read_test(text: str) -> ResponseWish:
         raise BadRequest("test has windows that are no numbers", text[:60], example) from error
     if not all(map(math.isfinite, (b0, b1, r0, r1))):
         raise BadRequest("test has windows that are no numbers", text[:60], example)
-    return ResponseWish(parts[0], parts[1], _MASKS[parts[2]], (b0, b1), (r0, r1))
+    return ResponseTestRequest(parts[0], parts[1], _MASKS[parts[2]], (b0, b1), (r0, r1))

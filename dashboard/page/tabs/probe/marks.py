@@ -28,7 +28,7 @@ UNKNOWN = "#808080"
 
 
 CLEAR = "#00000000"
-LEAST_PX, MOST_PX = 4.0, 13.0
+MIN_PX, MAX_PX = 4.0, 13.0
 """Diameters of the marks of silent units, and of those that fire at `FAST_PCT` or faster."""
 
 FAST_PCT = 99.0
@@ -54,7 +54,7 @@ NAMES = ("id", "lateral", "depth", "amplitude", "size", "fill", "line", "width",
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class MarkStyle:
     """How marks are to be drawn."""
 
     colour: str
@@ -83,7 +83,7 @@ def is_drawn(scene: Scene, units: Units, selected: tuple[int, ...]) -> npt.NDArr
     return passes | np.isin(units.ids, selected)
 
 
-def marks(scene: Scene, units: Units, look: Look) -> dict[str, npt.NDArray[Any] | list[str]]:
+def marks(scene: Scene, units: Units, look: MarkStyle) -> dict[str, npt.NDArray[Any] | list[str]]:
     """Return the columns of the marks, those on top last: small ones over large ones, selected ones over all.
 
     Good units are filled and others hollow; selected units have the colour that they have in the raster.
@@ -116,11 +116,11 @@ def _sizes(rate_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     rates = np.nan_to_num(rate_hz)
     fast = float(np.percentile(rates, FAST_PCT)) if len(rates) else 0.0
     share = np.clip(rates / fast, 0, 1) if fast > 0 else np.zeros_like(rates)
-    sizes: npt.NDArray[np.float64] = LEAST_PX + (MOST_PX - LEAST_PX) * np.sqrt(share)
+    sizes: npt.NDArray[np.float64] = MIN_PX + (MAX_PX - MIN_PX) * np.sqrt(share)
     return sizes
 
 
-def _colours(units: Units, look: Look) -> list[str]:
+def _colours(units: Units, look: MarkStyle) -> list[str]:
     if look.colour == RATE:
         low, high = np.log(rate_limits(units))
         rates = np.log(np.where(units.rate_hz > 0, units.rate_hz, np.exp(low)))

@@ -15,17 +15,17 @@ from dashboard.page.core import shading
 from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import MARKS, ViewState
-from dashboard.page.core.tab import Busy, pane, refusal_line, refusal_text
+from dashboard.page.core.tab import BusyIndicator, pane, refusal_line, refusal_text
 from dashboard.page.plot import cursor
 from dashboard.page.plot.clicks import Clicks
 from dashboard.page.plot.profiles import PROFILE_PAUSE_S, ProfilePicture, ProfileRequest, render_profile
 from dashboard.page.tabs.probe import marks, texts
 from dashboard.page.tabs.probe.figures import AmplitudeDepth, CorrelationFigure, ProbeMap, mark_source, ring_source
-from dashboard.page.tabs.probe.marks import COLOURS, Look
+from dashboard.page.tabs.probe.marks import COLOURS, MarkStyle
 from dashboard.page.tabs.probe.picture import (
     CorrelationPicture,
     CorrelationRequest,
@@ -53,7 +53,7 @@ CAPTIONS_PX = {"legend": 38, "amplitudes": 46, "correlation": 62}
 UNMEASURED = (220, 400)
 """Size of a frame that the browser has not laid out yet."""
 
-MOST_PIXELS = 2_000
+MAX_PIXELS = 2_000
 
 
 class ProbeTab:
@@ -68,7 +68,7 @@ class ProbeTab:
         The depth in view is that of the raster.
     pool : ThreadPoolExecutor
         Threads that render.
-    turns : Turns
+    queue : DocumentQueue
 
     Attributes
     ----------
@@ -79,8 +79,8 @@ class ProbeTab:
     title = "Probe"
     follows_hidden = False
 
-    def __init__(self, state: ViewState, axes: Axes, pool: ThreadPoolExecutor, turns: Turns) -> None:
-        self._state, self._axes, self._turns = state, axes, turns
+    def __init__(self, state: ViewState, axes: Axes, pool: ThreadPoolExecutor, queue: DocumentQueue) -> None:
+        self._state, self._axes, self._queue = state, axes, queue
         self._scene: Scene | None = None
         self._is_made = False
         self.units: Units | None = None
@@ -89,15 +89,15 @@ class ProbeTab:
         self._correlated: tuple[CorrelationRequest, bool] | None = None
         self._css = [asset("page.css"), asset("unit.css")]
         self._panel = pn.Column(sizing_mode="stretch_both", margin=0, scroll=True)
-        self._units_loop: RenderLoop[Scene, Units] = RenderLoop(turns, pool, render_units, self._place, self._refused)
+        self._units_loop: RenderLoop[Scene, Units] = RenderLoop(queue, pool, render_units, self._place, self._refused)
         self._spikes_loop: RenderLoop[SpikesRequest, SpikesPicture] = RenderLoop(
-            turns, pool, render_spikes, self._show_spikes, self._refused
+            queue, pool, render_spikes, self._show_spikes, self._refused
         )
         self._correlation_loop: RenderLoop[CorrelationRequest, CorrelationPicture] = RenderLoop(
-            turns, pool, render_correlation, self._show_correlation, self._not_correlated
+            queue, pool, render_correlation, self._show_correlation, self._not_correlated
         )
         self._profile_loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
-            turns, pool, render_profile, self._show_profile, self._no_profile, PROFILE_PAUSE_S
+            queue, pool, render_profile, self._show_profile, self._no_profile, PROFILE_PAUSE_S
         )
 
     @property
@@ -112,7 +112,7 @@ class ProbeTab:
         """Make what the tab holds, once, when it is first looked at."""
         self._is_made = True
         state, axes = self._state, self._axes
-        self.busy, self.refusal = Busy(self._turns, self._css), refusal_line(self._css)
+        self.busy, self.refusal = BusyIndicator(self._queue, self._css), refusal_line(self._css)
         self.notice = self._html(texts.WORKING)
         self.colour = _choice(state.param.marks, "Colour of units", dict(zip(COLOURS, MARKS, strict=True)))
         self.shown = _choice(state.param.beside, "By depth, beside the map", SHOWN)
@@ -148,7 +148,7 @@ class ProbeTab:
         self._cursor = cursor.cursor_source()
         self._cursor.name = "probe-cursor"
         self._cursor.on_change("data", self._moved)
-        clicks = Clicks(state, self._turns, self._clicked)
+        clicks = Clicks(state, self._queue, self._clicked)
         for plot, name in ((self.map.figure, "lateral"), (self.amplitudes.figure, "amplitude")):
             cursor.follow(plot, self._cursor, name)
             clicks.follow(plot)
@@ -211,11 +211,11 @@ class ProbeTab:
             self.notice.visible = False
             self._panel.append(self._body)
 
-    def _look(self) -> Look:
-        return Look(COLOURS[MARKS.index(self._state.marks)], tuple(self._state.selected), self._state.dark)
+    def _snapshot(self) -> MarkStyle:
+        return MarkStyle(COLOURS[MARKS.index(self._state.marks)], tuple(self._state.selected), self._state.dark)
 
     def _draw(self, scene: Scene, units: Units) -> None:
-        look = self._look()
+        look = self._snapshot()
         self.marks.data = marks.marks(scene, units, look)
         self._captions["legend"].object = texts.legend(scene, units, look)
         self._point([])
@@ -277,7 +277,7 @@ class ProbeTab:
     def _request_spikes(self, scene: Scene) -> None:
         if scene.columns.amps_uv is None or self._state.depth_range is None:
             return
-        width, height = np.clip(inner_size(self.amplitudes.figure, UNMEASURED), 64, MOST_PIXELS).tolist()
+        width, height = np.clip(inner_size(self.amplitudes.figure, UNMEASURED), 64, MAX_PIXELS).tolist()
         palette = shading.palette(self._state.cmap, dark=self._state.dark)
         selected = tuple(self._state.selected)
         self.busy.begin()
@@ -349,7 +349,7 @@ class ProbeTab:
             return
         picked = marks.in_turn(at, self._state.selected)
         self.line.object = (
-            texts.pointed(scene, units, at, picked) if picked else texts.number(scene, units, self._look())
+            texts.pointed(scene, units, at, picked) if picked else texts.number(scene, units, self._snapshot())
         )
         rows = np.flatnonzero(np.isin(units.ids, picked))
         ring = {

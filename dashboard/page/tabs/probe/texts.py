@@ -18,7 +18,7 @@ from dashboard.page.tabs.probe.marks import (
     PEAK_FIRST,
     RATE,
     UNLABELLED,
-    Look,
+    MarkStyle,
     is_drawn,
     palette,
     rate_limits,
@@ -35,7 +35,7 @@ def amplitude_unit(scene: Scene) -> str:
     return "µV" if scene.sorting.amps_are_volts else "a.u."
 
 
-def number(scene: Scene, units: Units, look: Look) -> str:
+def number(scene: Scene, units: Units, look: MarkStyle) -> str:
     """Return how many units are drawn, and why some cannot be."""
     drawn = is_drawn(scene, units, look.selected)
     passing = scene.n_clusters_passing
@@ -66,7 +66,7 @@ def pointed(scene: Scene, units: Units, at: list[int], picked: list[int]) -> str
     return f'<div class="readout-line">{escape(" · ".join(parts))}</div>'
 
 
-def legend(scene: Scene, units: Units, look: Look) -> str:
+def legend(scene: Scene, units: Units, look: MarkStyle) -> str:
     """Return what colour, size and filling of the marks mean, in two lines."""
     why = scene.sorting.why_no_labels
     words = ["size: firing rate", "all hollow: no IBL labels" if why else "filled: IBL good"]
@@ -78,7 +78,7 @@ def legend(scene: Scene, units: Units, look: Look) -> str:
     return f'<div class="unit two-lines">{_colours(scene, units, look)}<p class="aside">{aside}</p></div>'
 
 
-def _colours(scene: Scene, units: Units, look: Look) -> str:
+def _colours(scene: Scene, units: Units, look: MarkStyle) -> str:
     if look.colour == RATE:
         low, high = rate_limits(units)
         return _bar("firing rate (Hz), log", f"{low:.2g}", f"{high:.3g}", palette(dark=look.dark))

@@ -23,12 +23,12 @@ from dashboard.analysis.quality.summary import (
     summarise,
     verdicts,
 )
-from dashboard.library.userdata import Desk, Verdict
+from dashboard.library.userdata import UserSession, Verdict
 from dashboard.model.errors import DashboardError
 from dashboard.model.references import InsertionRecord
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.sources.alf.noise import load_noise, noise_datasets
 from dashboard.sources.base import Source
@@ -51,8 +51,8 @@ class SummaryTab:
 
     Parameters
     ----------
-    turns : Turns
-    desk : Desk
+    queue : DocumentQueue
+    user_session : UserSession
         Thresholds are kept for its author.
     failed : callable (DashboardError) -> None
     """
@@ -60,8 +60,10 @@ class SummaryTab:
     title = "Summary"
     follows_hidden = False
 
-    def __init__(self, turns: Turns, desk: Desk, failed: Callable[[DashboardError], None]) -> None:
-        self._turns, self._desk, self._failed = turns, desk, failed
+    def __init__(
+        self, queue: DocumentQueue, user_session: UserSession, failed: Callable[[DashboardError], None]
+    ) -> None:
+        self._queue, self._user_session, self._failed = queue, user_session, failed
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="summary")
         self._sorting: SpikeSorting | None = None
         self._summary: Summary | None = None
@@ -81,7 +83,7 @@ class SummaryTab:
         self._note = self._kept_note = ""
         for name, (widget, _) in self._limits.items():
             widget.param.watch(partial(self._edited, name), "value")
-        desk.listen(self._take_kept)
+        user_session.listen(self._take_kept)
         # They come with the thresholds that are kept: a change that finds them half drawn would be lost in the browser.
         self._fields = pn.Row(self.ap_rms, self.least_yield, margin=0)
         self._panel = pn.Column(
@@ -107,7 +109,7 @@ class SummaryTab:
         self._tests.object = self._body.object = ""
         self._take_kept()
         future = self._threads.submit(self._read, scene.sorting, scene.opened.source)
-        future.add_done_callback(lambda done: self._turns.later(partial(self._show, scene.sorting, done)))
+        future.add_done_callback(lambda done: self._queue.later(partial(self._show, scene.sorting, done)))
 
     def _edited(self, name: str, event: Any) -> None:
         """Keep a threshold for who edited it; one that is the default again is not kept."""
@@ -115,8 +117,10 @@ class SummaryTab:
         if not self._is_taking and event.new is not None:
             self._n_edits += 1
             value = None if event.new == self._limits[name][1] else float(event.new)
-            future = self._threads.submit(self._desk.keeper.keep_threshold, self._desk.author, name, value)
-            future.add_done_callback(lambda done: self._turns.later(partial(self._kept, done)))
+            future = self._threads.submit(
+                self._user_session.user_data.keep_threshold, self._user_session.author, name, value
+            )
+            future.add_done_callback(lambda done: self._queue.later(partial(self._kept, done)))
 
     def _kept(self, done: Future[None]) -> None:
         try:
@@ -127,9 +131,9 @@ class SummaryTab:
     def _take_kept(self) -> None:
         """Take what is kept: the thresholds of who works here, and what people said of the insertion."""
         key = self._sorting.ref.insertion.key if self._sorting is not None else None
-        keeper, author, n_edits = self._desk.keeper, self._desk.author, self._n_edits
-        future = self._threads.submit(lambda: (keeper.thresholds(author), keeper.verdicts(key) if key else []))
-        future.add_done_callback(lambda done: self._turns.later(partial(self._show_kept, key, n_edits, done)))
+        user_data, author, n_edits = self._user_session.user_data, self._user_session.author, self._n_edits
+        future = self._threads.submit(lambda: (user_data.thresholds(author), user_data.verdicts(key) if key else []))
+        future.add_done_callback(lambda done: self._queue.later(partial(self._show_kept, key, n_edits, done)))
 
     def _show_kept(self, key: str | None, n_edits: int, done: Future[tuple[dict[str, float], list[Verdict]]]) -> None:
         try:

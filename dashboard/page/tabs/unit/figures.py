@@ -75,7 +75,7 @@ class RefractoryFigure:
         self.contour = ColumnDataSource({"x": [], "y": []})
         self.figure.line("x", "y", source=self.contour, line_color="#0072b2", line_width=2)
 
-    def dress(self, *, dark: bool) -> None:
+    def apply_theme(self, *, dark: bool) -> None:
         """Let what the test is sure of be the ink of the theme."""
         self._mapper.palette = list(palette("binary", dark=dark))
 

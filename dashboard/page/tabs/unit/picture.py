@@ -10,8 +10,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.analysis.inputs import DEFAULT_BINS, UnitBins, UnitSpikes, session_rates, unit_spikes, within
+from dashboard.analysis.inputs import UnitSpikes, session_rates, unit_spikes, within
 from dashboard.analysis.units.amplitudes import AmplitudeHistogram, amplitude_histogram
+from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.analysis.units.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.analysis.units.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
 from dashboard.analysis.units.templates import TemplatePicture, unit_template
@@ -20,11 +21,11 @@ from dashboard.page.core.clouds import Cloud, cloud
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.shading import selection_colours
 
-MOST_UNITS = 4
+MAX_UNITS = 4
 """Units drawn at once: more give too many pairs of correlograms to read."""
 
 
-MOST_AMP_BINS = 1_000
+MAX_AMP_BINS = 1_000
 """Bars that the browser can draw beside the amplitudes, and a few times the pixels that they have."""
 
 
@@ -102,8 +103,8 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     """
     started = time.perf_counter()
     columns, bins = request.scene.columns, request.bins
-    if not 1 <= bins.n_amp_bins <= MOST_AMP_BINS:
-        raise BadRequest("The histogram of amplitudes needs bins", str(bins.n_amp_bins), f"1 to {MOST_AMP_BINS:,}")
+    if not 1 <= bins.n_amp_bins <= MAX_AMP_BINS:
+        raise BadRequest("The histogram of amplitudes needs bins", str(bins.n_amp_bins), f"1 to {MAX_AMP_BINS:,}")
     whole = tuple(unit_spikes(columns, cluster) for cluster in request.ids)
     units = tuple(within(unit, request.scene.amp_range_uv) for unit in whole)
     place = request.ids.index(request.focus)

@@ -11,12 +11,12 @@ import panel_material_ui as pmui
 from dashboard.analysis.units.correlograms import Correlogram
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import Turns
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
-from dashboard.page.core.tab import Busy, pane, refusal_line, refusal_text
-from dashboard.page.core.theme import dress
+from dashboard.page.core.tab import BusyIndicator, pane, refusal_line, refusal_text
+from dashboard.page.core.theme import apply_theme
 from dashboard.page.tabs.unit import texts
 from dashboard.page.tabs.unit.figures import (
     AmplitudeBars,
@@ -32,7 +32,7 @@ from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.folding import folded
 
 SMALL_PX, WIDE_PX, TEMPLATE_PX = 170, 160, 320
-MOST_PAIRS = 6
+MAX_PAIRS = 6
 """Pairs of four units."""
 
 
@@ -44,7 +44,7 @@ class UnitTab:
     state : ViewState
     pool : ThreadPoolExecutor
         Threads that render.
-    turns : Turns
+    queue : DocumentQueue
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class UnitTab:
     title = "Unit"
     follows_hidden = False
 
-    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, turns: Turns) -> None:
+    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, queue: DocumentQueue) -> None:
         self._state = state
         self._scene: Scene | None = None
         self._focus: int | None = None
@@ -64,10 +64,10 @@ class UnitTab:
         self.picture: UnitPicture | None = None
         self._css = [asset("page.css"), asset("summary.css"), asset("unit.css")]
         self._loop: RenderLoop[UnitRequest, UnitPicture] = RenderLoop(
-            turns, pool, render_units, self._apply, self._refused
+            queue, pool, render_units, self._apply, self._refused
         )
         self.empty = self._html(texts.EMPTY)
-        self.busy, self.refusal = Busy(turns, self._css), refusal_line(self._css)
+        self.busy, self.refusal = BusyIndicator(queue, self._css), refusal_line(self._css)
         self.head = self._html()
         self.metrics = self._html()
         self.focus = pmui.RadioButtonGroup(
@@ -91,9 +91,9 @@ class UnitTab:
         self.isi = Histogram(SMALL_PX, "Interval (ms)", "Intervals", "unit-isi")
         self.isi.figure.yaxis.ticker.min_interval = 1
         self.refractory = RefractoryFigure(SMALL_PX)
-        self.refractory.dress(dark=self._state.dark)
-        self._state.param.watch(lambda event: self.refractory.dress(dark=event.new), "dark")
-        self.pairs = [Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", f"unit-pair-{k}") for k in range(MOST_PAIRS)]
+        self.refractory.apply_theme(dark=self._state.dark)
+        self._state.param.watch(lambda event: self.refractory.apply_theme(dark=event.new), "dark")
+        self.pairs = [Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", f"unit-pair-{k}") for k in range(MAX_PAIRS)]
         self.amplitude = CloudFigure(WIDE_PX, "Amplitude (µV)", "unit-amplitude")
         self.amplitudes = AmplitudeBars(WIDE_PX, self.amplitude.figure)
         self.depth = CloudFigure(WIDE_PX, "Depth (µm)", "unit-depth")
@@ -110,7 +110,7 @@ class UnitTab:
             for caption, pair in zip(self._pair_captions, self.pairs, strict=True)
         ]
         self._pair_box = self._stack(
-            captions["pairs"], *(self._beside(*self._pair_panes[k : k + 2]) for k in range(0, MOST_PAIRS, 2))
+            captions["pairs"], *(self._beside(*self._pair_panes[k : k + 2]) for k in range(0, MAX_PAIRS, 2))
         )
         self._amplitude_row = self._beside(pane(self.amplitude.figure), pane(self.amplitudes.figure))
         self._template_pane = pane(self.template.figure)
@@ -203,7 +203,7 @@ class UnitTab:
         self.refusal.object = refusal_text(error)
         if not self._body.objects and self._bins not in self._panel.objects:
             self.empty.visible = False
-            dress(self._bins, dark=self._state.dark)
+            apply_theme(self._bins, dark=self._state.dark)
             self._panel.append(self._bins)
 
     def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
@@ -244,7 +244,7 @@ class UnitTab:
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self._panel.objects:
-            dress(self._body, dark=self._state.dark)
+            apply_theme(self._body, dark=self._state.dark)
             self._panel.append(self._body)
 
     def _show_pairs(self, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]) -> None:

@@ -16,7 +16,7 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.clouds import Cloud
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.core.shading import duration_text, hex_colour
-from dashboard.page.tabs.unit.picture import MOST_UNITS, UnitPicture
+from dashboard.page.tabs.unit.picture import MAX_UNITS, UnitPicture
 
 EMPTY = (
     '<div class="unit empty-tab"><p><b>Select a unit</b></p><p>Click a spike in the raster or a row of the table, '
@@ -37,9 +37,9 @@ NOT_LISTED = ("uuids", "x", "y", "z", "atlas_id", "channels", "cluster_id")
 def chosen(ids: list[int], known: set[int]) -> tuple[tuple[int, ...], str]:
     """Return the units to draw, and a sentence where they are not all that are selected."""
     here = [cluster for cluster in ids if cluster in known]
-    shown = tuple(here[-MOST_UNITS:])
-    if len(here) > MOST_UNITS:
-        return shown, f"{len(here):,} units are selected; the last {MOST_UNITS} are shown."
+    shown = tuple(here[-MAX_UNITS:])
+    if len(here) > MAX_UNITS:
+        return shown, f"{len(here):,} units are selected; the last {MAX_UNITS} are shown."
     return shown, ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dashboard.analysis.inputs import UnitBins
+from dashboard.analysis.units.bins import UnitBins
 from dashboard.page.core.numbers import Fields, defaults
 
 UNIT_FIELDS: Fields = {

@@ -1,0 +1,77 @@
+"""Changes of a page run one after the other, in the order in which they were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import pytest
+from bokeh.document import Document
+
+from dashboard.page.core.document_queue import DocumentQueue
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """Next-tick callbacks of the document, in their order, to be called by hand."""
+    found: list[Callable[[], None]] = []
+    monkeypatch.setattr(Document, "add_next_tick_callback", lambda self, callback: found.append(callback))
+    return found
+
+
+def run(ticks: list[Callable[[], None]]) -> None:
+    while ticks:
+        ticks.pop(0)()
+
+
+def test_what_came_as_the_page_stood_overtakes_nothing(
+    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "Opening …" must not come after what was opened."""
+    starts: list[Any] = []
+    monkeypatch.setattr(pn.state, "onload", starts.append)
+    queue = DocumentQueue(Document())
+    done: list[str] = []
+    queue.later(lambda: done.append("opening"))
+    run(ticks)
+    assert done == [], "the page does not stand yet"
+    queue.later(lambda: done.append("opened"))  # its tick is under way when the page stands
+    starts[0]()
+    run(ticks)
+    assert done == ["opening", "opened"]
+
+
+def test_a_change_that_fails_takes_no_other_with_it(
+    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pn.state, "onload", lambda start: start())
+    queue = DocumentQueue(Document())
+    done: list[str] = []
+
+    def fail() -> None:
+        raise ValueError
+
+    queue.later(fail)
+    queue.later(lambda: done.append("next"))
+    with pytest.raises(ValueError):
+        run(ticks)
+    run(ticks)
+    assert done == ["next"]
+
+
+def test_a_page_that_has_gone_is_changed_no_more(
+    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer that was set before may still ask for it: the document would raise."""
+    starts: list[Any] = []
+    monkeypatch.setattr(pn.state, "onload", starts.append)
+    queue = DocumentQueue(Document())
+    starts[0]()
+    done: list[str] = []
+    queue.later(lambda: done.append("before"))
+    queue.close()
+    queue.later(lambda: done.append("after"))
+    assert len(ticks) == 1, "the document was asked for a turn"
+    run(ticks)
+    assert done == []

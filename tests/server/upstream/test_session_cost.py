@@ -1,0 +1,152 @@
+"""What is left out of Panel's and Bokeh's objects, and that nothing else of them changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import panel as pn
+import pytest
+from bokeh.core.property.bases import Property
+from bokeh.core.property.wrappers import PropertyValueContainer
+from bokeh.core.serialization import Serializer
+from bokeh.document import Document
+from bokeh.document.events import ColumnDataChangedEvent, ModelChangedEvent
+from bokeh.models import ColumnDataSource, Div, Row
+from bokeh.plotting import figure
+from bokeh.protocol import Protocol
+from bokeh.protocol.messages.patch_doc import patch_doc
+from panel.pane.base import PaneBase
+from panel.pane.markup import HTMLBasePane
+
+from dashboard.server.upstream import session_cost
+from dashboard.server.upstream.session_cost import NO_ROW, LookedUp, reduce_session_cost, return_memory, share_heaps
+
+
+@pytest.fixture(autouse=True)
+def mended() -> None:
+    reduce_session_cost()
+
+
+def test_it_is_done_once() -> None:
+    before = (PaneBase.__init__, HTMLBasePane._update, PropertyValueContainer.__init__)
+    reduce_session_cost()
+    assert before == (PaneBase.__init__, HTMLBasePane._update, PropertyValueContainer.__init__)
+    assert patch_doc.create.__func__.__globals__["Serializer"] is LookedUp
+
+
+def test_a_change_of_a_widget_waits_no_longer_than_it_takes_to_gather() -> None:
+    waited: list[int] = []
+
+    class Documented:
+        session_context = object()
+
+        def add_timeout_callback(self, callback: Any, wait_ms: int) -> None:
+            waited.append(wait_ms)
+
+    pn.widgets.IntSlider()._server_change(Documented(), "", None, "value", 0, 1)  # type: ignore[arg-type]
+    assert waited == [session_cost.GATHER_MS]
+
+
+def test_a_pane_has_no_row_and_still_draws() -> None:
+    words, plot = pn.pane.HTML("<b>a & b</b>", width=120, margin=3), pn.pane.Bokeh(figure(name="plot"))
+    assert words.layout is NO_ROW and plot.layout is NO_ROW
+    root = pn.Column(words, plot).get_root(Document())
+    assert [type(model).__name__ for model in root.children] == ["HTML", "figure"]
+    assert root.children[0].width == 120
+    # Other panes keep theirs: they may be given another kind of object, and stand in the row.
+    assert type(pn.pane.Str("x").layout) is pn.Row
+
+
+def test_new_words_change_the_text_alone() -> None:
+    words = pn.pane.HTML("<b>old</b>", styles={"color": "red"})
+    document = Document()
+    model = words.get_root(document)
+    document.add_root(model)
+    changes: list[Any] = []
+    document.on_change(changes.append)
+    words.object = "<i>5 < 6</i>"
+    assert [change.attr for change in changes if isinstance(change, ModelChangedEvent)] == ["text"]
+    assert "5" in model.text and model.text == words._transform_object(words.object)["object"]
+    words.visible = False
+    assert model.visible is False
+
+
+def test_a_list_of_a_model_tells_its_owner_of_changes_and_no_other() -> None:
+    first, second = Row(children=[Div(text="a")]), Row()
+    heard: list[str] = []
+    first.on_change("children", lambda attr, old, new: heard.append(f"first {len(old)} -> {len(new)}"))
+    second.on_change("children", lambda attr, old, new: heard.append(f"second {len(old)} -> {len(new)}"))
+    assert isinstance(first.children._owners, tuple)
+    first.children.append(Div(text="b"))
+    second.children = first.children
+    second.children.append(Div(text="c"))
+    assert heard[0] == "first 1 -> 2"
+    assert heard[1:] == ["second 0 -> 2", "first 2 -> 3", "second 2 -> 3"]
+    before = second.children
+    second.children = []
+    heard.clear()
+    before.append(Div(text="d"))
+    assert heard == ["first 3 -> 4"]
+
+
+def test_defaults_are_worked_out_once_and_are_still_each_models_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert figure().title.text_font_size == "13px"  # what a class says of its ancestor's property
+    assert (Row().children, Row().margin, Div().width) == ([], None, None)
+    first, second = ColumnDataSource(), ColumnDataSource()
+    first.data["x"] = [1]
+    first.tags.append("mine")
+    assert second.data == {} and second.tags == []
+    asked: list[type] = []
+    monkeypatch.setattr(Property, "_may_have_unstable_default", lambda self: asked.append(type(self)))
+    assert Div().styles == {}
+    assert not asked, "every property was asked again"
+
+
+def _message(document: Document, events: list[Any]) -> tuple[dict[str, Any], int]:
+    message = Protocol().create("PATCH-DOC", events)
+    return json.loads(message.content_json), len(message.buffers)
+
+
+def test_a_message_is_the_same_as_bokehs(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = Document()
+    source, known, new = ColumnDataSource(), Div(text="a"), Div(text="b")
+    row = Row(children=[known, new])
+    for root in (source, row):
+        document.add_root(root)
+    pixels = {"image": [np.ones((2, 3), np.uint8)]}
+    contents = []
+    for serializer in (Serializer, LookedUp):
+        monkeypatch.setitem(patch_doc.create.__func__.__globals__, "Serializer", serializer)
+        document.models._new_models = {new}
+        events = [
+            ModelChangedEvent(document, row, "children", row.children),
+            ColumnDataChangedEvent(document, source, "data", pixels),
+        ]
+        contents.append(_message(document, events))
+        assert not document.models._new_models, "the browser knows all of them now"
+    theirs, ours = contents
+    assert _without_buffers(ours[0]) == _without_buffers(theirs[0]) and ours[1] == theirs[1]
+    first, second = ours[0]["events"][0]["new"]
+    assert first == known.ref and second["attributes"]["text"] == "b"
+
+
+def _without_buffers(value: Any) -> Any:
+    """Return a message without the numbers of its buffers, which are made anew for each."""
+    if isinstance(value, dict):
+        is_array = value.get("type") == "ndarray"
+        return {key: _without_buffers(item) for key, item in value.items() if not (is_array and key == "array")}
+    return [_without_buffers(item) for item in value] if isinstance(value, list) else value
+
+
+def test_memory_is_given_back_or_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    return_memory()
+    share_heaps()
+
+    def refuse(name: object) -> None:
+        raise OSError("no such library")
+
+    monkeypatch.setattr(session_cost.ctypes, "CDLL", refuse)
+    return_memory()
+    share_heaps()

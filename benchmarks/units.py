@@ -42,6 +42,7 @@ from dashboard.analysis.units.correlograms import CLOSE_BIN_S, CLOSE_WINDOW_S, a
 from dashboard.analysis.units.isi import isi_histogram, refractory_test
 from dashboard.analysis.warmup import compile_unit_kernels
 from dashboard.engine.build import build_columns
+from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.library.open import open_insertion
 from dashboard.library.store import OpenInsertion, StoreKey
 from dashboard.page.core.scene import Scene

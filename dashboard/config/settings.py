@@ -103,6 +103,11 @@ class Settings:
         None, "TOML file with settings by their names here",
         read=folder, flag="--config", metavar="FILE",
     )  # fmt: skip
+    plugins: tuple[str, ...] = setting(
+        (), "Entry of another installed package that may act here: a source, aggregate, tab or figure by the name of "
+        "its entry point; may be given several times",
+        flag="--plugin", metavar="NAME", repeated=True, commands=(*SERVING, *READING),
+    )  # fmt: skip
     log_level: str = setting(
         "warning", "Least severe messages to log: debug, info, warning or error",
         read=one_of(*LOG_LEVELS), flag="--log-level", metavar="LEVEL",

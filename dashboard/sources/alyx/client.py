@@ -32,8 +32,6 @@ CONNECT_S, READ_S = 10.0, 60.0
 # A page waits for these answers: a longer wait looks like a hang.
 MAX_WAIT_S = 10.0
 ATTEMPTS = 3
-#: The public database.
-OPENALYX = "https://openalyx.internationalbrainlab.org"
 # The most rows that Alyx puts on a page, whatever is asked for.
 PAGE = 1000
 _SETTINGS = "Set SPIKE_DASHBOARD_ALYX_USER with _ALYX_PASSWORD, or _ALYX_TOKEN"

@@ -16,7 +16,7 @@ from dashboard.model.errors import DownloadFailed, InsertionAmbiguous, Insertion
 from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.sources.alyx.cache import CachedRecords
-from dashboard.sources.alyx.client import Client, Record, stored_parameters
+from dashboard.sources.alyx.client import Client, stored_parameters
 from dashboard.sources.alyx.records import (
     PROVENANCE,
     UUID,
@@ -335,15 +335,3 @@ class AlyxSource:
         if any(part in ("", ".", "..") or "/" in part or "\\" in part or "\0" in part for part in parts):
             return None
         return root.joinpath(*parts)
-
-
-def insertion_rows(source: AlyxSource, filters: Mapping[str, str]) -> Iterator[list[Record]]:
-    """Yield rows of the server's list of insertions, page by page, each once.
-
-    Parameters
-    ----------
-    source : AlyxSource
-    filters : mapping of str to str
-        Alyx's own: ``subject``, ``lab``, ``project``, ``date``, ``atlas_acronym``, ``django``.
-    """
-    yield from source.records.pages("/insertions", filters)

@@ -271,8 +271,3 @@ def _find_again(source: Sorting, part: _Part, rng: np.random.Generator) -> _Foun
         at,
         source.shapes[part.units[int(np.argmax(weights))]],
     )
-
-
-def longest_difference_s() -> float:
-    """Return how far apart the two sorters' times of one spike can be, in s."""
-    return JITTER_SAMPLES / SAMPLING_HZ

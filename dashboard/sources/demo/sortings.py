@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from dashboard.sources.demo.channels import Channels, nearest_channels
 from dashboard.sources.demo.files import SPIKE_DTYPES, write_channels, write_clusters, write_drift, write_spikes
-from dashboard.sources.demo.kernels import SAMPLING_HZ
 from dashboard.sources.demo.metrics import measure
 from dashboard.sources.demo.motion import Motion
 from dashboard.sources.demo.spikes import Trains, empty_trains, run_tasks

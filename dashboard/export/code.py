@@ -1,4 +1,8 @@
-"""Code that gives the numbers of a view again: with this package, or with ONE and ibllib alone."""
+"""Code that gives the numbers of a view again: with this package, or with ONE and ibllib alone.
+
+Names of subjects, columns and files come from folders that others have made: every value in the code is written by
+`_code`, so that none of them is ever run.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +29,10 @@ def dashboard_snippet(subject: Subject) -> str:
     It ends with ``image``, the `Aggregate` of the window, whose ``n_spikes`` is that of the view.
     """
     insertion = subject.sorting.ref.insertion
-    opened = [repr(insertion.pid or insertion.key)]
+    opened = [_code(insertion.pid or insertion.key)]
     sorter, revision = subject.asked
-    opened += [f"sorter={sorter!r}"] if sorter is not None else []
-    opened += [f"revision={revision!r}"] if revision is not None else []
+    opened += [f"sorter={_code(sorter)}"] if sorter is not None else []
+    opened += [f"revision={_code(revision)}"] if revision is not None else []
     lines = ["import dashboard"]
     is_tested = any(TESTED in text for text in subject.filters.values())
     if subject.mask is not None and not is_tested:
@@ -49,17 +53,17 @@ def dashboard_snippet(subject: Subject) -> str:
         volts = "" if subject.sorting.amps_are_volts else ", amps_are_volts=False"
         lines += [
             f"clusters = {table}",
-            f"passing = filter_clusters(read_words({words!r}), clusters{volts})",
+            f"passing = filter_clusters(read_words({{{_words(words)}}}), clusters{volts})",
         ]
         keep = ", clusters=passing.ids"
     if subject.amp_range_uv is not None:
-        lines.append(f"amp_range_uv = ({', '.join(_limit(end) for end in subject.amp_range_uv)})")
+        lines.append(f"amp_range_uv = ({', '.join(map(_code, subject.amp_range_uv))})")
         keep += ", amp_range_uv=amp_range_uv"
-    (t0, t1), (d0, d1) = subject.time_range, subject.depth_range
+    t0, t1, d0, d1 = map(_code, (*subject.time_range, *subject.depth_range))
     lines += [
         "image = dashboard.render(",
-        f"    sorting, time_range=({t0!r}, {t1!r}), depth_range=({d0!r}, {d1!r}),",
-        f"    width={SIZE[0]}, height={SIZE[1]}, aggregate={subject.kind!r}{keep},",
+        f"    sorting, time_range=({t0}, {t1}), depth_range=({d0}, {d1}),",
+        f"    width={SIZE[0]}, height={SIZE[1]}, aggregate={_code(subject.kind)}{keep},",
         ")",
         "image.values  # row 0 is the lowest depth; edges: image.time_edges_s, image.depth_edges_um",
         f"print(image.n_spikes)  # {subject.n_in_view}",
@@ -67,8 +71,15 @@ def dashboard_snippet(subject: Subject) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _limit(end: float) -> str:
-    return repr(end) if np.isfinite(end) else f'float("{end}")'
+def _code(value: str | float) -> str:
+    """Return a value as Python writes it: whatever is in a text, it stays text, and is not read but shown."""
+    if isinstance(value, str):
+        return repr(str(value))
+    return repr(float(value)) if np.isfinite(value) else f'float("{float(value)}")'
+
+
+def _words(words: Mapping[str, str]) -> str:
+    return ", ".join(f"{_code(word)}: {_code(text)}" for word, text in words.items())
 
 
 def _labelled(subject: Subject) -> str:
@@ -93,30 +104,31 @@ def ibllib_snippet(subject: Subject) -> str:
     ]
     # Only a database resolves a pid; the demo, and folders, have none.
     if insertion.pid and insertion.source != "demo":
-        lines.append(f"loader = SpikeSortingLoader(pid={insertion.pid!r}, one=one)")
+        lines.append(f"loader = SpikeSortingLoader(pid={_code(insertion.pid)}, one=one)")
     else:
+        session = f"{insertion.date}_{int(insertion.number)}_{insertion.subject}"
         lines += [
-            f"eid = one.to_eid('{insertion.date}_{insertion.number}_{insertion.subject}')",
-            f"loader = SpikeSortingLoader(eid=eid, pname={insertion.probe!r}, one=one)",
+            f"eid = one.to_eid({_code(session)})",
+            f"loader = SpikeSortingLoader(eid=eid, pname={_code(insertion.probe)}, one=one)",
         ]
     # What was opened is named, not what was asked for: defaults move.
-    words = [f"spike_sorter={ref.sorter.value!r}"]
+    words = [f"spike_sorter={_code(ref.sorter.value)}"]
     if ref.revision.value:
-        words.append(f"revision={ref.revision.value!r}")
+        words.append(f"revision={_code(ref.revision.value)}")
     lines += [
         f"spikes, clusters, channels = loader.load_spike_sorting({', '.join(words)})",
         "clusters = loader.merge_clusters(spikes, clusters, channels)",
         "",
     ]
-    (t0, t1), (d0, d1) = subject.time_range, subject.depth_range
+    window = ", ".join(map(_code, (*subject.time_range, *subject.depth_range)))
     lines += [
-        f"t0, t1, d0, d1 = {t0!r}, {t1!r}, {d0!r}, {d1!r}  # s, um",
+        f"t0, t1, d0, d1 = {window}  # s, um",
         'times, depths = spikes["times"], spikes["depths"]',
         "inside = (times >= t0) & (times <= t1) & (depths >= d0) & (depths <= d1)",
     ]
     lines += _ibllib_filter(subject)
     if subject.amp_range_uv is not None:
-        low, high = (_limit(end) for end in subject.amp_range_uv)
+        low, high = map(_code, subject.amp_range_uv)
         scale = "np.asarray(spikes['amps'], dtype=np.float64)" + (" * 1e6" if subject.sorting.amps_are_volts else "")
         lines += [
             f"amps = ({scale}).astype(np.float32).astype(np.float64)  # as precise as the page's",
@@ -146,7 +158,7 @@ def _ids(subject: Subject) -> list[str]:
     ids = [str(cluster) for cluster in np.flatnonzero(subject.mask)]
     rows = [", ".join(ids[i : i + MAX_IDS_A_LINE]) for i in range(0, len(ids), MAX_IDS_A_LINE)]
     return [
-        f"keep = [  # the {len(ids)} clusters that pass: {' '.join(subject.filter_text.split())}",
+        f"keep = [  # the {len(ids)} clusters that pass: {_code(subject.filter_text)[1:-1]}",
         *(f"    {row}," for row in rows),
         "]",
     ]
@@ -175,7 +187,7 @@ def _conditions(subject: Subject, wanted: ClusterFilter) -> list[str] | None:
             return None
         low, high = limits
         if low is not None:
-            conditions.append(f'(clusters["{name}"] >= {low!r})')
+            conditions.append(f"(clusters[{_code(name)}] >= {_code(low)})")
         if high is not None:
-            conditions.append(f'(clusters["{name}"] <= {high!r})')
+            conditions.append(f"(clusters[{_code(name)}] <= {_code(high)})")
     return conditions or None

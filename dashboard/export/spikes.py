@@ -20,6 +20,7 @@ from dashboard.engine.count.raster import aggregate
 from dashboard.export.origin import Subject, provenance
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
+from dashboard.model.tables import csv_text
 
 BLOCK = 1 << 20
 """Spikes at a time: 8 MB of float64."""
@@ -219,7 +220,7 @@ def write_clusters(path: Path, subject: Subject, kind: str) -> int:
 
     def write(draft: Path) -> int:
         if kind == "csv":
-            table.to_csv(draft, index=False)
+            draft.write_text(csv_text(table), encoding="utf-8")
         else:
             made = pa.Table.from_pandas(table, preserve_index=False)
             pq.write_table(made.replace_schema_metadata({**(made.schema.metadata or {}), **provenance(subject)}), draft)

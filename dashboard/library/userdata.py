@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakSet
@@ -16,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.tables import rows_csv
 
 VERDICTS = ("pass", "fail", "comment")
 LOCK_WAIT_S = 5.0
@@ -209,13 +208,8 @@ class UserData:
             return [Verdict(*row) for row in connection.execute(chosen)]
 
     def csv(self) -> str:
-        """Return every verdict as CSV; text that a spreadsheet would take for a formula gets an apostrophe."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(Verdict.__slots__)
-        for said in self.verdicts():
-            writer.writerow([_harmless(getattr(said, name)) for name in Verdict.__slots__])
-        return out.getvalue()
+        """Return every verdict as CSV."""
+        return rows_csv(Verdict.__slots__, map(asdict, self.verdicts()))
 
     def join(self, user_session: UserSession) -> None:
         """Tell a session what others say."""
@@ -300,10 +294,6 @@ def together(words: Iterable[Verdict]) -> str:
 
 def _name(text: str) -> str:
     return text.strip()[:200]
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _now() -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +19,11 @@ from dashboard.engine.build import SpikeColumns
 from dashboard.export.code import dashboard_snippet, ibllib_snippet
 from dashboard.export.origin import Subject
 from dashboard.library.render import render
+from dashboard.model.errors import DashboardError
+from dashboard.model.references import InsertionRef
 from dashboard.model.sorting import SpikeSorting
 from tests.conftest import SMALL_DEMO_SPIKES
+from tests.hostile import PYTHON
 
 FILTERS = {
     "all": {},
@@ -95,3 +101,57 @@ def test_snippets_name_no_path_and_no_secret(small_demo: SpikeSorting, small_col
         for code in (dashboard_snippet(subject), ibllib_snippet(subject)):
             assert "/tmp" not in code
             assert "password" not in code
+
+
+@pytest.mark.parametrize("name", PYTHON, ids=ascii)
+def test_no_name_of_a_folder_becomes_code(
+    name: str, small_demo: SpikeSorting, small_columns: SpikeColumns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every snippet is run with a hostile name in every place: nothing happens but the count."""
+    bitten: list[int] = []
+    ref = small_demo.ref
+    for source, pid in (("folder", None), ("folder", name), ("alyx", name)):
+        insertion = InsertionRef(name, name, 1, name, source=source, lab=name, pid=pid, eid=name)
+        named = replace(
+            ref, insertion=insertion, sorter=replace(ref.sorter, value=name), revision=replace(ref.revision, value=name)
+        )
+        clusters = small_demo.clusters.assign(**{name: 1.0})
+        sorting = replace(small_demo, ref=named, clusters=clusters)
+        n = small_columns.n_clusters
+        for filters, mask in (
+            ({}, None),
+            ({"metrics": f"{name}:0:2"}, np.ones(n, bool)),
+            ({"where": "firing_rate > 0", "resp_": name, name: name}, np.arange(n) < 40),
+            ({"metrics": f"{name}:0:2", name: name}, np.arange(n) < 40),
+        ):
+            subject = Subject(
+                sorting, small_columns, (20.5, 31.25), (123.0, 3456.5), mask, filters, asked=(name, name),
+                amp_range_uv=(np.float64(1.0), np.inf),
+            )  # fmt: skip
+            for write in (dashboard_snippet, ibllib_snippet):
+                counted = run_with_stubs(write(subject), sorting, bitten, monkeypatch)
+                assert bitten == []
+                assert counted <= 1
+
+
+def run_with_stubs(code: str, sorting: SpikeSorting, bitten: list[int], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run a snippet where opening and counting are recorded and nothing else is there; return how often it printed."""
+    printed: list[object] = []
+    spikes = {"times": np.zeros(3), "depths": np.zeros(3), "clusters": np.zeros(3, int), "amps": np.zeros(3)}
+    table = {column: np.ones(1) for column in map(str, sorting.clusters)}
+    loader = SimpleNamespace(
+        load_spike_sorting=lambda **words: (spikes, table, None), merge_clusters=lambda *parts: table
+    )
+    modules = {
+        "one": ModuleType("one"), "brainbox": ModuleType("brainbox"), "brainbox.io": ModuleType("brainbox.io"),
+        "one.api": SimpleNamespace(ONE=lambda: SimpleNamespace(to_eid=str)),
+        "brainbox.io.one": SimpleNamespace(SpikeSortingLoader=lambda **words: loader),
+    }  # fmt: skip
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("dashboard.open_insertion", lambda *words, **more: sorting)
+    picture = SimpleNamespace(values=None, n_spikes=0)
+    monkeypatch.setattr("dashboard.render", lambda *words, **more: picture)
+    with suppress(DashboardError):  # a column or region that is not there is said, and ends the snippet
+        exec(compile(code, "snippet", "exec"), {"BITTEN": bitten, "print": printed.append})
+    return len(printed)

@@ -152,7 +152,7 @@ def test_the_aggregate_is_that_of_render(subject: Subject, tmp_path: Path, cache
     [
         (lambda path, subject: files.write_spikes(path, subject, "csv"), "npz or parquet"),
         (lambda path, subject: files.write_clusters(path, subject, "npz"), "csv or parquet"),
-        (lambda path, subject: files.write_clusters(path / "absent" / "x", subject, "csv"), "folder is not there"),
+        (lambda path, subject: files.write_clusters(path / "absent" / "x", subject, "csv"), "No such file"),
     ],
 )
 def test_what_cannot_be_written_is_one_line(write: object, message: str, subject: Subject, tmp_path: Path) -> None:

@@ -168,8 +168,10 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _table_bytes(table: Any, suffix: str) -> bytes:
+    from dashboard.model.tables import csv_text
+
     if suffix == ".csv":
-        return bytes(table.to_csv(index=False).encode())
+        return csv_text(table).encode()
     file = io.BytesIO()
     table.to_parquet(file, index=False)
     return file.getvalue()

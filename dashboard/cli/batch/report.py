@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import re
@@ -16,6 +14,7 @@ from typing import Any
 
 from dashboard.cli.batch.run import DONE, FAILED, Result
 from dashboard.model.errors import CacheUnusable
+from dashboard.model.tables import rows_csv
 from dashboard.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -172,9 +171,5 @@ class Report:
 
 def table_text(entries: Iterable[Entry]) -> str:
     """Return the entries as CSV, those that failed first."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for entry in sorted(entries, key=lambda entry: entry.status != FAILED):
-        writer.writerow({**entry.facts, **asdict(entry)})
-    return file.getvalue()
+    ordered = sorted(entries, key=lambda entry: entry.status != FAILED)
+    return rows_csv(COLUMNS, ({**entry.facts, **asdict(entry)} for entry in ordered))

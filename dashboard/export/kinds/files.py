@@ -20,6 +20,7 @@ from dashboard.export.kinds.unit import chosen_unit
 from dashboard.export.origin import Subject, own_spikes
 from dashboard.export.spikes import AGGREGATE_SIZE, complete, write_arrays
 from dashboard.model.errors import BadRequest
+from dashboard.model.tables import csv_text
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -182,7 +183,7 @@ def _write_table(path: Path, subject: Subject, table: pd.DataFrame) -> int:
     whole = table.assign(pid=insertion.pid or "", insertion=insertion.key)
 
     def write(draft: Path) -> int:
-        whole.to_csv(draft, index=False)
+        draft.write_text(csv_text(whole), encoding="utf-8")
         return len(whole)
 
     return complete(path, write)

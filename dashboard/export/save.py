@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,6 +11,7 @@ import matplotlib as mpl
 from dashboard.engine.build import SpikeColumns
 from dashboard.export.figure import Drawing, FigureRequest, bar_title, draw_figure, prepare, what_is_shown
 from dashboard.model.errors import BadRequest
+from dashboard.model.files import whole_file
 from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
 
@@ -79,15 +79,11 @@ def write_figure(path: Path, sorting: SpikeSorting, columns: SpikeColumns, reque
     """
     if path.suffix.lower() not in FORMATS:
         raise BadRequest(f"Cannot write '{path.suffix}' files", path, f"Use one of {', '.join(FORMATS)}")
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with draft.open("xb") as file:
+        with whole_file(path) as draft, draft.open("wb") as file:
             render_figure(file, sorting, columns, request, FORMATS[path.suffix.lower()])
-        draft.replace(path)
     except OSError as error:
         raise BadRequest("Cannot write the figure", path, str(error.strerror)) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _metadata(drawing: Drawing, kind: str) -> dict[str, Any]:

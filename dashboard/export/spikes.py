@@ -7,6 +7,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from dashboard.engine.count.raster import aggregate
 from dashboard.export.origin import Subject, provenance
 from dashboard.model.errors import BadRequest, Cancelled
+from dashboard.model.files import whole_file
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.tables import csv_text
 
@@ -126,9 +128,11 @@ def write_spikes(
         progress(Progress("writing spikes", done, stop - start, "spikes"))
 
     if kind == "parquet":
-        return complete(path, lambda draft: _spikes_parquet(draft, subject, words, report))
+        with exported_file(path) as draft:
+            return _spikes_parquet(draft, subject, words, report)
     if kind == "npz":
-        return complete(path, lambda draft: _spikes_npz(draft, subject, words, report))
+        with exported_file(path) as draft:
+            return _spikes_npz(draft, subject, words, report)
     raise BadRequest("Spikes cannot be written so", kind, "Choose npz or parquet")
 
 
@@ -182,17 +186,20 @@ def _npy(array: npt.NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def complete(path: Path, write: Callable[[Path], int]) -> int:
-    """Write to a temporary name beside `path`, and take its place when whole."""
-    draft = path.with_name(f".{path.name}.tmp")
+@contextmanager
+def exported_file(path: Path) -> Iterator[Path]:
+    """Give where to write an export, as `whole_file` does.
+
+    Raises
+    ------
+    BadRequest
+        The file cannot be written.
+    """
     try:
-        n = write(draft)
-        draft.replace(path)
+        with whole_file(path) as draft:
+            yield draft
     except OSError as error:
         raise BadRequest("Cannot write the export", path.name, error.strerror or "the folder is not there") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    return n
 
 
 def cluster_table(subject: Subject) -> pd.DataFrame:
@@ -216,19 +223,16 @@ def write_clusters(path: Path, subject: Subject, kind: str) -> int:
     BadRequest
         The format does not exist, or the file cannot be written.
     """
+    if kind not in ("csv", "parquet"):
+        raise BadRequest("Clusters cannot be written so", kind, "Choose csv or parquet")
     table = cluster_table(subject)
-
-    def write(draft: Path) -> int:
+    with exported_file(path) as draft:
         if kind == "csv":
             draft.write_text(csv_text(table), encoding="utf-8")
         else:
             made = pa.Table.from_pandas(table, preserve_index=False)
             pq.write_table(made.replace_schema_metadata({**(made.schema.metadata or {}), **provenance(subject)}), draft)
-        return len(table)
-
-    if kind not in ("csv", "parquet"):
-        raise BadRequest("Clusters cannot be written so", kind, "Choose csv or parquet")
-    return complete(path, write)
+    return len(table)
 
 
 def write_aggregate(path: Path, subject: Subject, cancel: threading.Event | None = None) -> int:
@@ -256,11 +260,6 @@ def write_aggregate(path: Path, subject: Subject, cancel: threading.Event | None
 
 def write_arrays(path: Path, subject: Subject, arrays: Mapping[str, npt.NDArray[Any]], **more: str) -> None:
     """Write arrays with their origin; `more` is what `provenance` is to add."""
-
-    def write(draft: Path) -> int:
-        words = np.array(json.dumps(provenance(subject, **more)))
-        with draft.open("wb") as file:
-            np.savez_compressed(file, provenance=words, **arrays)  # type: ignore[arg-type]
-        return len(arrays)
-
-    complete(path, write)
+    words = np.array(json.dumps(provenance(subject, **more)))
+    with exported_file(path) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, provenance=words, **arrays)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.model.files import write_file
 from dashboard.model.sorting import SpikeSorting
 
 logger = logging.getLogger(__name__)
@@ -166,9 +167,7 @@ def publish(draft: Draft, root: Path, key: str, facts: Mapping[str, Any]) -> Non
             array.flush()
         files[name] = [(draft.folder / f"{name}.npy").stat().st_size, array.dtype.str, list(array.shape)]
     manifest = {"format": FORMAT, "facts": dict(facts), "files": files}
-    temporary = draft.folder / f"{MANIFEST}.part"
-    temporary.write_text(json.dumps(manifest))
-    temporary.replace(draft.folder / MANIFEST)
+    write_file(draft.folder / MANIFEST, json.dumps(manifest).encode())
     final = root / key
     for _ in range(8):
         try:

@@ -102,7 +102,7 @@ def test_a_full_cache_volume_costs_speed_and_nothing_else(
     store = InsertionStore([lab], tmp_path / "cache")
     with monkeypatch.context() as patched:
         patched.setattr(os, "posix_fallocate", full)
-        patched.setattr("dashboard.sources.alf.spikes.write_atomically", full)
+        patched.setattr("dashboard.sources.alf.spikes.write_file", full)
         opened = store.open(KEY)
     assert opened.columns.n_spikes == N_SPIKES
     assert "No space left on device" in caplog.text

@@ -6,7 +6,6 @@ Definitions are those of ``brainbox.metrics.single_units`` of ibllib 4.1 (``quic
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 from dataclasses import replace
@@ -21,9 +20,10 @@ from scipy.ndimage import gaussian_filter1d
 from dashboard.analysis.units.isi import refractory_test
 from dashboard.engine.count.few_units import UnitIndex, index_units
 from dashboard.model.errors import Cancelled, DatasetInvalid
+from dashboard.model.files import whole_file
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.alf.arrays import read_table, write_atomically
+from dashboard.sources.alf.arrays import read_table
 from dashboard.sources.alf.clusters import KILOSORTS_LABEL, merge_clusters
 from dashboard.sources.alf.spikes import files_key
 
@@ -141,10 +141,10 @@ def recorded_or_recomputed(
                 return known
     metrics = recompute(sorting, progress, cancel)
     if path is not None:
-        buffer = io.BytesIO()
-        metrics.to_parquet(buffer)
         try:
-            write_atomically(path, buffer.getvalue())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(path) as draft:
+                metrics.to_parquet(draft)
         except OSError as error:
             logger.warning("Metrics are not kept in the cache: %s", error)
     return metrics

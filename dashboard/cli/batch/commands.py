@@ -142,7 +142,7 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     import pandas as pd
 
     from dashboard.analysis.filters.clusters import ClusterFilter
-    from dashboard.cli.batch.report import Report, write_whole
+    from dashboard.cli.batch.report import Report, write_output
     from dashboard.cli.batch.tasks import OTHER_P, UnitsTask, adjust_over_all
     from dashboard.library.targets import named
 
@@ -163,7 +163,7 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     # An empty table has no types of its own: beside others it would only take theirs away.
     tables = [table for table in tables if len(table)] or tables[:1]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    write_whole(out, _table_bytes(table, out.suffix.lower()))
+    write_output(out, _table_bytes(table, out.suffix.lower()))
     return _ended(len(insertions), failed, f"{len(table):,} units in {out}, report in {report.folder / 'report.csv'}")
 
 

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from dashboard.cli.batch.report import Entry, write_whole
+from dashboard.cli.batch.report import Entry, write_output
 from dashboard.cli.batch.run import FAILED
 from dashboard.page.core.assets import assets_folder
 
@@ -52,7 +52,7 @@ def write_gallery(folder: Path, title: str, entries: Iterable[Entry], url: str, 
     }
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
     path = folder / "index.html"
-    write_whole(path, page.encode())
+    write_output(path, page.encode())
     return path
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import re
-import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from dashboard.cli.batch.run import DONE, FAILED, Result
 from dashboard.model.errors import CacheUnusable
+from dashboard.model.files import write_file
 from dashboard.model.tables import rows_csv
 from dashboard.version import __version__
 
@@ -28,22 +28,18 @@ COLUMNS = (
 MAX_NAME = 80
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, which appears only when it is complete.
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file of a batch, which appears only when it is complete.
 
     Raises
     ------
     CacheUnusable
         It cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        draft.write_bytes(content)
-        draft.replace(path)
+        write_file(path, content)
     except OSError as error:
         raise CacheUnusable("Cannot write", path, error.strerror or "") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -137,7 +133,7 @@ class Report:
         )
         if result.status == DONE and content is not None:
             entry.file = self._name(entry)
-            write_whole(self.folder / entry.file, content)
+            write_output(self.folder / entry.file, content)
             if before is not None and before.file and before.file != entry.file:
                 (self.folder / before.file).unlink(missing_ok=True)
         elif before is not None:
@@ -165,8 +161,8 @@ class Report:
         """
         entries = list(self.entries.values())
         content = {"version": __version__, "insertions": [asdict(entry) for entry in entries]}
-        write_whole(self.folder / "report.json", (json.dumps(content, indent=1) + "\n").encode())
-        write_whole(self.folder / "report.csv", table_text(entries).encode())
+        write_output(self.folder / "report.json", (json.dumps(content, indent=1) + "\n").encode())
+        write_output(self.folder / "report.csv", table_text(entries).encode())
 
 
 def table_text(entries: Iterable[Entry]) -> str:

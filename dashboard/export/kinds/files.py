@@ -18,7 +18,7 @@ from dashboard.export.kinds.events import bins_of
 from dashboard.export.kinds.pairs import correlate
 from dashboard.export.kinds.unit import chosen_unit
 from dashboard.export.origin import Subject, own_spikes
-from dashboard.export.spikes import AGGREGATE_SIZE, complete, write_arrays
+from dashboard.export.spikes import AGGREGATE_SIZE, exported_file, write_arrays
 from dashboard.model.errors import BadRequest
 from dashboard.model.tables import csv_text
 
@@ -181,9 +181,6 @@ def _check(kind: str) -> None:
 def _write_table(path: Path, subject: Subject, table: pd.DataFrame) -> int:
     insertion = subject.sorting.ref.insertion
     whole = table.assign(pid=insertion.pid or "", insertion=insertion.key)
-
-    def write(draft: Path) -> int:
+    with exported_file(path) as draft:
         draft.write_text(csv_text(whole), encoding="utf-8")
-        return len(whole)
-
-    return complete(path, write)
+    return len(table)

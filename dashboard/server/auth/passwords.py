@@ -6,13 +6,13 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import re
 import secrets
 from functools import cache
 from pathlib import Path
 
 from dashboard.model.errors import BadRequest
+from dashboard.model.files import write_file
 
 logger = logging.getLogger(__name__)
 
@@ -170,11 +170,7 @@ def add_user(path: Path, name: str, password: str) -> None:
 
 
 def _write(path: Path, users: dict[str, str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(users, stream, indent=2)
-        temporary.replace(path)
+        write_file(path, json.dumps(users, indent=2).encode(), mode=0o600)
     except OSError as error:
         raise BadRequest("Cannot write the users file", path, error.strerror or "") from None

@@ -6,7 +6,6 @@ Arrays are memory-mapped: reading the type of a 140 MB column costs a page, not 
 from __future__ import annotations
 
 import math
-import os
 import tokenize
 import zipfile
 import zlib
@@ -182,29 +181,6 @@ def read_table(path: Path) -> pd.DataFrame:
         # damaged words about the columns
         raise DatasetInvalid(f"Not a readable {kind} table", [path], _FETCH_AGAIN) from error
     raise DatasetInvalid(f"No table is read from a .{kind} file", [path])
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside it and rename it when whole.
-
-    Parameters
-    ----------
-    path : Path
-        Its folder is made when it does not exist.
-    content : bytes
-
-    Raises
-    ------
-    OSError
-        The folder cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.model.errors import Cancelled, DatasetInvalid, DatasetMissing
+from dashboard.model.files import write_file
 from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes
-from dashboard.sources.alf.arrays import identity, is_table, map_array, read_array, read_table, write_atomically
+from dashboard.sources.alf.arrays import identity, is_table, map_array, read_array, read_table
 
 log = logging.getLogger(__name__)
 
@@ -277,8 +278,10 @@ def recorded_validation(cache: Path, key: str) -> Validation | None:
 
 def record_validation(cache: Path, key: str, found: Validation) -> None:
     """Keep what the pass found; a cache that cannot be written only costs the pass next time."""
+    record = _record(cache, key)
     try:
-        write_atomically(_record(cache, key), json.dumps(asdict(found)).encode())
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_file(record, json.dumps(asdict(found)).encode())
     except OSError as error:
         log.warning("The check of the spikes is not kept: %s", error)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
-import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -18,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dashboard.model.errors import SourceUnavailable
+from dashboard.model.files import write_file
 from dashboard.sources.alyx.client import Client, QueryFailed, Record, ServerBusy
 
 log = logging.getLogger(__name__)
@@ -188,18 +187,10 @@ class CachedRecords:
             self._write(key, answer)
 
     def _write(self, key: str, answer: Any) -> None:
-        path = self._file(key)
         content = {"key": key, "fetched": datetime.now(UTC).isoformat(timespec="seconds"), "body": answer}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
-            try:
-                with os.fdopen(descriptor, "w") as file:
-                    json.dump(content, file)
-                Path(temporary).replace(path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            write_file(self._file(key), json.dumps(content).encode())
         except OSError as error:
             # the answer is here all the same; only the next one offline will miss it
             log.warning("%s was not remembered: %s", key, error.strerror)

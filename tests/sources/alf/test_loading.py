@@ -20,7 +20,6 @@ from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
 from dashboard.model.errors import Cancelled, DatasetMissing
 from dashboard.model.sorting import Spikes
-from dashboard.sources.alf import arrays as alf_files
 from dashboard.sources.alf.spikes import MAX_MEDIAN_V, count_invalid, validate
 from tests.library.alf_folder import (
     DURATION_S,
@@ -474,18 +473,6 @@ def test_reading_changes_nothing_in_the_data(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
     open_insertion(tmp_path / "data", cache=tmp_path / "cache")
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
-
-
-def test_a_half_written_file_never_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full_disk(self: Path, content: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(content[:2])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        alf_files.write_atomically(tmp_path / "x.json", b"whole")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_duration_is_in_seconds(tmp_path: Path) -> None:

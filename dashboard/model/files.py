@@ -1,0 +1,62 @@
+"""Whole files: written under a temporary name, renamed when complete."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """Give a new, empty file beside `path`, which takes the place of `path` when the block ends without an error.
+
+    Whoever reads `path` finds the file of before or the whole new one. After an error the new file is removed and
+    `path` is as it was.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder exists.
+    mode : int, default 0o666
+        Permissions of a new file, less the umask of the process.
+
+    Yields
+    ------
+    Path
+        Where to write.
+
+    Raises
+    ------
+    OSError
+        The file cannot be made or renamed.
+    """
+    # a name may have 255 bytes, and that of the file may have them all
+    draft = path.with_name(f".{path.name[:40]}.{os.getpid()}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file, which appears only when it is complete; see `whole_file`.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder exists.
+    content : bytes
+    mode : int, default 0o666
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    with whole_file(path, mode) as draft:
+        draft.write_bytes(content)

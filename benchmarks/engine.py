@@ -26,6 +26,7 @@ import pandas as pd
 
 from benchmarks.table import Row, write_whole
 from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.raster import aggregate, count_in, overview
@@ -205,7 +206,7 @@ def _measure(folder: Path, n_spikes: int, runs: int, report: Callable[[Figure], 
     add(
         "population rate, 1 s, half of the clusters",
         "whole",
-        lambda: population_rate(columns, 1.0, clusters=half),
+        lambda: population_rate(columns, 1.0, kept=kept_spikes(columns, half)),
         {},
         {},
     )
@@ -294,7 +295,9 @@ def _compare_filters(
         add(
             "count, half of the clusters",
             name,
-            lambda window=window: aggregate(columns, window, None, WIDTH, HEIGHT, clusters=half, snap=True),
+            lambda window=window: aggregate(
+                columns, window, None, WIDTH, HEIGHT, kept=kept_spikes(columns, half), snap=True
+            ),
             {"columns": on_kept},
             must,
         )
@@ -303,7 +306,7 @@ def _compare_filters(
         def draw_another(window: tuple[float, float] | None = window, changing: object = changing) -> object:
             other = half.copy()
             other[next(changing) % N_CLUSTERS] ^= True  # type: ignore[call-overload]
-            return aggregate(columns, window, None, WIDTH, HEIGHT, clusters=other, snap=True)
+            return aggregate(columns, window, None, WIDTH, HEIGHT, kept=kept_spikes(columns, other), snap=True)
 
         add("count, another half each time", name, draw_another, {"columns": on_kept}, {})
         limits = iter(range(10**9))
@@ -311,7 +314,13 @@ def _compare_filters(
             "count, other amplitude limits each time",
             name,
             lambda window=window, limits=limits: aggregate(
-                columns, window, None, WIDTH, HEIGHT, amp_range_uv=(60 + next(limits) * 0.01, 200.0), snap=True
+                columns,
+                window,
+                None,
+                WIDTH,
+                HEIGHT,
+                kept=kept_spikes(columns, None, (60 + next(limits) * 0.01, 200.0)),
+                snap=True,
             ),
             {"columns": on_kept},
             {},
@@ -321,7 +330,7 @@ def _compare_filters(
     add(
         "spikes in a box, half of the clusters",
         "whole",
-        lambda: count_in(columns, (start, end), depths, clusters=half),
+        lambda: count_in(columns, (start, end), depths, kept=kept_spikes(columns, half)),
         {},
         {},
     )

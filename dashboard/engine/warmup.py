@@ -43,21 +43,23 @@ def compile_kernels() -> None:
     started = time.perf_counter()
     columns = _few_spikes()
     categories = np.arange(8, dtype=np.int32) % 3
-    half, few = np.arange(8) % 2 == 0, np.array([3])
+    few, limits = np.array([3]), (0.0, 1e3)
+    half = kept_spikes(columns, np.arange(8) % 2 == 0)
+    half_limited = kept_spikes(columns, half.ids, limits)
     for size in (8, 512):  # dense and sparse pictures take different kernels
         aggregate(columns, width=size, height=size)
         for _ in range(3):  # a filter that comes back has its spikes set apart
-            aggregate(columns, width=size, height=size, clusters=half)
-        aggregate(columns, width=size, height=size, clusters=few, amp_range_uv=(0.0, 1e3))
+            aggregate(columns, width=size, height=size, kept=half)
+        aggregate(columns, width=size, height=size, kept=kept_spikes(columns, few, limits))
         for kind in ("amp_mean", "amp_max", "label"):
             aggregate(columns, width=size, height=size, kind=kind, categories=categories)
     aggregate(columns, (0.0, 512.0), (0.0, 4096.0), 1, 8, snap=True)
     for size in (8, 512):
         aggregate(columns, width=size, height=size, kind="rate", snap=True)
-        aggregate(columns, width=size, height=size, clusters=half, snap=True)
-        aggregate(columns, width=size, height=size, clusters=half, amp_range_uv=(0.0, 1e3), snap=True)
+        aggregate(columns, width=size, height=size, kept=half, snap=True)
+        aggregate(columns, width=size, height=size, kept=half_limited, snap=True)
     window = lay_window(columns, linear_edges((0.0, 512.0), 1), np.arange(0.0, 4097.0, 4.0))
-    count_window(columns, window, kept_spikes(columns, None, None), None, None)
+    count_window(columns, window, columns.everything, None, None)
     aggregate_units(columns, few, width=8, height=8)
     unit_raster(columns, few, width=8)
     for kind in ("count", "rate", "amp_mean"):
@@ -68,10 +70,10 @@ def compile_kernels() -> None:
     for unsigned in (np.uint8, np.uint16, np.uint32):  # the narrowest that holds the counts
         level_image(np.zeros((8, 8), dtype=unsigned), (0.0, 1.0), "linear")
     firing_rate(columns, 1.0, 100.0)
-    population_rate(columns, 1.0, clusters=half)
+    population_rate(columns, 1.0, kept=half)
     depth_profile(columns, 100.0)
     cluster_counts(columns, depth_range=(0.0, 100.0))
     count_in(columns, (0.0, 1.0), (0.0, 1.0))
-    count_in(columns, (0.0, 1.0), (0.0, 1.0), clusters=half)
+    count_in(columns, (0.0, 1.0), (0.0, 1.0), kept=half)
     spikes_in(columns, (0.0, 1.0), (0.0, 1.0))
     logger.info("kernels ready in %.1f s", time.perf_counter() - started)

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dashboard.analysis.anatomy.probe import RegionSpan, depth_limits, region_spans
 from dashboard.engine.build import SpikeColumns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.queries import spikes_in
 from dashboard.engine.count.raster import Aggregate, aggregate, default_window
 from dashboard.model.errors import BadRequest
@@ -164,20 +165,19 @@ def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest
     layout = lay_out(request.width, request.height)
     if request.aggregate not in KINDS:
         raise BadRequest("No such aggregate", request.aggregate, f"Choose one of {', '.join(KINDS)}")
-    keep: npt.NDArray[np.bool_] | None = None
+    kept = columns.everything
     if request.good_units:
         if sorting.why_no_labels:
             reason = f"{sorting.ref.collection} ({sorting.why_no_labels})"
             raise BadRequest("There are no labels to select good units by", reason, "Draw all units")
-        keep = np.zeros(columns.n_clusters, np.bool_)
-        keep[: sorting.n_clusters] = sorting.labels == 1
+        kept = kept_spikes(columns, np.flatnonzero(sorting.labels == 1))
     times = request.time_range or default_window(columns.time_range_s)
     depths = request.depth_range or depth_limits(sorting.channels, columns.depth_range_um)
     _, _, width, height = layout.raster
-    picture = aggregate(columns, times, depths, width, height, request.aggregate, clusters=keep)
+    picture = aggregate(columns, times, depths, width, height, request.aggregate, kept=kept)
     marks = None
     if request.aggregate == "count" and picture.n_spikes <= MARKS_BELOW:
-        rows = spikes_in(columns, times, depths, clusters=keep)
+        rows = spikes_in(columns, times, depths, kept=kept)
         assert rows is not None, "no limit was given"
         marks = (columns.times_s[rows], np.asarray(columns.depths_um[rows], np.float64))
     return Drawing(sorting, columns, request, layout, picture, marks)

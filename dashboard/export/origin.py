@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.inputs import UnitSpikes, unit_spikes, within
 from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.columns.filter import Kept, kept_spikes
 from dashboard.engine.count.queries import count_in
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
@@ -21,7 +23,7 @@ from dashboard.version import __version__
 Range = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """One view, as it was on the screen when an export began.
 
@@ -89,12 +91,15 @@ class Subject:
     link: str = ""
     amp_range_uv: Range | None = None
 
+    @cached_property
+    def kept(self) -> Kept:
+        """The filter that `mask` and `amp_range_uv` describe, validated."""
+        return kept_spikes(self.columns, self.mask, self.amp_range_uv)
+
     @property
     def n_in_view(self) -> int:
         """Spikes in the window that pass the filters, all four edges of the window inside."""
-        return count_in(
-            self.columns, self.time_range, self.depth_range, clusters=self.mask, amp_range_uv=self.amp_range_uv
-        )
+        return count_in(self.columns, self.time_range, self.depth_range, kept=self.kept)
 
     @property
     def filter_text(self) -> str:

@@ -245,7 +245,7 @@ def write_aggregate(path: Path, subject: Subject, cancel: threading.Event | None
     """
     picture = aggregate(
         subject.columns, subject.time_range, subject.depth_range, *AGGREGATE_SIZE, subject.kind,
-        clusters=subject.mask, amp_range_uv=subject.amp_range_uv, categories=subject.categories, cancel=cancel,
+        kept=subject.kept, categories=subject.categories, cancel=cancel,
     )  # fmt: skip
     arrays = {
         "values": picture.values,

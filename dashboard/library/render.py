@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dashboard.analysis.quality.metrics import N_TESTS
 from dashboard.config.settings import load as load_settings
 from dashboard.engine.build import build_columns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.raster import Aggregate
 from dashboard.engine.count.raster import aggregate as compute_aggregate
 from dashboard.engine.count.rate_classes import rate_classes
@@ -65,8 +66,8 @@ def render(
     if aggregate == "unit_rate":
         categories = rate_classes(columns)
     return compute_aggregate(
-        columns, time_range, depth_range, width, height, aggregate, clusters=clusters, amp_range_uv=amp_range_uv,
-        categories=categories,
+        columns, time_range, depth_range, width, height, aggregate, categories=categories,
+        kept=kept_spikes(columns, clusters, amp_range_uv),
     )  # fmt: skip
 
 

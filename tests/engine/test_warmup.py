@@ -14,6 +14,7 @@ import numpy as np
 import dashboard.engine
 from dashboard.engine import compile
 from dashboard.engine.build import build_columns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.raster import AGGREGATES, aggregate, count_in, spikes_in
@@ -47,21 +48,21 @@ def test_every_kernel_of_the_engine_is_compiled_before_it_is_used(tmp_path):
     )
     for cache in (tmp_path / "cache", tmp_path / "cache", None):
         columns = build_columns(sorting, cache)
-        half = np.arange(columns.n_clusters) % 2 == 0
+        half = kept_spikes(columns, np.arange(columns.n_clusters) % 2 == 0)
         for width, height, snap in ((3, 480, True), (3, 777, False), (900, 900, True)):
             for kind in AGGREGATES:
-                for filters in ({}, {"clusters": half}, {"clusters": [3]}, {"amp_range_uv": (50, 200)}):
+                for kept in (None, half, half.only([3]), kept_spikes(columns, None, (50, 200))):
                     categories = np.arange(columns.n_clusters) % 5
                     for _ in range(3):
-                        aggregate(columns, None, None, width, height, kind, categories=categories, snap=snap, **filters)
+                        aggregate(columns, None, None, width, height, kind, categories=categories, snap=snap, kept=kept)
         aggregate_units(columns, [3, 4])
         firing_rate(columns)
         population_rate(columns, 1.0)
-        population_rate(columns, 1.0, clusters=half)
-        depth_profile(columns, clusters=half)
+        population_rate(columns, 1.0, kept=half)
+        depth_profile(columns, kept=half)
         cluster_counts(columns, (5, 50), (100, 900))
-        count_in(columns, (5, 50), (100, 900), clusters=half)
-        spikes_in(columns, (5, 50), (100, 900), clusters=half)
+        count_in(columns, (5, 50), (100, 900), kept=half)
+        spikes_in(columns, (5, 50), (100, 900), kept=half)
     assert signatures() == before
 
 

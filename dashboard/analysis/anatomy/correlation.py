@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.engine.build import SpikeColumns
+from dashboard.engine.columns.filter import Kept
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.model.errors import BadRequest
 
@@ -59,8 +60,7 @@ def depth_correlation(
     depth_bin_um: float = DEPTH_BIN_UM,
     time_range: tuple[float, float] | None = None,
     *,
-    clusters: npt.ArrayLike | None = None,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
     cancel: threading.Event | None = None,
 ) -> DepthCorrelation:
     """Correlate the firing rates of depth bins, as ``brainbox.ephys_plots.image_crosscorr_plot``.
@@ -74,8 +74,8 @@ def depth_correlation(
         Bins start at the first spike and at depth 0.
     time_range : (float, float) or None
         The whole session where None.
-    clusters, amp_range_uv
-        As in `rasters.aggregate`.
+    kept : Kept or None
+        Which spikes; None: all.
     cancel : threading.Event or None
 
     Raises
@@ -97,8 +97,7 @@ def depth_correlation(
         time_bin_s,
         depth_bin_um,
         time_range,
-        clusters=clusters,
-        amp_range_uv=amp_range_uv,
+        kept=kept,
         origin=(columns.time_range_s[0], 0.0),
         max_cells=None,
         cancel=cancel,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +64,22 @@ class Kept:
         return self.keep.tobytes(), self.amp_range
 
     @property
+    def of_all_units(self) -> Kept:
+        """The same limits of amplitudes, for all clusters."""
+        return replace(self, keep=_frozen(np.ones_like(self.keep)), by_cluster=False)
+
+    def only(self, clusters: npt.ArrayLike) -> Kept:
+        """Return the same limits of amplitudes for these clusters alone: a bool per cluster id, or ids.
+
+        Raises
+        ------
+        BadRequest
+            As `kept_spikes`.
+        """
+        keep = _chosen(clusters, len(self.keep))
+        return replace(self, keep=keep, by_cluster=not bool(keep.all()))
+
+    @property
     def chosen(self) -> Filter:
         """The filter as kernels take it."""
         low, high = (_at_least(limit) for limit in self.amp_range)
@@ -104,7 +120,7 @@ def spike_arrays(columns: SpikeColumns) -> SpikeArrays:
 
 
 def kept_spikes(
-    columns: SpikeColumns, clusters: npt.ArrayLike | None, amp_range_uv: tuple[float, float] | None
+    columns: SpikeColumns, clusters: npt.ArrayLike | None, amp_range_uv: tuple[float, float] | None = None
 ) -> Kept:
     """Return the filter that `clusters` and `amp_range_uv` describe.
 
@@ -135,28 +151,44 @@ def kept_spikes(
         if columns.amps_uv is None:
             raise BadRequest("Amplitudes cannot be limited", "spikes.amps is missing", "Clear the amplitude filter")
         amp_range = (low, high)
-    by_amp = amp_range_uv is not None
-    keep = np.ones(columns.n_clusters, dtype=np.uint8)
-    if clusters is None:
-        return Kept(_frozen(keep), False, by_amp, amp_range)
+    kept = replace(columns.everything, by_amp=amp_range_uv is not None, amp_range=amp_range)
+    return kept if clusters is None else kept.only(clusters)
+
+
+def checked(columns: SpikeColumns, kept: Kept | None) -> Kept:
+    """Return the filter that a request for `columns` means: all spikes where it is None.
+
+    Raises
+    ------
+    BadRequest
+        The filter is of other columns: the kernels would read beyond its end.
+    """
+    if kept is None:
+        return columns.everything
+    if len(kept.keep) != columns.n_clusters or (kept.by_amp and columns.amps_uv is None):
+        raise BadRequest("The filter was made for another sorting", f"{len(kept.keep)} clusters")
+    return kept
+
+
+def _chosen(clusters: npt.ArrayLike, n_clusters: int) -> npt.NDArray[np.uint8]:
+    """Return 1 for each cluster that a mask or a list of ids names."""
     chosen: npt.NDArray[Any] = np.asarray(clusters)
     if chosen.ndim != 1:
         raise BadRequest("clusters must be a mask or a list of ids", f"shape {chosen.shape}")
     if chosen.dtype == np.bool_:
-        if chosen.shape[0] != columns.n_clusters:
-            raise BadRequest("The mask of clusters has another length", f"{chosen.shape[0]}, not {columns.n_clusters}")
-        keep[:] = chosen
-    elif chosen.shape[0] == 0:
-        keep[:] = 0
-    elif not np.issubdtype(chosen.dtype, np.integer):
+        if chosen.shape[0] != n_clusters:
+            raise BadRequest("The mask of clusters has another length", f"{chosen.shape[0]}, not {n_clusters}")
+        return _frozen(chosen.astype(np.uint8))
+    keep = np.zeros(n_clusters, dtype=np.uint8)
+    if chosen.shape[0] == 0:
+        return _frozen(keep)
+    if not np.issubdtype(chosen.dtype, np.integer):
         raise BadRequest("Cluster ids are whole numbers", f"dtype {chosen.dtype}")
-    elif int(chosen.min()) < 0 or int(chosen.max()) >= columns.n_clusters:
-        wrong = chosen[(chosen < 0) | (chosen >= columns.n_clusters)][0]
-        raise BadRequest("No such cluster", str(wrong), f"Ids run from 0 to {columns.n_clusters - 1}")
-    else:
-        keep[:] = 0
-        keep[chosen] = 1
-    return Kept(_frozen(keep), not bool(keep.all()), by_amp, amp_range)
+    if int(chosen.min()) < 0 or int(chosen.max()) >= n_clusters:
+        wrong = chosen[(chosen < 0) | (chosen >= n_clusters)][0]
+        raise BadRequest("No such cluster", str(wrong), f"Ids run from 0 to {n_clusters - 1}")
+    keep[chosen] = 1
+    return _frozen(keep)
 
 
 def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dashboard.engine.columns.arrays import I32, I64, U32, Filter, Grid, SpikeArrays
 from dashboard.engine.columns.columns import SpikeColumns
-from dashboard.engine.columns.filter import kept_spikes, spike_arrays
+from dashboard.engine.columns.filter import Kept, checked, spike_arrays
 from dashboard.engine.columns.unit_index import UnitIndex, index_units
 from dashboard.engine.compile import kernel
 from dashboard.engine.count.kernels import inverse_row_height, settle
@@ -99,7 +99,7 @@ def aggregate_units(
     height: int = 800,
     snap: bool = False,
     *,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
     threads: int | None = None,
     cancel: threading.Event | None = None,
 ) -> Aggregate:
@@ -110,7 +110,9 @@ def aggregate_units(
     columns : SpikeColumns
     ids : array-like of int
         Cluster ids, or a bool per cluster id.
-    time_range, depth_range, width, height, snap, amp_range_uv, threads, cancel
+    kept : Kept or None
+        Its limits of amplitudes are used: the units are those of `ids`.
+    time_range, depth_range, width, height, snap, threads, cancel
         As in `dashboard.engine.count.raster.aggregate`, whose edges these are.
 
     Returns
@@ -123,7 +125,7 @@ def aggregate_units(
     BadRequest
     Cancelled
     """
-    kept = kept_spikes(columns, ids, amp_range_uv)
+    kept = checked(columns, kept).only(ids)
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap)
     image = np.full(window.shape, NO_VOTE, dtype=np.int32)
     counts, most = np.zeros(window.shape, dtype=np.uint32), np.zeros(window.shape, dtype=np.uint32)

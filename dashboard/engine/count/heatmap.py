@@ -6,10 +6,8 @@ import logging
 import math
 import threading
 
-import numpy.typing as npt
-
 from dashboard.engine.columns.columns import SpikeColumns
-from dashboard.engine.columns.filter import kept_spikes
+from dashboard.engine.columns.filter import Kept, checked
 from dashboard.engine.count.lattice import MAX_PIXELS, MAX_SIDE, check_window, floor_edges
 from dashboard.engine.count.raster import Aggregate, count_window
 from dashboard.engine.count.window import lay_window
@@ -40,8 +38,7 @@ def firing_rate(
     time_range: tuple[float, float] | None = None,
     depth_range: tuple[float, float] | None = None,
     *,
-    clusters: npt.ArrayLike | None = None,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
     origin: tuple[float, float] | None = None,
     max_cells: int | None = 4_000_000,
     threads: int | None = None,
@@ -61,8 +58,8 @@ def firing_rate(
     time_range, depth_range : tuple of float or None
         What to cover, outward to whole bins of the same grid. None: every spike, with as many bins
         as ``bincount2D`` returns.
-    clusters, amp_range_uv
-        As in `dashboard.engine.count.raster.aggregate`.
+    kept : Kept or None
+        Which spikes; None: all.
     origin : tuple of float or None
         Time and depth at which bin 0 starts. None: the first spike and the lowest depth.
     max_cells : int or None
@@ -84,7 +81,7 @@ def firing_rate(
     for size, name in ((time_bin_s, "time_bin_s"), (depth_bin_um, "depth_bin_um")):
         if not (math.isfinite(size) and size > 0):
             raise BadRequest(f"{name} must be above zero", repr(size))
-    kept = kept_spikes(columns, clusters, amp_range_uv)
+    kept = checked(columns, kept)
     times = None if time_range is None else check_window(time_range, "time_range")
     depths = None if depth_range is None else check_window(depth_range, "depth_range")
     time_origin, depth_origin = origin or (columns.time_range_s[0], columns.depth_range_um[0])

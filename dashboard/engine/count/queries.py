@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dashboard.engine.columns.arrays import BLOCK, F64, I64, U16, U32, Filter, Grid, SpikeArrays
 from dashboard.engine.columns.columns import SpikeColumns
-from dashboard.engine.columns.filter import Kept, kept_spikes, spike_arrays
+from dashboard.engine.columns.filter import Kept, checked, spike_arrays
 from dashboard.engine.columns.filtered import count_kept, find_part
 from dashboard.engine.compile import kernel
 from dashboard.engine.count.kernels import new_scratch, place_block
@@ -157,8 +157,7 @@ def count_in(
     time_range: tuple[float, float],
     depth_range: tuple[float, float],
     *,
-    clusters: npt.ArrayLike | None = None,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
 ) -> int:
     """Return how many spikes lie in a box, all four edges inside.
 
@@ -167,14 +166,14 @@ def count_in(
     columns : SpikeColumns
     time_range, depth_range : tuple of float
         In s and um.
-    clusters, amp_range_uv
-        As in `dashboard.engine.count.raster.aggregate`.
+    kept : Kept or None
+        Which spikes; None: all.
 
     Raises
     ------
     BadRequest
     """
-    kept = kept_spikes(columns, clusters, amp_range_uv)
+    kept = checked(columns, kept)
     return _count(columns, _box(columns, time_range, depth_range), kept)
 
 
@@ -183,8 +182,7 @@ def spikes_in(
     time_range: tuple[float, float],
     depth_range: tuple[float, float],
     *,
-    clusters: npt.ArrayLike | None = None,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
     limit: int | None = None,
 ) -> npt.NDArray[np.int64] | None:
     """Return the rows of the spikes in a box, all four edges inside, in order of time.
@@ -194,8 +192,8 @@ def spikes_in(
     columns : SpikeColumns
     time_range, depth_range : tuple of float
         In s and um.
-    clusters, amp_range_uv
-        As in `dashboard.engine.count.raster.aggregate`.
+    kept : Kept or None
+        Which spikes; None: all.
     limit : int or None
         The most that are wanted.
 
@@ -209,7 +207,7 @@ def spikes_in(
     ------
     BadRequest
     """
-    kept = kept_spikes(columns, clusters, amp_range_uv)
+    kept = checked(columns, kept)
     box = _box(columns, time_range, depth_range)
     room = _count(columns, box, kept) if limit is None else max(0, min(int(limit), box.n_spikes))
     found = np.empty(room, dtype=np.int64)

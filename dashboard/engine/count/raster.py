@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dashboard.engine.columns.arrays import I32, NO_ORDER
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.depths import ROW_SHIFT
-from dashboard.engine.columns.filter import NO_FILTER, Kept, kept_spikes, spike_arrays
+from dashboard.engine.columns.filter import NO_FILTER, Kept, checked, spike_arrays
 from dashboard.engine.columns.filtered import find_part
 from dashboard.engine.columns.part_store import Part
 from dashboard.engine.columns.ranks import count_ranks
@@ -302,8 +302,7 @@ def aggregate(
     height: int = 800,
     kind: str = "count",
     *,
-    clusters: npt.ArrayLike | None = None,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
     categories: npt.ArrayLike | None = None,
     snap: bool = False,
     threads: int | None = None,
@@ -323,10 +322,8 @@ def aggregate(
     kind : str
         ``count``, ``rate`` (Hz per pixel), ``amp_mean``, ``amp_max``, ``region``, ``label`` or
         ``cluster``: the category of most spikes in the pixel, the lowest one where several tie.
-    clusters : array-like or None
-        Clusters to keep: a bool per id, or ids.
-    amp_range_uv : tuple of float or None
-        Lower limit, inside, and upper limit, outside; compared with the float32 amplitude.
+    kept : Kept or None
+        Which spikes; None: all.
     categories : array-like of int, shape (n_clusters,), or None
         Category of each cluster id, for ``region`` and ``label``; a negative one votes for nothing.
     snap : bool
@@ -351,7 +348,7 @@ def aggregate(
     """
     if kind not in AGGREGATES:
         raise BadRequest("No such aggregate", repr(kind), f"Choose one of {', '.join(AGGREGATES)}")
-    kept = kept_spikes(columns, clusters, amp_range_uv)
+    kept = checked(columns, kept)
     counts = kind in ("count", "rate")
     most = AT_ONCE if counts and kept.everything else NOT_COUNTED
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap, most)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dashboard.engine.columns.arrays import BLOCK, F64, I64, Filter, Grid, SpikeArrays
 from dashboard.engine.columns.columns import SpikeColumns
-from dashboard.engine.columns.filter import Kept, kept_spikes, spike_arrays
+from dashboard.engine.columns.filter import Kept, checked, spike_arrays
 from dashboard.engine.columns.filtered import count_kept
 from dashboard.engine.compile import kernel
 from dashboard.engine.count.heatmap import MAX_CELLS_WIDE
@@ -117,8 +117,7 @@ def population_rate(
     time_bin_s: float,
     time_range: tuple[float, float] | None = None,
     *,
-    clusters: npt.ArrayLike | None = None,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the rate of all kept spikes together, in bins of time.
 
@@ -128,8 +127,8 @@ def population_rate(
     time_bin_s : float
     time_range : tuple of float or None
         Bins start at its first time and reach over its last one. None: the first and last spike.
-    clusters, amp_range_uv
-        As in `dashboard.engine.count.raster.aggregate`.
+    kept : Kept or None
+        Which spikes; None: all.
 
     Returns
     -------
@@ -142,7 +141,7 @@ def population_rate(
     BadRequest
     """
     size = _check_bin(time_bin_s, "time_bin_s")
-    kept = kept_spikes(columns, clusters, amp_range_uv)
+    kept = checked(columns, kept)
     start, end = columns.time_range_s if time_range is None else check_window(time_range, "time_range")
     n_bins = _n_bins(end - start, size)
     if time_range is None and start + n_bins * size <= end:
@@ -180,8 +179,7 @@ def depth_profile(
     time_range: tuple[float, float] | None = None,
     depth_range: tuple[float, float] | None = None,
     *,
-    clusters: npt.ArrayLike | None = None,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
     amplitudes: bool = True,
 ) -> DepthProfile:
     """Return firing rate and mean amplitude by depth.
@@ -194,8 +192,8 @@ def depth_profile(
     depth_bin_um : float
     time_range, depth_range : tuple of float or None
         Both ends inside; `depth_range` is covered outward to whole bins. None: all spikes.
-    clusters, amp_range_uv
-        As in `dashboard.engine.count.raster.aggregate`.
+    kept : Kept or None
+        Which spikes; None: all.
     amplitudes : bool
         Whether the mean amplitudes are wanted, too: rates alone take a third of the time.
 
@@ -204,7 +202,7 @@ def depth_profile(
     BadRequest
     """
     size = _check_bin(depth_bin_um, "depth_bin_um")
-    kept = kept_spikes(columns, clusters, amp_range_uv)
+    kept = checked(columns, kept)
     low, high = columns.depth_range_um if depth_range is None else check_window(depth_range, "depth_range")
     first = math.floor(low / size)
     n_bins = _n_bins(high - first * size, size)
@@ -247,7 +245,7 @@ def cluster_counts(
     time_range: tuple[float, float] | None = None,
     depth_range: tuple[float, float] | None = None,
     *,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return how many spikes each cluster has in a box, all edges inside.
 
@@ -255,8 +253,8 @@ def cluster_counts(
     ----------
     columns : SpikeColumns
     time_range, depth_range : tuple of float or None
-    amp_range_uv
-        As in `dashboard.engine.count.raster.aggregate`.
+    kept : Kept or None
+        Which spikes; None: all.
 
     Returns
     -------
@@ -266,7 +264,7 @@ def cluster_counts(
     ------
     BadRequest
     """
-    kept: Kept = kept_spikes(columns, None, amp_range_uv)
+    kept = checked(columns, kept)
     if depth_range is None and kept.everything:
         index = columns.unit_index
         if time_range is None:

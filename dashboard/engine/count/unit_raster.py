@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dashboard.engine.columns.arrays import BLOCK, F32, I32, I64, U32, Filter
 from dashboard.engine.columns.columns import SpikeColumns
-from dashboard.engine.columns.filter import kept_spikes, spike_arrays
+from dashboard.engine.columns.filter import Kept, checked, spike_arrays
 from dashboard.engine.compile import kernel
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.kernels import write_tile
@@ -75,7 +75,7 @@ def unit_raster(
     time_range: tuple[float, float] | None = None,
     width: int = 1600,
     *,
-    amp_range_uv: tuple[float, float] | None = None,
+    kept: Kept | None = None,
     snap: bool = False,
     threads: int | None = None,
     cancel: threading.Event | None = None,
@@ -87,7 +87,9 @@ def unit_raster(
     columns : SpikeColumns
     order : array-like of int, shape (n_units,)
         Cluster ids, row 0 first; none twice.
-    time_range, width, amp_range_uv, snap, threads, cancel
+    kept : Kept or None
+        Its limits of amplitudes are used: the units are those of `order`.
+    time_range, width, snap, threads, cancel
         As in `dashboard.engine.count.raster.aggregate`, whose edges in time these are.
 
     Returns
@@ -103,7 +105,7 @@ def unit_raster(
     Cancelled
     """
     ids = np.asarray(order, dtype=np.int64)
-    kept = kept_spikes(columns, ids, amp_range_uv)
+    chosen = checked(columns, kept).only(ids).chosen
     if len(np.unique(ids)) != len(ids):
         raise BadRequest("A unit stands in two rows", "order", "Name each once")
     height = max(1, len(ids))
@@ -119,7 +121,7 @@ def unit_raster(
     rows[ids] = np.arange(len(ids), dtype=np.int32)
     bounds = time_bounds(columns, edges)
     image = np.empty((height, len(edges) - 1), dtype=np.uint32)
-    spikes, chosen = spike_arrays(columns), kept.chosen
+    spikes = spike_arrays(columns)
 
     def draw(first: int, last: int) -> int:
         return _count_row_tiles(spikes.clusters, spikes.amps, chosen, rows, bounds, image, first, last)

@@ -86,8 +86,7 @@ def pictures(sides: BothSides, width: int, height: int) -> tuple[Aggregate, Aggr
             sides.a.depth_range,
             width,
             height,
-            clusters=side.mask,
-            amp_range_uv=side.amp_range_uv,
+            kept=side.kept,
         )
         for side in (sides.a, sides.b)
     )

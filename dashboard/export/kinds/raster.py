@@ -131,20 +131,20 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
 
 def raster_parts(subject: Subject, box: Box) -> RasterParts:
     """Count the spikes of a raster that takes a box of pixels."""
-    columns, mask, amps = subject.columns, subject.mask, subject.amp_range_uv
+    columns, kept = subject.columns, subject.kept
     times, depths = subject.time_range, subject.depth_range
     _, _, wide, high = box
     raster = aggregate(
-        columns, times, depths, wide, high, subject.kind, clusters=mask, amp_range_uv=amps,
+        columns, times, depths, wide, high, subject.kind, kept=kept,
         categories=subject.categories,
     )  # fmt: skip
     marks = overlay = None
     if subject.kind == "count" and raster.n_spikes <= figures.MARKS_BELOW:
-        found = spikes_in(columns, times, depths, clusters=mask, amp_range_uv=amps)
+        found = spikes_in(columns, times, depths, kept=kept)
         assert found is not None, "no limit was given"
         marks = (columns.times_s[found], np.asarray(columns.depths_um[found], np.float64))
     if subject.selected:
-        overlay = aggregate_units(columns, np.array(subject.selected), times, depths, wide, high, amp_range_uv=amps)
+        overlay = aggregate_units(columns, np.array(subject.selected), times, depths, wide, high, kept=kept)
     return RasterParts(raster, marks, overlay)
 
 
@@ -162,8 +162,7 @@ def _compute(subject: Subject, rows: tuple[str, ...], places: Places) -> _Pictur
             microns * merged_depths,
             times,
             depths,
-            clusters=subject.mask,
-            amp_range_uv=subject.amp_range_uv,
+            kept=subject.kept,
             origin=(0.0, 0.0),
         )
     return _Pictures(raster_parts(subject, places.rows["raster"]), rates, merged_depths)

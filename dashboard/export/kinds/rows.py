@@ -74,7 +74,7 @@ def count_rows(subject: Subject, rows: Rows, width: int) -> Aggregate:
     """
     if not len(rows.ids):
         raise BadRequest("No unit passes the filters", "", "Clear one of them")
-    return unit_raster(subject.columns, rows.ids, subject.time_range, width, amp_range_uv=subject.amp_range_uv)
+    return unit_raster(subject.columns, rows.ids, subject.time_range, width, kept=subject.kept)
 
 
 def row_words(subject: Subject, rows: Rows, counted: Aggregate) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.analysis.anatomy.probe import brain_regions, region_names
+from dashboard.engine.columns.filter import Kept, kept_spikes
 from dashboard.engine.count import rate_classes
 from dashboard.engine.count.raster import aggregate
 from dashboard.engine.count.rates import cluster_counts, depth_profile
@@ -68,6 +69,11 @@ class Scene:
         self._rate_limits: dict[float, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
+    @cached_property
+    def kept(self) -> Kept:
+        """The filter that `mask` and `amp_range_uv` describe, validated once for all that is drawn."""
+        return kept_spikes(self.columns, self.mask, self.amp_range_uv)
+
     @property
     def n_clusters_passing(self) -> int:
         """Clusters that pass the filters."""
@@ -83,7 +89,7 @@ class Scene:
         """Spikes of each cluster within the limits of single spikes, by id, whether or not the cluster passes."""
         if self._passing_per_cluster is not None:
             return self._passing_per_cluster
-        return cluster_counts(self.columns, amp_range_uv=self.amp_range_uv)
+        return cluster_counts(self.columns, kept=self.kept.of_all_units)
 
     @property
     def n_spikes_passing(self) -> int:
@@ -121,9 +127,7 @@ class Scene:
         """
         with self._lock:
             if depth_bin_um not in self._rate_limits:
-                profile = depth_profile(
-                    self.columns, depth_bin_um, clusters=self.mask, amp_range_uv=self.amp_range_uv, amplitudes=False
-                )
+                profile = depth_profile(self.columns, depth_bin_um, kept=self.kept, amplitudes=False)
                 rates = profile.rate_hz[np.isfinite(profile.rate_hz)]
                 low, high = (float(rates.min()), float(rates.max())) if rates.size else (0.0, 0.0)
                 self._rate_limits[depth_bin_um] = (low, high) if high > low else (0.0, high or 1.0)

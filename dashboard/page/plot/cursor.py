@@ -81,8 +81,7 @@ def nearest_unit(scene: Scene, time_s: float, depth_um: float, around: Reach) ->
         scene.columns,
         (time_s - around.time_s, time_s + around.time_s),
         (depth_um - around.depth_um, depth_um + around.depth_um),
-        clusters=scene.mask,
-        amp_range_uv=scene.amp_range_uv,
+        kept=scene.kept,
     )
     if rows is None or len(rows) == 0:
         return None

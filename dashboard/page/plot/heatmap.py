@@ -72,8 +72,7 @@ def render(request: HeatmapRequest, cancel: threading.Event) -> HeatmapPicture:
         depth_bin,
         (float(t0), float(t1)),
         (float(d0), float(d1)),
-        clusters=scene.mask,
-        amp_range_uv=scene.amp_range_uv,
+        kept=scene.kept,
     )
     low, high = scene.rate_limits(request.depth_bin_um)
     unit = (rates.values.astype(np.float32) / merge_d - np.float32(low)) / np.float32(max(high - low, 1e-9))

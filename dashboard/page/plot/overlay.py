@@ -48,9 +48,7 @@ def draw_overlay(
         Where it lies.
     """
     ids = np.asarray(selected, dtype=np.int64)
-    drawn = aggregate_units(
-        scene.columns, ids, time_range, depth_range, *size, snap=True, amp_range_uv=scene.amp_range_uv
-    )
+    drawn = aggregate_units(scene.columns, ids, time_range, depth_range, *size, snap=True, kept=scene.kept)
     rows = np.flatnonzero((drawn.values >= 0).any(axis=1))
     if not len(rows):
         return np.zeros((1, 1), np.uint32), NOWHERE

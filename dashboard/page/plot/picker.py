@@ -96,8 +96,7 @@ class UnitPicker:
             scene.columns,
             (float(geometry["x0"]), float(geometry["x1"])),
             (float(geometry["y0"]), float(geometry["y1"])),
-            clusters=scene.mask,
-            amp_range_uv=scene.amp_range_uv,
+            kept=scene.kept,
         )
         units = np.unique(np.asarray(scene.columns.clusters[rows])) if rows is not None else np.zeros(0, np.int64)
         self._state.selected = [int(unit) for unit in units]

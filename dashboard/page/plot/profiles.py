@@ -61,9 +61,7 @@ class OverviewView:
 
     def open(self, scene: Scene, trials: Trials | None) -> None:
         """Show another insertion."""
-        edges, rate_hz = population_rate(
-            scene.columns, RATE_BIN_S, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
-        )
+        edges, rate_hz = population_rate(scene.columns, RATE_BIN_S, kept=scene.kept)
         kilohertz = rate_hz / 1e3
         top = float(np.percentile(kilohertz, 99.9)) * 1.25 if len(kilohertz) else 1.0
         self.figure.y_range.update(start=0, end=top or 1.0)
@@ -201,8 +199,7 @@ def render_profile(request: ProfileRequest, cancel: threading.Event) -> ProfileP
         scene.columns,
         request.bin_um,
         request.time_range,
-        clusters=scene.mask,
-        amp_range_uv=scene.amp_range_uv,
+        kept=scene.kept,
         amplitudes=request.of_amplitudes,
     )
     values, has_spikes = profile.rate_hz, profile.counts > 0

@@ -170,31 +170,26 @@ def _count(request: RasterRequest, cancel: threading.Event) -> tuple[Aggregate, 
         request.width,
         request.height,
         kind,
-        clusters=scene.mask,
-        amp_range_uv=scene.amp_range_uv,
+        kept=scene.kept,
         categories=scene.categories(kind),
         snap=True,
         cancel=cancel,
     )
-    n_in_view = count_in(
-        scene.columns, request.time_range, request.depth_range, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
-    )
+    n_in_view = count_in(scene.columns, request.time_range, request.depth_range, kept=scene.kept)
     return counted, n_in_view
 
 
 def _hidden(request: RasterRequest) -> int:
     """Return how many spikes of the window the filters hide; asked only where none is left."""
     scene = request.scene
-    if scene.mask is None and scene.amp_range_uv is None:
+    if scene.kept.everything:
         return 0
     return count_in(scene.columns, request.time_range, request.depth_range)
 
 
 def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.generic] | list[str]]:
     scene, columns = request.scene, request.scene.columns
-    rows = spikes_in(
-        columns, request.time_range, request.depth_range, clusters=scene.mask, amp_range_uv=scene.amp_range_uv
-    )
+    rows = spikes_in(columns, request.time_range, request.depth_range, kept=scene.kept)
     assert rows is not None, "no limit was given"
     clusters = np.asarray(columns.clusters[rows]).astype(np.int32)
     amplitudes = scene.amplitude_texts(rows)

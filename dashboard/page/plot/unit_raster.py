@@ -255,7 +255,7 @@ class UnitRaster:
         span = float(geometry["x0"]), float(geometry["x1"])
         if not len(ids) or not span[0] < span[1]:
             return
-        counts = unit_raster(scene.columns, ids, span, 1, amp_range_uv=scene.amp_range_uv).values.sum(axis=1)
+        counts = unit_raster(scene.columns, ids, span, 1, kept=scene.kept).values.sum(axis=1)
         self._state.selected = [int(unit) for unit in ids[counts > 0]]
         words = f"box: {int(counts.sum()):,} spikes of {int((counts > 0).sum()):,} units selected"
         self._centre.readout.object = f'<div class="readout">{words}</div>'

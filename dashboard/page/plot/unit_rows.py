@@ -85,7 +85,7 @@ def render_rows(request: RowsRequest, cancel: threading.Event) -> RowsPicture:
     first, last = request.rows
     ids = scene.depth_order[first:last]
     counted = unit_raster(
-        scene.columns, ids, request.time_range, request.width, amp_range_uv=scene.amp_range_uv, snap=True, cancel=cancel
+        scene.columns, ids, request.time_range, request.width, kept=scene.kept, snap=True, cancel=cancel
     )
     n_together = max(1, int(np.ceil(len(ids) / request.height)))
     shown = together(counted, n_together, first)
@@ -107,10 +107,8 @@ def render_rows(request: RowsRequest, cancel: threading.Event) -> RowsPicture:
     whole_depth = (low - 1.0, high + 1.0)
     n_in_view = n_hidden = 0
     if len(ids):
-        n_in_view = count_in(
-            columns, request.time_range, whole_depth, clusters=ids, amp_range_uv=scene.amp_range_uv
-        )  # fmt: skip
-    if not n_in_view and (scene.mask is not None or scene.amp_range_uv is not None):
+        n_in_view = count_in(columns, request.time_range, whole_depth, kept=scene.kept.only(ids))
+    if not n_in_view and not scene.kept.everything:
         n_hidden = count_in(columns, request.time_range, whole_depth)
     elapsed_ms = (time.perf_counter() - started) * 1e3
     return RowsPicture(narrowed(shown), n_together, levels, rgba, overlay, n_in_view, n_hidden, elapsed_ms)

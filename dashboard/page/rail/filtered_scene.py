@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dashboard.analysis.filters.clusters import ClusterFilter, Criterion, FilterResult, filter_clusters
 from dashboard.analysis.filters.words import read_spike_amp, say_spike_amp
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.rates import cluster_counts
 from dashboard.library.store import OpenInsertion
 from dashboard.page.core.scene import Scene
@@ -68,7 +69,7 @@ def passing(state: ViewState, opened: OpenInsertion, before: Scene | None = None
     if before is not None and before.columns is columns and before.amp_range_uv == limits:
         counts = before.passing_per_cluster
     else:
-        counts = cluster_counts(columns, amp_range_uv=limits)
+        counts = cluster_counts(columns, kept=kept_spikes(columns, None, limits))
     result = replace(filters.apply(state, sorting, counts), n_spikes_total=columns.n_spikes)
     if asked is not None:
         text = say_spike_amp(asked, "µV" if sorting.amps_are_volts else "a.u.")

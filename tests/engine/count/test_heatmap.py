@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.engine.build import build_columns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.lattice import floor_edges
 from dashboard.engine.count.rates import cluster_counts, depth_profile, population_rate
@@ -89,7 +90,9 @@ def test_bins_that_cannot_be_are_refused(bins):
 def test_filters_reach_the_heatmap():
     columns = random_columns(1, 3_000)
     mask = np.arange(N_CLUSTERS) < 4
-    assert firing_rate(columns, 1.0, 10.0, clusters=mask).n_spikes == np.count_nonzero(columns.clusters < 4)
+    assert firing_rate(columns, 1.0, 10.0, kept=kept_spikes(columns, mask)).n_spikes == np.count_nonzero(
+        columns.clusters < 4
+    )
 
 
 @settings(max_examples=200)
@@ -112,7 +115,7 @@ def test_the_population_rate_counts_every_spike_once(seed, n_spikes, size, maske
     columns = random_columns(seed, n_spikes)
     mask = np.arange(N_CLUSTERS) % 3 == 0
     kept = mask[columns.clusters] if masked else np.ones(n_spikes, bool)
-    edges, rate = population_rate(columns, size, clusters=mask if masked else None)
+    edges, rate = population_rate(columns, size, kept=kept_spikes(columns, mask if masked else None))
     bins = np.searchsorted(edges, columns.times_s[kept], "right") - 1
     np.testing.assert_allclose(rate, np.bincount(bins, minlength=len(rate)) / size)
     assert round(float(rate.sum() * size)) == kept.sum()
@@ -138,7 +141,9 @@ def test_the_depth_profile_equals_direct_means(seed, masked, timed):
     kept = mask[columns.clusters] if masked else np.ones(3_000, bool)
     if timed:
         kept = kept & (columns.times_s >= 20) & (columns.times_s <= 70)
-    edges, rate, amps, counts = depth_profile(columns, 100.0, window, clusters=mask if masked else None)
+    edges, rate, amps, counts = depth_profile(
+        columns, 100.0, window, kept=kept_spikes(columns, mask if masked else None)
+    )
     assert (edges == np.round(edges / 100) * 100).all()
     rows = np.searchsorted(edges, columns.depths_um[kept], "right") - 1
     expected = np.bincount(rows, minlength=len(counts))
@@ -148,7 +153,9 @@ def test_the_depth_profile_equals_direct_means(seed, masked, timed):
     sums = np.bincount(rows, columns.amps_uv[kept].astype(float), minlength=len(counts))
     means = np.where(expected >= 50, sums / np.maximum(expected, 1), np.nan)
     np.testing.assert_allclose(amps, means, rtol=1e-9)
-    rates_only = depth_profile(columns, 100.0, window, clusters=mask if masked else None, amplitudes=False)
+    rates_only = depth_profile(
+        columns, 100.0, window, kept=kept_spikes(columns, mask if masked else None), amplitudes=False
+    )
     np.testing.assert_array_equal(rates_only.counts, counts)
     np.testing.assert_array_equal(rates_only.rate_hz, rate)
     assert rates_only.amp_mean_uv is None
@@ -179,6 +186,6 @@ def test_counts_by_cluster_equal_a_bincount(seed, timed, deep, limited):
         columns,
         (20, 70) if timed else None,
         (500, 900) if deep else None,
-        amp_range_uv=(50, 120) if limited else None,
+        kept=kept_spikes(columns, None, (50, 120) if limited else None),
     )
     np.testing.assert_array_equal(counts, np.bincount(columns.clusters[kept], minlength=columns.n_clusters))

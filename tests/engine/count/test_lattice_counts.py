@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dashboard.engine import threads as pool
 from dashboard.engine.build import build_columns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count import raster
 from dashboard.engine.count.queries import count_in, spikes_in
 from dashboard.engine.count.raster import aggregate
@@ -32,12 +33,11 @@ def crowd(n_spikes, n_others=40):
 def test_a_pixel_holds_any_number_of_spikes(monkeypatch, n_spikes, at_once):
     monkeypatch.setattr(raster, "AT_ONCE", at_once)
     columns = crowd(n_spikes)
-    for filters in ({}, {"clusters": np.arange(N_CLUSTERS) % 2 == 0}, {"amp_range_uv": (50.0, 200.0)}):
-        kept = np.ones(columns.n_spikes, bool)
-        if "clusters" in filters:
-            kept = filters["clusters"][columns.clusters]
+    for filters in ((None, None), (np.arange(N_CLUSTERS) % 2 == 0, None), (None, (50.0, 200.0))):
+        chosen = kept_spikes(columns, *filters)
+        kept = chosen.mask(columns, np.arange(columns.n_spikes))
         for kind in ("count", "rate"):
-            image = aggregate(columns, (0.0, 16.0), (0.0, 1024.0), 64, 128, kind, snap=True, **filters)
+            image = aggregate(columns, (0.0, 16.0), (0.0, 1024.0), 64, 128, kind, snap=True, kept=chosen)
             expected = numpy_counts(columns, image.depth_edges_um, image.time_edges_s, kept)
             bin_s = image.time_edges_s[1] - image.time_edges_s[0]
             np.testing.assert_array_equal(image.values, expected / (bin_s if kind == "rate" else 1.0))
@@ -89,7 +89,7 @@ def test_every_way_to_count_in_bytes_equals_numpy(data, seed, n_spikes, threads,
         patch.setattr(pool, "WORK_PER_THREAD", 1)  # threads for few spikes
         for kind in ("count", "rate"):
             image = aggregate(
-                columns, **window, kind=kind, snap=True, threads=threads, clusters=mask, amp_range_uv=amps_uv
+                columns, **window, kind=kind, snap=True, threads=threads, kept=kept_spikes(columns, mask, amps_uv)
             )
             expected = numpy_counts(columns, image.depth_edges_um, image.time_edges_s, kept)
             bin_s = np.diff(image.time_edges_s) if kind == "rate" else 1.0

@@ -38,18 +38,18 @@ def test_boxes_equal_masks(data, seed, n_spikes, masked, limited, large):
         inside &= mask[columns.clusters]
     if limited:
         inside &= (columns.amps_uv >= 60) & (columns.amps_uv < 150)
-    filters = {"clusters": mask if masked else None, "amp_range_uv": (60, 150) if limited else None}
+    kept = kept_spikes(columns, mask if masked else None, (60, 150) if limited else None)
     threshold, queries.PART_FROM = queries.PART_FROM, 10 if large else 10**9
     try:
         for _ in range(3):
-            assert count_in(columns, (t0, t1), (d0, d1), **filters) == inside.sum()
+            assert count_in(columns, (t0, t1), (d0, d1), kept=kept) == inside.sum()
     finally:
         queries.PART_FROM = threshold
-    np.testing.assert_array_equal(spikes_in(columns, (t0, t1), (d0, d1), **filters), np.flatnonzero(inside))
+    np.testing.assert_array_equal(spikes_in(columns, (t0, t1), (d0, d1), kept=kept), np.flatnonzero(inside))
     n = int(inside.sum())
-    assert len(spikes_in(columns, (t0, t1), (d0, d1), **filters, limit=n)) == n
+    assert len(spikes_in(columns, (t0, t1), (d0, d1), kept=kept, limit=n)) == n
     if n:
-        assert spikes_in(columns, (t0, t1), (d0, d1), **filters, limit=n - 1) is None
+        assert spikes_in(columns, (t0, t1), (d0, d1), kept=kept, limit=n - 1) is None
 
 
 def test_a_box_at_any_depth_is_counted_from_the_index():
@@ -57,7 +57,7 @@ def test_a_box_at_any_depth_is_counted_from_the_index():
     mask = np.arange(N_CLUSTERS) < 3
     threshold, queries.PART_FROM = queries.PART_FROM, 10
     try:
-        n = count_in(columns, (10, 60), (-100, 5000), clusters=mask)
+        n = count_in(columns, (10, 60), (-100, 5000), kept=kept_spikes(columns, mask))
     finally:
         queries.PART_FROM = threshold
     assert n == np.count_nonzero((columns.times_s >= 10) & (columns.times_s <= 60) & (columns.clusters < 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import datashader
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.engine.build import build_columns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count import raster
 from dashboard.engine.count.lattice import lattice_levels
 from dashboard.engine.count.raster import AGGREGATES, aggregate
@@ -45,7 +47,7 @@ def test_filtered_counts_equal_numpy_on_the_kept_spikes(data, seed, n_spikes, ma
         amps = columns.amps_uv.astype(np.float64)
         kept = kept & (amps >= amp_range[0]) & (amps < amp_range[1])
     for _ in range(3):  # the route may change when a filter comes back
-        image = aggregate(columns, **window, snap=snap, clusters=mask, amp_range_uv=amp_range)
+        image = aggregate(columns, **window, snap=snap, kept=kept_spikes(columns, mask, amp_range))
         expected = numpy_counts(columns, image.depth_edges_um, image.time_edges_s, kept)
         np.testing.assert_array_equal(image.values, expected)
         assert image.n_spikes == expected.sum()
@@ -54,20 +56,23 @@ def test_filtered_counts_equal_numpy_on_the_kept_spikes(data, seed, n_spikes, ma
 def test_an_amplitude_on_the_lower_limit_is_in_and_on_the_upper_is_out():
     columns = build_columns(make_sorting([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], None, np.array([1e-4, 2e-4, 3e-4])))
     low, high = float(columns.amps_uv[0]), float(columns.amps_uv[2])
-    assert aggregate(columns, width=4, height=1, amp_range_uv=(low, high)).values.tolist() == [[1, 0, 1, 0]]
+    assert aggregate(columns, width=4, height=1, kept=kept_spikes(columns, None, (low, high))).values.tolist() == [
+        [1, 0, 1, 0]
+    ]
     above = np.nextafter(low, np.inf)  # a float64 between two float32
-    assert aggregate(columns, width=4, height=1, amp_range_uv=(above, high)).n_spikes == 1
+    assert aggregate(columns, width=4, height=1, kept=kept_spikes(columns, None, (above, high))).n_spikes == 1
 
 
 @pytest.mark.parametrize("clusters", [np.array([3]), [3], np.arange(N_CLUSTERS) == 3])
 def test_ids_and_masks_name_the_same_clusters(clusters):
     columns = random_columns(1, 500)
-    image = aggregate(columns, clusters=clusters, width=20, height=20)
+    image = aggregate(columns, kept=kept_spikes(columns, clusters), width=20, height=20)
     assert image.n_spikes == np.count_nonzero(columns.clusters == 3)
 
 
 def test_no_ids_keep_nothing():
-    assert aggregate(random_columns(1, 500), clusters=[], width=20, height=20).n_spikes == 0
+    columns = random_columns(1, 500)
+    assert aggregate(columns, kept=kept_spikes(columns, []), width=20, height=20).n_spikes == 0
 
 
 @pytest.mark.parametrize("n_spikes", [300_000])
@@ -84,7 +89,9 @@ def test_every_route_counts_the_same(n_spikes, share, window):
     kept = None if mask is None else mask[clusters]
     for width, height, snap in ((8, 480, True), (8, 960, True), (8, 333, False), (400, 300, False), (2500, 900, True)):
         for threads in (1, 3):
-            image = aggregate(columns, *window, width, height, clusters=mask, snap=snap, threads=threads)
+            image = aggregate(
+                columns, *window, width, height, kept=kept_spikes(columns, mask), snap=snap, threads=threads
+            )
             expected = numpy_counts(columns, image.depth_edges_um, image.time_edges_s, kept)
             np.testing.assert_array_equal(image.values, expected)
             assert image.n_spikes == expected.sum()
@@ -128,8 +135,8 @@ def test_amplitudes_equal_a_direct_mean_and_maximum(data, seed, n_spikes, mask, 
     window = data.draw(windows(columns))
     given_mask = mask if filtered else None
     kept = mask[columns.clusters] if filtered else np.ones(n_spikes, bool)
-    mean = aggregate(columns, **window, kind="amp_mean", clusters=given_mask)
-    largest = aggregate(columns, **window, kind="amp_max", clusters=given_mask)
+    mean = aggregate(columns, **window, kind="amp_mean", kept=kept_spikes(columns, given_mask))
+    largest = aggregate(columns, **window, kind="amp_max", kept=kept_spikes(columns, given_mask))
     rows = pixel_of(columns.depths_um.copy(), mean.depth_edges_um)
     pixels = rows * window["width"] + pixel_of(columns.times_s.copy(), mean.time_edges_s)
     inside = kept & (rows >= 0) & (pixel_of(columns.times_s.copy(), mean.time_edges_s) >= 0)
@@ -164,7 +171,7 @@ def test_majority_equals_counting_each_category(data, seed, n_spikes, mask, cell
     categories = np.array(data.draw(st.lists(st.integers(-1, 7), min_size=N_CLUSTERS, max_size=N_CLUSTERS))) * 10
     limit, raster.VOTE_CELLS = raster.VOTE_CELLS, cells  # few cells: the image goes in bands
     try:
-        image = aggregate(columns, **window, kind="region", categories=categories, clusters=mask)
+        image = aggregate(columns, **window, kind="region", categories=categories, kept=kept_spikes(columns, mask))
     finally:
         raster.VOTE_CELLS = limit
     expected = np.full(image.values.shape, -1)
@@ -295,13 +302,6 @@ def test_any_span_of_depths_is_counted_exactly(lowest, highest):
         {"height": -3},
         {"width": 10**9},
         {"width": 32_000, "height": 32_000},
-        {"clusters": [N_CLUSTERS]},
-        {"clusters": [-1]},
-        {"clusters": [0.5]},
-        {"clusters": np.ones(N_CLUSTERS + 1, bool)},
-        {"clusters": np.ones((2, 2), bool)},
-        {"amp_range_uv": (0, np.nan)},
-        {"amp_range_uv": 5},
         {"kind": "region"},
         {"kind": "region", "categories": np.zeros(3, int)},
         {"kind": "region", "categories": np.zeros(N_CLUSTERS)},
@@ -312,11 +312,40 @@ def test_arguments_that_cannot_be_used_are_refused_before_a_kernel_sees_them(wro
         aggregate(random_columns(0, 10), **{"width": 10, "height": 10, **wrong})
 
 
-@pytest.mark.parametrize("request_", [{"kind": "amp_mean"}, {"kind": "amp_max"}, {"amp_range_uv": (0, 1)}])
-def test_without_amplitudes_what_needs_them_says_so(request_):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ([N_CLUSTERS], None),
+        ([-1], None),
+        ([0.5], None),
+        (np.ones(N_CLUSTERS + 1, bool), None),
+        (np.ones((2, 2), bool), None),
+        (None, (0, np.nan)),
+        (None, 5),
+    ],
+)
+def test_a_filter_that_cannot_be_used_is_refused(wrong):
+    with pytest.raises(BadRequest):
+        kept_spikes(random_columns(0, 10), *wrong)
+
+
+def test_the_filter_of_another_sorting_is_refused_before_a_kernel_reads_beyond_its_end():
+    columns = random_columns(0, 10)
+    for other in (
+        replace(columns.everything, keep=np.ones(3, np.uint8)),
+        kept_spikes(columns, None, (0, 1)),
+    ):
+        with pytest.raises(BadRequest, match="another sorting"):
+            aggregate(replace(columns, amps_uv=None), kept=other)
+
+
+@pytest.mark.parametrize("kind", ["amp_mean", "amp_max"])
+def test_without_amplitudes_what_needs_them_says_so(kind):
     columns = build_columns(make_sorting([1.0, 2.0], [3.0, 4.0]))
     with pytest.raises(BadRequest, match=r"spikes\.amps is missing"):
-        aggregate(columns, **request_)
+        aggregate(columns, kind=kind)
+    with pytest.raises(BadRequest, match=r"spikes\.amps is missing"):
+        kept_spikes(columns, None, (0, 1))
 
 
 def test_amplitudes_in_arbitrary_units_keep_their_values_and_say_so():
@@ -336,12 +365,16 @@ def test_a_request_that_was_overtaken_stops():
 def test_many_threads_drawing_at_once_do_not_disturb_each_other():
     columns = random_columns(4, 3_000)
     mask = np.arange(N_CLUSTERS) < 6
-    expected = {k: aggregate(columns, (k, k + 50), None, 200, 100, clusters=mask).values for k in range(8)}
+    expected = {
+        k: aggregate(columns, (k, k + 50), None, 200, 100, kept=kept_spikes(columns, mask)).values for k in range(8)
+    }
     wrong = []
 
     def draw(k: int) -> None:
         for _ in range(10):
-            if not np.array_equal(aggregate(columns, (k, k + 50), None, 200, 100, clusters=mask).values, expected[k]):
+            if not np.array_equal(
+                aggregate(columns, (k, k + 50), None, 200, 100, kept=kept_spikes(columns, mask)).values, expected[k]
+            ):
                 wrong.append(k)
 
     threads = [threading.Thread(target=draw, args=(k,)) for k in expected]

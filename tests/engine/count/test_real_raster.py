@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.raster import aggregate, count_in, overview
 from dashboard.library.open import open_insertion
@@ -34,7 +35,7 @@ def test_counts_equal_numpy(columns, snap, width, height, part):
         np.testing.assert_array_equal(image.values, numpy_counts(columns, image.depth_edges_um, image.time_edges_s))
         half = np.arange(columns.n_clusters) % 2 == 0
         for _ in range(3):
-            kept = aggregate(columns, window, depths, width, height, snap=snap, clusters=half)
+            kept = aggregate(columns, window, depths, width, height, snap=snap, kept=kept_spikes(columns, half))
             mask = half[columns.clusters]
             expected = numpy_counts(columns, kept.depth_edges_um, kept.time_edges_s, mask)
             np.testing.assert_array_equal(kept.values, expected)

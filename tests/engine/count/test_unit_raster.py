@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.engine.build import SpikeColumns
+from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.unit_raster import depth_order, unit_raster
 from dashboard.model.errors import BadRequest, Cancelled
 from tests.engine.engine_data import N_CLUSTERS, random_columns
@@ -34,7 +35,7 @@ def test_every_pixel_is_numpys(seed, n_spikes, order, n_units, width, snap, by_a
     columns = random_columns(seed, n_spikes)
     order = list(order[:n_units])
     limits = (80.0, 140.0) if by_amp and columns.amps_uv is not None else None
-    drawn = unit_raster(columns, order, (10.0, 90.0), width, snap=snap, amp_range_uv=limits)
+    drawn = unit_raster(columns, order, (10.0, 90.0), width, snap=snap, kept=kept_spikes(columns, None, limits))
     mask = np.ones(columns.n_spikes, bool)
     if limits is not None:
         mask = (columns.amps_uv >= 80.0) & (columns.amps_uv < 140.0)
@@ -71,8 +72,8 @@ def test_what_cannot_be_counted_is_refused():
         unit_raster(columns, [1, 1])
     with pytest.raises(BadRequest, match="No such cluster"):
         unit_raster(columns, [N_CLUSTERS])
-    with pytest.raises(BadRequest, match="missing"):
-        unit_raster(replace(columns, amps_uv=None), [1], amp_range_uv=(0.0, 1.0))
+    with pytest.raises(BadRequest, match="another sorting"):
+        unit_raster(replace(columns, amps_uv=None), [1], kept=kept_spikes(columns, None, (0.0, 1.0)))
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from dashboard.engine.columns import filter as filter_module
 from dashboard.engine.count.levels import TOP_LEVEL
 from dashboard.engine.count.raster import Aggregate, aggregate
 from dashboard.library.store import InsertionStore
 from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene
+from dashboard.page.plot.cursor import Reach, nearest_unit
 from dashboard.page.plot.raster import RasterRequest, narrowed, render
 from dashboard.page.plot.texts import colour_bar
 from dashboard.sources.demo.source import DemoSource
@@ -131,3 +133,17 @@ def test_the_colour_bar_is_true(scene: Scene) -> None:
     times, depths = picture.aggregate.time_edges_s, picture.aggregate.depth_edges_um
     assert words[0] == f"spikes per {1e3 * (times[1] - times[0]):.0f} ms × {depths[1] - depths[0]:.0f} µm"
     assert words[1:] == [f"{levels.low:.2g}", f"{half:.3g}"]
+
+
+def test_a_filter_is_validated_once_for_all_that_is_drawn_of_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    validate = filter_module._chosen
+    monkeypatch.setattr(filter_module, "_chosen", lambda *of: calls.append(of) or validate(*of))
+    filtered = Scene(scene.opened, np.arange(scene.columns.n_clusters) % 2 == 0, amp_range_uv=(40.0, 200.0))
+    for color in ("count", "amp_mean", "region"):
+        picture = render(request(filtered, color=color, time_range=(0.0, 1.0)), threading.Event())
+        assert picture.marks is not None and 0 < picture.n_in_view < len(filtered.columns.times_s)
+    nearest_unit(filtered, 0.5, 2_000.0, Reach(0.5, 2_000.0))
+    assert len(calls) == 1
+    render(request(filtered, selected=(4, 7)), threading.Event())
+    assert len(calls) == 2, "the selected units are a filter of their own"

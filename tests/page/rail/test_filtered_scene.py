@@ -80,7 +80,7 @@ def test_an_export_holds_the_spikes_that_pass(opened: OpenInsertion, tmp_path) -
     assert "spike_amp 80,150.5" in subject.filter_text
     columns = subject.columns
     n_drawn = files.write_aggregate(tmp_path / "x.npz", subject)
-    assert n_drawn == count_in(columns, (10, 500), (0, 3840), clusters=subject.mask, amp_range_uv=(80, 150.5))
+    assert n_drawn == count_in(columns, (10, 500), (0, 3840), kept=subject.kept)
 
 
 def test_without_amplitudes_the_limits_hide_nothing_and_say_so(opened: OpenInsertion) -> None:

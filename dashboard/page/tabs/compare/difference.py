@@ -51,12 +51,9 @@ class Sides:
     ) -> Difference:
         """Return A - B, in spikes per bin, on one lattice."""
         a, b = (
-            aggregate(
-                scene.columns, time_range, depth_range, width, height, clusters=scene.mask,
-                amp_range_uv=scene.amp_range_uv, snap=True, cancel=cancel,
-            )
+            aggregate(scene.columns, time_range, depth_range, width, height, kept=scene.kept, snap=True, cancel=cancel)
             for scene in (self.a, self.b)
-        )  # fmt: skip
+        )
         return difference(b, a)
 
     def density(self, cancel: threading.Event | None = None) -> float:

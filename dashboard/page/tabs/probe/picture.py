@@ -277,8 +277,7 @@ def render_correlation(request: CorrelationRequest, cancel: threading.Event) -> 
         scene.columns,
         request.time_bin_s,
         request.depth_bin_um,
-        clusters=scene.mask,
-        amp_range_uv=scene.amp_range_uv,
+        kept=scene.kept,
         cancel=cancel,
     )
     apart = found.values[~np.eye(len(found.values), dtype=np.bool_)]

@@ -45,7 +45,9 @@ class _Source:
         self.depths = None if spikes.depths_um is None else spikes.depths_um.reshape(-1)
         self.amps = None if spikes.amps_v is None else spikes.amps_v.reshape(-1)
         self.amp_scale = 1e6 if sorting.amps_are_volts else 1.0
-        self.by_cluster = _depths_by_cluster(sorting.clusters) if self.depths is None else None
+        self.sorting = sorting
+        self.n_units = len(sorting.clusters)
+        self.by_unit = _depths_by_unit(sorting.clusters) if self.depths is None else None
         self.paths = [d.path for d in sorting.ref.datasets.values() if d.object == "spikes" and d.path is not None]
         lengths = {len(a) for a in (self.times, self.clusters, self.depths, self.amps) if a is not None}
         if len(lengths) > 1:
@@ -59,19 +61,31 @@ class _Source:
     def block_depths(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         if self.depths is not None:
             return read_only(np.ascontiguousarray(self.depths[rows], dtype=np.float64))
-        assert self.by_cluster is not None
-        ids = np.asarray(self.clusters[rows]).astype(np.int64)
-        inside = (ids >= 0) & (ids < self.by_cluster.shape[0])
-        return read_only(np.where(inside, self.by_cluster[np.where(inside, ids, 0)], np.nan))
+        assert self.by_unit is not None
+        units = self.block_units(rows).astype(np.int64)
+        inside = (units >= 0) & (units < self.by_unit.shape[0])
+        return read_only(np.where(inside, self.by_unit[np.where(inside, units, 0)], np.nan))
+
+    def block_units(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        return self.sorting.unit_indexes(rows).reshape(-1)
+
+    def count_units(self) -> int:
+        """Return the length of tables by unit: the units, and those that only the spikes name."""
+        if not self.sorting.spikes_have_indexes:
+            return self.n_units
+        ids = np.asarray(self.clusters)
+        lowest, largest = (int(ids.min()), int(ids.max())) if ids.shape[0] else (0, -1)
+        if lowest < 0 or largest > MAX_CLUSTER_ID:
+            wrong = lowest if lowest < 0 else largest
+            raise DatasetInvalid(f"A cluster id of spikes.clusters cannot be right ({wrong})", self.paths)
+        return max(largest + 1, self.n_units)
 
 
-def _depths_by_cluster(clusters: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the depth of each cluster id; NaN for ids without one. At least one value long."""
-    ids = clusters.index.to_numpy(dtype=np.int64)
-    table = np.full(int(ids.max(initial=0)) + 1, np.nan)
-    if "depths" in clusters:
-        table[ids] = clusters["depths"].to_numpy(dtype=np.float64)
-    return table
+def _depths_by_unit(clusters: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the depth of each unit by index; NaN for those without one. At least one value long."""
+    if "depths" not in clusters or not len(clusters):
+        return np.full(max(len(clusters), 1), np.nan)
+    return clusters["depths"].to_numpy(dtype=np.float64)
 
 
 def _blocks(n_spikes: int) -> list[slice]:
@@ -119,7 +133,7 @@ def _choose_rows(source: _Source, build: _Build) -> tuple[npt.NDArray[np.int64] 
     return rows, extremes
 
 
-def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns, dict[str, Any]]:
+def _compose(source: _Source, build: _Build) -> tuple[SpikeColumns, dict[str, Any]]:
     """Fill the draft and return the columns with the facts that the manifest has to keep."""
     draft = build.draft
     rows, extremes = _choose_rows(source, build)
@@ -130,12 +144,7 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
     times = source.times if keep_times else draft.allocate("times", (n,), np.float64)
     depths = source.depths if keep_depths else draft.allocate("depths", (n,), np.float64)
     assert depths is not None
-    ids = np.asarray(source.clusters)
-    lowest, largest = (int(ids.min()), int(ids.max())) if ids.shape[0] else (0, -1)
-    if lowest < 0 or largest > MAX_CLUSTER_ID:
-        wrong = lowest if lowest < 0 else largest
-        raise DatasetInvalid(f"A cluster id of spikes.clusters cannot be right ({wrong})", source.paths)
-    n_clusters = max(largest + 1, n_table)
+    n_clusters = source.count_units()
     codes = draft.allocate("codes", (n,), np.uint16)
     fines = draft.allocate("fines", (n,), np.uint16)
     clusters = draft.allocate("clusters", (n,), np.uint16 if n_clusters <= 1 << 16 else np.uint32)
@@ -149,7 +158,7 @@ def _compose(source: _Source, build: _Build, n_table: int) -> tuple[SpikeColumns
             depths[block] = block_depths
         if not keep_times:
             times[block] = source.block_times(chosen)
-        clusters[block] = source.clusters[chosen]
+        clusters[block] = source.block_units(chosen)
         if amps is not None and source.amps is not None:
             with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and no amplitude
                 amps[block] = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
@@ -263,11 +272,9 @@ def build_columns(
         Where columns differ in length or a cluster id cannot be right.
     """
     source = _Source(sorting)
-    n_index = int(sorting.clusters.index.max()) + 1 if len(sorting.clusters) else 0
-    n_table = max(len(sorting.clusters), n_index)
     key = None if cache is None else sidecar_key(sorting)
     if cache is None or key is None:
-        return _in_memory(source, n_table, progress, cancel)
+        return _in_memory(source, progress, cancel)
     root = cache / "columns"
     with _building_lock:
         lock = _building.setdefault((str(root), key), threading.Lock())
@@ -275,26 +282,23 @@ def build_columns(
         found = read(root, key)
         if found is None:
             try:
-                _write(root, key, source, n_table, progress, cancel)
+                _write(root, key, source, progress, cancel)
                 found = read(root, key)
             except OSError as error:
                 logger.warning("the cache at %s cannot be used (%s); columns are kept in memory", root, error)
     if found is None:
-        return _in_memory(source, n_table, progress, cancel)
+        return _in_memory(source, progress, cancel)
     return _assemble(found[0], found[1], source)
 
 
-def _in_memory(
-    source: _Source, n_table: int, progress: ProgressCallback, cancel: threading.Event | None
-) -> SpikeColumns:
-    return _compose(source, _Build(Draft(None), progress, cancel, 4 * source.n_spikes), n_table)[0]
+def _in_memory(source: _Source, progress: ProgressCallback, cancel: threading.Event | None) -> SpikeColumns:
+    return _compose(source, _Build(Draft(None), progress, cancel, 4 * source.n_spikes))[0]
 
 
 def _write(
     root: Path,
     key: str,
     source: _Source,
-    n_table: int,
     progress: ProgressCallback,
     cancel: threading.Event | None,
 ) -> None:
@@ -302,7 +306,7 @@ def _write(
     started = time.perf_counter()
     draft = start_draft(root, key)
     try:
-        _, facts = _compose(source, _Build(draft, progress, cancel, 4 * source.n_spikes), n_table)
+        _, facts = _compose(source, _Build(draft, progress, cancel, 4 * source.n_spikes))
         publish(draft, root, key, facts)
     finally:
         draft.discard()

@@ -179,7 +179,9 @@ def open_found(
     clusters_object.check_channels(ref, table, len(channels))
     found, spikes, checked = _validated(ref, spikes, table, channels, cache, progress, cancel)
     notes += checked
-    table = clusters_object.fill_in(table, found)
+    table = clusters_object.fill_in(ref, table, spikes, found)
+    metrics, joined = clusters_object.by_id(metrics, len(table))
+    notes += joined
     merged = clusters_object.merge_clusters(table, metrics, channels)
     stale = clusters_object.metrics_are_stale(table, metrics)
     if stale:

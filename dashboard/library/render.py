@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +43,10 @@ def render(
         Pixels.
     aggregate : str
         ``count``, ``rate``, ``amp_mean``, ``amp_max``, or by majority ``region`` (an Allen id), ``label``
-        (tests passed: 0 to 3), ``unit_rate`` (see `dashboard.engine.count.rate_classes`), ``cluster`` (an id).
+        (tests passed: 0 to 3), ``unit_rate`` (see `dashboard.engine.count.rate_classes`), ``cluster`` (an id, and
+        where there is none -1; the least int64 where ids can be negative, and ``""`` where they are texts).
     clusters : array-like or None
-        Clusters to keep: a bool per cluster, or ids.
+        Units to keep: a bool per row of ``sorting.clusters``, or ids.
     amp_range_uv : tuple of float or None
         Amplitudes of single spikes to keep: the lower limit is inside, the upper one is not.
     cache : str, Path or None
@@ -62,13 +65,34 @@ def render(
     """
     folder = Path(cache).expanduser() if cache is not None else load_settings().cache
     columns = build_columns(sorting, folder)
+    if clusters is not None:
+        clusters = _kept(sorting, clusters)
     categories = _categories(sorting, aggregate) if aggregate in ("region", "label") else None
     if aggregate == "unit_rate":
         categories = rate_classes(columns)
-    return compute_aggregate(
+    found = compute_aggregate(
         columns, time_range, depth_range, width, height, aggregate, categories=categories,
         kept=kept_spikes(columns, clusters, amp_range_uv),
     )  # fmt: skip
+    return found if aggregate != "cluster" or sorting.units.are_indexes else _with_ids(sorting, found)
+
+
+def _kept(sorting: SpikeSorting, clusters: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return a mask, or ids as indexes; what is neither is left for the engine to refuse."""
+    given = np.asarray(clusters)
+    if sorting.units.are_indexes or given.dtype == np.bool_ or given.ndim != 1:
+        return given
+    return sorting.units.indexes(given.tolist())
+
+
+def _with_ids(sorting: SpikeSorting, found: Aggregate) -> Aggregate:
+    """Return a picture of indexes as one of ids."""
+    ids = sorting.unit_ids
+    none: Any = ""
+    if not sorting.units.are_text:
+        none = np.iinfo(np.int64).min if len(ids) and ids.min() < 0 else -1
+    values = np.append(ids, np.array([none], dtype=ids.dtype))[found.values]  # -1 is the last
+    return replace(found, values=values)
 
 
 def _categories(sorting: SpikeSorting, aggregate: str) -> npt.NDArray[np.int32]:

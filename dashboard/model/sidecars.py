@@ -76,6 +76,8 @@ def sidecar_key(sorting: SpikeSorting) -> str | None:
         identity.append([name, array.dtype.str, array.shape, None if mapped else _sampled(array)])
     if spikes.depths_um is None and "depths" in sorting.clusters:
         identity.append(_sampled(sorting.clusters["depths"].to_numpy(dtype=np.float64)))
+    if not sorting.spikes_have_indexes:
+        identity.append(["ids", hashlib.sha256(sorting.unit_ids.tobytes()).hexdigest()[:16]])
     text = json.dumps(identity, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

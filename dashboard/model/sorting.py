@@ -13,6 +13,7 @@ import pandas as pd
 
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology, Offer, SortingRef
+from dashboard.model.unit_ids import UnitIds
 
 _viewers: list[Callable[..., Any]] = []
 
@@ -50,7 +51,7 @@ class Spikes:
     times_s : ndarray, shape (n_spikes,), float, sorted, in seconds
         May hold NaN; see `SpikeSorting.n_dropped`.
     clusters : ndarray, shape (n_spikes,), integer
-        Cluster id of each spike: a row of the clusters object.
+        Id of the unit of each spike; or its row in `SpikeSorting.clusters`, where `clusters_are_rows`.
     depths_um : ndarray, shape (n_spikes,), float, in um, or None
         None where neither spikes.depths nor the depths of the clusters exist.
     amps_v : ndarray, shape (n_spikes,), float, in volts, or None
@@ -58,6 +59,8 @@ class Spikes:
         `SpikeSorting.amps_are_volts` is False.
     extra : mapping of str to ndarray
         Further attributes that were asked for by name (``samples``, ``templates``).
+    clusters_are_rows : bool
+        True where the source counts units, as SpikeInterface does, and ids stand elsewhere; always so for text ids.
     """
 
     times_s: npt.NDArray[Any]
@@ -65,6 +68,7 @@ class Spikes:
     depths_um: npt.NDArray[Any] | None
     amps_v: npt.NDArray[Any] | None
     extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=lambda: MappingProxyType({}))
+    clusters_are_rows: bool = False
 
     def __len__(self) -> int:
         return int(self.times_s.shape[0])
@@ -135,8 +139,9 @@ class SpikeSorting:
     ref : SortingRef
         Where it came from: insertion, sorter, revision, files.
     spikes : Spikes
-    clusters : DataFrame, one row per cluster, index = cluster id
-        ibllib's merged columns (``SpikeSortingLoader.merge_clusters``): ``channels``, ``depths``,
+    clusters : DataFrame, one row per unit, index = id of the unit, integer or text
+        With a row for every unit that has spikes. ibllib's merged columns
+        (``SpikeSortingLoader.merge_clusters``): ``channels``, ``depths``,
         ``uuids``, the metrics, and the columns of the cluster's channel.
     channels : DataFrame, one row per channel
         ``axial_um``, ``lateral_um``, ``rawInd`` and, where brain locations are known, ``x``, ``y``,
@@ -162,6 +167,9 @@ class SpikeSorting:
         True where ``label`` in the files repeats Kilosort's own opinion and is no IBL label.
     histology_reason : str
         Why `histology` is what it is.
+    units : UnitIds
+        Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
+        id, arrays and kernels by its index.
     """
 
     ref: SortingRef
@@ -181,6 +189,31 @@ class SpikeSorting:
     label_is_kilosorts: bool = False
     histology_reason: str = ""
     offers: tuple[Offer, ...] = ()
+    units: UnitIds = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "units", UnitIds(self.clusters.index.to_numpy()))
+
+    @property
+    def unit_ids(self) -> npt.NDArray[Any]:
+        """Ids of the units in the order of their indexes, shape (n_clusters,), int64 or str."""
+        return self.units.values
+
+    @property
+    def spikes_have_indexes(self) -> bool:
+        """Whether ``spikes.clusters`` holds indexes as it is, and nothing has to be looked up."""
+        return self.units.are_indexes or self.spikes.clusters_are_rows
+
+    def unit_indexes(self, rows: slice | npt.NDArray[np.int64] = slice(None)) -> npt.NDArray[Any]:
+        """Return the index of the unit of some spikes, in the order of the file.
+
+        Raises
+        ------
+        DatasetInvalid
+            A spike has an id without a row in `clusters`.
+        """
+        ids = np.asarray(self.spikes.clusters[rows])
+        return ids if self.spikes_have_indexes else self.units.in_spikes(ids)
 
     @property
     def labels(self) -> npt.NDArray[np.float64]:

@@ -107,12 +107,10 @@ def test_negative_ids(tmp_path: Path) -> None:
     refused(tmp_path, "spikes.clusters.npy", match="negative")
 
 
-def test_an_id_that_would_fill_the_memory(tmp_path: Path) -> None:
-    ids = sorting_arrays()["spikes.clusters"]
-    ids[0] = 4_000_000_000
-    write_session(tmp_path, without=[n for n in sorting_arrays() if n.startswith("clusters.")],
-                  changed={"spikes.clusters": ids})  # fmt: skip
-    refused(tmp_path, "spikes.clusters.npy", match="cannot be right")
+def test_more_units_than_tables_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.sources.alf.clusters.MAX_UNITS", 3)
+    write_session(tmp_path, without=[n for n in sorting_arrays() if n.startswith("clusters.")])
+    refused(tmp_path, "spikes.clusters.npy", match=f"names {N_CLUSTERS} clusters")
 
 
 @pytest.mark.parametrize("wrong", [0.5, np.nan])

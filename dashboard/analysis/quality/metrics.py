@@ -80,12 +80,12 @@ def recompute(
     """
     n_clusters = sorting.n_clusters
     times, rows = _times(sorting)
-    ids = np.asarray(sorting.spikes.clusters if rows is None else sorting.spikes.clusters[rows])
-    units = index_units(ids.astype(np.uint32, copy=False), n_clusters)
+    of_spikes = sorting.unit_indexes(slice(None) if rows is None else rows)
+    units = index_units(of_spikes.astype(np.uint32, copy=False), n_clusters)
     start, stop = (float(times[0]), float(times[-1])) if len(times) else (0.0, 0.0)
     amps = sorting.spikes.amps_v if sorting.amps_are_volts else None
     table: dict[str, npt.NDArray[Any]] = {name: np.full(n_clusters, np.nan) for name in COLUMNS}
-    table["cluster_id"] = np.arange(n_clusters)
+    table["cluster_id"] = sorting.unit_ids
     table |= _presence(times, units, start, stop)
     for first in range(0, n_clusters, _BATCH):
         _check(cancel)

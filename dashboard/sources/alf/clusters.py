@@ -17,10 +17,16 @@ from dashboard.sources.alf.spikes import Validation
 
 # The order of the columns; ibllib's own order varies from run to run (it goes through a set).
 _FIRST = ("channels", "depths", "uuids")
-#: An id above this is a mistake in the file; tables by id would fill the memory.
-MAX_CLUSTER_ID = 1 << 24
+#: More units than this are a mistake in the file: each has a row in tables.
+MAX_UNITS = 1 << 20
+#: Ids below this are found by a table, of a byte an id.
+MAX_TABLE = 1 << 24
+#: Spikes read together where a whole column is looked at.
+BLOCK = 1 << 20
 # What Kilosort and Phy call a unit; an IBL label is a number.
 _KILOSORT_WORDS = ("good", "mua", "noise", "unsorted")
+#: What ``cluster_id`` of the metrics is called where it holds other numbers than ``spikes.clusters``.
+ROW_IDS = "cluster_id_in_metrics"
 #: Said where ``label`` is no IBL label, until the IBL tests have been made.
 KILOSORTS_LABEL = "label repeats Kilosort's own opinion (good or mua); the IBL tests behind it were not made"
 _OTHER_SORTING = "The files are of different sortings or revisions; choose another revision, or fetch them again"
@@ -100,10 +106,6 @@ def check_ids(ref: SortingRef, found: Validation, n_clusters: int) -> None:
         raise DatasetInvalid("A cluster id is not a whole number", paths[:1], "Fetch or export it again")
     if found.lowest_id < 0:
         raise DatasetInvalid(f"A cluster id is negative ({found.lowest_id})", paths[:1], "Fetch or export it again")
-    if found.highest_id > MAX_CLUSTER_ID:
-        raise DatasetInvalid(
-            f"A cluster id cannot be right ({found.highest_id})", paths[:1], "Fetch or export it again"
-        )
     if n_clusters and found.highest_id >= n_clusters:
         raise DatasetInvalid(
             f"spikes.clusters goes up to {found.highest_id} and the clusters object has {n_clusters} rows",
@@ -140,9 +142,61 @@ def check_channels(ref: SortingRef, clusters: pd.DataFrame, n_channels: int) -> 
         )
 
 
-def fill_in(clusters: pd.DataFrame, found: Validation) -> pd.DataFrame:
-    """Return the clusters object, with a row per cluster id where there is no such object on disk."""
-    return clusters if len(clusters) else pd.DataFrame(index=pd.RangeIndex(found.highest_id + 1))
+def fill_in(ref: SortingRef, clusters: pd.DataFrame, spikes: Spikes, found: Validation) -> pd.DataFrame:
+    """Return the clusters object, with a row per id that a spike has where there is no such object on disk.
+
+    Raises
+    ------
+    DatasetInvalid
+        There are more than `MAX_UNITS` ids.
+    """
+    if len(clusters) or found.highest_id < 0:
+        return clusters
+    ids = _ids_in(spikes.clusters, found.highest_id)
+    if len(ids) > MAX_UNITS:
+        dataset = ref.datasets.get("spikes.clusters") or ref.datasets["passingSpikes.table"]
+        paths = [dataset.path] if dataset.path is not None else []
+        raise DatasetInvalid(f"spikes.clusters names {len(ids):,} clusters", paths, "Fetch or export it again")
+    dense = pd.RangeIndex(len(ids))
+    return pd.DataFrame(index=dense if len(ids) == found.highest_id + 1 else pd.Index(ids))
+
+
+def _ids_in(clusters: npt.NDArray[Any], highest: int) -> npt.NDArray[np.int64]:
+    """Return the ids of spikes, none of them negative, ascending."""
+    blocks = (np.asarray(clusters[i : i + BLOCK]).astype(np.int64) for i in range(0, len(clusters), BLOCK))
+    if highest >= MAX_TABLE:
+        return np.unique(np.concatenate([np.unique(block) for block in blocks]))
+    present = np.zeros(highest + 1, dtype=np.bool_)
+    for block in blocks:
+        present[block] = True
+    return np.flatnonzero(present)
+
+
+def by_id(metrics: pd.DataFrame | None, n_clusters: int) -> tuple[pd.DataFrame | None, list[str]]:
+    """Return the metrics in the order of the clusters, where their ``cluster_id`` says another, and what to say of it.
+
+    Parameters
+    ----------
+    metrics : DataFrame or None
+    n_clusters : int
+        Rows of the clusters object. Metrics of another length are returned as they are.
+
+    Returns
+    -------
+    DataFrame or None
+        With `ROW_IDS` in place of ``cluster_id`` where that does not number the clusters.
+    list of str
+    """
+    if metrics is None or len(metrics) != n_clusters or "cluster_id" not in metrics:
+        return metrics, []
+    ids = pd.to_numeric(metrics["cluster_id"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.array_equal(ids, np.arange(n_clusters)):
+        return metrics, []
+    if np.array_equal(np.sort(ids), np.arange(n_clusters)):
+        said = "clusters.metrics is in another order than the clusters; its rows are found by cluster_id"
+        return metrics.iloc[np.argsort(ids)].reset_index(drop=True), [said]
+    said = f"cluster_id in clusters.metrics does not number the clusters; it is called {ROW_IDS}, and rows go by order"
+    return metrics.rename(columns={"cluster_id": ROW_IDS}), [said]
 
 
 def metrics_are_stale(clusters: pd.DataFrame, metrics: pd.DataFrame | None) -> bool:
@@ -180,7 +234,7 @@ def merge_clusters(clusters: pd.DataFrame, metrics: pd.DataFrame | None, channel
 
     Returns
     -------
-    DataFrame, index = cluster id
+    DataFrame, index = that of `clusters`
         Columns as ``SpikeSortingLoader.merge_clusters`` (ibllib) gives them.
     """
     merged: dict[str, Any] = {str(name): clusters[name].to_numpy() for name in clusters.columns}
@@ -189,7 +243,7 @@ def merge_clusters(clusters: pd.DataFrame, metrics: pd.DataFrame | None, channel
     if "channels" in clusters and len(channels):
         rows = clusters["channels"].to_numpy()
         merged |= {str(name): channels[name].to_numpy()[rows] for name in channels.columns}
-    return pd.DataFrame(merged, index=pd.RangeIndex(len(clusters), name="cluster"))
+    return pd.DataFrame(merged, index=clusters.index.rename("cluster"))
 
 
 def cluster_depths(clusters: pd.DataFrame, channels: pd.DataFrame) -> npt.NDArray[np.float64] | None:

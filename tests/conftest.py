@@ -39,6 +39,30 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def written_alyx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings in Alyx's form that the suite writes from the demo's files."""
+    from tests.replay.written import write_recordings
+
+    return write_recordings(tmp_path_factory.mktemp("alyx"))
+
+
+@pytest.fixture(scope="session")
+def alyx_folder(request: pytest.FixtureRequest) -> Path:
+    """Recordings of a real Alyx server where they are beside the checkout, else those that the suite writes."""
+    folder = REPOSITORY.parent / "shared" / "alyx"
+    return folder if folder.is_dir() else Path(request.getfixturevalue("written_alyx"))
+
+
+@pytest.fixture(scope="session")
+def recorded_alyx(shared: Path) -> Path:
+    """Recordings of a real Alyx server, with what ibllib loaded from it."""
+    folder = shared / "alyx"
+    if not folder.is_dir():
+        pytest.skip("no recordings of a real server: shared/alyx is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def real_alf(shared: Path) -> Path:
     """The folder of the real sorting."""
     folder = shared / "real" / "alf"

@@ -22,6 +22,7 @@ from dashboard.model.references import DatasetRef
 from dashboard.model.sidecars import MANIFEST, read
 from dashboard.sources.alyx.records import dataset_from_record
 from dashboard.sources.download.partial import plain_md5
+from dashboard.sources.download.verified import SUFFIX
 
 _BLOCK = 1 << 22
 _BUILDER = re.compile(r"\.[0-9a-f]+\.(\d+)\.[0-9a-f]+\.part")
@@ -221,6 +222,8 @@ def _fetched(root: Path, expected: dict[str, DatasetRef]) -> Iterator[Problem]:
         if path.name.startswith("."):
             if path.suffix == ".part":
                 yield Problem(path, f"a download that is not finished ({path.stat().st_size:,} bytes)")
+            elif path.suffix == SUFFIX and (why := _fails(_json, path)):
+                yield Problem(path, f"not readable ({why})")
             continue
         dataset = expected.get(path.relative_to(root).as_posix())
         size = path.stat().st_size

@@ -25,7 +25,7 @@ def fetch(
     progress: ProgressCallback,
     cancel: threading.Event | None,
     on_partial: PartialCallback,
-) -> tuple[SortingRef, list[DatasetRef], list[Missing]]:
+) -> tuple[SortingRef, list[DatasetRef], list[Missing], list[str]]:
     """Have the datasets of a sorting fetched, those that a raster needs first.
 
     Parameters
@@ -41,8 +41,8 @@ def fetch(
 
     Returns
     -------
-    SortingRef, list of DatasetRef, list of Missing
-        Both with their paths, and what could not be had.
+    SortingRef, list of DatasetRef, list of Missing, list of str
+        Both with their paths, what could not be had, and what a reader should know of the files.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def fetch(
     paths = source.fetch(ref.insertion, [*wanted, *session], progress, cancel, on_partial)
     if cancel is not None and cancel.is_set():
         raise Cancelled("Loading was cancelled")
-    failures = paths.failures if isinstance(paths, Fetched) else {}
+    failures, notes = (paths.failures, paths.notes) if isinstance(paths, Fetched) else ({}, [])
     for name in ("spikes.times", "spikes.clusters", "passingSpikes.table"):
         dataset = ref.datasets.get(name)
         if dataset is not None and dataset.relative_path not in paths:
@@ -71,4 +71,4 @@ def fetch(
         if dataset.relative_path not in paths
     ]
     trials = [replace(d, path=paths.get(d.relative_path)) for d in session]
-    return replace(ref, datasets=MappingProxyType(here)), trials, unfetched
+    return replace(ref, datasets=MappingProxyType(here)), trials, unfetched, notes

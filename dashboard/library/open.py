@@ -158,9 +158,9 @@ def open_found(
         where = f"{insertion.key} {ref.collection}"
         raise DatasetMissing("passingSpikes.table", where, "Open all units and keep those with label 1")
     session = trials_datasets(datasets)
-    ref, session, unfetched = fetch(source, ref, session, progress, cancel, on_partial)
+    ref, session, unfetched, of_files = fetch(source, ref, session, progress, cancel, on_partial)
     missing: list[Missing] = list(unfetched)
-    notes: list[str] = revision_notes(ref)
+    notes: list[str] = [*of_files, *revision_notes(ref)]
 
     channels, histology, absent, said = load_channels(ref)
     missing += absent

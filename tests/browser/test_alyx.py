@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,16 +17,13 @@ N_SPIKES = "209,958 of 209,958 spikes (42 dropped: no depth)"
 
 
 @pytest.fixture(scope="session")
-def recordings(shared: Path) -> Path:
-    folder = shared / "alyx"
-    if not folder.is_dir():
-        pytest.skip("no recordings: shared/alyx is absent")
-    return folder
+def recordings(alyx_folder: Path) -> Path:
+    return alyx_folder
 
 
 @pytest.fixture(scope="session")
-def pid(recordings: Path) -> str:
-    return str(json.loads((recordings / "oracle" / "index.json").read_text())["S1p00_default"]["pid"])
+def pid() -> str:
+    return "983a6668-5d02-4273-8f0d-1f59989c80c2"
 
 
 @pytest.fixture(autouse=True)

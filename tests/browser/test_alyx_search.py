@@ -21,11 +21,9 @@ WAIT_MS = 30_000
 
 
 @pytest.fixture
-def recordings(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    if not (shared / "alyx").is_dir():
-        pytest.skip("no recordings: shared/alyx is absent")
+def recordings(alyx_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return shared / "alyx"
+    return alyx_folder
 
 
 @pytest.fixture

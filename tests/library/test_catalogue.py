@@ -185,11 +185,9 @@ def test_a_region_finer_than_the_list_is_said(catalogue: Catalogue) -> None:
 
 
 @pytest.fixture
-def replay(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replay]:
-    if not (shared / "alyx").is_dir():
-        pytest.skip("no recordings: shared/alyx is absent")
+def replay(alyx_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replay]:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    with Replay(shared / "alyx") as server:
+    with Replay(alyx_folder) as server:
         yield server
 
 
@@ -231,8 +229,10 @@ def test_facets_become_the_recorded_queries(facets: Facets, recorded: str) -> No
         (Facets(histology="resolved"), "GET_insertions__django=json__extended_qc__alignment_resolved_2CTrue__200.json"),
     ],
 )
-def test_answers_are_those_recorded(replay: Replay, shared: Path, tmp_path: Path, facets: Facets, file: str) -> None:
-    body = json.loads((shared / "alyx" / "rest" / file).read_text())["response"]["body"]
+def test_answers_are_those_recorded(
+    replay: Replay, recorded_alyx: Path, tmp_path: Path, facets: Facets, file: str
+) -> None:
+    body = json.loads((recorded_alyx / "rest" / file).read_text())["response"]["body"]
     found = [row["pid"] for page in rows(new_source(replay, tmp_path), facets) for row in page]
     assert len(found) == len(set(found))
     assert set(found) >= {row["id"] for row in body["results"]}

@@ -13,6 +13,7 @@ from dashboard.model.references import DatasetRef
 from dashboard.sources.alyx.records import dataset_from_record
 from dashboard.sources.download.downloader import Fetched
 from dashboard.sources.download.transfer import Item
+from dashboard.sources.download.verified import SUFFIX
 from tests.replay.server import Replay
 
 EID = "476cedbd-08e6-4844-ac5d-baed40ae4d78"
@@ -42,7 +43,7 @@ def whole(item: Item, fetched: Fetched) -> bool:
     """Return whether the file is in its place, right to the last byte, with nothing beside it."""
     path = fetched[item.dataset.relative_path]
     assert path == item.target
-    beside = {p.name for p in path.parent.iterdir()} - {path.name}
+    beside = {p.name for p in path.parent.iterdir() if p.suffix != SUFFIX} - {path.name}
     return hashlib.md5(path.read_bytes()).hexdigest() == item.dataset.md5 and not beside
 
 

@@ -17,8 +17,8 @@ PATH = "/public/labrig/Subjects/KM_001/2024-03-05/001/alf/probe00/spikes.times.3
 
 
 @pytest.fixture(scope="module")
-def folder(shared: Path) -> Path:
-    return shared / "alyx"
+def folder(recorded_alyx: Path) -> Path:
+    return recorded_alyx
 
 
 @pytest.fixture(scope="module")

@@ -44,12 +44,10 @@ def lab(tmp_path: Path) -> FolderSource:
 
 
 @pytest.fixture
-def alyx(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Replay, AlyxSource]]:
+def alyx(alyx_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Replay, AlyxSource]]:
     """The recorded Alyx server with its data server, and a source that asks it."""
-    if not (shared / "alyx").is_dir():
-        pytest.skip("no recordings: shared/alyx is absent")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    with Replay(shared / "alyx") as replay:
+    with Replay(alyx_folder) as replay:
         yield replay, AlyxSource(replay.url, cache=tmp_path / "cache", user="alice", password="alicepass")
 
 

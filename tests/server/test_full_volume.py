@@ -117,13 +117,11 @@ def test_columns_are_shown_and_kept_once_there_is_room(tmp_path: Path, repositor
 
 @pytest.mark.usefixtures("_can_mount")
 def test_downloads_end_with_one_line_and_go_on_once_there_is_room(
-    tmp_path: Path, repository: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, repository: Path, alyx_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not (shared / "alyx").is_dir():
-        pytest.skip("no recordings: shared/alyx is absent")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(repository))
-    said, n_spikes, again = run(DOWNLOAD, repository, tmp_path, shared / "alyx")
+    said, n_spikes, again = run(DOWNLOAD, repository, tmp_path, alyx_folder)
     assert isinstance(said, list)
     assert [text.split(":")[0] for text in said] == [
         "The disk of the cache is too full",

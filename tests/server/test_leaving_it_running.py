@@ -33,10 +33,8 @@ KEY = "KM_001/2024-03-05/001/probe00"
 
 
 @pytest.fixture
-def replay(shared: Path) -> Iterator[Replay]:
-    if not (shared / "alyx").is_dir():
-        pytest.skip("no recordings: shared/alyx is absent")
-    with Replay(shared / "alyx") as server:
+def replay(alyx_folder: Path) -> Iterator[Replay]:
+    with Replay(alyx_folder) as server:
         yield server
 
 

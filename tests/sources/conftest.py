@@ -15,14 +15,6 @@ from tests.replay.downloading import COLLECTION, Waits, served
 from tests.replay.server import Replay
 
 
-@pytest.fixture(scope="session")
-def alyx_folder(shared: Path) -> Path:
-    folder = shared / "alyx"
-    if not folder.is_dir():
-        pytest.skip("no recordings: shared/alyx is absent")
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def _home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep ONE's parameters of the developer out of the tests, and the tests' out of theirs."""

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pandas as pd
 
 from dashboard.model.errors import DownloadFailed, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
-from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.sources.alyx.cache import CachedRecords
 from dashboard.sources.alyx.client import Client, stored_parameters
@@ -30,6 +30,7 @@ from dashboard.sources.alyx.records import (
 from dashboard.sources.download.downloader import Downloader, Fetched
 from dashboard.sources.download.partial import is_complete
 from dashboard.sources.download.transfer import Item
+from dashboard.sources.download.verified import is_known, is_known_other, is_verified, record_path
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ _SESSION_WORDS = ("sessions", "session", "ephyssession", "eid")
 _ATTEMPTS_OFFLINE = 2
 # A list is looked at from its first page on, which should come soon.
 _FIRST_PAGE = "250"
+_OTHER_VERSION = "{path} is another version of the file than the one on record and is not used"
 
 
 class AlyxSource:
@@ -208,20 +210,31 @@ class AlyxSource:
         Cancelled, CacheUnusable
         """
         fetched, items = Fetched(), []
-        for dataset in datasets:
-            here = self._here(insertion, dataset)
-            if here is not None:
-                fetched[dataset.relative_path] = here
-                on_partial(dataset, here, here.stat().st_size)
-                continue
+        for number, dataset in enumerate(datasets):
             target = self._target(self.data_root, insertion, dataset)
             if target is None:
                 fetched.failures[dataset.relative_path] = DownloadFailed(
                     dataset.relative_path, "its name in the database cannot be a file's", "Ask the data managers"
                 )
+                continue
+            here = None
+            for path, record in self._copies(insertion, dataset, target):
+                if not is_known(path, record):
+                    progress(Progress(f"checking {dataset.name}", number, len(datasets), "files"))
+                if is_verified(path, dataset, record, cancel):
+                    here = path
+                    break
+                if path != target and path.is_file():
+                    fetched.notes.append(_OTHER_VERSION.format(path=path))
+            if here is not None:
+                fetched[dataset.relative_path] = here
+                on_partial(dataset, here, here.stat().st_size)
             elif self.records.offline:
+                why = (
+                    "it was not fetched before" if not target.exists() else "the file in the cache is an older version"
+                )
                 fetched.failures[dataset.relative_path] = DownloadFailed(
-                    dataset.relative_path, "it was not fetched before, and this is offline", "Go online"
+                    dataset.relative_path, f"{why}, and this is offline", "Go online"
                 )
             else:
                 items.append(Item(dataset, target))
@@ -321,12 +334,19 @@ class AlyxSource:
         return replace(dataset, path=here) if here is not None else dataset
 
     def _here(self, insertion: InsertionRef, dataset: DatasetRef) -> Path | None:
-        """Return the dataset's file where one of the caches has it whole."""
-        for root in (self.one_cache, self.data_root):
-            path = self._target(root, insertion, dataset) if root is not None else None
-            if path is not None and is_complete(path, dataset):
+        """Return the dataset's file where one of the caches has it whole; no file is read."""
+        target = self._target(self.data_root, insertion, dataset)
+        for path, record in self._copies(insertion, dataset, target) if target is not None else ():
+            if is_complete(path, dataset) and not is_known_other(path, dataset, record):
                 return path
         return None
+
+    def _copies(self, insertion: InsertionRef, dataset: DatasetRef, target: Path) -> Iterator[tuple[Path, Path]]:
+        """Yield where the dataset's file may be, ONE's own cache first, and where its MD5 is remembered."""
+        theirs = self._target(self.one_cache, insertion, dataset) if self.one_cache is not None else None
+        if theirs is not None:
+            yield theirs, record_path(target, "one")
+        yield target, record_path(target)
 
     def _target(self, root: Path, insertion: InsertionRef, dataset: DatasetRef) -> Path | None:
         """Return where the file is in a cache laid out as ONE does; None where a name would lead out of it."""

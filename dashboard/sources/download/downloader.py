@@ -19,9 +19,10 @@ from dashboard.model.errors import CacheUnusable, Cancelled, DownloadFailed
 from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.sources.download.locks import file_lock
 from dashboard.sources.download.meter import Meter
-from dashboard.sources.download.partial import is_complete, partial_path
+from dashboard.sources.download.partial import partial_path, plain_md5
 from dashboard.sources.download.transfer import ATTEMPTS, Item, RetryPolicy, Transfer
 from dashboard.sources.download.transport import Sockets, Transport
+from dashboard.sources.download.verified import is_verified, record_path, remember
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +44,14 @@ class Fetched(dict[str, Path]):
     ----------
     failures : dict of str to DownloadFailed
         By `DatasetRef.relative_path`.
+    notes : list of str
+        What a reader of the plot should know of the files.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.failures: dict[str, DownloadFailed] = {}
+        self.notes: list[str] = []
 
 
 @dataclass(slots=True)
@@ -113,9 +117,9 @@ class Downloader:
     ) -> Fetched:
         """Fetch files, those of `FIRST` first, and return where they are.
 
-        What is there already is not asked for. A file appears under its name only when its size and
-        MD5 are those on record; until then it is a hidden file beside it, from which a later call
-        goes on.
+        What is there already, with the size and MD5 on record, is not asked for. A file appears under
+        its name only when both are right; until then it is a hidden file beside it, from which a later
+        call goes on.
 
         Parameters
         ----------
@@ -142,7 +146,7 @@ class Downloader:
         fetched = Fetched()
         wanted = []
         for item in items:
-            if is_complete(item.target, item.dataset):
+            if is_verified(item.target, item.dataset, cancel=cancel):
                 fetched[item.dataset.relative_path] = item.target
                 on_partial(item.dataset, item.target, item.target.stat().st_size)
             else:
@@ -221,11 +225,13 @@ class Downloader:
 
         name = hashlib.sha1(str(target).encode(), usedforsecurity=False).hexdigest()
         with file_lock(self.locks / f"{name}.lock", job.stop, watch):
-            if is_complete(target, dataset):
+            if is_verified(target, dataset, cancel=job.stop):
                 log.debug("%s was fetched by somebody else", target)
             else:
                 tell = functools.partial(self._tell, item, job)
                 Transfer(item, job.transport, job.retry, job.stop, tell, job.unreachable).run()
+                if (md5 := plain_md5(dataset.md5)) is not None:
+                    remember(target, record_path(target), md5)
         size = target.stat().st_size
         job.meter.finish(dataset, size)
         job.on_partial(dataset, target, size)

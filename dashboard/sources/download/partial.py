@@ -146,11 +146,7 @@ def plain_md5(text: str | None) -> str | None:
 
 
 def is_complete(path: Path, dataset: DatasetRef) -> bool:
-    """Return whether `path` is the dataset's file: it is there, and of the size on record.
-
-    Files get their final name only when they are whole and their checksum is right, so the size
-    settles it without reading them.
-    """
+    """Return whether `path` is a whole file of the size on record; `verified.is_verified` also looks at its MD5."""
     try:
         size = path.stat().st_size
     except OSError:

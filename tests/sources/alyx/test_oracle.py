@@ -26,17 +26,17 @@ CASES = (
 
 
 @pytest.fixture(scope="module")
-def answers(alyx_folder: Path) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads((alyx_folder / "oracle" / "index.json").read_text())
+def answers(recorded_alyx: Path) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads((recorded_alyx / "oracle" / "index.json").read_text())
     return known
 
 
 @pytest.fixture(scope="module")
 def opened(
-    alyx_folder: Path, answers: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    recorded_alyx: Path, answers: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], SpikeSorting]]:
     cache, known = tmp_path_factory.mktemp("cache"), {}
-    with Replay(alyx_folder) as replay:
+    with Replay(recorded_alyx) as replay:
         source = AlyxSource(replay.url, cache=cache, user="alice", password="alicepass")
 
         def open_case(case: str) -> SpikeSorting:
@@ -55,7 +55,7 @@ def test_every_case_with_data_is_here(answers: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_case(case: str, opened: Callable[[str], SpikeSorting], answers: dict[str, Any], alyx_folder: Path) -> None:
+def test_case(case: str, opened: Callable[[str], SpikeSorting], answers: dict[str, Any], recorded_alyx: Path) -> None:
     sorting, answer = opened(case), answers[case]
     assert sorting.ref.collection == answer["collection"]
     assert sorting.histology == (answer["histology"] or "none")
@@ -71,7 +71,7 @@ def test_case(case: str, opened: Callable[[str], SpikeSorting], answers: dict[st
         assert (column[0], column[-1]) == (recorded["first"], recorded["last"])
         assert np.count_nonzero(np.isnan(column)) == recorded["nan"]
     for part, table in (("channels", sorting.channels), ("clusters_merged", sorting.clusters)):
-        with np.load(alyx_folder / "oracle" / f"{case}.{part}.npz", allow_pickle=True) as theirs:
+        with np.load(recorded_alyx / "oracle" / f"{case}.{part}.npz", allow_pickle=True) as theirs:
             for name in theirs.files:
                 if name != "localCoordinates":  # here as two columns
                     _same(table[name].to_numpy(), theirs[name], name, sorting.histology)

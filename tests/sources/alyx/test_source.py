@@ -103,8 +103,8 @@ def test_every_insertion_is_listed_once(source: AlyxSource, replay: Replay) -> N
     assert len(keys) == len(set(keys)) == len(replay.recordings.tables["insertions"])
 
 
-def test_datasets_are_those_of_the_manifest(source: AlyxSource, alyx_folder: Path) -> None:
-    manifest = json.loads((alyx_folder / "manifest.json").read_text())["datasets"]
+def test_datasets_are_those_of_the_manifest(source: AlyxSource, recorded_alyx: Path) -> None:
+    manifest = json.loads((recorded_alyx / "manifest.json").read_text())["datasets"]
     ours = {d.id: d for d in source.datasets(found(source, KM_001[0]))}
     theirs = {
         d["id"]: d
@@ -248,12 +248,12 @@ def test_record_says_what_the_server_says(source: AlyxSource) -> None:
         (KM_002[1], "S2p01_traced"),
     ],
 )
-def test_brain_locations_are_ibllibs(source: AlyxSource, alyx_folder: Path, pid: str, case: str) -> None:
+def test_brain_locations_are_ibllibs(source: AlyxSource, recorded_alyx: Path, pid: str, case: str) -> None:
     """ibllib computes them from the atlas volume; Alyx holds them in um, which costs the last bit of a float."""
-    histology = Histology(json.loads((alyx_folder / "oracle" / "index.json").read_text())[case]["histology"])
+    histology = Histology(json.loads((recorded_alyx / "oracle" / "index.json").read_text())[case]["histology"])
     ours = source.brain_locations(found(source, pid), histology)
     assert ours is not None
-    theirs = np.load(alyx_folder / "oracle" / f"{case}.channels.npz", allow_pickle=True)
+    theirs = np.load(recorded_alyx / "oracle" / f"{case}.channels.npz", allow_pickle=True)
     order = np.lexsort((theirs["lateral_um"], theirs["axial_um"]))
     assert list(ours.columns) == ["axial_um", "lateral_um", "x", "y", "z", "atlas_id"]
     for column in ("axial_um", "lateral_um", "atlas_id"):

@@ -23,7 +23,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from dashboard.model.references import DatasetRef
-from dashboard.sources.download import Downloader
+from dashboard.sources.download.downloader import Downloader
 from dashboard.sources.download.transfer import Item
 given = json.loads(sys.argv[1])
 item = Item(DatasetRef(**given["dataset"]), Path(given["target"]))

@@ -155,3 +155,12 @@ def run_with_stubs(code: str, sorting: SpikeSorting, bitten: list[int], monkeypa
     with suppress(DashboardError):  # a column or region that is not there is said, and ends the snippet
         exec(compile(code, "snippet", "exec"), {"BITTEN": bitten, "print": printed.append})
     return len(printed)
+
+
+def test_code_that_earlier_versions_exported_still_runs() -> None:
+    from dashboard.analysis.filters.clusters import filter_clusters
+    from dashboard.analysis.filters.words import read_words
+    from dashboard.compute.filter_words import read_words as old_words
+    from dashboard.compute.filters import filter_clusters as old_filter
+
+    assert (old_words, old_filter) == (read_words, filter_clusters)

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,7 +21,7 @@ from dashboard.cli import admin
 from dashboard.cli.batch import commands as cli_batch
 from dashboard.cli.progress import TerminalProgress
 from dashboard.config import settings as settings_table
-from dashboard.config.logs import configure_logging
+from dashboard.config.logs import SESSION, JsonFormatter, configure_logging, log_what_is_raised
 from dashboard.config.settings import Settings
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionNotFound
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
@@ -83,15 +83,18 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 where some of many failed, 2 for bad input, 130 interrupted."""
     options = build_parser().parse_args(arguments)
+    say: Callable[[str], object] = _say
     try:
         settings = settings_table.load(options)
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, JsonFormatter(SESSION.get) if settings.log_json else None)
+        if settings.log_json:
+            say = logger.error
         return int(options.run(options, settings) or 0)
     except (KeyboardInterrupt, Cancelled):
-        _say("interrupted")
+        say("interrupted")
         return EXIT_INTERRUPTED
     except DashboardError as error:
-        _say(str(error))
+        say(str(error))
         return EXIT_BAD_INPUT
 
 
@@ -166,7 +169,6 @@ def _serve_one(settings: Settings) -> None:
 
 
 def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query: str = "") -> None:
-    from dashboard.config.logs import JsonFormatter
     from dashboard.server.server import make_server, run, session_name
 
     if settings.log_json:
@@ -184,6 +186,7 @@ def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query
     sys.stdout.flush()
     if not settings.no_browser and _has_screen():
         threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
+    log_what_is_raised()
     run(server)
 
 

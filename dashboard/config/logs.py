@@ -6,10 +6,12 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
 SESSION: ContextVar[str] = ContextVar("session", default="")
 """Short name of the browser session that a thread works for."""
@@ -71,6 +73,27 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry)
+
+
+def log_what_is_raised() -> None:
+    """Have warnings, and errors that nobody catches, written as log lines: nothing else goes to standard error."""
+    logging.captureWarnings(True)
+    logger = logging.getLogger("dashboard")
+
+    def in_thread(raised: threading.ExceptHookArgs) -> None:
+        if raised.exc_type is not SystemExit:
+            name = raised.thread.name if raised.thread is not None else "that has gone"
+            error = raised.exc_value or raised.exc_type()
+            logger.error("the thread %s ended with an error", name, exc_info=error)
+
+    def unraisable(raised: Any) -> None:
+        logger.error("%s: %r", raised.err_msg or "an error where none can be raised", raised.object,
+                     exc_info=raised.exc_value)  # fmt: skip
+
+    def at_top(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        logger.critical("the program ended with an error", exc_info=(kind, error, trace))
+
+    threading.excepthook, sys.unraisablehook, sys.excepthook = in_thread, unraisable, at_top
 
 
 def configure_logging(level: str, formatter: logging.Formatter | None = None) -> None:

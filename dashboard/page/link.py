@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from dashboard.analysis.anatomy.regions import at_level
-from dashboard.analysis.filters.words import SPIKE_WORDS, WORDS, read_spike_amp, read_words
+from dashboard.analysis.filters.words import MAX_IDS, SPIKE_WORDS, WORDS, read_spike_amp, read_words
 from dashboard.model.errors import BadRequest
 from dashboard.model.facets import read_query, write_query
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
@@ -58,6 +58,13 @@ NO_LINK = Link({}, ())
 """Asks for nothing."""
 
 
+MAX_REASON = 300
+"""Characters of why a part of a link cannot be used: reasons repeat what was written."""
+
+MAX_ID = 2**31 - 1
+"""Greatest id of a cluster and number of a trial in a link: columns hold ids as int32."""
+
+
 def _pair(text: str) -> tuple[float, float]:
     first, second = (float(part) for part in text.split(","))
     if not (abs(first) < 1e9 and abs(second) < 1e9):
@@ -77,10 +84,17 @@ def _one_of(options: tuple[Any, ...]) -> Callable[[str], str]:
 
 
 def _ids(text: str) -> list[int]:
-    ids = [int(part) for part in text.split(",") if part]
-    if any(i < 0 for i in ids):
-        raise ValueError("cluster ids are not negative")
+    ids = [_whole(part) for part in text.split(",") if part]
+    if len(ids) > MAX_IDS:
+        raise ValueError(f"at most {MAX_IDS:,} clusters are selected")
     return list(dict.fromkeys(ids))
+
+
+def _whole(text: str) -> int:
+    """Return a number of plain digits: Python takes seconds for the value of very many, and refuses more."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID)) and int(text) <= MAX_ID):
+        raise ValueError(f"wants whole numbers from 0 to {MAX_ID}")
+    return int(text)
 
 
 def _heat(text: str) -> tuple[float, float]:
@@ -112,7 +126,7 @@ def _triage(text: str) -> str:
 
 
 def _trial(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise ValueError("trials count from 1")
     return number - 1
@@ -169,24 +183,33 @@ def parse(query: str) -> Link:
                 read_words({key: text})
                 read_spike_amp({key: text})
             except BadRequest as error:
-                problems.append(f"The link's {key}={text[:40]} cannot be used ({error}); it was left out.")
+                problems.append(
+                    f"The link's {key}={_short(text)} cannot be used ({_short(error, MAX_REASON)}); it was left out."
+                )
             else:
                 values.setdefault("filters", {})[key] = text
             continue
         if key not in PARSERS:
-            problems.append(f"The link has an unknown part '{key[:40]}'; it was left out.")
+            problems.append(f"The link has an unknown part '{_short(key)}'; it was left out.")
             continue
         name, parse_value = PARSERS[key]
         try:
             value = parse_value(text)
         except ValueError as error:
-            problems.append(f"The link's {key}={text[:40]} cannot be used ({error}); the default is shown.")
+            problems.append(
+                f"The link's {key}={_short(text)} cannot be used ({_short(error, MAX_REASON)}); the default is shown."
+            )
             continue
         if name == "heat":
             values["time_bin_s"], values["depth_bin_um"] = value
         else:
             values[name] = value
     return Link(values, tuple(problems))
+
+
+def _short(text: object, most: int = 40) -> str:
+    """Return the beginning of a text, for a line that people read."""
+    return "".join(character if character.isprintable() else " " for character in str(text)[:most])
 
 
 def at_place(link: Link) -> Link:

@@ -398,7 +398,7 @@ class DashboardSession:
         self.state.dark = self.opener.is_dark = apply_theme(self.page, dark=bool(event.new))
 
     def _measured(self, event: Any) -> None:
-        self.raster.pixel_ratio = min(max(float(event.new), 1.0), 3.0)
+        self.raster.pixel_ratio = min(max(1.0, float(event.new)), 3.0)  # 1 where it is not a number
 
     def close(self) -> None:
         """Let go of everything when the browser has gone."""

@@ -104,9 +104,9 @@ def run_processes(serve: Callable[[Settings], None], settings: Settings) -> None
 
 def _child(serve: Callable[[Settings], None], settings: Settings, parent: int) -> None:
     """Serve, until told to end or the parent has gone."""
-    from dashboard.config.logs import configure_logging
+    from dashboard.config.logs import SESSION, JsonFormatter, configure_logging
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, JsonFormatter(SESSION.get) if settings.log_json else None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent tells when to end
 
     def watch() -> None:

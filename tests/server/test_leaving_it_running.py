@@ -119,6 +119,47 @@ def test_a_log_line_is_one_object_with_the_session() -> None:
     assert abs(time.time() - record.created) < 60
 
 
+def test_standard_error_has_nothing_but_log_lines(tmp_path: Path, cache: Path) -> None:
+    """Whatever links ask for, and whatever nobody catches: each line is an object, and no page is one of an error."""
+    code = (
+        "import os, signal, sys, threading, warnings\n"
+        "import dashboard.server.server as server\n"
+        "from dashboard.cli.main import main\n"
+        "run = server.run\n"
+        "def at_work(served):\n"
+        "    warnings.warn('a warning')\n"
+        "    threading.Thread(target=lambda: 1 / 0).start()\n"
+        "    run(served)\n"
+        "server.run = at_work\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    flags = ["demo", "--cache", str(cache), "--spikes", "50000", "--port", "0", "--no-browser", "--log-json"]
+    with (tmp_path / "err").open("w") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *flags, "--log-level", "info"], stdout=subprocess.PIPE, stderr=err,
+            text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        url = process.stdout.readline().strip().partition("?")[0]
+        digits = "9" * 5000
+        queries = (
+            f"selected={digits}",
+            f"trial={digits}",
+            f"nosuch={digits}",
+            "nosuch=%C2%B2",
+            "nosuch=[[[[[",
+            "t=%00",
+        )
+        codes = {query[:12]: requests.get(f"{url}?insertion=none&{query}", timeout=60).status_code for query in queries}
+        process.terminate()
+        process.wait(60)
+        process.stdout.close()
+    lines = [json.loads(line) for line in (tmp_path / "err").read_text().splitlines()]
+    assert set(codes.values()) == {200}, codes
+    assert any("ZeroDivisionError" in line.get("exception", "") for line in lines)
+    assert any("a warning" in line["message"] for line in lines)
+
+
 def test_what_threads_do_for_a_session_is_logged_with_its_name(small_demo: object, cache: Path) -> None:
     lines: list[str] = []
 

@@ -40,4 +40,5 @@ class Bridge(JSComponent):
 
     def _handle_msg(self, data: Any) -> None:
         # They come as messages: of two changes soon after each other Panel keeps the later one.
-        self.param.update(**{"span" if "span" in data else "key": dict(data)})
+        if isinstance(data, dict):
+            self.param.update(**{"span" if "span" in data else "key": data})

@@ -117,10 +117,14 @@ def drawn_span(drawn: Mapping[str, Any], limits: tuple[float, float]) -> tuple[s
         None where nothing of a span is left.
     """
     name, ends = drawn.get("span"), (drawn.get("start"), drawn.get("end"))
-    if name not in SPANS or not all(isinstance(end, int | float) and math.isfinite(end) for end in ends):
+    if (
+        not isinstance(name, str)
+        or name not in SPANS
+        or not all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
+    ):
         return None
     start, end = (min(max(round(float(end), 1), limits[0]), limits[1]) for end in ends if end is not None)
-    return (str(name), (start, end)) if start < end else None
+    return (name, (start, end)) if start < end else None
 
 
 def span_text(span: tuple[float, float]) -> str:

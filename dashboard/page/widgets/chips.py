@@ -34,4 +34,5 @@ class Chips(JSComponent):
 
     def _handle_msg(self, data: Any) -> None:
         # A message, not a parameter: of two changes soon after each other Panel keeps the later one.
-        self._cleared(str(data["clear"]))
+        if isinstance(data, dict) and isinstance(data.get("clear"), str):
+            self._cleared(data["clear"])

@@ -5,6 +5,8 @@
   in it. A websocket may name one that was never opened, and have it built past the limit of sessions.
 - ``/components/NAME`` imports the module NAME, whichever it is; ``/autoload.js`` is the page for other sites.
 - Cookies of OAuth are sent over plain HTTP and by other sites, and those of a prefix are not cleared.
+- Panel reads numbers, JSON and Python literals out of every address for its own use, which is none here; what it cannot
+  read ends the page.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 from bokeh.server.tornado import BokehTornado
 from bokeh.util.token import check_token_signature
+from panel.io import location
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
@@ -40,6 +43,7 @@ def harden(application: Application, prefix: str) -> None:
     application.default_router.rules.insert(0, Rule(_Closed(prefix), NoSuchHandler))
     application.default_router.rules.insert(0, Rule(_Forged(application, prefix), ForgedHandler))
     keep_cookies_safe()
+    leave_queries_alone()
 
 
 class _Closed(Matcher):
@@ -91,6 +95,13 @@ class NoSuchHandler(RequestHandler):
         self.set_status(404)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("There is nothing here\n")
+
+
+def leave_queries_alone() -> None:
+    """Have Panel read nothing out of the query of an address; done once, it stays."""
+    if not callable(location.parse_query):
+        raise TypeError("Panel has another reader of queries")
+    location.parse_query = lambda query: {}
 
 
 def keep_cookies_safe() -> None:

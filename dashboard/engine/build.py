@@ -44,7 +44,7 @@ class _Source:
         self.clusters = spikes.clusters.reshape(-1)
         self.depths = None if spikes.depths_um is None else spikes.depths_um.reshape(-1)
         self.amps = None if spikes.amps_v is None else spikes.amps_v.reshape(-1)
-        self.amp_scale = 1e6 if sorting.amps_are_volts else 1.0
+        self.amp_scale = sorting.amp_scale
         self.sorting = sorting
         self.n_units = len(sorting.clusters)
         self.by_unit = _depths_by_unit(sorting.clusters) if self.depths is None else None

@@ -18,15 +18,13 @@ from matplotlib.ticker import MaxNLocator
 from dashboard.analysis.anatomy.probe import RegionSpan, depth_limits, region_spans
 from dashboard.engine.build import SpikeColumns
 from dashboard.engine.columns.filter import kept_spikes
+from dashboard.engine.count.levels import STANDARD_DEVIATIONS
 from dashboard.engine.count.queries import spikes_in
 from dashboard.engine.count.raster import Aggregate, aggregate, default_window
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
-
-STANDARD_DEVIATIONS = 4.0
-"""Upper limit of counts, as in ibllib's ``brainbox.plot.driftmap``."""
 
 BASE_SIZE = (1600, 1000)
 BASE_DPI = 125.0
@@ -38,7 +36,7 @@ SHRINK = 0.7
 BAR_SHARE = 0.5
 """Height of the colour bar, of that of the raster."""
 
-MARKS_BELOW = 10_000
+MAX_PAPER_MARKS = 10_000
 """Spikes up to which each is drawn as a mark: single pixels of a sparse raster cannot be seen in a talk."""
 
 MARK_PT = 1.5
@@ -176,7 +174,7 @@ def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest
     _, _, width, height = layout.raster
     picture = aggregate(columns, times, depths, width, height, request.aggregate, kept=kept)
     marks = None
-    if request.aggregate == "count" and picture.n_spikes <= MARKS_BELOW:
+    if request.aggregate == "count" and picture.n_spikes <= MAX_PAPER_MARKS:
         rows = spikes_in(columns, times, depths, kept=kept)
         assert rows is not None, "no limit was given"
         marks = (columns.times_s[rows], np.asarray(columns.depths_um[rows], np.float64))
@@ -237,7 +235,7 @@ def draw_figure(drawing: Drawing) -> Figure:
         image = _draw_image(raster, picture, request)
         _draw_bar(figure, axes(layout.bar), image, picture)
     else:
-        size_pt = MARK_PT if len(drawing.marks[0]) > MARKS_BELOW // 4 else 1.5 * MARK_PT
+        size_pt = MARK_PT if len(drawing.marks[0]) > MAX_PAPER_MARKS // 4 else 1.5 * MARK_PT
         raster.plot(*drawing.marks, "o", color="black", markersize=size_pt, markeredgewidth=0)
         left, bottom, _, _ = layout.bar
         write(left, bottom, "one mark per spike", fontsize=8, rotation=90, va="bottom")

@@ -161,7 +161,7 @@ def stamp(words: Mapping[str, str]) -> str:
 
 def whole_recording(subject: Subject, what: str) -> str:
     """Return what was counted over the whole recording, in words, with the limits of single spikes."""
-    limits, unit = subject.amp_range_uv, "µV" if subject.sorting.amps_are_volts else "a.u."
+    limits, unit = subject.amp_range_uv, subject.sorting.amp_unit
     return f"{what}, whole recording" + ("" if limits is None else f", {say_spike_amp(limits, unit)}")
 
 

@@ -25,12 +25,12 @@ from dashboard.library.insertion_table import (
 )
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import Facets
+from dashboard.model.references import UUID
 from dashboard.sources.alyx.search import query, remembered_rows, tag_names
 from dashboard.sources.alyx.search import rows as alyx_rows
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.base import Source
 from dashboard.sources.lists import read_insertions, read_regions
-from dashboard.sources.locate import UUID
 
 logger = logging.getLogger(__name__)
 

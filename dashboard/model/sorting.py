@@ -225,6 +225,16 @@ class SpikeSorting:
         return np.where((values >= 0) & (values <= 1), values, np.nan)
 
     @property
+    def amp_unit(self) -> str:
+        """Unit in which amplitudes are shown: ``µV``, or ``a.u.`` where the file's values are not volts."""
+        return "µV" if self.amps_are_volts else "a.u."
+
+    @property
+    def amp_scale(self) -> float:
+        """Factor from the file's amplitudes to those that are shown."""
+        return 1e6 if self.amps_are_volts else 1.0
+
+    @property
     def choices(self) -> tuple[tuple[str, str, str], ...]:
         """What was chosen and why: name, value and reason of the sorter, the revision and the histology."""
         sorter, revision = self.ref.sorter, self.ref.revision

@@ -14,21 +14,18 @@ from pathlib import Path
 from dashboard.config.settings import Settings
 from dashboard.config.settings import load as load_settings
 from dashboard.model.errors import InsertionAmbiguous, InsertionNotFound, NoSpikeSorting, SourceUnavailable
-from dashboard.model.references import InsertionRef
+from dashboard.model.references import UUID, InsertionRef
 from dashboard.sources.base import Source
 from dashboard.sources.folder import FolderSource
 
 #: What opens the synthetic insertion.
 DEMO = "demo"
 
-#: A UUID anywhere in a text.
-UUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE)
-
 # Enough to name some in a message; a large data folder is not listed to its end for that.
 _MAX_NAMED = 8
 # What people paste by accident is longer than any address of a database.
 MAX_PASTED = 500
-_UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?:/[\w.-]+)?", re.IGNORECASE)
+_UUID = re.compile(rf"{UUID.pattern}(?:/[\w.-]+)?", re.IGNORECASE)
 _KEY = re.compile(r"(?:^|/)[^/\s]+/\d{4}-\d{2}-\d{2}/\d{1,3}(?:/|$)")
 
 

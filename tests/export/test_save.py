@@ -34,7 +34,7 @@ XLINK = "{http://www.w3.org/1999/xlink}"
 def _no_marks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """The small demo has few spikes: draw it as counts unless a test is about marks."""
     if "marks" not in request.node.name:
-        monkeypatch.setattr(figure, "MARKS_BELOW", 0)
+        monkeypatch.setattr(figure, "MAX_PAPER_MARKS", 0)
 
 
 def drawn(sorting: SpikeSorting, columns: SpikeColumns, kind: str = "png", **asked: object) -> bytes:

@@ -41,7 +41,7 @@ def subject(small_demo: SpikeSorting, small_columns: SpikeColumns) -> Subject:
 def _no_marks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """The small demo has few spikes: draw it as counts unless a test is about marks."""
     if "mark" not in request.node.name:
-        monkeypatch.setattr(figure, "MARKS_BELOW", 0)
+        monkeypatch.setattr(figure, "MAX_PAPER_MARKS", 0)
 
 
 def drawn(sheet: Sheet, kind: str = "png") -> bytes:

@@ -14,6 +14,7 @@ import pandas as pd
 from dashboard.analysis.anatomy.regions import check_region, within
 from dashboard.analysis.filters.expressions import Expression
 from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
 
 #: Two labels are the same within this: people write 2/3 as 0.66.
 LABEL_TOLERANCE = 0.01
@@ -263,6 +264,14 @@ def _criteria(wanted: ClusterFilter, table: pd.DataFrame, amps_are_volts: bool) 
             regions = partial(within, table["acronym"].to_numpy(dtype=object))
         criteria.append(Criterion("where", wanted.where, Expression(wanted.where).evaluate(table, regions)))
     return criteria
+
+
+def filtered_table(sorting: SpikeSorting) -> pd.DataFrame:
+    """Return the clusters as filters see them: ``label`` is the IBL label, or is not there."""
+    table = sorting.clusters
+    if "label" not in table:
+        return table
+    return table.drop(columns="label") if sorting.why_no_labels else table.assign(label=sorting.labels)
 
 
 def filter_clusters(

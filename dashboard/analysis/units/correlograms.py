@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -173,27 +172,3 @@ def crosscorrelogram(
     counts, lags = _grid(bin_s, window_s)
     _count_cross(reference, other, float(bin_s), convention == "phy", counts)
     return Correlogram(counts, lags, float(bin_s), reference.shape[0], False)
-
-
-def correlogram_matrix(
-    trains_s: Sequence[npt.ArrayLike], bin_s: float = BIN_S, window_s: float = WINDOW_S
-) -> tuple[tuple[Correlogram, ...], ...]:
-    """Correlate every unit with every other: autocorrelograms on the diagonal.
-
-    Row i, column j holds the lags of train j from train i. What lies below the diagonal is what
-    lies above, reversed, and is not counted again.
-
-    Raises
-    ------
-    BadRequest
-        As in `autocorrelogram`.
-    """
-    trains = [as_train(train) for train in trains_s]
-    found: dict[tuple[int, int], Correlogram] = {}
-    for i, reference in enumerate(trains):
-        found[i, i] = autocorrelogram(reference, bin_s, window_s)
-        for j in range(i + 1, len(trains)):
-            forward = crosscorrelogram(reference, trains[j], bin_s, window_s)
-            found[i, j] = forward
-            found[j, i] = Correlogram(forward.counts[::-1], forward.lags_s, forward.bin_s, len(trains[j]), False)
-    return tuple(tuple(found[i, j] for j in range(len(trains))) for i in range(len(trains)))

@@ -60,7 +60,7 @@ def unit_amplitudes(sorting: SpikeSorting, columns: SpikeColumns) -> Amplitudes:
 
     Where the spikes have no amplitudes, it is the median in the metrics.
     """
-    scale = 1e6 if sorting.amps_are_volts else 1.0
+    scale = sorting.amp_scale
     website, median = AMPLITUDE_COLUMNS
     if website in sorting.clusters:
         return Amplitudes(scale * _column(sorting, website), f"clusters.{website}", "")

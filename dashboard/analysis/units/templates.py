@@ -68,7 +68,7 @@ def unit_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int)
     lateral = sorting.channels["lateral_um"].to_numpy(dtype=np.float64)[channels]
     peak = int(np.ptp(traces, axis=1).argmax())
     near = np.abs(axial - axial[peak]) <= TEMPLATE_REACH_UM
-    scale = 1e6 if sorting.amps_are_volts else 1.0
+    scale = sorting.amp_scale
     is_peak = np.arange(len(traces)) == peak
     return TemplatePicture(scale * traces[near], lateral[near], axial[near], is_peak[near], name), ""
 

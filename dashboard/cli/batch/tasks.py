@@ -14,7 +14,7 @@ import pandas as pd
 from dashboard.analysis.events.align import usable_events
 from dashboard.analysis.events.responses import adjust, response_test
 from dashboard.analysis.events.trials import event_times
-from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
+from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters, filtered_table
 from dashboard.config.settings import Settings
 from dashboard.config.settings import load as load_settings
 from dashboard.engine.build import build_columns
@@ -115,7 +115,7 @@ class RenderTask:
 
 @dataclass(frozen=True, slots=True)
 class UnitsTask:
-    """Collects the units of an insertion; makes a table, see `units_of`.
+    """Collects the units of an insertion; makes a table, see `filtered_table`.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class UnitsTask:
     def __call__(self, insertion: str) -> tuple[dict[str, Any], pd.DataFrame]:
         """Return facts and the table."""
         sorting = self.opening.open(insertion)
-        table = units_of(sorting)
+        table = filtered_table(sorting)
         if self.event is not None:
             table = table.join(self._responses(sorting).drop(columns="n_trials"), how="left")
         kept = filter_clusters(ClusterFilter(where=self.where), table, strict=True).mask
@@ -181,14 +181,6 @@ def adjust_over_all(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
         table.insert(place, "resp_q_all", q[end - len(table) : end])
         made.append(table)
     return made
-
-
-def units_of(sorting: SpikeSorting) -> pd.DataFrame:
-    """Return the clusters as expressions see them: ``label`` is IBL's, or is not there."""
-    table = sorting.clusters
-    if "label" not in table:
-        return table
-    return table.drop(columns="label") if sorting.why_no_labels else table.assign(label=sorting.labels)
 
 
 def _with_identity(table: pd.DataFrame, sorting: SpikeSorting) -> pd.DataFrame:

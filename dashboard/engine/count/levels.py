@@ -14,6 +14,8 @@ import numpy.typing as npt
 from dashboard.engine.compile import kernel
 
 TOP_LEVEL = 255
+#: Upper limit of the default picture of counts, as in ibllib's ``brainbox.plot.driftmap``.
+STANDARD_DEVIATIONS = 4.0
 #: Counts up to this look their level up; one above it is computed as it comes.
 TABLE_SIZE = 1 << 12
 

@@ -139,7 +139,7 @@ def raster_parts(subject: Subject, box: Box) -> RasterParts:
         categories=subject.categories,
     )  # fmt: skip
     marks = overlay = None
-    if subject.kind == "count" and raster.n_spikes <= figures.MARKS_BELOW:
+    if subject.kind == "count" and raster.n_spikes <= figures.MAX_PAPER_MARKS:
         found = spikes_in(columns, times, depths, kept=kept)
         assert found is not None, "no limit was given"
         marks = (columns.times_s[found], np.asarray(columns.depths_um[found], np.float64))

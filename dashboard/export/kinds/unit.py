@@ -84,7 +84,7 @@ def unit_sheet(
     edges, (rate,) = session_rates([unit.times_s], subject.columns.time_range_s, bins.rate_bin_s)
     refractory = refractory_test(unit.times_s)
     template, why_no_template = unit_template(subject.sorting, subject.columns, cluster)
-    amplitude_unit = "µV" if subject.sorting.amps_are_volts else "a.u."
+    amplitude_unit = subject.sorting.amp_unit
 
     def marks(axes: Axes, shown: UnitSpikes, values: npt.NDArray[Any]) -> None:
         size = (0.08 if len(shown) > 5000 else 0.13) * style.preset.font_pt

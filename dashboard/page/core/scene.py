@@ -224,7 +224,7 @@ class Scene:
         """Return amplitudes with their unit for the given rows of the columns."""
         if self.columns.amps_uv is None:
             return [UNKNOWN] * len(rows)
-        unit = " µV" if self.sorting.amps_are_volts else " a.u."
+        unit = f" {self.sorting.amp_unit}"
         return [f"{value:.1f}{unit}" for value in self.columns.amps_uv[rows]]
 
     def mark_colours(

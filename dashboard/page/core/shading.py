@@ -17,14 +17,12 @@ from bokeh.palettes import Cividis256, Greys256, Magma256, Viridis256
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from dashboard.engine.count.levels import level_image, spread_levels, unit_levels
+from dashboard.engine.count.levels import STANDARD_DEVIATIONS, level_image, spread_levels, unit_levels
 from dashboard.engine.count.raster import Aggregate
+from dashboard.model.texts import duration_text
 
 EQUALISED_BINS = 4096
 """Distinct values that an equalised scale tells apart; more are gathered into so many bins."""
-
-STANDARD_DEVIATIONS = 4.0
-"""Upper limit of the default picture, as ibllib's static raster (``driftmap``)."""
 
 SPREAD_BELOW = 0.02
 """Share of pixels with spikes under which single pixels are too faint to see and are spread."""
@@ -191,13 +189,6 @@ def bin_text(aggregate: Aggregate) -> str:
     width = (times[-1] - times[0]) / (len(times) - 1)
     height = (depths[-1] - depths[0]) / (len(depths) - 1)
     return f"{duration_text(width)} × {height:.3g} µm"
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration with three digits and a fitting unit."""
-    if seconds >= 1:
-        return f"{seconds:.3g} s"
-    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
 
 
 def hex_colour(colour: npt.NDArray[np.uint8]) -> str:

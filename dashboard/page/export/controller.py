@@ -15,6 +15,7 @@ from dashboard.config.logs import SessionThread
 from dashboard.export.sheet import PRESETS, Sheet, write_sheet
 from dashboard.model.errors import Cancelled, DashboardError
 from dashboard.model.progress import Progress
+from dashboard.model.texts import bytes_text
 from dashboard.page import link as links
 from dashboard.page.browser.bridge import Bridge
 from dashboard.page.browser.help import HelpDialog
@@ -24,7 +25,7 @@ from dashboard.page.core.state import ViewState
 from dashboard.page.core.tab import LateTab
 from dashboard.page.export.dialog import ExportDialog, FigureChoice
 from dashboard.page.export.downloads import SessionDownloads
-from dashboard.page.export.snapshot import Snapshot, bytes_text
+from dashboard.page.export.snapshot import Snapshot
 from dashboard.page.tabs.compare.tab import CompareTab
 
 logger = logging.getLogger(__name__)

@@ -27,6 +27,7 @@ from dashboard.export.origin import Subject
 from dashboard.export.sheet import PRESETS, Sheet, SheetStyle
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
+from dashboard.model.texts import bytes_text
 from dashboard.page.core import shading
 from dashboard.page.core.scene import CATEGORICAL, UNKNOWN, Scene
 from dashboard.page.export.dialog import FigureChoice
@@ -314,12 +315,3 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         link=link,
         amp_range_uv=scene.amp_range_uv,
     )
-
-
-def bytes_text(n_bytes: float) -> str:
-    """Return a size for people."""
-    for unit in ("B", "kB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} GB"

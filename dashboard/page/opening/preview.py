@@ -14,14 +14,12 @@ import numpy.typing as npt
 import panel as pn
 from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d
 
-from dashboard.engine.count.levels import TOP_LEVEL, level_image
+from dashboard.engine.count.levels import STANDARD_DEVIATIONS, TOP_LEVEL, level_image
 from dashboard.model.references import DatasetRef
 from dashboard.page.core import shading
 from dashboard.page.core.assets import asset
 from dashboard.page.core.bokeh_figures import plain, time_ticks
 from dashboard.sources.download.arrived import ArrivingSpikes
-
-STANDARD_DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

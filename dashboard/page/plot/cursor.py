@@ -115,7 +115,7 @@ def describe(scene: Scene, picture: Aggregate, time_s: float, depth_um: float, u
             case "rate":
                 parts.append(f"{float(value):.4g} Hz")
             case "amp_mean" | "amp_max" if not np.isnan(value):
-                parts.append(f"{float(value):.1f} {'µV' if scene.sorting.amps_are_volts else 'a.u.'}")
+                parts.append(f"{float(value):.1f} {scene.sorting.amp_unit}")
             case "cluster" if int(value) >= 0:
                 parts.append(f"mostly cluster {int(value)}")
             case "region" | "label" | "unit_rate" if int(value) >= 0:

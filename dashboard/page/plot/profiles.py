@@ -299,5 +299,5 @@ def amplitude_label(scene: Scene) -> str:
     """Return what the axis of mean amplitudes says: its unit, and which bins are blank."""
     if scene.columns.amps_uv is None:
         return "no amplitudes"
-    unit = "µV" if scene.sorting.amps_are_volts else "a.u."
+    unit = scene.sorting.amp_unit
     return f"mean {unit} (n ≥ {MIN_SPIKES_FOR_AMPLITUDE})"

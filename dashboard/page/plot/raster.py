@@ -35,7 +35,7 @@ from dashboard.page.plot.overlay import NOWHERE, draw_overlay
 
 logger = logging.getLogger(__name__)
 
-MARKS_BELOW = 4_000
+MAX_MARKS = 4_000
 """Spikes in view up to which each is drawn as a mark that tells its own values."""
 
 UNMEASURED, MIN_PIXELS, MAX_PIXELS = (800, 450), 64, 4_096
@@ -146,7 +146,7 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
         levels, rgba = None, shading.categorical(counted.values, scene.colours(kind))
     else:
         levels, rgba = shading.shade(counted, limits, request.scale, spread=shading.needs_spread(counted)), None
-    marks = _marks(request, n_in_view) if n_in_view <= MARKS_BELOW else None
+    marks = _marks(request, n_in_view) if n_in_view <= MAX_MARKS else None
     overlay, overlay_extent = None, NOWHERE
     if request.selected:
         size = (request.width, request.height)

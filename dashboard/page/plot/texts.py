@@ -6,8 +6,9 @@ from html import escape
 
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import duration_text
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.shading import Levels, bin_text, duration_text
+from dashboard.page.core.shading import Levels, bin_text
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot.heatmap import HeatmapPicture
 from dashboard.page.plot.raster import RasterPicture

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from dashboard.engine.count.queries import count_in
 from dashboard.engine.count.raster import Aggregate
 from dashboard.engine.count.unit_raster import leaders, together, unit_raster
+from dashboard.model.texts import duration_text
 from dashboard.page.core import shading
 from dashboard.page.core.scene import CATEGORICAL, UNKNOWN, Scene
-from dashboard.page.core.shading import duration_text
 from dashboard.page.plot.raster import narrowed
 
 READABLE_PX = 3

@@ -72,7 +72,7 @@ def passing(state: ViewState, opened: OpenInsertion, before: Scene | None = None
         counts = cluster_counts(columns, kept=kept_spikes(columns, None, limits))
     result = replace(filters.apply(state, sorting, counts), n_spikes_total=columns.n_spikes)
     if asked is not None:
-        text = say_spike_amp(asked, "µV" if sorting.amps_are_volts else "a.u.")
+        text = say_spike_amp(asked, sorting.amp_unit)
         reason = "" if limits is not None else "the spikes have no amplitudes"
         result = replace(result, criteria=(*result.criteria, Criterion(SPIKE_AMP, text, None, reason=reason)))
     return PassedUnits(result, limits, counts)

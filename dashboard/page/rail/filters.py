@@ -13,7 +13,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.analysis.anatomy.regions import at_level
-from dashboard.analysis.filters.clusters import ClusterFilter, FilterResult, filter_clusters
+from dashboard.analysis.filters.clusters import ClusterFilter, FilterResult, filter_clusters, filtered_table
 from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, write_words
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
@@ -26,14 +26,6 @@ _SMALL = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width"
 NO_METRIC = "choose a column"
 AMP_WORDS, SPIKE_AMP_WORDS = "Amplitude of the unit (µV)", "Amplitude of single spikes (µV)"
 NO_SPIKE_AMPS = "Amplitude of single spikes: not in this sorting"
-
-
-def filtered_table(sorting: SpikeSorting) -> pd.DataFrame:
-    """Return the clusters as filters see them: ``label`` is the IBL label, or is not there."""
-    table = sorting.clusters
-    if "label" not in table:
-        return table
-    return table.drop(columns="label") if sorting.why_no_labels else table.assign(label=sorting.labels)
 
 
 def wanted(state: ViewState) -> ClusterFilter:
@@ -165,7 +157,7 @@ class FiltersView:
             )
             self.metric.options = [NO_METRIC, *numeric]
             self.labels.disabled = bool(sorting.why_no_labels)
-            unit = "µV" if sorting.amps_are_volts else "a.u."
+            unit = sorting.amp_unit
             self._limits["amp"].heading.object = AMP_WORDS.replace("µV", unit)
             spikes, has_amps = self._limits["spike_amp"], sorting.spikes.amps_v is not None
             spikes.heading.object = SPIKE_AMP_WORDS.replace("µV", unit) if has_amps else NO_SPIKE_AMPS

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from one.alf.path import filename_parts
 
-from dashboard.model.references import DatasetRef
+from dashboard.model.references import UUID, DatasetRef
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ Inside = Callable[[os.DirEntry[str]], bool]
 
 REVISION = re.compile(r"#(?P<revision>[^#/]+)#$")
 SPIKES = re.compile(r"(?:_[A-Za-z0-9]+_)?(?:spikes\.|passingSpikes\.table)")
-_UUID = re.compile(r"(?:^|\.)(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$", re.IGNORECASE)
+_UUID = re.compile(rf"(?:^|\.)(?P<id>{UUID.pattern})$", re.IGNORECASE)
 # Collections below alf/<probe>: the sorter, and one level to spare.
 _DEEPEST = 3
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pandas as pd
 
-from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
+from dashboard.model.references import UUID, DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.sources.alf.names import parse_file_name
 from dashboard.sources.alyx.client import Record
 
@@ -27,7 +27,6 @@ PROVENANCE = MappingProxyType(
     }
 )
 
-UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE)
 _REVISION = re.compile(r"/#([^#/]+)#/")
 _ADDRESS = re.compile(r"(https?://[^/]+)(/[^?]*)(\?.*)?$")
 _STAMP = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+_(?P<user>.+)$")

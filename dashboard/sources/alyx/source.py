@@ -14,12 +14,11 @@ import pandas as pd
 
 from dashboard.model.errors import DownloadFailed, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
-from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
+from dashboard.model.references import UUID, DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.sources.alyx.cache import CachedRecords
 from dashboard.sources.alyx.client import Client, stored_parameters
 from dashboard.sources.alyx.records import (
     PROVENANCE,
-    UUID,
     concerns,
     dataset_from_record,
     insertion_from_record,

@@ -63,7 +63,7 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
     amplitude = next((name for name in AMPLITUDE_COLUMNS if name in clusters), None)
     if amplitude is not None:
         values = clusters[amplitude].to_numpy(dtype=np.float64)
-        table["amp_uv" if sorting.amps_are_volts else "amp_au"] = values * (1e6 if sorting.amps_are_volts else 1)
+        table["amp_uv" if sorting.amps_are_volts else "amp_au"] = values * sorting.amp_scale
     if "atlas_id" in clusters:
         ids = np.nan_to_num(clusters["atlas_id"].to_numpy(dtype=np.float64)).astype(np.int64)
         table["beryl"] = region_names(ids, "beryl")

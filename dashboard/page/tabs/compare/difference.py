@@ -14,6 +14,7 @@ import pandas as pd
 from bokeh.models import BoxZoomTool, ColumnDataSource, LinearColorMapper, PanTool
 
 from dashboard.analysis.compare.difference import Difference, difference
+from dashboard.engine.count.levels import STANDARD_DEVIATIONS
 from dashboard.engine.count.raster import Aggregate, aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
@@ -27,9 +28,6 @@ from dashboard.page.plot.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, exten
 
 COARSER = 2
 """Screen pixels per bin and side: sorters differ by fractions of a ms and some um, which is no difference."""
-
-STANDARD_DEVIATIONS = 4.0
-"""Limits, as those of the raster's default picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ import panel_material_ui as pmui
 
 from dashboard.analysis.compare.tables import same_units_table
 from dashboard.analysis.compare.units import Comparison
-from dashboard.analysis.filters.clusters import filter_clusters
+from dashboard.analysis.filters.clusters import filter_clusters, filtered_table
 from dashboard.analysis.filters.words import read_words
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
@@ -25,7 +25,6 @@ from dashboard.page.core.assets import asset
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
-from dashboard.page.rail.filters import filtered_table
 from dashboard.page.tabs.compare import texts
 from dashboard.page.tabs.compare import words as compared
 from dashboard.page.tabs.compare.difference import OtherSide, Sides

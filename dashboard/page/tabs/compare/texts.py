@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from dashboard.analysis.compare.difference import units_side_by_side
+from dashboard.analysis.filters.clusters import filtered_table
 from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene
-from dashboard.page.rail.filters import filtered_table
 
 MAX_NAMED = 12
 HINT = "Choose what to compare with: it is drawn under the raster, on the same axes."

@@ -116,7 +116,7 @@ def render_events(request: EventRequest, cancel: threading.Event) -> EventPictur
     events = usable_events(times, bins.window_s, columns.time_range_s, mask)
     selection, words = choose(request)
     if scene.amp_range_uv is not None:
-        words += f", {say_spike_amp(scene.amp_range_uv, 'µV' if scene.sorting.amps_are_volts else 'a.u.')}"
+        words += f", {say_spike_amp(scene.amp_range_uv, scene.sorting.amp_unit)}"
     _check(cancel)
     edges, fine = bin_edges(bins.psth_bin_s, bins.window_s), bin_edges(bins.raster_bin_s, bins.window_s)
     spikes, counts = count_around(selection, events, fine), count_around(selection, events, edges)

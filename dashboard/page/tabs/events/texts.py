@@ -9,7 +9,7 @@ import pandas as pd
 from dashboard.analysis.events.picture import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.analysis.events.trials import REACTION_S, TrialView
 from dashboard.model.sorting import SpikeSorting
-from dashboard.page.core.shading import duration_text
+from dashboard.model.texts import duration_text
 from dashboard.page.tabs.events.figures import Z_LIMIT, map_palette
 from dashboard.page.tabs.events.picture import trial_words
 

@@ -32,7 +32,7 @@ ABSENT = '<span class="absent">{}</span>'
 
 def amplitude_unit(scene: Scene) -> str:
     """Return the unit of amplitudes."""
-    return "µV" if scene.sorting.amps_are_volts else "a.u."
+    return scene.sorting.amp_unit
 
 
 def number(scene: Scene, units: Units, look: MarkStyle) -> str:

@@ -227,7 +227,7 @@ class UnitTab:
         self.isi.show_intervals(picture.isi)
         self.refractory.show(picture.refractory)
         self._show_pairs(picture.pairs, mean_hz)
-        unit = "µV" if scene.sorting.amps_are_volts else "a.u."
+        unit = scene.sorting.amp_unit
         has_amplitudes = picture.amplitude_cloud is not None and picture.amplitudes is not None
         if picture.amplitude_cloud is not None and picture.amplitudes is not None:
             self.amplitude.show(picture.amplitude_cloud, scene.amp_range_uv)

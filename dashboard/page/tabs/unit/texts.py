@@ -13,9 +13,10 @@ from dashboard.analysis.quality.metrics import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT,
 from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import duration_text
 from dashboard.page.core.clouds import Cloud
 from dashboard.page.core.scene import UNKNOWN, Scene
-from dashboard.page.core.shading import duration_text, hex_colour
+from dashboard.page.core.shading import hex_colour
 from dashboard.page.tabs.unit.picture import MAX_UNITS, UnitPicture
 
 EMPTY = (
@@ -76,7 +77,7 @@ def _spikes(scene: Scene, picture: UnitPicture) -> str:
 
 def _limited(scene: Scene) -> str:
     """Return what limits of single spikes change here, and what they do not."""
-    limits = say_spike_amp(scene.amp_range_uv or (-np.inf, np.inf), "µV" if scene.sorting.amps_are_volts else "a.u.")
+    limits = say_spike_amp(scene.amp_range_uv or (-np.inf, np.inf), scene.sorting.amp_unit)
     return f"Only spikes with {limits}. Amplitudes, template, label and metrics are those of all its spikes."
 
 

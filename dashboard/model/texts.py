@@ -1,0 +1,19 @@
+"""Numbers as people read them: sizes, durations."""
+
+from __future__ import annotations
+
+
+def bytes_text(n_bytes: float) -> str:
+    """Return a number of bytes with three digits and a fitting unit: ``1.25 GB``."""
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} GB"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration with three digits and a fitting unit: ``2.5 ms``."""
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"

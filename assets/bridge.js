@@ -1,11 +1,6 @@
 // Keys, address bar and pixel ratio of the page. Nothing here draws.
 
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
-const KEYS = new Set([
-  "v", "b", "z", "h", "g", "j", "k", "?", "[", "]", "+", "-", "=", "Backspace", "Escape",
-  "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home",
-])
-
 function deepest_focus() {
   let element = document.activeElement
   while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
@@ -65,13 +60,14 @@ export function render({ model, el }) {
     target.addEventListener(type, run, { signal: listeners.signal, ...options })
 
   // Keys act on the page, never while somebody types.
+  const keys = new Set(model.keys)
   let n = 0
   listen(document, "keydown", (event) => {
     const focus = deepest_focus()
     if (focus?.closest?.(EDITABLE) || event.metaKey) return
     const with_ctrl = event.ctrlKey && event.shiftKey && event.key.toLowerCase() === "e"
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
-    if (!with_ctrl && (event.ctrlKey || event.altKey || !KEYS.has(key))) return
+    if (!with_ctrl && (event.ctrlKey || event.altKey || !keys.has(key))) return
     if (focus && focus.closest?.("[role=slider], [role=tab], [role=menu]") && key.startsWith("Arrow")) return
     if (dialog_is_open() && key !== "?") return
     event.preventDefault()

@@ -51,7 +51,7 @@ from dashboard.page.plot.raster import RasterRequest
 from dashboard.page.plot.raster import render as render_raster
 from dashboard.page.plot.unit_rows import RowsRequest, render_rows
 from dashboard.page.rail.filtered_scene import passing
-from dashboard.page.tabs.events.picture import REGION, EventRequest, render_events
+from dashboard.page.services.alignment import REGION, EventRequest, render_events
 from dashboard.page.tabs.unit.picture import UnitRequest, render_units
 from dashboard.sources.demo.source import DEMO_SPIKES, DemoSource
 

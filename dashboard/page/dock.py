@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import panel_material_ui as pmui
@@ -9,7 +10,7 @@ import panel_material_ui as pmui
 from dashboard.page.core.assets import asset
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
-from dashboard.page.core.tab import Tab
+from dashboard.page.core.tab import TabSlot
 
 DOCK_PX = 440
 
@@ -21,17 +22,19 @@ class Dock:
     ----------
     state : ViewState
         ``tab`` names the open one.
-    tabs : list of Tab
+    tabs : mapping of str to TabSlot
+        By the names of their entries, in order.
     """
 
-    def __init__(self, state: ViewState, tabs: list[Tab]) -> None:
+    def __init__(self, state: ViewState, tabs: Mapping[str, TabSlot]) -> None:
         self._state = state
-        self._tabs = tabs
-        self._titles = [tab.title for tab in tabs]
+        self.slots = tabs
+        self._tabs = tuple(tabs.values())
+        self._titles = [tab.title for tab in self._tabs]
         self._scene: Scene | None = None
         self._stale: set[str] = set()
         self.panel = pmui.Tabs(
-            *((tab.title, tab.panel) for tab in tabs),
+            *((tab.title, tab.panel) for tab in self._tabs),
             active=self._active(),
             sizing_mode="stretch_height",
             width=DOCK_PX,
@@ -58,6 +61,11 @@ class Dock:
                 self._take(tab)
         self._refresh()
 
+    @property
+    def for_export(self) -> dict[str, Any]:
+        """Return what an export needs of each tab beside the state, by the name of its entry."""
+        return {name: slot.for_export for name, slot in self.slots.items()}
+
     def close(self) -> None:
         """Stop what runs in any tab."""
         for tab in self._tabs:
@@ -76,7 +84,7 @@ class Dock:
     def _refresh(self) -> None:
         self._take(self._tabs[self.panel.active])
 
-    def _take(self, tab: Tab) -> None:
+    def _take(self, tab: TabSlot) -> None:
         if self._scene is not None and tab.title in self._stale:
             self._stale.discard(tab.title)
             tab.open(self._scene)

@@ -1,6 +1,6 @@
 """The view as a query string: parsed before the page is built, written when it changes.
 
-The words are those of the command line; docs/urls.md lists them.
+The words are those of the command line; docs/urls.md lists them. Tabs bring words of their own, as their entries say.
 """
 
 from __future__ import annotations
@@ -8,31 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from dashboard.analysis.anatomy.regions import at_level
+import param
+
 from dashboard.analysis.filters.words import MAX_IDS, SPIKE_WORDS, WORDS, read_spike_amp, read_words
 from dashboard.model.errors import BadRequest
 from dashboard.model.facets import read_query, write_query
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
+from dashboard.model.registry import load
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.bins import read_bins, write_bins
-from dashboard.page.core.numbers import number_text
-from dashboard.page.core.state import (
-    BESIDE,
-    COLOURS,
-    DEPTH_BINS_UM,
-    MARKS,
-    PALETTES,
-    SCALES,
-    SHOW,
-    TABS,
-    TIME_BINS_S,
-    ViewState,
-)
-from dashboard.page.tabs.compare import words
-from dashboard.page.tabs.events.words import read_subject, read_test
+from dashboard.page.core.numbers import number_text, whole_number
+from dashboard.page.core.state import DEPTH_BINS_UM, TIME_BINS_S, PageState, ViewState, parameters
+from dashboard.page.tabs import registry
+from dashboard.page.tabs.registry import TABS, LinkWord, state_kinds
 
 FILTER_KEYS = (*(word for word in WORDS if word not in ("quality", "level")), *SPIKE_WORDS)
 """Words of the filter; the state holds them as they are written."""
@@ -61,9 +53,6 @@ NO_LINK = Link({}, ())
 MAX_REASON = 300
 """Characters of why a part of a link cannot be used: reasons repeat what was written."""
 
-MAX_ID = 2**31 - 1
-"""Greatest id of a cluster and number of a trial in a link: columns hold ids as int32."""
-
 
 def _pair(text: str) -> tuple[float, float]:
     first, second = (float(part) for part in text.split(","))
@@ -84,17 +73,10 @@ def _one_of(options: tuple[Any, ...]) -> Callable[[str], str]:
 
 
 def _ids(text: str) -> list[int]:
-    ids = [_whole(part) for part in text.split(",") if part]
+    ids = [whole_number(part) for part in text.split(",") if part]
     if len(ids) > MAX_IDS:
         raise ValueError(f"at most {MAX_IDS:,} clusters are selected")
     return list(dict.fromkeys(ids))
-
-
-def _whole(text: str) -> int:
-    """Return a number of plain digits: Python takes seconds for the value of very many, and refuses more."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID)) and int(text) <= MAX_ID):
-        raise ValueError(f"wants whole numbers from 0 to {MAX_ID}")
-    return int(text)
 
 
 def _heat(text: str) -> tuple[float, float]:
@@ -104,20 +86,6 @@ def _heat(text: str) -> tuple[float, float]:
     return seconds, microns
 
 
-def _compare(text: str) -> str:
-    try:
-        return words.read(text).write() if text else ""
-    except BadRequest as error:
-        raise ValueError(str(error)) from error
-
-
-def _test(text: str) -> str:
-    try:
-        return read_test(text).write()
-    except BadRequest as error:
-        raise ValueError(str(error)) from error
-
-
 def _triage(text: str) -> str:
     try:
         return write_query(read_query(text)) if text else ""
@@ -125,46 +93,81 @@ def _triage(text: str) -> str:
         raise ValueError(str(error)) from error
 
 
-def _trial(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise ValueError("trials count from 1")
-    return number - 1
+def _tab(text: str) -> str:
+    titles = {title.casefold(): title for title in TABS.titles}
+    return _one_of(TABS.titles)(titles.get(text.casefold(), text))
 
 
-PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "insertion": ("insertion", str),
-    "sorter": ("sorter", lambda text: "" if text == BASE_SORTER else text),
-    "revision": ("revision", lambda text: "" if text == ORIGINAL_REVISION else text),
-    "t": ("time_range", _pair),
-    "depth": ("depth_range", _pair),
-    "rows": ("rows", _pair),
-    "before": ("before", _pair),
-    "after": ("after", _pair),
-    "quality": ("quality", _one_of(("all", "good"))),
-    "level": ("level", _one_of(("allen", "beryl", "cosmos"))),
-    "selected": ("selected", _ids),
-    "color": ("color", _one_of(COLOURS)),
-    "scale": ("scale", _one_of(SCALES)),
-    "limits": ("limits", _pair),
-    "cmap": ("cmap", _one_of(PALETTES)),
-    "heat": ("heat", _heat),
-    "show": ("show", _one_of(SHOW)),
-    "compare": ("compare", _compare),
-    "tab": ("tab", lambda text: _one_of(TABS)(text.capitalize())),
-    "marks": ("marks", _one_of(MARKS)),
-    "beside": ("beside", _one_of(BESIDE)),
-    "event": ("event", _one_of(tuple(ViewState.param.event.objects))),
-    "split": ("split", _one_of(tuple(ViewState.param.split.objects))),
-    "of": ("spikes_of", read_subject),
-    "mask": ("masked", lambda text: _one_of(("on", "off"))(text) == "on"),
-    "bins": ("bins", read_bins),
-    "test": ("test", _test),
-    "trial": ("trial", _trial),
-    "triage": ("triage", _triage),
-    "place": ("place", str),
-}
-"""Key of the query -> parameter of the state, and how its text is read."""
+def _write_pair(pair: tuple[float, float]) -> str:
+    return ",".join(map(number_text, pair))
+
+
+_PAGE = (
+    LinkWord("insertion"),
+    LinkWord("sorter", read=lambda text: "" if text == BASE_SORTER else text, write=lambda name: name or BASE_SORTER),
+    LinkWord(
+        "revision",
+        read=lambda text: "" if text == ORIGINAL_REVISION else text,
+        write=lambda name: name or ORIGINAL_REVISION,
+    ),
+    LinkWord("t", "time_range"),
+    LinkWord("depth", "depth_range"),
+    LinkWord("rows", lasts="insertion"),
+    LinkWord("limits", lasts="insertion"),
+    LinkWord("selected", read=_ids, write=lambda ids: ",".join(map(str, ids))),
+    LinkWord("heat", read=_heat),
+    LinkWord("quality"),
+    LinkWord("level"),
+    LinkWord("color"),
+    LinkWord("scale"),
+    LinkWord("cmap"),
+    LinkWord("show"),
+    LinkWord("tab", read=_tab),
+    LinkWord("bins", read=read_bins, write=write_bins),
+    LinkWord("triage", read=_triage),
+    LinkWord("place"),
+)
+"""Words of the page itself."""
+
+ORDER = (
+    "insertion", "sorter", "revision", "t", "depth", "rows", "before", "after", "limits", "selected", "heat", "quality",
+    "level", "color", "scale", "cmap", "show", "tab", "compare", "marks", "beside", "event", "split", "of", "mask",
+    "bins", "test", "trial",
+)  # fmt: skip
+"""Words in the order in which links have always had them; other words of tabs follow."""
+
+
+def words() -> dict[str, LinkWord]:
+    """Return every word of the page and of the tabs."""
+    return {word.word: word for word in (*_PAGE, *registry.words())}
+
+
+def _on_off(text: str) -> bool:
+    return _one_of(("on", "off"))(text) == "on"
+
+
+_KINDS: tuple[tuple[type, Callable[[str], Any], Callable[[Any], str]], ...] = (
+    (param.Range, _pair, _write_pair),
+    (param.Boolean, _on_off, lambda is_on: "on" if is_on else "off"),
+    (param.Integer, whole_number, str),
+    (param.Number, float, number_text),
+    (param.String, str, str),
+)
+"""Kind of a parameter -> how its text is read and written, where the word does not say."""
+
+
+def _reader(word: LinkWord, parameter: Any) -> Callable[[str], Any]:
+    if word.read is not None:
+        return load(word.read) if isinstance(word.read, str) else word.read
+    if isinstance(parameter, param.Selector):
+        return _one_of(tuple(parameter.objects))
+    return next(read for kind, read, _ in _KINDS if isinstance(parameter, kind))
+
+
+def _writer(word: LinkWord, parameter: Any) -> Callable[[Any], str]:
+    if word.write is not None:
+        return load(word.write) if isinstance(word.write, str) else word.write
+    return next((write for kind, _, write in _KINDS if isinstance(parameter, kind)), str)
 
 
 def parse(query: str) -> Link:
@@ -177,6 +180,7 @@ def parse(query: str) -> Link:
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
+    known, kinds = words(), parameters(state_kinds())
     for key, text in parse_qsl(query, keep_blank_values=True, max_num_fields=None):
         if key in FILTER_KEYS:
             try:
@@ -189,21 +193,20 @@ def parse(query: str) -> Link:
             else:
                 values.setdefault("filters", {})[key] = text
             continue
-        if key not in PARSERS:
+        if key not in known:
             problems.append(f"The link has an unknown part '{_short(key)}'; it was left out.")
             continue
-        name, parse_value = PARSERS[key]
         try:
-            value = parse_value(text)
-        except ValueError as error:
+            value = _reader(known[key], kinds.get(known[key].name))(text)
+        except (ValueError, BadRequest) as error:
             problems.append(
                 f"The link's {key}={_short(text)} cannot be used ({_short(error, MAX_REASON)}); the default is shown."
             )
             continue
-        if name == "heat":
+        if key == "heat":
             values["time_bin_s"], values["depth_bin_um"] = value
         else:
-            values[name] = value
+            values[known[key].name] = value
     return Link(values, tuple(problems))
 
 
@@ -223,87 +226,67 @@ def at_place(link: Link) -> Link:
 
 def defaults() -> dict[str, Any]:
     """Return what a link means by the words that it leaves out."""
-    names = {name for name, _ in PARSERS.values() if name != "heat"} | {"time_bin_s", "depth_bin_um", "filters"}
-    return {name: copy(ViewState.param[name].default) for name in names}
+    names = {word.name for word in words().values() if word.word != "heat"}
+    kinds = parameters(state_kinds())
+    return {name: copy(kinds[name].default) for name in (*names, "time_bin_s", "depth_bin_um", "filters")}
 
 
-def of_session(state: ViewState, sorting: SpikeSorting) -> dict[str, Any]:
+def kept_names() -> tuple[str, ...]:
+    """Return the parameters that an insertion that is opened once more keeps, beside those that any opening keeps."""
+    return ("time_range", "depth_range", "selected", *_lasting("insertion"))
+
+
+def _lasting(*spans: str) -> tuple[str, ...]:
+    return tuple(word.name for word in words().values() if word.lasts in spans)
+
+
+def of_session(state: PageState, sorting: SpikeSorting) -> dict[str, Any]:
     """Return what an insertion that opens does not take over from the one before: limits; times of another session."""
-    names = ["limits", "rows", "trial"]
-    if sorting.ref.insertion.key != state.insertion:
-        names += ["before", "after"]
-    return {**dict.fromkeys(names), "test": ""}
+    is_other = sorting.ref.insertion.key != state.view.insertion
+    names = _lasting("insertion", "session") if is_other else _lasting("insertion")
+    kinds = parameters(state_kinds())
+    return {name: copy(kinds[name].default) for name in names}
 
 
 def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
-    """Leave out of `values` the clusters, region and trial that a sorting does not have; return what to say of it."""
+    """Leave out of `values` what a sorting does not have: clusters, a region, a trial; return what to say of it."""
     said = []
     known = set(sorting.clusters.index)
     selected = values.get("selected", [])
     values["selected"] = [cluster for cluster in selected if cluster in known]
     if gone := [str(cluster) for cluster in selected if cluster not in known]:
         said.append(f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.")
-    _, _, region = values.get("spikes_of", "").partition(":")
-    if region:
-        clusters, level = sorting.clusters, values.get("level", ViewState.param.level.default)
-        acronyms = clusters["acronym"].dropna().to_list() if "acronym" in clusters else []
-        if region not in set(map(str, at_level(acronyms, level))):
-            values["spikes_of"] = ViewState.param.spikes_of.default
-            said.append(f"No unit is in region {region[:20]} at the level {level}.")
-    n_trials = 0 if sorting.trials is None else len(sorting.trials)
-    if (row := values.get("trial")) is not None and row >= n_trials:
-        values["trial"] = None
-        said.append(f"There is no trial {row + 1} in this session.")
+    level = values.get("level", ViewState.param.level.default)
+    for word in words().values():
+        value = values.get(word.name)
+        if word.gone and value is not None and (why := load(word.gone)(value, sorting, level)):
+            values[word.name] = copy(parameters(state_kinds())[word.name].default)
+            said.append(why)
     return tuple(said)
 
 
-def write(state: ViewState) -> str:
+def write(state: PageState) -> str:
     """Return the query string of a state: every identity key, and what differs from the defaults."""
-    place = {"place": state.place} if state.triage and state.place else {}
-    if not state.insertion:
-        begun = {"tab": state.tab, "triage": state.triage, **place} if state.triage else {}
-        return urlencode(begun, safe=",/:", quote_via=quote)
-    parts: dict[str, str] = {"insertion": state.insertion}
-    if state.sorter is not None:
-        parts["sorter"] = state.sorter or BASE_SORTER
-    if state.revision is not None:
-        parts["revision"] = state.revision or ORIGINAL_REVISION
-    for key in ("t", "depth", "rows", "before", "after", "limits"):
-        pair = getattr(state, PARSERS[key][0])
-        if pair is not None:
-            parts[key] = ",".join(map(number_text, pair))
-    if state.selected:
-        parts["selected"] = ",".join(map(str, state.selected))
-    if (state.time_bin_s, state.depth_bin_um) != (0.05, 10.0):
-        parts["heat"] = f"{number_text(state.time_bin_s)},{number_text(state.depth_bin_um)}"
-    for key in (
-        "quality",
-        "level",
-        "color",
-        "scale",
-        "cmap",
-        "show",
-        "tab",
-        "compare",
-        "marks",
-        "beside",
-        "event",
-        "split",
-    ):
-        value = getattr(state, key)
-        if value != ViewState.param[key].default:
-            parts[key] = value
-    if state.spikes_of != ViewState.param.spikes_of.default:
-        parts["of"] = state.spikes_of
-    if not state.masked:
-        parts["mask"] = "off"
-    if state.bins:
-        parts["bins"] = write_bins(state.bins)
-    if state.test:
-        parts["test"] = state.test
-    if state.trial is not None:
-        parts["trial"] = str(state.trial + 1)
-    if state.triage:
-        parts |= {"triage": state.triage, **place}
-    parts |= {key: state.filters[key] for key in FILTER_KEYS if key in state.filters}
-    return urlencode(parts, safe=",/:", quote_via=quote)
+    view = state.view
+    place = {"place": view.place} if view.triage and view.place else {}
+    encode = partial(urlencode, safe=",/:", quote_via=quote)
+    if not view.insertion:
+        return encode({"tab": view.tab, "triage": view.triage, **place} if view.triage else {})
+    known, kinds = words(), parameters(state_kinds())
+    last = [name for name in known if name not in (*ORDER, "triage", "place")]
+    parts: dict[str, str] = {}
+    for name in (*ORDER, *last):
+        if name == "heat":
+            if (view.time_bin_s, view.depth_bin_um) != (
+                ViewState.param.time_bin_s.default,
+                ViewState.param.depth_bin_um.default,
+            ):
+                parts[name] = f"{number_text(view.time_bin_s)},{number_text(view.depth_bin_um)}"
+        elif name in known:
+            parameter = kinds[known[name].name]
+            if (value := state.get(known[name].name)) != parameter.default:
+                parts[name] = _writer(known[name], parameter)(value)
+    if view.triage:
+        parts |= {"triage": view.triage, **place}
+    parts |= {key: view.filters[key] for key in FILTER_KEYS if key in view.filters}
+    return encode(parts)

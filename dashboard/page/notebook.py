@@ -33,7 +33,8 @@ from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
+from dashboard.page.core.state import PageState, ViewState
+from dashboard.page.core.tab import TabServices
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.heatmap import HeatmapPicture, HeatmapView
@@ -179,7 +180,7 @@ class Views:
             strip.figure.on_change("inner_height", lambda attribute, old, new: queue.later(lambda: None))
         self.overview = OverviewView(axes)
         self.drift = DriftView(axes)
-        self.table = ClusterTable(state, pool, queue)
+        self.table = ClusterTable(TabServices(PageState([], state), axes, pool, queue), "Clusters")
         self.centre = PlainCentre(
             state,
             {

@@ -18,6 +18,7 @@ from dashboard.library.catalogue import Catalogue
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.errors import BadRequest, DashboardError, RevisionMissing, SorterMissing
+from dashboard.model.registry import load
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page import link as links
 from dashboard.page.browser.address import AddressBar
@@ -28,8 +29,8 @@ from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState, toggle_region
-from dashboard.page.core.tab import LateTab, Tab
+from dashboard.page.core.state import toggle_region
+from dashboard.page.core.tab import TabSlot
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.dock import Dock
 from dashboard.page.export.controller import ExportController
@@ -52,16 +53,10 @@ from dashboard.page.rail.filtered_scene import everything, passing
 from dashboard.page.rail.filters import FiltersView
 from dashboard.page.rail.rail import Rail
 from dashboard.page.search.search import Search
-from dashboard.page.tabs.change.tab import ChangeTab
-from dashboard.page.tabs.clusters.tab import ClusterTable
-from dashboard.page.tabs.compare.side_view import SideView
-from dashboard.page.tabs.compare.tab import CompareTab
-from dashboard.page.tabs.events.response_test import ResponseTester, carry
-from dashboard.page.tabs.events.tab import EventsTab
-from dashboard.page.tabs.events.trial_browser import TrialBrowser, TrialLines
-from dashboard.page.tabs.probe.tab import ProbeTab
-from dashboard.page.tabs.summary.tab import SummaryTab
-from dashboard.page.tabs.unit.tab import UnitTab
+from dashboard.page.services.page_services import PageServices
+from dashboard.page.services.response_test import ResponseTester, carry
+from dashboard.page.services.trial_browser import TrialBrowser, TrialLines
+from dashboard.page.tabs.registry import PAGE_KEYS, TABS, page_state
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +105,8 @@ class DashboardSession:
         self._scene: Scene | None = None
         self._link = links.NO_LINK
         self._is_behind = False
-        self.state = ViewState()
+        self.states = page_state()
+        self.state = self.states.view
         self.axes = Axes(self.state)
         self.raster = RasterView(self.state, self.axes, pool, self.queue, self._raster_drawn, self._failed)
         self.heatmap = HeatmapView(self.state, self.axes, pool, self.queue, self._heatmap_drawn, self._failed)
@@ -118,34 +114,10 @@ class DashboardSession:
         self.amplitudes = DepthProfileView(self.state, self.axes, pool, self.queue, self._failed, of_amplitudes=True)
         self.strips = [StripView(self.axes, partial(toggle_region, self.state)) for _ in range(2)]
         self.overview = OverviewView(self.axes)
-        self.spans = SpanMarks(self.state, self.overview.figure, self.queue)
+        self.spans = SpanMarks(self.states, self.overview.figure, self.queue)
         self.drift = DriftView(self.axes)
-        self.table = ClusterTable(self.state, pool, self.queue)
-        self.trials = TrialBrowser(self.state, TrialLines(self.raster.figure, self.heatmap.figure))
-        self.response_test = ResponseTester(self.state, self.queue, self._tested)
-        self.compare = LateTab("Compare", partial(self._make_compare, pool))
-        tabs: list[Tab] = [
-            SummaryTab(self.queue, user_session, self._failed),  # it learns early whose thresholds it shows
-            self.table,
-            LateTab("Unit", partial(UnitTab, self.state, pool, self.queue)),
-            ProbeTab(self.state, self.axes, pool, self.queue),
-            LateTab("Events", partial(EventsTab, self.state, pool, self.queue, self.trials, self.response_test)),
-            self.compare,
-            ChangeTab(self.state, self.axes, pool, self.queue, self._tested, self.table.sort_by),
-        ]
-        self.dock = Dock(self.state, tabs)
-        self.keys = Keys(self.state, self.axes, self.table.ids)
         self.bridge = Bridge(settled_ms=SETTLED_MS)
-        self.address = AddressBar(self.state, self.bridge, self.queue)
-        self.export_controller = ExportController(
-            self.state,
-            self.bridge,
-            self.queue,
-            lambda: self._scene,
-            self.compare,
-            session_downloads,
-            user_session.login,
-        )
+        self.address = AddressBar(self.states, self.bridge, self.queue)
         self.card = OpeningCard(lambda event: self.open("demo"))
         self.opener = Opener(store, self.card, self.queue, self._show, self._refused)
         self.metrics_job = MetricsJob(store, self.queue, self._completed, self._failed)
@@ -161,6 +133,43 @@ class DashboardSession:
                 "profile": self.profile.figure,
             },
             self.spans.panel,
+        )
+        self.services = services = PageServices(
+            self.states,
+            self.axes,
+            pool,
+            self.queue,
+            store,
+            user_session,
+            self.raster,
+            self.centre,
+            TrialBrowser(self.states, TrialLines(self.raster.figure, self.heatmap.figure)),
+            ResponseTester(self.states, self.queue, self._tested),
+            self._tested,
+            self._picked,
+            self._failed,
+        )
+        self.response_test = services.response_test
+        slots = {
+            entry.name: TabSlot(
+                entry.title,
+                partial(_make_tab, entry.tab, services, entry.title),
+                is_late=entry.is_late,
+                follows_hidden=entry.follows_hidden,
+            )
+            for entry in TABS
+        }
+        self.dock = Dock(self.state, slots)
+        self.keys = Keys(self.state, self.axes, slots)
+        self.bridge.keys = [*PAGE_KEYS, *(key for entry in TABS for key in entry.keys)]
+        self.export_controller = ExportController(
+            self.states,
+            self.bridge,
+            self.queue,
+            lambda: self._scene,
+            lambda: self.dock.for_export,
+            session_downloads,
+            user_session.login,
         )
         self.units = UnitRaster(self.state, self.axes, pool, self.queue, self.centre, self._units_drawn, self._failed)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
@@ -194,11 +203,6 @@ class DashboardSession:
         over = [self.search.panel, card.alert, card.retry, card.loading, card.empty]
         rail, header = [self.search.button, *self.rail.objects], [self.header, *self.export_controller.buttons]
         return page(rail, header, [*over, self.work, self.bridge, self.export_controller.dialogs], dark=False)
-
-    def _make_compare(self, pool: ThreadPoolExecutor) -> CompareTab:
-        common = (pool, self.queue, self._picked, self._failed)
-        beside = SideView(self.state, self.axes, self.raster, self.centre, *common)
-        return CompareTab(self.state, self._store, beside, self.queue, self._failed)
 
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge
@@ -236,8 +240,8 @@ class DashboardSession:
         if self._opened is not None:
             self._store.forget(self._opened)
             state = self.state
-            kept = ("time_range", "depth_range", "selected", "limits", "test", "trial")
-            self.open(state.insertion, state.sorter, state.revision, **{name: getattr(state, name) for name in kept})
+            kept = {name: self.states.get(name) for name in links.kept_names()}
+            self.open(state.insertion, state.sorter, state.revision, **kept)
 
     def _show(self, opened: OpenInsertion, wanted: OpenRequest) -> None:
         sorting, columns = opened.sorting, opened.columns
@@ -250,14 +254,13 @@ class DashboardSession:
         times = columns.time_range_s
         self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
         gone = links.drop_gone(values, sorting)
-        self.state.param.update(
+        self.states.update(
             insertion=sorting.ref.insertion.key,
             sorter=wanted.sorter,
             revision=wanted.revision,
-            **{**links.of_session(self.state, sorting), **values},
+            **{**links.of_session(self.states, sorting), **values},
         )
-        if self.state.trial is not None:
-            self.trials.open(sorting.trials)
+        self.services.trials.open_shown(sorting.trials)
         self._scene = None
         self._filter()
         self.axes.show(values.get("time_range"), values.get("depth_range"))
@@ -330,8 +333,7 @@ class DashboardSession:
 
     def _raster_drawn(self, picture: RasterPicture) -> None:
         if self._scene is not None:
-            if self.compare.made is not None:
-                self.compare.made.beside.match_limits(picture)
+            self.services.match_limits(picture)
             self.captions.of_raster(self._scene, picture)
             self.queue.later(self._catch_up)
 
@@ -382,11 +384,11 @@ class DashboardSession:
             return
         if otherwise is not None and self._opened is not None:
             gone = links.drop_gone(values, self._opened.sorting)
-            state.param.update(**values)
+            self.states.update(**values)
             self._problems((*link.problems, *gone))
             self.response_test.step(self._opened)
         else:
-            state.param.update(**values)
+            self.states.update(**values)
             self.queue.later(partial(self._problems, link.problems))
 
     def _stepped(self, event: Any) -> None:
@@ -406,5 +408,9 @@ class DashboardSession:
         self.search.close()  # first: what others say is heard no more
         for view in (self.raster, self.heatmap, self.units, self.profile, self.amplitudes):
             view.close()
-        for part in (self.opener, self.metrics_job, self.export_controller, self.dock, self.response_test, self.search):
+        for part in (self.opener, self.metrics_job, self.export_controller, self.dock, self.services, self.search):
             part.close()
+
+
+def _make_tab(target: str, services: PageServices, title: str) -> Any:
+    return load(target)(services, title)

@@ -27,8 +27,10 @@ from dashboard.library.catalogue import Catalogue
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.store import InsertionStore
 from dashboard.library.userdata import UserData, UserSession
+from dashboard.model.registry import load
 from dashboard.page.export.downloads import Downloads
 from dashboard.page.session import DashboardSession
+from dashboard.page.tabs.registry import TABS
 from dashboard.server.auth import oauth
 from dashboard.server.auth.gate import guard, limit, token_of
 from dashboard.server.auth.logins import Logins
@@ -244,7 +246,6 @@ def make_server(
     from dashboard.analysis.warmup import compile_unit_kernels
     from dashboard.engine.warmup import compile_kernels
     from dashboard.page.core import shading
-    from dashboard.page.tabs.probe import picture
 
     pn.extension("tabulator", notifications=False)
     # A pane in a tab that is folded away has no document to ask, and would send the browser to Panel's CDN.
@@ -290,7 +291,9 @@ def make_server(
     warming.submit(compile_kernels)
     warming.submit(shading.warm_up)
     warming.submit(compile_unit_kernels)
-    warming.submit(picture.warm_up)
+    for entry in TABS:
+        if entry.warm_up:
+            warming.submit(load(entry.warm_up))
     tidying = PeriodicCallback(process.tidy, TIDY_MS)
     server.io_loop.add_callback(tidying.start)
     application = server._tornado

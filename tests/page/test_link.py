@@ -12,19 +12,18 @@ from dashboard.analysis.events.trials import EVENTS, SPLITS
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page import link as links
 from dashboard.page.core.state import (
-    BESIDE,
     COLOURS,
     DEPTH_BINS_UM,
-    MARKS,
     PALETTES,
     SCALES,
     SHOW,
-    TABS,
     TIME_BINS_S,
-    ViewState,
 )
-from dashboard.page.tabs.events.words import EVENT_FIELDS, ResponseTestRequest, event_bins
+from dashboard.page.services.alignment import EVENT_FIELDS, event_bins
+from dashboard.page.services.response_test import ResponseTestRequest
+from dashboard.page.tabs.probe.state import BESIDE, MARKS
 from dashboard.page.tabs.probe.words import PROBE_FIELDS, probe_bins
+from dashboard.page.tabs.registry import TABS, page_state
 from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
@@ -83,7 +82,7 @@ def states(draw: Any) -> dict[str, Any]:
         "quality": draw(st.sampled_from(["all", "good"])),
         "level": draw(st.sampled_from(["allen", "beryl", "cosmos"])),
         "selected": draw(st.lists(st.integers(0, 2000), unique=True, max_size=8)),
-        "tab": draw(st.sampled_from(TABS)),
+        "tab": draw(st.sampled_from(TABS.titles)),
         "marks": draw(st.sampled_from(MARKS)),
         "beside": draw(st.sampled_from(BESIDE)),
         "event": draw(st.sampled_from(tuple(EVENTS))),
@@ -101,16 +100,16 @@ def states(draw: Any) -> dict[str, Any]:
 
 @given(states())
 def test_a_state_comes_back_from_its_link(values: dict[str, Any]) -> None:
-    query = links.write(ViewState(**values))
+    query = links.write(page_state(**values))
     link = links.parse(query)
     assert link.problems == ()
-    assert links.write(ViewState(**link.values)) == query
-    state = ViewState(**link.values)
-    assert {name: getattr(state, name) for name in values} == values
+    assert links.write(page_state(**link.values)) == query
+    state = page_state(**link.values)
+    assert {name: state.get(name) for name in values} == values
 
 
 def test_the_base_sorter_and_the_original_revision_have_words() -> None:
-    query = links.write(ViewState(insertion="a/2024-01-01/001/probe00", sorter="", revision=""))
+    query = links.write(page_state(insertion="a/2024-01-01/001/probe00", sorter="", revision=""))
     assert query == "insertion=a/2024-01-01/001/probe00&sorter=base&revision=original"
 
 
@@ -154,18 +153,18 @@ def test_a_bad_part_is_named_and_the_rest_opens(query: str, word: str) -> None:
 
 
 def test_nothing_open_has_no_query() -> None:
-    assert links.write(ViewState(color="region")) == ""
+    assert links.write(page_state(color="region")) == ""
 
 
 def test_the_place_of_a_triage_is_in_the_link_before_its_insertion_is_open() -> None:
-    state = ViewState(triage="lab=cortexlab", place="a/2024-01-01/001/probe00", tab="Summary")
-    assert links.parse(links.write(state)).values == {name: getattr(state, name) for name in ("triage", "place", "tab")}
-    state.insertion = "b/2024-01-01/001/probe00"
-    state.time_range = (0, 60)
+    state = page_state(triage="lab=cortexlab", place="a/2024-01-01/001/probe00", tab="Summary")
+    assert links.parse(links.write(state)).values == {name: state.get(name) for name in ("triage", "place", "tab")}
+    state.view.insertion = "b/2024-01-01/001/probe00"
+    state.view.time_range = (0, 60)
     link = links.parse(links.write(state))
-    assert link.values["insertion"] == state.insertion
-    assert links.at_place(link).values == {"insertion": state.place, "triage": state.triage, "tab": "Summary"}
-    state.triage = ""
+    assert link.values["insertion"] == state.view.insertion
+    assert links.at_place(link).values == {"insertion": state.view.place, "triage": state.view.triage, "tab": "Summary"}
+    state.view.triage = ""
     assert "place" not in links.write(state)
 
 
@@ -174,11 +173,11 @@ def test_what_a_link_leaves_out_is_the_default_whatever_was_shown_before(
     before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     """Back and forward restore a view from its link alone."""
-    state = ViewState(**before)
-    query = links.write(ViewState(**after))
-    state.param.update(**{**links.defaults(), **links.parse(query).values})
+    state = page_state(**before)
+    query = links.write(page_state(**after))
+    state.update(**{**links.defaults(), **links.parse(query).values})
     assert links.write(state) == query
-    assert {name: getattr(state, name) for name in after} == after
+    assert {name: state.get(name) for name in after} == after
 
 
 def test_defaults_are_not_shared() -> None:

@@ -9,7 +9,7 @@ from tornado.ioloop import IOLoop
 from dashboard.page import link
 from dashboard.page.browser.bridge import Bridge
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.state import ViewState
+from dashboard.page.core.state import PageState
 
 COALESCE_S = 0.01
 """What changes together is written together."""
@@ -23,18 +23,18 @@ class AddressBar:
 
     Parameters
     ----------
-    state : ViewState
+    state : PageState
     bridge : Bridge
     queue : DocumentQueue
     """
 
-    def __init__(self, state: ViewState, bridge: Bridge, queue: DocumentQueue) -> None:
+    def __init__(self, state: PageState, bridge: Bridge, queue: DocumentQueue) -> None:
         self._state = state
         self._bridge = bridge
         self._queue = queue
         self._is_waiting = False
         self._written = 0.0
-        state.param.watch(self._changed, list(ViewState.param))
+        state.watch(self._changed)
 
     def write(self) -> None:
         """Write what the state is now."""

@@ -19,6 +19,7 @@ class Bridge(JSComponent):
     visited = param.String("", doc="Query string that back or forward went to.")
     visit = param.Integer(0, doc="Counts back and forward steps.")
     seen = param.Integer(0, doc="The step back or forward that the session has answered.")
+    keys = param.List([], doc="Keys that belong to the page or to a tab; the others are the browser's.")
     key = param.Dict({}, doc="Last key that belongs to the page: {key, shift, ctrl, n}.")
     span = param.Dict({}, doc="Last span that was drawn on the overview: {span, start, end, n}, times in s.")
     pixel_ratio = param.Number(1.0, doc="Device pixels per CSS pixel.")

@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 
 from dashboard.page.browser.keys import HELP
 from dashboard.page.core.assets import asset
+from dashboard.page.tabs.registry import TABS
 
 
 class HelpDialog:
@@ -33,6 +34,6 @@ def help_text() -> str:
     """Return the table of keys as HTML."""
     rows = "".join(
         f"<tr><td>{' '.join(f'<kbd>{escape(key)}</kbd>' for key in keys)}</td><td>{escape(words)}</td></tr>"
-        for keys, words in HELP
+        for keys, words in (*HELP, *(line for entry in TABS for line in entry.help), (("?",), "this list"))
     )
     return f'<table class="keys">{rows}</table>'

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.state import SHOW, ViewState
-from dashboard.page.plot.spans import mark_span
+from dashboard.page.core.tab import TabSlot
+from dashboard.page.tabs.registry import TABS
 
 MODES = {"v": "pan", "b": "select", "z": "zoom"}
 
@@ -20,19 +21,16 @@ HELP: tuple[tuple[tuple[str, ...], str], ...] = (
     (("double click", "Home"), "show everything"),
     (("←", "→", "↑", "↓"), "move by a quarter"),
     (("+", "−"), "zoom time in and out"),
-    (("J", "K"), "next and previous unit of the table"),
     (("G",), "good units, or all"),
     (("H",), "raster and heatmap, raster, heatmap, a row for each unit"),
-    (("[", "]"), "mark the window in view as span A, before, or B, after"),
     (("Shift + drag",), "on the overview: draw span A, then B"),
     (("Backspace",), "back to the view before, as the browser's own back"),
     (("Escape",), "let go of the selection"),
     (("Ctrl+K", "/"), "find an insertion; in the list J, K, Enter, S stars, T triage"),
     (("P", "F", "C"), "in a triage: pass, fail, comment; J and K then walk insertions, its link goes on with it"),
     (("Ctrl+Shift+E",), "export: figures, data, code"),
-    (("?",), "this list"),
 )
-"""Keys and what they do, in the order of the help."""
+"""Keys of the page and what they do, in the order of the help; those of tabs are in their entries."""
 
 
 class Keys:
@@ -42,14 +40,14 @@ class Keys:
     ----------
     state : ViewState
     axes : Axes
-    order : callable () -> sequence of int
-        Cluster ids in the order of the table, along which J and K walk.
+    tabs : mapping of str to TabSlot
+        By the names of their entries, which name their keys.
     """
 
-    def __init__(self, state: ViewState, axes: Axes, order: Callable[[], list[int]]) -> None:
+    def __init__(self, state: ViewState, axes: Axes, tabs: Mapping[str, TabSlot]) -> None:
         self._state = state
         self._axes = axes
-        self._order = order
+        self._of_tabs = {key: tabs[entry.name] for entry in TABS if entry.name in tabs for key in entry.keys}
 
     def press(self, key: str) -> None:
         """Act on one key; keys that mean nothing here are ignored."""
@@ -63,12 +61,10 @@ class Keys:
                 state.quality = "all" if state.quality == "good" else "good"
             case "+" | "=" | "-" | "ArrowLeft" | "ArrowRight" | "ArrowUp" | "ArrowDown" | "Home":
                 self._navigate(key)
-            case "j" | "k":
-                self._walk(1 if key == "j" else -1)
-            case "[" | "]":
-                mark_span(state, "before" if key == "[" else "after")
             case "Escape":
                 state.selected = []
+            case _ if key in self._of_tabs:
+                self._of_tabs[key].press(key)
 
     def _navigate(self, key: str) -> None:
         state, axes = self._state, self._axes
@@ -91,11 +87,3 @@ class Keys:
                 step = float(np.clip(step, axes.depth_limits.start - d0, axes.depth_limits.end - d1))
                 d0, d1 = d0 + step, d1 + step
         axes.show((t0, t1), (d0, d1))
-
-    def _walk(self, step: int) -> None:
-        ids = self._order()
-        if not ids:
-            return
-        current = self._state.selected[-1] if self._state.selected else None
-        position = ids.index(current) + step if current in ids else (0 if step > 0 else -1)
-        self._state.selected = [ids[position % len(ids)]]

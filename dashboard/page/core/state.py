@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import param
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any, TypeVar, cast
 
-from dashboard.analysis.events.trials import EVENTS, SPLITS
+import param
+from param.parameterized import batch_call_watchers
 
 SHOW = ("both", "raster", "heatmap", "clusters")
 COLOURS = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_rate", "cluster")
@@ -12,13 +15,10 @@ SCALES = ("linear", "log", "eq")
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
-MARKS = ("label", "rate", "duration")
-BESIDE = ("units", "spikes", "rate", "amplitude")
-TABS = ("Summary", "Clusters", "Unit", "Probe", "Events", "Compare", "Change")
 
 
 class ViewState(param.Parameterized):
-    """State of one session of the page.
+    """What several views of one session share; a tab has a state of its own beside it.
 
     Callbacks of widgets only set these; views watch them and draw. No view calls another.
     """
@@ -30,8 +30,6 @@ class ViewState(param.Parameterized):
     depth_range = param.Range(default=None, allow_None=True, doc="Window in depth, in um along the probe.")
     show = param.Selector(default="both", objects=list(SHOW), doc="Raster, heatmap or both; or a row for each unit.")
     rows = param.Range(default=None, allow_None=True, doc="Window in rows of the units, in order of depth; None: all.")
-    before = param.Range(default=None, allow_None=True, doc="Span A, in s, that span B is compared with.")
-    after = param.Range(default=None, allow_None=True, doc="Span B, in s.")
     color = param.Selector(default="count", objects=list(COLOURS), doc="What the raster's colour means.")
     scale = param.Selector(default="linear", objects=list(SCALES), doc="How values map to colour.")
     limits = param.Range(
@@ -46,21 +44,9 @@ class ViewState(param.Parameterized):
         default="allen", objects=["allen", "beryl", "cosmos"], doc="Level of the region names in strip and colours."
     )
     selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
-    tab = param.Selector(default="Clusters", objects=list(TABS), doc="Open tab of the dock.")
-    marks = param.Selector(default="label", objects=list(MARKS), doc="What the colour of a unit means in Probe.")
-    beside = param.Selector(default="units", objects=list(BESIDE), doc="What stands beside the map in Probe.")
-    compare = param.String(
-        "", doc="What the insertion is compared with, as dashboard.page.tabs.compare.words reads it."
-    )
-    event = param.Selector(default="stimOn", objects=list(EVENTS), doc="Event that spikes are aligned to.")
-    split = param.Selector(default="none", objects=list(SPLITS), doc="What trials are split by.")
-    spikes_of = param.String("unit", doc="Whose spikes are aligned: unit, depths, filter, or region:ACRONYM.")
-    masked = param.Boolean(default=True, doc="Whether only trials of the brain-wide map are used.")
+    tab = param.String("Clusters", doc="Title of the open tab of the dock.")
+    ranked_by = param.String("", doc="Column that the cluster table was asked to be sorted by, the largest first.")
     bins = param.Dict(default={}, doc="Bins and windows of the tabs that are not as by default, as shown.")
-    test = param.String(
-        "", doc="Test of responses whose columns are there, as dashboard.page.tabs.events.words reads it."
-    )
-    trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")
     triage = param.String("", doc="List that a triage goes through, as dashboard.model.facets reads it; empty: none.")
     place = param.String("", doc="Key of the insertion whose turn it is in the triage, while the page shows another.")
     mode = param.Selector(default="pan", objects=["pan", "select", "zoom"], doc="What a drag on the raster does.")
@@ -69,6 +55,74 @@ class ViewState(param.Parameterized):
     def shows(self, name: str) -> bool:
         """Whether ``raster``, ``heatmap`` or ``clusters`` is on the page."""
         return self.show == name or (self.show == "both" and name != "clusters")
+
+
+def parameters(kinds: Iterable[Any]) -> dict[str, Any]:
+    """Return the parameters of `ViewState` and of other states by name, with their kinds and defaults."""
+    return {name: kind.param[name] for kind in [ViewState, *kinds] for name in kind.param if name != "name"}
+
+
+Part = TypeVar("Part", bound=param.Parameterized)
+
+
+class PageState:
+    """The state of one session: what views share, and what single tabs and services have of their own.
+
+    Parameters
+    ----------
+    kinds : iterable of type
+        States beside `ViewState`; no two have a parameter of one name.
+    view : ViewState, optional
+        The shared state; a new one where absent.
+    **values
+        Of any of them.
+
+    Attributes
+    ----------
+    view : ViewState
+    """
+
+    def __init__(
+        self, kinds: Iterable[type[param.Parameterized]], view: ViewState | None = None, **values: Any
+    ) -> None:
+        self.view = view if view is not None else ViewState()
+        self._parts: dict[type, param.Parameterized] = {kind: kind() for kind in kinds}
+        self._parts[ViewState] = self.view
+        self._owners = {name: part for part in self._parts.values() for name in part.param if name != "name"}
+        self.update(**values)
+
+    def __getitem__(self, kind: type[Part]) -> Part:
+        """Return the state of a kind."""
+        return cast(Part, self._parts[kind])
+
+    def get(self, name: str) -> Any:
+        """Return the value of a parameter."""
+        return getattr(self._owners[name], name)
+
+    def values(self) -> dict[str, Any]:
+        """Return the values of all parameters."""
+        return {name: self.get(name) for name in self._owners}
+
+    def update(self, **values: Any) -> None:
+        """Set parameters of any state; who watches them finds all of them set.
+
+        Raises
+        ------
+        ValueError
+            A value cannot be taken, or no state has such a parameter.
+        """
+        if unknown := [name for name in values if name not in self._owners]:
+            raise ValueError(f"No state has {', '.join(unknown)}")
+        with ExitStack() as waiting:
+            for part in reversed(self._parts.values()):
+                waiting.enter_context(batch_call_watchers(part))
+            for name, value in values.items():
+                setattr(self._owners[name], name, value)
+
+    def watch(self, changed: Callable[..., object]) -> None:
+        """Call `changed` for every change of any state."""
+        for part in self._parts.values():
+            part.param.watch(changed, list(part.param))
 
 
 def toggle_region(state: ViewState, acronym: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import Any, Generic, Protocol, TypeVar
@@ -11,8 +14,15 @@ import panel as pn
 from bokeh.plotting import figure
 from tornado.ioloop import IOLoop
 
+from dashboard.model.errors import DashboardError
+from dashboard.page.core.assets import asset
+from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.state import PageState, ViewState
+
+logger = logging.getLogger(__name__)
 
 WAIT_S = 0.2
 """Shorter waits show nothing: two changes of the page cost as much as they would tell."""
@@ -20,69 +30,189 @@ WAIT_S = 0.2
 WORDS = '<div class="unit busy" role="status">computing …</div>'
 
 
-class Tab(Protocol):
-    """One tab of the dock.
+@dataclass
+class TabServices:
+    """What a tab is handed by whoever makes it.
 
     Attributes
     ----------
-    title : str
-        One of `dashboard.page.core.state.TABS`.
-    panel : Viewable
-    follows_hidden : bool
-        Whether it takes a new scene even while another tab is open.
+    states : PageState
+    axes : Axes
+        The raster's window.
+    pool : ThreadPoolExecutor
+        Threads that compute.
+    queue : DocumentQueue
     """
 
-    title: str
-    follows_hidden: bool
+    states: PageState
+    axes: Axes
+    pool: ThreadPoolExecutor
+    queue: DocumentQueue
+
+    @property
+    def state(self) -> ViewState:
+        """The state that views share."""
+        return self.states.view
+
+
+class Tab(Protocol):
+    """One tab of the dock; its class is called with services and the title of its entry."""
 
     @property
     def panel(self) -> Any:
         """What the dock shows."""
 
+    @property
+    def for_export(self) -> Any:
+        """What an export needs of it beside the state; None where there is nothing."""
+
     def open(self, scene: Scene) -> None:
         """Show another insertion, or the same one through other filters."""
+
+    def press(self, key: str) -> None:
+        """Act on a key that its entry names."""
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
 
 
-Made = TypeVar("Made", bound=Tab)
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+Services = TypeVar("Services", bound=TabServices)
 
 
-class LateTab(Generic[Made]):
-    """A tab that is put together when it is first looked at: most tabs of most sessions never are.
+class BaseTab(Generic[Services]):
+    """A tab that computes away from the page, and says in one line why it cannot.
+
+    Parameters
+    ----------
+    services : TabServices
+    title : str
+        Of its entry.
+    sheets : tuple of str
+        Names of style sheets beside that of the page.
+
+    Attributes
+    ----------
+    busy : BusyIndicator
+    refusal : HTML
+        Why what was asked for cannot be drawn; empty where it can.
+    """
+
+    for_export: Any = None
+
+    def __init__(self, services: Services, title: str, sheets: tuple[str, ...] = ("unit.css",)) -> None:
+        self.title = title
+        self._services, self._state, self._queue = services, services.state, services.queue
+        self._scene: Scene | None = None
+        self._css = [asset("page.css"), *map(asset, sheets)]
+        self._loops: list[RenderLoop[Any, Any]] = []
+        self.busy, self.refusal = BusyIndicator(self._queue, self._css), refusal_line(self._css)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the tab is open: changes to what is out of sight can make the browser complain."""
+        return bool(self._state.tab == self.title)
+
+    def html(self, text: str = "", **options: Any) -> Any:
+        """Return a piece of text of the tab."""
+        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width", **options)
+
+    def loop(
+        self,
+        render: Callable[[Request, Any], Result],
+        apply: Callable[[Request, Result], None],
+        refuse: Callable[[DashboardError], None] | None = None,
+        pause_s: float = COALESCE_S,
+    ) -> RenderLoop[Request, Result]:
+        """Return what computes requests of the tab, and stops with it; `refuse` of the tab takes errors unless told."""
+        made = RenderLoop(self._queue, self._services.pool, render, apply, refuse or self.refuse, pause_s)
+        self._loops.append(made)
+        return made
+
+    def refuse(self, error: DashboardError) -> None:
+        """Say it in the tab; what was drawn stays."""
+        self.busy.end()
+        self.refusal.object = refusal_text(error)
+
+    def answered(self) -> None:
+        """What was asked for is drawn, or no longer wanted."""
+        self.busy.end()
+        self.refusal.object = ""
+
+    def press(self, key: str) -> None:
+        """Act on a key that its entry names."""
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        for loop in self._loops:
+            loop.close()
+
+
+class TabSlot:
+    """A tab's place in the dock: most tabs of most sessions are never looked at, and are not made before.
 
     Parameters
     ----------
     title : str
     make : callable () -> Tab
+    is_late : bool
+        Whether it is made when it is first looked at.
+    follows_hidden : bool
+        Whether it takes a new scene even while another tab is open.
 
     Attributes
     ----------
     made : Tab or None
-    panel : Column
+    panel : Viewable
     """
 
-    follows_hidden = False
+    def __init__(
+        self, title: str, make: Callable[[], Tab], *, is_late: bool = True, follows_hidden: bool = False
+    ) -> None:
+        self.title, self.follows_hidden, self._make = title, follows_hidden, make
+        self.made: Tab | None = None if is_late else make()
+        self.panel: Any = pn.Column(sizing_mode="stretch_both", margin=0) if self.made is None else self.made.panel
+        self._is_shown = not is_late
 
-    def __init__(self, title: str, make: Callable[[], Made]) -> None:
-        self.title, self._make = title, make
-        self.made: Made | None = None
-        self.panel = pn.Column(sizing_mode="stretch_both", margin=0)
-
-    def open(self, scene: Scene) -> None:
-        """Show another insertion, or the same one through other filters."""
+    def _get(self) -> Tab:
         if self.made is None:
             self.made = self._make()
-            self.made.open(scene)
-            self.panel.append(self.made.panel)
-        else:
-            self.made.open(scene)
+        return self.made
+
+    def open(self, scene: Scene) -> None:
+        """Show another insertion, or the same one through other filters; say it on the tab where that fails."""
+        try:
+            made = self._get()
+            made.open(scene)
+            if not self._is_shown:
+                self.panel[:] = [made.panel]
+                self._is_shown = True
+        except Exception as error:
+            logger.exception("the tab %s failed", self.title)
+            if self._is_shown:  # it has a line of its own, and its picture may be of use
+                raise
+            self.panel[:] = [pn.pane.HTML(refusal_text(_unexpected(error)), stylesheets=[asset("unit.css")])]
+
+    @property
+    def for_export(self) -> Any:
+        """What an export needs of the tab beside the state; None where there is nothing."""
+        return None if self.made is None else self.made.for_export
+
+    def press(self, key: str) -> None:
+        """Tell the tab of a key of its own."""
+        self._get().press(key)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         if self.made is not None:
             self.made.close()
+
+
+def _unexpected(error: Exception) -> DashboardError:
+    if isinstance(error, DashboardError):
+        return error
+    return DashboardError("This tab cannot be shown", type(error).__name__, "The log has the details")
 
 
 def refusal_line(css: list[str]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any
 
@@ -21,12 +21,10 @@ from dashboard.page.browser.bridge import Bridge
 from dashboard.page.browser.help import HelpDialog
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
-from dashboard.page.core.tab import LateTab
+from dashboard.page.core.state import PageState
 from dashboard.page.export.dialog import ExportDialog, FigureChoice
 from dashboard.page.export.downloads import SessionDownloads
 from dashboard.page.export.snapshot import Snapshot
-from dashboard.page.tabs.compare.tab import CompareTab
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +37,13 @@ class ExportController:
 
     Parameters
     ----------
-    state : ViewState
+    states : PageState
     bridge : Bridge
     queue : DocumentQueue
     scene : callable () -> Scene or None
         What is on the screen.
-    compare : LateTab of CompareTab
-        Knows what it is compared with.
+    of_tabs : callable () -> mapping of str to object
+        What an export needs of each tab beside the state, by the names of their entries.
     session_downloads : SessionDownloads
         Where files wait for the browser.
     login : str
@@ -54,22 +52,16 @@ class ExportController:
 
     def __init__(
         self,
-        state: ViewState,
+        states: PageState,
         bridge: Bridge,
         queue: DocumentQueue,
         scene: Callable[[], Scene | None],
-        compare: LateTab[CompareTab],
+        of_tabs: Callable[[], Mapping[str, Any]],
         session_downloads: SessionDownloads,
         login: str = "",
     ) -> None:
-        self._state, self._bridge, self._queue, self._scene, self._downloads = (
-            state,
-            bridge,
-            queue,
-            scene,
-            session_downloads,
-        )
-        self._compare = compare
+        self._states, self._state, self._bridge, self._queue = states, states.view, bridge, queue
+        self._scene, self._of_tabs, self._downloads = scene, of_tabs, session_downloads
         self._threads = SessionThread("export")
         self._cancel = threading.Event()
         self._wanted = 0
@@ -131,10 +123,8 @@ class ExportController:
             # Open from the start: what changes while the browser puts it together might be missed.
             self.dialogs.append(self.dialog.panel)
         self._sheets = {}
-        values = {name: getattr(self._state, name) for name in ViewState.param}
-        link = f"{self._bridge.address}?{links.write(self._state)}" if self._bridge.address else ""
-        compare = self._compare.made
-        self._snapshot = snapshot = Snapshot(scene, values, link, compare.other_side if compare is not None else None)
+        link = f"{self._bridge.address}?{links.write(self._states)}" if self._bridge.address else ""
+        self._snapshot = snapshot = Snapshot(scene, self._states.values(), link, self._of_tabs().get("compare"))
         self.dialog.say("")
         by_unit = self._state.shows("clusters")
         self.dialog.follow(self._state.tab, is_compared=snapshot.is_compared, is_by_unit=by_unit)
@@ -150,7 +140,7 @@ class ExportController:
             self.export()
 
     def _copy_link(self, event: object) -> None:
-        self._bridge.query = links.write(self._state)
+        self._bridge.query = links.write(self._states)
         self._bridge.link += 1
 
     # -- in a thread of its own ------------------------------------------------------------------

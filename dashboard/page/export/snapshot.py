@@ -32,10 +32,9 @@ from dashboard.page.core import shading
 from dashboard.page.core.scene import CATEGORICAL, UNKNOWN, Scene
 from dashboard.page.export.dialog import FigureChoice
 from dashboard.page.plot.unit_rows import row_limits, rows_in_view
-from dashboard.page.tabs.compare.difference import OtherSide, Sides
-from dashboard.page.tabs.events.picture import UNIT, render_events
-from dashboard.page.tabs.events.response_test import response_columns
-from dashboard.page.tabs.events.words import event_request, read_test
+from dashboard.page.services.alignment import UNIT, event_request, render_events
+from dashboard.page.services.difference import OtherSide, Sides
+from dashboard.page.services.response_test import read_test, response_columns
 from dashboard.page.tabs.unit.words import unit_bins
 
 NO_FILTERS = (("quality", "all"), ("level", "allen"))

@@ -7,17 +7,25 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import param
 from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.state import ViewState
+from dashboard.page.core.state import PageState
 from dashboard.page.widgets.chips import Chips
 
 SPANS = {"before": ("A", "[", "#009e73"), "after": ("B", "]", "#d55e00")}
-"""Parameter of `ViewState` -> letter on the page, key that marks it, colour (Okabe-Ito)."""
+"""Parameter of `SpanState` -> letter on the page, key that marks it, colour (Okabe-Ito)."""
 
 WIDTH_PX = 182
+
+
+class SpanState(param.Parameterized):
+    """The two spans that are compared."""
+
+    before = param.Range(default=None, allow_None=True, doc="Span A, in s, that span B is compared with.")
+    after = param.Range(default=None, allow_None=True, doc="Span B, in s.")
 
 
 class SpanMarks:
@@ -25,7 +33,7 @@ class SpanMarks:
 
     Parameters
     ----------
-    state : ViewState
+    states : PageState
     overview : figure
         Bokeh's, whose x axis is the session's time in s.
     queue : DocumentQueue
@@ -36,8 +44,8 @@ class SpanMarks:
         For the free corner beside the overview.
     """
 
-    def __init__(self, state: ViewState, overview: figure, queue: DocumentQueue) -> None:
-        self._state = state
+    def __init__(self, states: PageState, overview: figure, queue: DocumentQueue) -> None:
+        self._states, self._state = states, states[SpanState]
         self._queue = queue
         self._overview = overview
         self.bands = ColumnDataSource({"start": [], "end": [], "letter": [], "colour": []}, name="spans")
@@ -52,7 +60,8 @@ class SpanMarks:
         self.panel = Chips(
             self._pressed, about="Spans to compare", width=WIDTH_PX, margin=(2, 4), sizing_mode="fixed", height=54
         )
-        state.param.watch(self._follow, ["before", "after", "insertion"])
+        self._state.param.watch(self._follow, list(SPANS))
+        states.view.param.watch(self._follow, "insertion")
         self._follow()
 
     def _pressed(self, name: str) -> None:
@@ -60,7 +69,7 @@ class SpanMarks:
 
     def _change(self, name: str) -> None:
         if getattr(self._state, name) is None:
-            mark_span(self._state, name)
+            mark_span(self._states, name)
         else:
             self._state.param.update(**{name: None})
 
@@ -68,7 +77,7 @@ class SpanMarks:
         """Mark what was drawn on the overview; see `drawn_span`."""
         limits = self._overview.x_range
         if (found := drawn_span(drawn, (limits.start, limits.end))) is not None:
-            mark_span(self._state, *found)
+            mark_span(self._states, *found)
 
     def _follow(self, *events: object) -> None:
         marked = {name: getattr(self._state, name) for name in SPANS}
@@ -79,26 +88,27 @@ class SpanMarks:
             "letter": [SPANS[name][0] for name in there],
             "colour": [SPANS[name][2] for name in there],
         }
-        self.panel.chips = [_chip(name, span) for name, span in marked.items()] if self._state.insertion else []
+        self.panel.chips = [_chip(name, span) for name, span in marked.items()] if self._states.view.insertion else []
 
 
-def mark_span(state: ViewState, name: str, span: tuple[float, float] | None = None) -> None:
+def mark_span(states: PageState, name: str, span: tuple[float, float] | None = None) -> None:
     """Mark a span, ``before`` or ``after``; with the second one their comparison is shown.
 
     Parameters
     ----------
-    state : ViewState
+    states : PageState
     name : {'before', 'after'}
     span : (float, float) or None
         In s; None takes the window in view.
     """
-    span = span or state.time_range
-    if not state.insertion or span is None:
+    view = states.view
+    span = span or view.time_range
+    if not view.insertion or span is None:
         return
     values: dict[str, Any] = {name: span}
-    if all(getattr(state, other) is not None for other in SPANS if other != name):
+    if all(states.get(other) is not None for other in SPANS if other != name):
         values["tab"] = "Change"  # where the answer is, or why there is none
-    state.param.update(**values)
+    states.update(**values)
 
 
 def drawn_span(drawn: Mapping[str, Any], limits: tuple[float, float]) -> tuple[str, tuple[float, float]] | None:

@@ -28,12 +28,11 @@ from dashboard.library.store import OpenInsertion, StoreKey
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ignore_progress
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
 from dashboard.page.export.dialog import FIGURES, FigureChoice
 from dashboard.page.export.snapshot import Snapshot
-from dashboard.page.tabs.compare.difference import OtherSide
-from dashboard.page.tabs.events.response_test import run_test, with_responses
-from dashboard.page.tabs.events.words import read_test
+from dashboard.page.services.difference import OtherSide
+from dashboard.page.services.response_test import read_test, run_test, with_responses
+from dashboard.page.tabs.registry import page_state
 from dashboard.sources.demo.source import DemoSource
 
 WINDOW, DEPTHS = (10.0, 400.0), (200.0, 3600.0)
@@ -41,8 +40,7 @@ UNITS = [3, 7, 8]
 
 
 def values(**changed: Any) -> dict[str, Any]:
-    state = ViewState(time_range=WINDOW, depth_range=DEPTHS, selected=UNITS, **changed)
-    return {name: getattr(state, name) for name in state.param}
+    return page_state(time_range=WINDOW, depth_range=DEPTHS, selected=UNITS, **changed).values()
 
 
 @pytest.fixture(scope="module")

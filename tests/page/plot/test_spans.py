@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dashboard.page.core.state import ViewState
-from dashboard.page.plot.spans import drawn_span, mark_span
+from dashboard.page.plot.spans import SpanState, drawn_span, mark_span
+from dashboard.page.tabs.registry import page_state
 
 LIMITS = (0.0, 600.0)
 
@@ -42,8 +42,9 @@ def test_what_is_no_span_marks_nothing(odd: dict[str, Any]) -> None:
 
 
 def test_the_second_span_shows_the_comparison() -> None:
-    state = ViewState(insertion="demo", time_range=(0, 60))
-    mark_span(state, "before", (1.0, 2.0))
-    assert (state.before, state.tab) == ((1.0, 2.0), "Clusters")
-    mark_span(state, "after")
-    assert (state.after, state.tab) == ((0, 60), "Change")
+    states = page_state(insertion="demo", time_range=(0, 60))
+    state, spans = states.view, states[SpanState]
+    mark_span(states, "before", (1.0, 2.0))
+    assert (spans.before, state.tab) == ((1.0, 2.0), "Clusters")
+    mark_span(states, "after")
+    assert (spans.after, state.tab) == ((0, 60), "Change")

@@ -20,6 +20,7 @@ from dashboard.page.export.snapshot import make_subject
 from dashboard.page.plot import texts
 from dashboard.page.plot.raster import RasterRequest, render
 from dashboard.page.rail.filtered_scene import passing
+from dashboard.page.tabs.registry import page_state
 
 LIMITS = "80,150.5"
 
@@ -69,10 +70,10 @@ def test_the_overlay_has_the_same_limits(opened: OpenInsertion) -> None:
 
 def test_an_export_holds_the_spikes_that_pass(opened: OpenInsertion, tmp_path) -> None:
     inside, good = masks(opened)
-    state = ViewState(
+    state = page_state(
         time_range=(10.0, 500.0), depth_range=(0.0, 3840.0), quality="good", filters={"spike_amp": LIMITS}
     )
-    subject = make_subject(passing(state, opened).scene(opened, "allen"), state.param.values())
+    subject = make_subject(passing(state.view, opened).scene(opened, "allen"), state.values())
     times = np.asarray(opened.sorting.spikes.times_s)
     expected = times[inside & good & (times >= 10) & (times <= 500)]
     assert files.write_spikes(tmp_path / "x.parquet", subject, "parquet") == len(expected) == subject.n_in_view

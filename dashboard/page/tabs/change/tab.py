@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,17 +13,13 @@ from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
 from dashboard.analysis.change import columns as verdicts
-from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import DashboardError
-from dashboard.page.core.assets import asset
-from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import navigable
-from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
-from dashboard.page.core.tab import BusyIndicator, pane, refusal_line, refusal_text
+from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.plot.clicks import Clicks
+from dashboard.page.plot.spans import SpanState, mark_span
+from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.change import texts
 from dashboard.page.tabs.change.compute import (
     Change,
@@ -58,21 +52,8 @@ LINES = {"depth": "change_depth_um", "amplitude": "change_amp", "rate": "change_
 """What the table can be sorted by from here -> start of the column's name."""
 
 
-class ChangeTab:
+class ChangeTab(BaseTab[PageServices]):
     """Depth change against depth, the bands, and the units to look at.
-
-    Parameters
-    ----------
-    state : ViewState
-        ``before`` and ``after`` are the spans.
-    axes : Axes
-    pool : ThreadPoolExecutor
-        Threads that compute.
-    queue : DocumentQueue
-    changed : callable (OpenInsertion) -> None
-        Given the insertion with the columns of a comparison, or without them.
-    sort_by : callable (str) -> None
-        Sorts the cluster table by a column.
 
     Attributes
     ----------
@@ -80,39 +61,20 @@ class ChangeTab:
         What the columns and the tab show.
     """
 
-    title = "Change"
-    follows_hidden = True
-
-    def __init__(
-        self,
-        state: ViewState,
-        axes: Axes,
-        pool: ThreadPoolExecutor,
-        queue: DocumentQueue,
-        changed: Callable[[OpenInsertion], None],
-        sort_by: Callable[[str], None],
-    ) -> None:
-        self._state, self._axes, self._queue = state, axes, queue
-        self._changed, self._sort_by = changed, sort_by
-        self._scene: Scene | None = None
+    def __init__(self, services: PageServices, title: str) -> None:
+        super().__init__(services, title)
+        self._spans = services.states[SpanState]
         self._asked: ChangeRequest | None = None
         self._drawn: tuple[Change, Scene, list[int]] | None = None
         self._body: pn.Column | None = None
         self.change: Change | None = None
-        self._css = [asset("page.css"), asset("unit.css")]
-        self._loop: RenderLoop[ChangeRequest, Change] = RenderLoop(
-            queue, pool, render_change, self._apply, self._refused
-        )
-        self.empty = self._html(texts.EMPTY)
-        self.busy, self.refusal = BusyIndicator(queue, self._css), refusal_line(self._css)
+        self._loop = self.loop(render_change, self._apply)
+        self.empty = self.html(texts.EMPTY)
         self.panel = pn.Column(
             self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
         )
-        state.param.watch(self._ask, ["before", "after"])
-        state.param.watch(self._draw, ["tab", "selected"])
-
-    def _html(self, text: str = "") -> Any:
-        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width")
+        self._spans.param.watch(self._ask, ["before", "after"])
+        self._state.param.watch(self._draw, ["tab", "selected"])
 
     def open(self, scene: Scene) -> None:
         """Take another insertion, or the same one through other filters."""
@@ -120,29 +82,29 @@ class ChangeTab:
         self._ask()
         self._draw()
 
-    def close(self) -> None:
-        """Stop what runs: the browser has gone."""
-        self._loop.close()
+    def press(self, key: str) -> None:
+        """Mark the window in view as a span."""
+        mark_span(self._services.states, "before" if key == "[" else "after")
 
     # -- asking ----------------------------------------------------------------------------------
 
     def _ask(self, *events: object) -> None:
         """Compare the spans where that was not done yet; where there are not two, take the columns away."""
-        scene, state = self._scene, self._state
+        scene, spans = self._scene, self._spans
         if scene is None:
             return
-        if state.before is None or state.after is None:
+        if spans.before is None or spans.after is None:
             self._forget()
-            letters = ("A", "B") if state.after is None else ("B", "A")
-            is_half = state.before is not None or state.after is not None
+            letters = ("A", "B") if spans.after is None else ("B", "A")
+            is_half = spans.before is not None or spans.after is not None
             self.empty.object = texts.HALF.format(*letters) if is_half else texts.EMPTY
             return
-        if self.change is not None and self.change.request.is_of(scene.columns, state.before, state.after):
+        if self.change is not None and self.change.request.is_of(scene.columns, spans.before, spans.after):
             if not changed_columns(scene.sorting):  # the table was loaded anew
                 self._queue.later(partial(self._hand_over, self.change))
             return
-        if self._asked is None or not self._asked.is_of(scene.columns, state.before, state.after):
-            self._asked = ChangeRequest(scene.columns, state.before, state.after, scene.sorting.amps_are_volts)
+        if self._asked is None or not self._asked.is_of(scene.columns, spans.before, spans.after):
+            self._asked = ChangeRequest(scene.columns, spans.before, spans.after, scene.sorting.amps_are_volts)
             self.refusal.object = ""
             self.busy.begin()
             self._loop.request(self._asked)
@@ -150,13 +112,12 @@ class ChangeTab:
     def _forget(self) -> None:
         self._loop.cancel()
         self._asked = self.change = self._drawn = None
-        self.busy.end()
-        self.refusal.object = ""
+        self.answered()
         self._show_body(is_there=False)
         if self._scene is not None and changed_columns(self._scene.sorting):
             self._queue.later(partial(self._hand_over, None))
 
-    def _refused(self, error: DashboardError) -> None:
+    def refuse(self, error: DashboardError) -> None:
         """Say why there is nothing to show; what was there before would be taken for the answer."""
         asked = self._asked
         self._forget()
@@ -167,8 +128,7 @@ class ChangeTab:
     def _apply(self, request: ChangeRequest, change: Change) -> None:
         if request is not self._asked:
             return
-        self.busy.end()
-        self.refusal.object = ""
+        self.answered()
         self.change = change
         self._hand_over(change)
         self._draw()
@@ -178,12 +138,12 @@ class ChangeTab:
         if self._scene is not None and change is self.change:
             opened = self._scene.opened
             table = None if change is None else change.columns
-            self._changed(replace(opened, sorting=with_changes(opened.sorting, table)))
+            self._services.take(replace(opened, sorting=with_changes(opened.sorting, table)))
 
     # -- drawing ---------------------------------------------------------------------------------
 
     def _draw(self, *events: object) -> None:
-        if self._state.tab != self.title or self._scene is None or self.change is None:
+        if not self.is_seen or self._scene is None or self.change is None:
             return
         drawn = self.change, self._scene, list(self._state.selected)
         before, self._drawn = self._drawn, drawn
@@ -216,9 +176,10 @@ class ChangeTab:
 
     def _build(self) -> None:
         """Make what stands below, when it is first looked at."""
-        self.head, self.bands = self._html(), self._html()
+        axes = self._services.axes
+        self.head, self.bands = self.html(), self.html()
         self.figure = navigable(
-            Range1d(-1, 1), self._axes.depth, self._axes.depth_limits, self._axes.depth_limits,
+            Range1d(-1, 1), axes.depth, axes.depth_limits, axes.depth_limits,
             only="y", name="change", height=HEIGHT_PX, sizing_mode="stretch_width",
             x_axis_label="Change of depth, B − A (µm)", y_axis_label="Depth in A (µm)",
         )  # fmt: skip
@@ -238,13 +199,13 @@ class ChangeTab:
         Clicks(self._state, self._queue, self._clicked).follow(plot)
         self.flagged = Chips(self._picked, about="Units to look at", sizing_mode="stretch_width", margin=(2, 10))
         self.sorting = Chips(self._sort, about="Sort the cluster table", sizing_mode="stretch_width", margin=(2, 10))
-        legend = self._html(change_legend())
-        self.look = self._html()
+        legend = self.html(change_legend())
+        self.look = self.html()
         self._body = pn.Column(
             self.head, legend, pane(plot),
-            self._html('<div class="unit"><h4>Rank all units in the cluster table</h4></div>'), self.sorting,
+            self.html('<div class="unit"><h4>Rank all units in the cluster table</h4></div>'), self.sorting,
             self.look, self.flagged,
-            self._html('<div class="unit"><h4>Bands of depth</h4></div>'), self.bands,
+            self.html('<div class="unit"><h4>Bands of depth</h4></div>'), self.bands,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         self.panel.append(self._body)
@@ -257,10 +218,10 @@ class ChangeTab:
     def _sort(self, name: str) -> None:
         if self.change is not None:
             column = next(str(c) for c in self.change.columns if str(c).startswith(LINES[name]))
-            self._queue.later(partial(self._sort_by, column))
+            self._queue.later(partial(self._state.param.update, ranked_by=column))
 
     def _clicked(self, event: Tap) -> list[int] | None:
-        depths = self._axes.depth
+        depths = self._services.axes.depth
         wide, high = 2 * self.figure.x_range.end, depths.end - depths.start
         unit = nearest_mark(self.marks.data, event.x, event.y, wide, high)
         return [] if unit is None else [unit]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from html import escape
 from typing import Any
@@ -19,9 +18,8 @@ from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.count.cluster_rates import cluster_rates
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
+from dashboard.page.core.tab import BaseTab, TabServices
 from dashboard.page.tabs.clusters.columns import N_BINS, failed_tests, sparklines
 from dashboard.page.tabs.clusters.look import (
     CHANGED,
@@ -79,7 +77,7 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     return table[[*first, *(name for name in table if name not in first)]]
 
 
-class ClusterTable:
+class ClusterTable(BaseTab[TabServices]):
     """The table widget; its rows are those clusters that pass the filters.
 
     Attributes
@@ -88,17 +86,11 @@ class ClusterTable:
         The table with its tools, and the table alone.
     """
 
-    title = "Clusters"
-    follows_hidden = True
-
-    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, queue: DocumentQueue) -> None:
-        self._state = state
-        self._pool = pool
-        self._queue = queue
+    def __init__(self, services: TabServices, title: str) -> None:
+        super().__init__(services, title, ())
         self._is_moving = self._is_picking = False
         self._table = pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)})
         self.widget: Any = None
-        self._scene: Scene | None = None
         self._drawn: tuple[SpikeColumns, list[str]] | None = None
         self._box = pn.Column(sizing_mode="stretch_both", margin=0)
         self._choose = pmui.Toggle(label="Columns", size="small", variant="outlined", margin=(4, 4))
@@ -121,7 +113,8 @@ class ClusterTable:
         self._choose.param.watch(lambda event: self._columns.param.update(visible=event.new), "value")
         self._search.param.watch(lambda event: self._remake(), "value")
         self._columns.param.watch(self._hide, "value")
-        state.param.watch(self._selected, "selected")
+        self._state.param.watch(self._selected, "selected")
+        self._state.param.watch(lambda event: self.sort_by(event.new), "ranked_by", onlychanged=False)
 
     def _make(self, sorters: list[dict[str, Any]] | None = None) -> None:
         """Put a new widget on the page: one that changes its columns before it is laid out breaks in the browser."""
@@ -221,7 +214,7 @@ class ClusterTable:
         if self._drawn is None or self._drawn[0] is not scene.columns:
             # A table that is given other values before the browser has laid it out keeps the first ones.
             if not self._queue.is_building:
-                self._pool.submit(self._draw, scene)
+                self._services.pool.submit(self._draw, scene)
                 return
             self._drawn = scene.columns, activity(scene.columns)
         table = _with_activity(cluster_table(scene.sorting), self._drawn[1])
@@ -280,6 +273,14 @@ class ClusterTable:
         self._selected()
         # A table that is turned to in the same turn would be laid out with the rows that it had.
         self._queue.later(partial(self._state.param.update, tab=self.title))
+
+    def press(self, key: str) -> None:
+        """Select the next or the previous unit of the table."""
+        ids, step = self.ids(), 1 if key == "j" else -1
+        if ids:
+            current = self._state.selected[-1] if self._state.selected else None
+            position = ids.index(current) + step if current in ids else (0 if step > 0 else -1)
+            self._state.selected = [ids[position % len(ids)]]
 
     def ids(self) -> list[int]:
         """Ids of the rows in the order on screen, the user's sorting included."""

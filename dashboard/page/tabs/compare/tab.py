@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from html import escape
@@ -18,20 +17,19 @@ from dashboard.analysis.compare.tables import same_units_table
 from dashboard.analysis.compare.units import Comparison
 from dashboard.analysis.filters.clusters import filter_clusters, filtered_table
 from dashboard.analysis.filters.words import read_words
-from dashboard.library.store import InsertionStore, OpenInsertion
+from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
 from dashboard.model.progress import Progress
-from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
+from dashboard.page.core.tab import BaseTab
+from dashboard.page.services.difference import OtherSide, Sides
+from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.compare import texts
 from dashboard.page.tabs.compare import words as compared
-from dashboard.page.tabs.compare.difference import OtherSide, Sides
 from dashboard.page.tabs.compare.fields import COMPARE_FIELDS, match_tolerance
 from dashboard.page.tabs.compare.matching import MatchedUnits, match
 from dashboard.page.tabs.compare.selection import JointSelection
-from dashboard.page.tabs.compare.side_view import SideView
+from dashboard.page.tabs.compare.state import CompareState
 from dashboard.page.tabs.compare.table import PairRows
 from dashboard.page.tabs.compare.words import CompareTarget
 from dashboard.page.widgets.fields import BinFields
@@ -43,33 +41,13 @@ logger = logging.getLogger(__name__)
 NOTHING = "nothing"
 
 
-class CompareTab:
-    """Choice, counts and matched units; pane B and the difference stand under the raster (`SideView`).
+class CompareTab(BaseTab[PageServices]):
+    """Choice, counts and matched units; pane B and the difference stand under the raster (`SideView`)."""
 
-    Parameters
-    ----------
-    state : ViewState
-        ``compare`` names the other side.
-    store : InsertionStore
-        Opens it; the tab lets go of it when it is turned from.
-    beside : SideView
-    queue : DocumentQueue
-    failed : callable (DashboardError) -> None
-    """
-
-    title = "Compare"
-    follows_hidden = False
-
-    def __init__(
-        self,
-        state: ViewState,
-        store: InsertionStore,
-        beside: SideView,
-        queue: DocumentQueue,
-        failed: Callable[[DashboardError], None],
-    ) -> None:
-        self._state, self._store, self.beside, self._queue = state, store, beside, queue
-        self._failed = failed
+    def __init__(self, services: PageServices, title: str) -> None:
+        super().__init__(services, title, ("summary.css",))
+        self._own, self._store, self._failed = services.states[CompareState], services.store, services.failed
+        self.beside = beside = services.side_view
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
         self._cancel = threading.Event()
         self._a: Scene | None = None
@@ -78,7 +56,7 @@ class CompareTab:
         self._matched: MatchedUnits | None = None
         self._probes: dict[str, list[str]] = {}
         self._is_moving = False
-        css = [asset("page.css"), asset("summary.css")]
+        css, queue = self._css, self._queue
         self.choice = pmui.Select(
             label="Compare with", options={NOTHING: ""}, value="", size="small", variant="outlined",
             margin=(8, 10), sizing_mode="stretch_width",
@@ -94,27 +72,22 @@ class CompareTab:
         self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
         self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
         self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), queue)
-        self.pairs = JointSelection(state, beside.other, beside.raster, self.rows, self._pair)
+        self.pairs = JointSelection(self._state, beside.other, beside.raster, self.rows, self._pair)
         self.choice.param.watch(self._chosen, "value")
         self.keep.on_click(self._kept)
         self.minus.param.watch(lambda event: self._show(), "value")
-        self._panel = pn.Column(
+        self.panel = pn.Column(
             self.choice, pn.Row(self.keep, self.minus, margin=0), self._hint, self.line.panel, self._pair,
             self.rows.panel, self._counts, folded({"Bins and windows": self._make_bins}, margin=(4, 10)),
             sizing_mode="stretch_both", margin=0, scroll=True,
         )  # fmt: skip
-        state.param.watch(self._turned, "tab")
-        state.param.watch(self._asked, "compare")
-        state.param.watch(self._rematch, "bins")
+        self._state.param.watch(self._turned, "tab")
+        self._own.param.watch(self._asked, "compare")
+        self._state.param.watch(self._rematch, "bins")
 
     def _make_bins(self) -> Any:
         fields = BinFields(self._state, COMPARE_FIELDS, width=150).widgets.values()
         return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
-
-    @property
-    def panel(self) -> Any:
-        """What the dock shows."""
-        return self._panel
 
     def open(self, scene: Scene) -> None:
         """Take another insertion, or the same one through other filters, for side A."""
@@ -132,11 +105,11 @@ class CompareTab:
         self._start()
 
     @property
-    def other_side(self) -> OtherSide | None:
+    def for_export(self) -> OtherSide | None:
         """The other side, where one is shown."""
         if self._a is None or self._b is None:
             return None
-        wanted = compared.read(self._state.compare)
+        wanted = compared.read(self._own.compare)
         units, note = tuple(self.beside.other.selected), texts.TWO_PROBES if wanted.kind == "probe" else ""
         if self._matched is not None and self._comparison is not None:
             note = self._matched.words
@@ -147,7 +120,6 @@ class CompareTab:
         """Stop what runs: the browser has gone."""
         self._cancel.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self.beside.close()
 
     # -- what can be chosen ----------------------------------------------------------------------
 
@@ -170,11 +142,11 @@ class CompareTab:
             logger.error("the session's probes could not be listed", exc_info=error)
 
     def _offer(self) -> None:
-        if self._a is None or not self._is_seen:
+        if self._a is None or not self.is_seen:
             return
         sorting = self._a.sorting
         found = compared.choices(sorting, self._probes.get(sorting.ref.insertion.session, ()))
-        wanted = self._state.compare
+        wanted = self._own.compare
         if not wanted:
             self._hint.object = f'<div class="notes">{escape(texts.HINT if found else texts.ALONE)}</div>'
         if wanted and wanted not in found.values():
@@ -187,12 +159,12 @@ class CompareTab:
 
     def _chosen(self, event: Any) -> None:
         if not self._is_moving:
-            self._state.compare = event.new or ""
+            self._own.compare = event.new or ""
 
     def _kept(self, event: Any) -> None:
         words = {"quality": self._state.quality, **self._state.filters}
         words = {name: text for name, text in words.items() if (name, text) != ("quality", "all")}
-        self._state.compare = CompareTarget("filter", words=words).write()
+        self._own.compare = CompareTarget("filter", words=words).write()
 
     def _asked(self, event: Any) -> None:
         self._leave()
@@ -200,7 +172,7 @@ class CompareTab:
         self._start()
 
     def _turned(self, event: Any) -> None:
-        if not self._is_seen:
+        if not self.is_seen:
             self._leave()
         elif self._a is not None and self._other is None:
             self._clear()
@@ -211,10 +183,10 @@ class CompareTab:
 
     def _start(self) -> None:
         """Open what is wanted, where the tab is looked at."""
-        if self._a is None or not self._state.compare or not self._is_seen:
+        if self._a is None or not self._own.compare or not self.is_seen:
             return
         self._cancel = cancel = threading.Event()
-        wanted, opened = compared.read(self._state.compare), self._a.opened
+        wanted, opened = compared.read(self._own.compare), self._a.opened
         reason = compared.impossible(wanted, opened.sorting)
         self._hint.object = f'<div class="notes refused" role="alert">{escape(reason)}</div>' if reason else ""
         if reason:
@@ -265,7 +237,7 @@ class CompareTab:
 
     def _rematch(self, event: Any) -> None:
         """Match once more where spikes are to coincide within something else."""
-        if self._other is None or compared.read(self._state.compare).kind != "sorting":
+        if self._other is None or compared.read(self._own.compare).kind != "sorting":
             return
         self._cancel.set()
         self._cancel = cancel = threading.Event()
@@ -315,13 +287,8 @@ class CompareTab:
         self._other = self._b = None
         self.pairs.leave()
         self.beside.leave()
-        if self._is_seen:
+        if self.is_seen:
             self._clear()
-
-    @property
-    def _is_seen(self) -> bool:
-        """Whether the tab is open: what changes in a tab out of sight has Panel ask its own host for stylesheets."""
-        return bool(self._state.tab == self.title)
 
     def _clear(self) -> None:
         self.line.hide()
@@ -334,7 +301,7 @@ class CompareTab:
         """Make B's scene: its own clusters through the filters that hold for it."""
         if self._a is None or self._other is None:
             return
-        wanted, sorting, columns = compared.read(self._state.compare), self._other.sorting, self._other.columns
+        wanted, sorting, columns = compared.read(self._own.compare), self._other.sorting, self._other.columns
         state = self._state
         words: dict[str, str] = dict(wanted.words)
         note = ""
@@ -362,20 +329,20 @@ class CompareTab:
     def _show(self) -> None:
         if self._a is None or self._b is None:
             return
-        title = compared.read(self._state.compare).title
-        self.minus.disabled = compared.read(self._state.compare).kind == "probe"
+        title = compared.read(self._own.compare).title
+        self.minus.disabled = compared.read(self._own.compare).kind == "probe"
         self.beside.open(Sides(self._a, self._b), title, self._note, has_difference=self._has_difference)
 
     @property
     def _has_difference(self) -> bool:
-        return bool(self.minus.value) and compared.read(self._state.compare).kind != "probe"
+        return bool(self.minus.value) and compared.read(self._own.compare).kind != "probe"
 
     def _tabulate(self) -> None:
         a, b = self._a, self._b
         if a is None or b is None:
             return
         self._counts.object = texts.counts(a, b)
-        wanted = compared.read(self._state.compare)
+        wanted = compared.read(self._own.compare)
         if wanted.kind == "filter":
             everything = np.ones(a.columns.n_clusters, dtype=np.bool_)
             sides = [everything if scene.mask is None else scene.mask for scene in (a, b)]

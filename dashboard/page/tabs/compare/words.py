@@ -91,6 +91,17 @@ def read(text: str) -> CompareTarget:
     return CompareTarget(kind, "" if sorter == _BASE else sorter, "" if revision == _ORIGINAL else revision)
 
 
+def normalise(text: str) -> str:
+    """Return a word of the link as it is written; empty stays empty.
+
+    Raises
+    ------
+    BadRequest
+        It cannot be read.
+    """
+    return read(text).write() if text else ""
+
+
 def choices(sorting: SpikeSorting, probes: Iterable[str]) -> dict[str, str]:
     """Return what a sorting can be compared with: words for the page, and what `read` takes.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import panel as pn
@@ -13,36 +12,32 @@ from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.events.trials import available_events
 from dashboard.model.errors import DashboardError
-from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
-from dashboard.page.core.tab import BusyIndicator, pane, refusal_line, refusal_text
+from dashboard.page.core.tab import BaseTab, pane
 from dashboard.page.core.theme import apply_theme
+from dashboard.page.services.alignment import (
+    DEPTHS,
+    EVENT_FIELDS,
+    FILTER,
+    REGION,
+    SUBJECTS,
+    UNIT,
+    AlignmentState,
+    EventRequest,
+    event_request,
+    render_events,
+)
+from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.events import texts as event_texts
 from dashboard.page.tabs.events.figures import MapFigure, PsthFigure, TrialRaster
-from dashboard.page.tabs.events.picture import DEPTHS, FILTER, REGION, SUBJECTS, UNIT, EventRequest, render_events
-from dashboard.page.tabs.events.response_test import ResponseTester
-from dashboard.page.tabs.events.trial_browser import TrialBrowser
-from dashboard.page.tabs.events.words import EVENT_FIELDS, event_request
 from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.folding import folded
 
 PSTH_PX, RASTER_PX, MAP_PX = 170, 252, 320
 
 
-class EventsTab:
+class EventsTab(BaseTab[PageServices]):
     """Trial raster, PSTH, population map, trial browser and the test of responses.
-
-    Parameters
-    ----------
-    state : ViewState
-    pool : ThreadPoolExecutor
-        Threads that render.
-    queue : DocumentQueue
-    browser : TrialBrowser
-    response_test : ResponseTester
 
     Attributes
     ----------
@@ -50,58 +45,35 @@ class EventsTab:
         What the tab shows.
     """
 
-    title = "Events"
-    follows_hidden = False
-
-    def __init__(
-        self,
-        state: ViewState,
-        pool: ThreadPoolExecutor,
-        queue: DocumentQueue,
-        browser: TrialBrowser,
-        response_test: ResponseTester,
-    ) -> None:
-        self._state, self._browser, self._response_test = state, browser, response_test
-        self._scene: Scene | None = None
+    def __init__(self, services: PageServices, title: str) -> None:
+        super().__init__(services, title, ("summary.css", "unit.css"))
+        self._browser, self._response_test = services.trials, services.response_test
+        self._own = own = services.states[AlignmentState]
         self._is_moving = False
         self.picture: EventPicture | None = None
-        self._css = [asset("page.css"), asset("summary.css"), asset("unit.css")]
-
-        def refused(error: DashboardError) -> None:
-            """Say it in the tab; what was drawn stays."""
-            self.busy.end()
-            self._put_body()
-            self.notice.visible = False
-            self.refusal.object = refusal_text(error)
-
-        self._loop: RenderLoop[EventRequest, EventPicture] = RenderLoop(
-            queue, pool, render_events, self._apply, refused, pause_s=0
-        )
+        self._loop = self.loop(render_events, self._apply, pause_s=0)
         self._make_controls()
         self.psth, self.raster, self.map = PsthFigure(PSTH_PX), TrialRaster(RASTER_PX), MapFigure(MAP_PX)
-        self._captions = {name: self._html() for name in ("head", "psth", "raster", "map")}
+        self._captions = {name: self.html() for name in ("head", "psth", "raster", "map")}
         self._captions["head"].object = event_texts.WORKING
-        self.notice = self._html()
-        self.busy, self.refusal = BusyIndicator(queue, self._css), refusal_line(self._css)
+        self.notice = self.html()
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
-        self._panel = pn.Column(
+        self.panel = pn.Column(
             self.refusal, self.busy.panel, self.notice, sizing_mode="stretch_both", margin=0, scroll=True
         )
         self.raster.figure.on_event(Tap, self._tapped)
-        state.param.watch(self._follow_subject, "spikes_of")
-        state.param.watch(self._request, ["selected", "tab", "event", "split", "spikes_of", "masked", "bins", "dark"])
-        state.param.watch(self._moved, "depth_range")
-
-    def _html(self, text: str = "") -> Any:
-        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width")
+        own.param.watch(self._follow_subject, "spikes_of")
+        own.param.watch(self._request, ["event", "split", "spikes_of", "masked"])
+        self._state.param.watch(self._request, ["selected", "tab", "bins", "dark"])
+        self._state.param.watch(self._moved, "depth_range")
 
     def _make_controls(self) -> None:
-        state = self._state
+        own = self._own
         small: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 4)}
-        self.event = pmui.Select.from_param(state.param.event, label="Align to", width=135, **small)
-        self.split = pmui.Select.from_param(state.param.split, label="Split by", width=125, **small)
+        self.event = pmui.Select.from_param(own.param.event, label="Align to", width=135, **small)
+        self.split = pmui.Select.from_param(own.param.split, label="Split by", width=125, **small)
         self.mask = pmui.Switch.from_param(
-            state.param.masked, label="Mask", description=event_texts.MASK_WORDS, size="small", margin=(12, 6)
+            own.param.masked, label="Mask", description=event_texts.MASK_WORDS, size="small", margin=(12, 6)
         )
         self.subject = pmui.Select(label="Spikes of", options=SUBJECTS, value=UNIT, width=175, **small)
         self.region = pmui.Select(label="Region", options=["–"], value="–", width=175, visible=False, **small)
@@ -128,11 +100,6 @@ class EventsTab:
         fields = BinFields(self._state, EVENT_FIELDS).widgets.values()
         return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
-    @property
-    def panel(self) -> Any:
-        """What the dock shows."""
-        return self._panel
-
     def open(self, scene: Scene) -> None:
         """Show the events of another insertion, or of the same one through other filters."""
         self._scene = scene
@@ -144,25 +111,24 @@ class EventsTab:
             why = "the trials table has no times of events" if trials is not None else ""
             self._loop.cancel()
             self.picture = None
-            self.busy.end()
-            self.refusal.object = ""
+            self.answered()
             self.notice.param.update(object=event_texts.absent(scene.sorting, why), visible=True)
-            self._panel[:] = [self.refusal, self.busy.panel, self.notice]
+            self.panel[:] = [self.refusal, self.busy.panel, self.notice]
             return
         self._is_moving = True
         try:
             self._offer_regions(scene)
-            if self._state.event not in events:
-                self._state.event = events[0]
+            if self._own.event not in events:
+                self._own.event = events[0]
         finally:
             self._is_moving = False
         self._put_body()  # the browser builds it while the first picture is computed
         self._request()
 
     def _put_body(self) -> None:
-        if self._body not in self._panel.objects:
+        if self._body not in self.panel.objects:
             apply_theme(self._body, dark=self._state.dark)
-            self._panel.append(self._body)
+            self.panel.append(self._body)
 
     def _offer_regions(self, scene: Scene) -> None:
         clusters = scene.sorting.clusters
@@ -170,9 +136,9 @@ class EventsTab:
         if "acronym" in clusters:
             own = clusters["acronym"].dropna().to_numpy(dtype=object)
             names = sorted({str(name) for name in at_level(own, scene.level)} - {"", "void", "root"}) or ["–"]
-        subject, _, region = self._state.spikes_of.partition(":")
+        subject, _, region = self._own.spikes_of.partition(":")
         if subject == REGION and region not in names:
-            self._state.spikes_of = FILTER if names == ["–"] else f"{REGION}:{names[0]}"
+            self._own.spikes_of = FILTER if names == ["–"] else f"{REGION}:{names[0]}"
         if names != self.region.options:
             value = self.region.value if self.region.value in names else names[0]
             self.region.param.update(options=names, value=value)
@@ -186,12 +152,12 @@ class EventsTab:
         """Take whose spikes were asked for, and the region, into the state."""
         if not self._is_moving:
             subject = self.subject.value
-            self._state.spikes_of = f"{REGION}:{self.region.value}" if subject == REGION else subject
+            self._own.spikes_of = f"{REGION}:{self.region.value}" if subject == REGION else subject
 
     def _follow_subject(self, *events: object) -> None:
         was_moving, self._is_moving = self._is_moving, True
         try:
-            subject, _, region = self._state.spikes_of.partition(":")
+            subject, _, region = self._own.spikes_of.partition(":")
             if subject in self.subject.options.values():
                 self.subject.value = subject
             if region in self.region.options:
@@ -200,37 +166,36 @@ class EventsTab:
         finally:
             self._is_moving = was_moving
 
-    def close(self) -> None:
-        """Stop what runs: the browser has gone."""
-        self._loop.close()
-        self._response_test.close()
+    def refuse(self, error: DashboardError) -> None:
+        """Say it in the tab; what was drawn stays."""
+        self._put_body()
+        self.notice.visible = False
+        super().refuse(error)
 
     def _moved(self, event: object) -> None:
-        if self._state.spikes_of == DEPTHS:
+        if self._own.spikes_of == DEPTHS:
             self._request()
 
     def _request(self, *events: object) -> None:
-        scene, state = self._scene, self._state
-        if scene is None or self._is_moving or state.tab != self.title or scene.sorting.trials is None:
+        scene = self._scene
+        if scene is None or self._is_moving or not self.is_seen or scene.sorting.trials is None:
             return
         self.busy.begin()
-        values = {name: getattr(state, name) for name in state.param}
-        self._loop.request(event_request(scene, values, self.picture))
+        self._loop.request(event_request(scene, self._services.states.values(), self.picture))
 
     def _apply(self, request: EventRequest, picture: EventPicture) -> None:
         if request.scene is not self._scene:
             return
         self.picture = picture
         dark = self._state.dark
-        aside = "no unit is selected, so " if self._state.spikes_of == UNIT and request.subject != UNIT else ""
+        aside = "no unit is selected, so " if self._own.spikes_of == UNIT and request.subject != UNIT else ""
         texts = event_texts.captions(picture, request.event, request.split, aside, dark=dark)
         for name, text in texts.items():
             self._captions[name].object = text
         self.psth.show(picture.groups, request.event, dark=dark)
         self.raster.show(picture.groups, request.event, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
         self.map.show(picture.map, request.event, dark=dark)
-        self.busy.end()
-        self.refusal.object = ""
+        self.answered()
         self.notice.visible = False
         self._put_body()
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-import pandas as pd
-
 from dashboard.analysis.events.picture import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
-from dashboard.analysis.events.trials import REACTION_S, TrialView
+from dashboard.analysis.events.trials import REACTION_S
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import duration_text
 from dashboard.page.tabs.events.figures import Z_LIMIT, map_palette
-from dashboard.page.tabs.events.picture import trial_words
 
 MASK_WORDS = (
     f"Only trials of the brain-wide map: first movement {REACTION_S[0]:g} to {REACTION_S[1]:g} s after the stimulus, "
@@ -68,12 +65,3 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
         f"{depth_bin:g} µm × {time_bin} bins as z-score of the baseline, "
         f"{found.n_trials:,} trials; grey: the baseline does not vary</h4>{bar}</div>",
     }
-
-
-def trial(trials: pd.DataFrame, row: int, view: TrialView) -> str:
-    """Return what happened in a trial, and the colours of its lines in the raster."""
-    lines = "".join(
-        f'<span class="chip"><i style="background:{colour}"></i>{escape(name)} {time_s:,.3f} s</span>'
-        for name, time_s, colour in view.lines
-    )
-    return f'<div class="unit"><p>{escape(trial_words(trials, row))}</p><p class="chips">{lines}</p></div>'

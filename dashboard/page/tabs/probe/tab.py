@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,9 @@ from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core import shading
 from dashboard.page.core.assets import asset
-from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size
-from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import MARKS, ViewState
-from dashboard.page.core.tab import BusyIndicator, pane, refusal_line, refusal_text
+from dashboard.page.core.tab import BaseTab, TabServices, pane
 from dashboard.page.plot import cursor
 from dashboard.page.plot.clicks import Clicks
 from dashboard.page.plot.profiles import PROFILE_PAUSE_S, ProfilePicture, ProfileRequest, render_profile
@@ -36,6 +31,7 @@ from dashboard.page.tabs.probe.picture import (
     render_spikes,
     render_units,
 )
+from dashboard.page.tabs.probe.state import MARKS, ProbeState
 from dashboard.page.tabs.probe.words import PROBE_FIELDS, probe_bins
 from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.folding import folded
@@ -56,19 +52,8 @@ UNMEASURED = (220, 400)
 MAX_PIXELS = 2_000
 
 
-class ProbeTab:
+class ProbeTab(BaseTab[TabServices]):
     """Probe map, amplitude by depth of units or of all spikes, correlation of depths.
-
-    Nothing of it is made before it is first opened.
-
-    Parameters
-    ----------
-    state : ViewState
-    axes : Axes
-        The depth in view is that of the raster.
-    pool : ThreadPoolExecutor
-        Threads that render.
-    queue : DocumentQueue
 
     Attributes
     ----------
@@ -76,53 +61,28 @@ class ProbeTab:
         What the tab shows.
     """
 
-    title = "Probe"
-    follows_hidden = False
-
-    def __init__(self, state: ViewState, axes: Axes, pool: ThreadPoolExecutor, queue: DocumentQueue) -> None:
-        self._state, self._axes, self._queue = state, axes, queue
-        self._scene: Scene | None = None
-        self._is_made = False
+    def __init__(self, services: TabServices, title: str) -> None:
+        super().__init__(services, title)
+        self._own = own = services.states[ProbeState]
         self.units: Units | None = None
         self._placed: tuple[SpikeSorting, str] | None = None
         self._is_laid_out = False
         self._correlated: tuple[CorrelationRequest, bool] | None = None
-        self._css = [asset("page.css"), asset("unit.css")]
-        self._panel = pn.Column(sizing_mode="stretch_both", margin=0, scroll=True)
-        self._units_loop: RenderLoop[Scene, Units] = RenderLoop(queue, pool, render_units, self._place, self._refused)
-        self._spikes_loop: RenderLoop[SpikesRequest, SpikesPicture] = RenderLoop(
-            queue, pool, render_spikes, self._show_spikes, self._refused
-        )
-        self._correlation_loop: RenderLoop[CorrelationRequest, CorrelationPicture] = RenderLoop(
-            queue, pool, render_correlation, self._show_correlation, self._not_correlated
-        )
-        self._profile_loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
-            queue, pool, render_profile, self._show_profile, self._no_profile, PROFILE_PAUSE_S
-        )
-
-    @property
-    def panel(self) -> Any:
-        """What the dock shows."""
-        return self._panel
-
-    def _html(self, text: str = "", **options: Any) -> Any:
-        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width", **options)
-
-    def _make(self) -> None:
-        """Make what the tab holds, once, when it is first looked at."""
-        self._is_made = True
-        state, axes = self._state, self._axes
-        self.busy, self.refusal = BusyIndicator(self._queue, self._css), refusal_line(self._css)
-        self.notice = self._html(texts.WORKING)
-        self.colour = _choice(state.param.marks, "Colour of units", dict(zip(COLOURS, MARKS, strict=True)))
-        self.shown = _choice(state.param.beside, "By depth, beside the map", SHOWN)
-        self.line = self._html(height=18)
+        self._units_loop = self.loop(render_units, self._place)
+        self._spikes_loop = self.loop(render_spikes, self._show_spikes)
+        self._correlation_loop = self.loop(render_correlation, self._show_correlation, self._not_correlated)
+        self._profile_loop = self.loop(render_profile, self._show_profile, self._no_profile, PROFILE_PAUSE_S)
+        state, axes = self._state, services.axes
+        self.notice = self.html(texts.WORKING)
+        self.colour = _choice(own.param.marks, "Colour of units", dict(zip(COLOURS, MARKS, strict=True)))
+        self.shown = _choice(own.param.beside, "By depth, beside the map", SHOWN)
+        self.line = self.html(height=18)
         self.marks, self.ring = mark_source(), ring_source()
         self.map = ProbeMap(axes, self.marks, self.ring)
         self.amplitudes = AmplitudeDepth(axes, self.marks, self.ring)
         self.correlation = CorrelationFigure()
         # Of one height whatever they say: figures do not follow where the room between them shrinks.
-        self._captions = {name: self._html(height=height) for name, height in CAPTIONS_PX.items()}
+        self._captions = {name: self.html(height=height) for name, height in CAPTIONS_PX.items()}
         self._captions["correlation"].object = texts.CORRELATING
         self._beside = pane(self.amplitudes.figure)
         self._matrix = pane(self.correlation.figure)
@@ -153,11 +113,14 @@ class ProbeTab:
             cursor.follow(plot, self._cursor, name)
             clicks.follow(plot)
         # As in the Unit tab: figures come with the first picture.
-        self._panel[:] = [self.refusal, self.busy.panel, self.notice]
+        self.panel = pn.Column(
+            self.refusal, self.busy.panel, self.notice, sizing_mode="stretch_both", margin=0, scroll=True
+        )
         self.map.figure.on_change("inner_width", self._laid_out)
         self.amplitudes.figure.on_change("inner_width", self._resized)
         self.amplitudes.figure.on_change("inner_height", self._resized)
-        state.param.watch(self._request, ["selected", "tab", "dark", "cmap", "marks", "beside", "bins"])
+        state.param.watch(self._request, ["selected", "tab", "dark", "cmap", "bins"])
+        own.param.watch(self._request, ["marks", "beside"])
         state.param.watch(self._zoomed, "depth_range")
         state.param.watch(self._moved_in_time, "time_range")
 
@@ -168,19 +131,7 @@ class ProbeTab:
     def open(self, scene: Scene) -> None:
         """Show another insertion, or the same one through other filters."""
         self._scene = scene
-        if not self._is_made:
-            self._make()
         self._request()
-
-    def close(self) -> None:
-        """Stop what runs: the browser has gone."""
-        for loop in (self._units_loop, self._spikes_loop, self._correlation_loop, self._profile_loop):
-            loop.close()
-
-    def _refused(self, error: DashboardError) -> None:
-        """Say it in the tab; what was drawn stays."""
-        self.busy.end()
-        self.refusal.object = refusal_text(error)
 
     def _not_correlated(self, error: DashboardError) -> None:
         self._matrix.visible = False
@@ -191,7 +142,7 @@ class ProbeTab:
     def _request(self, *events: object) -> None:
         """Draw what the state asks for; only what changed is computed."""
         scene = self._scene
-        if scene is None or self._state.tab != self.title:
+        if scene is None or not self.is_seen:
             return
         if self.units is None or self._placed != (scene.sorting, scene.level):
             self.busy.begin()
@@ -203,23 +154,22 @@ class ProbeTab:
         if self._scene is None or scene.sorting is not self._scene.sorting or scene.level != self._scene.level:
             return
         self.units, self._placed = units, (scene.sorting, scene.level)
-        self.busy.end()
-        self.refusal.object = ""
+        self.answered()
         self.map.show(scene, units)
         self._draw(self._scene, units)
-        if self._body not in self._panel.objects:
+        if self._body not in self.panel.objects:
             self.notice.visible = False
-            self._panel.append(self._body)
+            self.panel.append(self._body)
 
     def _snapshot(self) -> MarkStyle:
-        return MarkStyle(COLOURS[MARKS.index(self._state.marks)], tuple(self._state.selected), self._state.dark)
+        return MarkStyle(COLOURS[MARKS.index(self._own.marks)], tuple(self._state.selected), self._state.dark)
 
     def _draw(self, scene: Scene, units: Units) -> None:
         look = self._snapshot()
         self.marks.data = marks.marks(scene, units, look)
         self._captions["legend"].object = texts.legend(scene, units, look)
         self._point([])
-        has_spikes, beside = scene.columns.amps_uv is not None, self._state.beside
+        has_spikes, beside = scene.columns.amps_uv is not None, self._own.beside
         if beside != "spikes":
             self._spikes_loop.cancel()
             self.busy.end()
@@ -240,7 +190,7 @@ class ProbeTab:
 
     def _request_profile(self, scene: Scene) -> None:
         if self._state.time_range is not None:
-            of_amplitudes = self._state.beside == "amplitude"
+            of_amplitudes = self._own.beside == "amplitude"
             bin_um = probe_bins(self._state.bins)[2]
             self._profile_loop.request(ProfileRequest(scene, self._state.time_range, bin_um, of_amplitudes))
 
@@ -263,16 +213,16 @@ class ProbeTab:
 
     def _zoomed(self, *events: object) -> None:
         """Count all spikes in other pixels."""
-        if self._scene is not None and self._state.tab == self.title and self._state.beside == "spikes":
+        if self._scene is not None and self.is_seen and self._own.beside == "spikes":
             self._request_spikes(self._scene)
 
     def _moved_in_time(self, *events: object) -> None:
-        if self._scene is not None and self._state.tab == self.title and self._beside_is_profile():
+        if self._scene is not None and self.is_seen and self._beside_is_profile():
             self._request_profile(self._scene)
 
     def _beside_is_profile(self) -> bool:
-        has_it = self._state.beside == "rate" or (self._scene is not None and self._scene.columns.amps_uv is not None)
-        return self._state.beside in PROFILES and has_it
+        has_it = self._own.beside == "rate" or (self._scene is not None and self._scene.columns.amps_uv is not None)
+        return self._own.beside in PROFILES and has_it
 
     def _request_spikes(self, scene: Scene) -> None:
         if scene.columns.amps_uv is None or self._state.depth_range is None:
@@ -286,15 +236,14 @@ class ProbeTab:
     # -- showing ---------------------------------------------------------------------------------
 
     def _show_spikes(self, request: SpikesRequest, picture: SpikesPicture) -> None:
-        if request.scene is not self._scene or self._state.beside != "spikes":
+        if request.scene is not self._scene or self._own.beside != "spikes":
             return
-        self.busy.end()
-        self.refusal.object = ""
+        self.answered()
         self.amplitudes.show_spikes(picture, texts.amplitude_unit(request.scene))
         self._captions["amplitudes"].object = texts.spikes(request.scene, picture, request.palette)
 
     def _show_profile(self, request: ProfileRequest, picture: ProfilePicture) -> None:
-        if request.scene is self._scene and request.of_amplitudes == (self._state.beside == "amplitude"):
+        if request.scene is self._scene and request.of_amplitudes == (self._own.beside == "amplitude"):
             self.refusal.object = ""
             unit = f"Mean amplitude ({texts.amplitude_unit(request.scene)})"
             rate = f"Firing rate (Hz per {request.bin_um:g} µm)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -23,13 +22,13 @@ from dashboard.analysis.quality.summary import (
     summarise,
     verdicts,
 )
-from dashboard.library.userdata import UserSession, Verdict
+from dashboard.library.userdata import Verdict
 from dashboard.model.errors import DashboardError
 from dashboard.model.references import InsertionRecord
 from dashboard.model.sorting import SpikeSorting
-from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.tab import BaseTab
+from dashboard.page.services.page_services import PageServices
 from dashboard.sources.alf.noise import load_noise, noise_datasets
 from dashboard.sources.base import Source
 
@@ -46,28 +45,16 @@ FAR_UV = 100.0
 """A channel noisier than this lies beyond the axis; nothing in a brain is."""
 
 
-class SummaryTab:
-    """Numbers and verdicts of the open insertion; its thresholds can be edited.
+class SummaryTab(BaseTab[PageServices]):
+    """Numbers and verdicts of the open insertion; its thresholds can be edited."""
 
-    Parameters
-    ----------
-    queue : DocumentQueue
-    user_session : UserSession
-        Thresholds are kept for its author.
-    failed : callable (DashboardError) -> None
-    """
-
-    title = "Summary"
-    follows_hidden = False
-
-    def __init__(
-        self, queue: DocumentQueue, user_session: UserSession, failed: Callable[[DashboardError], None]
-    ) -> None:
-        self._queue, self._user_session, self._failed = queue, user_session, failed
+    def __init__(self, services: PageServices, title: str) -> None:
+        super().__init__(services, title, ("summary.css",))
+        self._user_session, self._failed = services.user_session, services.failed
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="summary")
         self._sorting: SpikeSorting | None = None
         self._summary: Summary | None = None
-        css = [asset("page.css"), asset("summary.css")]
+        css = self._css
         self._head = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
         self._tests = pn.pane.HTML("", stylesheets=css, margin=(6, 10, 2, 10), sizing_mode="stretch_width")
         self._body = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
@@ -83,10 +70,10 @@ class SummaryTab:
         self._note = self._kept_note = ""
         for name, (widget, _) in self._limits.items():
             widget.param.watch(partial(self._edited, name), "value")
-        user_session.listen(self._take_kept)
+        self._user_session.listen(self._take_kept)
         # They come with the thresholds that are kept: a change that finds them half drawn would be lost in the browser.
         self._fields = pn.Row(self.ap_rms, self.least_yield, margin=0)
-        self._panel = pn.Column(
+        self.panel = pn.Column(
             self._tests,
             self._head,
             self._body,
@@ -94,11 +81,6 @@ class SummaryTab:
             margin=0,
             scroll=True,
         )
-
-    @property
-    def panel(self) -> Any:
-        """What the dock shows."""
-        return self._panel
 
     def open(self, scene: Scene) -> None:
         """Show the numbers of another insertion; filters and levels do not change them."""
@@ -140,8 +122,8 @@ class SummaryTab:
             own, words = done.result()
         except DashboardError as error:
             self._kept_note = str(error)
-            if self._fields not in self._panel.objects:
-                self._panel.append(self._fields)
+            if self._fields not in self.panel.objects:
+                self.panel.append(self._fields)
             self._show_head()
             return
         self._kept_note = ""
@@ -152,8 +134,8 @@ class SummaryTab:
                     widget.value = own.get(name, default)
             finally:
                 self._is_taking = False
-        if self._fields not in self._panel.objects:
-            self._panel.append(self._fields)
+        if self._fields not in self.panel.objects:
+            self.panel.append(self._fields)
         if self._sorting is not None and self._sorting.ref.insertion.key == key:
             self._words = words
             self._show_head()
@@ -165,6 +147,7 @@ class SummaryTab:
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
+        super().close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, sorting: SpikeSorting, source: Source) -> tuple[Summary, InsertionRecord | None, str]:

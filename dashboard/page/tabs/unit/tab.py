@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import panel as pn
@@ -10,12 +9,8 @@ import panel_material_ui as pmui
 
 from dashboard.analysis.units.correlograms import Correlogram
 from dashboard.model.errors import DashboardError
-from dashboard.page.core.assets import asset
-from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
-from dashboard.page.core.tab import BusyIndicator, pane, refusal_line, refusal_text
+from dashboard.page.core.tab import BaseTab, TabServices, pane
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.tabs.unit import texts
 from dashboard.page.tabs.unit.figures import (
@@ -36,15 +31,8 @@ MAX_PAIRS = 6
 """Pairs of four units."""
 
 
-class UnitTab:
+class UnitTab(BaseTab[TabServices]):
     """Correlograms, intervals, amplitudes, depth, rate, template and metrics of the selected units.
-
-    Parameters
-    ----------
-    state : ViewState
-    pool : ThreadPoolExecutor
-        Threads that render.
-    queue : DocumentQueue
 
     Attributes
     ----------
@@ -52,24 +40,16 @@ class UnitTab:
         What the tab shows.
     """
 
-    title = "Unit"
-    follows_hidden = False
-
-    def __init__(self, state: ViewState, pool: ThreadPoolExecutor, queue: DocumentQueue) -> None:
-        self._state = state
-        self._scene: Scene | None = None
+    def __init__(self, services: TabServices, title: str) -> None:
+        super().__init__(services, title, ("summary.css", "unit.css"))
         self._focus: int | None = None
         self._aside = ""
         self._is_moving = False
         self.picture: UnitPicture | None = None
-        self._css = [asset("page.css"), asset("summary.css"), asset("unit.css")]
-        self._loop: RenderLoop[UnitRequest, UnitPicture] = RenderLoop(
-            queue, pool, render_units, self._apply, self._refused
-        )
-        self.empty = self._html(texts.EMPTY)
-        self.busy, self.refusal = BusyIndicator(queue, self._css), refusal_line(self._css)
-        self.head = self._html()
-        self.metrics = self._html()
+        self._loop = self.loop(render_units, self._apply)
+        self.empty = self.html(texts.EMPTY)
+        self.head = self.html()
+        self.metrics = self.html()
         self.focus = pmui.RadioButtonGroup(
             options=["–"], value="–", size="small", visible=False, margin=(6, 10), label=""
         )
@@ -77,13 +57,10 @@ class UnitTab:
         # Figures that are on the page before they are laid out break in the browser: they come with the first picture.
         self._body = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
         self._bins = folded({"Bins and windows": self._make_bins}, margin=(4, 10))
-        self._panel = pn.Column(
+        self.panel = pn.Column(
             self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
         )
-        state.param.watch(self._request, ["selected", "tab", "bins"])
-
-    def _html(self, text: str = "") -> Any:
-        return pn.pane.HTML(text, stylesheets=self._css, margin=(2, 10), sizing_mode="stretch_width")
+        self._state.param.watch(self._request, ["selected", "tab", "bins"])
 
     def _make_figures(self) -> None:
         self.acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-acg")
@@ -100,8 +77,8 @@ class UnitTab:
         self.rate = RateFigure(WIDE_PX)
         self.template = TemplateFigure(TEMPLATE_PX)
         names = ("acg", "close", "isi", "refractory", "pairs", "amplitude", "depth", "rate", "template")
-        self._captions = {name: self._html() for name in names}
-        self._pair_captions = [self._html() for _ in self.pairs]
+        self._captions = {name: self.html() for name in names}
+        self._pair_captions = [self.html() for _ in self.pairs]
 
     def _sections(self) -> list[Any]:
         captions = self._captions
@@ -150,29 +127,19 @@ class UnitTab:
     def _beside(*items: Any) -> pn.Row:
         return pn.Row(*items, sizing_mode="stretch_width", margin=0)
 
-    @property
-    def panel(self) -> Any:
-        """What the dock shows."""
-        return self._panel
-
     def open(self, scene: Scene) -> None:
         """Show the units of another insertion, or of the same one through other filters."""
         self._scene = scene
         self._request()
 
-    def close(self) -> None:
-        """Stop what runs: the browser has gone."""
-        self._loop.close()
-
     def _request(self, *events: object) -> None:
-        if self._scene is None or self._state.tab != self.title:
+        if self._scene is None or not self.is_seen:
             return
         ids, self._aside = texts.chosen(self._state.selected, set(self._scene.sorting.clusters.index))
         if not ids:
             self._loop.cancel()
             self.picture = None
-            self.busy.end()
-            self.refusal.object = ""
+            self.answered()
             self.empty.param.update(object=texts.EMPTY, visible=True)
             self._body.visible = False
             return
@@ -197,22 +164,21 @@ class UnitTab:
             self._focus = int(event.new)
             self._request()
 
-    def _refused(self, error: DashboardError) -> None:
+    def refuse(self, error: DashboardError) -> None:
         """Say it in the tab; what was drawn stays. Where nothing was, as with a link, the bins can still be changed."""
-        self.busy.end()
-        self.refusal.object = refusal_text(error)
-        if not self._body.objects and self._bins not in self._panel.objects:
+        super().refuse(error)
+        if not self._body.objects and self._bins not in self.panel.objects:
             self.empty.visible = False
             apply_theme(self._bins, dark=self._state.dark)
-            self._panel.append(self._bins)
+            self.panel.append(self._bins)
 
     def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
         if request.scene is not self._scene or request.focus != self._focus:
             return
         if not self._body.objects:
             self._make_figures()
-            if self._bins in self._panel.objects:
-                self._panel.remove(self._bins)
+            if self._bins in self.panel.objects:
+                self.panel.remove(self._bins)
             self._body[:] = self._sections()
         self.picture, scene = picture, request.scene
         self.head.object = texts.head(scene, picture, self._aside)
@@ -239,13 +205,12 @@ class UnitTab:
         if picture.template is not None:
             self.template.show(picture.template, unit)
         self._template_pane.visible = picture.template is not None
-        self.busy.end()
-        self.refusal.object = ""
+        self.answered()
         self.empty.visible = False
         self._body.visible = True
-        if self._body not in self._panel.objects:
+        if self._body not in self.panel.objects:
             apply_theme(self._body, dark=self._state.dark)
-            self._panel.append(self._body)
+            self.panel.append(self._body)
 
     def _show_pairs(self, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]) -> None:
         self._pair_box.visible = bool(pairs)

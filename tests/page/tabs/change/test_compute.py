@@ -12,8 +12,7 @@ from dashboard.analysis.change import columns as verdicts
 from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
-from dashboard.page.plot.spans import mark_span, span_text
+from dashboard.page.plot.spans import SpanState, mark_span, span_text
 from dashboard.page.tabs.change.compute import (
     Change,
     ChangeRequest,
@@ -24,6 +23,7 @@ from dashboard.page.tabs.change.compute import (
 )
 from dashboard.page.tabs.change.tab import flagged_chips, nearest_mark, unit_marks
 from dashboard.page.tabs.change.texts import bands_table, head
+from dashboard.page.tabs.registry import page_state
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +112,14 @@ def test_a_click_picks_the_nearest_mark_within_reach() -> None:
 
 
 def test_the_window_in_view_is_marked_and_the_second_span_shows_the_answer() -> None:
-    state = ViewState(time_range=(0.0, 60.0))
-    mark_span(state, "before")
-    assert state.before is None  # nothing is open
+    states = page_state(time_range=(0.0, 60.0))
+    state, spans = states.view, states[SpanState]
+    mark_span(states, "before")
+    assert spans.before is None  # nothing is open
     state.insertion = "x"
-    mark_span(state, "before")
-    assert (state.before, state.after, state.tab) == ((0.0, 60.0), None, "Clusters")
+    mark_span(states, "before")
+    assert (spans.before, spans.after, state.tab) == ((0.0, 60.0), None, "Clusters")
     state.time_range = (100.0, 160.5)
-    mark_span(state, "after")
-    assert (state.before, state.after, state.tab) == ((0.0, 60.0), (100.0, 160.5), "Change")
-    assert span_text(state.after) == "100–160.5 s"
+    mark_span(states, "after")
+    assert (spans.before, spans.after, state.tab) == ((0.0, 60.0), (100.0, 160.5), "Change")
+    assert span_text(spans.after) == "100–160.5 s"

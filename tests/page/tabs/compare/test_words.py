@@ -10,11 +10,11 @@ from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ignore_progress
 from dashboard.page import link as links
-from dashboard.page.core.state import ViewState
 from dashboard.page.tabs.compare import words
 from dashboard.page.tabs.compare.fields import match_tolerance
 from dashboard.page.tabs.compare.matching import match
 from dashboard.page.tabs.compare.words import CompareTarget
+from dashboard.page.tabs.registry import page_state
 
 EVERY = [
     CompareTarget("sorting", "pykilosort", "2024-05-06"),
@@ -31,7 +31,7 @@ EVERY = [
 @pytest.mark.parametrize("wanted", EVERY, ids=lambda wanted: wanted.write()[:20])
 def test_it_comes_back_from_its_link(wanted: CompareTarget) -> None:
     assert words.read(wanted.write()) == wanted
-    query = links.write(ViewState(insertion="a/2024-01-01/001/probe00", compare=wanted.write(), tab="Compare"))
+    query = links.write(page_state(insertion="a/2024-01-01/001/probe00", compare=wanted.write(), tab="Compare"))
     link = links.parse(query)
     assert link.problems == ()
     assert link.values["compare"] == wanted.write()

@@ -25,8 +25,8 @@ from dashboard.page.plot.picker import UnitPicker
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.plot.strip import StripView
 from dashboard.page.rail.colours import colours_off
-from dashboard.page.tabs.compare import difference
-from dashboard.page.tabs.compare.difference import DifferencePicture, DifferenceView, Sides
+from dashboard.page.services import difference
+from dashboard.page.services.difference import DifferencePicture, DifferenceView, Sides
 
 TICKS_PX = 24
 """Height of a time axis without its label, which the difference below has."""

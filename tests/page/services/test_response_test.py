@@ -19,17 +19,18 @@ from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.progress import Progress, ignore_progress
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.state import ViewState
-from dashboard.page.tabs.clusters.tab import cluster_table
-from dashboard.page.tabs.events.response_test import (
+from dashboard.page.services.response_test import (
     ResponseTester,
+    ResponseTestRequest,
+    ResponseTestState,
     carry,
     response_columns,
     run_test,
     suffix_of,
     with_responses,
 )
-from dashboard.page.tabs.events.words import ResponseTestRequest
+from dashboard.page.tabs.clusters.tab import cluster_table
+from dashboard.page.tabs.registry import page_state
 
 
 def run(opened: OpenInsertion, split: str = "none", **values: Any) -> tuple[pd.DataFrame, str]:
@@ -123,12 +124,12 @@ class Place:
     """The test of one browser tab, whose turns come one after the other in the thread that works."""
 
     def __init__(self, opened: OpenInsertion, **values: Any) -> None:
-        self.state = ViewState(**values)
+        self.states = page_state(**values)
         self.opened = opened
         self.seen: list[tuple[bool, str]] = []
         queue = DocumentQueue(Document())
         queue.later = self._later  # type: ignore[method-assign]
-        self.response_test = ResponseTester(self.state, queue, self._take)
+        self.response_test = ResponseTester(self.states, queue, self._take)
 
     def _later(self, change: Callable[[], None]) -> None:
         change()
@@ -169,20 +170,20 @@ def test_a_step_back_takes_the_columns_away_and_one_forward_brings_them_at_once(
     place.response_test.resume(place.opened)
     place.wait()
     tested = place.opened
-    place.state.test = ""
+    place.states[ResponseTestState].test = ""
     place.response_test.step(tested)
     assert place.columns == []
-    assert place.state.test == ""
+    assert place.states[ResponseTestState].test == ""
     place.seen.clear()
-    place.state.test = TEST
+    place.states[ResponseTestState].test = TEST
     place.response_test.step(place.opened)
     pd.testing.assert_frame_equal(place.opened.sorting.clusters, tested.sorting.clusters)
     assert place.seen == [], "it was tested again"
 
     # A test that a step interrupts leaves nothing.
-    place.state.test = TEST.replace("stimOn", "feedback")
+    place.states[ResponseTestState].test = TEST.replace("stimOn", "feedback")
     place.response_test.step(place.opened)
-    place.state.test = ""
+    place.states[ResponseTestState].test = ""
     place.response_test.step(place.opened)
     place.wait()
     assert place.columns == []
@@ -190,11 +191,11 @@ def test_a_step_back_takes_the_columns_away_and_one_forward_brings_them_at_once(
 
 
 def test_a_step_stops_no_test_that_was_asked_for_by_hand(place: Place) -> None:
-    place.state.param.update(tab="Events", test="")
+    place.states.update(tab="Events", test="")
     assert place.response_test.panel is not None
     place.response_test.step(place.opened)
     place.response_test._start()
     place.response_test.step(place.opened)
     place.wait()
     assert "resp_q" in place.columns
-    assert place.state.test == TEST
+    assert place.states[ResponseTestState].test == TEST

@@ -1,15 +1,18 @@
-"""What the Events tab draws around an event, computed away from the page."""
+"""Spikes around the events of trials: what is asked for, and what comes of it, computed away from the page."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import param
 
+from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.events.align import (
     PSTH_BIN_S,
     RASTER_BIN_S,
@@ -30,16 +33,27 @@ from dashboard.analysis.events.maps import (
     span_of,
 )
 from dashboard.analysis.events.picture import EventPicture, GroupPicture
-from dashboard.analysis.events.trials import brainwide_mask, event_times, split_trials
+from dashboard.analysis.events.trials import EVENTS, SPLITS, brainwide_mask, event_times, split_trials
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
 from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.inputs import select_spikes, unit_spikes, within
 from dashboard.model.errors import BadRequest, Cancelled
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.core.numbers import Fields, defaults
 from dashboard.page.core.scene import Scene
 
 UNIT, DEPTHS, REGION, FILTER = "unit", "depths", "region", "filter"
 SUBJECTS = {"Selected units": UNIT, "Depths in view": DEPTHS, "Region": REGION, "All that pass": FILTER}
 """Words of the page -> whose spikes are aligned."""
+
+
+class AlignmentState(param.Parameterized):
+    """What spikes are aligned to, whose, and in which trials."""
+
+    event = param.Selector(default="stimOn", objects=list(EVENTS), doc="Event that spikes are aligned to.")
+    split = param.Selector(default="none", objects=list(SPLITS), doc="What trials are split by.")
+    spikes_of = param.String(UNIT, doc="Whose spikes are aligned: unit, depths, filter, or region:ACRONYM.")
+    masked = param.Boolean(default=True, doc="Whether only trials of the brain-wide map are used.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,19 @@ class EventBins:
     baseline_s: tuple[float, float] = BASELINE_S
     map_bin_s: float = TIME_BIN_S
     map_bin_um: float = DEPTH_BIN_UM
+
+
+EVENT_FIELDS: Fields = {
+    "start": ("Window (s)", EventBins().window_s[0]),
+    "end": ("to (s)", EventBins().window_s[1]),
+    "psth_bin": ("PSTH bin (ms)", 1e3 * EventBins().psth_bin_s),
+    "raster_bin": ("Raster bin (ms)", 1e3 * EventBins().raster_bin_s),
+    "quiet_start": ("z-score on (s)", EventBins().baseline_s[0]),
+    "quiet_end": ("to (s)", EventBins().baseline_s[1]),
+    "map_bin": ("Map bin (ms)", 1e3 * EventBins().map_bin_s),
+    "map_um": ("Map bin (µm)", EventBins().map_bin_um),
+}
+"""Name in the link -> words on the page and default of each field of Events; windows are relative to the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,25 +232,64 @@ def population_map(
     )
 
 
-def trial_words(trials: pd.DataFrame, row: int) -> str:
-    """Return what happened in a trial: stimulus, choice, outcome, reaction time; what is missing is left out."""
-    values = trials.iloc[row]
+def event_bins(bins: Mapping[str, float]) -> EventBins:
+    """Return the bins of Events: `bins` holds those that are not as by default, in the units of the page."""
+    value = {**defaults(EVENT_FIELDS), **bins}
+    return EventBins(
+        (value["start"], value["end"]),
+        value["psth_bin"] / 1e3,
+        value["raster_bin"] / 1e3,
+        (value["quiet_start"], value["quiet_end"]),
+        value["map_bin"] / 1e3,
+        value["map_um"],
+    )
 
-    def value(name: str) -> float:
-        return float(values[name]) if name in trials.columns and pd.notna(values[name]) else float("nan")
 
-    parts = []
-    for side, name in (("left", "contrastLeft"), ("right", "contrastRight")):
-        if np.isfinite(value(name)):
-            parts.append(f"contrast {100 * value(name):g} % {side}")
-            break
-    choices = {1.0: "choice left", -1.0: "choice right", 0.0: "no go"}
-    outcomes = {1.0: "correct", -1.0: "incorrect"}
-    parts += [words[value(name)] for name, words in (("choice", choices), ("feedbackType", outcomes))
-              if value(name) in words]  # fmt: skip
-    if np.isfinite(value("probabilityLeft")):
-        parts.append(f"block {value('probabilityLeft'):g}")
-    reaction = value("firstMovement_times") - value("stimOn_times")
-    if np.isfinite(reaction):
-        parts.append(f"first movement {reaction:.2f} s after stimulus")
-    return ", ".join(parts)
+def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture | None = None) -> EventRequest:
+    """Return what Events shows of a scene; without a selected unit, all that pass stand in for it.
+
+    Parameters
+    ----------
+    scene : Scene
+    values : mapping
+        Of the parameters of `ViewState` and `AlignmentState`.
+    before : EventPicture or None
+        The picture before.
+    """
+    known = set(scene.sorting.clusters.index)
+    units = tuple(cluster for cluster in values["selected"] if cluster in known)
+    subject, _, region = values["spikes_of"].partition(":")
+    return EventRequest(
+        scene,
+        FILTER if subject == UNIT and not units else subject,
+        units,
+        values["depth_range"] or scene.columns.depth_range_um,
+        region,
+        values["event"],
+        values["split"],
+        values["masked"],
+        event_bins(values["bins"]),
+        before,
+    )
+
+
+def read_subject(text: str) -> str:
+    """Return whose spikes a link asks for: ``unit``, ``depths``, ``filter``, or ``region:CA1``.
+
+    Raises
+    ------
+    ValueError
+        None of these.
+    """
+    subject, _, region = text.partition(":")
+    if subject not in SUBJECTS.values() or (subject == REGION) != bool(region):
+        raise ValueError("is none of unit, depths, filter, region:ACRONYM")
+    return text
+
+
+def gone_region(subject: str, sorting: SpikeSorting, level: str) -> str:
+    """Return that no unit of a sorting is in the region whose spikes are asked for; ``''`` where some are."""
+    region = subject.partition(":")[2]
+    acronyms = sorting.clusters["acronym"].dropna().to_list() if region and "acronym" in sorting.clusters else []
+    is_there = not region or region in set(map(str, at_level(acronyms, level)))
+    return "" if is_there else f"No unit is in region {region[:20]} at the level {level}."

@@ -14,7 +14,8 @@ from dashboard.analysis.events.picture import EventPicture, pooled, theme_ink, t
 from dashboard.analysis.events.trials import brainwide_mask
 from dashboard.model.errors import BadRequest
 from dashboard.page.core.scene import Scene
-from dashboard.page.tabs.events.picture import DEPTHS, FILTER, REGION, UNIT, EventRequest, render_events, trial_words
+from dashboard.page.services.alignment import DEPTHS, FILTER, REGION, UNIT, EventRequest, render_events
+from dashboard.page.services.trial_browser import trial_words
 
 
 def request(scene: Scene, subject: str = UNIT, **values: Any) -> EventRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Callable
@@ -16,11 +17,12 @@ import numpy as np
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from dashboard.analysis.events.align import usable_events
 from dashboard.analysis.events.maps import span_of
 from dashboard.analysis.events.responses import BASELINE_S, RESPONSE_S, response_test
-from dashboard.analysis.events.trials import brainwide_mask, event_times, split_trials
+from dashboard.analysis.events.trials import EVENTS, SPLITS, brainwide_mask, event_times, split_trials
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError
@@ -30,11 +32,14 @@ from dashboard.page.core.assets import asset
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.numbers import number_text
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import ViewState
+from dashboard.page.core.state import PageState
 from dashboard.page.core.theme import apply_theme
-from dashboard.page.tabs.events.words import ResponseTestRequest, read_test
+from dashboard.page.services.alignment import AlignmentState
 from dashboard.page.widgets.fields import number, number_field
 from dashboard.page.widgets.working import WorkingLine
+
+TAB = "Events"
+"""Tab in which it is asked for."""
 
 PREFIX = "resp_"
 """Of the columns that the test adds."""
@@ -46,6 +51,81 @@ HINT = (
 
 Q_MAX = 0.05
 """False discovery rate at which a unit is counted as responding in the summary of a test."""
+
+
+_MASKS = {"mask": True, "all": False}
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseTestRequest:
+    """Parameters of the test of responses, from which its columns can be had again.
+
+    Attributes
+    ----------
+    event, split : str
+        Of `dashboard.analysis.events.trials`.
+    is_masked : bool
+        Whether only trials of the brain-wide map are used.
+    baseline_s, response_s : (float, float)
+        Windows around the event, in s.
+    """
+
+    event: str
+    split: str
+    is_masked: bool
+    baseline_s: tuple[float, float]
+    response_s: tuple[float, float]
+
+    def write(self) -> str:
+        """Return it as `read_test` takes it: ``stimOn,none,mask,-0.5,0,0,0.5``."""
+        mask = next(word for word, is_masked in _MASKS.items() if is_masked == self.is_masked)
+        return ",".join([self.event, self.split, mask, *map(number_text, (*self.baseline_s, *self.response_s))])
+
+    @property
+    def words(self) -> str:
+        """The test in words, for the origin of an export."""
+        (b0, b1), (r0, r1) = self.baseline_s, self.response_s
+        split = f", split by {self.split}" if self.split != "none" else ""
+        trials = "trials of the brain-wide map" if self.is_masked else "all trials"
+        return f"{self.event}{split}, {trials}, baseline {b0:g} to {b1:g} s, response {r0:g} to {r1:g} s"
+
+
+def read_test(text: str) -> ResponseTestRequest:
+    """Return the test of responses that a word of the link names.
+
+    Raises
+    ------
+    BadRequest
+        It cannot be read.
+    """
+    example = "stimOn,none,mask,-0.5,0,0,0.5"
+    parts = text.split(",")
+    if len(parts) != 7 or parts[0] not in EVENTS or parts[1] not in SPLITS or parts[2] not in _MASKS:
+        raise BadRequest("test wants event, split, mask or all, baseline, response", text[:60], example)
+    try:
+        b0, b1, r0, r1 = map(float, parts[3:])
+    except ValueError as error:
+        raise BadRequest("test has windows that are no numbers", text[:60], example) from error
+    if not all(map(math.isfinite, (b0, b1, r0, r1))):
+        raise BadRequest("test has windows that are no numbers", text[:60], example)
+    return ResponseTestRequest(parts[0], parts[1], _MASKS[parts[2]], (b0, b1), (r0, r1))
+
+
+def normalise_test(text: str) -> str:
+    """Return a word of the link as it is written.
+
+    Raises
+    ------
+    BadRequest
+        It cannot be read.
+    """
+    return read_test(text).write()
+
+
+class ResponseTestState(param.Parameterized):
+    """Which test the clusters have columns of."""
+
+    test = param.String("", doc="Test of responses whose columns are there, as `read_test` reads it; empty: none.")
 
 
 def suffix_of(label: str) -> str:
@@ -167,8 +247,8 @@ class ResponseTester:
 
     Parameters
     ----------
-    state : ViewState
-        ``event``, ``split`` and ``masked`` are the tab's; ``test`` names the test whose columns are there.
+    states : PageState
+        `AlignmentState` says what is tested, `ResponseTestState` names the test whose columns are there.
     queue : DocumentQueue
     tested : callable (OpenInsertion) -> None
         Given the insertion with the columns.
@@ -181,11 +261,12 @@ class ResponseTester:
 
     def __init__(
         self,
-        state: ViewState,
+        states: PageState,
         queue: DocumentQueue,
         tested: Callable[[OpenInsertion], None],
     ) -> None:
-        self._state, self._queue, self._tested = state, queue, tested
+        self._view_state, self._alignment, self._state = states.view, states[AlignmentState], states[ResponseTestState]
+        self._queue, self._tested = queue, tested
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="responses")
         self._cancel = threading.Event()
         self._opened: OpenInsertion | None = None
@@ -195,7 +276,7 @@ class ResponseTester:
         self._found: _Found | None = None
         self._aside: WorkingLine | None = None
         self.aside = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
-        state.param.watch(self._turned, "tab")
+        states.view.param.watch(self._turned, "tab")
 
     @cached_property
     def _form(self) -> _Form:
@@ -266,9 +347,9 @@ class ResponseTester:
         self._threads.shutdown(wait=False)
 
     def _start(self) -> None:
-        state, self._is_by_hand = self._state, True
+        chosen, self._is_by_hand = self._alignment, True
         b0, b1, r0, r1 = (number(*pair) for pair in zip(self._windows, (*BASELINE_S, *RESPONSE_S), strict=True))
-        self._run(ResponseTestRequest(state.event, state.split, state.masked, (b0, b1), (r0, r1)))
+        self._run(ResponseTestRequest(chosen.event, chosen.split, chosen.masked, (b0, b1), (r0, r1)))
 
     def _run(self, choice: ResponseTestRequest) -> None:
         if self._opened is None:
@@ -327,7 +408,7 @@ class ResponseTester:
             return
         if self._aside is None:
             self._aside = WorkingLine(self._again, self._stop)
-            apply_theme(self._aside.panel, dark=self._state.dark)
+            apply_theme(self._aside.panel, dark=self._view_state.dark)
             self.aside[:] = [self._aside.panel]
         self._aside.run(progress)
         self.aside.visible = True
@@ -355,7 +436,7 @@ class ResponseTester:
     @property
     def _is_seen(self) -> bool:
         """Whether the tab is open: changes to what is out of sight can make the browser complain."""
-        return bool(self._state.tab == "Events")
+        return bool(self._view_state.tab == TAB)
 
     def _finished(
         self, choice: ResponseTestRequest, cancel: threading.Event, done: Future[tuple[pd.DataFrame, str]]

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
+import param
 from bokeh.models import Span
 from bokeh.plotting import figure
 
 from dashboard.analysis.events.trials import LINE_COLORS, TrialView, trial_view
 from dashboard.model.errors import BadRequest
-from dashboard.model.sorting import Trials
+from dashboard.model.sorting import SpikeSorting, Trials
 from dashboard.page.core.assets import asset
-from dashboard.page.core.state import ViewState
+from dashboard.page.core.numbers import whole_number
+from dashboard.page.core.state import PageState
 from dashboard.page.core.tab import refusal_text
-from dashboard.page.tabs.events import texts
+
+
+class TrialState(param.Parameterized):
+    """Which trial is shown."""
+
+    trial = param.Integer(None, allow_None=True, bounds=(0, None), doc="Row of the trial shown in the raster.")
 
 
 class TrialLines:
@@ -47,16 +57,16 @@ class TrialLines:
 
 
 class TrialBrowser:
-    """Buttons that step through the trials and move the raster there; ``trial`` of the state draws its lines.
+    """Buttons that step through the trials and move the raster there; `TrialState` draws its lines.
 
     Parameters
     ----------
-    state : ViewState
+    states : PageState
     lines : TrialLines
     """
 
-    def __init__(self, state: ViewState, lines: TrialLines) -> None:
-        self._state, self._lines = state, lines
+    def __init__(self, states: PageState, lines: TrialLines) -> None:
+        self._view_state, self._state, self._lines = states.view, states[TrialState], lines
         self._trials: Trials | None = None
         self._before: tuple[float, float] | None = None
         self._view: TrialView | None = None
@@ -80,7 +90,7 @@ class TrialBrowser:
             sizing_mode="stretch_width",
             margin=0,
         )
-        state.param.watch(self._show, "trial")
+        self._state.param.watch(self._show, "trial")
 
     def open(self, trials: Trials | None) -> None:
         """Take the trials of another insertion; the same ones change nothing."""
@@ -91,14 +101,19 @@ class TrialBrowser:
             self.number.param.update(end=len(trials), label=f"Trial (of {len(trials):,})")
         self._show()
 
+    def open_shown(self, trials: Trials | None) -> None:
+        """Take the trials of an insertion that opens with one of them shown: its lines are drawn at once."""
+        if self._state.trial is not None:
+            self.open(trials)
+
     def go(self, row: int | None) -> None:
         """Show a trial in the raster; None shows none, and stays."""
         self._state.trial = row
         if row is None or self._trials is None or self._view is None:
             return
         if self._before is None:
-            self._before = self._state.time_range
-        self._state.time_range = (self._view.start_s, self._view.end_s)
+            self._before = self._view_state.time_range
+        self._view_state.time_range = (self._view.start_s, self._view.end_s)
 
     def _step(self, step: int) -> None:
         if self._trials is None or not len(self._trials):
@@ -115,7 +130,7 @@ class TrialBrowser:
         before, self._before = self._before, None
         self._state.trial = None
         if before is not None:
-            self._state.time_range = before
+            self._view_state.time_range = before
 
     def _show(self, *events: object) -> None:
         row = self._state.trial
@@ -137,4 +152,62 @@ class TrialBrowser:
             self.words.object = refusal_text(error)
             return
         self._lines.show(view.lines)
-        self.words.object = texts.trial(self._trials.table, row, view)
+        self.words.object = trial_text(self._trials.table, row, view)
+
+
+def trial_words(trials: pd.DataFrame, row: int) -> str:
+    """Return what happened in a trial: stimulus, choice, outcome, reaction time; what is missing is left out."""
+    values = trials.iloc[row]
+
+    def value(name: str) -> float:
+        return float(values[name]) if name in trials.columns and pd.notna(values[name]) else float("nan")
+
+    parts = []
+    for side, name in (("left", "contrastLeft"), ("right", "contrastRight")):
+        if np.isfinite(value(name)):
+            parts.append(f"contrast {100 * value(name):g} % {side}")
+            break
+    choices = {1.0: "choice left", -1.0: "choice right", 0.0: "no go"}
+    outcomes = {1.0: "correct", -1.0: "incorrect"}
+    parts += [words[value(name)] for name, words in (("choice", choices), ("feedbackType", outcomes))
+              if value(name) in words]  # fmt: skip
+    if np.isfinite(value("probabilityLeft")):
+        parts.append(f"block {value('probabilityLeft'):g}")
+    reaction = value("firstMovement_times") - value("stimOn_times")
+    if np.isfinite(reaction):
+        parts.append(f"first movement {reaction:.2f} s after stimulus")
+    return ", ".join(parts)
+
+
+def trial_text(trials: pd.DataFrame, row: int, view: TrialView) -> str:
+    """Return what happened in a trial, and the colours of its lines in the raster."""
+    lines = "".join(
+        f'<span class="chip"><i style="background:{colour}"></i>{escape(name)} {time_s:,.3f} s</span>'
+        for name, time_s, colour in view.lines
+    )
+    return f'<div class="unit"><p>{escape(trial_words(trials, row))}</p><p class="chips">{lines}</p></div>'
+
+
+def read_trial(text: str) -> int:
+    """Return the row of a trial as links count them, from 1.
+
+    Raises
+    ------
+    ValueError
+        It is no such number.
+    """
+    number = whole_number(text)
+    if number < 1:
+        raise ValueError("trials count from 1")
+    return number - 1
+
+
+def write_trial(row: int) -> str:
+    """Return a row as `read_trial` takes it."""
+    return str(row + 1)
+
+
+def gone_trial(row: int, sorting: SpikeSorting, level: str) -> str:
+    """Return that a session has no such trial; ``''`` where it has."""
+    n_trials = 0 if sorting.trials is None else len(sorting.trials)
+    return f"There is no trial {row + 1} in this session." if row >= n_trials else ""

@@ -1,0 +1,66 @@
+"""What the session hands to the tabs of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from dashboard.library.store import InsertionStore, OpenInsertion
+from dashboard.library.userdata import UserSession
+from dashboard.model.errors import DashboardError
+from dashboard.page.core.tab import TabServices
+from dashboard.page.plot.centre import Centre
+from dashboard.page.plot.raster import RasterPicture, RasterView
+from dashboard.page.services.response_test import ResponseTester
+from dashboard.page.services.side_view import SideView
+from dashboard.page.services.trial_browser import TrialBrowser
+
+
+@dataclass
+class PageServices(TabServices):
+    """Services of a tab on the page.
+
+    Attributes
+    ----------
+    store : InsertionStore
+    user_session : UserSession
+    raster : RasterView
+    centre : Centre
+        The column of pictures.
+    trials : TrialBrowser
+    response_test : ResponseTester
+    take : callable (OpenInsertion) -> None
+        Takes the open insertion with columns that were added to its clusters, or without them.
+    read_out : callable (str) -> None
+        Shows what is under the cursor, as HTML.
+    failed : callable (DashboardError) -> None
+        Says an error over the page.
+    """
+
+    store: InsertionStore
+    user_session: UserSession
+    raster: RasterView
+    centre: Centre
+    trials: TrialBrowser
+    response_test: ResponseTester
+    take: Callable[[OpenInsertion], None]
+    read_out: Callable[[str], None]
+    failed: Callable[[DashboardError], None]
+
+    @cached_property
+    def side_view(self) -> SideView:
+        """Side B of a comparison under the raster; made when it is first asked for."""
+        common = (self.pool, self.queue, self.read_out, self.failed)
+        return SideView(self.state, self.axes, self.raster, self.centre, *common)
+
+    def match_limits(self, picture: RasterPicture) -> None:
+        """Give side B, where there is one, the colour limits of a picture of A."""
+        if "side_view" in self.__dict__:
+            self.side_view.match_limits(picture)
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self.response_test.close()
+        if "side_view" in self.__dict__:
+            self.side_view.close()

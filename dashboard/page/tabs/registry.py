@@ -1,0 +1,243 @@
+"""The tabs of the dock: an entry each, of plain values; what they name is imported when it is first used.
+
+Dock, links, bins, keys, help and export are derived from it. Another package adds a tab through an entry point of the
+group ``spike_dashboard.tabs``, which names a `TabEntry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from dashboard.model.errors import BadRequest
+from dashboard.model.registry import Registry, load
+
+if TYPE_CHECKING:
+    from dashboard.page.core.state import PageState
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWord:
+    """A word of the link and the parameter of a state that it sets.
+
+    Attributes
+    ----------
+    word : str
+        In the link: ``"of"``.
+    parameter : str
+        Of a state; empty where it is called as the word.
+    read, write : callable, str or None
+        ``(text) -> value``, which raises ValueError or BadRequest, and ``(value) -> text``, or ``"module:function"``;
+        None takes what fits the kind of the parameter.
+    gone : str
+        ``"module:function"`` of value, sorting and level of regions, which returns a sentence where the sorting does
+        not have what the value names, else ``''``; the default is then shown.
+    lasts : {'page', 'session', 'insertion'}
+        Until when the value holds: another session, or any opening, sets it back to its default.
+    """
+
+    word: str
+    parameter: str = ""
+    read: Callable[[str], Any] | str | None = None
+    write: Callable[[Any], str] | str | None = None
+    gone: str = ""
+    lasts: Literal["page", "session", "insertion"] = "page"
+
+    @property
+    def name(self) -> str:
+        """Name of the parameter."""
+        return self.parameter or self.word
+
+
+@dataclass(frozen=True, slots=True)
+class TabEntry:
+    """A tab.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder: ``"unit"``.
+    title : str
+        On the page and, in any case of letters, in links: ``tab=unit``.
+    tab : str
+        ``"module:Class"`` of a `dashboard.page.core.tab.Tab`, which is made with services and title.
+    states : tuple of str
+        ``"module:Class"`` of the states whose parameters are its own; a state of a service stands with the tab that
+        has its controls.
+    words : tuple of LinkWord
+        Of those states, in links.
+    bins : str
+        ``"module:FIELDS"`` of the numbers that stand under the word ``bins`` of links.
+    keys : tuple of str
+        Keys that the tab is told of by `press`, as the browser names them, letters small.
+    help : tuple of (tuple of str, str)
+        Lines of the help: keys as they are shown, and what they do.
+    is_late : bool
+        Whether it is made when it is first looked at.
+    follows_hidden : bool
+        Whether it takes a new scene even while another tab is open.
+    warm_up : str
+        ``"module:function"`` that compiles its kernels, on a thread of the server; empty where it has none.
+    """
+
+    name: str
+    title: str
+    tab: str
+    states: tuple[str, ...] = ()
+    words: tuple[LinkWord, ...] = ()
+    bins: str = ""
+    keys: tuple[str, ...] = ()
+    help: tuple[tuple[tuple[str, ...], str], ...] = ()
+    is_late: bool = True
+    follows_hidden: bool = False
+    warm_up: str = ""
+
+
+class TabRegistry(Registry[TabEntry]):
+    """Tabs, whose titles, words, parameters, keys and bins are each of one tab."""
+
+    def add(self, entry: TabEntry) -> None:
+        """Add the tab of another package.
+
+        Raises
+        ------
+        BadRequest
+            Its name, or something that it brings, is taken.
+        """
+        from dashboard.page.core.state import ViewState
+
+        own = _claims(entry)
+        taken = {claim for other in self for claim in _claims(other)} | {
+            ("parameter", name) for name in ViewState.param
+        } | {("key", key) for key in PAGE_KEYS}  # fmt: skip
+        if clash := sorted(own & taken):
+            raise BadRequest(f"The tab {entry.name} has a {clash[0][0]} that is taken", repr(clash[0][1]))
+        super().add(entry)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """Titles of the tabs, in their order."""
+        return tuple(entry.title for entry in self)
+
+
+def _claims(entry: TabEntry) -> set[tuple[str, str]]:
+    """Return what an entry brings, by kind: what two tabs cannot both have."""
+    parameters = {name for target in entry.states for name in load(target).param if name != "name"}
+    return {
+        ("title", entry.title.casefold()),
+        *(("parameter", name) for name in parameters),
+        *(("word", word.word) for word in entry.words),
+        *(("key", key) for key in entry.keys),
+        *(("name of a bin", name) for name in (load(entry.bins) if entry.bins else ())),
+    }
+
+
+PAGE_KEYS = (
+    "v", "b", "z", "h", "g", "?", "+", "-", "=", "Backspace", "Escape", "Home", "ArrowLeft", "ArrowRight", "ArrowUp",
+    "ArrowDown",
+)  # fmt: skip
+"""Keys that belong to the page itself."""
+
+_TABS, _SERVICES = "dashboard.page.tabs", "dashboard.page.services"
+_ALIGNMENT, _RESPONSES = f"{_SERVICES}.alignment", f"{_SERVICES}.response_test"
+
+TABS = TabRegistry(
+    "tab",
+    "spike_dashboard.tabs",
+    [
+        TabEntry("summary", "Summary", f"{_TABS}.summary.tab:SummaryTab", is_late=False),
+        TabEntry(
+            "clusters",
+            "Clusters",
+            f"{_TABS}.clusters.tab:ClusterTable",
+            keys=("j", "k"),
+            help=((("J", "K"), "next and previous unit of the table"),),
+            is_late=False,
+            follows_hidden=True,
+        ),
+        TabEntry("unit", "Unit", f"{_TABS}.unit.tab:UnitTab", bins=f"{_TABS}.unit.words:UNIT_FIELDS"),
+        TabEntry(
+            "probe",
+            "Probe",
+            f"{_TABS}.probe.tab:ProbeTab",
+            states=(f"{_TABS}.probe.state:ProbeState",),
+            words=(LinkWord("marks"), LinkWord("beside")),
+            bins=f"{_TABS}.probe.words:PROBE_FIELDS",
+            warm_up=f"{_TABS}.probe.picture:warm_up",
+        ),
+        TabEntry(
+            "events",
+            "Events",
+            f"{_TABS}.events.tab:EventsTab",
+            states=(
+                f"{_ALIGNMENT}:AlignmentState",
+                f"{_RESPONSES}:ResponseTestState",
+                f"{_SERVICES}.trial_browser:TrialState",
+            ),
+            words=(
+                LinkWord("event"),
+                LinkWord("split"),
+                LinkWord("of", "spikes_of", f"{_ALIGNMENT}:read_subject", gone=f"{_ALIGNMENT}:gone_region"),
+                LinkWord("mask", "masked"),
+                LinkWord("test", read=f"{_RESPONSES}:normalise_test", lasts="insertion"),
+                LinkWord(
+                    "trial",
+                    read=f"{_SERVICES}.trial_browser:read_trial",
+                    write=f"{_SERVICES}.trial_browser:write_trial",
+                    gone=f"{_SERVICES}.trial_browser:gone_trial",
+                    lasts="insertion",
+                ),
+            ),
+            bins=f"{_ALIGNMENT}:EVENT_FIELDS",
+        ),
+        TabEntry(
+            "compare",
+            "Compare",
+            f"{_TABS}.compare.tab:CompareTab",
+            states=(f"{_TABS}.compare.state:CompareState",),
+            words=(LinkWord("compare", read=f"{_TABS}.compare.words:normalise"),),
+            bins=f"{_TABS}.compare.fields:COMPARE_FIELDS",
+        ),
+        TabEntry(
+            "change",
+            "Change",
+            f"{_TABS}.change.tab:ChangeTab",
+            states=("dashboard.page.plot.spans:SpanState",),
+            words=(LinkWord("before", lasts="session"), LinkWord("after", lasts="session")),
+            keys=("[", "]"),
+            help=((("[", "]"), "mark the window in view as span A, before, or B, after"),),
+            is_late=False,
+            follows_hidden=True,
+        ),
+    ],
+)
+
+
+def words() -> Iterator[LinkWord]:
+    """Yield the words that tabs bring to links."""
+    for entry in TABS:
+        yield from entry.words
+
+
+def state_kinds() -> list[type]:
+    """Return the states that tabs bring."""
+    return [load(target) for entry in TABS for target in entry.states]
+
+
+def page_state(**values: Any) -> PageState:
+    """Return the state of a new page: the shared one, and those of the tabs.
+
+    Parameters
+    ----------
+    **values
+        Parameters of any of them.
+
+    Raises
+    ------
+    ValueError
+        A value cannot be taken, or no state has such a parameter.
+    """
+    from dashboard.page.core.state import PageState
+
+    return PageState(state_kinds(), **values)

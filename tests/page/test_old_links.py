@@ -1,0 +1,39 @@
+"""Links of before: each asks for the same, and is written back letter for letter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard.page import link as links
+from dashboard.page.tabs.registry import page_state
+
+OLD = json.loads(Path(__file__).with_name("old_links.json").read_text(encoding="utf-8"))
+"""Written by the program before tabs had states and words of their own."""
+
+
+def plain(values: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(values))
+
+
+def part(problem: str) -> str:
+    """Return which part of a link a problem is of; why may be said in other words."""
+    return problem.partition(" (")[0]
+
+
+@pytest.mark.parametrize("old", OLD, ids=range(len(OLD)))
+def test_it_asks_for_what_it_asked_for(old: dict[str, Any]) -> None:
+    link = links.parse(old["link"])
+    assert plain(link.values) == old["values"]
+    assert [part(line) for line in link.problems] == [part(line) for line in old["problems"]]
+    assert links.write(page_state(**link.values)) == old["written"]
+
+
+def test_there_are_links_of_every_word() -> None:
+    assert len(OLD) >= 60
+    assert set(links.words()) | set(links.FILTER_KEYS) <= {
+        part.partition("=")[0] for old in OLD for part in old["link"].split("&")
+    }

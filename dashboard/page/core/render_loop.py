@@ -122,8 +122,11 @@ class RenderLoop(Generic[Request, Result]):
         error = future.exception()
         try:
             if error is None:
-                self._apply(request, future.result())
-            elif not isinstance(error, Cancelled):
+                try:
+                    self._apply(request, future.result())
+                except Exception as failure:  # noqa: BLE001 - whatever it is, a view that waits for it is told
+                    error = failure
+            if error is not None and not isinstance(error, Cancelled):
                 self._report(request, error)
         finally:
             if self._pause_s > COALESCE_S and self._wanted is not None:

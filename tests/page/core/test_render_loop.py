@@ -63,3 +63,28 @@ def test_a_pause_spares_renders() -> None:
     # 41 requests in at least 0.2 s: the first one after a pause, and one for each pause since, however slow we are.
     rendered, _ = drawn_of(0.1)
     assert len(rendered) < 41 / 2
+
+
+def test_a_picture_that_cannot_be_shown_is_refused_in_one_line() -> None:
+    refused: list[str] = []
+
+    def show(request: int, result: int) -> None:
+        raise IndexError("index -1 is out of bounds")
+
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            queue: Any = DocumentQueue()
+            loop: RenderLoop[int, int] = RenderLoop(
+                queue, pool, lambda request, cancel: request, show, lambda error: refused.append(str(error)), 0.0
+            )
+            for k in range(2):  # the second one is asked for after the first has failed
+                loop.request(k)
+                while len(refused) <= k:
+                    await asyncio.sleep(0.01)
+            loop.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive(), "nobody was told that the picture cannot be shown"
+    assert refused == ["This view could not be drawn: IndexError. The log has the details"] * 2

@@ -156,8 +156,9 @@ class AmplitudeBars:
         is_tests_own = bool(noise.counts.size) and len(found.counts) == N_BINS
         counts, edges = (noise.counts, noise.edges_uv) if is_tests_own else (found.counts, found.edges_uv)
         colours = np.full(len(counts), BAR, dtype=object)
-        for bins, colour in ((noise.high_bins, HIGH), ([noise.low_bin] if noise.low_bin >= 0 else [], LIMIT)):
-            for low, high in zip(noise.edges_uv[bins], noise.edges_uv[np.add(bins, 1, dtype=np.int64)], strict=True):
+        low_bins = np.array([noise.low_bin] if noise.low_bin >= 0 else [], dtype=np.int64)
+        for bins, colour in ((noise.high_bins, HIGH), (low_bins, LIMIT)):
+            for low, high in zip(noise.edges_uv[bins], noise.edges_uv[bins + 1], strict=True):
                 colours[(edges[:-1] < high) & (edges[1:] > low)] = colour
         self.bars.data = {"bottom": edges[:-1], "top": edges[1:], "right": counts, "colour": list(colours)}
         self.figure.x_range.update(start=0, end=1.05 * float(counts.max(initial=0)) or 1.0)

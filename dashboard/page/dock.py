@@ -46,7 +46,7 @@ class Dock:
                 "& .MuiTab-root": {"minWidth": 0, "padding": "12px 6px"},
                 "& .MuiTabs-scrollButtons": {"display": "none"},
             },
-            stylesheets=[asset("dock.css")],
+            stylesheets=[asset("page/dock.css")],
         )
         # Before Panel shows the tab, which it does at -1: what the tab holds by then comes with it.
         self.panel.param._watch(self._turned, "active", precedence=-2)

@@ -32,7 +32,7 @@ WHOLE: dict[str, Any] = {"sizing_mode": "stretch_both", "margin": 0}
 
 def work_row(centre: Centre, dock: Any) -> pn.Row:
     """Return the pictures and the dock beside them, out of sight until something is open."""
-    return pn.Row(centre.column, dock.panel, visible=False, stylesheets=[asset("work.css")], **WHOLE)
+    return pn.Row(centre.column, dock.panel, visible=False, stylesheets=[asset("page/work.css")], **WHOLE)
 
 
 def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, title: str = "Spike dashboard") -> Any:
@@ -40,7 +40,7 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
     made = pmui.Page(  # type: ignore[attr-defined]
         title=title,
         site_url=".",
-        favicon="data:image/svg+xml," + quote(asset("favicon.svg").strip()),
+        favicon="data:image/svg+xml," + quote(asset("page/favicon.svg").strip()),
         header=header,
         sidebar=rail,
         sidebar_width=RAIL_PX,
@@ -51,7 +51,7 @@ def page(rail: list[Any], header: list[Any], main: list[Any], *, dark: bool, tit
         busy_indicator=None,
         sx=DENSE,
         meta_viewport="width=device-width, initial-scale=1.0",
-        raw_css=[asset("document.css")],
+        raw_css=[asset("page/document.css")],
     )
     # It follows whether any session is busy, by which Panel's state would keep every page that there ever was.
     made.param._update_ref("busy", False)

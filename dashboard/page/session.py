@@ -9,7 +9,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-import panel as pn
 import panel_material_ui as pmui
 from bokeh.document import Document
 
@@ -25,9 +24,9 @@ from dashboard.page.browser.address import AddressBar
 from dashboard.page.browser.bridge import Bridge
 from dashboard.page.browser.keys import Keys
 from dashboard.page.captions import Captions
-from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import toggle_region
 from dashboard.page.core.tab import TabSlot
@@ -184,7 +183,7 @@ class DashboardSession:
             self.state, catalogue, user_session, self.queue, self.open, ahead, lambda on: self.room.make(on)
         )
         self.card.empty.append(self.search.empty_button)
-        self.header = pn.pane.HTML("", stylesheets=[asset("page.css")], margin=(9, 8), sizing_mode="stretch_width")
+        self.header = html_pane(margin=(9, 8))
         self.picker = UnitPicker(self.state, self.raster, self.heatmap, self.queue, self._picked)
         self.page = self._page()
         self.room = SidebarFold(self.state, self.page, self.work)

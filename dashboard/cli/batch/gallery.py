@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from dashboard.cli.batch.report import Entry, write_output
 from dashboard.cli.batch.run import FAILED
-from dashboard.page.core.assets import assets_folder
+from dashboard.page.core.assets import asset
 
 SHOWN = (".png", ".svg")
 """Endings of figures that browsers show as images."""
@@ -43,7 +43,7 @@ def write_gallery(folder: Path, title: str, entries: Iterable[Entry], url: str, 
     ordered = sorted(entries, key=lambda entry: str(entry.facts.get("title") or entry.insertion))
     failed = [entry for entry in ordered if entry.status == FAILED]
     drawn = [entry for entry in ordered if entry.file]
-    page = (assets_folder() / "gallery.html").read_text(encoding="utf-8")
+    page = asset("cli/gallery.html")
     parts = {
         "title": escape(title),
         "summary": escape(_summary(len(ordered), len(failed))),

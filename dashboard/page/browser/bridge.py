@@ -34,7 +34,9 @@ class Bridge(JSComponent):
     screenshot = param.Dict({}, doc="Takes a picture of the page: {name, to: file or clipboard, n}.")
     copied = param.String("", doc="Text to put on the clipboard; emptied once it is there.")
 
-    _esm = "\n".join(asset(f"{name}.js") for name in ("mends", "screenshot", "time_cursor", "span_drag", "bridge"))
+    _esm = "\n".join(
+        asset(f"page/browser/{name}.js") for name in ("mends", "screenshot", "time_cursor", "span_drag", "bridge")
+    )
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**{"width": 0, "height": 0, "margin": 0, "sizing_mode": "fixed", **params})

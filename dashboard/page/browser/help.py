@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.page.browser.keys import HELP
-from dashboard.page.core.assets import asset
+from dashboard.page.core.panes import html_pane
 from dashboard.page.tabs.registry import TABS
 
 
@@ -17,7 +16,7 @@ class HelpDialog:
 
     def __init__(self) -> None:
         self.panel = pmui.Dialog(
-            pn.pane.HTML(help_text(), stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=0),
+            html_pane(help_text(), margin=0),
             title="Keys and mouse",
             title_variant="h6",
             width_option="sm",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 def asset(name: str) -> str:
-    """Return the text of a file in assets/."""
-    return (Path(assets_folder()) / name).read_text(encoding="utf-8")
+    """Return the text of a file in assets/, whose folders are named as the rooms that use them."""
+    return (assets_folder() / name).read_text(encoding="utf-8")
 
 
 def assets_folder() -> Path:

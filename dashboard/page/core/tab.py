@@ -105,7 +105,7 @@ class BaseTab(Generic[Services]):
         self.title = title
         self._services, self._state, self._queue = services, services.state, services.queue
         self._scene: Scene | None = None
-        self._css = [asset("page.css"), *map(asset, sheets)]
+        self._css = [asset("page/core/page.css"), *map(asset, sheets)]
         self._loops: list[RenderLoop[Any, Any]] = []
         self.busy, self.refusal = BusyIndicator(self._queue, self._css), refusal_line(self._css)
 
@@ -192,7 +192,7 @@ class TabSlot:
             logger.exception("the tab %s failed", self.title)
             if self._is_shown:  # it has a line of its own, and its picture may be of use
                 raise
-            self.panel[:] = [pn.pane.HTML(refusal_text(_unexpected(error)), stylesheets=[asset("unit.css")])]
+            self.panel[:] = [pn.pane.HTML(refusal_text(_unexpected(error)), stylesheets=[asset("page/core/unit.css")])]
 
     @property
     def for_export(self) -> Any:

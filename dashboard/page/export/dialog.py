@@ -12,7 +12,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.export.sheet import PRESETS
-from dashboard.page.core.assets import asset
+from dashboard.page.core.panes import style_sheets
 from dashboard.page.widgets.working import WorkingLine
 
 FIGURES = {
@@ -106,7 +106,7 @@ class ExportDialog:
         cancel: Callable[[], None],
         copy_code: Callable[[str], None],
     ) -> None:
-        css = [asset("page.css")]
+        css = style_sheets()
         self._changed = changed
         self._codes: dict[str, str] = {}
         self._tab = ""
@@ -180,7 +180,7 @@ class ExportDialog:
         )
 
     def _data_row(self, row: DataRow, data: Callable[[str, str], None]) -> Any:
-        words = pn.pane.HTML(_words(row.title, ""), stylesheets=[asset("page.css")], width=520, margin=(8, 8))
+        words = pn.pane.HTML(_words(row.title, ""), stylesheets=style_sheets(), width=520, margin=(8, 8))
         self._rows[row.name] = words
         buttons = []
         for kind in row.kinds:

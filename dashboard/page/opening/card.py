@@ -8,7 +8,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.page.core.assets import asset
+from dashboard.page.core.panes import style_sheets
 from dashboard.page.opening.preview import ArrivingView
 
 CARD_PX = 620
@@ -24,7 +24,7 @@ class OpeningCard:
     """
 
     def __init__(self, open_demo: Callable[[Any], None]) -> None:
-        css = [asset("page.css")]
+        css = style_sheets()
         self.progress = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", margin=(8, 16))
         self.stage = pn.pane.HTML("", stylesheets=css, margin=(0, 16), sizing_mode="stretch_width")
         self.cancel = pmui.Button(label="Cancel", variant="outlined", size="small", margin=(8, 16))

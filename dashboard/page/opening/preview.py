@@ -17,8 +17,8 @@ from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d
 from dashboard.engine.count.levels import STANDARD_DEVIATIONS, TOP_LEVEL, level_image
 from dashboard.model.references import DatasetRef
 from dashboard.page.core import shading
-from dashboard.page.core.assets import asset
 from dashboard.page.core.bokeh_figures import plain, time_ticks
+from dashboard.page.core.panes import html_pane
 from dashboard.sources.download.arrived import ArrivingSpikes
 
 
@@ -51,7 +51,7 @@ class ArrivingView:
     """The figure with a line that says how much of it is there."""
 
     def __init__(self) -> None:
-        self._words = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(4, 16))
+        self._words = html_pane(margin=(4, 16))
         self.panel: Any = pn.Column(self._words, sizing_mode="stretch_width", margin=0, visible=False)
 
     def _make_figure(self) -> None:

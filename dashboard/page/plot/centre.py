@@ -9,8 +9,8 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.plotting import figure
 
-from dashboard.page.core.assets import asset
 from dashboard.page.core.bokeh_figures import LEFT_BORDER_PX, lighten
+from dashboard.page.core.panes import style_sheets
 from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
 from dashboard.page.core.state import ViewState
 
@@ -29,7 +29,7 @@ class Centre:
     def __init__(self, state: ViewState, figures: dict[str, figure], marks: Any = None) -> None:
         self._state = state
         self._figures = figures
-        css = [asset("page.css")]
+        css = style_sheets()
         self.mode = self._choice(
             state.param.mode,
             {"Pan": "pan", "Select": "select", "Zoom": "zoom"},

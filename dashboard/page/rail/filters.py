@@ -17,7 +17,7 @@ from dashboard.analysis.filters.clusters import ClusterFilter, FilterResult, fil
 from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, write_words
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
-from dashboard.page.core.assets import asset
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import ViewState
 from dashboard.page.widgets.chips import Chips
 
@@ -125,7 +125,7 @@ class FiltersView:
             margin=(2, 12),
         )
         self.more.param.watch(self._unfold, "active")
-        self.line = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12))
+        self.line = html_pane(margin=(0, 12))
         self.chips = Chips(self.clear, sizing_mode="stretch_width", margin=(0, 10))
         self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")
         self.regions.param.watch(lambda event: self._set("regions", ",".join(event.new)), "value")

@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
-from dashboard.page.core.assets import asset
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import PALETTES, ViewState
 from dashboard.page.rail.colours import colours_off, colours_off_words
 
@@ -81,13 +81,9 @@ class Rail:
         self.quality = pmui.RadioButtonGroup.from_param(
             state.param.quality, options={"All units": "all", "Good units": "good"}, label="", **_group()
         )
-        self.no_labels = pn.pane.HTML(
-            "", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12), visible=False
-        )
+        self.no_labels = html_pane(margin=(0, 12), visible=False)
         self.color = pmui.Select.from_param(state.param.color, options=COLOUR_WORDS, label="Colour", **_FIELD)
-        self.colours_off = pn.pane.HTML(
-            "", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12), visible=False
-        )
+        self.colours_off = html_pane(margin=(0, 12), visible=False)
         self.scale = pmui.Select.from_param(state.param.scale, options=SCALE_WORDS, label="Scale", **_FIELD)
         self.cmap = pmui.Select.from_param(state.param.cmap, options=PALETTE_WORDS, label="Palette", **_FIELD)
         self.fit = pmui.Button(
@@ -116,7 +112,7 @@ class Rail:
             label="Region names",
             **_FIELD,
         )
-        self.notes = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(4, 12))
+        self.notes = html_pane(margin=(4, 12))
         self.search.param.watch(self._searched, "value")
         self.sorter.param.watch(self._picked, "value")
         self.revision.param.watch(self._picked, "value")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import param
@@ -13,7 +12,7 @@ from dashboard.page.core.assets import assets_folder
 
 
 class BrowserList(JSComponent):
-    """The list and the triage bar in the browser; `assets/search.js` says what a message may hold.
+    """The list and the triage bar in the browser; `assets/page/search/search.js` says what a message may hold.
 
     Parameters
     ----------
@@ -36,7 +35,7 @@ class BrowserList(JSComponent):
     dark = param.Boolean(False)
     download = param.Dict({}, doc="name and text of a file to save.")
 
-    _esm = Path(assets_folder()) / "search.js"
+    _esm = assets_folder() / "page/search/search.js"
 
     def __init__(self, acted: Callable[[dict[str, Any]], None], **params: Any) -> None:
         super().__init__(**{"margin": 0, "sizing_mode": "stretch_width", **params})

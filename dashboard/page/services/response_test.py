@@ -28,9 +28,9 @@ from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.sorting import SpikeSorting
-from dashboard.page.core.assets import asset
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.numbers import number_text
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import PageState
 from dashboard.page.core.theme import apply_theme
@@ -230,9 +230,7 @@ class _Form:
         self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
         self.button.on_click(lambda event: start())
         self.line = WorkingLine(start, stop)
-        self.words = pn.pane.HTML(
-            HINT, stylesheets=[asset("page.css"), asset("unit.css")], margin=(2, 4), sizing_mode="stretch_width"
-        )
+        self.words = html_pane(HINT, "unit", margin=(2, 4))
         self.panel = pn.Column(
             pn.FlexBox(*self.windows, self.button, sizing_mode="stretch_width", margin=0),
             self.line.panel,

@@ -12,10 +12,10 @@ import panel as pn
 from bokeh.plotting import figure
 
 from dashboard.model.errors import DashboardError
-from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import LEFT_BORDER_PX
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.panes import style_sheets
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
 from dashboard.page.core.state import ViewState, toggle_region
@@ -81,7 +81,7 @@ class SideView:
             self.other, self.raster, None, queue, lambda words: show(f"B: {words}" if words else "")
         )
         self.raster.figure.xaxis.axis_label = None
-        css = [asset("page.css")]
+        css = style_sheets()
         line: dict[str, Any] = {
             "stylesheets": css, "margin": (0, 8, 0, LEFT_BORDER_PX), "height": 20, "sizing_mode": "stretch_width",
         }  # fmt: skip

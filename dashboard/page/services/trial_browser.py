@@ -16,8 +16,8 @@ from bokeh.plotting import figure
 from dashboard.analysis.events.trials import LINE_COLORS, TrialView, trial_view
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting, Trials
-from dashboard.page.core.assets import asset
 from dashboard.page.core.numbers import whole_number
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import PageState
 from dashboard.page.core.tab import refusal_text
 
@@ -78,8 +78,7 @@ class TrialBrowser:
             label="Trial", value=0, start=0, step=1, size="small", variant="outlined", width=130, margin=(6, 4)
         )
         self.back = pmui.Button(label="Back", disabled=True, **button)
-        self.words = pn.pane.HTML("", stylesheets=[asset("page.css"), asset("unit.css")], margin=(0, 10),
-                                  sizing_mode="stretch_width")  # fmt: skip
+        self.words = html_pane("", "unit", margin=(0, 10))  # fmt: skip
         self.previous.on_click(lambda event: self._step(-1))
         self.next.on_click(lambda event: self._step(1))
         self.back.on_click(lambda event: self._go_back())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import param
@@ -26,10 +25,10 @@ class Chips(JSComponent):
     chips = param.List([], doc="Name and label of each, in order; a third text says what a click does.")
     about = param.String("Filters in force", doc="What the chips are, for readers of the screen.")
 
-    _esm = Path(assets_folder()) / "chips.js"
+    _esm = assets_folder() / "page/widgets/chips.js"
 
     def __init__(self, cleared: Callable[[str], None], **params: Any) -> None:
-        super().__init__(**{"stylesheets": [asset("chips.css")], **params})
+        super().__init__(**{"stylesheets": [asset("page/widgets/chips.css")], **params})
         self._cleared = cleared
 
     def _handle_msg(self, data: Any) -> None:

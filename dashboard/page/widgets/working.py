@@ -10,7 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.model.progress import Progress
-from dashboard.page.core.assets import asset
+from dashboard.page.core.panes import html_pane
 
 
 class WorkingLine:
@@ -24,7 +24,7 @@ class WorkingLine:
     def __init__(self, start: Callable[[], None], stop: Callable[[], None]) -> None:
         self._start, self._stop = start, stop
         self._is_running = False
-        self._words = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(2, 12))
+        self._words = html_pane(margin=(2, 12))
         self._bar = pmui.LinearProgress(value=0, max=100, sizing_mode="stretch_width", margin=(2, 12))
         self._button = pmui.Button(label="Cancel", size="small", variant="text", margin=(0, 8))
         self._button.on_click(self._clicked)

@@ -17,7 +17,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
 
-from dashboard.page.core.assets import assets_folder
+from dashboard.page.core.assets import asset
 from dashboard.server.auth.logins import MAX_FOR_A_NAME, Logins
 
 logger = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class LoginHandler(RequestHandler):
         return wanted if wanted.isprintable() and (wanted == home or wanted.startswith(f"{home}?")) else home
 
     def _form(self, problem: str) -> None:
-        page = (assets_folder() / "login.html").read_text(encoding="utf-8")
+        page = asset("server/login.html")
         self.finish(page.replace("{{problem}}", escape(problem)).replace("{{next}}", escape(self._next(), quote=True)))
 
 
@@ -173,7 +173,7 @@ class FullHandler(RequestHandler):
         """Answer 503 with a page that says so."""
         self.set_status(503)
         self.set_header("Retry-After", "30")
-        page = (assets_folder() / "full.html").read_text(encoding="utf-8")
+        page = asset("server/full.html")
         self.finish(page.replace("{{why}}", escape(self._why)))
 
 

@@ -18,6 +18,7 @@ from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.count.cluster_rates import cluster_rates
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.assets import asset
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices
 from dashboard.page.tabs.clusters.columns import N_BINS, failed_tests, sparklines
@@ -95,7 +96,7 @@ class ClusterTable(BaseTab[TabServices]):
         self._box = pn.Column(sizing_mode="stretch_both", margin=0)
         self._choose = pmui.Toggle(label="Columns", size="small", variant="outlined", margin=(4, 4))
         self._search = pmui.Toggle(label="Search rows", size="small", variant="outlined", margin=(4, 4))
-        self._searches = pn.pane.HTML("", stylesheets=[asset("page.css")], sizing_mode="stretch_width", margin=(0, 12))
+        self._searches = html_pane(margin=(0, 12))
         self._names: dict[str, str] = {}
         self._revealed: SpikeColumns | None = None
         self._ranked_by = ""
@@ -157,7 +158,7 @@ class ClusterTable(BaseTab[TabServices]):
                 "activity": "Firing rate over the session, from zero to the unit's own maximum",
                 "drift": "Summed depth change per hour; grows with the number of spikes",
             },
-            stylesheets=[asset("table.css")],
+            stylesheets=[asset("page/core/table.css")],
             **searching,
         )
         self.widget.param.watch(self._picked, "selection")

@@ -14,6 +14,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 from dashboard.analysis.compare.tables import COLUMNS, KINDS, rows_passing
 from dashboard.page.core.assets import asset
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import UNKNOWN, Scene
 
 EVERY = "all"
@@ -84,12 +85,10 @@ class PairRows:
             height=TABLE_PX,
             titles=TITLES,
             header_tooltips=TOOLTIPS,
-            stylesheets=[asset("table.css")],
+            stylesheets=[asset("page/core/table.css")],
         )
         self.widget.param.watch(self._clicked, "selection")
-        self.words = pn.pane.HTML(
-            "", stylesheets=[asset("page.css")], margin=(4, 10, 0, 10), sizing_mode="stretch_width"
-        )
+        self.words = html_pane(margin=(4, 10, 0, 10))
         self.panel = pn.Column(
             self.words,
             self.kind,

@@ -314,5 +314,5 @@ def _choice(parameter: Any, label: str, options: dict[str, str]) -> Any:
     """Return a list of options for a parameter of the state; a plain one, which is cheaper than Material's."""
     return pn.widgets.Select.from_param(
         parameter, label=label, options=options, description=None, width=165, margin=(4, 10),
-        stylesheets=[asset("select.css")],
+        stylesheets=[asset("page/tabs/probe/select.css")],
     )  # fmt: skip

@@ -1,0 +1,19 @@
+"""Panes of HTML in the style of the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+
+from dashboard.page.core.assets import asset
+
+
+def style_sheets(*more: str) -> list[str]:
+    """Return the style sheet of the page and those of assets/page/core that are named."""
+    return [asset(f"page/core/{name}.css") for name in ("page", *more)]
+
+
+def html_pane(text: str = "", *sheets: str, **params: Any) -> pn.pane.HTML:
+    """Return a pane as wide as what it stands in, with the style sheets of `style_sheets`."""
+    return pn.pane.HTML(text, **{"stylesheets": style_sheets(*sheets), "sizing_mode": "stretch_width", **params})

@@ -15,9 +15,9 @@ from bokeh.plotting import figure
 from tornado.ioloop import IOLoop
 
 from dashboard.model.errors import DashboardError
-from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.panes import html_pane, style_sheets
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import PageState, ViewState
@@ -101,11 +101,11 @@ class BaseTab(Generic[Services]):
 
     for_export: Any = None
 
-    def __init__(self, services: Services, title: str, sheets: tuple[str, ...] = ("unit.css",)) -> None:
+    def __init__(self, services: Services, title: str, sheets: tuple[str, ...] = ("unit",)) -> None:
         self.title = title
         self._services, self._state, self._queue = services, services.state, services.queue
         self._scene: Scene | None = None
-        self._css = [asset("page/core/page.css"), *map(asset, sheets)]
+        self._css = style_sheets(*sheets)
         self._loops: list[RenderLoop[Any, Any]] = []
         self.busy, self.refusal = BusyIndicator(self._queue, self._css), refusal_line(self._css)
 
@@ -192,7 +192,7 @@ class TabSlot:
             logger.exception("the tab %s failed", self.title)
             if self._is_shown:  # it has a line of its own, and its picture may be of use
                 raise
-            self.panel[:] = [pn.pane.HTML(refusal_text(_unexpected(error)), stylesheets=[asset("page/core/unit.css")])]
+            self.panel[:] = [html_pane(refusal_text(_unexpected(error)), "unit")]
 
     @property
     def for_export(self) -> Any:

@@ -45,7 +45,7 @@ class CompareTab(BaseTab[PageServices]):
     """Choice, counts and matched units; pane B and the difference stand under the raster (`SideView`)."""
 
     def __init__(self, services: PageServices, title: str) -> None:
-        super().__init__(services, title, ("summary.css",))
+        super().__init__(services, title, ("summary",))
         self._own, self._store, self._failed = services.states[CompareState], services.store, services.failed
         self.beside = beside = services.side_view
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")

@@ -46,7 +46,7 @@ class EventsTab(BaseTab[PageServices]):
     """
 
     def __init__(self, services: PageServices, title: str) -> None:
-        super().__init__(services, title, ("summary.css", "unit.css"))
+        super().__init__(services, title, ("summary", "unit"))
         self._browser, self._response_test = services.trials, services.response_test
         self._own = own = services.states[AlignmentState]
         self._is_moving = False

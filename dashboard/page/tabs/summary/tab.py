@@ -49,7 +49,7 @@ class SummaryTab(BaseTab[PageServices]):
     """Numbers and verdicts of the open insertion; its thresholds can be edited."""
 
     def __init__(self, services: PageServices, title: str) -> None:
-        super().__init__(services, title, ("summary.css",))
+        super().__init__(services, title, ("summary",))
         self._user_session, self._failed = services.user_session, services.failed
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="summary")
         self._sorting: SpikeSorting | None = None

@@ -41,7 +41,7 @@ class UnitTab(BaseTab[TabServices]):
     """
 
     def __init__(self, services: TabServices, title: str) -> None:
-        super().__init__(services, title, ("summary.css", "unit.css"))
+        super().__init__(services, title, ("summary", "unit"))
         self._focus: int | None = None
         self._aside = ""
         self._is_moving = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.model.errors import CacheUnusable
+from dashboard.model.json_files import read_json
 from dashboard.model.references import DatasetRef
 from dashboard.model.sidecars import MANIFEST, read
 from dashboard.sources.alyx.records import dataset_from_record
@@ -111,7 +111,7 @@ def _fails(check: Any, path: Path) -> str:
 
 
 def _json(path: Path) -> None:
-    if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+    if not isinstance(read_json(path), dict):
         raise ValueError("holds something else")
 
 
@@ -157,7 +157,7 @@ def _check_columns(folder: Path) -> None:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise ValueError("without a manifest")
-    content = json.loads(manifest.read_text(encoding="utf-8"))
+    content = read_json(manifest)
     for name, (size, _, _) in content["files"].items():
         path = folder / f"{name}.npy"
         if not path.is_file():
@@ -211,7 +211,7 @@ def expected_files(answers: Path) -> dict[str, DatasetRef]:
 
 def _body(path: Path) -> list[dict[str, Any]]:
     try:
-        body = json.loads(path.read_text(encoding="utf-8")).get("body")
+        body = read_json(path).get("body")
     except (OSError, ValueError, AttributeError):
         return []  # said when the file itself is looked at
     return [row for row in (body if isinstance(body, list) else [body]) if isinstance(row, dict)]

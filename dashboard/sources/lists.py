@@ -10,6 +10,7 @@ import pandas as pd
 
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import InsertionRef
+from dashboard.sources.readers import DAMAGED, read_lines, read_parquet, read_text_table
 
 #: Our names, and what files call them.
 _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -56,7 +57,7 @@ def read_insertions(path: Path) -> list[dict[str, object]]:
         row: dict[str, object] = dict(zip(columns, values, strict=True))
         try:
             number = int(float(str(row.get("number") or 1)))
-        except ValueError:
+        except (ValueError, OverflowError):
             raise BadRequest("A session number is none", f"{path}: {row['number']!r}", "Write 1, 2, ...") from None
         date = str(row["date"])[:10]
         key = InsertionRef(str(row["subject"]), date, number, str(row["probe"])).key
@@ -97,11 +98,11 @@ def read_regions(path: Path) -> pd.DataFrame:
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() in (".pqt", ".parquet"):
-            return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=str)
+            return read_parquet(path)
+        return read_text_table(path, ",", dtype=str)
     except FileNotFoundError:
         raise BadRequest("No such file", path, "Give a CSV or parquet file") from None
-    except (OSError, ValueError) as error:  # ParserError, UnicodeDecodeError and ArrowInvalid are ValueErrors
+    except (*DAMAGED, OSError) as error:
         raise BadRequest("The file cannot be read as CSV or parquet", path, str(error)[:120]) from error
 
 
@@ -121,8 +122,8 @@ def read_names(path: Path) -> list[str]:
     """
     if path.suffix.lower() not in (".csv", ".pqt", ".parquet"):
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            lines = read_lines(path)
+        except (OSError, ValueError) as error:
             raise BadRequest("The list cannot be read", path, str(getattr(error, "strerror", "") or error)) from error
         names = [line.split(" #")[0].strip() for line in lines if not line.lstrip().startswith("#")]
     else:

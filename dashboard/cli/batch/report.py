@@ -14,6 +14,7 @@ from typing import Any
 from dashboard.cli.batch.run import DONE, FAILED, Result
 from dashboard.model.errors import CacheUnusable
 from dashboard.model.files import write_file
+from dashboard.model.json_files import read_json
 from dashboard.model.tables import rows_csv
 from dashboard.version import __version__
 
@@ -100,7 +101,7 @@ class Report:
     def _read(self) -> list[Entry]:
         path = self.folder / "report.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             return [Entry(**entry) for entry in content["insertions"]]
         except FileNotFoundError:
             return []

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dashboard.model.errors import BadRequest
 from dashboard.model.files import write_file
+from dashboard.model.json_files import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def read_users(path: Path) -> dict[str, str]:
         The content is not that of a users file.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise BadRequest("Cannot read the users file", path, error.strerror or "") from None
     except ValueError:

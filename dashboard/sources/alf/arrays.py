@@ -6,22 +6,16 @@ Arrays are memory-mapped: reading the type of a 140 MB column costs a page, not 
 from __future__ import annotations
 
 import math
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
+from dashboard.sources.readers import DAMAGED, FalseClaim, read_npy_header, read_npz, read_parquet, read_text_table
 
-# What NumPy's parser of headers lets through: Python's own tokenizer reads them.
-_DAMAGED = (ValueError, TypeError, EOFError, SyntaxError, KeyError, OverflowError, tokenize.TokenError)
 _FETCH_AGAIN = "Copy or fetch the file again"
 _TABLES = {"pqt", "parquet", "csv", "tsv", "htsv", "ssv"}
 _SEPARATORS = {"csv": ",", "tsv": "\t", "htsv": "\t", "ssv": " "}
@@ -81,22 +75,18 @@ def map_array(path: Path) -> npt.NDArray[Any]:
     size = identity(path)[1]
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = (
-                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            )
-            shape, fortran_order, dtype = read_header(file)
+            shape, fortran_order, dtype = read_npy_header(file)
             offset = file.tell()
-    except _DAMAGED as error:
-        what = "The file is empty" if size == 0 else "Not a NumPy array file, or its header is damaged"
-        raise DatasetInvalid(what, [path], _FETCH_AGAIN) from error
+    except FalseClaim as error:
+        raise DatasetInvalid(str(error), [path], _FETCH_AGAIN) from error
     except OSError as error:
         raise DatasetInvalid(f"Cannot be read ({error.strerror or error})", [path], "Check its permissions") from error
+    except DAMAGED as error:
+        what = "The file is empty" if size == 0 else "Not a NumPy array file, or its header is damaged"
+        raise DatasetInvalid(what, [path], _FETCH_AGAIN) from error
     if dtype.hasobject:
         raise DatasetInvalid("Holds Python objects, which are never loaded", [path], "Save it with a numeric type")
     expected = offset + dtype.itemsize * math.prod(shape)
-    if any(n < 0 for n in shape):
-        raise DatasetInvalid("Not a NumPy array file, or its header is damaged", [path], _FETCH_AGAIN)
     if size < expected:
         raise DatasetInvalid(f"Truncated: {size:,} of {expected:,} bytes", [path], _FETCH_AGAIN)
     if expected == offset:  # an empty array has nothing to map
@@ -140,9 +130,10 @@ def read_archive(path: Path) -> dict[str, npt.NDArray[Any]]:
     """
     identity(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (*_DAMAGED, OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        return read_npz(path)
+    except FalseClaim as error:
+        raise DatasetInvalid(str(error), [path], _FETCH_AGAIN) from error
+    except (*DAMAGED, OSError) as error:
         raise DatasetInvalid("Not a NumPy archive, or damaged", [path], _FETCH_AGAIN) from error
 
 
@@ -172,13 +163,12 @@ def read_table(path: Path) -> pd.DataFrame:
     kind = path.suffix.lstrip(".")
     try:
         if kind in ("pqt", "parquet"):
-            table: pd.DataFrame = pq.read_table(path).to_pandas()
-            return table
+            return read_parquet(path)
         if kind in _SEPARATORS:
-            return pd.read_csv(path, sep=_SEPARATORS[kind])
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        # pandas' parser and decoding errors are ValueErrors, Arrow's are its own or OSErrors; the others come of
-        # damaged words about the columns
+            return read_text_table(path, _SEPARATORS[kind])
+    except FalseClaim as error:
+        raise DatasetInvalid(str(error), [path], _FETCH_AGAIN) from error
+    except (*DAMAGED, OSError) as error:
         raise DatasetInvalid(f"Not a readable {kind} table", [path], _FETCH_AGAIN) from error
     raise DatasetInvalid(f"No table is read from a .{kind} file", [path])
 

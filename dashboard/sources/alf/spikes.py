@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from dashboard.model.errors import Cancelled, DatasetInvalid, DatasetMissing
 from dashboard.model.files import write_file
+from dashboard.model.json_files import read_json
 from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes
 from dashboard.sources.alf.arrays import identity, is_table, map_array, read_array, read_table
@@ -268,7 +269,7 @@ def recorded_validation(cache: Path, key: str) -> Validation | None:
     """Return what an earlier pass found, None where there was none or its record is unreadable."""
     path = _record(cache, key)
     try:
-        return Validation(**json.loads(path.read_text()))
+        return Validation(**read_json(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from dashboard.model.errors import SourceUnavailable
 from dashboard.model.files import write_file
+from dashboard.model.json_files import read_json
 from dashboard.sources.alyx.client import Client, QueryFailed, Record, ServerBusy
 
 log = logging.getLogger(__name__)
@@ -213,7 +214,7 @@ class CachedRecords:
 def _load(file: Path) -> Record:
     """Return a remembered answer, empty where there is none, or none that can be read."""
     try:
-        content = json.loads(file.read_text())
+        content = read_json(file)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

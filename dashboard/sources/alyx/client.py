@@ -19,6 +19,7 @@ from one.webclient import AlyxClient
 from requests.auth import AuthBase
 
 from dashboard.model.errors import BadRequest, SourceUnavailable
+from dashboard.model.json_files import read_json
 from dashboard.sources.download.transport import retry_after
 
 log = logging.getLogger(__name__)
@@ -360,7 +361,7 @@ def _parameter_file(name: str) -> Record:
     path = Path(iblutil_params.getfile(f"one/{name}"))
     if not path.is_file():
         return {}
-    found = json.loads(path.read_text())
+    found = read_json(path)
     return found if isinstance(found, dict) else {}
 
 
@@ -370,7 +371,7 @@ _NOT_JSON = object()
 def _json(response: requests.Response) -> Any:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return _NOT_JSON
 
 

@@ -13,12 +13,11 @@ import numpy.typing as npt
 
 from dashboard.model.references import DatasetRef
 from dashboard.sources.download.partial import target_of
+from dashboard.sources.readers import DAMAGED, read_npy_header
 
 log = logging.getLogger(__name__)
 
 _TIMES, _DEPTHS = "spikes.times", "spikes.depths"
-# Long enough for the header of any one-dimensional array.
-_HEADER = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +79,21 @@ def _mapped(path: Path, n_bytes: int) -> tuple[npt.NDArray[Any], int] | None:
     for place in (path, target_of(path) if path.name.startswith(".") else path):
         try:
             with place.open("rb") as file:
-                version = np.lib.format.read_magic(file)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(file, max_header_size=_HEADER)
+                shape, _, dtype = read_npy_header(file)
+                if len(shape) != 1 or dtype.hasobject:
+                    return None
                 start = file.tell()
                 # the file may have begun anew, shorter than was reported
                 n_bytes = min(n_bytes, place.stat().st_size)
                 n = min(max(0, n_bytes - start) // dtype.itemsize, shape[0])
-                if n == 0 or len(shape) != 1 or dtype.hasobject:
+                if n == 0:
                     return None
                 return np.memmap(file, dtype, "r", start, (n,)), int(shape[0])
         except FileNotFoundError:
             continue  # it has its final name by now
-        except ValueError:
-            return None  # the header has not arrived, or is none
         except OSError as error:
             log.debug("%s cannot be mapped yet: %s", place.name, error.strerror)
             return None
+        except DAMAGED:
+            return None  # the header has not arrived, or is none
     return None

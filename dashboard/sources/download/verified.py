@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dashboard.model.errors import Cancelled
 from dashboard.model.files import write_file
+from dashboard.model.json_files import read_json
 from dashboard.model.references import DatasetRef
 from dashboard.sources.download.partial import is_complete, plain_md5
 
@@ -110,7 +111,7 @@ def remember(path: Path, record: Path, md5: str, status: os.stat_result | None =
 
 def _remembered(path: Path, record: Path) -> str | None:
     try:
-        content = json.loads(record.read_text(encoding="ascii"))
+        content = read_json(record)
         status = path.stat()
         if (content["size"], content["mtime_ns"]) == (status.st_size, status.st_mtime_ns):
             return str(content["md5"])

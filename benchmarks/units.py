@@ -141,12 +141,12 @@ def measure(cache: Path, n_spikes: int) -> list[dict[str, object]]:
     train = np.sort(np.random.default_rng(0).uniform(0, 4500, LARGE_UNIT))
     record(f"autocorrelogram of {LARGE_UNIT:,} spikes", None, lambda: autocorrelogram(train))
     record("cross-correlogram of two such", None, lambda: crosscorrelogram(train, train + 1e-3))
-    good = filter_clusters(ClusterFilter(labels=(1.0,)), sorting.clusters).by_id(columns.n_clusters)
+    good = filter_clusters(ClusterFilter(labels=(1.0,)), sorting.clusters).by_index(columns.n_clusters)
     record("filter with an expression, 914 clusters", None, lambda: filter_clusters(
         ClusterFilter(labels=(1.0,), where="firing_rate > 2 and within('VISp')"), sorting.clusters
     ))  # fmt: skip
     region = sorting.clusters["acronym"].mode()[0]
-    inside = filter_clusters(ClusterFilter(regions=(str(region),)), sorting.clusters).by_id(columns.n_clusters)
+    inside = filter_clusters(ClusterFilter(regions=(str(region),)), sorting.clusters).by_index(columns.n_clusters)
 
     def region_view() -> None:
         edges, fine = bin_edges(0.05, WINDOW_S), bin_edges(RASTER_BIN_S, WINDOW_S)

@@ -24,13 +24,14 @@ class UnitSpikes:
 
     Attributes
     ----------
-    cluster_id : int
+    unit : int
+        Index of the unit.
     times_s, depths_um : ndarray, shape (n_spikes,), float64
     amps_uv : ndarray, shape (n_spikes,), float32, or None
         None where the sorting has no amplitudes; arbitrary units where they are not volts.
     """
 
-    cluster_id: int
+    unit: int
     times_s: npt.NDArray[np.float64]
     depths_um: npt.NDArray[np.float64]
     amps_uv: npt.NDArray[np.float32] | None
@@ -39,19 +40,19 @@ class UnitSpikes:
         return int(self.times_s.shape[0])
 
 
-def unit_spikes(columns: SpikeColumns, cluster_id: int) -> UnitSpikes:
-    """Collect the spikes of one unit from the by-cluster index.
+def unit_spikes(columns: SpikeColumns, unit: int) -> UnitSpikes:
+    """Collect the spikes of one unit, by its index.
 
-    A cluster without spikes has none; that is no error.
+    A unit without spikes has none; that is no error.
 
     Raises
     ------
     BadRequest
-        No cluster has that id.
+        No unit has that index.
     """
-    rows = unit_rows(columns, _known(columns, cluster_id))
+    rows = unit_rows(columns, _known(columns, unit))
     amps = None if columns.amps_uv is None else columns.amps_uv[rows]
-    return UnitSpikes(cluster_id, columns.times_s[rows], columns.depths_um[rows].astype(np.float64, copy=False), amps)
+    return UnitSpikes(unit, columns.times_s[rows], columns.depths_um[rows].astype(np.float64, copy=False), amps)
 
 
 def within(unit: UnitSpikes, amp_range_uv: Range | None) -> UnitSpikes:
@@ -65,11 +66,11 @@ def within(unit: UnitSpikes, amp_range_uv: Range | None) -> UnitSpikes:
     if amp_range_uv is None:
         return unit
     if unit.amps_uv is None:
-        raise BadRequest("Limits of amplitude need the amplitudes of the spikes", str(unit.cluster_id))
+        raise BadRequest("Limits of amplitude need the amplitudes of the spikes")
     low, high = amp_range_uv
     amps = unit.amps_uv.astype(np.float64)
     keep = (amps >= low) & (amps < high)
-    return UnitSpikes(unit.cluster_id, unit.times_s[keep], unit.depths_um[keep], unit.amps_uv[keep])
+    return UnitSpikes(unit.unit, unit.times_s[keep], unit.depths_um[keep], unit.amps_uv[keep])
 
 
 def select_spikes(
@@ -84,7 +85,7 @@ def select_spikes(
     ----------
     columns : SpikeColumns
     keep : array-like, shape (n_clusters,), bool, or None
-        By cluster id (`FilterResult.by_id`); all where None.
+        By index (`FilterResult.by_index`); all where None.
     depth_range_um : (float, float) or None
         ``[low, high)``, in um.
     amp_range_uv : (float, float) or None
@@ -93,7 +94,7 @@ def select_spikes(
     Raises
     ------
     BadRequest
-        `keep` does not cover every cluster id, or there are no amplitudes to limit.
+        `keep` does not cover every unit, or there are no amplitudes to limit.
     """
     return Selection.of(
         columns.times_s,

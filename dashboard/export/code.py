@@ -155,7 +155,7 @@ def _ibllib_filter(subject: Subject) -> list[str]:
 def _ids(subject: Subject) -> list[str]:
     """Return the clusters that pass as a list in code."""
     assert subject.mask is not None
-    ids = [str(cluster) for cluster in np.flatnonzero(subject.mask)]
+    ids = [repr(unit) for unit in subject.sorting.units.at(np.flatnonzero(subject.mask)).tolist()]
     rows = [", ".join(ids[i : i + MAX_IDS_A_LINE]) for i in range(0, len(ids), MAX_IDS_A_LINE)]
     return [
         f"keep = [  # the {len(ids)} clusters that pass: {_code(subject.filter_text)[1:-1]}",

@@ -35,7 +35,7 @@ class Subject:
     time_range, depth_range : (float, float)
         What is in view, in s and um.
     mask : ndarray, shape (n_clusters,), bool, or None
-        Clusters that pass the filters, by id; None lets all pass.
+        Units that pass the filters, by index; None lets all pass.
     filters : mapping of str to str
         The filter in the words of `dashboard.analysis.filters.words`; empty where all pass.
     level : {'allen', 'beryl', 'cosmos'}
@@ -54,7 +54,7 @@ class Subject:
     rate_limits : (float, float)
         Of the heatmap's colours, in Hz.
     selected : tuple of int
-        Ids of the selected clusters.
+        Indexes of the selected units.
     selection_colours : ndarray, shape (n_selected, 3), uint8
     asked : (str or None, str or None)
         Sorter and revision that were asked for; None is the default.
@@ -96,6 +96,10 @@ class Subject:
         """The filter that `mask` and `amp_range_uv` describe, validated."""
         return kept_spikes(self.columns, self.mask, self.amp_range_uv)
 
+    def unit_name(self, unit: int) -> str:
+        """Return the id of a unit, by its index, as text."""
+        return str(self.sorting.units.of(unit))
+
     @property
     def n_in_view(self) -> int:
         """Spikes in the window that pass the filters, all four edges of the window inside."""
@@ -113,7 +117,12 @@ class Subject:
         """Name for files: ``SWC_043_2020-09-21_001_probe00``, of letters that every system takes."""
         insertion = self.sorting.ref.insertion
         parts = (insertion.subject, insertion.date, f"{insertion.number:03d}", insertion.probe)
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(part for part in parts if part)).strip("-.") or "insertion"
+        return in_file_name("_".join(part for part in parts if part)).strip("-.") or "insertion"
+
+
+def in_file_name(text: str) -> str:
+    """Return a text in letters that names of files take on every system."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
 
 
 def provenance(subject: Subject, **more: str) -> dict[str, str]:
@@ -165,15 +174,15 @@ def whole_recording(subject: Subject, what: str) -> str:
     return f"{what}, whole recording" + ("" if limits is None else f", {say_spike_amp(limits, unit)}")
 
 
-def own_spikes(subject: Subject, cluster: int) -> UnitSpikes:
-    """Return the spikes of one unit over the whole recording, within the limits of single spikes.
+def own_spikes(subject: Subject, unit: int) -> UnitSpikes:
+    """Return the spikes of one unit, by its index, over the whole recording, within the limits of single spikes.
 
     Raises
     ------
     BadRequest
-        No cluster has that id.
+        No unit has that index.
     """
-    return within(unit_spikes(subject.columns, cluster), subject.amp_range_uv)
+    return within(unit_spikes(subject.columns, unit), subject.amp_range_uv)
 
 
 def _say(limits: Range) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dashboard.engine.count.aggregate import with_ids
 from dashboard.engine.count.raster import aggregate
 from dashboard.export.origin import Subject, provenance
 from dashboard.model.errors import BadRequest, Cancelled
@@ -34,7 +35,9 @@ AGGREGATE_SIZE = (1600, 800)
 
 def spike_columns(subject: Subject) -> dict[str, npt.DTypeLike]:
     """Return name and dtype of the columns that exported spikes have."""
-    columns: dict[str, npt.DTypeLike] = {"times": np.float64, "clusters": np.int32, "depths": np.float64}
+    units = subject.sorting.units
+    ids = np.int32 if units.are_indexes else units.values.dtype
+    columns: dict[str, npt.DTypeLike] = {"times": np.float64, "clusters": ids, "depths": np.float64}
     if subject.sorting.spikes.amps_v is not None:
         columns["amps"] = np.float64
     return {**columns, "rows": np.int64}
@@ -82,7 +85,7 @@ def _values(subject: Subject, name: str, rows: npt.NDArray[np.int64]) -> npt.NDA
     if name == "times":
         return np.asarray(columns.times_s[rows], np.float64)
     if name == "clusters":
-        return np.asarray(columns.clusters[rows]).astype(np.int32)
+        return subject.sorting.units.at(columns.clusters[rows]).astype(spike_columns(subject)[name])
     if name == "depths":
         return np.asarray(columns.depths_um[rows], np.float64)
     in_file = rows if columns.spike_rows is None else columns.spike_rows[rows]
@@ -101,7 +104,7 @@ def write_spikes(
 ) -> int:
     """Write the spikes in the window that pass the filters, and return how many.
 
-    ``times`` (s), ``clusters``, ``depths`` (um), ``amps`` (as in the file: volts, unless the sorting says
+    ``times`` (s), ``clusters`` (ids), ``depths`` (um), ``amps`` (as in the file: volts, unless the sorting says
     otherwise), and ``rows``, their rows in the file. The window's four edges are inside.
 
     Parameters
@@ -136,10 +139,14 @@ def write_spikes(
     raise BadRequest("Spikes cannot be written so", kind, "Choose npz or parquet")
 
 
+def _arrow_type(kind: np.dtype[Any]) -> pa.DataType:
+    return pa.string() if kind.kind == "U" else pa.from_numpy_dtype(kind)
+
+
 def _spikes_parquet(path: Path, subject: Subject, words: Mapping[str, str], report: Callable[[int], None]) -> int:
     columns = spike_columns(subject)
     schema = pa.schema(
-        [(name, pa.from_numpy_dtype(np.dtype(kind))) for name, kind in columns.items()],
+        [(name, _arrow_type(np.dtype(kind))) for name, kind in columns.items()],
         metadata={**words, "provenance": json.dumps(dict(words))},
     )
     n, begun = 0, _bounds(subject)[0]
@@ -208,7 +215,7 @@ def cluster_table(subject: Subject) -> pd.DataFrame:
     ``pid``, ``eid``, ``insertion``, ``cluster_id`` stand first; all other columns are as loaded.
     """
     clusters, insertion = subject.sorting.clusters, subject.sorting.ref.insertion
-    table = clusters if subject.mask is None else clusters[subject.mask[clusters.index.to_numpy()]]
+    table = clusters if subject.mask is None else clusters[subject.mask[: len(clusters)]]
     ids = {"pid": insertion.pid or "", "eid": insertion.eid or "", "insertion": insertion.key}
     front = pd.DataFrame({**ids, "cluster_id": table.index.to_numpy()}, index=table.index)
     joined: pd.DataFrame = pd.concat([front, table.drop(columns=[name for name in front if name in table])], axis=1)
@@ -243,10 +250,11 @@ def write_aggregate(path: Path, subject: Subject, cancel: threading.Event | None
     int
         Spikes inside.
     """
-    picture = aggregate(
+    counted = aggregate(
         subject.columns, subject.time_range, subject.depth_range, *AGGREGATE_SIZE, subject.kind,
         kept=subject.kept, categories=subject.categories, cancel=cancel,
     )  # fmt: skip
+    picture = with_ids(counted, subject.sorting.units)
     arrays = {
         "values": picture.values,
         "time_edges_s": picture.time_edges_s,

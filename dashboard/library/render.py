@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from dashboard.analysis.quality.metrics import N_TESTS
 from dashboard.config.settings import load as load_settings
 from dashboard.engine.build import build_columns
 from dashboard.engine.columns.filter import kept_spikes
+from dashboard.engine.count.aggregate import with_ids
 from dashboard.engine.count.raster import Aggregate
 from dashboard.engine.count.raster import aggregate as compute_aggregate
 from dashboard.engine.count.rate_classes import rate_classes
@@ -74,7 +74,7 @@ def render(
         columns, time_range, depth_range, width, height, aggregate, categories=categories,
         kept=kept_spikes(columns, clusters, amp_range_uv),
     )  # fmt: skip
-    return found if aggregate != "cluster" or sorting.units.are_indexes else _with_ids(sorting, found)
+    return with_ids(found, sorting.units)
 
 
 def _kept(sorting: SpikeSorting, clusters: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -83,16 +83,6 @@ def _kept(sorting: SpikeSorting, clusters: npt.ArrayLike) -> npt.NDArray[Any]:
     if sorting.units.are_indexes or given.dtype == np.bool_ or given.ndim != 1:
         return given
     return sorting.units.indexes(given.tolist())
-
-
-def _with_ids(sorting: SpikeSorting, found: Aggregate) -> Aggregate:
-    """Return a picture of indexes as one of ids."""
-    ids = sorting.unit_ids
-    none: Any = ""
-    if not sorting.units.are_text:
-        none = np.iinfo(np.int64).min if len(ids) and ids.min() < 0 else -1
-    values = np.append(ids, np.array([none], dtype=ids.dtype))[found.values]  # -1 is the last
-    return replace(found, values=values)
 
 
 def _categories(sorting: SpikeSorting, aggregate: str) -> npt.NDArray[np.int32]:

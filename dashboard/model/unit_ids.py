@@ -19,6 +19,8 @@ UnitId = int | str
 MAX_TABLE = 1 << 20
 # Of an error about unknown ids, so many are named.
 _NAMED = 8
+# Of a whole number between -2 ** 63 and 2 ** 63; Python takes seconds for very many.
+_DIGITS = 20
 # One id of a list: in double quotes, where one stands for two, or as it is up to the next comma.
 _LISTED = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?:,|$)|([^,]*)(?:,|$)')
 
@@ -150,10 +152,8 @@ class UnitIds:
             return str(unit)
         if isinstance(unit, int | np.integer):
             return int(unit)
-        try:
-            return int(unit) if isinstance(unit, str) else None
-        except ValueError:
-            return None
+        found = _number_or_text(unit) if isinstance(unit, str) else None
+        return found if isinstance(found, int) else None
 
     def _say(self) -> str:
         n = len(self)
@@ -204,23 +204,23 @@ def read_ids(text: str) -> list[UnitId]:
     return list(dict.fromkeys(found))
 
 
-def write_ids(ids: Iterable[UnitId]) -> str:
-    """Return ids as a list between commas that `read_ids` reads."""
-    return ",".join(_written(unit) for unit in ids)
+def write_ids(ids: Iterable[UnitId], separator: str = ",") -> str:
+    """Return ids as a list that `read_ids` reads; in a file, with spaces for commas."""
+    return separator.join(_written(unit, separator) for unit in ids)
 
 
 def _number_or_text(plain: str) -> UnitId:
     try:
-        return int(plain)
+        return int(plain) if len(plain) <= _DIGITS else plain
     except ValueError:
         return plain
 
 
-def _written(unit: UnitId) -> str:
+def _written(unit: UnitId, separator: str) -> str:
     text = str(unit)
     if isinstance(unit, int):
         return text
-    is_plain = text and text == text.strip() and not set(text) & set(',"')
+    is_plain = text and text == text.strip() and not set(text) & {separator, '"'}
     # A text such as 007 or 1_0, which would be read as another number.
     if is_plain and str(_number_or_text(text)) == text:
         return text

@@ -20,6 +20,7 @@ from dashboard.model.facets import read_query, write_query
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.registry import load
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.unit_ids import UnitId, read_ids, write_ids
 from dashboard.page.bins import read_bins, write_bins
 from dashboard.page.core.numbers import number_text, whole_number
 from dashboard.page.core.state import DEPTH_BINS_UM, TIME_BINS_S, PageState, ViewState, parameters
@@ -72,11 +73,11 @@ def _one_of(options: tuple[Any, ...]) -> Callable[[str], str]:
     return parse
 
 
-def _ids(text: str) -> list[int]:
-    ids = [whole_number(part) for part in text.split(",") if part]
+def _ids(text: str) -> list[UnitId]:
+    ids = read_ids(text)
     if len(ids) > MAX_IDS:
         raise ValueError(f"at most {MAX_IDS:,} clusters are selected")
-    return list(dict.fromkeys(ids))
+    return ids
 
 
 def _heat(text: str) -> tuple[float, float]:
@@ -114,7 +115,7 @@ _PAGE = (
     LinkWord("depth", "depth_range"),
     LinkWord("rows", lasts="insertion"),
     LinkWord("limits", lasts="insertion"),
-    LinkWord("selected", read=_ids, write=lambda ids: ",".join(map(str, ids))),
+    LinkWord("selected", read=_ids, write=write_ids),
     LinkWord("heat", read=_heat),
     LinkWord("quality"),
     LinkWord("level"),
@@ -251,10 +252,9 @@ def of_session(state: PageState, sorting: SpikeSorting) -> dict[str, Any]:
 def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
     """Leave out of `values` what a sorting does not have: clusters, a region, a trial; return what to say of it."""
     said = []
-    known = set(sorting.clusters.index)
-    selected = values.get("selected", [])
-    values["selected"] = [cluster for cluster in selected if cluster in known]
-    if gone := [str(cluster) for cluster in selected if cluster not in known]:
+    units, selected = sorting.units, values.get("selected", [])
+    values["selected"] = units.at(units.find(selected)).tolist()
+    if gone := [str(unit)[:20] for unit in selected if unit not in units]:
         said.append(f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.")
     level = values.get("level", ViewState.param.level.default)
     for word in words().values():

@@ -29,6 +29,7 @@ from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.library.store import OpenInsertion, StoreKey
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
@@ -303,8 +304,8 @@ class NotebookView(pn.viewable.Viewer):
         self.state.insertion = sorting.ref.insertion.key
 
     @property
-    def selected(self) -> list[int]:
-        """Ids of the clusters that are selected in the views."""
+    def selected(self) -> list[UnitId]:
+        """Ids of the units that are selected in the views."""
         return list(self.state.selected)
 
     def __panel__(self) -> Any:

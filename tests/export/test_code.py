@@ -41,7 +41,7 @@ def subject_of(name: str, sorting: SpikeSorting, columns: SpikeColumns) -> Subje
     mask = None
     if set(words) - {"spike_amp"}:
         result = filter_clusters(read_words(words), sorting.clusters.assign(label=sorting.labels))
-        mask = result.by_id(columns.n_clusters)
+        mask = result.by_index(columns.n_clusters)
     return Subject(sorting, columns, (20.5, 301.25), (123.0, 3456.5), mask, words, amp_range_uv=read_spike_amp(words))
 
 

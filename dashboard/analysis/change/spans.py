@@ -198,9 +198,7 @@ def compare_spans(
         if column is not None:
             values = as_values(column, times.shape[0], f"spike {name}s")
             columns |= _mean_change(times, ids, values, n_clusters, (before_s, after_s), name, unit)
-    table = pd.DataFrame(columns)
-    table.index.name = "cluster_id"
-    return table
+    return pd.DataFrame(columns)
 
 
 def co_movement(changes: pd.DataFrame, band_um: float = BAND_UM) -> pd.DataFrame:

@@ -28,9 +28,9 @@ def pair_table(compared: Comparison) -> pd.DataFrame:
     Returns
     -------
     DataFrame, one row per group
-        ``kind`` (one of `KINDS`), ``units_a`` and ``units_b`` (tuples of cluster ids, the largest part
-        first), ``score`` (shared spikes over all that the group has; for units that are only in one
-        sorting the best that any unit of the other reaches), ``n_shared``, ``n_a``, ``n_b`` (spikes).
+        ``kind`` (one of `KINDS`), ``units_a`` and ``units_b`` (tuples of indexes, the largest part first),
+        ``score`` (shared spikes over all that the group has; for units that are only in one sorting the
+        best that any unit of the other reaches), ``n_shared``, ``n_a``, ``n_b`` (spikes).
         Ordered by kind, then by score from the best.
     """
     found = compared.agreement

@@ -57,18 +57,21 @@ class ResponseTest:
     baseline_s: Range
     response_s: Range
 
-    def table(self, suffix: str = "") -> pd.DataFrame:
-        """Return the values as columns of the cluster table, one row per cluster id.
+    def table(self, ids: pd.Index, suffix: str = "") -> pd.DataFrame:
+        """Return the values as columns of the cluster table, one row per unit.
 
         Parameters
         ----------
+        ids : Index
+            Ids of the units; rows beyond them are left out.
         suffix : str
             Appended to each name: one split's columns beside another's.
         """
         columns = ("baseline_hz", "response_hz", "change_hz", "auc", "p", "q")
-        table = pd.DataFrame({f"resp_{name}{suffix}": getattr(self, name) for name in columns})
-        table.index.name = "cluster_id"
-        return table
+        return pd.DataFrame(
+            {f"resp_{name}{suffix}": getattr(self, name)[: len(ids)] for name in columns},
+            index=ids.rename("cluster_id"),
+        )
 
 
 @kernel

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from dashboard.analysis.anatomy.regions import check_region, within
 from dashboard.analysis.filters.expressions import Expression
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.unit_ids import UnitId, UnitIds
 
 #: Two labels are the same within this: people write 2/3 as 0.66.
 LABEL_TOLERANCE = 0.01
@@ -48,8 +50,8 @@ class ClusterFilter:
         Limits, both inside.
     metrics : mapping of str to (float or None, float or None)
         Limits of any numeric column, in the column's own unit.
-    ids : tuple of int or None
-        Cluster ids that pass; an empty tuple passes none.
+    ids : tuple of int or str, or None
+        Ids of units that pass; an empty tuple passes none.
     where : str
         An expression over the table's columns; see `expressions`.
     """
@@ -61,7 +63,7 @@ class ClusterFilter:
     rate_hz: Limits | None = None
     amplitude_uv: Limits | None = None
     metrics: Mapping[str, Limits] = field(default_factory=lambda: MappingProxyType({}))
-    ids: tuple[int, ...] | None = None
+    ids: tuple[UnitId, ...] | None = None
     where: str = ""
 
     def __post_init__(self) -> None:
@@ -147,15 +149,15 @@ class FilterResult:
     ----------
     mask : ndarray, shape (n_rows,), bool
         In the order of the table's rows.
-    ids : ndarray, shape (n_pass,), int64
-        Cluster ids of those that pass.
+    ids : ndarray, shape (n_pass,), int64 or str
+        Ids of the units that pass.
     criteria : tuple of Criterion
     n_spikes, n_spikes_total : int or None
         Spikes of the clusters that pass, and of all; None where no counts were given.
     """
 
     mask: BoolArray
-    ids: npt.NDArray[np.int64]
+    ids: npt.NDArray[Any]
     criteria: tuple[Criterion, ...]
     n_spikes: int | None = None
     n_spikes_total: int | None = None
@@ -165,11 +167,9 @@ class FilterResult:
         """How many clusters pass."""
         return int(self.mask.sum())
 
-    def by_id(self, n_ids: int) -> BoolArray:
-        """Return the mask by cluster id, as the kernels take it; ids without a row do not pass."""
-        by_id = np.zeros(n_ids, dtype=np.bool_)
-        by_id[self.ids] = True
-        return by_id
+    def by_index(self, n_units: int) -> BoolArray:
+        """Return the mask as kernels take it, of `n_units`; units without a row do not pass."""
+        return np.pad(self.mask, (0, n_units - len(self.mask)))
 
 
 def _check_limits(name: str, limits: Limits) -> None:
@@ -236,7 +236,15 @@ def _region_criterion(table: pd.DataFrame, regions: tuple[str, ...], level: str)
     return Criterion("regions", text, mask, int(acronyms.isna().sum()))
 
 
-def _criteria(wanted: ClusterFilter, table: pd.DataFrame, amps_are_volts: bool) -> list[Criterion]:
+def _id_criterion(units: UnitIds, ids: tuple[UnitId, ...]) -> Criterion:
+    found = units.find(ids)
+    text = f"{len(ids)} cluster id{'s' * (len(ids) != 1)}"
+    if unknown := [str(unit) for unit in ids if unit not in units]:
+        text += f" ({len(unknown)} not in this sorting: {', '.join(unknown[:4])}{' …' * (len(unknown) > 4)})"
+    return Criterion("ids", text, np.isin(np.arange(len(units)), found))
+
+
+def _criteria(wanted: ClusterFilter, table: pd.DataFrame, units: UnitIds, amps_are_volts: bool) -> list[Criterion]:
     criteria: list[Criterion] = []
     in_range = partial(_range_criterion, table)
     if wanted.labels:
@@ -256,8 +264,7 @@ def _criteria(wanted: ClusterFilter, table: pd.DataFrame, amps_are_volts: bool) 
     for name, limits in wanted.metrics.items():
         criteria.append(in_range(name, _say_limits(name, limits), (name,), limits))
     if wanted.ids is not None:
-        mask = np.isin(table.index.to_numpy(), np.array(wanted.ids, dtype=np.int64))
-        criteria.append(Criterion("ids", f"{len(wanted.ids)} cluster id{'s' * (len(wanted.ids) != 1)}", mask))
+        criteria.append(_id_criterion(units, wanted.ids))
     if wanted.where:
         regions: Callable[[str], BoolArray] | None = None
         if "acronym" in table.columns:
@@ -287,10 +294,10 @@ def filter_clusters(
     Parameters
     ----------
     wanted : ClusterFilter
-    table : DataFrame, one row per cluster, index = cluster id
+    table : DataFrame, one row per unit, index = id of the unit
         ibllib's merged columns; `SpikeSorting.clusters`.
-    spike_counts : array-like, shape (n_ids,), integer, or None
-        Spikes of each cluster id.
+    spike_counts : array-like, shape (n_units,), integer, or None
+        Spikes of each unit, in the order of the rows; more than there are rows where units have none.
     amps_are_volts : bool
         As `SpikeSorting.amps_are_volts`: else amplitudes are compared in their own unit.
     strict : bool
@@ -302,16 +309,17 @@ def filter_clusters(
     BadRequest
         The expression asks for a column that the table lacks; or, with `strict`, a criterion does.
     """
-    criteria = tuple(_criteria(wanted, table, amps_are_volts))
+    units = UnitIds(table.index.to_numpy())
+    criteria = tuple(_criteria(wanted, table, units, amps_are_volts))
     mask = np.ones(len(table), dtype=np.bool_)
     for criterion in criteria:
         if criterion.mask is not None:
             mask &= criterion.mask
         elif strict:
             raise BadRequest(f"Cannot filter by {criterion.text}: {criterion.reason}")
-    ids = table.index.to_numpy(dtype=np.int64)[mask]
+    ids = units.values[mask]
     if spike_counts is None:
         return FilterResult(mask, ids, criteria)
     counts = np.asarray(spike_counts)
-    inside = ids[ids < counts.shape[0]]
-    return FilterResult(mask, ids, criteria, int(counts[inside].sum()), int(counts.sum()))
+    n = min(len(mask), len(counts))
+    return FilterResult(mask, ids, criteria, int(counts[:n][mask[:n]].sum()), int(counts.sum()))

@@ -109,7 +109,7 @@ class Expression:
         """Return which rows of a table the expression holds for.
 
         Comparisons are numpy's: NaN is in no comparison but ``!=``; ask for it with ``isnan``. The
-        name ``id`` stands for the table's index where it has no such column.
+        name ``cluster_id`` is the id of the unit, the table's index; so is ``id`` where there is no such column.
 
         Parameters
         ----------
@@ -351,9 +351,11 @@ class _Evaluation:
         return _Value("truth", inside)
 
     def _column(self, node: ast.Name) -> _Value:
-        if np.count_nonzero(self.table.columns == node.id) > 1:
+        if node.id == "cluster_id":
+            series = self.table.index.to_series()
+        elif np.count_nonzero(self.table.columns == node.id) > 1:
             _refuse(self.text, node, f"There are several columns {node.id}", "Rename one")
-        if node.id in self.table.columns:
+        elif node.id in self.table.columns:
             series = self.table[node.id]
         elif node.id == "id":
             series = self.table.index.to_series()

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from dashboard.analysis.filters.clusters import ClusterFilter, Limits
 from dashboard.model.errors import BadRequest
+from dashboard.model.unit_ids import UnitId, read_ids, write_ids
 
 #: What can be written, and how.
 WORDS = {
@@ -19,7 +20,7 @@ WORDS = {
     "amp": "amplitude, uV: 50, (from 50) or ,200 (up to 200) or 50,200",
     "rate": "firing rate, Hz: 0.5,",
     "metrics": "limits of any column: presence_ratio:0.9:,drift::100",
-    "ids": "cluster ids: 1,2,3",
+    "ids": 'cluster ids: 1,2,3, or texts: a,"b, c"',
     "where": "an expression: firing_rate > 2 and within('CA1')",
 }
 #: What can be written of single spikes; a batch has none of them.
@@ -63,11 +64,22 @@ def _labels(text: str) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _ids(text: str) -> tuple[int, ...]:
-    parts = [part for part in text.split(",") if part.strip()]
-    if len(parts) > MAX_IDS or not all(part.strip().isdecimal() and len(part) <= 10 for part in parts):
-        raise BadRequest("ids wants cluster ids", text[:40], WORDS["ids"])
-    return tuple(dict.fromkeys(int(part) for part in parts))
+def _ids(text: str) -> tuple[UnitId, ...]:
+    try:
+        ids = read_ids(text)
+    except ValueError as error:
+        raise BadRequest("ids wants cluster ids", text[:40], WORDS["ids"]) from error
+    if len(ids) > MAX_IDS:
+        raise BadRequest("ids wants fewer cluster ids", f"{len(ids):,}", f"At most {MAX_IDS:,}")
+    return tuple(ids)
+
+
+def tidy_ids(text: str) -> str:
+    """Return a list of ids as links have it; as it is, where it cannot be read."""
+    try:
+        return write_ids(read_ids(text))
+    except ValueError:
+        return text.strip()
 
 
 def _metrics(text: str) -> dict[str, Limits]:
@@ -178,7 +190,7 @@ def write_words(wanted: ClusterFilter) -> dict[str, str]:
     if wanted.metrics:
         words["metrics"] = ",".join(f"{name}:{_say_limits(limits, ':')}" for name, limits in wanted.metrics.items())
     if wanted.ids is not None:
-        words["ids"] = ",".join(map(str, wanted.ids))
+        words["ids"] = write_ids(wanted.ids)
     if wanted.where:
         words["where"] = wanted.where
     return words

@@ -41,7 +41,7 @@ class TemplatePicture:
     name: str
 
 
-def unit_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int) -> tuple[TemplatePicture | None, str]:
+def unit_template(sorting: SpikeSorting, columns: SpikeColumns, unit: int) -> tuple[TemplatePicture | None, str]:
     """Return the mean waveforms of a unit on the channels around their peak, or why there are none.
 
     A sorter's own templates are no clusters' any more once somebody has merged and split: the unit's is then
@@ -50,18 +50,18 @@ def unit_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int)
     templates = sorting.templates
     if templates is None:
         return None, sorting.missing_reason("templates") or "the sorting has no templates"
-    row, name = cluster_id, templates.dataset
+    row, name, named = unit, templates.dataset, sorting.units.of(unit)
     if name.startswith("templates."):
-        row, words = _own_template(sorting, columns, cluster_id)
+        row, words = _own_template(sorting, columns, unit)
         name += f", {words}"
-    if row >= len(templates.waveforms):
-        return None, f"{templates.dataset} has no row {row}, which cluster {cluster_id} needs"
+    if not 0 <= row < len(templates.waveforms):
+        return None, f"{templates.dataset} has no row {row}, which cluster {named} needs"
     traces = np.asarray(templates.waveforms[row], dtype=np.float64).T
     channels = np.asarray(templates.channels[row], dtype=np.int64)
     known = (channels >= 0) & (channels < len(sorting.channels)) & np.isfinite(traces).all(axis=1)
     traces, channels = traces[known], channels[known]
     if not len(traces) or not np.ptp(traces, axis=1).any():
-        return None, f"{templates.dataset} has no waveform for cluster {cluster_id}"
+        return None, f"{templates.dataset} has no waveform for cluster {named}"
     if not {"axial_um", "lateral_um"} <= set(sorting.channels):
         return None, "the positions of the channels are not known"
     axial = sorting.channels["axial_um"].to_numpy(dtype=np.float64)[channels]
@@ -73,15 +73,17 @@ def unit_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int)
     return TemplatePicture(scale * traces[near], lateral[near], axial[near], is_peak[near], name), ""
 
 
-def _own_template(sorting: SpikeSorting, columns: SpikeColumns, cluster_id: int) -> tuple[int, str]:
+def _own_template(sorting: SpikeSorting, columns: SpikeColumns, unit: int) -> tuple[int, str]:
     """Return the row of a unit's template among the sorter's, and how it was found."""
     of_spikes = sorting.spikes.extra.get("templates")
+    named = sorting.units.of(unit)
+    row = named if isinstance(named, int) else unit
     if of_spikes is None:
         why = sorting.missing_reason("spikes.templates") or "there is no spikes.templates to tell"
-        return cluster_id, f"row {cluster_id} by its id, which curation may have moved to another cluster ({why})"
-    found = main_template(columns, of_spikes, cluster_id)
+        return row, f"row {row} by its id, which curation may have moved to another cluster ({why})"
+    found = main_template(columns, of_spikes, unit)
     if found is None:
-        return cluster_id, f"row {cluster_id} by its id: no spike says which"
+        return row, f"row {row} by its id: no spike says which"
     row, share = found
     return row, f"row {row}: that of {100 * share:.3g} % of its spikes (spikes.templates)"
 
@@ -123,13 +125,13 @@ def lay_template(
     return traces, bars, words
 
 
-def _known(columns: SpikeColumns, cluster_id: int) -> int:
-    if not 0 <= cluster_id < columns.n_clusters:
-        raise BadRequest("There is no such cluster", str(cluster_id), f"Ids go from 0 to {columns.n_clusters - 1}")
-    return cluster_id
+def _known(columns: SpikeColumns, unit: int) -> int:
+    if not 0 <= unit < columns.n_clusters:
+        raise BadRequest("There is no such cluster", str(unit), f"Ids go from 0 to {columns.n_clusters - 1}")
+    return unit
 
 
-def main_template(columns: SpikeColumns, templates: npt.NDArray[Any], cluster_id: int) -> tuple[int, float] | None:
+def main_template(columns: SpikeColumns, templates: npt.NDArray[Any], unit: int) -> tuple[int, float] | None:
     """Return the template that most spikes of a unit were found with, and their share; None without any.
 
     Parameters
@@ -137,14 +139,15 @@ def main_template(columns: SpikeColumns, templates: npt.NDArray[Any], cluster_id
     columns : SpikeColumns
     templates : ndarray, shape (n_rows_in_file,), numbers
         ``spikes.templates``, as in the file. What is negative or no number counts for nothing.
-    cluster_id : int
+    unit : int
+        Index.
 
     Raises
     ------
     BadRequest
-        No cluster has that id.
+        No unit has that index.
     """
-    rows = unit_rows(columns, _known(columns, cluster_id))
+    rows = unit_rows(columns, _known(columns, unit))
     in_file = rows if columns.spike_rows is None else columns.spike_rows[rows]
     found = np.asarray(templates[in_file], dtype=np.float64)
     found = found[np.isfinite(found) & (found >= 0)]

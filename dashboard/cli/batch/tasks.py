@@ -158,7 +158,7 @@ class UnitsTask:
             columns.times_s, columns.clusters, columns.n_clusters, events,
             baseline_s=self.baseline_s, response_s=self.response_s,
         )  # fmt: skip
-        return test.table().assign(n_trials=test.n_trials)
+        return test.table(sorting.clusters.index).assign(n_trials=test.n_trials)
 
 
 def adjust_over_all(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:

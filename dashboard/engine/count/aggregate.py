@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from dashboard.model.unit_ids import UnitIds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,3 +39,17 @@ class Aggregate:
     kind: str
     unit: str
     n_spikes: int
+
+
+def with_ids(found: Aggregate, units: UnitIds) -> Aggregate:
+    """Return a picture of the kind ``cluster`` with ids for indexes; others, and where the two are one, as they are.
+
+    Where no spike is stands -1, the least int64 where an id is negative, or an empty text.
+    """
+    if found.kind != "cluster" or units.are_indexes:
+        return found
+    none: Any = ""
+    if not units.are_text:
+        none = np.iinfo(np.int64).min if (units.values < 0).any() else -1
+    values = np.append(units.values, np.array([none], dtype=units.values.dtype))[found.values]  # -1 is the last
+    return replace(found, values=values)

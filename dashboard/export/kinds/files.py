@@ -21,6 +21,7 @@ from dashboard.export.origin import Subject, own_spikes
 from dashboard.export.spikes import AGGREGATE_SIZE, exported_file, write_arrays
 from dashboard.model.errors import BadRequest
 from dashboard.model.tables import csv_text
+from dashboard.model.unit_ids import write_ids
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -38,7 +39,12 @@ def write_correlogram(path: Path, subject: Subject, kind: str, bins: UnitBins = 
     """
     cluster = chosen_unit(subject)
     found = autocorrelogram(own_spikes(subject, cluster).times_s, bins.lag_bin_s, 2 * bins.lag_half_s)
-    single = {"cluster_id": cluster, "bin_s": found.bin_s, "n_spikes": found.n_reference, **_limits_of(subject)}
+    single = {
+        "cluster_id": subject.sorting.units.of(cluster),
+        "bin_s": found.bin_s,
+        "n_spikes": found.n_reference,
+        **_limits_of(subject),
+    }
     arrays: Arrays = {"lag_s": found.lags_s, "count": found.counts, "rate_hz": found.rate_hz}
     if kind == "csv":
         return _write_table(path, subject, pd.DataFrame(arrays).assign(**single))
@@ -59,19 +65,23 @@ def write_pairs(path: Path, subject: Subject, kind: str, bins: UnitBins = DEFAUL
     BadRequest
         Fewer than two units are selected, bins make no sense, or the format is neither csv nor npz.
     """
-    pairs = correlate(subject, bins)
+    pairs, ids = correlate(subject, bins), subject.sorting.units
     if kind == "csv":
         tables = [
             pd.DataFrame({"lag_s": lags.lags_s, "count": lags.counts, "rate_hz": lags.rate_hz}).assign(
-                reference=first, other=second, bin_s=lags.bin_s, n_reference=lags.n_reference, **_limits_of(subject)
+                reference=ids.of(first),
+                other=ids.of(second),
+                bin_s=lags.bin_s,
+                n_reference=lags.n_reference,
+                **_limits_of(subject),
             )
             for first, second, lags in pairs
         ]
         return _write_table(path, subject, pd.concat(tables, ignore_index=True))
     _check(kind)
     arrays: Arrays = {
-        "reference": np.array([first for first, _, _ in pairs]),
-        "other": np.array([second for _, second, _ in pairs]),
+        "reference": ids.at([first for first, _, _ in pairs]),
+        "other": ids.at([second for _, second, _ in pairs]),
         "lag_s": pairs[0][2].lags_s,
         "count": np.array([lags.counts for _, _, lags in pairs]),
         "rate_hz": np.array([lags.rate_hz for _, _, lags in pairs]),
@@ -152,7 +162,8 @@ def write_comparison(path: Path, sides: BothSides, kind: str) -> int:
         if sides.table is None:
             raise BadRequest("There is no table of matched units", sides.names[1], sides.note or "Wait for the match")
         table = sides.table.assign(
-            **{side: [" ".join(map(str, units)) for units in sides.table[side]] for side in ("units_a", "units_b")}
+            units_a=[_spaced(sides.a, units) for units in sides.table["units_a"]],
+            units_b=[_spaced(sides.b, units) for units in sides.table["units_b"]],
         )
         return _write_table(path, sides.a, table.assign(**names))
     _check(kind)
@@ -164,6 +175,10 @@ def write_comparison(path: Path, sides: BothSides, kind: str) -> int:
         arrays["a_minus_b"] = difference(b, a).values
     write_arrays(path, sides.a, arrays, side_a=names["a"], side_b=names["b"], matched=sides.counts)
     return int(a.values.size)
+
+
+def _spaced(subject: Subject, units: tuple[int, ...]) -> str:
+    return write_ids((subject.sorting.units.of(unit) for unit in units), " ")
 
 
 def _limits_of(subject: Subject) -> dict[str, float]:

@@ -59,7 +59,7 @@ def name_selected(figure: Figure, style: SheetStyle, subject: Subject, box: tupl
     left, bottom, wide, high = box
     most = max(1, int((wide / preset.em - 16) / 4))
     words: list[tuple[str, Any]] = [
-        (f"● {cluster}", tuple(float(channel) / 255 for channel in colour))
+        (f"● {subject.unit_name(cluster)}", tuple(float(channel) / 255 for channel in colour))
         for cluster, colour in zip(subject.selected, subject.selection_colours, strict=False)
     ]
     if len(words) > most:

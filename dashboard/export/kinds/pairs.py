@@ -22,7 +22,7 @@ NOTE = "“b from a”: rate of b around the spikes of a\ngrey: a unit with itse
 
 
 def paired_units(subject: Subject) -> tuple[int, ...]:
-    """Return the units whose pairs are correlated: the last few that were selected.
+    """Return the indexes of the units whose pairs are correlated: the last few that were selected.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def pair_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
         Fewer than two units are selected, or bins make no sense.
     """
     units, pairs = paired_units(subject), correlate(subject, bins)
-    names = ", ".join(map(str, units))
+    names = ", ".join(map(subject.unit_name, units))
     n_spikes = {unit: len(own_spikes(subject, unit)) for unit in units}
     words = provenance(subject, clusters=names, bins=f"correlograms {bins.lag_bin_s:g} s") | {
         "spikes": whole_recording(
@@ -91,7 +91,8 @@ def pair_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
             axes.stairs(found.rate_hz, edges, fill=True, color=style.colours.dim if is_self else "C0")
             axes.axhline(n_spikes[second] / seconds, color="#e69f00", lw=0.6, ls="--")
             axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None))
-            axes.set_title(f"{first}, {n_spikes[first]:,} spikes" if is_self else f"{second} from {first}")
+            name, other = subject.unit_name(first), subject.unit_name(second)
+            axes.set_title(f"{name}, {n_spikes[first]:,} spikes" if is_self else f"{other} from {name}")
             if is_self:
                 axes.set(xlabel="lag (ms)", ylabel="rate (Hz)")
                 axes.tick_params(labelbottom=True)

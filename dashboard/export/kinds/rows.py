@@ -44,7 +44,7 @@ class Rows:
     Attributes
     ----------
     ids : ndarray, shape (n_units,), int64
-        Cluster ids.
+        Indexes.
     first : int
         Row of the first of them, among all that pass the filters.
     n_passing : int
@@ -199,6 +199,10 @@ def write_rows(path: Path, subject: Subject, rows: Rows) -> int:
     """
     counted = count_rows(subject, rows, AGGREGATE_SIZE[0])
     words: dict[str, Any] = row_words(subject, rows, counted)
-    arrays = {"values": counted.values, "cluster_id": rows.ids, "time_edges_s": counted.time_edges_s}
+    arrays = {
+        "values": counted.values,
+        "cluster_id": subject.sorting.units.at(rows.ids),
+        "time_edges_s": counted.time_edges_s,
+    }
     write_arrays(path, subject, arrays, **{name: words[name] for name in ("bins", "units", "depth", "spikes")})
     return counted.n_spikes

@@ -26,7 +26,7 @@ from dashboard.model.errors import BadRequest
 
 
 def chosen_unit(subject: Subject) -> int:
-    """Return the unit that was selected last.
+    """Return the index of the unit that was selected last.
 
     Raises
     ------
@@ -136,9 +136,9 @@ def unit_sheet(
         rates,
         responses,
     )
-    row = subject.sorting.clusters.loc[cluster] if cluster in subject.sorting.clusters.index else None
-    where = f" · {row['acronym']}" if row is not None and "acronym" in row else ""
-    title = f"{subject.sorting.title} · cluster {cluster}{where} · {len(unit):,} spikes"
+    row, name = subject.sorting.clusters.iloc[cluster], subject.unit_name(cluster)
+    where = f" · {row['acronym']}" if "acronym" in row else ""
+    title = f"{subject.sorting.title} · cluster {name}{where} · {len(unit):,} spikes"
     said = f"autocorrelogram {bins.lag_bin_s:g} s, intervals {bins.isi_bin_s:g} s, rate {bins.rate_bin_s:g} s"
     more = {}
     if not isinstance(response, str):
@@ -148,8 +148,8 @@ def unit_sheet(
             "split": response.split,
             "trials": response.picture.trials_text(response.event),
         }
-    words = provenance(subject, cluster=str(cluster), bins=said, **more) | {
-        "spikes": whole_recording(subject, f"{len(unit):,} of {subject.columns.n_spikes:,} spikes, cluster {cluster}")
+    words = provenance(subject, cluster=name, bins=said, **more) | {
+        "spikes": whole_recording(subject, f"{len(unit):,} of {subject.columns.n_spikes:,} spikes, cluster {name}")
     }
     return Sheet(title, words, style, lambda figure: fill(figure, style, (3, 3), parts))
 

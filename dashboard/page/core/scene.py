@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from dashboard.engine.count.raster import aggregate
 from dashboard.engine.count.rates import cluster_counts, depth_profile
 from dashboard.engine.count.unit_raster import depth_order, unit_raster
 from dashboard.library.store import OpenInsertion
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 
 LABELS = ("0/3", "1/3", "2/3", "3/3 good")
@@ -37,7 +40,7 @@ class Scene:
     ----------
     opened : OpenInsertion
     mask : ndarray of bool, shape (n_clusters,), or None
-        Clusters that pass the filters, by id; None lets all pass.
+        Units that pass the filters, by index; None lets all pass.
     level : {'allen', 'beryl', 'cosmos'}
         Level of the region names.
     parent : Scene or None
@@ -60,6 +63,7 @@ class Scene:
     ) -> None:
         self.opened = opened
         self.sorting = opened.sorting
+        self.units = opened.sorting.units
         self.columns = opened.columns
         self.mask = mask
         self.level = level
@@ -74,6 +78,18 @@ class Scene:
         """The filter that `mask` and `amp_range_uv` describe, validated once for all that is drawn."""
         return kept_spikes(self.columns, self.mask, self.amp_range_uv)
 
+    def indexes(self, ids: Iterable[UnitId]) -> tuple[int, ...]:
+        """Return the indexes of selected units, in order; those that the sorting does not have are left out."""
+        return tuple(self.units.find(ids).tolist())
+
+    def ids(self, indexes: Iterable[int]) -> list[UnitId]:
+        """Return the ids of units, as the state and links have them."""
+        return [self.units.of(int(index)) for index in indexes]
+
+    def names(self, indexes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return ids for the browser, which has no numbers beyond 2 ** 53: as text, unless index and id are one."""
+        return indexes if self.units.are_indexes else self.units.at(indexes).astype(str).astype(object)
+
     @property
     def n_clusters_passing(self) -> int:
         """Clusters that pass the filters."""
@@ -81,7 +97,7 @@ class Scene:
 
     @cached_property
     def spikes_per_cluster(self) -> npt.NDArray[np.int64]:
-        """Spikes of each cluster, by id."""
+        """Spikes of each unit, by index."""
         return np.diff(self.columns.unit_index.offsets)
 
     @cached_property
@@ -135,7 +151,7 @@ class Scene:
 
     @cached_property
     def region_ids(self) -> npt.NDArray[np.int64]:
-        """Allen id of each cluster's channel, by cluster id; 0 (void) where unknown."""
+        """Allen id of each unit's channel, by index; 0 (void) where unknown."""
         ids = np.zeros(self.columns.n_clusters, np.int64)
         if "atlas_id" in self.sorting.clusters:
             found = self.sorting.clusters["atlas_id"].to_numpy()
@@ -144,7 +160,7 @@ class Scene:
 
     @cached_property
     def unit_depths(self) -> npt.NDArray[np.float64]:
-        """Depth of each cluster in um, by id; NaN where it is not known."""
+        """Depth of each unit in um, by index; NaN where it is not known."""
         depths = np.full(self.columns.n_clusters, np.nan)
         name = next((name for name in ("depths", "axial_um") if name in self.sorting.clusters), None)
         if name is not None:
@@ -154,9 +170,9 @@ class Scene:
 
     @cached_property
     def depth_order(self) -> npt.NDArray[np.int64]:
-        """Ids of the clusters that pass, from the tip upwards: those of the table, and others that have spikes."""
+        """Indexes of the units that pass, from the tip upwards: those of the table, and others that have spikes."""
         there = self.spikes_per_cluster > 0
-        there[self.sorting.clusters.index.to_numpy()] = True
+        there[: self.sorting.n_clusters] = True
         return depth_order(self.unit_depths, there if self.mask is None else self.mask)
 
     @cached_property
@@ -170,7 +186,7 @@ class Scene:
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32]:
-        """Tests passed (0 to 3) per cluster, by id; -1 where there is no label."""
+        """Tests passed (0 to 3) per unit, by index; -1 where there is no label."""
         tests = np.full(self.columns.n_clusters, -1, np.int32)
         label = self.sorting.labels
         tests[: len(label)] = np.where(np.isfinite(label), np.round(np.nan_to_num(label) * 3), -1)

@@ -43,7 +43,7 @@ class ViewState(param.Parameterized):
     level = param.Selector(
         default="allen", objects=["allen", "beryl", "cosmos"], doc="Level of the region names in strip and colours."
     )
-    selected = param.List(default=[], item_type=int, doc="Ids of the selected clusters, in the order of selection.")
+    selected = param.List(default=[], item_type=(int, str), doc="Ids of the selected units, in the order of selection.")
     tab = param.String("Clusters", doc="Title of the open tab of the dock.")
     ranked_by = param.String("", doc="Column that the cluster table was asked to be sorted by, the largest first.")
     bins = param.Dict(default={}, doc="Bins and windows of the tabs that are not as by default, as shown.")

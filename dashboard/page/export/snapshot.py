@@ -23,7 +23,7 @@ from dashboard.export.kinds.pairs import pair_sheet, paired_units
 from dashboard.export.kinds.raster import raster_sheet
 from dashboard.export.kinds.rows import Rows, row_sheet
 from dashboard.export.kinds.unit import Response, chosen_unit, unit_sheet
-from dashboard.export.origin import Subject
+from dashboard.export.origin import Subject, in_file_name
 from dashboard.export.sheet import PRESETS, Sheet, SheetStyle
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
@@ -74,6 +74,11 @@ class Snapshot:
         return make_subject(self._scene, self._values, self._link)
 
     @property
+    def _last(self) -> str:
+        """The unit that was selected last; empty where none is."""
+        return self.subject.unit_name(self.subject.selected[-1]) if self.subject.selected else ""
+
+    @property
     def _bins(self) -> UnitBins:
         return unit_bins(self._values["bins"])
 
@@ -90,10 +95,10 @@ class Snapshot:
 
     def _response(self) -> Response | str:
         """What the last selected unit does around the event of Events, or the first that there is; or why not."""
-        trials, unit = self._scene.sorting.trials, [chosen_unit(self.subject)]
+        trials, unit = self._scene.sorting.trials, self._scene.ids([chosen_unit(self.subject)])
         names = () if trials is None else available_events(trials.table)
-        if not names or unit[0] not in self._scene.sorting.clusters.index:
-            return "the session has no trials" if not names else "the unit is not in the table of clusters"
+        if not names:
+            return "the session has no trials"
         event = self._values["event"] if self._values["event"] in names else names[0]
         asked = {**self._values, "selected": unit, "spikes_of": UNIT, "event": event}
         try:
@@ -130,7 +135,7 @@ class Snapshot:
         if other is None:
             raise BadRequest("Nothing is compared", "", "Choose what to compare with in the tab Compare")
         is_same = other.scene.columns is self._scene.columns
-        b = make_subject(other.scene, {**self._values, "selected": other.selected}, self._link)
+        b = make_subject(other.scene, {**self._values, "selected": other.scene.ids(other.selected)}, self._link)
         b = replace(b, selection_colours=shading.selection_colours(len(other.selected), other.ranks))
         if b.kind in ("amp_mean", "amp_max") and b.columns.amps_uv is None:
             b = replace(b, kind="count")
@@ -173,7 +178,7 @@ class Snapshot:
     def file_name(self, name: str, kind: str) -> str:
         """Return what a data file is to be called."""
         subject = self.subject
-        unit = f"_cluster{subject.selected[-1]}" if name == "correlogram" and subject.selected else ""
+        unit = f"_cluster{in_file_name(self._last)}" if name == "correlogram" and subject.selected else ""
         return f"{subject.stem}_{name}{unit}.{kind}"
 
     def write(
@@ -220,7 +225,7 @@ class Snapshot:
         lags = f"± {1e3 * bins.lag_half_s:g} ms, {1e3 * bins.lag_bin_s:g} ms bins"
         about = bytes_text(n_clusters * (len(subject.sorting.clusters.columns) + 4) * CELL_BYTES)
         table = f"{n_clusters:,} of {subject.sorting.n_clusters:,} clusters, about {about}, all columns{resp}, pid, eid"
-        unit = f"cluster {subject.selected[-1]}, {lags}" if subject.selected else "no unit is selected"
+        unit = f"cluster {self._last}, {lags}" if subject.selected else "no unit is selected"
         picture = f"{width} × {height} values, at most {bytes_text(width * height * 8)} before compression"
         return {
             "clusters": (table, ("csv", "parquet")),
@@ -256,7 +261,7 @@ class Snapshot:
             return "select two units or more: Shift-click adds one", ()
         n_pairs, n_bins = len(units) * (len(units) + 1) // 2, 2 * self._bins.lag_half_s / self._bins.lag_bin_s
         about = bytes_text(n_pairs * n_bins * ROW_BYTES)
-        return f"units {', '.join(map(str, units))}, {lags}, about {about}", ("csv", "npz")
+        return f"units {', '.join(map(self.subject.unit_name, units))}, {lags}, about {about}", ("csv", "npz")
 
     def _note_of_comparison(self) -> tuple[str, tuple[str, ...]]:
         other = self._other_side
@@ -283,7 +288,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         Of every parameter of `ViewState`, as they were.
     link : str
     """
-    kind, cmap, selected = values["color"], values["cmap"], tuple(values["selected"])
+    kind, cmap, selected = values["color"], values["cmap"], scene.indexes(values["selected"])
     if kind == "cluster" and selected:  # as on the page: clusters stand aside in greys
         kind, cmap = "count", "binary"
     filters = {"quality": values["quality"], "level": values["level"], **values["filters"]}

@@ -9,6 +9,7 @@ from bokeh.events import DoubleTap, Tap
 from bokeh.plotting import figure
 from tornado.ioloop import IOLoop
 
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import ViewState
 
@@ -23,15 +24,15 @@ class Clicks:
     ----------
     state : ViewState
     queue : DocumentQueue
-    find : callable (Tap) -> list of int, or None
+    find : callable (Tap) -> list of ids, or None
         The unit that is meant, empty where none is, None where a click means nothing.
     """
 
-    def __init__(self, state: ViewState, queue: DocumentQueue, find: Callable[[Tap], list[int] | None]) -> None:
+    def __init__(self, state: ViewState, queue: DocumentQueue, find: Callable[[Tap], list[UnitId] | None]) -> None:
         self._state = state
         self._queue = queue
         self._find = find
-        self._clicked: list[tuple[float, list[int]]] = []
+        self._clicked: list[tuple[float, list[UnitId]]] = []
 
     def follow(self, plot: figure) -> None:
         """Listen to a figure."""
@@ -48,7 +49,7 @@ class Clicks:
     def _double_tapped(self, event: DoubleTap) -> None:
         self._queue.later(partial(self._give_back, IOLoop.current().time()))
 
-    def _pick(self, now: float, found: list[int], adds: bool) -> None:
+    def _pick(self, now: float, found: list[UnitId], adds: bool) -> None:
         before = list(self._state.selected)
         # A double click has no more than two halves.
         self._clicked = [*self._recent(now)[-1:], (now, before)]
@@ -62,5 +63,5 @@ class Clicks:
         if recent:
             self._state.selected = recent[0][1]
 
-    def _recent(self, now: float) -> list[tuple[float, list[int]]]:
+    def _recent(self, now: float) -> list[tuple[float, list[UnitId]]]:
         return [click for click in self._clicked if now - click[0] < DOUBLE_CLICK_S]

@@ -72,10 +72,10 @@ def reach(
 
 
 def nearest_unit(scene: Scene, time_s: float, depth_um: float, around: Reach) -> int | None:
-    """Return the id of the unit that a click at a point picks; None where no spike is near.
+    """Return the index of the unit that a click at a point picks; None where no spike is near.
 
     Of few spikes it is the unit of the nearest; in a crowd, where the nearest spike is chance, it
-    is the unit with most spikes within reach (ties: the lowest id).
+    is the unit with most spikes within reach (ties: the lowest index).
     """
     rows = spikes_in(
         scene.columns,
@@ -117,10 +117,10 @@ def describe(scene: Scene, picture: Aggregate, time_s: float, depth_um: float, u
             case "amp_mean" | "amp_max" if not np.isnan(value):
                 parts.append(f"{float(value):.1f} {scene.sorting.amp_unit}")
             case "cluster" if int(value) >= 0:
-                parts.append(f"mostly cluster {int(value)}")
+                parts.append(f"mostly cluster {scene.units.of(int(value))}")
             case "region" | "label" | "unit_rate" if int(value) >= 0:
                 parts.append(scene.legend(picture.kind)[int(value)][0])
     if unit is not None:
         region = scene.region_names(np.array([unit]))[0]
-        parts.append(f"click: unit {unit}{'' if region == '—' else f' ({region})'}")
+        parts.append(f"click: unit {scene.units.of(unit)}{'' if region == '—' else f' ({region})'}")
     return escape(" · ".join(parts))

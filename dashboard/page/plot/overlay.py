@@ -32,7 +32,7 @@ def draw_overlay(
     ----------
     scene : Scene
     selected : tuple of int
-        Cluster ids.
+        Indexes of units.
     ranks : tuple of int
         Place of each among the selection's colours; empty: in their order.
     time_range, depth_range : tuple of float

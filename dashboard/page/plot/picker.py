@@ -9,6 +9,7 @@ import numpy as np
 from bokeh.events import SelectionGeometry, Tap
 
 from dashboard.engine.count.queries import spikes_in
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.bokeh_figures import inner_size
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
@@ -70,11 +71,11 @@ class UnitPicker:
         around = cursor.reach(state.time_range, state.depth_range, *inner_size(plot, UNMEASURED))
         return cursor.nearest_unit(self._scene, time_s, depth_um, around)
 
-    def _clicked(self, event: Tap) -> list[int] | None:
+    def _clicked(self, event: Tap) -> list[UnitId] | None:
         if self._scene is None:
             return None
         unit = self._unit(float(event.x), float(event.y), event.model)
-        return [] if unit is None else [unit]
+        return [] if unit is None else self._scene.ids([unit])
 
     def _moved(self, attribute: str, old: Any, new: Any) -> None:
         if self._scene is None or not new["x"] or new["x"][0] is None or new["y"][0] is None:
@@ -99,6 +100,6 @@ class UnitPicker:
             kept=scene.kept,
         )
         units = np.unique(np.asarray(scene.columns.clusters[rows])) if rows is not None else np.zeros(0, np.int64)
-        self._state.selected = [int(unit) for unit in units]
+        self._state.selected = scene.ids(units)
         n_spikes = 0 if rows is None else len(rows)
         self._show(f"box: {n_spikes:,} spikes of {len(units):,} units selected")

@@ -48,6 +48,8 @@ class RasterRequest:
 
     Attributes
     ----------
+    selected : tuple of int
+        Indexes of units.
     ranks : tuple of int
         Place among the selection's colours of each selected unit; empty: in their order.
     before : RasterPicture or None
@@ -196,7 +198,7 @@ def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.g
     return {
         "time": np.asarray(columns.times_s[rows]),
         "depth": np.asarray(columns.depths_um[rows], dtype=np.float64),
-        "cluster": clusters,
+        "cluster": scene.names(clusters),
         "amplitude": amplitudes,
         "region": scene.region_names(clusters),
         "colour": scene.mark_colours(clusters, request.color, request.selected, request.ranks),
@@ -220,7 +222,7 @@ class RasterView:
     Attributes
     ----------
     ranks : dict of int to int
-        Place among the selection's colours of selected units; those that are absent stand in their order.
+        Place among the selection's colours of selected units by index; those that are absent stand in their order.
     """
 
     def __init__(
@@ -338,6 +340,7 @@ class RasterView:
         state = self._state
         if self._scene is None or state.time_range is None or state.depth_range is None or not state.shows("raster"):
             return
+        selected = self._scene.indexes(state.selected)
         request = RasterRequest(
             self._scene,
             state.time_range,
@@ -346,8 +349,8 @@ class RasterView:
             state.color,
             state.scale,
             state.limits,
-            tuple(state.selected),
-            tuple(self.ranks.get(unit, place) for place, unit in enumerate(state.selected)) if self.ranks else (),
+            selected,
+            tuple(self.ranks.get(unit, place) for place, unit in enumerate(selected)) if self.ranks else (),
         )
         if self._shown is not None and request.counts_as(self._shown):
             request = replace(request, before=self.picture)

@@ -24,6 +24,7 @@ from bokeh.models import (
 from dashboard.engine.count.levels import TOP_LEVEL
 from dashboard.engine.count.unit_raster import unit_raster
 from dashboard.model.errors import DashboardError
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
@@ -180,8 +181,8 @@ class UnitRaster:
         finally:
             self._is_moving = False
         width, height = np.clip(inner_size(self.figure, UNMEASURED), MIN_PIXELS, MAX_PIXELS).tolist()
-        asked = (state.time_range, rows, width, height, state.color, state.scale, state.limits, tuple(state.selected))
-        self._loop.request(RowsRequest(scene, *asked))
+        asked = (state.time_range, rows, width, height, state.color, state.scale, state.limits)
+        self._loop.request(RowsRequest(scene, *asked, scene.indexes(state.selected)))
 
     def _apply(self, request: RowsRequest, picture: RowsPicture) -> None:
         if request.scene is not self._scene or not self._state.shows(SHOWN):
@@ -239,11 +240,11 @@ class UnitRaster:
             words, _ = describe(self._scene, self.picture, float(new["x"][0]), float(new["y"][0]))
         self._centre.readout.object = f'<div class="readout">{words}</div>'
 
-    def _clicked(self, event: Tap) -> list[int] | None:
+    def _clicked(self, event: Tap) -> list[UnitId] | None:
         if self._scene is None or self.picture is None:
             return None
         _, unit = describe(self._scene, self.picture, float(event.x), float(event.y))
-        return [] if unit is None else [unit]
+        return [] if unit is None else self._scene.ids([unit])
 
     def _boxed(self, event: SelectionGeometry) -> None:
         """Select the units in a box that have a spike in it."""
@@ -256,6 +257,6 @@ class UnitRaster:
         if not len(ids) or not span[0] < span[1]:
             return
         counts = unit_raster(scene.columns, ids, span, 1, kept=scene.kept).values.sum(axis=1)
-        self._state.selected = [int(unit) for unit in ids[counts > 0]]
+        self._state.selected = scene.ids(ids[counts > 0])
         words = f"box: {int(counts.sum()):,} spikes of {int((counts > 0).sum()):,} units selected"
         self._centre.readout.object = f'<div class="readout">{words}</div>'

@@ -171,7 +171,7 @@ def title(picture: RowsPicture, color: str) -> str:
 
 
 def describe(scene: Scene, picture: RowsPicture, time_s: float, row: float) -> tuple[str, int | None]:
-    """Return the read-out of a point as HTML, and the unit of its row; None where there is no row."""
+    """Return the read-out of a point as HTML, and the index of the unit of its row; None where there is no row."""
     order = scene.depth_order
     place = int(np.floor(row))
     if not 0 <= place < len(order):
@@ -190,5 +190,5 @@ def describe(scene: Scene, picture: RowsPicture, time_s: float, row: float) -> t
         span = duration_text(float(np.ptp(drawn.time_edges_s)) / width)
         of = f" of {picture.n_together} units" if picture.n_together > 1 else ""
         parts.append(f"{n:,} {'spike' if n == 1 else 'spikes'}{of} in {span}")
-    parts.append(f"click: unit {unit}{'' if region == UNKNOWN else f' ({region})'}")
+    parts.append(f"click: unit {scene.units.of(unit)}{'' if region == UNKNOWN else f' ({region})'}")
     return escape(" · ".join(parts)), unit

@@ -44,7 +44,7 @@ class PassedUnits:
     def scene(self, opened: OpenInsertion, level: str, parent: Scene | None = None) -> Scene:
         """Return the scene of what passes; see `Scene` for the arguments."""
         has_mask = any(criterion.mask is not None for criterion in self.result.criteria)
-        mask = self.result.by_id(opened.columns.n_clusters) if has_mask else None
+        mask = self.result.by_index(opened.columns.n_clusters) if has_mask else None
         return Scene(opened, mask, level, parent, self.amp_range_uv, self.counts)
 
 

@@ -14,7 +14,7 @@ import panel_material_ui as pmui
 
 from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.filters.clusters import ClusterFilter, FilterResult, filter_clusters, filtered_table
-from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, write_words
+from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, tidy_ids, write_words
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.panes import html_pane
@@ -131,7 +131,7 @@ class FiltersView:
         self.regions.param.watch(lambda event: self._set("regions", ",".join(event.new)), "value")
         self.metric.param.watch(self._show_metric, "value")
         self.where.param.watch(lambda event: self._set("where", event.new.strip()), "value")
-        self.ids.param.watch(lambda event: self._set("ids", event.new.replace(" ", "")), "value")
+        self.ids.param.watch(lambda event: self._set("ids", tidy_ids(event.new)), "value")
         state.param.watch(self._follow, "filters")
         self._follow()
 

@@ -92,6 +92,7 @@ class EventRequest:
     subject : str
         One of the values of `SUBJECTS`.
     units : tuple of int
+        Indexes.
     depth_range_um : (float, float)
     region : str
         Acronym at the scene's level, its descendants included.
@@ -197,7 +198,7 @@ def choose(request: EventRequest) -> tuple[Selection, str]:
             whole = unit_spikes(columns, request.units[0])
             unit = within(whole, amps)
             of = "" if amps is None else f" of {len(whole):,}"
-            return Selection.of(unit.times_s), f"unit {unit.cluster_id}, {len(unit):,}{of} spikes"
+            return Selection.of(unit.times_s), f"unit {scene.units.of(unit.unit)}, {len(unit):,}{of} spikes"
         keep = np.zeros(columns.n_clusters, dtype=np.bool_)
         keep[list(request.units)] = True
         return select_spikes(columns, keep, amp_range_uv=amps), f"{len(request.units):,} selected units together"
@@ -209,7 +210,7 @@ def choose(request: EventRequest) -> tuple[Selection, str]:
         )
     if request.subject == REGION:
         wanted = ClusterFilter(regions=(request.region,), level=scene.level)
-        inside = filter_clusters(wanted, scene.sorting.clusters).by_id(columns.n_clusters)
+        inside = filter_clusters(wanted, scene.sorting.clusters).by_index(columns.n_clusters)
         keep = inside if passing is None else inside & passing
         return select_spikes(columns, keep, amp_range_uv=amps), f"{int(keep.sum()):,} units in {request.region}{among}"
     words = "all units" if passing is None else f"the {scene.n_clusters_passing:,} units that pass the filters"
@@ -256,8 +257,7 @@ def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture 
     before : EventPicture or None
         The picture before.
     """
-    known = set(scene.sorting.clusters.index)
-    units = tuple(cluster for cluster in values["selected"] if cluster in known)
+    units = scene.indexes(values["selected"])
     subject, _, region = values["spikes_of"].partition(":")
     return EventRequest(
         scene,

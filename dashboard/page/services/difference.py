@@ -85,7 +85,7 @@ class OtherSide:
     note : str
         Within what spikes coincide, or why nothing is matched.
     selected, ranks : tuple of int
-        Selected units of B, and the places of their colours.
+        Indexes of the selected units of B, and the places of their colours.
     """
 
     scene: Scene

@@ -140,7 +140,7 @@ def run_test(
 
     Returns
     -------
-    DataFrame, one row per cluster id
+    DataFrame, index = that of the clusters
         The columns to add.
     str
         What was tested, for a reader of the columns.
@@ -151,7 +151,7 @@ def run_test(
         No trial can be used, or a window makes no sense.
     Cancelled
     """
-    columns, trials = opened.columns, opened.sorting.trials
+    columns, trials, ids = opened.columns, opened.sorting.trials, opened.sorting.clusters.index
     if trials is None:
         raise BadRequest("There are no trials to test responses with")
     baseline_s, response_s, event, split = choice.baseline_s, choice.response_s, choice.event, choice.split
@@ -168,7 +168,7 @@ def run_test(
             columns.times_s, columns.clusters, columns.n_clusters, events, baseline_s=baseline_s, response_s=response_s,
             progress=partial(_report_group, progress, index, len(groups)), cancel=cancel,
         )  # fmt: skip
-        tables.append(test.table(suffix_of(group.label) if split != "none" else ""))
+        tables.append(test.table(ids, suffix_of(group.label) if split != "none" else ""))
         name = f"{group.label}: " if split != "none" else ""
         n_tested, n_responding = int(np.isfinite(test.q).sum()), int(np.count_nonzero(test.q < Q_MAX))
         words.append(f"{name}{n_responding:,} of {n_tested:,} units with q < {Q_MAX:g} in {test.n_trials:,} trials")
@@ -188,8 +188,7 @@ def with_responses(sorting: SpikeSorting, table: pd.DataFrame) -> SpikeSorting:
     Parameters
     ----------
     sorting : SpikeSorting
-    table : DataFrame, index = cluster id
-        May have more ids than the sorting has clusters.
+    table : DataFrame, index = id of the unit
     """
     clusters = sorting.clusters.drop(columns=response_columns(sorting))
     return replace(sorting, clusters=clusters.join(table.reindex(clusters.index)))

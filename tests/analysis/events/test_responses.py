@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,10 +101,10 @@ def test_without_trials_or_spikes_nothing_is_claimed():
         assert np.isnan(result.p).all() and np.isnan(result.q).all() and np.isnan(result.auc).all()
 
 
-def test_table_has_a_row_per_cluster_id():
+def test_table_has_a_row_per_id():
     times, clusters, events = responding()
-    table = response_test(times, clusters, 6, events).table("_left")
-    assert table.index.tolist() == list(range(6)) and table.index.name == "cluster_id"
+    table = response_test(times, clusters, 6, events).table(pd.Index(list("abcdef")), "_left")
+    assert table.index.tolist() == list("abcdef") and table.index.name == "cluster_id"
     assert "resp_q_left" in table and table["resp_auc_left"].iloc[1] > 0.8
 
 

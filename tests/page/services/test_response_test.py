@@ -52,7 +52,7 @@ def test_the_columns_are_those_of_the_test(opened: OpenInsertion, tested: tuple[
         trials.table["stimOn_times"], (-0.5, 0.5), columns.time_range_s, brainwide_mask(trials.table)
     )
     expected = response_test(columns.times_s, columns.clusters, columns.n_clusters, events)
-    pd.testing.assert_frame_equal(tested[0], expected.table())
+    pd.testing.assert_frame_equal(tested[0], expected.table(opened.sorting.clusters.index))
     assert f"in {len(events)} trials" in tested[1]
 
 

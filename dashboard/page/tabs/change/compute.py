@@ -39,9 +39,9 @@ class Change:
     Attributes
     ----------
     request : ChangeRequest
-    units : DataFrame, one row per cluster id
+    units : DataFrame, one row per unit, index = index of the unit
         As `dashboard.analysis.change.spans.compare_spans` gives it.
-    columns : DataFrame, index = cluster id
+    columns : DataFrame, index = index of the unit
         What the cluster table takes.
     bands : DataFrame, one row per band of depth, from the tip upwards
     """
@@ -83,12 +83,12 @@ def with_changes(sorting: SpikeSorting, table: pd.DataFrame | None) -> SpikeSort
     Parameters
     ----------
     sorting : SpikeSorting
-    table : DataFrame or None, index = cluster id
-        May have more ids than the sorting has clusters; None only takes columns away.
+    table : DataFrame or None, one row per unit
+        May have more rows than the sorting has clusters; None only takes columns away.
     """
     clusters = sorting.clusters.drop(columns=changed_columns(sorting))
     if table is not None:
-        clusters = clusters.join(table.reindex(clusters.index))
+        clusters = clusters.join(table.iloc[: len(clusters)].set_axis(clusters.index))
     return replace(sorting, clusters=clusters)
 
 

@@ -14,6 +14,7 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
 from dashboard.analysis.change import columns as verdicts
 from dashboard.model.errors import DashboardError
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.bokeh_figures import navigable
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
@@ -154,7 +155,7 @@ class ChangeTab(BaseTab[PageServices]):
         change, scene = self.change, self._scene
         self.head.object = texts.head(change)
         self.bands.object = texts.bands_table(change.bands)
-        marks = unit_marks(change, scene, self._state.selected)
+        marks = unit_marks(change, scene, scene.indexes(self._state.selected))
         self.marks.data = marks
         known = np.asarray(marks["change"], dtype=np.float64)
         reach = float(np.nanmax(np.abs(known), initial=1.0)) * 1.1
@@ -213,27 +214,28 @@ class ChangeTab(BaseTab[PageServices]):
     # -- what the hand does ----------------------------------------------------------------------
 
     def _picked(self, name: str) -> None:
-        self._queue.later(partial(self._state.param.update, selected=[int(name)]))
+        assert self._scene is not None, "its chips are of a scene"
+        self._queue.later(partial(self._state.param.update, selected=self._scene.ids([int(name)])))
 
     def _sort(self, name: str) -> None:
         if self.change is not None:
             column = next(str(c) for c in self.change.columns if str(c).startswith(LINES[name]))
             self._queue.later(partial(self._state.param.update, ranked_by=column))
 
-    def _clicked(self, event: Tap) -> list[int] | None:
+    def _clicked(self, event: Tap) -> list[UnitId] | None:
         depths = self._services.axes.depth
         wide, high = 2 * self.figure.x_range.end, depths.end - depths.start
         unit = nearest_mark(self.marks.data, event.x, event.y, wide, high)
-        return [] if unit is None else [unit]
+        return [] if unit is None or self._scene is None else self._scene.ids([unit])
 
 
 def empty_marks() -> dict[str, Any]:
     """Return the columns of the marks, without any."""
-    names = ("cluster", "change", "depth", "low", "high", "colour", "edge", "marker", "size", "verdict")
+    names = ("unit", "cluster", "change", "depth", "low", "high", "colour", "edge", "marker", "size", "verdict")
     return {name: [] for name in (*names, "depths", "amps", "rates")}
 
 
-def unit_marks(change: Change, scene: Scene, selected: list[int]) -> dict[str, Any]:
+def unit_marks(change: Change, scene: Scene, selected: tuple[int, ...]) -> dict[str, Any]:
     """Return a mark for each unit that passes the filters: lost and new ones at zero, selected ones ringed."""
     ids = np.arange(scene.sorting.n_clusters)
     if scene.mask is not None:
@@ -248,7 +250,8 @@ def unit_marks(change: Change, scene: Scene, selected: list[int]) -> dict[str, A
     amp = next((str(name) for name in table if str(name).startswith("change_amp_")), None)
     no_amp = [""] * len(ids)
     columns = {
-        "cluster": ids,
+        "unit": ids,
+        "cluster": scene.names(ids),
         "change": moved.to_numpy(),
         "depth": depth.to_numpy(),
         "low": units["depth_change_low_um"].mask(gone, 0.0).fillna(moved).to_numpy(),
@@ -287,19 +290,19 @@ def flagged_chips(change: Change, scene: Scene) -> list[tuple[str, str, str]]:
         found = table[table["change_verdict"] == word]
         size = found["change_depth_um" if word == verdicts.ALONE else "change_rate_hz"].abs()
         for cluster in size.sort_values(ascending=False, kind="stable").index:
-            row = found.loc[cluster]
+            row, name = found.loc[cluster], scene.units.of(cluster)
             what = f"{row['change_depth_um']:+.0f} µm" if word == verdicts.ALONE else f"{row['change_rate_hz']:+.1f} Hz"
-            chips.append((str(cluster), f"{cluster} {word}, {what}", f"Select unit {cluster}"))
+            chips.append((str(cluster), f"{name} {word}, {what}", f"Select unit {name}"))
     return chips
 
 
 def nearest_mark(marks: dict[str, Any], x: float | None, y: float | None, wide: float, high: float) -> int | None:
-    """Return the id of the unit whose mark is nearest to a point, None where none is within `REACH`."""
-    if x is None or y is None or not len(marks["cluster"]) or not (wide > 0 and high > 0):
+    """Return the index of the unit whose mark is nearest to a point, None where none is within `REACH`."""
+    if x is None or y is None or not len(marks["unit"]) or not (wide > 0 and high > 0):
         return None
     away = np.hypot((np.asarray(marks["change"]) - x) / wide, (np.asarray(marks["depth"]) - y) / high)
     nearest = int(away.argmin())
-    return int(marks["cluster"][nearest]) if away[nearest] <= REACH else None
+    return int(marks["unit"][nearest]) if away[nearest] <= REACH else None
 
 
 def change_legend() -> str:

@@ -17,6 +17,7 @@ from dashboard.analysis.filters.clusters import AMPLITUDE_COLUMNS
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.count.cluster_rates import cluster_rates
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.assets import asset
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
@@ -48,7 +49,7 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame, index = cluster id
+    DataFrame, index = id of the unit
     """
     clusters = sorting.clusters
     table = clusters.drop(columns=[name for name in HIDDEN if name in clusters])
@@ -283,13 +284,14 @@ class ClusterTable(BaseTab[TabServices]):
             position = ids.index(current) + step if current in ids else (0 if step > 0 else -1)
             self._state.selected = [ids[position % len(ids)]]
 
-    def ids(self) -> list[int]:
+    def ids(self) -> list[UnitId]:
         """Ids of the rows in the order on screen, the user's sorting included."""
-        return [int(index) for index in self.widget.current_view.index]
+        ids: list[UnitId] = self.widget.current_view.index.tolist()
+        return ids
 
     def _picked(self, event: Any) -> None:
         if not self._is_moving:
-            chosen = [int(index) for index in self._table.index[list(event.new)]]
+            chosen = self._table.index[list(event.new)].tolist()
             before = self._state.selected
             shown = [cluster for cluster in before if cluster in self._table.index]
             if shown and set(shown) < set(chosen):  # a row was added: so stay those that a filter hides
@@ -321,7 +323,7 @@ def amplitude_words(sorting: SpikeSorting) -> str:
 
 
 def activity(columns: SpikeColumns) -> list[str]:
-    """Return the rate over time of each cluster id as a line; the same words for every session."""
+    """Return the rate over time of each unit as a line, by index; the same words for every session."""
     lines = _activities.get(columns)
     if lines is None:
         lines = _activities[columns] = sparklines(cluster_rates(columns, N_BINS).rate_hz)
@@ -337,5 +339,5 @@ def _second(table: pd.DataFrame, name: str) -> pd.DataFrame:
 def _with_activity(table: pd.DataFrame, drawn: list[str]) -> pd.DataFrame:
     """Return the table with the lines after the rate."""
     # As objects: pandas would copy strings for each session.
-    lines = pd.Series([drawn[int(cluster)] for cluster in table.index], index=table.index, dtype=object)
+    lines = pd.Series(drawn[: len(table)], index=table.index, dtype=object)
     return _in_order(table.assign(activity=lines))

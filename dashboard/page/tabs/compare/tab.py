@@ -110,7 +110,7 @@ class CompareTab(BaseTab[PageServices]):
         if self._a is None or self._b is None:
             return None
         wanted = compared.read(self._own.compare)
-        units, note = tuple(self.beside.other.selected), texts.TWO_PROBES if wanted.kind == "probe" else ""
+        units, note = self._b.indexes(self.beside.other.selected), texts.TWO_PROBES if wanted.kind == "probe" else ""
         if self._matched is not None and self._comparison is not None:
             note = self._matched.words
         places = tuple(self.beside.raster.ranks.get(unit, place) for place, unit in enumerate(units))
@@ -319,7 +319,7 @@ class CompareTab(BaseTab[PageServices]):
             mask = None
         else:
             note = " ".join(filter(None, [note, *(f"{c.text}: {c.reason}." for c in result.criteria if c.reason)]))
-            mask = result.by_id(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
+            mask = result.by_index(columns.n_clusters) if any(c.mask is not None for c in result.criteria) else None
         limits = self._a.amp_range_uv if columns.amps_uv is not None else None
         self._b = Scene(self._other, mask, state.level, amp_range_uv=limits)
         self._note = note
@@ -349,7 +349,7 @@ class CompareTab(BaseTab[PageServices]):
             self.rows.open(same_units_table(a.spikes_per_cluster, *sides), a, b)
         elif self._matched is not None and self._comparison is not None:
             self.rows.open(self._matched.table, a, b, self._matched.words)
-        self.pairs.open(self._comparison, has_same_ids=wanted.kind == "filter")
+        self.pairs.open(a, b, self._comparison, has_same_ids=wanted.kind == "filter")
 
     @property
     def _comparison(self) -> Comparison | None:

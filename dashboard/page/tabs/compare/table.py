@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class PairRows:
     def __init__(self, picked: Callable[[tuple[int, ...], tuple[int, ...]], None], queue: DocumentQueue) -> None:
         self._picked, self._queue = picked, queue
         self._is_moving = False
-        self._marked: tuple[list[int], list[int]] = ([], [])
+        self._marked: tuple[Sequence[int], Sequence[int]] = ((), ())
         self._all = pd.DataFrame(columns=list(COLUMNS))
         self._shown = self._all
         self._scenes: tuple[Scene, Scene] | None = None
@@ -120,8 +120,8 @@ class PairRows:
         self._scenes = None
         self.panel.visible = False
 
-    def select(self, units_a: list[int], units_b: list[int]) -> None:
-        """Mark the row of the first selected unit; nothing is picked by that."""
+    def select(self, units_a: Sequence[int], units_b: Sequence[int]) -> None:
+        """Mark the row of the first selected unit, by index; nothing is picked by that."""
         self._marked = (units_a, units_b)
         side, units = ("units_a", units_a) if units_a else ("units_b", units_b)
         rows = [place for place, members in enumerate(self._shown[side]) if units and units[0] in members]
@@ -147,19 +147,24 @@ class PairRows:
     def _clicked(self, event: Any) -> None:
         if not self._is_moving and event.new:
             row = self._shown.iloc[event.new[0]]
-            self._marked = (list(row["units_a"]), list(row["units_b"]))
+            self._marked = (row["units_a"], row["units_b"])
             self._picked(row["units_a"], row["units_b"])
 
 
-def _names(units: tuple[int, ...]) -> str:
-    named = ", ".join(map(str, units[:MAX_NAMED]))
+def _names(scene: Scene, units: tuple[int, ...]) -> str:
+    named = ", ".join(map(str, scene.ids(units[:MAX_NAMED])))
     return f"{named} …" if len(units) > MAX_NAMED else named
 
 
 def _display(table: pd.DataFrame, scenes: tuple[Scene, Scene] | None) -> pd.DataFrame:
     """Return the table as the page has it: ids as text, depth and region of the first unit."""
     depths, regions = np.full(len(table), np.nan), [""] * len(table)
+    names: list[list[str]] = [[], []]
     if scenes is not None:
+        names = [
+            [_names(scene, units) for units in table[side]]
+            for scene, side in zip(scenes, ("units_a", "units_b"), strict=True)
+        ]
         for place, (units_a, units_b) in enumerate(zip(table["units_a"], table["units_b"], strict=True)):
             scene, unit = (scenes[0], units_a[0]) if units_a else (scenes[1], units_b[0])
             depths[place] = scene.unit_depths[unit]
@@ -167,8 +172,8 @@ def _display(table: pd.DataFrame, scenes: tuple[Scene, Scene] | None) -> pd.Data
     return pd.DataFrame(
         {
             "kind": table["kind"].astype(str).to_numpy(dtype=object),
-            "a": np.array([_names(units) for units in table["units_a"]], dtype=object),
-            "b": np.array([_names(units) for units in table["units_b"]], dtype=object),
+            "a": np.array(names[0], dtype=object),
+            "b": np.array(names[1], dtype=object),
             "score": table["score"].to_numpy(dtype=np.float64),
             "depth": depths,
             "region": np.array(regions, dtype=object),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dashboard.analysis.compare.difference import units_side_by_side
 from dashboard.analysis.filters.clusters import filtered_table
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene
 
@@ -26,18 +27,18 @@ TWO_PROBES = (
 )
 
 
-def pair(units_a: list[int], units_b: list[int], ranks: dict[int, int]) -> str:
+def pair(units_a: list[UnitId], units_b: list[UnitId], ranks_b: list[int]) -> str:
     """Return which units are selected on either side, in their colours, as HTML."""
     if not units_a and not units_b:
         return ""
     sides = []
     for side, units, places in (
         ("A", units_a, list(range(len(units_a)))),
-        ("B", units_b, [ranks[unit] for unit in units_b]),
+        ("B", units_b, ranks_b),
     ):
         colours = shading.selection_colours(len(units), tuple(places))
         chips = "".join(
-            f'<span class="chip"><i style="background:{shading.hex_colour(colour)}"></i>{unit}</span>'
+            f'<span class="chip"><i style="background:{shading.hex_colour(colour)}"></i>{escape(str(unit))}</span>'
             for unit, colour in zip(units[:MAX_NAMED], colours, strict=False)
         )
         more = f" and {len(units) - MAX_NAMED} more" if len(units) > MAX_NAMED else ""

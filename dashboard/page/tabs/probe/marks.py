@@ -170,7 +170,7 @@ def units_at(
     return sorted(int(unit) for unit in np.asarray(ids)[apart <= SAME_PX])
 
 
-def in_turn(units: list[int], selected: list[int]) -> list[int]:
+def in_turn(units: list[int], selected: tuple[int, ...]) -> list[int]:
     """Return which of the units at a place a click picks: the one after the one that is selected alone."""
     if len(selected) == 1 and selected[0] in units:
         return [units[(units.index(selected[0]) + 1) % len(units)]]

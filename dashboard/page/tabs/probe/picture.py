@@ -48,6 +48,7 @@ class Units:
     Attributes
     ----------
     ids : ndarray, shape (n_units,), int64
+        Indexes of the units.
     drawn_um : ndarray, shape (n_units,), float64
         Lateral position with the shanks moved together.
     depth_um : ndarray, shape (n_units,), float64
@@ -101,7 +102,7 @@ def render_units(scene: Scene, cancel: threading.Event) -> Units:
     counts = scene.spikes_per_cluster[:n_units].astype(np.float64)
     sites, shanks, drawn = _lay_sites(scene, lateral)
     return Units(
-        sorting.clusters.index.to_numpy(dtype=np.int64),
+        np.arange(n_units),
         drawn,
         depth,
         amplitudes,

@@ -10,6 +10,7 @@ from bokeh.events import Tap
 
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.assets import asset
 from dashboard.page.core.bokeh_figures import inner_size
@@ -162,7 +163,12 @@ class ProbeTab(BaseTab[TabServices]):
             self.panel.append(self._body)
 
     def _snapshot(self) -> MarkStyle:
-        return MarkStyle(COLOURS[MARKS.index(self._own.marks)], tuple(self._state.selected), self._state.dark)
+        return MarkStyle(COLOURS[MARKS.index(self._own.marks)], self._selected, self._state.dark)
+
+    @property
+    def _selected(self) -> tuple[int, ...]:
+        """Indexes of the selected units."""
+        return () if self._scene is None else self._scene.indexes(self._state.selected)
 
     def _draw(self, scene: Scene, units: Units) -> None:
         look = self._snapshot()
@@ -229,7 +235,7 @@ class ProbeTab(BaseTab[TabServices]):
             return
         width, height = np.clip(inner_size(self.amplitudes.figure, UNMEASURED), 64, MAX_PIXELS).tolist()
         palette = shading.palette(self._state.cmap, dark=self._state.dark)
-        selected = tuple(self._state.selected)
+        selected = self._selected
         self.busy.begin()
         self._spikes_loop.request(SpikesRequest(scene, self._state.depth_range, width, height, selected, palette))
 
@@ -273,12 +279,13 @@ class ProbeTab(BaseTab[TabServices]):
         data = self.marks.data
         return marks.units_at(data["id"], data[x_name], data["depth"], (x, y), (across, along))
 
-    def _clicked(self, event: Tap) -> list[int] | None:
+    def _clicked(self, event: Tap) -> list[UnitId] | None:
         is_line = event.model is self.amplitudes.figure and self._beside_is_profile()
-        if self.units is None or is_line:
+        if self._scene is None or self.units is None or is_line:
             return None
         x_name = "lateral" if event.model is self.map.figure else "amplitude"
-        return marks.in_turn(self._at(event.model, x_name, float(event.x), float(event.y)), self._state.selected)
+        at = self._at(event.model, x_name, float(event.x), float(event.y))
+        return self._scene.ids(marks.in_turn(at, self._selected))
 
     def _moved(self, attribute: str, old: Any, new: Any) -> None:
         if not new["x"] or new["x"][0] is None or new["y"][0] is None or self.units is None:
@@ -296,7 +303,7 @@ class ProbeTab(BaseTab[TabServices]):
         scene, units = self._scene, self.units
         if scene is None or units is None:
             return
-        picked = marks.in_turn(at, self._state.selected)
+        picked = marks.in_turn(at, self._selected)
         self.line.object = (
             texts.pointed(scene, units, at, picked) if picked else texts.number(scene, units, self._snapshot())
         )

@@ -55,13 +55,13 @@ def pointed(scene: Scene, units: Units, at: list[int], picked: list[int]) -> str
     """Return what lies under the mouse, the unit that a click picks first."""
     unit = picked[0]
     row = int(np.flatnonzero(units.ids == unit)[0])
-    parts = [f"click: unit {unit}"]
+    parts = [f"click: unit {scene.units.of(unit)}"]
     region = scene.region_names(np.array([unit]))[0]
     parts += [region] if region != UNKNOWN else []
     parts += [f"{units.depth_um[row]:,.0f} µm", f"{units.rate_hz[row]:.3g} Hz"]
     amplitude = units.amplitudes.values[row]
     parts += [f"{amplitude:.3g} {amplitude_unit(scene)}"] if np.isfinite(amplitude) else []
-    others = [str(other) for other in at if other != unit]
+    others = [str(other) for other in scene.ids(at) if other != scene.units.of(unit)]
     parts += [f"also here: {', '.join(others[:4])}{' …' if len(others) > 4 else ''}"] if others else []
     return f'<div class="readout-line">{escape(" · ".join(parts))}</div>'
 

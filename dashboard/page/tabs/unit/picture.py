@@ -31,7 +31,7 @@ MAX_AMP_BINS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class UnitRequest:
-    """Units to draw: all of `ids` over time and in pairs, `focus` in the rest.
+    """Units to draw, by their indexes: all of `ids` over time and in pairs, `focus` in the rest.
 
     `ranks` are their places among all that are selected, which decide their colours; empty: in their order.
     """
@@ -61,7 +61,7 @@ class UnitPicture:
     amplitudes : AmplitudeHistogram or None
         Of all its spikes: the low end of a distribution that was cut tells nothing.
     pairs : tuple of (int, int, Correlogram)
-        Reference, other, lags of the other's spikes.
+        Indexes of reference and other, lags of the other's spikes.
     amplitude_cloud : Cloud or None
         Of all spikes of the units.
     depth_cloud : Cloud
@@ -119,14 +119,14 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     pairs = []
     for first, second in combinations(units, 2):
         lags = crosscorrelogram(first.times_s, second.times_s, bins.lag_bin_s, window)
-        pairs.append((first.cluster_id, second.cluster_id, lags))
+        pairs.append((first.unit, second.unit, lags))
         _check(cancel)
     span = columns.time_range_s
     times = [unit.times_s for unit in units]
     amps = [unit.amps_uv for unit in whole if unit.amps_uv is not None]
     own_amps = whole[place].amps_uv
     edges, rates = session_rates([unit.times_s for unit in units], span, bins.rate_bin_s)
-    template, why = unit_template(request.scene.sorting, columns, focus.cluster_id)
+    template, why = unit_template(request.scene.sorting, columns, focus.unit)
     colours = selection_colours(len(units), request.ranks)
     return UnitPicture(
         units,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import panel as pn
@@ -43,6 +44,7 @@ class UnitTab(BaseTab[TabServices]):
     def __init__(self, services: TabServices, title: str) -> None:
         super().__init__(services, title, ("summary", "unit"))
         self._focus: int | None = None
+        self._named: dict[str, int] = {}
         self._aside = ""
         self._is_moving = False
         self.picture: UnitPicture | None = None
@@ -135,7 +137,8 @@ class UnitTab(BaseTab[TabServices]):
     def _request(self, *events: object) -> None:
         if self._scene is None or not self.is_seen:
             return
-        ids, self._aside = texts.chosen(self._state.selected, set(self._scene.sorting.clusters.index))
+        selected = self._scene.indexes(self._state.selected)
+        ids, self._aside = texts.chosen(selected)
         if not ids:
             self._loop.cancel()
             self.picture = None
@@ -145,23 +148,24 @@ class UnitTab(BaseTab[TabServices]):
             return
         if self._focus not in ids:
             self._focus = ids[-1]
-        self._offer(ids)
+        self._offer(self._scene, ids)
         self.busy.begin()
-        ranks = tuple(self._state.selected.index(unit) for unit in ids)
+        ranks = tuple(selected.index(unit) for unit in ids)
         self._loop.request(UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins), ranks))
 
-    def _offer(self, ids: tuple[int, ...]) -> None:
+    def _offer(self, scene: Scene, ids: tuple[int, ...]) -> None:
         """Let the reader choose which of several units the single plots show."""
         self._is_moving = True
         try:
-            names = [str(cluster) for cluster in ids]
-            self.focus.param.update(options=names, value=str(self._focus), visible=len(ids) > 1)
+            self._named = {str(unit): index for unit, index in zip(scene.ids(ids), ids, strict=True)}
+            value = next(name for name, index in self._named.items() if index == self._focus)
+            self.focus.param.update(options=list(self._named), value=value, visible=len(ids) > 1)
         finally:
             self._is_moving = False
 
     def _refocused(self, event: Any) -> None:
         if not self._is_moving and event.new:
-            self._focus = int(event.new)
+            self._focus = self._named[event.new]
             self._request()
 
     def refuse(self, error: DashboardError) -> None:
@@ -182,17 +186,17 @@ class UnitTab(BaseTab[TabServices]):
             self._body[:] = self._sections()
         self.picture, scene = picture, request.scene
         self.head.object = texts.head(scene, picture, self._aside)
-        self.metrics.object = texts.metrics(scene.sorting, picture.focus.cluster_id)
+        self.metrics.object = texts.metrics(scene.sorting, picture.focus.unit)
         for name, text in texts.captions(scene, picture).items():
             self._captions[name].object = text
         span = scene.columns.time_range_s
         seconds = max(span[1] - span[0], 1e-9)
-        mean_hz = {unit.cluster_id: len(unit) / seconds for unit in picture.units}
+        mean_hz = {unit.unit: len(unit) / seconds for unit in picture.units}
         self.acg.show_lags(picture.acg, mean_hz[request.focus])
         self.close_acg.show_lags(picture.close_acg, mean_hz[request.focus])
         self.isi.show_intervals(picture.isi)
         self.refractory.show(picture.refractory)
-        self._show_pairs(picture.pairs, mean_hz)
+        self._show_pairs(scene, picture.pairs, mean_hz)
         unit = scene.sorting.amp_unit
         has_amplitudes = picture.amplitude_cloud is not None and picture.amplitudes is not None
         if picture.amplitude_cloud is not None and picture.amplitudes is not None:
@@ -212,11 +216,14 @@ class UnitTab(BaseTab[TabServices]):
             apply_theme(self._body, dark=self._state.dark)
             self.panel.append(self._body)
 
-    def _show_pairs(self, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]) -> None:
+    def _show_pairs(
+        self, scene: Scene, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]
+    ) -> None:
         self._pair_box.visible = bool(pairs)
         for k, (plot, box) in enumerate(zip(self.pairs, self._pair_panes, strict=True)):
             box.visible = k < len(pairs)
             if k < len(pairs):
                 first, second, lags = pairs[k]
-                self._pair_captions[k].object = f'<div class="unit"><h5>{second} from {first}</h5></div>'
+                words = escape(" from ".join(map(str, scene.ids([second, first]))))
+                self._pair_captions[k].object = f'<div class="unit"><h5>{words}</h5></div>'
                 plot.show_lags(lags, mean_hz[second])

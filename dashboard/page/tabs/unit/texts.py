@@ -35,25 +35,23 @@ KILOSORTS = ("KSLabel", "ks2_label")
 NOT_LISTED = ("uuids", "x", "y", "z", "atlas_id", "channels", "cluster_id")
 
 
-def chosen(ids: list[int], known: set[int]) -> tuple[tuple[int, ...], str]:
+def chosen(selected: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
     """Return the units to draw, and a sentence where they are not all that are selected."""
-    here = [cluster for cluster in ids if cluster in known]
-    shown = tuple(here[-MAX_UNITS:])
-    if len(here) > MAX_UNITS:
-        return shown, f"{len(here):,} units are selected; the last {MAX_UNITS} are shown."
-    return shown, ""
+    if len(selected) > MAX_UNITS:
+        return selected[-MAX_UNITS:], f"{len(selected):,} units are selected; the last {MAX_UNITS} are shown."
+    return selected, ""
 
 
 def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     """Return who the unit is, and which of IBL's tests it passes."""
     unit, sorting = picture.focus, scene.sorting
-    row = sorting.clusters.loc[unit.cluster_id]
-    names = scene.region_names(np.array([unit.cluster_id]))
+    row = sorting.clusters.iloc[unit.unit]
+    names = scene.region_names(np.array([unit.unit]))
     region = "region not known" if names[0] == UNKNOWN else names[0]
     depth = f"{row['depths']:,.0f} µm" if "depths" in row and pd.notna(row["depths"]) else UNKNOWN
-    uuid = row.get("uuids")
+    uuid, name = row.get("uuids"), escape(str(scene.units.of(unit.unit)))
     lines = [
-        f"<h3>Unit {unit.cluster_id} <small>{escape(region)} · {depth} · {_spikes(scene, picture)}</small></h3>",
+        f"<h3>Unit {name} <small>{escape(region)} · {depth} · {_spikes(scene, picture)}</small></h3>",
         f'<p class="uuid">uuid {escape(str(uuid))}</p>' if isinstance(uuid, str) and uuid else "",
         f'<p class="absent">{escape(aside)}</p>' if aside else "",
         f'<p class="absent">{escape(_limited(scene))}</p>' if scene.amp_range_uv is not None else "",
@@ -61,11 +59,11 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     if len(picture.units) > 1:
         colours = [hex_colour(colour) for colour in picture.colours]
         chips = "".join(
-            f'<span class="chip"><i style="background:{colour}"></i>{other.cluster_id}</span>'
+            f'<span class="chip"><i style="background:{colour}"></i>{escape(str(scene.units.of(other.unit)))}</span>'
             for other, colour in zip(picture.units, colours, strict=True)
         )
         lines.append(f'<p class="chips">{chips}</p>')
-    return f'<div class="unit">{"".join(lines)}{tests(sorting, unit.cluster_id)}</div>'
+    return f'<div class="unit">{"".join(lines)}{tests(sorting, unit.unit)}</div>'
 
 
 def _spikes(scene: Scene, picture: UnitPicture) -> str:
@@ -81,17 +79,17 @@ def _limited(scene: Scene) -> str:
     return f"Only spikes with {limits}. Amplitudes, template, label and metrics are those of all its spikes."
 
 
-def tests(sorting: SpikeSorting, cluster_id: int) -> str:
-    """Return the tests of the IBL label as a table: value, threshold, verdict."""
+def tests(sorting: SpikeSorting, unit: int) -> str:
+    """Return the tests of the IBL label of a unit, by its index, as a table: value, threshold, verdict."""
     clusters = sorting.clusters
-    row: dict[Any, Any] = clusters.loc[cluster_id].to_dict()
-    label = float(sorting.labels[clusters.index.get_loc(cluster_id)])
+    row: dict[Any, Any] = clusters.iloc[unit].to_dict()
+    label = float(sorting.labels[unit])
     said = "".join(
         f"<p>{name} <b>{escape(str(row[name]))}</b> (Kilosort's own opinion)</p>" for name in KILOSORTS if name in row
     )
     if sorting.label_is_kilosorts and not any(name in row for name in KILOSORTS) and "label" in row:
         said = f"<p>Kilosort's own label <b>{row['label']:g}</b></p>"
-    made = label_tests(clusters.loc[[cluster_id]]).iloc[0]
+    made = label_tests(clusters.iloc[[unit]]).iloc[0]
     if not np.isfinite(label):
         why = sorting.why_no_labels or "this cluster has none"
         verdict = f'<p class="absent">No IBL label: {escape(why)}.</p>'
@@ -101,22 +99,22 @@ def tests(sorting: SpikeSorting, cluster_id: int) -> str:
             f"<p>IBL label <b>{label:.2f}</b>: {n_passed} of 3 tests pass{' (good unit)' if n_passed == 3 else ''}</p>"
         )
     rows = []
-    for name, (words, threshold, comparison, factor, unit) in TESTS.items():
+    for name, (words, threshold, comparison, factor, suffix) in TESTS.items():
         if name not in made.index or (name == "amp_median" and not sorting.amps_are_volts):
             rows.append(f'<tr><th>{words}</th><td class="absent" colspan="2">not available</td></tr>')
             continue
         value = float(row[name]) * factor
         outcome = "pass" if made[name] else "fail"
-        number = f"{round(value, 3):.4g}{unit}" if np.isfinite(value) else "not defined"
+        number = f"{round(value, 3):.4g}{suffix}" if np.isfinite(value) else "not defined"
         wanted = f"{comparison} {factor * threshold:g}"
         shown = f'<b class="{outcome}">{outcome}</b>'
         rows.append(f"<tr><th>{words}</th><td>{number} <small>({wanted})</small></td><td>{shown}</td></tr>")
     return f'{verdict}<table class="tests">{"".join(rows)}</table>{said}'
 
 
-def metrics(sorting: SpikeSorting, cluster_id: int) -> str:
-    """Return every column of the clusters table for one unit, folded."""
-    row = sorting.clusters.loc[cluster_id]
+def metrics(sorting: SpikeSorting, unit: int) -> str:
+    """Return every column of the clusters table for one unit, by its index, folded."""
+    row = sorting.clusters.iloc[unit]
     lines = []
     for name, value in row.items():
         if name in NOT_LISTED or (isinstance(value, float) and np.isnan(value)):

@@ -104,11 +104,11 @@ def test_the_running_median_leaves_out_bands_without_units(change: Change) -> No
 
 
 def test_a_click_picks_the_nearest_mark_within_reach() -> None:
-    marks = {"cluster": [4, 9], "change": [0.0, 10.0], "depth": [100.0, 3000.0]}
+    marks = {"unit": [4, 9], "change": [0.0, 10.0], "depth": [100.0, 3000.0]}
     assert nearest_mark(marks, 9.9, 2990.0, 40.0, 4000.0) == 9
     assert nearest_mark(marks, 5.0, 1500.0, 40.0, 4000.0) is None
     assert nearest_mark(marks, None, None, 40.0, 4000.0) is None
-    assert nearest_mark({"cluster": [], "change": [], "depth": []}, 0.0, 0.0, 1.0, 1.0) is None
+    assert nearest_mark({"unit": [], "change": [], "depth": []}, 0.0, 0.0, 1.0, 1.0) is None
 
 
 def test_the_window_in_view_is_marked_and_the_second_span_shows_the_answer() -> None:

@@ -110,7 +110,7 @@ def test_the_hook_sees_what_is_opened(secret: Path) -> None:
     assert _touched
 
 
-@pytest.mark.parametrize("word", [*links.PARSERS, *links.FILTER_KEYS])
+@pytest.mark.parametrize("word", [*links.words(), *links.FILTER_KEYS])
 def test_every_word_of_a_link(session: DashboardSession, secret: Path, word: str) -> None:
     served = next(iter(session._store.sources)).root  # type: ignore[attr-defined]
     texts = ways(secret, served)
@@ -135,7 +135,7 @@ def test_every_word_of_a_link(session: DashboardSession, secret: Path, word: str
 def test_every_text_field_of_the_page(session: DashboardSession, secret: Path) -> None:
     served = next(iter(session._store.sources)).root  # type: ignore[attr-defined]
     session.filters._unfold(None)  # these come when they are first looked at
-    assert session.sharing.dialog
+    assert session.export_controller.dialog
     widgets = [widget for kind in TEXT_FIELDS for widget in session.page.select(kind)]
     assert len(widgets) > 5
     _touched.clear()

@@ -21,13 +21,13 @@ from dashboard.page import link as links
 from dashboard.page.browser.bridge import Bridge
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot.spans import drawn_span
-from dashboard.page.tabs.events.words import event_bins
+from dashboard.page.services.alignment import event_bins
 from dashboard.page.widgets.chips import Chips
 from dashboard.sources.folder import FolderSource
 from dashboard.sources.locate import find
 from tests.hostile import FORMULAS, MARKUP, PYTHON
 
-KEYS = (*links.PARSERS, *links.FILTER_KEYS, "nosuch")
+KEYS = (*links.words(), *links.FILTER_KEYS, "nosuch")
 NUMBERS = (
     "1e308", "-1e308", "1e309", "nan", "inf", "-0", "²", "\u0661", "1_0",
     "0x1", f"{2**31}", f"{2**63}", f"{2**64}", " 1 ", "",

@@ -23,7 +23,7 @@ from dashboard.cli.progress import TerminalProgress
 from dashboard.config import settings as settings_table
 from dashboard.config.logs import SESSION, JsonFormatter, configure_logging, log_what_is_raised
 from dashboard.config.settings import Settings
-from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionNotFound
+from dashboard.model.errors import BadRequest, Cancelled, DashboardError, Incomplete, InsertionNotFound
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.version import __version__
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXIT_BAD_INPUT = 2
+EXIT_INCOMPLETE = 1
 EXIT_INTERRUPTED = 130
 FIGURE_TYPES = (".png", ".svg", ".pdf")
 AGGREGATES = ("count", "rate", "amp_mean", "amp_max")
@@ -81,7 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 where some of many failed, 2 for bad input, 130 interrupted."""
+    """Run one command and return its exit code.
+
+    0: all is done; 1: some of it could not be fetched, or some of many insertions failed, and trying again may help;
+    2: bad input, or a server that does not answer; 130: interrupted.
+    """
     options = build_parser().parse_args(arguments)
     say: Callable[[str], object] = _say
     try:
@@ -93,6 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, Cancelled):
         say("interrupted")
         return EXIT_INTERRUPTED
+    except Incomplete as error:
+        _say(str(error))
+        return EXIT_INCOMPLETE
     except DashboardError as error:
         say(str(error))
         return EXIT_BAD_INPUT
@@ -211,20 +219,21 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
 
     with TerminalProgress() as progress:
         sorting = _open(options.insertion[0], options, settings, progress)
+        sorting.check_complete()
         columns = build_columns(sorting, settings.cache, progress)
     write_figure(out, sorting, columns, request)
     logger.info("wrote %s", out)
     return 0
 
 
-def check(options: argparse.Namespace, settings: Settings) -> None:
-    """Say what there is of an insertion."""
+def check(options: argparse.Namespace, settings: Settings) -> int:
+    """Say what there is of an insertion; return 1 where something could not be fetched."""
     with TerminalProgress() as progress:
         sorting = _open(options.insertion, options, settings, progress)
     report = describe(sorting)
     if options.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
-        return
+        return _told(sorting)
     reasons = {name: f" ({reason})" for name, _, reason in sorting.choices if reason}
     for name, value in report.items():
         if name != "missing":
@@ -233,6 +242,17 @@ def check(options: argparse.Namespace, settings: Settings) -> None:
         sys.stdout.write(f"{'note':<12}{note}\n")
     for item in report["missing"]:
         sys.stdout.write(f"{'missing':<12}{item['dataset']}: {item['reason']}\n")
+    return _told(sorting)
+
+
+def _told(sorting: SpikeSorting) -> int:
+    """Say what could not be fetched, and return the exit code."""
+    try:
+        sorting.check_complete()
+    except Incomplete as error:
+        _say(str(error))
+        return EXIT_INCOMPLETE
+    return 0
 
 
 def describe(sorting: SpikeSorting) -> dict[str, Any]:
@@ -248,9 +268,9 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
     import numpy as np
 
     insertion, times_s = sorting.ref.insertion, sorting.spikes.times_s
-    missing = [{"dataset": item.dataset, "reason": item.reason} for item in sorting.missing]
+    missing = [{"dataset": item.dataset, "reason": item.reason, "can_come": item.can_come} for item in sorting.missing]
     if sorting.why_no_labels:
-        missing.append({"dataset": "label", "reason": sorting.why_no_labels})
+        missing.append({"dataset": "label", "reason": sorting.why_no_labels, "can_come": False})
     # Infinite times are dropped as NaN is; a copy only where there are any.
     first, last = float(np.nanmin(times_s)), float(np.nanmax(times_s))
     if not np.isfinite(last - first):
@@ -273,12 +293,15 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
     }
 
 
-def fetch(options: argparse.Namespace, settings: Settings) -> None:
-    """Bring the datasets of the sortings into the cache, one insertion after the other."""
+def fetch(options: argparse.Namespace, settings: Settings) -> int:
+    """Bring the datasets of the sortings into the cache, one insertion after the other; return 1 where some failed."""
+    code = 0
     for text in options.insertion:
         with TerminalProgress() as progress:
             sorting = _open(text, options, settings, progress, lazy=True)
         sys.stdout.write(f"{sorting.title}: {sorting.n_spikes:,} spikes\n")
+        code = _told(sorting) or code
+    return code
 
 
 def _open(

@@ -241,7 +241,8 @@ def draw_figure(drawing: Drawing) -> Figure:
         write(left, bottom, "one mark per spike", fontsize=8, rotation=90, va="bottom")
     strip = axes(layout.strip)
     _draw_strip(strip, region_spans(sorting.channels, request.level), raster.get_ylim(), layout)
-    state = "" if sorting.histology is Histology.NONE or sorting.histology.is_final else "\nnot final"
+    is_final = sorting.histology in (Histology.NONE, Histology.UNKNOWN) or sorting.histology.is_final
+    state = "" if is_final else "\nnot final"
     strip.set_title(f"histology\n{sorting.histology}{state}", fontsize=8, pad=5)
 
     left, top = layout.raster[0], request.height
@@ -250,6 +251,8 @@ def draw_figure(drawing: Drawing) -> Figure:
     stamp = f"spike-dashboard {__version__}"
     if sorting.ref.insertion.pid:
         stamp = f"pid {sorting.ref.insertion.pid} · {stamp}"
+    if sorting.incomplete:
+        stamp = f"without {', '.join(sorting.incomplete)}, which could not be fetched · {stamp}"
     write(request.width - 16 * scale, 12 * scale, stamp, fontsize=6.5, color="#777777", ha="right", va="bottom")
     return figure
 

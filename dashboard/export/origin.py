@@ -136,7 +136,7 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
     """
     sorting, insertion = subject.sorting, subject.sorting.ref.insertion
     dropped = f" ({sorting.n_dropped:,} dropped: {sorting.drop_reason})" if sorting.n_dropped else ""
-    is_final = sorting.histology is Histology.NONE or sorting.histology.is_final
+    is_final = sorting.histology in (Histology.NONE, Histology.UNKNOWN) or sorting.histology.is_final
     return {
         "insertion": insertion.key,
         "pid": insertion.pid or "none",
@@ -152,6 +152,7 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
         "depth": f"{_say(subject.depth_range)} um",
         "filters": subject.filter_text,
         "spikes": f"{subject.n_in_view:,} of {subject.columns.n_spikes:,} spikes{dropped}",
+        **({"incomplete": f"without {', '.join(sorting.incomplete)}"} if sorting.incomplete else {}),
         **({"responses": subject.test} if subject.test else {}),
         **more,
         "version": f"spike-dashboard {__version__}",
@@ -163,7 +164,7 @@ def stamp(words: Mapping[str, str]) -> str:
     """Return the line that a figure carries where people can read it."""
     where = f"{words['subject']} {words['date']}/{words['number']} {words['probe']}"
     shown = [where, f"pid {words['pid']}", f"{words['sorter']} {words['revision']}", f"histology {words['histology']}"]
-    named = ("time", "depth", "filters", "trials", "bins", "spikes", "compared", "version")
+    named = ("time", "depth", "filters", "trials", "bins", "spikes", "incomplete", "compared", "version")
     shown += [words[name] for name in named if name in words]
     return " · ".join(shown).replace(" um", " µm")
 

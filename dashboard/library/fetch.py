@@ -66,9 +66,16 @@ def fetch(
             raise known or DownloadFailed(name, f"{dataset.relative_path} did not come through")
     here = {n: replace(d, path=paths[d.relative_path]) for n, d in ref.datasets.items() if d.relative_path in paths}
     unfetched = [
-        Missing(dataset.name, str(failures.get(dataset.relative_path, "it could not be fetched")), can_come=True)
+        _missing(dataset, failures.get(dataset.relative_path))
         for dataset in (*ref.datasets.values(), *session)
         if dataset.relative_path not in paths
     ]
     trials = [replace(d, path=paths.get(d.relative_path)) for d in session]
     return replace(ref, datasets=MappingProxyType(here)), trials, unfetched, notes
+
+
+def _missing(dataset: DatasetRef, failure: DownloadFailed | None) -> Missing:
+    """Say why a dataset did not come; only a server that has no such file makes it one that does not exist."""
+    if failure is None:
+        return Missing(dataset.name, "it could not be fetched", can_come=True, is_passing=True)
+    return Missing(dataset.name, str(failure), can_come=True, is_passing=failure.may_pass)

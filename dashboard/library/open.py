@@ -42,6 +42,18 @@ from dashboard.sources.locate import locate
 
 logger = logging.getLogger(__name__)
 
+HISTOLOGY = "histology"
+"""Name of what the database has to say, among what is missing."""
+
+BRAIN_LOCATIONS = "channels.brainLocationIds_ccf_2017"
+
+# Objects that are put together of several files, and how the names of those begin.
+_FILES_OF = {
+    "trials": ("trials.", "passivePeriods."),
+    "drift": ("drift.",),
+    "templates": ("templates.", "clusters.waveforms", "waveforms."),
+}
+
 
 def open_insertion(
     insertion: str | Path | InsertionRef,
@@ -167,9 +179,12 @@ def open_found(
     notes += said
     why = ""
     if histology is Histology.NONE:
-        channels, histology, found_out = _from_database(source, insertion, channels)
+        channels, histology, found_out, unanswered = _from_database(source, insertion, channels)
+        missing += unanswered
         notes += found_out
-        why = " ".join(found_out) if histology is Histology.NONE else ""
+        if histology is Histology.NONE and any(item.dataset == BRAIN_LOCATIONS and item.is_passing for item in missing):
+            histology, found_out = Histology.UNKNOWN, [f"{BRAIN_LOCATIONS} could not be fetched"]
+        why = " ".join(found_out) if histology in (Histology.NONE, Histology.UNKNOWN) else ""
         notes += other_locations(ref, datasets)
 
     spikes, absent = load_spikes(ref, attributes)
@@ -177,13 +192,18 @@ def open_found(
     table, metrics, absent = clusters_object.load_clusters(ref, attributes)
     missing += absent
     clusters_object.check_channels(ref, table, len(channels))
-    found, spikes, checked = _validated(ref, spikes, table, channels, cache, progress, cancel)
+    are_all_here = not any(item.is_passing for item in unfetched)
+    found, spikes, checked = _validated(
+        ref, spikes, table, channels, cache if are_all_here else None, progress, cancel, missing
+    )
     notes += checked
     table = clusters_object.fill_in(ref, table, spikes, found)
     metrics, joined = clusters_object.by_id(metrics, len(table))
     notes += joined
     merged = clusters_object.merge_clusters(table, metrics, channels)
     stale = clusters_object.metrics_are_stale(table, metrics)
+    if stale and any(item.dataset == "clusters.metrics" and item.is_passing for item in unfetched):
+        stale = False  # they exist: others in their place would pass for them
     if stale:
         had = "missing" if metrics is None else f"of {len(metrics)} rows for {len(table)} clusters"
         notes.append(f"clusters.metrics is {had}, so metrics are computed from the spikes")
@@ -210,7 +230,7 @@ def open_found(
         trials=trials,
         drift=drift,
         templates=templates,
-        missing=tuple({item.dataset: item for item in reversed(missing)}.values())[::-1],
+        missing=_each_once(missing),
         notes=tuple(notes),
         metrics_stale=stale,
         label_is_kilosorts=is_kilosorts,
@@ -227,6 +247,7 @@ def _validated(
     cache: Path | None,
     progress: ProgressCallback,
     cancel: threading.Event | None,
+    missing: Sequence[Missing],
 ) -> tuple[Validation, Spikes, list[str]]:
     """Check the spikes, once per state of their files, and give depths to those without."""
     key = files_key(ref.datasets)
@@ -245,7 +266,9 @@ def _validated(
         depths = clusters_object.cluster_depths(table, channels)
         if depths is not None:
             spikes = replace(spikes, depths_um=clusters_object.depths_from_clusters(spikes, depths))
-            notes.append("There is no spikes.depths: each spike is shown at the depth of its cluster's channel")
+            unfetched = any(item.dataset == "spikes.depths" and item.can_come for item in missing)
+            had = "spikes.depths could not be fetched" if unfetched else "There is no spikes.depths"
+            notes.append(f"{had}: each spike is shown at the depth of its cluster's channel")
             if not known:
                 n_lost = count_invalid(spikes.times_s, spikes.depths_um)
                 found = replace(found, n_no_depth=n_lost - found.n_no_time, n_dropped=n_lost)
@@ -263,28 +286,43 @@ def _validated(
     return found, spikes, notes
 
 
+def _each_once(missing: Sequence[Missing]) -> tuple[Missing, ...]:
+    """Return what is missing, each once; an object whose file could not be fetched is not one without a file."""
+    come = [item for item in missing if item.can_come]
+    found: dict[str, Missing] = {}
+    for item in missing:
+        of = _FILES_OF.get(item.dataset, ())
+        source = next((file for file in come if file.dataset.startswith(of)), None) if of else None
+        if source is not None and not item.can_come:
+            item = Missing(item.dataset, f"{source.dataset} could not be fetched")
+        found.setdefault(item.dataset, item)
+    return tuple(found.values())
+
+
 def _from_database(
     source: Source, insertion: InsertionRef, channels: pd.DataFrame
-) -> tuple[pd.DataFrame, Histology, list[str]]:
+) -> tuple[pd.DataFrame, Histology, list[str], list[Missing]]:
+    """Return channels with the database's brain locations, the state, and what is to be said and is missing."""
     try:
         record = source.record(insertion)
         histology = histology_of(record)
         locations = source.brain_locations(insertion, histology) if histology is not Histology.NONE else None
     except SourceUnavailable as error:
-        return channels, Histology.NONE, [f"Brain locations are not in the files, and the database: {error}"]
+        note = f"Brain locations are not in the files, and the database: {error}"
+        return channels, Histology.UNKNOWN, [note], [Missing(HISTOLOGY, str(error), can_come=True, is_passing=True)]
     if record is None:
         note = "Brain locations are not in the files; without a database it is not known whether they exist"
-        return channels, Histology.NONE, [note]
+        return channels, Histology.NONE, [note], []
     if histology is Histology.NONE:
-        return channels, histology, ["The probe has not been traced: there are no brain locations"]
+        return channels, histology, ["The probe has not been traced: there are no brain locations"], []
     if locations is None:
         note = f"The record says {histology}, and the database has no brain locations of the channels"
-        return channels, Histology.NONE, [note]
+        return channels, Histology.NONE, [note], []
     try:
         channels, said = with_brain_locations(channels, locations)
     except ValueError as error:
-        return channels, Histology.NONE, [f"The brain locations of the database cannot be used: {error}"]
-    return channels, histology, list(said)
+        return channels, Histology.NONE, [f"The brain locations of the database cannot be used: {error}"], []
+    return channels, histology, list(said), []
 
 
 def _resolved_by(source: Source, insertion: InsertionRef, histology: Histology) -> str:
@@ -294,7 +332,7 @@ def _resolved_by(source: Source, insertion: InsertionRef, histology: Histology) 
     try:
         record = source.record(insertion)
     except SourceUnavailable:
-        return ""
+        return "; the database did not say who resolved it"
     return f"; resolved by {record.resolved_by}" if record is not None and record.resolved_by else ""
 
 

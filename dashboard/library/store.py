@@ -21,6 +21,7 @@ from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailab
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.alf.channels import histology_of
 from dashboard.sources.base import Source
 from dashboard.sources.download.meter import ALL_FILES
 from dashboard.sources.locate import find
@@ -148,8 +149,24 @@ class InsertionStore:
             except SourceUnavailable as error:
                 logger.warning("%s", error)
 
+    def look_again(self) -> None:
+        """Have the sources ask their servers anew, whatever failed a moment ago: a person asks for it."""
+        for source in self.sources:
+            source.look_again()
+
+    def recovered(self, opened: OpenInsertion) -> bool:
+        """Tell whether the database answers now of an insertion whose histology was not known; asks it."""
+        try:
+            histology = histology_of(opened.source.record(opened.sorting.ref.insertion))
+            opened.source.brain_locations(opened.sorting.ref.insertion, histology)
+        except (SourceUnavailable, InsertionNotFound) as error:
+            logger.info("%s", error)
+            return False
+        return True
+
     def forget(self, opened: OpenInsertion) -> None:
-        """Let the next request load the insertion anew; who shows it keeps it."""
+        """Let the next request load the insertion anew, and ask its source anew; who shows it keeps it."""
+        opened.source.look_again()
         with self._lock:
             for key in [held for held in self._in_use if replace(held, stage="") == replace(opened.key, stage="")]:
                 self._held.pop(key, None)
@@ -257,7 +274,11 @@ class InsertionStore:
         with self._lock:
             self._loads.pop(key, None)
             self._n_fetched += load.n_fetched
-            self._held[opened.key] = self._in_use[opened.key] = opened
+            if opened.sorting.incomplete:
+                # counted while somebody shows it, and found by nobody: the next request asks the server again
+                self._in_use[replace(opened.key, stage=f"incomplete {id(opened)}")] = opened
+            else:
+                self._held[opened.key] = self._in_use[opened.key] = opened
             self._evict()
         load.future.set_result(opened)
 

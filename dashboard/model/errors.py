@@ -5,7 +5,7 @@ Every message answers three questions on one line: what happened, where, and wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -138,11 +138,29 @@ class DownloadFailed(DashboardError):
     Attributes
     ----------
     dataset : str
+    may_pass : bool
+        Whether it may come when it is asked for again; False where the server says that there is no such file.
     """
 
-    def __init__(self, dataset: str, why: str, remedy: str = "Try again") -> None:
+    def __init__(self, dataset: str, why: str, remedy: str = "Try again", *, may_pass: bool = True) -> None:
         self.dataset = dataset
+        self.may_pass = may_pass
         super().__init__(f"Could not fetch {dataset}: {why}", "", remedy)
+
+
+class Incomplete(DashboardError):
+    """A sorting opened without something that exists and could not be had now.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        Names of the datasets and records.
+    """
+
+    def __init__(self, where: str, missing: Mapping[str, str]) -> None:
+        self.missing = tuple(missing)
+        said = "; ".join(f"{name} ({why})" for name, why in missing.items())
+        super().__init__(f"Not all could be fetched: {said}", where, "Try again")
 
 
 class Cancelled(DashboardError):

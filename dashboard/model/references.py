@@ -31,6 +31,8 @@ class Histology(StrEnum):
     ALIGNED = "aligned"
     TRACED = "traced"
     NONE = "none"
+    UNKNOWN = "unknown"
+    """The database did not answer."""
 
     @property
     def is_final(self) -> bool:
@@ -39,7 +41,7 @@ class Histology(StrEnum):
 
     @property
     def reason(self) -> str:
-        """What makes an insertion be in this state; empty for none, which has several causes."""
+        """What makes an insertion be in this state; empty for none and unknown, which have several causes."""
         return _HISTOLOGY_REASONS[self]
 
 
@@ -50,6 +52,7 @@ _HISTOLOGY_REASONS = MappingProxyType(
         Histology.ALIGNED: "brain locations are not in the files; the record has alignments, none of them resolved",
         Histology.TRACED: "brain locations are not in the files; the record has a tracing and no alignment",
         Histology.NONE: "",
+        Histology.UNKNOWN: "",
     }
 )
 

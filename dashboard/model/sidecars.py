@@ -48,8 +48,11 @@ def sidecar_key(sorting: SpikeSorting) -> str | None:
     Returns
     -------
     str or None
-        None where a file cannot be named or read: nothing then tells when the columns are stale.
+        None where a file cannot be named or read: nothing then tells when the columns are stale; and where
+        something stands in for a file that exists and could not be fetched.
     """
+    if sorting.has_stand_ins:
+        return None
     spikes = sorting.spikes
     sources = [d for d in sorting.ref.datasets.values() if d.object in ("spikes", "passingSpikes")]
     if "spikes.depths" not in sorting.ref.datasets:

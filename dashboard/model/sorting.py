@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.model.errors import BadRequest
+from dashboard.model.errors import BadRequest, Incomplete
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.unit_ids import UnitIds
+
+# Objects that depths, amplitudes, labels and regions of spikes and units are read from.
+_UNITS_FROM = ("spikes", "passingSpikes", "clusters", "channels", "electrodeSites")
 
 _viewers: list[Callable[..., Any]] = []
 
@@ -34,12 +37,15 @@ class Missing:
     reason : str
         One clause that a view can show.
     can_come : bool
-        Whether trying again may bring it: it exists, and the download failed.
+        Whether trying again may bring it: it is on record, and a server did not give it.
+    is_passing : bool
+        Whether the server failed, rather than said that it has no such thing: nothing final is made without it.
     """
 
     dataset: str
     reason: str
     can_come: bool = False
+    is_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +222,27 @@ class SpikeSorting:
         return ids if self.spikes_have_indexes else self.units.in_spikes(ids)
 
     @property
+    def incomplete(self) -> dict[str, str]:
+        """What a server failed to give and may give when asked again, with the reason by name; empty where all came."""
+        return {item.dataset: item.reason for item in self.missing if item.is_passing}
+
+    @property
+    def has_stand_ins(self) -> bool:
+        """Whether spikes or units are without a file that exists: what is derived from them is not to be kept."""
+        return any(name.partition(".")[0] in _UNITS_FROM for name in self.incomplete)
+
+    def check_complete(self) -> None:
+        """Refuse a sorting without something that exists, before a result is made of it.
+
+        Raises
+        ------
+        Incomplete
+            A server failed to give something that it may give when asked again.
+        """
+        if self.incomplete:
+            raise Incomplete(self.title, self.incomplete)
+
+    @property
     def labels(self) -> npt.NDArray[np.float64]:
         """IBL labels, the fraction of the three tests passed, shape (n_clusters,); NaN where there is none."""
         if self.label_is_kilosorts or "label" not in self.clusters:
@@ -255,6 +282,8 @@ class SpikeSorting:
         """Why no cluster has an IBL label; empty where some have."""
         if np.isfinite(self.labels).any():
             return ""
+        if "clusters.metrics" in self.incomplete:
+            return "clusters.metrics could not be fetched"
         if self.metrics_stale:
             return "metrics are not computed yet"
         volts = "the IBL tests need amplitudes in volts"

@@ -38,6 +38,7 @@ from dashboard.page.layout import SidebarFold, page, work_row
 from dashboard.page.opening.card import OpeningCard
 from dashboard.page.opening.metrics import MetricsJob
 from dashboard.page.opening.opener import Opener, OpenRequest
+from dashboard.page.opening.watch import OpenedWatch
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.heatmap import HeatmapPicture, HeatmapView
@@ -120,6 +121,7 @@ class DashboardSession:
         self.card = OpeningCard(lambda event: self.open("demo"))
         self.opener = Opener(store, self.card, self.queue, self._show, self._refused)
         self.metrics_job = MetricsJob(store, self.queue, self._completed, self._failed)
+        self.watch = OpenedWatch(store, self.queue, self._reload)
         self.centre = Centre(
             self.state,
             {
@@ -172,7 +174,7 @@ class DashboardSession:
         )
         self.units = UnitRaster(self.state, self.axes, pool, self.queue, self.centre, self._units_drawn, self._failed)
         self.reload = pmui.Button(label="Try again", size="small", variant="outlined", visible=False, margin=(0, 12))
-        self.reload.on_click(self._reload)
+        self.reload.on_click(lambda event: self._reload())
         self.filters = FiltersView(self.state)
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
         working = [self.metrics_job.line.panel, self.response_test.aside, self.reload]
@@ -234,7 +236,7 @@ class DashboardSession:
         self.queue.later(partial(self.rail.offer, keys))
         self.queue.later(self.rail.name)
 
-    def _reload(self, event: object) -> None:
+    def _reload(self) -> None:
         """Try once more for the datasets that did not come; the view stays."""
         if self._opened is not None:
             self._store.forget(self._opened)
@@ -269,8 +271,10 @@ class DashboardSession:
         self.work.visible = True
         self.export_controller.opened()
         link, self._link = self._link, links.NO_LINK
-        self._problems((*link.problems, *gone))
+        self._problems((*link.problems, *gone, *texts.unfetched(sorting)))
+        self.card.retry.visible, self.opener.retry = bool(sorting.incomplete), self._reload
         self.metrics_job.open(opened)
+        self.watch.open(opened)
         self.response_test.resume(opened)
 
     def _completed(self, opened: OpenInsertion) -> None:
@@ -407,7 +411,8 @@ class DashboardSession:
         self.search.close()  # first: what others say is heard no more
         for view in (self.raster, self.heatmap, self.units, self.profile, self.amplitudes):
             view.close()
-        for part in (self.opener, self.metrics_job, self.export_controller, self.dock, self.services, self.search):
+        jobs = (self.opener, self.metrics_job, self.watch)
+        for part in (*jobs, self.export_controller, self.dock, self.services, self.search):
             part.close()
 
 

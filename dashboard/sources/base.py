@@ -50,6 +50,10 @@ class Source(Protocol):
         """
         ...
 
+    def look_again(self) -> None:
+        """Ask anew at the next question, whatever was answered, or failed, a moment ago."""
+        ...
+
     def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
         """Return every dataset of the session that concerns the insertion.
 

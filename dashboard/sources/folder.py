@@ -159,6 +159,9 @@ class FolderSource:
         """Nothing: a folder is here or it is not."""
         return ""
 
+    def look_again(self) -> None:
+        """Do nothing: the disk is looked at each time."""
+
     def fetch(
         self,
         insertion: InsertionRef,

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.page.opening import watch
+from dashboard.sources.alyx import cache
 from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.download import transfer
 from tests.browser.driver import Visit, served
 from tests.replay.server import Replay
 
@@ -105,6 +108,37 @@ def test_a_dataset_that_does_not_come_is_named_and_can_come_later(
     visit.page.get_by_role("button", name="Try again").click()
     expect(notes).not_to_contain_text("drift.um", timeout=WAIT_MS)
     assert "t=10,40" in visit.page.url.replace("%2C", ",")
+
+
+def test_a_passing_failure_is_said_over_the_pictures_and_passes(
+    site: str, replay: Replay, pid: str, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "BACK_OFF_S", 0.0)
+    replay.faults.add("*spikes.depths*", "status", times=None, code=503)
+    visit.open(f"{site}/?insertion={pid}&t=10,40")
+    alert = visit.page.get_by_role("alert")
+    expect(alert).to_contain_text("spikes.depths", timeout=WAIT_MS)
+    expect(alert).to_contain_text("503")
+    assert "without spikes.depths, which could not be fetched" in visit.wait_for_spikes()
+    replay.faults.clear()
+    visit.page.get_by_role("button", name="Try again").first.click()
+    expect(visit.page.get_by_text(N_SPIKES).first).to_be_visible(timeout=WAIT_MS)
+    expect(alert).to_be_hidden()
+    assert "t=10,40" in visit.page.url.replace("%2C", ",")
+
+
+def test_unknown_histology_is_asked_for_again_by_itself(
+    site: str, replay: Replay, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "RETRY_S", 0.5)
+    monkeypatch.setattr(cache, "RETRY_S", 0.1)
+    replay.faults.add("/trajectories", "status", times=None, code=503)
+    visit.open(f"{site}/?insertion=6b4fe251-a7c7-4792-af80-4931c5129c8e")
+    header = visit.page.locator("div.header")
+    expect(header).to_contain_text("histology: unknown", timeout=WAIT_MS)
+    replay.faults.clear()
+    expect(header).to_contain_text("histology: aligned, not final", timeout=WAIT_MS)
+    expect(visit.page.get_by_role("alert")).to_be_hidden()
 
 
 def test_without_the_times_there_is_an_error_and_a_second_try(

@@ -208,7 +208,7 @@ def test_a_database_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mon
     write_sorting(tmp_path)
     monkeypatch.setattr(FolderSource, "record", refuse)
     sorting = open_insertion(tmp_path)
-    assert sorting.histology == "none"
+    assert sorting.histology == "unknown"
     assert any("alyx.example.org" in note for note in sorting.notes)
 
 
@@ -239,7 +239,8 @@ def test_what_could_not_be_fetched_is_said_where_it_can_be_spared(tmp_path: Path
     source = Fetching(tmp_path, ["spikes.amps", "clusters.metrics"])
     sorting = open_insertion(next(source.insertions()), source=source, lazy=True)
     assert sorting.spikes.amps_v is None
-    assert sorting.metrics_stale
+    assert not sorting.metrics_stale, "metrics that exist are not replaced by computed ones"
+    assert sorting.why_no_labels == "clusters.metrics could not be fetched"
     reasons = {item.dataset: item.reason for item in reversed(sorting.missing)}
     assert "could not be fetched" in reasons["spikes.amps"]
     assert sum(item.dataset == "spikes.amps" for item in sorting.missing) == 1

@@ -11,15 +11,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboard.cli import main
+from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
+from dashboard.library.store import InsertionStore
 from dashboard.model.errors import DownloadFailed
+from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.alyx import client
 from dashboard.sources.alyx.source import AlyxSource
-from dashboard.sources.download import verified
+from dashboard.sources.download import transfer, verified
 from tests.replay.server import Replay
 
+OTHER_PID = "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2"
 PID = "6b4fe251-a7c7-4792-af80-4931c5129c8e"
 EID = "f0cf55b9-f908-41f6-a933-2362c62944ec"
+#: Path, kind and options of a fault, and what is missing then.
+FAULTS = {
+    "depths 503": ("*spikes.depths*", "status", {"code": 503}, "spikes.depths"),
+    "amps stop": ("*spikes.amps*", "truncate", {"after": 1000}, "spikes.amps"),
+    "metrics 500": ("*clusters.metrics*", "status", {"code": 500}, "clusters.metrics"),
+    "channels wrong": ("*channels.localCoordinates*", "corrupt", {"after": 500}, "channels.localCoordinates"),
+    "trajectory 503": ("/trajectories", "status", {"code": 503}, "histology"),
+    "locations 429": ("/channels", "status", {"code": 429, "retry_after": "0"}, "histology"),
+}
 AMPS = "alf/probe00/pykilosort/spikes.amps.npy"
 
 
@@ -138,3 +153,121 @@ class TestReplacedByOneOfEqualSize:
             file.seek(-8 * 1000, 2)
             file.write(b"\xff" * 8)
         assert amps(opened(source(), tmp_path / "cache")) == was
+
+
+class TestPassingFailure:
+    """What could not be fetched is not what does not exist: it is said, nothing is made of it, and it comes later."""
+
+    @pytest.fixture(autouse=True)
+    def _settings(self, replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        given = {
+            "ALYX_URL": replay.url,
+            "ALYX_USER": "alice",
+            "ALYX_PASSWORD": "alicepass",
+            "CACHE": str(tmp_path / "cache"),
+        }
+        for name, value in given.items():
+            monkeypatch.setenv(f"SPIKE_DASHBOARD_{name}", value)
+        monkeypatch.setattr(transfer, "BACK_OFF_S", 0.0)
+        monkeypatch.setattr(client, "ATTEMPTS", 1)
+
+    @pytest.fixture(params=FAULTS)
+    def fault(self, request: pytest.FixtureRequest, replay: Replay) -> str:
+        """Have one thing fail; returns its name among what is missing."""
+        pattern, kind, options, name = FAULTS[request.param]
+        replay.faults.add(pattern, kind, times=None, **options)
+        return name
+
+    def test_it_opens_and_says_what_is_missing(
+        self, fault: str, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        sorting = opened(source(), cache)
+        assert fault in sorting.incomplete
+        if fault == "histology":
+            assert sorting.histology is Histology.UNKNOWN
+        if fault == "clusters.metrics":
+            assert not sorting.metrics_stale and "could not be fetched" in sorting.why_no_labels
+        replay.faults.clear()
+        after, fresh = opened(source(), cache), opened(source(cache=tmp_path / "fresh"), tmp_path / "fresh")
+        assert not after.incomplete
+        assert after.histology is fresh.histology is Histology.ALIGNED
+        assert after.clusters.equals(fresh.clusters) and after.channels.equals(fresh.channels)
+        for name in ("depths_um", "amps_v"):
+            np.testing.assert_array_equal(getattr(after.spikes, name), getattr(fresh.spikes, name))
+
+    def test_nothing_made_of_a_stand_in_is_kept(
+        self, fault: str, source: Callable[..., AlyxSource], tmp_path: Path
+    ) -> None:
+        cache = tmp_path / "cache"
+        sorting = opened(source(), cache)
+        build_columns(sorting, cache)
+        if sorting.has_stand_ins:
+            assert not list(cache.glob("columns/*")) and not list(cache.glob("metrics/*"))
+
+    @pytest.mark.parametrize("command", ["render", "check", "fetch", "prefetch", "units"])
+    def test_commands_end_with_a_line_and_a_code(
+        self, command: str, fault: str, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = {"render": tmp_path / "a.png", "units": tmp_path / "a.parquet"}.get(command)
+        arguments = [command, PID, *(["--out", str(out)] if out else [])]
+        assert main.main(arguments) == 1
+        assert fault in capsys.readouterr().err
+        if command == "render":
+            assert out is not None and not out.exists()
+        replay.faults.clear()
+        assert main.main(arguments) == 0
+        assert out is None or out.exists()
+        assert "could not be fetched" not in capsys.readouterr().err
+
+    def test_a_batch_tries_again_in_the_next_run(self, replay: Replay, tmp_path: Path) -> None:
+        arguments = ["render", PID, OTHER_PID, "--out", str(tmp_path / "out"), "--workers", "1"]
+        replay.faults.add("*probe00*spikes.depths*", "status", code=503, times=None)
+        assert main.main(arguments) == 1
+        report = (tmp_path / "out" / "report.csv").read_text()
+        assert f"{PID},incomplete," in report and "spikes.depths" in report and f"{OTHER_PID},done," in report
+        replay.faults.clear()
+        assert main.main(arguments) == 0
+        assert f"{PID},done," in (tmp_path / "out" / "report.csv").read_text()
+
+    def test_a_fault_that_passes_during_a_batch_costs_nothing(self, replay: Replay, tmp_path: Path) -> None:
+        replay.faults.add("*probe00*spikes.depths*", "status", code=503, times=transfer.ATTEMPTS)
+        out = tmp_path / "out"
+        assert main.main(["render", PID, OTHER_PID, "--out", str(out), "--workers", "1"]) == 0
+        assert f"{PID},done," in (out / "report.csv").read_text()
+
+    def test_what_the_server_does_not_have_does_not_exist(self, replay: Replay, tmp_path: Path) -> None:
+        """A file that is gone for good keeps nobody from drawing the rest."""
+        replay.faults.add("*spikes.depths*", "status", code=404, times=None)
+        assert main.main(["render", PID, "--out", str(tmp_path / "a.png")]) == 0
+
+    def test_the_store_asks_again(
+        self, fault: str, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path
+    ) -> None:
+        store = InsertionStore([source()], tmp_path / "cache")
+        first = store.open(PID)
+        assert fault in first.sorting.incomplete
+        replay.faults.clear()
+        store.look_again()
+        second = store.open(PID)
+        assert not second.sorting.incomplete
+        assert store.open(PID) is second
+        store.close()
+
+    def test_unknown_histology_is_known_once_the_database_answers(
+        self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path
+    ) -> None:
+        """The page asks `recovered` again and again, and then opens anew."""
+        known = source()
+        store = InsertionStore([known], tmp_path / "cache")
+        replay.faults.add("/trajectories", "status", code=503, times=None)
+        first = store.open(PID)
+        assert first.sorting.histology is Histology.UNKNOWN
+        known.look_again()
+        assert not store.recovered(first)
+        replay.faults.clear()
+        known.look_again()
+        assert store.recovered(first)
+        store.forget(first)
+        assert store.open(PID).sorting.histology is Histology.ALIGNED
+        store.close()

@@ -130,7 +130,7 @@ def recorded_or_recomputed(
     """
     names = [name for name in sorting.ref.datasets if name.startswith(("spikes.", "passingSpikes.", "clusters."))]
     key = files_key(sorting.ref.datasets, names)
-    path = cache / "metrics" / f"{key}.pqt" if cache is not None else None
+    path = cache / "metrics" / f"{key}.pqt" if cache is not None and not sorting.has_stand_ins else None
     if path is not None and path.exists():
         try:
             known = read_table(path)

@@ -187,7 +187,7 @@ def prefetch(options: argparse.Namespace, settings: Settings) -> int:
     failed = 0
     task = PrefetchTask(_opening(options, settings))
     for result in run.run(task, insertions, scheduler=settings.scheduler, workers=settings.workers):
-        failed += result.status == run.FAILED
+        failed += result.status != run.DONE
         _say(result.insertion, result.why or f"{result.facts['title']}: {result.facts['n_spikes']:,} spikes")
     return _ended(len(insertions), failed, f"in {settings.cache}")
 
@@ -207,7 +207,7 @@ def _run(task: Task, insertions: Sequence[str], report: Report, settings: Settin
         _say(f"{len(insertions) - len(left)} of {len(insertions)}", "done before")
     failed = 0
     for result in run.run(task, left, scheduler=settings.scheduler, workers=settings.workers):
-        failed += result.status == run.FAILED
+        failed += result.status != run.DONE
         entry = report.take(result, _content(result.payload))
         _say(entry.insertion, entry.why or str(entry.facts["title"]))
     return failed

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from dashboard.cli.batch.report import Entry, write_output
-from dashboard.cli.batch.run import FAILED
+from dashboard.cli.batch.run import DONE
 from dashboard.page.core.assets import asset
 
 SHOWN = (".png", ".svg")
@@ -41,7 +41,7 @@ def write_gallery(folder: Path, title: str, entries: Iterable[Entry], url: str, 
         It cannot be written.
     """
     ordered = sorted(entries, key=lambda entry: str(entry.facts.get("title") or entry.insertion))
-    failed = [entry for entry in ordered if entry.status == FAILED]
+    failed = [entry for entry in ordered if entry.status != DONE]
     drawn = [entry for entry in ordered if entry.file]
     page = asset("cli/gallery.html")
     parts = {
@@ -82,7 +82,7 @@ def _figure(entry: Entry, link: str) -> str:
     words = escape(
         " ".join(str(facts.get(name, "")) for name in ("title", "pid", "key", "histology")).lower(), quote=True
     )
-    stale = ' <span class="stale">of an earlier run</span>' if entry.status == FAILED else ""
+    stale = ' <span class="stale">of an earlier run</span>' if entry.status != DONE else ""
     picture = (
         f'<img src="{file}" alt="{title}" loading="lazy">'
         if Path(entry.file).suffix in SHOWN

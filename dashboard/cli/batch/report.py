@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dashboard.cli.batch.run import DONE, FAILED, Result
+from dashboard.cli.batch.run import DONE, Result
 from dashboard.model.errors import CacheUnusable
 from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
@@ -51,7 +51,7 @@ class Entry:
     ----------
     insertion : str
         As it was named.
-    status : {'done', 'failed'}
+    status : {'done', 'failed', 'incomplete'}
     why : str
     seconds : float
     request : str
@@ -168,5 +168,5 @@ class Report:
 
 def table_text(entries: Iterable[Entry]) -> str:
     """Return the entries as CSV, those that failed first."""
-    ordered = sorted(entries, key=lambda entry: entry.status != FAILED)
+    ordered = sorted(entries, key=lambda entry: entry.status == DONE)
     return rows_csv(COLUMNS, ({**entry.facts, **asdict(entry)} for entry in ordered))

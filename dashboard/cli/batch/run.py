@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from dashboard.model.errors import BadRequest, DashboardError, SourceUnavailable
+from dashboard.model.errors import BadRequest, DashboardError, DownloadFailed, Incomplete, SourceUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,8 @@ CONNECT_S = 10
 MAX_SAID = 300
 """Characters of a reason: one line of a report."""
 
-DONE, FAILED = "done", "failed"
+DONE, FAILED, INCOMPLETE = "done", "failed", "incomplete"
+"""INCOMPLETE: a server failed to give something, and may give it when it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Result:
     ----------
     insertion : str
         As it was named.
-    status : {'done', 'failed'}
+    status : {'done', 'failed', 'incomplete'}
     why : str
         One line; empty where it is done.
     seconds : float
@@ -59,6 +60,9 @@ def attempt(task: Task, insertion: str) -> Result:
     started = time.perf_counter()
     try:
         facts, payload = task(insertion)
+    except (Incomplete, DownloadFailed, SourceUnavailable) as error:
+        status = INCOMPLETE if getattr(error, "may_pass", True) else FAILED
+        return Result(insertion, status, _line(str(error)), _since(started))
     except DashboardError as error:
         return Result(insertion, FAILED, _line(str(error)), _since(started))
     except Exception as error:  # one broken insertion must not end the other 698
@@ -76,6 +80,24 @@ def _line(text: str) -> str:
 
 
 def run(
+    task: Task, insertions: Sequence[str], *, scheduler: str | None = None, workers: int | None = None
+) -> Iterator[Result]:
+    """Yield what becomes of each insertion; those that are incomplete are tried once more when all the others ended.
+
+    Parameters and errors are those of `run_once`.
+    """
+    left = []
+    for result in run_once(task, insertions, scheduler=scheduler, workers=workers):
+        if result.status == INCOMPLETE:
+            logger.warning("%s: %s; it is tried again at the end", result.insertion, result.why)
+            left.append(result.insertion)
+        else:
+            yield result
+    if left:
+        yield from run_once(task, left, scheduler=scheduler, workers=workers)
+
+
+def run_once(
     task: Task, insertions: Sequence[str], *, scheduler: str | None = None, workers: int | None = None
 ) -> Iterator[Result]:
     """Yield what becomes of each insertion, in the order in which they end.

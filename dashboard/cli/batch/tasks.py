@@ -60,13 +60,17 @@ class Opening:
 
         Raises
         ------
+        Incomplete
+            Something that exists could not be fetched: a result without it would pass for the final one.
         DashboardError
             As `dashboard.library.open.open_insertion`.
         """
         own = load_settings()
         settings = replace(self.settings, **{name: getattr(own, name) for name in _secrets()})
         source, ref = locate(insertion, settings=settings)
-        return open_insertion(ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision)
+        sorting = open_insertion(ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision)
+        sorting.check_complete()
+        return sorting
 
 
 def _secrets() -> list[str]:

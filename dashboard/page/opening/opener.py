@@ -74,7 +74,9 @@ class Opener:
         self._future: Future[OpenInsertion] | None = None
         self._shown: Future[OpenInsertion] | None = None
         self.is_dark = False
-        card.retry.on_click(lambda event: self.again())
+        #: What "Try again" does.
+        self.retry: Callable[[], None] = self.again
+        card.retry.on_click(lambda event: self.retry())
         card.cancel.on_click(lambda event: self.cancel())
 
     def open(self, wanted: OpenRequest) -> None:
@@ -119,6 +121,7 @@ class Opener:
     def again(self) -> None:
         """Ask once more for what could not be opened."""
         if self._wanted is not None:
+            self._store.look_again()
             self.open(self._wanted)
 
     def cancel(self) -> None:
@@ -173,6 +176,7 @@ class Opener:
         except DashboardError as error:
             self._card.empty.visible = not self._has_opened
             self._failed(error)
+            self.retry = self.again
             self._card.retry.visible = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
         else:
             self._has_opened = True

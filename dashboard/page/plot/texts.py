@@ -20,6 +20,7 @@ HISTOLOGY_WORDS = {
     Histology.ALIGNED: ("aligned, not final", "Aligned by at least one person and not resolved: may still move."),
     Histology.TRACED: ("traced, not final", "Traced only: depths may not match the brain regions."),
     Histology.NONE: ("none", "No brain locations: no tracing, or no database to ask."),
+    Histology.UNKNOWN: ("unknown", "The database did not answer; it is asked again until it does."),
 }
 
 LEGEND_ENTRIES = 6
@@ -55,6 +56,8 @@ def spike_counts(scene: Scene) -> str:
     asides = []
     if sorting.n_dropped:
         asides.append(f"{sorting.n_dropped:,} dropped: {sorting.drop_reason}")
+    if sorting.incomplete:
+        asides.append(f"without {', '.join(sorting.incomplete)}, which could not be fetched")
     if passing < total:
         asides.append(f"{total - passing:,} hidden by filters")
     return f"{text} ({'; '.join(asides)})" if asides else text
@@ -143,6 +146,14 @@ def heatmap_bar(scene: Scene, picture: HeatmapPicture, state: ViewState, palette
 
 def _amplitude_unit(scene: Scene) -> str:
     return "µV" if scene.sorting.amps_are_volts else "arbitrary units"
+
+
+def unfetched(sorting: SpikeSorting) -> list[str]:
+    """Return what a page says over the pictures where something exists and could not be fetched."""
+    if not sorting.incomplete:
+        return []
+    said = "; ".join(f"{name} ({why.rstrip('.')})" for name, why in sorting.incomplete.items())
+    return [f"Not all could be fetched, and the pictures are without it: {said}."]
 
 
 def notes(sorting: SpikeSorting, notice: str = "") -> str:

@@ -135,6 +135,13 @@ class CachedRecords:
                     seen.add(row.get("id"))
                     yield row
 
+    def look_again(self) -> None:
+        """Ask the server at the next question, unless it asked to be left alone for longer."""
+        with self._lock:
+            self._held.clear()
+            if not isinstance(self._failure, ServerBusy):
+                self._ask_again_at = 0.0
+
     def _answer(self, key: str, ask: Callable[[], Any]) -> Any:
         with self._asking[hash(key) % _N_LOCKS]:  # several who want the same wait for one answer
             held = self._fresh(key)

@@ -28,7 +28,7 @@ from dashboard.sources.alyx.records import (
 )
 from dashboard.sources.download.downloader import Downloader, Fetched
 from dashboard.sources.download.partial import is_complete
-from dashboard.sources.download.transfer import Item
+from dashboard.sources.download.transfer import ASK, Item
 from dashboard.sources.download.verified import is_known, is_known_other, is_verified, record_path
 
 log = logging.getLogger(__name__)
@@ -153,6 +153,10 @@ class AlyxSource:
         candidates = [i for i in on_day if i.number == int(match["number"])]
         return self._only(text, [i for i in candidates if match["probe"] in (None, i.probe)])
 
+    def look_again(self) -> None:
+        """Ask the server at the next question; see `CachedRecords.look_again`."""
+        self.records.look_again()
+
     def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
         """Return every dataset of the insertion and of its session; see `protocol.Source.datasets`.
 
@@ -213,7 +217,7 @@ class AlyxSource:
             target = self._target(self.data_root, insertion, dataset)
             if target is None:
                 fetched.failures[dataset.relative_path] = DownloadFailed(
-                    dataset.relative_path, "its name in the database cannot be a file's", "Ask the data managers"
+                    dataset.relative_path, "its name in the database cannot be a file's", ASK, may_pass=False
                 )
                 continue
             here = None

@@ -120,6 +120,9 @@ class DemoSource:
         names |= {f"{SUBJECT}/{DATE}/{NUMBER}".lower(), f"{SUBJECT}/{DATE}/{NUMBER}/{PROBE}".lower()}
         return ref if wanted in names else None
 
+    def look_again(self) -> None:
+        """Do nothing: the demo does not change."""
+
     def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
         """Return every dataset; sizes are known once the files are written."""
         found = []

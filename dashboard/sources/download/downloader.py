@@ -20,7 +20,7 @@ from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_p
 from dashboard.sources.download.locks import file_lock
 from dashboard.sources.download.meter import Meter
 from dashboard.sources.download.partial import partial_path, plain_md5
-from dashboard.sources.download.transfer import ATTEMPTS, Item, RetryPolicy, Transfer
+from dashboard.sources.download.transfer import ASK, ATTEMPTS, Item, RetryPolicy, Transfer
 from dashboard.sources.download.transport import Sockets, Transport
 from dashboard.sources.download.verified import is_verified, record_path, remember
 
@@ -213,7 +213,7 @@ class Downloader:
         """Fetch one file, or wait until whoever fetches it is done."""
         dataset, target = item.dataset, item.target
         if not dataset.url:
-            raise DownloadFailed(dataset.relative_path, "the database has no address for it", "Ask the data managers")
+            raise DownloadFailed(dataset.relative_path, "the database has no address for it", ASK, may_pass=False)
         part = partial_path(dataset, target)
 
         def watch() -> None:

@@ -28,7 +28,7 @@ MAX_RETRY_AFTER_S = 120.0
 WRONG_BYTES_ALLOWED = 2
 _BLOCK = 1 << 18
 _TRANSIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
-_ASK = "Ask the data managers"
+ASK = "Ask the data managers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,10 @@ class Transfer:
                 wrong += 1
                 log.warning("%s came with another MD5 than the one on record", self.dataset.relative_path)
                 if wrong >= WRONG_BYTES_ALLOWED:
-                    raise self._failure(f"its MD5 is not the one on record, {wrong} times", f"Try again later. {_ASK}")
+                    raise self._failure(f"its MD5 is not the one on record, {wrong} times", f"Try again later. {ASK}")
 
-    def _failure(self, why: str, remedy: str = "Try again") -> DownloadFailed:
-        return DownloadFailed(self.dataset.relative_path, why, remedy)
+    def _failure(self, why: str, remedy: str = "Try again", *, may_pass: bool = True) -> DownloadFailed:
+        return DownloadFailed(self.dataset.relative_path, why, remedy, may_pass=may_pass)
 
     def _back_off(self, failed: int, error: _Transient) -> None:
         if error.unreachable and self.host in self._unreachable:
@@ -173,7 +173,7 @@ class Transfer:
             response = self._transport.get(self.url, headers)
         except (requests.RequestException, ValueError) as error:
             if isinstance(error, ValueError):  # not an address, or not one of the web
-                raise self._failure(_why(error), _ASK) from error
+                raise self._failure(_why(error), ASK, may_pass=False) from error
             raise _Transient(_why(error), unreachable=isinstance(error, requests.ConnectionError)) from error
         with response:
             self._check_status(response)
@@ -200,7 +200,7 @@ class Transfer:
                 "Set SPIKE_DASHBOARD_DATA_USER and SPIKE_DASHBOARD_DATA_PASSWORD, if it has a login",
             )
         if status in (404, 410):
-            raise self._failure(f"the data server does not have it ({status})", _ASK)
+            raise self._failure(f"the data server does not have it ({status})", ASK, may_pass=False)
         raise self._failure(f"the data server answered {status}")
 
     def _read(self, response: requests.Response) -> None:
@@ -210,7 +210,7 @@ class Transfer:
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
         if expected is None and part.md5 is None and not chunked:
             # the end of the connection would pass for the end of the file
-            raise self._failure("neither the database nor the server says how long it is", _ASK)
+            raise self._failure("neither the database nor the server says how long it is", ASK, may_pass=False)
         while True:
             try:
                 block = response.raw.read1(_BLOCK)

@@ -214,7 +214,7 @@ class Views:
         sorting, columns, state = self._opened.sorting, self._opened.columns, self._state
         window = state.time_range, state.depth_range
         times = columns.time_range_s
-        self._axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
+        self._axes.open(times, depth_limits(sorting.channels, columns.depth_range_um))
         self._filter()
         self._axes.show(*window)
         self.drift.open(sorting.drift)

@@ -253,7 +253,7 @@ class DashboardSession:
             values["quality"] = "all"
         self._opened = opened
         times = columns.time_range_s
-        self.axes.open((min(0.0, times[0]), times[1]), depth_limits(sorting.channels, columns.depth_range_um))
+        self.axes.open(times, depth_limits(sorting.channels, columns.depth_range_um))
         gone = links.drop_gone(values, sorting)
         self.states.update(
             insertion=sorting.ref.insertion.key,

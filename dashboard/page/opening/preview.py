@@ -27,6 +27,7 @@ class ArrivalPicture:
     """Levels of what has come, and where they lie."""
 
     image: npt.NDArray[np.uint8]
+    start_s: float
     width_s: float
     expected_s: float
     n_spikes: int
@@ -35,11 +36,13 @@ class ArrivalPicture:
 
 def draw(counted: ArrivalCounts) -> ArrivalPicture:
     """Return the picture of what has come."""
-    n_seen = min(int(counted.last_s / counted.time_bin_s) + 1, counted.counts.shape[1]) if counted.time_bin_s else 0
+    seen_s = counted.last_s - counted.first_s
+    n_seen = min(int(seen_s / counted.time_bin_s) + 1, counted.counts.shape[1]) if counted.time_bin_s else 0
     seen = counted.counts[:, :n_seen]
     top = max(STANDARD_DEVIATIONS * float(seen.std()) if seen.size else 1.0, 1.0)
     return ArrivalPicture(
         level_image(seen, (0.0, top), "linear"),
+        counted.first_s,
         n_seen * counted.time_bin_s,
         max(counted.expected_s, n_seen * counted.time_bin_s),
         counted.n_spikes,
@@ -81,10 +84,10 @@ class ArrivingView:
         if len(self.panel) == 1:
             self._make_figure()
         self._mapper.palette = list(shading.palette("binary", dark=dark))
-        self._time.end = picture.expected_s or 1.0
+        self._time.update(start=picture.start_s, end=picture.start_s + (picture.expected_s or 1.0))
         self._source.data = {
             "image": [picture.image],
-            "x": [0.0],
+            "x": [picture.start_s],
             "y": [0.0],
             "dw": [picture.width_s],
             "dh": [picture.image.shape[0] * DEPTH_BIN_UM],
@@ -100,6 +103,8 @@ class ArrivingView:
         self.panel.visible = False
 
 
+#: The first spikes may come in a burst: finer bins than these would be too many for a session.
+MIN_TIME_BIN_S = 0.02
 #: Bins that the whole session is expected to take; the first estimate of its length settles their width.
 TIME_BINS = 1200
 
@@ -123,8 +128,8 @@ class ArrivalCounts:
         Spikes that have come, those left out included.
     n_total : int
         How many there will be.
-    last_s : float
-        Time of the last one.
+    first_s, last_s : float
+        Times of the first and the last one; bins start at the first.
     """
 
     def __init__(self) -> None:
@@ -132,12 +137,12 @@ class ArrivalCounts:
         self.time_bin_s = 0.0
         self.n_spikes = 0
         self.n_total = 0
-        self.last_s = 0.0
+        self.first_s = self.last_s = 0.0
 
     @property
     def expected_s(self) -> float:
         """Length of the session if spikes go on coming at the same rate, in s."""
-        return self.last_s * self.n_total / self.n_spikes if self.n_spikes else 0.0
+        return (self.last_s - self.first_s) * self.n_total / self.n_spikes if self.n_spikes else 0.0
 
     def update(self, times_s: npt.NDArray[np.floating], depths_um: npt.NDArray[np.floating], n_total: int) -> None:
         """Count what has come since the last time.
@@ -154,11 +159,15 @@ class ArrivalCounts:
         if not len(times):
             return
         self.n_spikes += len(times)
-        self.last_s = max(self.last_s, float(np.nanmax(times, initial=0.0)))
+        known = times[np.isfinite(times)]
+        if not self.time_bin_s and len(known):
+            self.first_s = self.last_s = float(known[0])
+        if len(known):
+            self.last_s = max(self.last_s, float(known.max()))
         if not self.time_bin_s:
-            self.time_bin_s = max(self.expected_s / TIME_BINS, 1e-3)
-        is_in = (times >= 0) & (depths >= 0) & (depths < DEPTH_TOP_UM)
-        columns = (times[is_in] / self.time_bin_s).astype(np.int64)
+            self.time_bin_s = max(self.expected_s / TIME_BINS, MIN_TIME_BIN_S)
+        is_in = (times >= self.first_s) & (depths >= 0) & (depths < DEPTH_TOP_UM)
+        columns = ((times[is_in] - self.first_s) / self.time_bin_s).astype(np.int64)
         rows = (depths[is_in] / DEPTH_BIN_UM).astype(np.int64)
         n_rows, n_columns = self.counts.shape
         if len(columns) and (needed := int(columns.max()) + 1) > n_columns:

@@ -14,7 +14,7 @@ from dashboard.page.opening.preview import DEPTH_BIN_UM, DEPTH_TOP_UM, ArrivalCo
 def test_pieces_add_up_to_the_whole(seed: int, pieces: list[int]) -> None:
     rng = np.random.default_rng(seed)
     n = sum(pieces)
-    times = np.sort(rng.uniform(0, rng.choice([3.0, 4000.0]), n))
+    times = rng.choice([0.0, 2000.0, -50.0]) + np.sort(rng.uniform(0, rng.choice([3.0, 4000.0]), n))
     depths = rng.uniform(-50, DEPTH_TOP_UM + 50, n)
     depths[rng.random(n) < 0.05] = np.nan
     counted = ArrivalCounts()
@@ -25,13 +25,13 @@ def test_pieces_add_up_to_the_whole(seed: int, pieces: list[int]) -> None:
         return
     n_columns = counted.counts.shape[1]
     rows = np.floor(depths / DEPTH_BIN_UM)
-    columns = np.floor(times / counted.time_bin_s)
+    columns = np.floor((times - times[0]) / counted.time_bin_s)
     is_in = np.isfinite(rows) & (rows >= 0) & (depths < DEPTH_TOP_UM)
     expected = np.zeros_like(counted.counts)
     np.add.at(expected, (rows[is_in].astype(int), columns[is_in].astype(int)), 1)
     np.testing.assert_array_equal(counted.counts, expected)
     assert counted.last_s == times[-1]
-    assert n_columns * counted.time_bin_s >= (times[is_in].max() if is_in.any() else 0)
+    assert n_columns * counted.time_bin_s >= (times[is_in].max() - times[0] if is_in.any() else 0)
 
 
 def test_the_expected_length_extrapolates() -> None:

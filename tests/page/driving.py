@@ -1,0 +1,114 @@
+"""A page without server and browser: the session itself in a loop of its own, driven from a test's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bokeh.document import Document
+from tornado.ioloop import IOLoop
+
+from dashboard.library.catalogue import Catalogue
+from dashboard.library.store import InsertionStore
+from dashboard.library.userdata import UserData, UserSession
+from dashboard.page.export.downloads import Downloads
+from dashboard.page.session import DashboardSession
+from dashboard.server.render_pool import FairPool
+from dashboard.sources.folder import FolderSource
+
+WAIT_S = 60
+Found = TypeVar("Found")
+
+
+class _Document(Document):
+    """A document whose turns are those of the loop it was made in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = IOLoop.current()
+
+    def add_next_tick_callback(self, callback: Any) -> Any:
+        self._loop.add_callback(callback)
+
+
+class DrivenPage:
+    """One browser tab of one folder.
+
+    Attributes
+    ----------
+    session : DashboardSession
+        To be looked at and changed in the loop's thread only: `do` and `wait`.
+    """
+
+    session: DashboardSession
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def do(self, act: Callable[[], Found]) -> Found:
+        """Return what `act` returns, run in the page's thread."""
+        answer: Future[Found] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(act())
+            except BaseException as error:  # noqa: BLE001 - for the thread that asked
+                answer.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return answer.result(WAIT_S)
+
+    def wait(self, condition: Callable[[], Found], what: str = "") -> Found:
+        """Return the first true value of a condition, looked at in the page's thread."""
+        pause = threading.Event()
+        for _ in range(int(WAIT_S / 0.01)):
+            if found := self.do(condition):
+                return found
+            pause.wait(0.01)
+        raise AssertionError(f"waited in vain for {what or condition}")
+
+    def open(self, text: str) -> None:
+        """Open an insertion and wait until its raster is drawn, or it is refused."""
+        session = self.session
+        self.do(lambda: session.open(text))
+        self.wait(lambda: session.card.alert.visible or session.raster.picture is not None, f"the raster of {text}")
+
+    def select(self, tab: str, *units: Any) -> Any:
+        """Open a tab with some units selected; return it."""
+        self.do(lambda: self.session.state.param.update(selected=list(units), tab=tab))
+        slot = next(slot for slot in self.session.dock.slots.values() if slot.title == tab)
+        return self.wait(lambda: slot.made, tab)
+
+
+@contextmanager
+def driven_page(folder: Path, cache: Path, query: str = "") -> Iterator[DrivenPage]:
+    """Serve a folder of ALF data to one page; yield it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="page")
+    thread.start()
+    page = DrivenPage(loop)
+    source, pool = FolderSource(folder), FairPool(2)
+
+    def make() -> DashboardSession:
+        share: Any = pool.session()
+        return DashboardSession(
+            InsertionStore([source], cache), share, _Document(), query, Catalogue([source]),
+            UserSession(UserData.in_folder(cache)), Downloads(cache).of_session(),
+        )  # fmt: skip
+
+    try:
+        page.session = page.do(make)
+        try:
+            yield page
+        finally:
+            page.do(page.session.close)
+    finally:
+        pool.shutdown()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(WAIT_S)
+        loop.close()

@@ -1,0 +1,60 @@
+"""Folders as people have them, in the page: what it shows of each is what the files say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.library.alf_folder import DURATION_S, N_SPIKES, sorting_arrays, write_session
+from tests.page.driving import driven_page
+
+KEY = "MOUSE_1/2024-01-02/001/probe00"
+
+
+@pytest.mark.parametrize("offset_s", [2000.0, -300.0, 1.7e9])
+def test_a_clock_may_start_anywhere(offset_s: float, tmp_path: Path, cache: Path) -> None:
+    """The first view is that of the spikes; rates are those of a clock that starts at the first spike."""
+    times = sorting_arrays()["spikes.times"] + offset_s
+    write_session(tmp_path, changed={"spikes.times": times})
+    with driven_page(tmp_path, cache) as page:
+        page.open(KEY)
+        axes, session = page.session.axes, page.session
+        assert page.do(lambda: (axes.time.start, axes.time.end)) == (times[0], times[-1])
+        picture = page.do(lambda: session.raster.picture)
+        assert picture is not None
+        assert picture.n_in_view == N_SPIKES
+        line = page.wait(lambda: session.profile.line.data if len(session.profile.line.data["value"]) else None)
+        assert np.sum(line["value"][::2]) == pytest.approx(N_SPIKES / (times[-1] - times[0]))
+        window = (offset_s + 60.0, offset_s + 60.25)
+        page.do(lambda: session.state.param.update(time_range=window))
+        shown = page.wait(lambda: session.raster.picture if session.raster.picture is not picture else None)
+        assert shown.n_in_view == np.count_nonzero((times >= window[0]) & (times <= window[1]))
+    assert times[-1] - times[0] < DURATION_S
+
+
+def test_a_unit_of_any_number_of_spikes_is_drawn(tmp_path: Path, cache: Path) -> None:
+    """Units of no spike, of few, and of amplitudes that are none: no figure is left waiting."""
+    arrays = sorting_arrays()
+    counts = dict(enumerate((0, 1, 2, 3, 5, 8, 12, 20, 40)))
+    keep = np.ones(N_SPIKES, bool)
+    for cluster, n in counts.items():
+        keep[np.flatnonzero(arrays["spikes.clusters"] == cluster)[n:]] = False
+    changed = {name: values[keep] for name, values in arrays.items() if name.startswith("spikes.")}
+    changed["spikes.amps"] = np.where(changed["spikes.clusters"] == 10, 0.0, changed["spikes.amps"])
+    write_session(tmp_path, changed=changed)
+    with driven_page(tmp_path, cache) as page:
+        page.open(KEY)
+        for cluster in (*counts, 10):
+            tab = page.select("Unit", cluster)
+            picture = page.wait(
+                lambda tab=tab, cluster=cluster: (
+                    tab.refusal.object
+                    or (tab.picture if tab.picture and tab.picture.focus.cluster_id == cluster else None)
+                ),
+                f"unit {cluster}",
+            )
+            assert len(picture.focus) == np.count_nonzero(changed["spikes.clusters"] == cluster)
+            assert page.do(lambda tab=tab: (tab.busy.panel.object, tab.refusal.object)) == ("", "")
+            assert f"{len(picture.focus):,} spikes" in page.do(lambda tab=tab: tab.head.object)

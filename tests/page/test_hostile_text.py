@@ -19,9 +19,9 @@ from dashboard.model.facets import read_query
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page import link as links
 from dashboard.page.browser.bridge import Bridge
-from dashboard.page.core.state import ViewState
 from dashboard.page.plot.spans import drawn_span
 from dashboard.page.services.alignment import event_bins
+from dashboard.page.tabs.registry import page_state
 from dashboard.page.widgets.chips import Chips
 from dashboard.sources.folder import FolderSource
 from dashboard.sources.locate import find
@@ -77,12 +77,12 @@ def test_no_link_raises(parts: list[tuple[str, str]]) -> None:
     link = links.at_place(links.parse(query))
     values = dict(link.values)
     said = links.drop_gone(values, SORTINGS[0])
-    state = ViewState(**values)
+    state = page_state(**values)
     assert all(len(line) < 1000 and "\n" not in line for line in (*link.problems, *said))
     assert links.parse(links.write(state)).problems == ()
     assert json.loads(json.dumps(values)) is not None
     with suppress(DashboardError):
-        event_bins(state.bins)
+        event_bins(state.view.bins)
 
 
 @pytest.fixture(scope="module")

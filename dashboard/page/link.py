@@ -254,7 +254,7 @@ def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
     said = []
     units, selected = sorting.units, values.get("selected", [])
     values["selected"] = units.at(units.find(selected)).tolist()
-    if gone := [str(unit)[:20] for unit in selected if unit not in units]:
+    if gone := [" ".join(str(unit).split())[:20] for unit in selected if unit not in units]:
         said.append(f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.")
     level = values.get("level", ViewState.param.level.default)
     for word in words().values():

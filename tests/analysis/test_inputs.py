@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.analysis import warmup
 from dashboard.analysis.compare.units import Fate, compare_units
 from dashboard.analysis.events.align import Selection, count_around, usable_events
 from dashboard.analysis.inputs import matchable, select_spikes, session_rates, unit_spikes, within
@@ -55,8 +56,25 @@ def test_a_sorting_compared_with_itself_matches_throughout(small_columns):
     assert (found.matches["unit_a"] == found.matches["unit_b"]).all()
 
 
-def test_warm_up_runs_every_kernel():
-    warmup.compile_unit_kernels()
+def test_warm_up_compiles_every_kernel():
+    """In a process of its own, where no test has compiled one."""
+    program = (
+        "import sys\n"
+        "from numba.core.dispatcher import Dispatcher\n"
+        "from dashboard.analysis.warmup import compile_unit_kernels\n"
+        "compile_unit_kernels()\n"
+        "kernels = {f'{place}.{name}': value for place, module in sys.modules.items()\n"
+        "           if place.startswith('dashboard.analysis') for name, value in vars(module).items()\n"
+        "           if isinstance(value, Dispatcher) and value.py_func.__module__ == place}\n"
+        # what only kernels call is compiled into them
+        "inner = {name for kernel in kernels.values() for name in kernel.py_func.__code__.co_names}\n"
+        "outer = {name: kernel for name, kernel in kernels.items() if name.split('.')[-1] not in inner}\n"
+        "print(len(outer), *(name for name, kernel in outer.items() if not kernel.signatures))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    n_kernels, *cold = done.stdout.split()
+    assert int(n_kernels) > 10
+    assert cold == []
 
 
 # On a grid of 1/8 s, which float64 holds exactly: edges are hit.

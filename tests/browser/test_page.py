@@ -252,18 +252,26 @@ def test_a_click_picks_a_unit_and_escape_lets_it_go(site: str, visit: Visit) -> 
     wait_until(visit, lambda: "selected=" not in visit.page.url)
 
 
-@pytest.mark.parametrize("show", ["heatmap"])
-def test_h_steps_through_raster_and_heatmap(site: str, visit: Visit, show: str) -> None:
-    visit.open(f"{site}/?{DEMO}&show={show}")
-    visit.page.locator(".tabulator-row").first.wait_for()
-    for name in ("raster", "heatmap"):
-        has = visit.page.evaluate(
-            "name => [...Bokeh.documents[0].roots()].length > 0 && Bokeh.documents[0].get_model_by_name(name) != null",
-            name,
-        )
-        assert has
-    visit.page.keyboard.press("h")
-    wait_until(visit, lambda: f"show={show}" not in visit.page.url or show == "both")
+def figures_shown(visit: Visit) -> list[str]:
+    """Return which of raster and heatmap stand on the page."""
+    found: list[str] = visit.page.evaluate(
+        """() => ["raster", "heatmap"].filter(name => {
+            for (const view of Bokeh.index) for (const plot of view.owner?.query ? view.owner.query(
+                (v) => v.model?.name === name) : []) if (plot.el.getBoundingClientRect().height > 0) return true
+            return false
+        })"""
+    )
+    return found
+
+
+def test_h_steps_through_both_raster_heatmap_and_units(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    both = ["raster", "heatmap"]
+    for word, shown in (("", both), ("raster", ["raster"]), ("heatmap", ["heatmap"]), ("clusters", []), ("", both)):
+        wait_until(visit, lambda shown=shown: figures_shown(visit) == shown)  # type: ignore[misc]
+        wait_until(visit, lambda word=word: parse_qs(urlparse(visit.page.url).query).get("show", [""]) == [word])  # type: ignore[misc]
+        visit.page.keyboard.press("h")
 
 
 def test_the_real_sorting_draws_all_its_spikes(site: str, visit: Visit) -> None:

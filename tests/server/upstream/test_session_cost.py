@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import panel as pn
 import pytest
+from bokeh.core.has_props import HasProps
 from bokeh.core.property.bases import Property
+from bokeh.core.property.descriptors import PropertyDescriptor
 from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Serializer
 from bokeh.document import Document
@@ -17,16 +23,69 @@ from bokeh.models import ColumnDataSource, Div, Row
 from bokeh.plotting import figure
 from bokeh.protocol import Protocol
 from bokeh.protocol.messages.patch_doc import patch_doc
+from bokeh.settings import settings as bokeh_settings
 from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
+from panel.reactive import Syncable
 
 from dashboard.server.upstream import session_cost
 from dashboard.server.upstream.session_cost import NO_ROW, LookedUp, reduce_session_cost, return_memory, share_heaps
 
+CHANGED: tuple[tuple[Any, str], ...] = (
+    (PaneBase, "_is_lean"),
+    (PaneBase, "__init__"),
+    (HTMLBasePane, "_update"),
+    (Syncable, "_debounce"),
+    (PropertyValueContainer, "__init__"),
+    (PropertyValueContainer, "_register_owner"),
+    (PropertyValueContainer, "_unregister_owner"),
+    (HasProps, "_overridden_defaults"),
+    (PropertyDescriptor, "has_unstable_default"),
+    (sys.modules[patch_doc.__module__], "Serializer"),
+)
+"""What `reduce_session_cost` changes of Panel and Bokeh, beside Bokeh's settings."""
+SETTINGS = ("perform_error_diagnostics", "perform_document_validation")
+
+
+def state_of_the_libraries() -> list[object]:
+    """Return all that the changed classes hold, not only what is known to change."""
+    return [dict(vars(owner)) for owner, _ in CHANGED] + [getattr(bokeh_settings, name)() for name in SETTINGS]
+
+
+@contextmanager
+def reduced() -> Iterator[None]:
+    """Reduce the cost of sessions for a while; Panel and Bokeh are as before for the other tests of the worker."""
+    before = {(owner, name): vars(owner)[name] for owner, name in CHANGED if name in vars(owner)}
+    settings = {name: getattr(bokeh_settings, name)() for name in SETTINGS}
+    try:
+        reduce_session_cost()
+        yield
+    finally:
+        for owner, name in CHANGED:
+            if (owner, name) in before:
+                setattr(owner, name, before[owner, name])
+            elif name in vars(owner):
+                delattr(owner, name)
+        for name, value in settings.items():
+            setattr(bokeh_settings, name, value)
+
+
+def test_other_tests_of_the_worker_see_panel_and_bokeh_as_they_were() -> None:
+    program = (
+        "from tests.server.upstream.test_session_cost import reduced, state_of_the_libraries as state\n"
+        "before = state()\n"
+        "with reduced():\n"
+        "    print(*(now != then for now, then in zip(state(), before)))\n"
+        "print(*(now == then for now, then in zip(state(), before)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True"] * 2 * (len(CHANGED) + len(SETTINGS))
+
 
 @pytest.fixture(autouse=True)
-def mended() -> None:
-    reduce_session_cost()
+def mended() -> Iterator[None]:
+    with reduced():
+        yield
 
 
 def test_it_is_done_once() -> None:

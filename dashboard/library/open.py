@@ -15,7 +15,14 @@ from dashboard.analysis.quality.metrics import recorded_or_recomputed, with_metr
 from dashboard.config.settings import load as load_settings
 from dashboard.library.fetch import fetch
 from dashboard.model.errors import Cancelled, DatasetMissing, SourceUnavailable
-from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.progress import (
+    PartialCallback,
+    Progress,
+    ProgressCallback,
+    ignore_partial,
+    ignore_progress,
+    telling,
+)
 from dashboard.model.references import Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting
 from dashboard.sources.alf import clusters as clusters_object
@@ -125,7 +132,8 @@ def open_insertion(
     (17575242, 914)
     """
     folder = Path(cache).expanduser() if cache is not None else load_settings().cache
-    where, ref = locate(insertion, source=source, cache=folder)
+    with telling(progress):
+        where, ref = locate(insertion, source=source, cache=folder)
     started = time.perf_counter()
     sorting = open_found(
         where,
@@ -164,7 +172,8 @@ def open_found(
     """Open what a source listed, with metrics left as they are on disk; see `open_insertion`."""
     _check(cancel)
     progress(Progress("listing files"))
-    datasets = source.datasets(insertion)
+    with telling(progress):
+        datasets = source.datasets(insertion)
     ref = resolve(insertion, datasets, sorter, revision, namespace, good_units, attributes)
     if good_units and "passingSpikes.table" not in ref.datasets:
         where = f"{insertion.key} {ref.collection}"
@@ -179,7 +188,8 @@ def open_found(
     notes += said
     why = ""
     if histology is Histology.NONE:
-        channels, histology, found_out, unanswered = _from_database(source, insertion, channels)
+        with telling(progress):
+            channels, histology, found_out, unanswered = _from_database(source, insertion, channels)
         missing += unanswered
         notes += found_out
         if histology is Histology.NONE and any(item.dataset == BRAIN_LOCATIONS and item.is_passing for item in missing):

@@ -18,7 +18,14 @@ from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.open import open_insertion
 from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
-from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.progress import (
+    PartialCallback,
+    Progress,
+    ProgressCallback,
+    ignore_partial,
+    ignore_progress,
+    telling,
+)
 from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.channels import histology_of
@@ -190,9 +197,28 @@ class InsertionStore:
         DashboardError
             What finding, fetching or loading raises.
         """
-        source, insertion = self.find(text)
+        source, insertion = self._found(text, progress, cancel)
         key = StoreKey(source.name, insertion.key, sorter, revision)
         return self._once(key, lambda load: self._load(key, source, insertion, load), progress, cancel, on_partial)
+
+    def _found(
+        self, text: str, progress: ProgressCallback, cancel: threading.Event | None
+    ) -> tuple[Source, InsertionRef]:
+        """Return what `find` returns, in a thread of its own: a server that hangs cannot be interrupted."""
+        found: Future[tuple[Source, InsertionRef]] = Future()
+
+        def run() -> None:
+            try:
+                with telling(progress):
+                    found.set_result(self.find(text))
+            except BaseException as error:  # raised by who waits  # noqa: BLE001
+                found.set_exception(error)
+
+        threading.Thread(target=copy_context().run, args=(run,), name="find", daemon=True).start()
+        while not wait([found], 0.05).done:
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("Loading was cancelled")
+        return found.result()
 
     def complete(
         self,

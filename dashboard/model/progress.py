@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +26,8 @@ class Progress:
         ``'B'`` for bytes, else a plural noun.
     rate : float
         Units per second, 0 while unknown.
+    stalled_s : float
+        How long nothing has come, where that is unusually long, in s; else 0.
     """
 
     stage: str
@@ -30,6 +35,7 @@ class Progress:
     total: float = 0.0
     unit: str = "steps"
     rate: float = 0.0
+    stalled_s: float = 0.0
 
 
 class ProgressCallback(Protocol):
@@ -42,6 +48,20 @@ class ProgressCallback(Protocol):
 
 def ignore_progress(progress: Progress) -> None:
     """Take a progress report and do nothing with it."""
+
+
+WAITS: ContextVar[ProgressCallback] = ContextVar("waits", default=ignore_progress)
+"""Who is told, in this thread, that a server is waited for; set around questions that take no callback."""
+
+
+@contextmanager
+def telling(progress: ProgressCallback) -> Iterator[None]:
+    """Tell `progress` of waits for servers within the block."""
+    before = WAITS.set(progress)
+    try:
+        yield
+    finally:
+        WAITS.reset(before)
 
 
 class PartialCallback(Protocol):
@@ -71,6 +91,8 @@ def progress_text(progress: Progress) -> str:
         amount = f"{progress.done:,.0f}"
         amount += f" of {progress.total:,.0f} {progress.unit}" if progress.total else f" {progress.unit}"
         rate = f"{progress.rate:,.0f} {progress.unit}/s" if progress.rate else ""
+    if progress.stalled_s:
+        return f"{amount}, stalled for {progress.stalled_s:,.0f} s"
     left = ""
     if progress.rate and progress.total > progress.done:
         left = f"{(progress.total - progress.done) / progress.rate:,.0f} s left"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,12 +16,16 @@ from dashboard.cli import main
 from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
 from dashboard.library.store import InsertionStore
-from dashboard.model.errors import DownloadFailed
-from dashboard.model.references import Histology
+from dashboard.model.errors import Cancelled, DownloadFailed, SourceUnavailable
+from dashboard.model.progress import Progress, progress_text, telling
+from dashboard.model.references import DatasetRef, Histology
 from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.alyx import cache as alyx_cache
 from dashboard.sources.alyx import client
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.download import transfer, verified
+from dashboard.sources.download.meter import ALL_FILES, Meter
+from tests.replay.downloading import until
 from tests.replay.server import Replay
 
 OTHER_PID = "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2"
@@ -271,3 +276,88 @@ class TestPassingFailure:
         store.forget(first)
         assert store.open(PID).sorting.histology is Histology.ALIGNED
         store.close()
+
+
+class TestServerThatHangs:
+    """What is cached opens while the question stands; what is not says whom it waits for, and for how long at most."""
+
+    @pytest.fixture
+    def known(self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path) -> AlyxSource:
+        """A source whose insertion was opened before, and whose server accepts and never answers."""
+        opened(source(), tmp_path / "cache")
+        replay.faults.add("*", "stall_headers", times=None)
+        return source()
+
+    def test_what_is_cached_opens_before_the_server_answers(self, known: AlyxSource, tmp_path: Path) -> None:
+        said: list[str] = []
+        sorting = open_insertion(
+            PID, source=known, cache=tmp_path / "cache", progress=lambda progress: said.append(progress.stage)
+        )
+        assert known.records._asking, "the first question still stands"
+        assert sorting.n_spikes == 60_000 and sorting.histology is Histology.ALIGNED and not sorting.incomplete
+        assert f"waiting for {known.name}, 2 s at most" in said
+        assert "has not answered for 2 s" in known.notice and "what is known is of" in known.notice
+
+    def test_a_second_insertion_is_not_refused_for_it(
+        self, known: AlyxSource, replay: Replay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(alyx_cache, "PATIENCE_S", 0.1)
+        assert known.find(PID) is not None
+        replay.faults.clear()
+        assert known.find(OTHER_PID) is not None
+
+    def test_what_is_not_cached_ends_with_a_line(self, known: AlyxSource, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(alyx_cache, "MAX_ANSWER_S", 0.1)
+        said: list[str] = []
+        with telling(lambda progress: said.append(progress.stage)), pytest.raises(SourceUnavailable, match="answered"):
+            known.find(OTHER_PID)
+
+    def test_opening_it_can_be_cancelled(self, known: AlyxSource, tmp_path: Path) -> None:
+        store, cancel = InsertionStore([known], tmp_path / "cache"), threading.Event()
+        with pytest.raises(Cancelled):
+            store.open(OTHER_PID, progress=lambda progress: cancel.set(), cancel=cancel)
+
+    def test_a_list_that_is_known_is_shown_before_the_server_answers(
+        self, known: AlyxSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(alyx_cache, "PATIENCE_S", 0.1)
+        assert [insertion.pid for insertion in known.insertions()] == [PID]
+
+    def test_a_late_answer_is_taken_when_it_comes(
+        self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened(source(), tmp_path / "cache")
+        monkeypatch.setattr(alyx_cache, "PATIENCE_S", 0.1)
+        slow = source()
+        replay.faults.add("/insertions/*", "delay", times=1, delay=0.6)
+        assert slow.find(PID) is not None and "has not answered" in slow.notice
+        until(lambda: not slow.records._asking)
+        assert slow.notice == ""
+
+
+def test_a_stalled_download_is_named_as_stalled() -> None:
+    """With the rate and the time left of before it looked as if it went on."""
+    now, told = [0.0], list[Progress]()
+    (times, depths) = (DatasetRef("spikes", name, "npy", "alf/probe00", size=1000) for name in ("times", "depths"))
+    meter = Meter([times, depths], told.append, lambda: now[0])
+    meter.begin(times)
+    meter.begin(depths)
+    for second in range(4):
+        now[0] = second
+        meter.update(times, 100 * second)
+    now[0] = 7.0
+    meter.update(depths, 500)
+    meter.tick()
+    assert not any(progress.stalled_s for progress in told)
+    now[0] = 8.0
+    meter.tick()
+    assert progress_text(told[-1]) == "0.0 of 0.0 MB, stalled for 5 s" and told[-1].stage == "spikes.times"
+    meter.finish(depths, 1000)
+    now[0] = 20.0
+    meter.tick()
+    assert {progress.stage: progress.stalled_s for progress in told[-2:]} == {"spikes.times": 17.0, ALL_FILES: 17.0}
+    meter.end(times)
+    n_told = len(told)
+    now[0] = 30.0
+    meter.tick()
+    assert len(told) == n_told

@@ -10,14 +10,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlencode
 
 from dashboard.model.errors import SourceUnavailable
 from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
+from dashboard.model.progress import WAITS, Progress
 from dashboard.sources.alyx.client import Client, QueryFailed, Record, ServerBusy
 
 log = logging.getLogger(__name__)
@@ -26,10 +29,19 @@ log = logging.getLogger(__name__)
 FRESH_S = 120.0
 # After a server did not answer, everybody else is spared the wait for this long.
 RETRY_S = 20.0
+# An answer that is known from before is taken where the server has not answered for so long: its own comes later.
+PATIENCE_S = 2.0
+# What is not known is waited for so long, then given up.
+MAX_ANSWER_S = 60.0
+# A shorter wait is not worth a word.
+QUIET_S = 0.5
+_POLL_S = 0.05
 # Answers held in memory; a session's is some 100 kB.
 _HELD = 64
-# Different questions may share a lock; they then wait for each other, which is rare and harmless.
-_N_LOCKS = 64
+
+
+class NoAnswerYet(SourceUnavailable):
+    """The server was asked and has not answered so far; the question stands."""
 
 
 class CachedRecords:
@@ -54,7 +66,7 @@ class CachedRecords:
         self.offline = offline
         self._clock = clock
         self._held: OrderedDict[str, tuple[float, Any]] = OrderedDict()
-        self._asking = [threading.Lock() for _ in range(_N_LOCKS)]
+        self._asking: dict[str, Future[Any]] = {}
         self._lock = threading.Lock()
         self._failure: SourceUnavailable | None = None
         self._ask_again_at = 0.0
@@ -111,8 +123,8 @@ class CachedRecords:
             return
         rows: list[Record] = []
         try:
-            self._check()
-            for page in self.client.pages(path, params):
+            self._check(self._is_remembered(key))
+            for page in self._arriving(key, path, params):
                 rows += page
                 yield page
         except SourceUnavailable as error:
@@ -122,8 +134,30 @@ class CachedRecords:
                 raise
             had = {row.get("id") for row in rows}
             yield [row for row in remembered[0] if row.get("id") not in had]
-            return
-        self._take(key, rows)
+
+    def _arriving(self, key: str, path: str, params: Mapping[str, str]) -> Iterator[list[Record]]:
+        """Yield pages as they are read by a thread of their own, which goes on where nobody waits any more."""
+        pages: SimpleQueue[list[Record]] = SimpleQueue()
+
+        def read() -> list[Record]:
+            rows: list[Record] = []
+            for page in self.client.pages(path, params):
+                rows += page
+                pages.put(page)
+            return rows
+
+        question = self._question(f"pages of {key}", key, read)
+        while not question.done():
+            try:
+                self._wait(question, self._is_remembered(key), pages)
+            except NoAnswerYet:
+                if pages.empty():
+                    raise
+            while not pages.empty():
+                yield pages.get()
+        while not pages.empty():
+            yield pages.get()
+        question.result()
 
     def remembered(self, endpoint: str) -> Iterator[Record]:
         """Yield every row of an endpoint that is on disk, whichever answer it came with, each once."""
@@ -143,34 +177,89 @@ class CachedRecords:
                 self._ask_again_at = 0.0
 
     def _answer(self, key: str, ask: Callable[[], Any]) -> Any:
-        with self._asking[hash(key) % _N_LOCKS]:  # several who want the same wait for one answer
-            held = self._fresh(key)
-            if held is not None:
-                return held[0]
+        held = self._fresh(key)
+        if held is not None:
+            return held[0]
+        try:
+            is_remembered = self._is_remembered(key)
+            self._check(is_remembered)
+            return self._wait(self._question(key, key, ask), is_remembered)
+        except SourceUnavailable as error:
+            self._note(error)
+            remembered = self._remembered(key)
+            if remembered is None:
+                raise
+            return remembered[0]
+
+    def _question(self, name: str, key: str, ask: Callable[[], Any]) -> Future[Any]:
+        """Return the answer to come of a question, which several who want the same share."""
+        with self._lock:
+            question = self._asking.get(name)
+            if question is not None:
+                return question
+            question = self._asking[name] = Future()
+
+        def run() -> None:
             try:
-                self._check()
                 answer = ask()
-            except SourceUnavailable as error:
-                self._note(error)
-                remembered = self._remembered(key)
-                if remembered is None:
-                    raise
-                return remembered[0]
+            except BaseException as error:  # whoever waits raises it  # noqa: BLE001
+                if isinstance(error, SourceUnavailable):
+                    self._note(error)
+                with self._lock:
+                    self._asking.pop(name, None)
+                question.set_exception(error)
+                return
             self._take(key, answer)
-            return answer
+            with self._lock:
+                self._asking.pop(name, None)
+            question.set_result(answer)
+
+        threading.Thread(target=run, name=f"ask {self.client.host}", daemon=True).start()
+        return question
+
+    def _wait(self, question: Future[Any], is_remembered: bool, pages: SimpleQueue[list[Record]] | None = None) -> Any:
+        """Return the answer; where something is known, wait no longer than a reader of the page would.
+
+        With `pages`, return None when one has come.
+
+        Raises
+        ------
+        NoAnswerYet
+            It did not come in time; when it does, it is remembered.
+        """
+        limit, tell = PATIENCE_S if is_remembered else MAX_ANSWER_S, WAITS.get()
+        started = asked = time.monotonic()
+        while True:
+            wait([question], _POLL_S)
+            if question.done():
+                return question.result()
+            if pages is not None and not pages.empty():
+                return None
+            now = time.monotonic()
+            if self.client.told_to_wait:
+                started = now  # it did answer: with how long it wants to be left alone
+                tell(Progress(f"{self.client.host} is busy and asks to wait", now - asked, 0.0, "s"))
+            elif now - started > limit:
+                what = f"The Alyx server has not answered for {limit:.0f} s"
+                raise NoAnswerYet(what, self.client.base_url, "Try again later")
+            elif now - started > QUIET_S:
+                tell(Progress(f"waiting for {self.client.host}, {limit:.0f} s at most", now - started, limit, "s"))
+
+    def _is_remembered(self, key: str) -> bool:
+        return self._file(key).is_file()
 
     def _fresh(self, key: str) -> tuple[Any] | None:
         with self._lock:
             held = self._held.get(key)
         return (held[1],) if held is not None and self._clock() - held[0] < FRESH_S else None
 
-    def _check(self) -> None:
-        """Raise where asking is forbidden, or failed a moment ago."""
+    def _check(self, is_remembered: bool) -> None:
+        """Raise where asking is forbidden, or failed a moment ago; a server that is only slow is asked what is new."""
         if self.offline:
             raise SourceUnavailable("Not known offline", self.client.base_url, "Open it once with the server reachable")
         with self._lock:
             failure, when = self._failure, self._ask_again_at
-        if failure is not None and self._clock() < when:
+        if failure is not None and self._clock() < when and (is_remembered or not isinstance(failure, NoAnswerYet)):
             raise failure
 
     def _note(self, error: SourceUnavailable) -> None:

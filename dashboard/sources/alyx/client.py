@@ -122,6 +122,9 @@ class Client(AlyxClient):  # type: ignore[misc]
         self._timeout = (connect_s, read_s)
         self._sleep = sleep
         self._login = threading.Lock()
+        self._n_told = 0
+        #: A server that asks to be left alone for longer is given up on.
+        self.max_wait_s = MAX_WAIT_S
 
     @property
     def host(self) -> str:
@@ -262,11 +265,25 @@ class Client(AlyxClient):  # type: ignore[misc]
                 if status not in (429, 500, 502, 503, 504) or attempt == ATTEMPTS:
                     raise self._odd(status, query)
             wait = max(wait, 0.3 * 2**attempt)
-            if wait > MAX_WAIT_S:
+            if wait > self.max_wait_s:
                 raise ServerBusy(wait, self.base_url)
             log.info("%s answered %d; asking again in %.1f s", self.host, status, wait)
-            self._sleep(wait)
+            self._sleep_as_told(wait)
         raise self._refused(None)
+
+    def _sleep_as_told(self, wait_s: float) -> None:
+        with self._login:
+            self._n_told += 1
+        try:
+            self._sleep(wait_s)
+        finally:
+            with self._login:
+                self._n_told -= 1
+
+    @property
+    def told_to_wait(self) -> bool:
+        """Whether a question waits now because the server asked for it."""
+        return self._n_told > 0
 
     def _send(
         self, reqfunction: Callable[..., requests.Response], query: str, data: Any, files: Any, token: str | None

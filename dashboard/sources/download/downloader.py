@@ -186,12 +186,14 @@ class Downloader:
                 done, _ = concurrent.futures.wait(pending, _POLL_S, concurrent.futures.FIRST_COMPLETED)
                 if cancel.is_set():
                     raise Cancelled
+                meter.tick()
                 for future in done:
                     item = pending.pop(future)
                     try:
                         fetched[item.dataset.relative_path] = future.result()
                     except DownloadFailed as error:
                         log.warning("%s", error)
+                        meter.end(item.dataset)
                         fetched.failures[item.dataset.relative_path] = error
         except BaseException:
             job.stop.set()
@@ -215,6 +217,7 @@ class Downloader:
         if not dataset.url:
             raise DownloadFailed(dataset.relative_path, "the database has no address for it", ASK, may_pass=False)
         part = partial_path(dataset, target)
+        job.meter.begin(dataset)
 
         def watch() -> None:
             try:

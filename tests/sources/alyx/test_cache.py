@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.model.errors import SourceUnavailable
+from dashboard.sources.alyx import cache
 from dashboard.sources.alyx.cache import FRESH_S, RETRY_S, CachedRecords
 from dashboard.sources.alyx.client import Client
 from tests.replay.server import Replay
@@ -113,7 +114,7 @@ def test_nothing_half_written_is_left(records: CachedRecords, monkeypatch: pytes
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(json, "dump", full)
+    monkeypatch.setattr(cache, "write_file", full)
     assert records.read(PATH) is not None
     assert list(records.folder.iterdir()) == []
 

@@ -29,7 +29,8 @@ from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
-from dashboard.engine.count.raster import aggregate, count_in, overview
+from dashboard.engine.count.queries import count_in
+from dashboard.engine.count.raster import aggregate, overview
 from dashboard.engine.count.rates import depth_profile, population_rate
 from dashboard.engine.warmup import compile_kernels
 from dashboard.model.references import Choice, DatasetRef, Histology, InsertionRef, SortingRef

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,13 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext
+
     from dashboard.engine.build import SpikeColumns
     from dashboard.model.sorting import SpikeSorting
+    from tests.browser.driver import Visit
 
 # Kernels compile on first use, and machines differ: no test is timed.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -110,3 +116,43 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, cache: Path) -> N
         if name.startswith("SPIKE_DASHBOARD_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("SPIKE_DASHBOARD_CACHE", str(cache))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    from playwright.sync_api import expect, sync_playwright
+
+    from tests.browser.driver import CHROMIUM, FLAGS
+
+    expect.set_options(timeout=30_000)  # machines are shared; what is waited for comes in a fraction of it
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """A window whose tabs share the cache of scripts, as a user's do."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1000}, color_scheme="light")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visit(window: BrowserContext) -> Iterator[Visit]:
+    """A fresh browser tab; fails the test when its console complained or a request left the host."""
+    from playwright.sync_api import Error
+
+    from tests.browser.driver import Visit
+
+    opened = Visit(window.new_page())
+    yield opened
+    with suppress(Error):  # where the test was on no page of ours
+        opened.page.evaluate("localStorage.clear()")
+    opened.page.close()
+    assert opened.complaints == []
+    assert opened.foreign == []

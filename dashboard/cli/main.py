@@ -22,7 +22,9 @@ from dashboard.cli.batch import commands as cli_batch
 from dashboard.cli.progress import TerminalProgress
 from dashboard.config import settings as settings_table
 from dashboard.config.logs import SESSION, JsonFormatter, configure_logging, log_what_is_raised
+from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, Incomplete, InsertionNotFound
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.version import __version__
@@ -37,7 +39,6 @@ EXIT_BAD_INPUT = 2
 EXIT_INCOMPLETE = 1
 EXIT_INTERRUPTED = 130
 FIGURE_TYPES = (".png", ".svg", ".pdf")
-AGGREGATES = ("count", "rate", "amp_mean", "amp_max")
 
 
 class Parser(argparse.ArgumentParser):
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         configure_logging(settings.log_level, JsonFormatter(SESSION.get) if settings.log_json else None)
         if settings.log_json:
             say = logger.error
+        add_plugins(settings.plugins)
         return int(options.run(options, settings) or 0)
     except (KeyboardInterrupt, Cancelled):
         say("interrupted")
@@ -124,7 +126,9 @@ def _add_figure_options(parser: argparse.ArgumentParser) -> None:
     add("--height", metavar="PIXELS", type=_pixels, default=1000, help="height of the figure (%(default)s)")
     add("--t", metavar="T0,T1", type=span, help="time window in s; the whole session by default")
     add("--depth", metavar="D0,D1", type=span, help="depth window in um; the whole probe by default")
-    add("--aggregate", choices=AGGREGATES, default="count", help="what a pixel shows (%(default)s)")
+    # What a plug-in adds is known once the settings are: the name is looked up after they are read.
+    scalar = ",".join(entry.name for entry in AGGREGATES if not entry.categories)
+    add("--aggregate", metavar=f"{{{scalar}}}", default="count", help="what a pixel shows (%(default)s)")
     add("--quality", choices=("all", "good"), default="all", help="all units, or those with label 1 (%(default)s)")
     add("--level", choices=("allen", "beryl", "cosmos"), default="allen", help="region names (%(default)s)")
     add("--cmap", metavar="NAME", help="matplotlib colour map; binary for counts by default")

@@ -11,12 +11,13 @@ import pandas as pd
 from dashboard.engine.build import build_columns
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import kept_spikes
+from dashboard.engine.count.counts import count_window
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.lattice import linear_edges
 from dashboard.engine.count.levels import level_image, spread_levels
 from dashboard.engine.count.queries import count_in, spikes_in
-from dashboard.engine.count.raster import aggregate, count_window
+from dashboard.engine.count.raster import aggregate
 from dashboard.engine.count.rates import cluster_counts, depth_profile, population_rate
 from dashboard.engine.count.unit_raster import unit_raster
 from dashboard.engine.count.window import lay_window

@@ -18,9 +18,11 @@ from matplotlib.ticker import MaxNLocator
 from dashboard.analysis.anatomy.probe import RegionSpan, depth_limits, region_spans
 from dashboard.engine.build import SpikeColumns
 from dashboard.engine.columns.filter import kept_spikes
-from dashboard.engine.count.levels import STANDARD_DEVIATIONS
+from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.levels import STANDARD_DEVIATIONS, value_limits
 from dashboard.engine.count.queries import spikes_in
-from dashboard.engine.count.raster import Aggregate, aggregate, default_window
+from dashboard.engine.count.raster import aggregate, default_window
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
@@ -48,14 +50,6 @@ TICK_STEPS = (1, 2, 5, 10)
 MIN_SIZE = (400, 300)
 """Pixels below which the axes have no room left."""
 
-KINDS = {
-    "count": ("binary", "spikes"),
-    "rate": ("binary", "firing rate (Hz)"),
-    "amp_mean": ("viridis", "mean amplitude"),
-    "amp_max": ("viridis", "largest amplitude"),
-}
-"""Colour map and name of each aggregate that a figure can show."""
-
 
 @dataclass(frozen=True, slots=True)
 class FigureRequest:
@@ -68,13 +62,13 @@ class FigureRequest:
     width, height : int
         Of the figure, in pixels.
     aggregate : str
-        A key of `KINDS`.
+        Name of an aggregate whose values measure something.
     good_units : bool
         Only clusters with ``label == 1``.
     level : {'allen', 'beryl', 'cosmos'}
         Names of the regions.
     cmap : str or None
-        Colour map of matplotlib; None takes that of `KINDS`.
+        Colour map of matplotlib; None takes that of the aggregate.
     limits : tuple of float or None
         Of the colours; None is 0 to 4 standard deviations for counts and rates, and the 1st to 99th
         percentile for amplitudes.
@@ -89,6 +83,11 @@ class FigureRequest:
     level: str = "allen"
     cmap: str | None = None
     limits: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if AGGREGATES[self.aggregate].categories:
+            scalar = ", ".join(entry.name for entry in AGGREGATES if not entry.categories)
+            raise BadRequest("This figure does not show categories", self.aggregate, f"Choose one of {scalar}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +160,6 @@ def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest
         There is no room for the axes; the aggregate, or the label that a filter needs, does not exist.
     """
     layout = lay_out(request.width, request.height)
-    if request.aggregate not in KINDS:
-        raise BadRequest("No such aggregate", request.aggregate, f"Choose one of {', '.join(KINDS)}")
     kept = columns.everything
     if request.good_units:
         if sorting.why_no_labels:
@@ -189,14 +186,10 @@ def colour_limits(picture: Aggregate, limits: tuple[float, float] | None = None)
     if limits is not None:
         return limits
     values = picture.values
-    if picture.kind in ("count", "rate"):
-        one = 1.0 if picture.kind == "count" else float(1 / np.diff(picture.time_edges_s[:2])[0])
+    if grows_with := AGGREGATES[picture.kind].grows_with:
+        one = 1.0 if grows_with == "area" else float(1 / np.diff(picture.time_edges_s[:2])[0])
         return 0.0, max(STANDARD_DEVIATIONS * float(np.std(values, dtype=np.float64)), one)
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(finite, (1, 99)))
-    return low, high if high > low else low + 1.0
+    return value_limits(picture)
 
 
 def draw_figure(drawing: Drawing) -> Figure:
@@ -258,7 +251,7 @@ def draw_figure(drawing: Drawing) -> Figure:
 
 
 def _draw_image(axes: Axes, picture: Aggregate, request: FigureRequest) -> AxesImage:
-    name = request.cmap or KINDS[picture.kind][0]
+    name = request.cmap or AGGREGATES[picture.kind].palette
     if name not in colormaps:
         raise BadRequest("No such colour map", name, "Use a name that matplotlib knows, such as binary or viridis")
     low, high = colour_limits(picture, request.limits)
@@ -279,7 +272,7 @@ def _draw_bar(figure: Figure, axes: Axes, image: AxesImage, picture: Aggregate) 
     bar = figure.colorbar(image, cax=axes, extend=_extend(picture, image.get_clim()))
     bar.outline.set_linewidth(0.5)
     bar.set_label(bar_title(picture), labelpad=6)
-    bar.locator = MaxNLocator(6, integer=picture.kind == "count", steps=TICK_STEPS)
+    bar.locator = MaxNLocator(6, integer=is_whole(picture), steps=TICK_STEPS)
     bar.update_ticks()
 
 
@@ -337,12 +330,13 @@ def bin_text(picture: Aggregate) -> str:
 
 def bar_title(picture: Aggregate) -> str:
     """Return what the colours mean, with the size of the bin."""
-    if picture.kind == "count":
-        return f"spikes per {bin_text(picture)}"
-    if picture.kind == "rate":
-        return f"firing rate (Hz) in {bin_text(picture)}"
-    unit = "µV" if picture.unit == "uV" else picture.unit
-    return f"{KINDS[picture.kind][1]} ({unit}) in {bin_text(picture)}"
+    entry, unit = AGGREGATES[picture.kind], picture.unit.replace("uV", "µV")
+    return (entry.paper or entry.bar).format(bin=bin_text(picture), unit=unit)
+
+
+def is_whole(picture: Aggregate) -> bool:
+    """Whether values are whole numbers."""
+    return picture.values.dtype.kind in "iu"
 
 
 def _span(low: float, high: float, unit: str) -> str:

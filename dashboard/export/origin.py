@@ -15,6 +15,7 @@ from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.inputs import UnitSpikes, unit_spikes, within
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, kept_spikes
+from dashboard.engine.count.categories import Categories
 from dashboard.engine.count.queries import count_in
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
@@ -40,15 +41,13 @@ class Subject:
         The filter in the words of `dashboard.analysis.filters.words`; empty where all pass.
     level : {'allen', 'beryl', 'cosmos'}
     kind : str
-        What the raster's colour means: an aggregate of `dashboard.engine.count.raster`.
+        What the raster's colour means: an aggregate of `dashboard.engine.count.registry`.
     scale : {'linear', 'log', 'eq'}
     limits : (float, float)
         Of the raster's colours: spikes per s and um for counts, Hz per um for rates, else in the aggregate's unit.
     cmap : str
-    categories : ndarray, shape (n_clusters,), int32, or None
-        Category of each cluster for the kinds ``region`` and ``label``.
-    colours : ndarray, shape (n_categories, 3), uint8, or None
-        Of the categories, for kinds that name something.
+    categories : Categories or None
+        Of the clusters, for kinds whose colours name something.
     heat_bins : (float, float)
         Of the heatmap, in s and um.
     rate_limits : (float, float)
@@ -79,8 +78,7 @@ class Subject:
     scale: str = "linear"
     limits: Range = (0.0, 1.0)
     cmap: str = "binary"
-    categories: npt.NDArray[np.int32] | None = None
-    colours: npt.NDArray[np.uint8] | None = None
+    categories: Categories | None = None
     heat_bins: Range = (0.05, 10.0)
     rate_limits: Range = (0.0, 1.0)
     selected: tuple[int, ...] = ()
@@ -99,6 +97,11 @@ class Subject:
     def unit_name(self, unit: int) -> str:
         """Return the id of a unit, by its index, as text."""
         return str(self.sorting.units.of(unit))
+
+    @property
+    def of_cluster(self) -> npt.NDArray[np.int32] | None:
+        """Category of each cluster, as the engine takes them."""
+        return None if self.categories is None else self.categories.of_cluster
 
     @property
     def n_in_view(self) -> int:

@@ -252,7 +252,7 @@ def write_aggregate(path: Path, subject: Subject, cancel: threading.Event | None
     """
     counted = aggregate(
         subject.columns, subject.time_range, subject.depth_range, *AGGREGATE_SIZE, subject.kind,
-        kept=subject.kept, categories=subject.categories, cancel=cancel,
+        kept=subject.kept, categories=subject.of_cluster, cancel=cancel,
     )  # fmt: skip
     picture = with_ids(counted, subject.sorting.units)
     arrays = {

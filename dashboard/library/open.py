@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from dashboard.analysis.quality.metrics import recorded_or_recomputed, with_metrics
+from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import load as load_settings
 from dashboard.library.fetch import fetch
 from dashboard.model.errors import Cancelled, DatasetMissing, SourceUnavailable
@@ -131,7 +132,9 @@ def open_insertion(
     >>> sorting.n_spikes, sorting.n_clusters  # doctest: +SKIP
     (17575242, 914)
     """
-    folder = Path(cache).expanduser() if cache is not None else load_settings().cache
+    settings = load_settings()
+    add_plugins(settings.plugins)
+    folder = Path(cache).expanduser() if cache is not None else settings.cache
     with telling(progress):
         where, ref = locate(insertion, source=source, cache=folder)
     started = time.perf_counter()

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.analysis.quality.metrics import N_TESTS
+from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import load as load_settings
 from dashboard.engine.build import build_columns
 from dashboard.engine.columns.filter import kept_spikes
-from dashboard.engine.count.aggregate import with_ids
-from dashboard.engine.count.raster import Aggregate
+from dashboard.engine.count.aggregate import Aggregate, with_ids
 from dashboard.engine.count.raster import aggregate as compute_aggregate
-from dashboard.engine.count.rate_classes import rate_classes
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest
+from dashboard.model.registry import load
 from dashboard.model.sorting import SpikeSorting
 
 
@@ -63,18 +63,25 @@ def render(
     BadRequest
         An argument cannot be used, or the sorting lacks what `aggregate` needs.
     """
+    if aggregate not in AGGREGATES:
+        add_plugins(load_settings().plugins)
+    entry = AGGREGATES[aggregate]
+    if reason := entry.why_off(sorting):
+        raise BadRequest(f"{entry.title} cannot be shown", f"{sorting.title}, {reason}", "Choose another aggregate")
     folder = Path(cache).expanduser() if cache is not None else load_settings().cache
     columns = build_columns(sorting, folder)
     if clusters is not None:
         clusters = _kept(sorting, clusters)
-    categories = _categories(sorting, aggregate) if aggregate in ("region", "label") else None
-    if aggregate == "unit_rate":
-        categories = rate_classes(columns)
-    found = compute_aggregate(
+    categories: Any = None
+    if entry.ids:
+        categories = load(entry.ids)(sorting, columns, level="allen")
+    elif (found := entry.categories_of(sorting, columns, "allen")) is not None:
+        categories = found.of_cluster
+    image = compute_aggregate(
         columns, time_range, depth_range, width, height, aggregate, categories=categories,
         kept=kept_spikes(columns, clusters, amp_range_uv),
     )  # fmt: skip
-    return with_ids(found, sorting.units)
+    return with_ids(image, sorting.units)
 
 
 def _kept(sorting: SpikeSorting, clusters: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -83,17 +90,3 @@ def _kept(sorting: SpikeSorting, clusters: npt.ArrayLike) -> npt.NDArray[Any]:
     if sorting.units.are_indexes or given.dtype == np.bool_ or given.ndim != 1:
         return given
     return sorting.units.indexes(given.tolist())
-
-
-def _categories(sorting: SpikeSorting, aggregate: str) -> npt.NDArray[np.int32]:
-    """Return the category of each cluster, -1 where it has none."""
-    if aggregate == "region" and "atlas_id" not in sorting.clusters:
-        raise BadRequest("Brain regions are not known", sorting.title, "Choose another aggregate")
-    if aggregate == "label" and sorting.why_no_labels:
-        where = f"{sorting.title} ({sorting.why_no_labels})"
-        raise BadRequest("There are no quality labels", where, "Choose another aggregate")
-    if aggregate == "region":
-        values = sorting.clusters["atlas_id"].to_numpy(dtype=np.float64)
-    else:
-        values = np.rint(sorting.labels * N_TESTS)
-    return np.where(np.isfinite(values), values, -1).astype(np.int32)

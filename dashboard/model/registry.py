@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -28,6 +29,7 @@ class Named(Protocol):
 Entry = TypeVar("Entry", bound=Named)
 
 
+@cache
 def load(target: str) -> Any:
     """Import what ``"module:name"`` names."""
     module, _, name = target.partition(":")
@@ -50,23 +52,23 @@ class Registry(Generic[Entry]):
 
     def __init__(self, kind: str, group: str, entries: Sequence[Entry]) -> None:
         self.kind, self.group = kind, group
-        self._own = tuple(entries)
-        self._added: dict[str, Entry] = {}
+        self._entries = {entry.name: entry for entry in entries}
+        self._own = frozenset(self._entries)
+        self._plugins: set[str] = set()
 
     def __iter__(self) -> Iterator[Entry]:
-        yield from self._own
-        yield from tuple(self._added.values())
+        return iter(tuple(self._entries.values()))
 
     def __len__(self) -> int:
-        return len(self._own) + len(self._added)
+        return len(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        return any(entry.name == name for entry in self)
+        return name in self._entries
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the entries, in their order."""
-        return tuple(entry.name for entry in self)
+        return tuple(self._entries)
 
     def __getitem__(self, name: str) -> Entry:
         """Return the entry of a name.
@@ -76,10 +78,9 @@ class Registry(Generic[Entry]):
         BadRequest
             There is none.
         """
-        for entry in self:
-            if entry.name == name:
-                return entry
-        raise BadRequest(f"There is no {self.kind} of that name", repr(name), f"Choose from {', '.join(self.names)}")
+        if (entry := self._entries.get(name)) is not None:
+            return entry
+        raise BadRequest(f"No such {self.kind}", repr(name), f"Choose one of {', '.join(self.names)}")
 
     def add(self, entry: Entry) -> None:
         """Add an entry of another package.
@@ -91,26 +92,30 @@ class Registry(Generic[Entry]):
         """
         if entry.name in self:
             raise BadRequest(f"The {self.kind} of a plug-in has a name that is taken", repr(entry.name))
-        self._added[entry.name] = entry
+        self._entries[entry.name] = entry
 
     def remove(self, name: str) -> None:
         """Take an added entry away; those of this package stay."""
-        self._added.pop(name, None)
+        if name not in self._own:
+            self._entries.pop(name, None)
+            self._plugins.discard(name)
 
     def add_plugins(self, names: Sequence[str]) -> list[str]:
-        """Add the entries of those plug-ins that `names` names; return which of them were added.
+        """Add the entries of those plug-ins that `names` names; return which of `names` are entry points of the group.
 
         One that cannot be loaded is named in one line of the log and left out.
         """
-        done = []
+        known = []
         for point in entry_points(group=self.group):
-            if point.name not in names or point.name in self._added:
+            if point.name not in names:
                 continue
+            known.append(point.name)
+            if point.name in self._plugins:
+                continue
+            self._plugins.add(point.name)
             try:
                 found = point.load()
                 self.add(found() if callable(found) else found)
             except Exception as error:  # noqa: BLE001 - whatever another package raises, the program goes on
                 logger.error("plug-in %s (%s) is left out: %s: %s", point.name, self.group, type(error).__name__, error)
-            else:
-                done.append(point.name)
-        return done
+        return known

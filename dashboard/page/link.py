@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import param
 
 from dashboard.analysis.filters.words import MAX_IDS, SPIKE_WORDS, WORDS, read_spike_amp, read_words
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest
 from dashboard.model.facets import read_query, write_query
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
@@ -119,7 +120,7 @@ _PAGE = (
     LinkWord("heat", read=_heat),
     LinkWord("quality"),
     LinkWord("level"),
-    LinkWord("color"),
+    LinkWord("color", read=lambda text: _one_of(AGGREGATES.names)(text)),  # those of plug-ins come later
     LinkWord("scale"),
     LinkWord("cmap"),
     LinkWord("show"),

@@ -22,6 +22,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RequestHandler
 
 from dashboard.config.logs import SESSION
+from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.disk_limit import DiskLimit
@@ -252,6 +253,7 @@ def make_server(
     reactive.CDN_DIST = STATIC
     process = Process(sources, cache, settings)
     settings = process.settings
+    add_plugins(settings.plugins)
     oauth.check(settings)
     if settings.users is not None:
         process.logins = Logins(

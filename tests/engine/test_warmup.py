@@ -17,8 +17,10 @@ from dashboard.engine.build import build_columns
 from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
-from dashboard.engine.count.raster import AGGREGATES, aggregate, count_in, spikes_in
+from dashboard.engine.count.queries import count_in, spikes_in
+from dashboard.engine.count.raster import aggregate
 from dashboard.engine.count.rates import cluster_counts, depth_profile, population_rate
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.engine.warmup import compile_kernels
 from tests.engine.engine_data import write_sorting
 
@@ -50,7 +52,7 @@ def test_every_kernel_of_the_engine_is_compiled_before_it_is_used(tmp_path):
         columns = build_columns(sorting, cache)
         half = kept_spikes(columns, np.arange(columns.n_clusters) % 2 == 0)
         for width, height, snap in ((3, 480, True), (3, 777, False), (900, 900, True)):
-            for kind in AGGREGATES:
+            for kind in AGGREGATES.names:
                 for kept in (None, half, half.only([3]), kept_spikes(columns, None, (50, 200))):
                     categories = np.arange(columns.n_clusters) % 5
                     for _ in range(3):

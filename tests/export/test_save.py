@@ -179,7 +179,7 @@ def test_bins_are_written_for_people(small_columns: SpikeColumns) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"aggregate": "median"}, "No such aggregate: median"),
+        ({"aggregate": "median"}, "No such aggregate: 'median'"),
         ({"cmap": "rainbows"}, "No such colour map: rainbows"),
         ({"width": 300}, "too few"),
         ({"time_range": (5.0, 5.0)}, "time"),

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from dashboard.engine.build import SpikeColumns
+from dashboard.engine.count.categories import Categories
 from dashboard.export import figure
 from dashboard.export.kinds.pairs import pair_sheet
 from dashboard.export.kinds.raster import LAYOUTS, lay_out, raster_sheet
@@ -129,9 +130,11 @@ def test_every_scale_of_every_picture_draws(kind: str, scale: str, subject: Subj
 def test_categories_keep_their_colours(kind: str, subject: Subject) -> None:
     n = subject.columns.n_clusters
     colours = np.array([[10 * i, 200, 30] for i in range(4)], np.uint8)
-    table = {"cluster": np.resize(colours, (n, 3))}.get(kind, colours)
-    categories = None if kind == "cluster" else (np.arange(n) % 4).astype(np.int32)
-    wanted = replace(subject, kind=kind, categories=categories, colours=table)
+    if kind == "cluster":
+        categories = Categories(np.arange(n, dtype=np.int32), np.resize(colours, (n, 3)))
+    else:
+        categories = Categories((np.arange(n) % 4).astype(np.int32), colours, ("a", "b", "c", "d"))
+    wanted = replace(subject, kind=kind, categories=categories)
     pixels = np.asarray(Image.open(BytesIO(drawn(raster_sheet(wanted, "raster", SheetStyle(PRESETS["column"]))))))
     for colour in colours:
         assert (pixels[..., :3] == colour).all(axis=-1).sum() > 100

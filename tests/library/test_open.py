@@ -337,7 +337,7 @@ def test_render_by_label_and_region(tmp_path: Path) -> None:
 
 def test_render_by_region_without_regions(tmp_path: Path) -> None:
     write_sorting(tmp_path)
-    with pytest.raises(BadRequest, match="regions are not known"):
+    with pytest.raises(BadRequest, match="no brain locations"):
         render(open_insertion(tmp_path), aggregate="region")
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.analysis.events.trials import EVENTS, SPLITS
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page import link as links
 from dashboard.page.core.state import (
-    COLOURS,
     DEPTH_BINS_UM,
     PALETTES,
     SCALES,
@@ -74,7 +74,7 @@ def states(draw: Any) -> dict[str, Any]:
         "before": draw(st.none() | pairs),
         "after": draw(st.none() | pairs),
         "show": draw(st.sampled_from(SHOW)),
-        "color": draw(st.sampled_from(COLOURS)),
+        "color": draw(st.sampled_from(AGGREGATES.names)),
         "scale": draw(st.sampled_from(SCALES)),
         "cmap": draw(st.sampled_from(PALETTES)),
         "time_bin_s": draw(st.sampled_from(TIME_BINS_S)),

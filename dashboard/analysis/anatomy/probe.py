@@ -10,6 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 from iblatlas.regions import BrainRegions
 
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.count.categories import Categories
+from dashboard.model.sorting import SpikeSorting
+
 LEVELS = {"allen": "Allen", "beryl": "Beryl", "cosmos": "Cosmos"}
 """Levels of the region names, and what iblatlas calls them."""
 
@@ -79,6 +83,25 @@ def region_names(allen_ids: npt.NDArray[np.integer], level: str = "allen") -> np
     ndarray, shape (n,), str
     """
     return np.asarray(brain_regions().id2acronym(np.asarray(allen_ids, np.int64), mapping=LEVELS[level]), dtype=np.str_)
+
+
+def unit_ids(
+    sorting: SpikeSorting, columns: SpikeColumns, level: str = "allen", unknown: int = -1
+) -> npt.NDArray[np.int32]:
+    """Return the Allen id of each cluster's channel, by cluster id; `unknown` where there is none."""
+    ids = np.full(columns.n_clusters, unknown, np.int32)
+    if "atlas_id" in sorting.clusters:
+        found = sorting.clusters["atlas_id"].to_numpy(dtype=np.float64, na_value=np.nan)
+        ids[: len(found)] = np.where(np.isfinite(found), found, unknown)
+    return ids
+
+
+def unit_regions(sorting: SpikeSorting, columns: SpikeColumns, level: str) -> Categories:
+    """Return the region of each cluster's channel at a level of the ontology; void where it is not known."""
+    acronyms = region_names(unit_ids(sorting, columns, unknown=0), level)
+    names, category = np.unique(acronyms, return_inverse=True)
+    colours = np.array([brain_regions().rgb[_row_of(str(name))] for name in names], np.uint8)
+    return Categories(category.astype(np.int32), colours.reshape(-1, 3), tuple(map(str, names)))
 
 
 def region_spans(channels: pd.DataFrame, level: str = "allen") -> list[RegionSpan]:

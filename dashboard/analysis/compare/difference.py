@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.filters.clusters import LABEL_TOLERANCE
-from dashboard.engine.count.raster import Aggregate
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.model.errors import BadRequest
 
 

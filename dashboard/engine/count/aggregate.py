@@ -1,14 +1,90 @@
-"""The answer to every question for a picture: one number per pixel, and where the pixels lie."""
+"""What a picture is asked of a kernel, and the answer: one number per pixel, and where the pixels lie."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.columns.filter import Kept
+from dashboard.engine.count.registry import AGGREGATES
+from dashboard.engine.count.window import Window
+from dashboard.engine.threads import spread
 from dashboard.model.unit_ids import UnitIds
+
+
+class PixelRequest(NamedTuple):
+    """What the kernel of an aggregate is given.
+
+    Attributes
+    ----------
+    columns : SpikeColumns
+        All spikes of the sorting, in order of time.
+    window : Window
+        The pixels; ``window.shape`` is (height, width).
+    kept : Kept
+        Which spikes to use.
+    categories : array-like of int, shape (n_clusters,), or None
+        Category of each cluster id, where the aggregate has categories.
+    threads : int or None
+        At most; None for the cores of the machine.
+    cancel : threading.Event or None
+        Set by another thread when the answer is no longer wanted.
+    """
+
+    columns: SpikeColumns
+    window: Window
+    kept: Kept
+    categories: npt.ArrayLike | None = None
+    threads: int | None = None
+    cancel: threading.Event | None = None
+
+    def spread(self, draw: Callable[[int, int], int], work: int | None = None) -> int:
+        """Run ``draw(first, last)`` over blocks of pixel columns, in threads, and return the sum of its answers.
+
+        Parameters
+        ----------
+        draw : callable (int, int) -> int
+            Draws pixel columns from the first up to, not including, the last; returns how many spikes it used.
+        work : int or None
+            In spikes counted by a compiled kernel: how many threads are worth it. None: the spikes in the window.
+
+        Raises
+        ------
+        Cancelled
+            `cancel` was set.
+        """
+        work = self.window.n_spikes if work is None else work
+        return spread(draw, self.window.bounds, work, self.threads, self.cancel)
+
+    def place(
+        self, first: int, last: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the kept spikes of pixel columns `first` up to, not including, `last`, and the pixel of each.
+
+        For kernels in numpy; a compiled one reads ``window.grid`` (`dashboard.engine.count.kernels`).
+
+        Returns
+        -------
+        spikes, rows, columns : ndarray, shape (n,), int64
+            Rows of the sorting's columns, in order of time; row and column of the image.
+        """
+        window, depth_edges = self.window, self.window.depth_edges
+        spikes = np.arange(window.bounds[first], window.bounds[last])
+        if not self.kept.everything:
+            spikes = spikes[self.kept.mask(self.columns, spikes)]
+        depths = self.columns.depths_um[spikes]
+        rows = np.searchsorted(depth_edges, depths, "right") - 1
+        if window.closed:
+            rows[depths == depth_edges[-1]] -= 1
+        inside = (rows >= 0) & (rows < window.shape[0])
+        spikes = spikes[inside]
+        return spikes, rows[inside], np.searchsorted(window.bounds, spikes, "right") - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,9 +102,9 @@ class Aggregate:
         A pixel holds what is on its lower edge and below its upper one; the last pixel of either
         axis holds its upper edge too, as in ``numpy.histogram2d``.
     kind : str
-        One of `dashboard.engine.count.raster.AGGREGATES`.
+        Name of an entry of `dashboard.engine.count.registry.AGGREGATES`.
     unit : str
-        ``"spikes"``, ``"Hz"``, ``"uV"``, ``"a.u."``, or empty.
+        ``"spikes"``, ``"Hz"``, ``"uV"``, ``"a.u."``, or what another aggregate has; empty for categories.
     n_spikes : int
         Spikes inside, after filters.
     """
@@ -42,11 +118,11 @@ class Aggregate:
 
 
 def with_ids(found: Aggregate, units: UnitIds) -> Aggregate:
-    """Return a picture of the kind ``cluster`` with ids for indexes; others, and where the two are one, as they are.
+    """Return a picture of units with ids for indexes; others, and where the two are one, as they are.
 
     Where no spike is stands -1, the least int64 where an id is negative, or an empty text.
     """
-    if found.kind != "cluster" or units.are_indexes:
+    if not AGGREGATES[found.kind].shows_units or units.are_indexes:
         return found
     none: Any = ""
     if not units.are_text:

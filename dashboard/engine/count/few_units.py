@@ -12,9 +12,10 @@ from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, checked, spike_arrays
 from dashboard.engine.columns.unit_index import UnitIndex, index_units
 from dashboard.engine.compile import kernel
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.kernels import inverse_row_height, settle
 from dashboard.engine.count.majority import NO_VOTE
-from dashboard.engine.count.raster import Aggregate, lay_pixels
+from dashboard.engine.count.raster import lay_pixels
 from dashboard.engine.searches import first_at
 from dashboard.engine.threads import spread
 

@@ -8,8 +8,9 @@ import threading
 
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, checked
+from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.counts import count_window
 from dashboard.engine.count.lattice import MAX_PIXELS, MAX_SIDE, check_window, floor_edges
-from dashboard.engine.count.raster import Aggregate, count_window
 from dashboard.engine.count.window import lay_window
 from dashboard.model.errors import BadRequest
 

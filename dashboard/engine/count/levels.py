@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.engine.compile import kernel
+from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.registry import AGGREGATES
 
 TOP_LEVEL = 255
 #: Upper limit of the default picture of counts, as in ibllib's ``brainbox.plot.driftmap``.
@@ -138,3 +140,17 @@ def spread_levels(image: npt.NDArray[np.uint8], pixels: int) -> npt.NDArray[np.u
     wide = np.zeros_like(image)
     _spread(image, reach, wide)
     return wide
+
+
+def value_limits(picture: Aggregate) -> tuple[float, float]:
+    """Return the limits of what does not grow with its pixel: the 1st to the 99th percentile of the values.
+
+    Where zero is empty they begin there: the palest colour is that of no spike, and the least value is to be seen.
+    """
+    finite = picture.values[np.isfinite(picture.values)]
+    if AGGREGATES[picture.kind].zero_is_empty:
+        return 0.0, float(np.percentile(finite[finite != 0], 99)) if finite.any() else 1.0
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, (1, 99)))
+    return low, high if high > low else low + 1.0

@@ -1,15 +1,21 @@
-"""Kernel for the category that most spikes of a pixel have; as unchecked as those that count."""
+"""The category that most spikes of a pixel have; the kernels are as unchecked as those that count."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dashboard.engine.columns.arrays import BLOCK, I32, I64, Filter, Grid, SpikeArrays
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.columns.filter import spike_arrays
 from dashboard.engine.compile import inlined, kernel
+from dashboard.engine.count.aggregate import PixelRequest
 from dashboard.engine.count.kernels import inverse_row_height, new_scratch, place_block, settle_block, write_tile
 from dashboard.engine.threads import TILE
+from dashboard.model.errors import BadRequest
 
 #: Stands for no category: in the image, and in the table of votes by cluster.
 NO_VOTE = -1
@@ -19,6 +25,10 @@ LOWEST_VOTE = np.uint64(0xFFFFFFFF)
 NO_SHIFT = -(1 << 60)
 #: A column with fewer spikes than this share of the vote table's cells looks at its spikes, not at the table.
 SPARSE_BELOW = 1 / 4
+#: Counting votes in tiles costs so many times more per pixel than counting spikes.
+VOTE_COST = 4
+#: Cells in which one thread counts votes, 32 MB; an image with more goes in bands of rows.
+VOTE_CELLS = 8 << 20
 
 
 class Ballot(NamedTuple):
@@ -172,3 +182,107 @@ def majority_tiles(
                     leader[row] = names[LOWEST_VOTE - (best[row] & LOWEST_VOTE)]
         write_tile(tile, band, left, columns)
     return total
+
+
+@kernel
+def majority_scatter(
+    spikes: SpikeArrays, chosen: Filter, grid: Grid, ballot: Ballot, image: I32, first: int, last: int
+) -> int:
+    """`majority_tiles`, all rows in one band, into an image of `NO_VOTE`."""
+    votes, names, ranges, starts = ballot
+    bounds, clusters = grid.bounds, spikes.clusters
+    height = image.shape[0]
+    inverse_height = inverse_row_height(grid.edges)
+    scratch = new_scratch()
+    placed, which = scratch.placed, scratch.which
+    table = np.zeros(starts[names.shape[0]], dtype=np.uint32)
+    best = np.zeros(height, dtype=np.uint64)
+    total = 0
+    for column in range(first, last):
+        begin, end = bounds[column], bounds[column + 1]
+        n = 0
+        for is_second in range(2):
+            for start in range(begin, end, BLOCK):
+                if is_second == 0 or end - begin > BLOCK:
+                    stop = min(start + BLOCK, end)
+                    n = place_block(spikes, chosen, grid, inverse_height, start, stop, scratch)
+                for j in range(n):
+                    row = int(placed[j])
+                    if row >= height:
+                        continue
+                    total += 1 - is_second
+                    vote = votes[clusters[start + which[j]]]
+                    if vote < 0:
+                        continue
+                    cell = np.uint64(starts[vote] + row - ranges[vote, 0])
+                    if is_second == 0:
+                        table[cell] += np.uint32(1)
+                        best[row] = max(best[row], rank(table[cell], vote))
+                    else:
+                        table[cell] = np.uint32(0)
+                        if best[row] > 0:
+                            image[row, column] = names[LOWEST_VOTE - (best[row] & LOWEST_VOTE)]
+                            best[row] = np.uint64(0)
+    return total
+
+
+def _reach(columns: SpikeColumns, edges: npt.NDArray[np.float64], votes: npt.NDArray[np.int32], n: int) -> I32:
+    """Return the rows that each of `n` categories can reach: the first, and the one after the last."""
+    height = edges.shape[0] - 1
+    codes = columns.code_ranges
+    step, origin = columns.depth_step_um, columns.depth_origin_um
+    first = np.clip(np.searchsorted(edges, origin + codes[:, 0] * step, "right") - 1, 0, height - 1)
+    after = np.clip(np.searchsorted(edges, origin + (codes[:, 1] + 1.0) * step, "left"), 0, height)
+    voting = (votes >= 0) & (codes[:, 0] <= codes[:, 1])
+    reach = np.empty((n, 2), dtype=np.int32)
+    reach[:, 0], reach[:, 1] = height, 0
+    np.minimum.at(reach[:, 0], votes[voting], first[voting].astype(np.int32))
+    np.maximum.at(reach[:, 1], votes[voting], after[voting].astype(np.int32))
+    return reach
+
+
+def majority(request: PixelRequest) -> tuple[I32, int]:
+    """Return the category of most spikes in each pixel, the lowest one where several tie; -1 where none votes."""
+    columns, window, kept = request.columns, request.window, request.kept
+    if request.categories is None:
+        raise BadRequest("The category of each cluster is needed", "categories")
+    given = np.asarray(request.categories)
+    if given.shape != (columns.n_clusters,) or not np.issubdtype(given.dtype, np.integer):
+        raise BadRequest(
+            "categories must hold one whole number per cluster id",
+            f"{given.shape}, {given.dtype}",
+            f"Its shape is ({columns.n_clusters},)",
+        )
+    # Votes are numbered without gaps, in the order of the categories: the lowest still wins a tie.
+    voting = (kept.keep != 0) & (given >= 0)
+    names, numbers = np.unique(given[voting], return_inverse=True)
+    votes = np.full(columns.n_clusters, NO_VOTE, dtype=np.int32)
+    votes[voting] = numbers
+    height = window.shape[0]
+    spikes, chosen, grid = spike_arrays(columns), kept.chosen, window.grid
+    reach = _reach(columns, window.depth_edges, votes, len(names))
+    n_cells = int(np.maximum(reach[:, 1] - reach[:, 0], 0).sum())
+    band = height if n_cells <= VOTE_CELLS else max(1, VOTE_CELLS // len(names))
+    if is_sparse := band == height and window.is_sparse(window.n_spikes // VOTE_COST):
+        image = np.full(window.shape, NO_VOTE, dtype=np.int32)
+    else:
+        image = np.empty(window.shape, dtype=np.int32)
+    n_spikes = 0
+    for first_row in range(0, height, band):
+        last_row = min(first_row + band, height)
+        ranges = np.clip(reach, first_row, last_row)
+        ranges[:, 1] = np.maximum(ranges[:, 0], ranges[:, 1])
+        starts = np.concatenate([[0], np.cumsum(ranges[:, 1] - ranges[:, 0], dtype=np.int64)])
+        ballot = Ballot(votes, names.astype(np.int32), ranges, starts)
+        if is_sparse:
+            draw = partial(majority_scatter, spikes, chosen, grid, ballot, image)
+        else:
+            draw = partial(majority_tiles, spikes, chosen, grid, ballot, first_row, last_row, image)
+        work = 2 * window.n_spikes + (0 if is_sparse else image.size // 4)
+        n_spikes += request.spread(draw, work)
+    return image, n_spikes
+
+
+def leading_unit(request: PixelRequest) -> tuple[I32, int]:
+    """Return the id of the cluster with most spikes in each pixel, the lowest one where several tie; -1 for none."""
+    return majority(request._replace(categories=np.arange(request.columns.n_clusters, dtype=np.int32)))

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.count.categories import Categories
+from dashboard.model.sorting import SpikeSorting
 
 #: Limits between classes, in Hz: about equal on a logarithmic scale, as rates are.
 LIMITS_HZ = (0.5, 2.0, 5.0, 10.0, 20.0)
@@ -39,3 +41,8 @@ def rate_classes(columns: SpikeColumns) -> npt.NDArray[np.int32]:
     first, last = columns.time_range_s
     rates = counts / max(last - first, np.finfo(np.float64).tiny)
     return np.where(counts > 0, np.searchsorted(LIMITS_HZ, rates, side="right"), -1).astype(np.int32)
+
+
+def categories(sorting: SpikeSorting, columns: SpikeColumns, level: str) -> Categories:
+    """Return the class of each cluster's rate."""
+    return Categories(rate_classes(columns), COLOURS, NAMES)

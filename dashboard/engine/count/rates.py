@@ -14,10 +14,10 @@ from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, checked, spike_arrays
 from dashboard.engine.columns.filtered import count_kept
 from dashboard.engine.compile import kernel
+from dashboard.engine.count.counts import count_window
 from dashboard.engine.count.heatmap import MAX_CELLS_WIDE
 from dashboard.engine.count.kernels import inverse_row_height, new_scratch, place_block
 from dashboard.engine.count.lattice import check_window, floor_edges
-from dashboard.engine.count.raster import count_window
 from dashboard.engine.count.window import Window, lay_window, time_bounds
 from dashboard.engine.threads import spread
 from dashboard.model.errors import BadRequest

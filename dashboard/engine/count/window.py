@@ -14,6 +14,9 @@ from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.depths import DepthGrid
 from dashboard.engine.count.lattice import code_rows
 
+#: Below one spike in so many pixels, spikes are counted straight into the image.
+SPARSE_PIXELS = 6
+
 
 def time_bounds(columns: SpikeColumns, edges: npt.NDArray[np.float64], closed: bool = True) -> npt.NDArray[np.int64]:
     """Return the row of the first spike at or after each time; where `closed`, of the first after the last one.
@@ -69,6 +72,10 @@ class Window:
     def n_spikes(self) -> int:
         """Spikes in the time range, at any depth."""
         return int(self.bounds[-1] - self.bounds[0])
+
+    def is_sparse(self, n_spikes: int) -> bool:
+        """Whether `n_spikes` are so few that most pixels stay empty."""
+        return n_spikes < self.shape[0] * self.shape[1] // SPARSE_PIXELS
 
     @property
     def grid(self) -> Grid:

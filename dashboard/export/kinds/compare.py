@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from dashboard.analysis.compare.difference import Difference, difference
 from dashboard.analysis.compare.tables import KINDS
-from dashboard.engine.count.raster import Aggregate, aggregate
+from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.raster import aggregate
 from dashboard.export.figure import bin_text
 from dashboard.export.kinds.raster import (
     Places,

@@ -15,11 +15,12 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from dashboard.analysis.anatomy.probe import region_spans
-from dashboard.engine.count import rate_classes
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.queries import spikes_in
-from dashboard.engine.count.raster import Aggregate, aggregate
+from dashboard.engine.count.raster import aggregate
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.export import figure as figures
 from dashboard.export.figure import TICK_STEPS, bar_title, bin_text, ink_on
 from dashboard.export.kinds.legend import draw_drift, name_selected
@@ -31,10 +32,6 @@ WEIGHTS = {"raster": 3.0, "heatmap": 2.0, "a": 3.0, "b": 3.0, "difference": 2.0}
 """How the height of a sheet is shared out among its rows."""
 
 LAYOUTS = {"raster": ("raster",), "layout": ("drift", "raster", "heatmap")}
-CATEGORICAL = ("region", "label", "unit_rate", "cluster")
-LABEL_NAMES = ("0/3", "1/3", "2/3", "3/3 good")
-LEGENDS = {"label": ("label", LABEL_NAMES), "unit_rate": ("unit's rate", rate_classes.NAMES)}
-"""Title and names of the categories that have a legend."""
 
 Box = tuple[int, int, int, int]
 
@@ -136,7 +133,7 @@ def raster_parts(subject: Subject, box: Box) -> RasterParts:
     _, _, wide, high = box
     raster = aggregate(
         columns, times, depths, wide, high, subject.kind, kept=kept,
-        categories=subject.categories,
+        categories=subject.of_cluster,
     )  # fmt: skip
     marks = overlay = None
     if subject.kind == "count" and raster.n_spikes <= figures.MAX_PAPER_MARKS:
@@ -226,12 +223,14 @@ def colour_scale(
     """
     values = np.ma.masked_invalid(picture.values.astype(np.float64))
     low, high = subject.limits
-    if picture.kind in ("count", "rate"):
+    entry = AGGREGATES[picture.kind]
+    if entry.zero_is_empty:
         values = np.ma.masked_where(values == 0, values)
+    if entry.grows_with:
         width = float(np.ptp(picture.time_edges_s)) / picture.values.shape[1]
         height = float(np.ptp(picture.depth_edges_um)) / picture.values.shape[0]
         # One spike is never past the scale.
-        area, one = (width * height, 1.0) if picture.kind == "count" else (height, 1.0 / width)
+        area, one = (width * height, 1.0) if entry.grows_with == "area" else (height, 1.0 / width)
         low, high = low * area, max(high * area, one)
     if subject.scale == "eq":
         present = values.compressed()
@@ -253,22 +252,16 @@ def draw_raster(figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subjec
         size = 0.16 * style.preset.font_pt
         axes.plot(*parts.marks, "o", color=style.colours.ink, markersize=size, markeredgewidth=0)
         note(bar, "one mark per spike")
-    elif picture.kind in CATEGORICAL:
+    elif subject.categories is not None:
         axes.imshow(coloured(picture.values, subject), **extent(picture))
-        kind = {"region": "region", "label": "label", "unit_rate": "rate", "cluster": "cluster (seven colours)"}[
-            picture.kind
-        ]
-        if picture.kind in LEGENDS and subject.colours is not None:
-            draw_legend(bar, subject)
-        else:
-            note(bar, f"{kind} of most spikes in {bin_text(picture)}")
+        draw_legend(bar, subject, bar_title(picture))
     else:
         values, norm = colour_scale(subject, picture)
         image = axes.imshow(values, cmap=palette(subject.cmap, style), norm=norm, **extent(picture))
         title = bar_title(picture)
         if subject.scale == "eq":
             title += "\nequalised: not quantitative"
-        draw_bar(figure, bar, image, title, is_whole=picture.kind == "count" and subject.scale == "linear")
+        draw_bar(figure, bar, image, title, is_whole=figures.is_whole(picture) and subject.scale == "linear")
         if subject.scale == "eq":
             bar.set_yticks([])
     if parts.overlay is not None:
@@ -320,9 +313,9 @@ def extent(picture: Aggregate) -> dict[str, Any]:
 
 def coloured(values: npt.NDArray[np.int32], subject: Subject) -> npt.NDArray[np.uint8]:
     """Return the RGBA picture of category indices; -1 is clear."""
-    assert subject.colours is not None
-    table = np.zeros((len(subject.colours) + 1, 4), np.uint8)
-    table[1:, :3], table[1:, 3] = subject.colours, 255
+    assert subject.categories is not None
+    table = np.zeros((len(subject.categories.colours) + 1, 4), np.uint8)
+    table[1:, :3], table[1:, 3] = subject.categories.colours, 255
     return np.asarray(table[values + 1])
 
 
@@ -352,12 +345,15 @@ def note(bar: Axes, text: str) -> None:
     bar.text(0.0, 0.0, text, rotation=90, va="bottom", ha="left", transform=bar.transAxes, fontsize="small")
 
 
-def draw_legend(bar: Axes, subject: Subject) -> None:
-    """Draw the categories of `LEGENDS` in the place of a colour bar."""
-    assert subject.colours is not None
+def draw_legend(bar: Axes, subject: Subject, words: str) -> None:
+    """Draw what the categories are called in the place of a colour bar; `words` where they are too many."""
+    title, categories = AGGREGATES[subject.kind].legend, subject.categories
+    if not title or categories is None:
+        note(bar, words)
+        return
     bar.set_axis_off()
-    title, names = LEGENDS[subject.kind]
-    patches = [Patch(color=colour / 255, label=name) for name, colour in zip(names, subject.colours, strict=True)]
+    named = zip(categories.names, categories.colours, strict=True)
+    patches = [Patch(color=colour / 255, label=name) for name, colour in named]
     bar.legend(handles=patches[::-1], loc="lower left", frameon=False, borderpad=0, handlelength=1.0, title=title)
 
 

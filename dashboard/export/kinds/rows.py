@@ -19,15 +19,12 @@ from dashboard.engine.count.unit_raster import leaders, together, unit_raster
 from dashboard.export.figure import TICK_STEPS, ink_on
 from dashboard.export.kinds.legend import name_selected
 from dashboard.export.kinds.raster import (
-    CATEGORICAL,
-    LEGENDS,
     colour_scale,
     coloured,
     draw_bar,
     draw_legend,
     extent,
     lay_out,
-    note,
     palette,
     time_axis,
 )
@@ -123,14 +120,11 @@ def _draw_rows(
 ) -> None:  # fmt: skip
     width = float(np.ptp(shown.time_edges_s)) / shown.values.shape[1]
     units = "unit" if n_together == 1 else f"{n_together} units"
-    if subject.kind in CATEGORICAL:
+    if subject.categories is not None:
         found = leaders(counted.values, n_together)
-        own = rows.ids if subject.categories is None else subject.categories[rows.ids]
+        own = subject.categories.of_cluster[rows.ids]
         axes.imshow(coloured(np.where(found >= 0, own[found], -1), subject), **extent(shown))
-        if subject.kind in LEGENDS:
-            draw_legend(bar, subject)
-        else:
-            note(bar, f"{subject.kind} of the unit, in {width:.3g} s")
+        draw_legend(bar, subject, f"{subject.kind} of the unit, in {width:.3g} s")
     else:
         is_rate = subject.kind == "rate"
         picture = replace(shown, kind="rate", values=shown.values / width) if is_rate else replace(shown, kind="count")

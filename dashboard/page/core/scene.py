@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.analysis.anatomy.probe import brain_regions, region_names
 from dashboard.engine.columns.filter import Kept, kept_spikes
-from dashboard.engine.count import rate_classes
+from dashboard.engine.count.categories import Categories
 from dashboard.engine.count.raster import aggregate
 from dashboard.engine.count.rates import cluster_counts, depth_profile
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.engine.count.unit_raster import depth_order, unit_raster
 from dashboard.library.store import OpenInsertion
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 
-LABELS = ("0/3", "1/3", "2/3", "3/3 good")
-LABEL_COLOURS = np.array([[0xD5, 0x5E, 0x00], [0xE6, 0x9F, 0x00], [0x56, 0xB4, 0xE9], [0x00, 0x72, 0xB2]], np.uint8)
-"""Okabe-Ito, from failed to good."""
-
 OVERVIEW_WIDTH, OVERVIEW_HEIGHT = 1600, 768
 """Size of the whole-session picture from which the default limits come."""
 
 UNKNOWN = "—"
-
-CATEGORICAL = ("region", "label", "unit_rate", "cluster")
-"""Pictures whose colours name something, and measure nothing."""
 
 
 class Scene:
@@ -70,6 +63,7 @@ class Scene:
         self.amp_range_uv = amp_range_uv
         self._passing_per_cluster = passing_per_cluster
         self._limits: dict[str, tuple[float, float]] = {} if parent is None else parent._limits
+        self._categories: dict[str, Categories | None] = {}
         self._rate_limits: dict[float, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
@@ -118,7 +112,7 @@ class Scene:
 
         Categorical pictures have none, and get (0, 1).
         """
-        if kind in CATEGORICAL:
+        if AGGREGATES[kind].categories:
             return 0.0, 1.0
         with self._lock:
             if kind not in self._limits:
@@ -150,15 +144,6 @@ class Scene:
             return self._rate_limits[depth_bin_um]
 
     @cached_property
-    def region_ids(self) -> npt.NDArray[np.int64]:
-        """Allen id of each unit's channel, by index; 0 (void) where unknown."""
-        ids = np.zeros(self.columns.n_clusters, np.int64)
-        if "atlas_id" in self.sorting.clusters:
-            found = self.sorting.clusters["atlas_id"].to_numpy()
-            ids[: len(found)] = np.nan_to_num(found.astype(np.float64)).astype(np.int64)
-        return ids
-
-    @cached_property
     def unit_depths(self) -> npt.NDArray[np.float64]:
         """Depth of each unit in um, by index; NaN where it is not known."""
         depths = np.full(self.columns.n_clusters, np.nan)
@@ -175,66 +160,30 @@ class Scene:
         there[: self.sorting.n_clusters] = True
         return depth_order(self.unit_depths, there if self.mask is None else self.mask)
 
-    @cached_property
-    def _regions(self) -> tuple[npt.NDArray[np.int32], list[str], npt.NDArray[np.uint8]]:
-        """Category per cluster, and name and colour per category."""
-        acronyms = region_names(self.region_ids, self.level)
-        names, category = np.unique(acronyms, return_inverse=True)
-        regions = brain_regions()
-        colours = np.array([regions.rgb[regions.acronym2index(name)[1][0][0]] for name in names], np.uint8)
-        return category.astype(np.int32), [str(name) for name in names], colours
-
-    @cached_property
-    def labels(self) -> npt.NDArray[np.int32]:
-        """Tests passed (0 to 3) per unit, by index; -1 where there is no label."""
-        tests = np.full(self.columns.n_clusters, -1, np.int32)
-        label = self.sorting.labels
-        tests[: len(label)] = np.where(np.isfinite(label), np.round(np.nan_to_num(label) * 3), -1)
-        return tests
-
-    def categories(self, kind: str) -> npt.NDArray[np.int32] | None:
-        """Return the category of each cluster for a categorical picture, None for the others."""
-        match kind:
-            case "region":
-                return self._regions[0]
-            case "label":
-                return self.labels
-            case "unit_rate":
-                return rate_classes.rate_classes(self.columns)
-            case _:
-                return None
-
-    def colours(self, kind: str) -> npt.NDArray[np.uint8]:
-        """Return the colour of each category, shape (n_categories, 3)."""
-        match kind:
-            case "region":
-                return self._regions[2]
-            case "label":
-                return LABEL_COLOURS
-            case "unit_rate":
-                return rate_classes.COLOURS
-            case _:
-                return cluster_colours(self.columns.n_clusters)
+    def categories(self, kind: str) -> Categories | None:
+        """Return the categories of the clusters for an aggregate whose colours name something, None for the others."""
+        if kind not in self._categories:
+            self._categories[kind] = AGGREGATES[kind].categories_of(self.sorting, self.columns, self.level)
+        return self._categories[kind]
 
     def legend(self, kind: str) -> list[tuple[str, str]]:
-        """Return name and colour of each category, for kinds that have few."""
-        match kind:
-            case "region":
-                names, colours = self._regions[1], self._regions[2]
-            case "label":
-                names, colours = list(LABELS), LABEL_COLOURS
-            case "unit_rate":
-                names, colours = list(rate_classes.NAMES), rate_classes.COLOURS
-            case _:
-                return []
-        return [(name, shading.hex_colour(colour)) for name, colour in zip(names, colours, strict=True)]
+        """Return name and colour of each category; nothing where they have no names."""
+        if (found := self.categories(kind)) is None:
+            return []
+        return [(name, shading.hex_colour(colour)) for name, colour in zip(found.names, found.colours, strict=False)]
+
+    @property
+    def regions(self) -> Categories:
+        """Region of each cluster."""
+        found = self.categories("region")
+        assert found is not None, "regions are categories"
+        return found
 
     def region_names(self, clusters: npt.NDArray[np.integer]) -> list[str]:
         """Return the region of each given cluster, a dash where it is not known."""
         if "atlas_id" not in self.sorting.clusters:
             return [UNKNOWN] * len(clusters)
-        category, names, _ = self._regions
-        return [names[index] for index in category[clusters]]
+        return [self.regions.names[index] for index in self.regions.of_cluster[clusters]]
 
     def amplitude_texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """Return amplitudes with their unit for the given rows of the columns."""
@@ -251,15 +200,12 @@ class Scene:
             colours = shading.selection_colours(len(selected), ranks)
             chosen = dict(zip(selected, map(shading.hex_colour, colours), strict=True))
             return [chosen.get(int(cluster), "#9e9e9e") for cluster in clusters]
-        if kind in CATEGORICAL:
-            category = self.categories(kind)
-            index = clusters if category is None else category[clusters]
-            table = [shading.hex_colour(colour) for colour in self.colours(kind)]
-            return [table[i] if i >= 0 else "#9e9e9e" for i in index]
+        if (categories := self.categories(kind)) is not None:
+            table = [shading.hex_colour(colour) for colour in categories.colours]
+            return [table[i] if i >= 0 else "#9e9e9e" for i in categories.of_cluster[clusters]]
         return ["#5c6bc0"] * len(clusters)
 
 
-def cluster_colours(n_clusters: int) -> npt.NDArray[np.uint8]:
-    """Return colours that keep neighbouring ids apart, shape (n_clusters, 3)."""
-    table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in shading.OKABE_ITO], np.uint8)
-    return table[np.arange(n_clusters) % len(table)]
+def drawn_kind(color: str, selected: Sequence[object]) -> str:
+    """Return the aggregate that is drawn for a colour: counts, where the units stand aside for the selected ones."""
+    return "count" if selected and AGGREGATES[color].shows_units else color

@@ -17,8 +17,9 @@ from bokeh.palettes import Cividis256, Greys256, Magma256, Viridis256
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from dashboard.engine.count.levels import STANDARD_DEVIATIONS, level_image, spread_levels, unit_levels
-from dashboard.engine.count.raster import Aggregate
+from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.levels import STANDARD_DEVIATIONS, level_image, spread_levels, unit_levels, value_limits
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.texts import duration_text
 
 EQUALISED_BINS = 4096
@@ -26,9 +27,6 @@ EQUALISED_BINS = 4096
 
 SPREAD_BELOW = 0.02
 """Share of pixels with spikes under which single pixels are too faint to see and are spread."""
-
-OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
-"""Colours that stay apart for colour-blind readers (Okabe & Ito 2008)."""
 
 
 @cache
@@ -60,21 +58,17 @@ def bin_area(aggregate: Aggregate) -> float:
 
 
 def default_limits(aggregate: Aggregate) -> tuple[float, float]:
-    """Return the limits of a picture: 4 standard deviations for counts, the range otherwise.
+    """Return the limits of a picture: 4 standard deviations for counts and rates, the range otherwise.
 
     Counts give a density, in spikes per s and um, so that the picture keeps its contrast when
     zooming changes the bins.
     """
     values = aggregate.values
-    if aggregate.kind in ("count", "rate"):
-        counts = values if aggregate.kind == "count" else values * np.diff(aggregate.time_edges_s)[None, :]
+    if grows_with := AGGREGATES[aggregate.kind].grows_with:
+        counts = values if grows_with == "area" else values * np.diff(aggregate.time_edges_s)[None, :]
         top = STANDARD_DEVIATIONS * float(np.std(counts, dtype=np.float64)) / bin_area(aggregate)
         return 0.0, top if top > 0 else 1.0 / bin_area(aggregate)
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = np.percentile(finite, [1, 99])
-    return float(low), float(high if high > low else low + 1.0)
+    return value_limits(aggregate)
 
 
 SELECTION = ("#D55E00", "#56B4E9", "#8020FF", "#E0A070", "#0072B2", "#906030")
@@ -111,36 +105,35 @@ def shade(aggregate: Aggregate, limits: tuple[float, float], scale: str, *, spre
     Parameters
     ----------
     aggregate : Aggregate
-        Of kind count, rate, amp_mean or amp_max.
+        Of a kind without categories.
     limits : (float, float)
         As `default_limits` gives them: a density for counts, else the aggregate's unit.
     scale : {'linear', 'log', 'eq'}
     spread : int
         Pixels by which marks grow on every side; their values are kept (maximum).
     """
-    values = aggregate.values
+    values, entry = aggregate.values, AGGREGATES[aggregate.kind]
     low, high = limits
-    if aggregate.kind == "count":
+    if entry.grows_with == "area":
         # One spike is never fainter than the scale can show: below a limit of one spike per
         # pixel, a pixel with a spike is full.
         low, high = low * bin_area(aggregate), max(high * bin_area(aggregate), 1.0)
-    elif aggregate.kind == "rate":
+    elif entry.grows_with == "height":
         height_um = (aggregate.depth_edges_um[-1] - aggregate.depth_edges_um[0]) / values.shape[0]
         width_s = (aggregate.time_edges_s[-1] - aggregate.time_edges_s[0]) / values.shape[1]
         low, high = low * height_um, max(high * height_um, 1.0 / width_s)
-    counts_spikes = aggregate.kind in ("count", "rate")
     if scale == "eq":
-        image, (low, high) = _equalised(values, counts_spikes=counts_spikes)
+        image, (low, high) = _equalised(values, zero_is_empty=entry.zero_is_empty)
     else:
-        image = level_image(values, (low, high), scale, zero_is_empty=counts_spikes)
+        image = level_image(values, (low, high), scale, zero_is_empty=entry.zero_is_empty)
     if spread:
         image = spread_levels(image, spread)
     return Levels(image, low, high, scale)
 
 
-def _equalised(values: npt.NDArray[Any], *, counts_spikes: bool) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
+def _equalised(values: npt.NDArray[Any], *, zero_is_empty: bool) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
     """Return the levels that spread the values evenly over the palette, and the range of the values."""
-    is_empty = ~(values > 0) if counts_spikes else np.isnan(values)
+    is_empty = ~(values > 0) if zero_is_empty else np.isnan(values)
     present = values[~is_empty]
     image = np.zeros(values.shape, np.uint8)
     if present.size == 0:

@@ -9,12 +9,22 @@ from typing import Any, TypeVar, cast
 import param
 from param.parameterized import batch_call_watchers
 
+from dashboard.engine.count.registry import AGGREGATES
+
 SHOW = ("both", "raster", "heatmap", "clusters")
-COLOURS = ("count", "rate", "amp_mean", "amp_max", "region", "label", "unit_rate", "cluster")
 SCALES = ("linear", "log", "eq")
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
+
+
+class AggregateName(param.String):
+    """Name of an aggregate that there is; those of plug-ins come after this class is made."""
+
+    def _validate_value(self, val: Any, allow_None: bool) -> None:  # noqa: N803 - param's name
+        super()._validate_value(val, allow_None)
+        if val not in AGGREGATES:
+            raise ValueError(f"{val!r} is none of {', '.join(AGGREGATES.names)}")
 
 
 class ViewState(param.Parameterized):
@@ -30,7 +40,7 @@ class ViewState(param.Parameterized):
     depth_range = param.Range(default=None, allow_None=True, doc="Window in depth, in um along the probe.")
     show = param.Selector(default="both", objects=list(SHOW), doc="Raster, heatmap or both; or a row for each unit.")
     rows = param.Range(default=None, allow_None=True, doc="Window in rows of the units, in order of depth; None: all.")
-    color = param.Selector(default="count", objects=list(COLOURS), doc="What the raster's colour means.")
+    color = AggregateName(default="count", doc="What the raster's colour means.")
     scale = param.Selector(default="linear", objects=list(SCALES), doc="How values map to colour.")
     limits = param.Range(
         default=None, allow_None=True, doc="Colour limits, spikes per s and um for counts; None means the default."

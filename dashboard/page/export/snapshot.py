@@ -14,6 +14,7 @@ import numpy as np
 from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.events.trials import available_events
 from dashboard.analysis.units.bins import UnitBins
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.export import code, spikes
 from dashboard.export.kinds import files as view_files
 from dashboard.export.kinds import rows
@@ -29,7 +30,7 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
 from dashboard.model.texts import bytes_text
 from dashboard.page.core import shading
-from dashboard.page.core.scene import CATEGORICAL, UNKNOWN, Scene
+from dashboard.page.core.scene import UNKNOWN, Scene, drawn_kind
 from dashboard.page.export.dialog import FigureChoice
 from dashboard.page.plot.unit_rows import row_limits, rows_in_view
 from dashboard.page.services.alignment import UNIT, event_request, render_events
@@ -114,12 +115,10 @@ class Snapshot:
         order = scene.depth_order
         first, last = rows_in_view(values["rows"], len(order))
         ids = order[first:last]
-        categories = scene.categories("region")
-        assert categories is not None, "regions are categories"
         return Rows(
             ids, first, len(order), row_limits(scene, values["color"], values["limits"]),
             tuple(name.replace(UNKNOWN, "") for name in scene.region_names(ids)),
-            scene.colours("region")[categories[ids]],
+            scene.regions.colours[scene.regions.of_cluster[ids]],
         )  # fmt: skip
 
     @cached_property
@@ -135,10 +134,10 @@ class Snapshot:
         if other is None:
             raise BadRequest("Nothing is compared", "", "Choose what to compare with in the tab Compare")
         is_same = other.scene.columns is self._scene.columns
-        b = make_subject(other.scene, {**self._values, "selected": other.scene.ids(other.selected)}, self._link)
+        is_off = AGGREGATES[self._values["color"]].why_off(other.scene.sorting)  # the page counts then, too
+        asked = self._values | {"selected": other.scene.ids(other.selected)}
+        b = make_subject(other.scene, asked | ({"color": "count", "limits": None} if is_off else {}), self._link)
         b = replace(b, selection_colours=shading.selection_colours(len(other.selected), other.ranks))
-        if b.kind in ("amp_mean", "amp_max") and b.columns.amps_uv is None:
-            b = replace(b, kind="count")
         own = self._scene.sorting.ref
         name = f"{own.sorter.value or 'base'} · {own.revision.value or 'original'}"
         sides = Sides(self._scene, other.scene)
@@ -289,8 +288,8 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
     link : str
     """
     kind, cmap, selected = values["color"], values["cmap"], scene.indexes(values["selected"])
-    if kind == "cluster" and selected:  # as on the page: clusters stand aside in greys
-        kind, cmap = "count", "binary"
+    if (drawn := drawn_kind(kind, selected)) != kind:  # as on the page: clusters stand aside in greys
+        kind, cmap = drawn, "binary"
     filters = {"quality": values["quality"], "level": values["level"], **values["filters"]}
     filters = {word: text for word, text in filters.items() if (word, text) not in NO_FILTERS}
     if set(filters) <= {"level"}:  # which names regions, and keeps nobody out
@@ -308,7 +307,6 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         limits=values["limits"] or scene.limits(kind),
         cmap=cmap,
         categories=scene.categories(kind),
-        colours=scene.colours(kind) if kind in CATEGORICAL else None,
         heat_bins=(values["time_bin_s"], values["depth_bin_um"]),
         rate_limits=scene.rate_limits(values["depth_bin_um"]),
         selected=selected,

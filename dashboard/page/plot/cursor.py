@@ -11,8 +11,9 @@ from bokeh.events import MouseLeave, MouseMove
 from bokeh.models import ColumnDataSource, CustomJS
 from bokeh.plotting import figure
 
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.queries import spikes_in
-from dashboard.engine.count.raster import Aggregate
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.shading import bin_text
 
@@ -104,22 +105,22 @@ def value_at(picture: Aggregate, time_s: float, depth_um: float) -> Any | None:
     return picture.values[row, column]
 
 
+def _read(scene: Scene, picture: Aggregate, value: Any) -> list[str]:
+    """Return how a value reads; nothing where no spike is."""
+    entry, unit = AGGREGATES[picture.kind], picture.unit.replace("uV", "µV")
+    if (value < 0 and entry.categories) or value != value:  # NaN differs from itself
+        return []
+    names = scene.legend(picture.kind)
+    category = names[value][0] if names else str(scene.units.of(value)) if entry.shows_units else ""
+    return [entry.words(value, category=category, bin=bin_text(picture), unit=unit)]
+
+
 def describe(scene: Scene, picture: Aggregate, time_s: float, depth_um: float, unit: int | None) -> str:
     """Return the read-out of a point: place, exact value, and the unit that a click would pick."""
     parts = [f"{time_s:,.4f} s", f"{depth_um:,.0f} µm"]
     value = value_at(picture, time_s, depth_um)
     if value is not None:
-        match picture.kind:
-            case "count":
-                parts.append(f"{int(value):,} {'spike' if int(value) == 1 else 'spikes'} in {bin_text(picture)}")
-            case "rate":
-                parts.append(f"{float(value):.4g} Hz")
-            case "amp_mean" | "amp_max" if not np.isnan(value):
-                parts.append(f"{float(value):.1f} {scene.sorting.amp_unit}")
-            case "cluster" if int(value) >= 0:
-                parts.append(f"mostly cluster {scene.units.of(int(value))}")
-            case "region" | "label" | "unit_rate" if int(value) >= 0:
-                parts.append(scene.legend(picture.kind)[int(value)][0])
+        parts += _read(scene, picture, value.item())
     if unit is not None:
         region = scene.region_names(np.array([unit]))[0]
         parts.append(f"click: unit {scene.units.of(unit)}{'' if region == '—' else f' ({region})'}")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from bokeh.models import BoxZoomTool, ColumnDataSource, LinearColorMapper, PanTool
 
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.levels import TOP_LEVEL
-from dashboard.engine.count.raster import Aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes

@@ -20,16 +20,17 @@ from bokeh.models import (
     PanTool,
 )
 
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import TOP_LEVEL
 from dashboard.engine.count.queries import count_in, spikes_in
-from dashboard.engine.count.raster import Aggregate, aggregate
+from dashboard.engine.count.raster import aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
-from dashboard.page.core.scene import CATEGORICAL, Scene
+from dashboard.page.core.scene import Scene, drawn_kind
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot.overlay import NOWHERE, draw_overlay
 
@@ -71,12 +72,12 @@ class RasterRequest:
     @property
     def is_aside(self) -> bool:
         """Whether clusters stand aside in grey for the selected ones in their colours."""
-        return self.color == "cluster" and bool(self.selected)
+        return self.kind != self.color
 
     @property
     def kind(self) -> str:
         """What is aggregated: where clusters stand aside, how many spikes there are."""
-        return "count" if self.is_aside else self.color
+        return drawn_kind(self.color, self.selected)
 
     def counts_as(self, other: RasterRequest) -> bool:
         """Whether the same spikes are counted in the same pixels: only scale, limits or selection differ."""
@@ -127,7 +128,7 @@ def extent(picture: Aggregate) -> tuple[float, float, float, float]:
 
 def narrowed(counted: Aggregate) -> Aggregate:
     """Return counts in the narrowest type that holds them: a session keeps its picture for as long as it shows it."""
-    if counted.kind != "count" or counted.values.dtype == np.uint8:
+    if counted.values.dtype.kind != "u" or counted.values.dtype == np.uint8:
         return counted
     return replace(counted, values=counted.values.astype(np.min_scalar_type(int(counted.values.max(initial=0)))))
 
@@ -144,8 +145,8 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     limits = request.limits or scene.limits(kind)
     if before is not None and before.looks_as(limits, request.scale):
         levels, rgba = before.levels, before.rgba  # they need not be sent again either
-    elif kind in CATEGORICAL:
-        levels, rgba = None, shading.categorical(counted.values, scene.colours(kind))
+    elif (categories := scene.categories(kind)) is not None:
+        levels, rgba = None, shading.categorical(counted.values, categories.colours)
     else:
         levels, rgba = shading.shade(counted, limits, request.scale, spread=shading.needs_spread(counted)), None
     marks = _marks(request, n_in_view) if n_in_view <= MAX_MARKS else None
@@ -164,16 +165,16 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
 
 def _count(request: RasterRequest, cancel: threading.Event) -> tuple[Aggregate, int]:
     """Return the aggregate of a request, and how many spikes are exactly in its window."""
-    scene, kind = request.scene, request.kind
+    scene, categories = request.scene, request.scene.categories(request.kind)
     counted = aggregate(
         scene.columns,
         request.time_range,
         request.depth_range,
         request.width,
         request.height,
-        kind,
+        request.kind,
         kept=scene.kept,
-        categories=scene.categories(kind),
+        categories=None if categories is None else categories.of_cluster,
         snap=True,
         cancel=cancel,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import duration_text
@@ -22,6 +23,8 @@ HISTOLOGY_WORDS = {
     Histology.NONE: ("none", "No brain locations: no tracing, or no database to ask."),
     Histology.UNKNOWN: ("unknown", "The database did not answer; it is asked again until it does."),
 }
+
+UNIT_WORDS = {"uV": "µV", "a.u.": "arbitrary units"}
 
 LEGEND_ENTRIES = 6
 """A legend of more is cut off beside the buttons; the region strip names the colours then."""
@@ -83,27 +86,21 @@ def colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -
 
 
 def _colour_bar(scene: Scene, picture: RasterPicture, palette: tuple[str, ...]) -> str:
-    kind = picture.aggregate.kind
+    entry, entries = AGGREGATES[picture.aggregate.kind], scene.legend(picture.aggregate.kind)
     is_selected = picture.overlay is not None
-    if picture.marks is not None and (is_selected or kind not in ("region", "label", "unit_rate")):
+    if picture.marks is not None and (is_selected or not entries):
         aside = "; selected units in their colours, the others grey" if is_selected else ""
         return f'<span class="title">each mark is one spike{aside}</span>'
+    unit = UNIT_WORDS.get(picture.aggregate.unit, picture.aggregate.unit)
+    title = entry.bar.format(bin=bin_text(picture.aggregate), unit=unit)
     if picture.levels is None:
-        if not (entries := scene.legend(kind)):
-            return '<span class="title">colour: the cluster with most spikes in the pixel (seven colours)</span>'
-        title = f"most spikes in {bin_text(picture.aggregate)}{', selected units over it' if is_selected else ''}"
-        return f'<span class="title">{escape(title)}</span>{legend_chips(entries)}'
+        aside = ", selected units over it" if is_selected else ""
+        return f'<span class="title">{escape(title + aside)}</span>{legend_chips(entries)}'
     levels = picture.levels
-    unit = {
-        "count": f"spikes per {bin_text(picture.aggregate)}",
-        "rate": f"Hz per {bin_text(picture.aggregate)}",
-        "amp_mean": f"mean amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
-        "amp_max": f"largest amplitude ({_amplitude_unit(scene)}) in {bin_text(picture.aggregate)}",
-    }[kind]
     if picture.is_aside:
-        unit = f"selected units in their colours; grey: {unit}"
+        title = f"selected units in their colours; grey: {title}"
     scale = {"linear": "", "log": ", log", "eq": ", equalised: not quantitative"}[levels.scale]
-    return f'<span class="title">{escape(unit + scale)}</span>{scale_bar(levels, palette)}'
+    return f'<span class="title">{escape(title + scale)}</span>{scale_bar(levels, palette)}'
 
 
 def scale_bar(levels: Levels, palette: tuple[str, ...]) -> str:
@@ -142,10 +139,6 @@ def heatmap_bar(scene: Scene, picture: HeatmapPicture, state: ViewState, palette
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
         f"<span>{_short(picture.levels.high)}</span></div>"
     )
-
-
-def _amplitude_unit(scene: Scene) -> str:
-    return "µV" if scene.sorting.amps_are_volts else "arbitrary units"
 
 
 def unfetched(sorting: SpikeSorting) -> list[str]:

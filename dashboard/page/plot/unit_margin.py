@@ -65,12 +65,11 @@ class UnitMargin:
 
 def row_regions(scene: Scene) -> list[RegionSpan]:
     """Return the regions of the rows from the tip upwards, neighbours of one region together; none where not known."""
-    category = scene.categories("region")
-    if "atlas_id" not in scene.sorting.clusters or category is None or not len(scene.depth_order):
+    if "atlas_id" not in scene.sorting.clusters or not len(scene.depth_order):
         return []
-    own = category[scene.depth_order]
+    own = scene.regions.of_cluster[scene.depth_order]
     starts = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
-    names, colours = scene.region_names(scene.depth_order[starts]), scene.colours("region")[own[starts]]
+    names, colours = scene.region_names(scene.depth_order[starts]), scene.regions.colours[own[starts]]
     ends = np.r_[starts[1:], len(own)]
     return [
         RegionSpan(float(start), float(end), name, "", (int(colour[0]), int(colour[1]), int(colour[2])))

@@ -10,12 +10,14 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.categories import Categories
 from dashboard.engine.count.queries import count_in
-from dashboard.engine.count.raster import Aggregate
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.engine.count.unit_raster import leaders, together, unit_raster
 from dashboard.model.texts import duration_text
 from dashboard.page.core import shading
-from dashboard.page.core.scene import CATEGORICAL, UNKNOWN, Scene
+from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.plot.raster import narrowed
 
 READABLE_PX = 3
@@ -66,7 +68,7 @@ class RowsPicture:
 
 
 def raster_kind(color: str) -> str:
-    """Return the aggregate of the raster whose limits those of a row stand for: amplitudes are not drawn by unit."""
+    """Return the aggregate of the raster whose limits those of a row stand for: others are not drawn by unit."""
     return "rate" if color == "rate" else "count"
 
 
@@ -90,9 +92,9 @@ def render_rows(request: RowsRequest, cancel: threading.Event) -> RowsPicture:
     n_together = max(1, int(np.ceil(len(ids) / request.height)))
     shown = together(counted, n_together, first)
     levels, rgba = None, None
-    if request.color in CATEGORICAL:
-        names = _categories(scene, request.color, ids, counted.values, n_together)
-        rgba = shading.categorical(names, scene.colours(request.color))
+    if (categories := scene.categories(request.color)) is not None:
+        leading = _categories(categories, ids, counted.values, n_together)
+        rgba = shading.categorical(leading, categories.colours)
     else:
         kind = raster_kind(request.color)
         drawn = shown
@@ -124,15 +126,13 @@ def row_limits(scene: Scene, color: str, limits: tuple[float, float] | None) -> 
 
 
 def _categories(
-    scene: Scene, kind: str, ids: npt.NDArray[np.int64], counts: npt.NDArray[np.uint32], n_together: int
+    categories: Categories, ids: npt.NDArray[np.int64], counts: npt.NDArray[np.uint32], n_together: int
 ) -> npt.NDArray[np.int32]:
     """Return the category of the unit with most spikes in each pixel; -1 where there is none."""
     if not len(ids):
         return np.full(counts.shape, -1, np.int32)
-    of_cluster = scene.categories(kind)
-    own = ids if of_cluster is None else of_cluster[ids]
     found = leaders(counts, n_together)
-    return np.where(found >= 0, own[found], -1).astype(np.int32)
+    return np.where(found >= 0, categories.of_cluster[ids][found], -1).astype(np.int32)
 
 
 def _overlay(
@@ -161,12 +161,12 @@ def title(picture: RowsPicture, color: str) -> str:
     drawn = picture.aggregate
     width = duration_text(float(np.ptp(drawn.time_edges_s)) / (len(drawn.time_edges_s) - 1))
     units = "unit" if picture.n_together == 1 else f"{picture.n_together} units"
-    if color in CATEGORICAL:
+    if AGGREGATES[color].categories:
         return f"unit with most spikes in {width}" if picture.n_together > 1 else f"spikes of the unit in {width}"
     scale = picture.levels.scale if picture.levels is not None else "linear"
     aside = {"linear": "", "log": ", log", "eq": ", equalised: not quantitative"}[scale]
-    if color.startswith("amp"):
-        aside += "; amplitudes are not drawn by unit"
+    if not AGGREGATES[color].grows_with:
+        aside += f"; {AGGREGATES[color].title.lower()} is not drawn by unit"
     return f"Hz of a row of {units}, in {width}{aside}" if color == "rate" else f"spikes per {width} and {units}{aside}"
 
 

@@ -9,22 +9,13 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import PALETTES, ViewState
 from dashboard.page.rail.colours import colours_off, colours_off_words
 
-COLOUR_WORDS = {
-    "Spike count": "count",
-    "Firing rate": "rate",
-    "Mean amplitude": "amp_mean",
-    "Largest amplitude": "amp_max",
-    "Brain region": "region",
-    "Label (tests passed)": "label",
-    "Firing rate of the unit": "unit_rate",
-    "Cluster": "cluster",
-}
 SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantitative)": "eq"}
 
 WIDEST_PCT = 200
@@ -82,7 +73,8 @@ class Rail:
             state.param.quality, options={"All units": "all", "Good units": "good"}, label="", **_group()
         )
         self.no_labels = html_pane(margin=(0, 12), visible=False)
-        self.color = pmui.Select.from_param(state.param.color, options=COLOUR_WORDS, label="Colour", **_FIELD)
+        titles = {entry.title: entry.name for entry in AGGREGATES}
+        self.color = pmui.Select.from_param(state.param.color, options=titles, label="Colour", **_FIELD)
         self.colours_off = html_pane(margin=(0, 12), visible=False)
         self.scale = pmui.Select.from_param(state.param.scale, options=SCALE_WORDS, label="Scale", **_FIELD)
         self.cmap = pmui.Select.from_param(state.param.cmap, options=PALETTE_WORDS, label="Palette", **_FIELD)
@@ -161,7 +153,7 @@ class Rail:
         self.no_labels.param.update(object=f'<div class="notes">{words}</div>', visible=bool(reason))
         off = colours_off(sorting)
         self.color.disabled_options = list(off)
-        self.colours_off.param.update(object=colours_off_words(off, COLOUR_WORDS), visible=bool(off))
+        self.colours_off.param.update(object=colours_off_words(off), visible=bool(off))
 
     def show_limits(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
         """Let the slider stand where the picture's limits are; without a default they mean nothing."""

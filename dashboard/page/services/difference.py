@@ -14,8 +14,9 @@ import pandas as pd
 from bokeh.models import BoxZoomTool, ColumnDataSource, LinearColorMapper, PanTool
 
 from dashboard.analysis.compare.difference import Difference, difference
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import STANDARD_DEVIATIONS
-from dashboard.engine.count.raster import Aggregate, aggregate
+from dashboard.engine.count.raster import aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes

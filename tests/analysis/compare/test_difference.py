@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dashboard.analysis.compare.difference import difference, units_by_region, units_side_by_side
-from dashboard.engine.count.raster import Aggregate
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.model.errors import BadRequest
 
 

@@ -15,7 +15,8 @@ from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.columns.filtered import find_part
 from dashboard.engine.count import queries
 from dashboard.engine.count.few_units import aggregate_units, unit_rows
-from dashboard.engine.count.raster import aggregate, count_in, spikes_in
+from dashboard.engine.count.queries import count_in, spikes_in
+from dashboard.engine.count.raster import aggregate
 from tests.engine.engine_data import N_CLUSTERS, make_sorting, numpy_counts, random_columns, windows
 
 

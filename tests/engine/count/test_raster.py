@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from dashboard.engine.build import build_columns
 from dashboard.engine.columns.filter import kept_spikes
-from dashboard.engine.count import raster
+from dashboard.engine.count import counts as counts_module
+from dashboard.engine.count import majority
 from dashboard.engine.count.lattice import lattice_levels
-from dashboard.engine.count.raster import AGGREGATES, aggregate
+from dashboard.engine.count.raster import aggregate
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest, Cancelled
 from tests.engine.engine_data import N_CLUSTERS, make_sorting, numpy_counts, pixel_of, random_columns, windows
 
@@ -104,8 +106,8 @@ def test_the_rank_index_is_used_for_whole_sessions_and_counts_a_spike_on_the_las
     depths[::1000] = 2048.0
     columns = build_columns(make_sorting(np.sort(rng.uniform(0, 100, n_spikes)), depths))
     used = []
-    count_ranks = raster.count_ranks
-    monkeypatch.setattr(raster, "count_ranks", lambda *args: used.append(1) or count_ranks(*args))
+    count_ranks = counts_module.count_ranks
+    monkeypatch.setattr(counts_module, "count_ranks", lambda *args: used.append(1) or count_ranks(*args))
     image = aggregate(columns, None, (0.0, 2048.0), 8, 512, snap=True)
     assert used and image.depth_edges_um[-1] == 2048.0
     np.testing.assert_array_equal(image.values, numpy_counts(columns, image.depth_edges_um, image.time_edges_s))
@@ -169,11 +171,11 @@ def test_majority_equals_counting_each_category(data, seed, n_spikes, mask, cell
     columns = random_columns(seed, n_spikes)
     window = data.draw(windows(columns))
     categories = np.array(data.draw(st.lists(st.integers(-1, 7), min_size=N_CLUSTERS, max_size=N_CLUSTERS))) * 10
-    limit, raster.VOTE_CELLS = raster.VOTE_CELLS, cells  # few cells: the image goes in bands
+    limit, majority.VOTE_CELLS = majority.VOTE_CELLS, cells  # few cells: the image goes in bands
     try:
         image = aggregate(columns, **window, kind="region", categories=categories, kept=kept_spikes(columns, mask))
     finally:
-        raster.VOTE_CELLS = limit
+        majority.VOTE_CELLS = limit
     expected = np.full(image.values.shape, -1)
     most = np.zeros(image.values.shape)
     of_spike = categories[columns.clusters]
@@ -260,7 +262,7 @@ def test_the_narrowest_windows_are_drawn_or_refused_but_never_break(window, snap
             np.testing.assert_array_equal(image.values, numpy_counts(columns, image.depth_edges_um, image.time_edges_s))
 
 
-@pytest.mark.parametrize("kind", AGGREGATES)
+@pytest.mark.parametrize("kind", AGGREGATES.names)
 def test_no_spikes_make_an_empty_image(kind):
     columns = build_columns(make_sorting([], [], [], np.empty(0)))
     image = aggregate(columns, width=5, height=4, kind=kind, categories=np.zeros(N_CLUSTERS, int))

@@ -8,7 +8,8 @@ import pytest
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.heatmap import firing_rate
-from dashboard.engine.count.raster import aggregate, count_in, overview
+from dashboard.engine.count.queries import count_in
+from dashboard.engine.count.raster import aggregate, overview
 from dashboard.library.open import open_insertion
 from tests.engine.engine_data import numpy_counts
 

@@ -96,7 +96,7 @@ def test_every_figure_is_drawn_and_says_where_it_came_from(
 def test_clusters_stand_aside_in_figures_as_they_do_on_the_page(opened: list[OpenInsertion]) -> None:
     subject = look(opened, color="cluster", cmap="viridis").subject
     assert subject.selected
-    assert (subject.kind, subject.cmap, subject.colours) == ("count", "binary", None)
+    assert (subject.kind, subject.cmap, subject.categories) == ("count", "binary", None)
     nobody = {**values(color="cluster", cmap="viridis"), "selected": []}
     assert Snapshot(Scene(opened[0]), nobody).subject.kind == "cluster"
 

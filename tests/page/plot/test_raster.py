@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from dashboard.engine.columns import filter as filter_module
+from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import TOP_LEVEL
-from dashboard.engine.count.raster import Aggregate, aggregate
+from dashboard.engine.count.raster import aggregate
 from dashboard.library.store import InsertionStore
 from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene

@@ -113,7 +113,8 @@ def test_categories_are_the_units_own(scene: Scene, kind: str) -> None:
 
 def _has_category(scene: Scene, kind: str) -> np.ndarray:
     categories = scene.categories(kind)
-    return np.ones(len(scene.depth_order), bool) if categories is None else categories[scene.depth_order] >= 0
+    assert categories is not None
+    return categories.of_cluster[scene.depth_order] >= 0
 
 
 def test_limits_follow_those_of_the_raster(scene: Scene) -> None:
@@ -124,7 +125,7 @@ def test_limits_follow_those_of_the_raster(scene: Scene) -> None:
     assert halved.high == pytest.approx(max(default.high / 2, 1.0))
     rate = draw(scene, color="rate").levels
     assert rate is not None
-    assert "amplitudes are not drawn" in title(draw(scene, color="amp_mean"), "amp_mean")
+    assert "mean amplitude is not drawn by unit" in title(draw(scene, color="amp_mean"), "amp_mean")
 
 
 def test_no_unit_at_all(opened: OpenInsertion) -> None:

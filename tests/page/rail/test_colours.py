@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.sorting import Missing, SpikeSorting
-from dashboard.page.core.state import COLOURS
 from dashboard.page.rail.colours import colours_off, colours_off_words
-from dashboard.page.rail.rail import COLOUR_WORDS
 
 
 def test_the_demo_offers_every_colour(small_demo: SpikeSorting) -> None:
     assert colours_off(small_demo) == {}
-    assert colours_off_words({}, COLOUR_WORDS) == ""
+    assert colours_off_words({}) == ""
 
 
 def test_what_is_missing_is_off_and_says_why(small_demo: SpikeSorting) -> None:
@@ -23,7 +22,7 @@ def test_what_is_missing_is_off_and_says_why(small_demo: SpikeSorting) -> None:
         missing=(Missing("spikes.amps", "no file <spikes.amps>"),),
     )
     off = colours_off(poor)
-    assert set(off) == {"amp_mean", "amp_max", "region", "label"} < set(COLOURS)
-    words = colours_off_words(off, COLOUR_WORDS)
+    assert set(off) == {"amp_mean", "amp_max", "region", "label"} < set(AGGREGATES.names)
+    words = colours_off_words(off)
     assert "Mean amplitude, Largest amplitude: off, no file &lt;spikes.amps&gt;" in words
     assert "Brain region: off, there are no brain locations" in words

@@ -1,0 +1,22 @@
+"""What an aggregate needs of a sorting, and why it is not there."""
+
+from __future__ import annotations
+
+from dashboard.model.sorting import SpikeSorting
+
+
+def no_amplitudes(sorting: SpikeSorting) -> str:
+    """Return why there are no amplitudes of spikes."""
+    if sorting.spikes.amps_v is not None:
+        return ""
+    return sorting.missing_reason("spikes.amps") or "there are no amplitudes"
+
+
+def no_locations(sorting: SpikeSorting) -> str:
+    """Return why units have no region of the brain."""
+    return "" if "atlas_id" in sorting.clusters else "there are no brain locations"
+
+
+def no_labels(sorting: SpikeSorting) -> str:
+    """Return why units have no IBL label; the page says more under its choice of units."""
+    return "there are no IBL labels" if sorting.why_no_labels else ""

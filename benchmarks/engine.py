@@ -35,6 +35,7 @@ from dashboard.engine.count.rates import depth_profile, population_rate
 from dashboard.engine.warmup import compile_kernels
 from dashboard.model.references import Choice, DatasetRef, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Spikes, SpikeSorting
+from dashboard.sources.alf.identity import identity_of
 
 SIZES = (17_575_242, 100_000_000)
 #: Spikes of a run that only shows that everything works; its ratios say nothing.
@@ -121,7 +122,8 @@ def write_sorting(folder: Path, n_spikes: int, seed: int = 0) -> SpikeSorting:
     ref = SortingRef(InsertionRef("bench", "2000-01-01", 1, "probe00"), "alf/probe00", choice, choice, datasets)
     mapped = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
     spikes = Spikes(mapped["times"], mapped["clusters"], mapped["depths"], mapped["amps"])
-    return SpikeSorting(ref, spikes, pd.DataFrame({"depths": centres}), pd.DataFrame(), Histology.ALF)
+    clusters = pd.DataFrame({"depths": centres})
+    return SpikeSorting(ref, spikes, clusters, pd.DataFrame(), Histology.ALF, identity=identity_of(ref))
 
 
 def timed(work: Work) -> float:

@@ -25,7 +25,7 @@ from dashboard.config.logs import SESSION, JsonFormatter, configure_logging, log
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
 from dashboard.engine.count.registry import AGGREGATES
-from dashboard.model.errors import BadRequest, Cancelled, DashboardError, Incomplete, InsertionNotFound
+from dashboard.model.errors import BadRequest, Cancelled, DashboardError, Incomplete
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.version import __version__
 
@@ -143,14 +143,13 @@ def _pixels(text: str) -> int:
 
 def demo(options: argparse.Namespace, settings: Settings) -> None:
     """Write the demo where it is not there yet, and serve it."""
-    from dashboard.sources.demo.source import DemoSource
+    from dashboard.model.registry import load
+    from dashboard.sources.locate import DEMO, find
+    from dashboard.sources.registry import SOURCES
 
-    source = DemoSource(settings.cache, n_spikes=settings.spikes)
-    insertion = source.find("demo")
-    if insertion is None:
-        raise InsertionNotFound("The demo does not know itself", source.name)
+    source, insertion = find(DEMO, load(SOURCES[DEMO].configured)(settings, False))
     with TerminalProgress() as progress:
-        source.fetch(insertion, source.datasets(insertion), progress)
+        source.fetch(insertion, progress=progress)
     _serve([source], settings, address="127.0.0.1", query="?insertion=demo")
 
 
@@ -177,7 +176,7 @@ def serve(options: argparse.Namespace, settings: Settings) -> None:
 def _serve_one(settings: Settings) -> None:
     from dashboard.sources.locate import configured_sources
 
-    _serve(configured_sources(settings, default_alyx=not settings.data), settings, address=settings.address)
+    _serve(configured_sources(settings, default=not settings.data), settings, address=settings.address)
 
 
 def _serve(sources: Sequence[Source], settings: Settings, *, address: str, query: str = "") -> None:

@@ -48,7 +48,7 @@ class _Source:
         self.sorting = sorting
         self.n_units = len(sorting.clusters)
         self.by_unit = _depths_by_unit(sorting.clusters) if self.depths is None else None
-        self.paths = [d.path for d in sorting.ref.datasets.values() if d.object == "spikes" and d.path is not None]
+        self.paths = [Path(file.path) for file in sorting.identity.files] if sorting.identity is not None else []
         lengths = {len(a) for a in (self.times, self.clusters, self.depths, self.amps) if a is not None}
         if len(lengths) > 1:
             raise DatasetInvalid("Columns of spikes have different lengths", self.paths)

@@ -26,9 +26,6 @@ from dashboard.library.insertion_table import (
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import Facets
 from dashboard.model.references import UUID
-from dashboard.sources.alyx.search import query, remembered_rows, tag_names
-from dashboard.sources.alyx.search import rows as alyx_rows
-from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.base import Source
 from dashboard.sources.lists import read_insertions, read_regions
 
@@ -70,7 +67,7 @@ class Catalogue:
         self._regions_known: dict[str, set[str]] = {}
         self._reading: set[str] = set()
         self._wanted: dict[str, Facets] = {}
-        self._asked: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+        self._asked: set[tuple[str, Facets]] = set()
         self._listeners: list[Callable[[], None]] = []
         self._tag_names: set[str] = set()
         self._region_names: tuple[str, ...] = ()
@@ -108,7 +105,7 @@ class Catalogue:
 
     @property
     def _has_server(self) -> bool:
-        return any(isinstance(source, AlyxSource) for source in self._sources)
+        return any(_is_asked(source) for source in self._sources)
 
     @property
     def note(self) -> str:
@@ -181,29 +178,25 @@ class Catalogue:
     def _read(self, source: Source) -> None:
         note = ""
         try:
-            if isinstance(source, AlyxSource):
-                for page in alyx_rows(source, Facets()):
-                    self._add(page)
-                note = source.notice
+            for page in source.search(Facets()):
+                self._add(page)
+            note = source.notice
+            if _is_asked(source):
                 self._read_names(source)
-            else:
-                self._add([_row(insertion) for insertion in source.insertions()])
         except DashboardError as error:
             logger.warning("%s", error)
             note = f"{source.name}: {error}"
-            if isinstance(source, AlyxSource):
-                self._add(remembered_rows(source))
         finally:
             with self._lock:
                 self._notes[source.name] = note
                 self._reading.discard(source.name)
             self._tell()
 
-    def _read_names(self, source: AlyxSource) -> None:
+    def _read_names(self, source: Source) -> None:
         """Learn what may be asked for; whatever is not offered can still be typed."""
         regions, tags = acronyms("beryl"), set[str]()
         try:
-            tags = tag_names(source)
+            tags = source.tags()
         except DashboardError as error:
             logger.info("tags of %s are not offered: %s", source.name, error)
         with self._lock:
@@ -223,7 +216,7 @@ class Catalogue:
             if region not in self._regions_known:
                 wanted.append((self._regions_known, region, Facets(region=region)))
         for source in self._sources:
-            if not isinstance(source, AlyxSource):
+            if not _is_asked(source):
                 continue
             for known, value, asked in wanted:
                 label = _label(value, source.name)
@@ -234,10 +227,10 @@ class Catalogue:
                 threading.Thread(target=self._ask, args=(source, known, value, asked), daemon=True).start()
             self._ask_first(source, replace(facets, tag="", region=""))
 
-    def _ask_first(self, source: AlyxSource, facets: Facets) -> None:
-        question = (source.name, tuple(sorted(query(facets).items())))
+    def _ask_first(self, source: Source, facets: Facets) -> None:
+        question = (source.name, source.asked(facets))
         with self._lock:
-            if not question[1] or source.name not in self._reading or question in self._asked:
+            if question[1] == Facets() or source.name not in self._reading or question in self._asked:
                 self._wanted.pop(source.name, None)
                 return
             is_waiting = source.name in self._wanted
@@ -245,18 +238,18 @@ class Catalogue:
         if not is_waiting:
             self._soon(source, facets)
 
-    def _soon(self, source: AlyxSource, facets: Facets) -> None:
+    def _soon(self, source: Source, facets: Facets) -> None:
         timer = threading.Timer(STILL_S, self._ask_wanted, args=(source, facets))
         timer.daemon = True
         timer.start()
 
-    def _ask_wanted(self, source: AlyxSource, seen: Facets) -> None:
+    def _ask_wanted(self, source: Source, seen: Facets) -> None:
         """Ask what was wanted last, once it stood still."""
         with self._lock:
             facets = self._wanted.get(source.name)
             if facets == seen:
                 del self._wanted[source.name]
-                self._asked.add((source.name, tuple(sorted(query(facets).items()))))
+                self._asked.add((source.name, source.asked(facets)))
                 self._reading.add(_label(SEARCHED, source.name))
         if facets is None:
             return
@@ -265,11 +258,11 @@ class Catalogue:
             return
         self._ask(source, {}, SEARCHED, facets)
 
-    def _ask(self, source: AlyxSource, known: dict[str, set[str]], value: str, asked: Facets) -> None:
+    def _ask(self, source: Source, known: dict[str, set[str]], value: str, asked: Facets) -> None:
         note, label = "", _label(value, source.name)
         try:
             found: set[str] = set()
-            for page in alyx_rows(source, asked):
+            for page in source.search(asked):
                 self._add(page)
                 found |= {str(row["pid"]) for row in page}
             with self._lock:
@@ -350,6 +343,6 @@ def _said(problems: Collection[str], reading: Collection[str]) -> str:
     return " · ".join([*notes, f"reading {', '.join(sorted(reading))} …"] if reading else notes)
 
 
-def _row(insertion: object) -> dict[str, object]:
-    row = {name: getattr(insertion, name, "") or "" for name in COLUMNS}
-    return {**row, "histology": ""}
+def _is_asked(source: Source) -> bool:
+    """Tell whether a source has a database that a search can be put to."""
+    return source.asked(Facets(tag="any")) != Facets()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -10,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,10 @@ import pandas as pd
 
 from dashboard.model.errors import CacheUnusable
 from dashboard.model.json_files import read_json
-from dashboard.model.references import DatasetRef
+from dashboard.model.registry import load
 from dashboard.model.sidecars import MANIFEST, read
-from dashboard.sources.alyx.records import dataset_from_record
-from dashboard.sources.download.partial import plain_md5
-from dashboard.sources.download.verified import SUFFIX
+from dashboard.sources.registry import SOURCES
 
-_BLOCK = 1 << 22
 _BUILDER = re.compile(r"\.[0-9a-f]+\.(\d+)\.[0-9a-f]+\.part")
 
 
@@ -60,15 +56,12 @@ def verify(cache: Path) -> Iterator[Problem]:
     for path in _files(cache / "metrics", "*.pqt"):
         if why := _fails(pd.read_parquet, path):
             yield Problem(path, f"not a readable table ({why})")
-    for folder in ("validation", "alyx"):
-        for path in _files(cache / folder, "**/*.json"):
-            if why := _fails(_json, path):
-                yield Problem(path, f"not readable ({why})")
-    for server in sorted(folder for folder in _entries(cache / "one") if folder.is_dir()):
-        yield from _fetched(server, expected_files(cache / "alyx" / server.name))
-    for path in _files(cache / "demo", "**/*.npy"):
-        if why := _fails(_array, path):
-            yield Problem(path, f"not a whole array ({why})")
+    for path in _files(cache / "validation", "**/*.json"):
+        if why := _fails(_json, path):
+            yield Problem(path, f"not readable ({why})")
+    for entry in SOURCES:
+        if entry.problems:
+            yield from (Problem(path, why) for path, why in load(entry.problems)(cache))
     database = cache / "kept.sqlite"
     if database.is_file() and (why := _fails(_quick_check, database)):
         yield Problem(database, f"the database of verdicts is damaged ({why}); restore a backup", can_go=False)
@@ -113,13 +106,6 @@ def _fails(check: Any, path: Path) -> str:
 def _json(path: Path) -> None:
     if not isinstance(read_json(path), dict):
         raise ValueError("holds something else")
-
-
-def _array(path: Path) -> None:
-    if path.stat().st_size == 0:
-        raise ValueError("empty")
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    del array
 
 
 def _quick_check(path: Path) -> None:
@@ -182,63 +168,3 @@ def _check_columns(folder: Path) -> None:
     ticks = arrays["ticks"]
     if len(ticks) and (int(ticks[-1]) != n or bool((ticks[1:] < ticks[:-1]).any())):
         raise ValueError("damaged: ticks.npy does not rise to the number of spikes")
-
-
-def expected_files(answers: Path) -> dict[str, DatasetRef]:
-    """Return what the server's answers on disk say of files, by their path in a ONE cache.
-
-    Parameters
-    ----------
-    answers : Path
-        Folder of one server, ``alyx/<host>`` of the cache.
-    """
-    bodies = [_body(path) for path in _files(answers, "revisions*.json")]
-    names = {str(row.get("id")): str(row.get("name")) for body in bodies for row in body}
-    expected: dict[str, DatasetRef] = {}
-    for path in _files(answers, "sessions*.json"):
-        for session in _body(path):
-            rows = session.get("data_dataset_session_related") or ()
-            start, number = str(session.get("start_time") or "")[:10], session.get("number")
-            lab, subject = session.get("lab"), session.get("subject")
-            if not (start and subject and isinstance(number, int)):
-                continue
-            folder = PurePosixPath(*((lab, "Subjects") if lab else ()), str(subject), start, f"{number:03d}")
-            for row in rows:
-                if isinstance(row, dict) and (dataset := dataset_from_record(row, names)) is not None:
-                    expected[str(folder / dataset.relative_path)] = dataset
-    return expected
-
-
-def _body(path: Path) -> list[dict[str, Any]]:
-    try:
-        body = read_json(path).get("body")
-    except (OSError, ValueError, AttributeError):
-        return []  # said when the file itself is looked at
-    return [row for row in (body if isinstance(body, list) else [body]) if isinstance(row, dict)]
-
-
-def _fetched(root: Path, expected: dict[str, DatasetRef]) -> Iterator[Problem]:
-    for path in _files(root, "**/*"):
-        if path.name.startswith("."):
-            if path.suffix == ".part":
-                yield Problem(path, f"a download that is not finished ({path.stat().st_size:,} bytes)")
-            elif path.suffix == SUFFIX and (why := _fails(_json, path)):
-                yield Problem(path, f"not readable ({why})")
-            continue
-        dataset = expected.get(path.relative_to(root).as_posix())
-        size = path.stat().st_size
-        if dataset is not None and dataset.size not in (None, size):
-            yield Problem(path, f"cut short: {size:,} of {dataset.size:,} bytes")
-        elif dataset is not None and (md5 := plain_md5(dataset.md5)) is not None:
-            if _md5(path) != md5:
-                yield Problem(path, "damaged: its MD5 is not that of the record")
-        elif path.suffix == ".npy" and (why := _fails(_array, path)):
-            yield Problem(path, f"not a whole array ({why})")
-
-
-def _md5(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

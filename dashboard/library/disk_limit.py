@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import re
 import shutil
 import sys
 import threading
@@ -14,11 +13,12 @@ import time
 import uuid
 import weakref
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.sidecars import sidecar_key
 from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.registry import SOURCES
 
 if sys.platform != "win32":
     import fcntl
@@ -30,8 +30,6 @@ GRACE_S = 600.0
 
 PAUSE_S = 60.0
 """Between two looks at the size of the cache."""
-
-_SESSION = re.compile(r"\d{4}-\d{2}-\d{2}/\d{3}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,8 @@ class DiskLimit:
 def held(cache: Path) -> list[Entry]:
     """Return what may be evicted from a cache."""
     folders = [path for path in (cache / "columns").glob("[!.]*") if path.is_dir()]
-    for pattern in ("one/*/*/*/*", "one/*/*/Subjects/*/*/*"):
-        folders += [path for path in cache.glob(pattern) if _SESSION.search(path.as_posix()) and path.is_dir()]
+    for pattern in (pattern for entry in SOURCES for pattern in entry.keeps):
+        folders += [path for path in cache.glob(pattern) if path.is_dir()]
     return [_measured(folder) for folder in dict.fromkeys(folders)]
 
 
@@ -122,9 +120,7 @@ def folders_of(cache: Path, sorting: SpikeSorting) -> list[Path]:
     """Return the folders of the cache that a sorting and its columns are read from."""
     key = sidecar_key(sorting)
     folders = [cache / "columns" / key] if key is not None else []
-    for dataset in sorting.ref.datasets.values():
-        if dataset.path is not None and cache / "one" in dataset.path.parents:
-            folders.append(dataset.path.parents[len(PurePosixPath(dataset.relative_path).parts) - 1])
+    folders += sorting.identity.folders if sorting.identity is not None else ()
     return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
 
 

@@ -17,18 +17,11 @@ from dashboard.analysis.quality.metrics import recorded_or_recomputed, with_metr
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.open import open_insertion
+from dashboard.model.arrival import Arrived, ArrivedCallback, ignore_arrived
 from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
-from dashboard.model.progress import (
-    PartialCallback,
-    Progress,
-    ProgressCallback,
-    ignore_partial,
-    ignore_progress,
-    telling,
-)
-from dashboard.model.references import DatasetRef, InsertionRef
+from dashboard.model.progress import Progress, ProgressCallback, ignore_progress, telling
+from dashboard.model.references import InsertionRef
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.alf.channels import histology_of
 from dashboard.sources.base import Source
 from dashboard.sources.download.meter import ALL_FILES
 from dashboard.sources.locate import find
@@ -78,14 +71,14 @@ class _Load:
     future: Future[OpenInsertion] = field(default_factory=Future)
     cancel: threading.Event = field(default_factory=threading.Event)
     listeners: list[ProgressCallback] = field(default_factory=list)
-    watchers: list[PartialCallback] = field(default_factory=list)
+    watchers: list[ArrivedCallback] = field(default_factory=list)
     n_waiting: int = 0
     n_fetched: int = 0
     is_fetching: bool = False
 
-    def came(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
+    def came(self, spikes: Callable[[], Arrived | None]) -> None:
         for watcher in tuple(self.watchers):
-            watcher(dataset, part, n_bytes)
+            watcher(spikes)
 
     def report(self, progress: Progress) -> None:
         self.is_fetching = progress.unit == "B"
@@ -164,8 +157,7 @@ class InsertionStore:
     def recovered(self, opened: OpenInsertion) -> bool:
         """Tell whether the database answers now of an insertion whose histology was not known; asks it."""
         try:
-            histology = histology_of(opened.source.record(opened.sorting.ref.insertion))
-            opened.source.brain_locations(opened.sorting.ref.insertion, histology)
+            opened.source.ask_anatomy(opened.sorting.ref.insertion)
         except (SourceUnavailable, InsertionNotFound) as error:
             logger.info("%s", error)
             return False
@@ -186,7 +178,7 @@ class InsertionStore:
         revision: str | None = None,
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
-        on_partial: PartialCallback = ignore_partial,
+        arrived: ArrivedCallback = ignore_arrived,
     ) -> OpenInsertion:
         """Return the insertion, loading it where nobody has; blocks, so call it from a thread.
 
@@ -199,7 +191,7 @@ class InsertionStore:
         """
         source, insertion = self._found(text, progress, cancel)
         key = StoreKey(source.name, insertion.key, sorter, revision)
-        return self._once(key, lambda load: self._load(key, source, insertion, load), progress, cancel, on_partial)
+        return self._once(key, lambda load: self._load(key, source, insertion, load), progress, cancel, arrived)
 
     def _found(
         self, text: str, progress: ProgressCallback, cancel: threading.Event | None
@@ -244,7 +236,7 @@ class InsertionStore:
         make: Callable[[_Load], OpenInsertion],
         progress: ProgressCallback,
         cancel: threading.Event | None,
-        on_partial: PartialCallback = ignore_partial,
+        arrived: ArrivedCallback = ignore_arrived,
     ) -> OpenInsertion:
         with self._lock:
             if (held := self._held.get(key) or self._in_use.get(key)) is not None:
@@ -257,19 +249,19 @@ class InsertionStore:
             if load is None:
                 load = self._loads[key] = _Load()
             load.listeners.append(progress)
-            load.watchers.append(on_partial)
+            load.watchers.append(arrived)
             load.n_waiting += 1
         if is_mine:
             # Its log lines are those of the session that asked first.
             threading.Thread(target=copy_context().run, args=(self._make, key, make, load), daemon=True).start()
-        return self._wait(load, progress, cancel, on_partial)
+        return self._wait(load, progress, cancel, arrived)
 
     def _wait(
         self,
         load: _Load,
         progress: ProgressCallback,
         cancel: threading.Event | None,
-        on_partial: PartialCallback,
+        arrived: ArrivedCallback,
     ) -> OpenInsertion:
         try:
             while True:
@@ -284,7 +276,7 @@ class InsertionStore:
             with self._lock:
                 load.n_waiting -= 1
                 load.listeners.remove(progress)
-                load.watchers.remove(on_partial)
+                load.watchers.remove(arrived)
                 if load.n_waiting == 0 and not load.future.done():
                     load.cancel.set()
 
@@ -319,7 +311,7 @@ class InsertionStore:
             lazy=True,
             progress=load.report,
             cancel=load.cancel,
-            on_partial=load.came,
+            arrived=load.came,
         )
         columns = build_columns(sorting, self.cache, load.report, load.cancel)
         if self._disk is not None:

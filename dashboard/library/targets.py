@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dashboard.analysis.anatomy.regions import check_region
 from dashboard.config.settings import Settings
-from dashboard.library.insertion_table import COLUMNS, insertion_table, narrow
+from dashboard.library.insertion_table import insertion_table, narrow
 from dashboard.model.errors import BadRequest
 from dashboard.model.facets import Facets, read_query
 from dashboard.sources.lists import read_insertions, read_names, read_regions
@@ -73,22 +73,18 @@ def found(facets: Facets, settings: Settings) -> list[str]:
     SourceUnavailable
         The server does not answer.
     """
-    from dashboard.sources.alyx.search import rows as alyx_rows
-    from dashboard.sources.alyx.source import AlyxSource
-
     if facets.favourites or facets.verdict:
         raise BadRequest("Favourites and verdicts are known to the page only", "", "Ask for something else")
     rows = read_insertions(settings.insertions) if settings.insertions is not None else []
     regions = read_regions(settings.regions) if settings.regions is not None else None
     asked: set[str] = set()
-    for source in configured_sources(settings, default_alyx=not settings.data and settings.insertions is None):
-        if isinstance(source, AlyxSource):
-            for page in alyx_rows(source, facets):
-                rows += page
+    for source in configured_sources(settings, default=not settings.data and settings.insertions is None):
+        if source.name == DEMO:
+            continue
+        for page in source.search(facets):
+            rows += page
+            if source.asked(facets) != Facets():
                 asked |= {str(row["pid"]) for row in page}
-        elif source.name != DEMO:
-            for insertion in source.insertions():
-                rows.append({**{name: getattr(insertion, name, "") or "" for name in COLUMNS}, "histology": ""})
     tags = {facets.tag: asked} if facets.tag else {}
     known = {check_region(facets.region): asked} if facets.region else {}
     table = narrow(insertion_table(rows), facets, regions, tags, known)

@@ -229,6 +229,29 @@ class SortingRef:
 
 
 @dataclass(frozen=True, slots=True)
+class SortingRequest:
+    """Which sorting of an insertion is wanted, and how.
+
+    Attributes
+    ----------
+    sorter, revision : str or None
+        None takes the default; ``''`` is the unnamed sorter (`BASE_SORTER`), the original revision.
+    namespace : str or None
+        Manual curation to prefer, ``av``.
+    good_units : bool
+        Only the smaller table of good units' spikes.
+    attributes : tuple of str
+        Further datasets by name, ``clusters.amps``.
+    """
+
+    sorter: str | None = None
+    revision: str | None = None
+    namespace: str | None = None
+    good_units: bool = False
+    attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InsertionRecord:
     """What a database says of an insertion besides its files.
 

@@ -40,36 +40,15 @@ def _sampled(array: npt.NDArray[Any]) -> str:
 
 
 def sidecar_key(sorting: SpikeSorting) -> str | None:
-    """Return a name for the columns of `sorting`, from the identity of the files they come from.
+    """Return a name for the columns of `sorting`, from `SpikeSorting.identity`; None where it has none.
 
-    Identity is path, size, time of change and the recorded md5: contents are not read. The shapes
-    and types of the arrays are part of it, and for arrays that no file backs some of their values.
-
-    Returns
-    -------
-    str or None
-        None where a file cannot be named or read: nothing then tells when the columns are stale; and where
-        something stands in for a file that exists and could not be fetched.
+    The shapes and types of the arrays are part of it, and for arrays that no file backs some of their values.
+    Where something stands in for a file that exists and could not be fetched, there is no name either.
     """
-    if sorting.has_stand_ins:
+    if sorting.identity is None or sorting.has_stand_ins:
         return None
     spikes = sorting.spikes
-    sources = [d for d in sorting.ref.datasets.values() if d.object in ("spikes", "passingSpikes")]
-    if "spikes.depths" not in sorting.ref.datasets:
-        names = ("clusters.depths", "clusters.channels", "channels.localCoordinates")
-        sources += [sorting.ref.datasets[name] for name in names if name in sorting.ref.datasets]
-    if not any(source.name in ("spikes.times", "passingSpikes.table") for source in sources):
-        return None
-    identity: list[Any] = [FORMAT, len(sorting.clusters), sorting.amps_are_volts]
-    for dataset in sorted(sources, key=lambda d: (d.name, d.relative_path)):
-        if dataset.path is None:
-            return None
-        try:
-            status = dataset.path.stat()
-            resolved = str(dataset.path.resolve())
-        except OSError:
-            return None
-        identity.append([dataset.name, resolved, status.st_size, status.st_mtime_ns, dataset.md5])
+    identity: list[Any] = [FORMAT, len(sorting.clusters), sorting.amps_are_volts, *sorting.identity.files]
     columns = {"times": spikes.times_s, "depths": spikes.depths_um, "clusters": spikes.clusters, "amps": spikes.amps_v}
     for name, array in columns.items():
         if array is None:

@@ -12,11 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.errors import BadRequest, Incomplete
+from dashboard.model.identity import Identity
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.unit_ids import UnitIds
 
 # Objects that depths, amplitudes, labels and regions of spikes and units are read from.
 _UNITS_FROM = ("spikes", "passingSpikes", "clusters", "channels", "electrodeSites")
+
+HISTOLOGY = "histology"
+"""Name of what the database has to say, among what is missing."""
 
 _viewers: list[Callable[..., Any]] = []
 
@@ -173,6 +177,8 @@ class SpikeSorting:
         True where ``label`` in the files repeats Kilosort's own opinion and is no IBL label.
     histology_reason : str
         Why `histology` is what it is.
+    identity : Identity or None
+        Which state of which files it was read from; None: nothing derived from it is kept.
     units : UnitIds
         Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
         id, arrays and kernels by its index.
@@ -195,6 +201,7 @@ class SpikeSorting:
     label_is_kilosorts: bool = False
     histology_reason: str = ""
     offers: tuple[Offer, ...] = ()
+    identity: Identity | None = None
     units: UnitIds = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -1,35 +1,43 @@
-"""What every source of insertions can do: a folder, the demo, an Alyx server."""
+"""What every source of insertions can do: a folder, the demo, an Alyx server, another lab's files."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import pandas as pd
+from dashboard.model.arrival import ArrivedCallback, ignore_arrived
+from dashboard.model.facets import Facets
+from dashboard.model.noise import Noise
+from dashboard.model.progress import ProgressCallback, ignore_progress
+from dashboard.model.references import InsertionRecord, InsertionRef, Offer, SortingRef, SortingRequest
+from dashboard.model.sorting import SpikeSorting
 
-from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
-from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
+Row = dict[str, object]
+"""An insertion in a list: its key, and what is known of `dashboard.library.insertion_table.COLUMNS`."""
+
+DEFAULT = SortingRequest()
 
 
 class Source(Protocol):
-    """A place that insertions come from. Methods are safe to call from several threads.
+    """A place that insertions come from; it gives the model. Methods are safe to call from several threads.
+
+    A class that derives from this one writes `name`, `insertions`, `find`, `sortings` and `open`; the rest has
+    answers for a source without a server and without a database.
 
     Attributes
     ----------
     name : str
         Shown to users: ``demo``, the folder's name, the server's host.
-    notice : str
-        A sentence for the page, such as that answers come from the disk (offline); empty otherwise.
     """
 
     name: str
 
     @property
     def notice(self) -> str:
-        """What a reader of the page should know of the source now; empty where nothing."""
-        ...
+        """A sentence for the page, such as that answers come from the disk (offline); empty where there is none."""
+        return ""
 
     def insertions(self) -> Iterator[InsertionRef]:
         """Yield every insertion known without asking a server for more than one list."""
@@ -39,7 +47,7 @@ class Source(Protocol):
         """Return the insertion that `text` names, or None where this source does not know it.
 
         `text` is a pid, ``eid/probe``, ``subject/date/number/probe``, or what the source calls
-        its own (a folder, ``demo``).
+        its own (a folder, ``demo``). It comes from web pages too: it only picks from what is listed.
 
         Raises
         ------
@@ -50,45 +58,115 @@ class Source(Protocol):
         """
         ...
 
+    def place(self, insertion: InsertionRef) -> str:
+        """Return what a person writes on the command line for a listed insertion: its folder, or its key."""
+        return insertion.key
+
     def look_again(self) -> None:
         """Ask anew at the next question, whatever was answered, or failed, a moment ago."""
+        return
+
+    def sortings(self, insertion: InsertionRef) -> tuple[Offer, ...]:
+        """Return every sorting of an insertion, the one that is opened by default first."""
         ...
 
-    def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
-        """Return every dataset of the session that concerns the insertion.
+    def open(
+        self,
+        insertion: InsertionRef,
+        request: SortingRequest = DEFAULT,
+        *,
+        cache: Path | None = None,
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+        arrived: ArrivedCallback = ignore_arrived,
+    ) -> SpikeSorting:
+        """Open a sorting: find it, bring its files, read them, and check them.
 
-        That is the collections ``alf/<probe>`` and ``alf/<probe>/...``, and the session's own
-        (trials, passive periods); every revision and namespace.
+        Parameters
+        ----------
+        insertion : InsertionRef
+            One that this source listed.
+        request : SortingRequest
+        cache : Path or None
+            Folder for what is computed; None: nothing is kept.
+        progress : callable
+        cancel : threading.Event or None
+        arrived : callable
+            Told of spikes that come over a network, before the last one has.
+
+        Returns
+        -------
+        SpikeSorting
+            With its `SpikeSorting.identity`, without which nothing derived from it is kept.
+
+        Raises
+        ------
+        NoSpikeSorting, SorterMissing, RevisionMissing, BadRequest
+            There is no such sorting.
+        DatasetMissing, DatasetInvalid, DownloadFailed, SourceUnavailable
+            A file is absent, damaged or at odds with another one; the message names it.
+        Cancelled
+            `cancel` was set.
         """
         ...
 
     def fetch(
         self,
         insertion: InsertionRef,
-        datasets: Sequence[DatasetRef],
+        request: SortingRequest = DEFAULT,
+        *,
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
-        on_partial: PartialCallback = ignore_partial,
-    ) -> Mapping[str, Path]:
-        """Return a readable file for each dataset, keyed by `DatasetRef.relative_path`.
+    ) -> SortingRef | None:
+        """Bring the files of a sorting to this machine, and open none; return which sorting that is.
 
-        Datasets that could not be fetched are absent from the answer where they are optional to
-        the caller; `DownloadFailed` is raised where none came through. `on_partial` is told of bytes
-        as they come over a network.
+        The answer is None where the files are where they are read.
+
+        Raises
+        ------
+        DashboardError
+            As `open`.
         """
-        ...
+        return None
 
     def record(self, insertion: InsertionRef) -> InsertionRecord | None:
         """Return what the database says of the insertion; None where there is no database."""
-        ...
+        return None
 
-    def brain_locations(self, insertion: InsertionRef, histology: Histology) -> pd.DataFrame | None:
-        """Return the channels' brain locations from the database.
+    def ask_anatomy(self, insertion: InsertionRef) -> None:
+        """Ask the database for what the histology of an insertion is read from.
 
-        Returns
-        -------
-        DataFrame or None
-            Columns ``axial_um``, ``lateral_um``, ``x``, ``y``, ``z`` (m), ``atlas_id``, one row
-            per channel, sorted by depth; None where there is no database, or no tracing.
+        Raises
+        ------
+        SourceUnavailable, InsertionNotFound
+            It does not answer, or no longer has the insertion.
         """
-        ...
+        self.record(insertion)
+
+    def noise(self, insertion: InsertionRef) -> Noise:
+        """Return what is known of the noise of the raw recording."""
+        return Noise()
+
+    def asked(self, facets: Facets) -> Facets:
+        """Return that part of a search which the source's database looks up; empty where the list is all there is."""
+        return Facets()
+
+    def search(self, facets: Facets) -> Iterator[list[Row]]:
+        """Yield the insertions that meet `asked` of the facets, as pages of rows, each insertion once.
+
+        Raises
+        ------
+        SourceUnavailable
+            A server does not answer; what is remembered of it has been yielded where everything was asked for.
+        """
+        yield [row_of(insertion) for insertion in self.insertions()]
+
+    def tags(self) -> set[str]:
+        """Return the tags that can be searched for."""
+        return set()
+
+
+def row_of(insertion: InsertionRef) -> Row:
+    """Return an insertion as a row of a list."""
+    names = ("key", "pid", "eid", "subject", "date", "number", "probe", "lab", "source")
+    return {name: getattr(insertion, name) or "" for name in names}

@@ -15,11 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
+from dashboard.config.settings import Settings
 from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
-from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
+from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.sources.alf.names import (
     REVISION,
     SPIKES,
@@ -31,6 +30,8 @@ from dashboard.sources.alf.names import (
     tree,
     without_twins,
 )
+from dashboard.sources.alf.source import AlfSource
+from dashboard.sources.base import Source
 
 __all__ = ["FolderSource", "parse_file_name"]
 
@@ -59,8 +60,8 @@ class _Place:
     loose: bool = False
 
 
-class FolderSource:
-    """Insertions found in a folder of ALF data; satisfies `dashboard.sources.base.Source`.
+class FolderSource(AlfSource):
+    """Insertions found in a folder of ALF data.
 
     Folders that are symbolic links to somewhere outside of the root are not entered; give their
     target as a source of its own. Files that are links are read (git-annex keeps its files that way).
@@ -154,15 +155,7 @@ class FolderSource:
             found = list(self._session_datasets(place, insertion.probe))
         return without_twins(found)
 
-    @property
-    def notice(self) -> str:
-        """Nothing: a folder is here or it is not."""
-        return ""
-
-    def look_again(self) -> None:
-        """Do nothing: the disk is looked at each time."""
-
-    def fetch(
+    def fetch_files(
         self,
         insertion: InsertionRef,
         datasets: Sequence[DatasetRef],
@@ -183,16 +176,8 @@ class FolderSource:
         progress(Progress("files", len(paths), len(datasets), "files"))
         return paths
 
-    def record(self, insertion: InsertionRef) -> InsertionRecord | None:
-        """Return None: a folder has no database."""
-        return None
-
-    def brain_locations(self, insertion: InsertionRef, histology: Histology) -> pd.DataFrame | None:
-        """Return None: a folder has no database."""
-        return None
-
-    def path(self, insertion: InsertionRef) -> Path:
-        """Return the folder of a listed insertion, for messages on the command line.
+    def place(self, insertion: InsertionRef) -> str:
+        """Return the folder of a listed insertion.
 
         Raises
         ------
@@ -200,7 +185,7 @@ class FolderSource:
             The folder does not list it.
         """
         place = self._place(insertion)
-        return place.session if place.loose else place.session / "alf" / insertion.probe
+        return str(place.session if place.loose else place.session / "alf" / insertion.probe)
 
     def _place(self, insertion: InsertionRef) -> _Place:
         with self._lock:
@@ -324,3 +309,13 @@ def _normal(text: str) -> str:
     text = text.strip().strip("/")
     match = re.fullmatch(r"([^/]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(/[^/]+)?", text)
     return f"{match[1]}/{match[2]}/{int(match[3]):03d}{match[4] or ''}" if match else text
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a path is a folder with an insertion in ALF's layout."""
+    return path.is_dir() and next(FolderSource(path).insertions(), None) is not None
+
+
+def at(path: Path, settings: Settings) -> Source:
+    """Return the source of a folder of ALF data."""
+    return FolderSource(path)

@@ -6,54 +6,50 @@ Two doors, kept apart: `locate` is for arguments of scripts and of the command l
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path
 
 from dashboard.config.settings import Settings
 from dashboard.config.settings import load as load_settings
 from dashboard.model.errors import InsertionAmbiguous, InsertionNotFound, NoSpikeSorting, SourceUnavailable
 from dashboard.model.references import UUID, InsertionRef
+from dashboard.model.registry import load
 from dashboard.sources.base import Source
-from dashboard.sources.folder import FolderSource
+from dashboard.sources.registry import SOURCES
+
+logger = logging.getLogger(__name__)
 
 #: What opens the synthetic insertion.
 DEMO = "demo"
 
 # Enough to name some in a message; a large data folder is not listed to its end for that.
 _MAX_NAMED = 8
+# Kinds of data that people point at, by files that tell them: what a source reads is not looked at here.
+_KINDS = (
+    ("a Kilosort or phy folder", ("params.py", "spike_clusters.npy", "spike_times.npy", "*/params.py")),
+    ("a SpikeInterface folder", ("si_folder.json", "spikeinterface_info.json", "sorting/spikes.npy", ".zattrs")),
+    ("NWB", ("*.nwb", "*/*.nwb")),
+    ("a raw recording of SpikeGLX", ("*.ap.bin", "*.ap.cbin", "*.ap.meta", "*/*.ap.meta")),
+    ("a recording of Open Ephys", ("structure.oebin", "settings.xml", "*/structure.oebin")),
+)
 # What people paste by accident is longer than any address of a database.
 MAX_PASTED = 500
 _UUID = re.compile(rf"{UUID.pattern}(?:/[\w.-]+)?", re.IGNORECASE)
 _KEY = re.compile(r"(?:^|/)[^/\s]+/\d{4}-\d{2}-\d{2}/\d{1,3}(?:/|$)")
 
 
-def alyx_source(settings: Settings) -> Source:
-    """Return the Alyx server that the settings name, or the default one."""
-    from dashboard.sources.alyx.client import default_address
-    from dashboard.sources.alyx.source import AlyxSource
-
-    return AlyxSource(
-        settings.alyx_url or default_address(),
-        cache=settings.cache,
-        user=settings.alyx_user,
-        password=settings.alyx_password,
-        token=settings.alyx_token,
-        data_user=settings.data_user,
-        data_password=settings.data_password,
-        one_cache=settings.one_cache,
-        offline=settings.offline,
-    )
-
-
-def configured_sources(settings: Settings, *, default_alyx: bool = False) -> list[Source]:
-    """Return the sources that the settings name: data folders in their order, the Alyx server, the demo.
+def configured_sources(settings: Settings, *, default: bool = False) -> list[Source]:
+    """Return the sources that the settings name: data folders in their order, the Alyx server, the demo, others.
 
     Parameters
     ----------
     settings : Settings
-    default_alyx : bool
+    default : bool
         Take the default Alyx server where the settings name none.
 
     Raises
@@ -61,12 +57,43 @@ def configured_sources(settings: Settings, *, default_alyx: bool = False) -> lis
     InsertionNotFound, BadRequest
         A data folder does not exist, or is none.
     """
-    from dashboard.sources.demo.source import DemoSource
+    sources = [source for folder in settings.data for source in _of_data_folder(folder, settings)]
+    for entry in SOURCES:
+        if entry.configured:
+            sources += load(entry.configured)(settings, default)
+    return sources
 
-    sources: list[Source] = [FolderSource(folder) for folder in settings.data]
-    if settings.alyx_url or default_alyx:
-        sources.append(alyx_source(settings))
-    return [*sources, DemoSource(settings.cache, n_spikes=settings.spikes)]
+
+def sources_at(path: Path, settings: Settings) -> list[Source]:
+    """Return a source for each kind of insertions that a folder or file holds; nothing where it holds none."""
+    return [load(entry.at)(path, settings) for entry in SOURCES if entry.recognises and load(entry.recognises)(path)]
+
+
+def _of_data_folder(folder: Path, settings: Settings) -> list[Source]:
+    """Return the sources of a folder of the settings; insertions may come into an empty one later."""
+    found = sources_at(folder, settings)
+    if not found:
+        found = [load(SOURCES["folder"].at)(folder, settings)]
+        logger.warning("%s", _nothing_at(folder))
+    return found
+
+
+def _nothing_at(path: Path) -> NoSpikeSorting:
+    """Return what is said of a path of no known kind: what it looks like, and what is supported."""
+    looks = next((title for title, patterns in _KINDS if any(_has(path, name) for name in patterns)), "")
+    reads = "; ".join(entry.reads for entry in SOURCES if entry.recognises)
+    seen = f"It looks like {looks}, which is not supported. " if looks else ""
+    kind = "folder" if path.is_dir() else "file"
+    return NoSpikeSorting(f"No spike sorting in the {kind}", path, f"{seen}Supported are {reads}")
+
+
+def _has(path: Path, pattern: str) -> bool:
+    if not path.is_dir():
+        return fnmatch(path.name, pattern)
+    try:
+        return next(path.glob(pattern), None) is not None
+    except OSError:
+        return False
 
 
 def recognise(text: str) -> str | None:
@@ -169,38 +196,41 @@ def locate(
         return find(insertion.key, named or sources)
     path = Path(insertion).expanduser()
     if isinstance(insertion, Path) or (insertion != DEMO and path.exists()):
-        folder = FolderSource(path)
-        return folder, only_insertion(folder)
+        return only_insertion(path, settings)
     sources = configured_sources(settings)
     try:
         return find(insertion, sources)
     except InsertionNotFound as error:
-        if settings.alyx_url is None and UUID.search(insertion):
+        known = {source.name for source in sources}
+        by_default = configured_sources(settings, default=True) if UUID.search(insertion) else []
+        if others := [source for source in by_default if source.name not in known]:
             try:
-                return find(insertion, [alyx_source(settings)])
+                return find(insertion, others)
             except SourceUnavailable as unavailable:
                 remedy = f"{error.remedy}; {unavailable}"
                 raise InsertionNotFound("No such folder or insertion", insertion, remedy) from error
         raise InsertionNotFound("No such folder or insertion", insertion, error.remedy) from error
 
 
-def only_insertion(folder: FolderSource) -> InsertionRef:
-    """Return the insertion of a folder that holds one.
+def only_insertion(path: Path, settings: Settings) -> tuple[Source, InsertionRef]:
+    """Return the source and the insertion of a folder or file that holds one.
 
     Raises
     ------
+    InsertionNotFound
+        There is no such path.
     InsertionAmbiguous
-        It holds several; their folders are named.
+        It holds several; their folders, or else their keys, are named.
     NoSpikeSorting
-        It holds none.
+        It holds none; the message says what it looks like, and what is supported.
     """
-    found: list[InsertionRef] = []
-    for insertion in folder.insertions():
-        found.append(insertion)
-        if len(found) == _MAX_NAMED:
-            break
+    if not path.exists():
+        raise InsertionNotFound("No such folder", path, "Check the path")
+    sources = sources_at(path, settings)
+    listed = ((source, insertion) for source in sources for insertion in source.insertions())
+    found = list(islice(listed, _MAX_NAMED))
     if not found:
-        raise NoSpikeSorting("No spike sorting in the folder", folder.root, "It needs spikes.* files below alf/<probe>")
+        raise _nothing_at(path)
     if len(found) > 1:
-        raise InsertionAmbiguous(str(folder.root), [str(folder.path(insertion)) for insertion in found])
+        raise InsertionAmbiguous(str(path.resolve()), [source.place(insertion) for source, insertion in found])
     return found[0]

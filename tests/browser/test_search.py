@@ -35,7 +35,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> FolderSource:
     demo = DemoSource(tmp_path_factory.mktemp("demo"), n_spikes=20_000)
     insertion = demo.find("demo")
     assert insertion is not None
-    files = demo.fetch(insertion, demo.datasets(insertion))
+    files = demo.fetch_files(insertion, demo.datasets(insertion))
     for day, subject in enumerate(SUBJECTS, 1):
         for name, path in files.items():
             target = root / "lab" / "Subjects" / subject / f"2024-01-{day:02d}" / "001" / name

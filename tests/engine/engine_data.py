@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.model.references import Choice, DatasetRef, Histology, InsertionRef, SortingRef
 from dashboard.model.sorting import Spikes, SpikeSorting
+from dashboard.sources.alf.identity import identity_of
 
 N_CLUSTERS = 12
 
@@ -40,7 +41,9 @@ def make_sorting(
     )
     spikes = Spikes(times, ids, None if depths_um is None else np.asarray(depths_um), amps_v)
     table = pd.DataFrame({"depths": depths}, index=pd.RangeIndex(len(depths)))
-    return SpikeSorting(ref, spikes, table, pd.DataFrame(), Histology.NONE, amps_are_volts=amps_are_volts)
+    return SpikeSorting(
+        ref, spikes, table, pd.DataFrame(), Histology.NONE, amps_are_volts=amps_are_volts, identity=identity_of(ref)
+    )
 
 
 def write_sorting(folder: Path, **arrays: npt.NDArray[Any]) -> SpikeSorting:

@@ -10,6 +10,7 @@ import os
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from dashboard.engine.build import build_columns
 from dashboard.engine.columns.depths import MAX_CODES, depth_grid
 from dashboard.model import sidecars
 from dashboard.model.errors import Cancelled, DatasetInvalid
+from dashboard.sources.alf.identity import identity_of
 from tests.engine.engine_data import N_CLUSTERS, make_sorting, write_sorting
 
 N_SPIKES = 5_000
@@ -157,13 +159,12 @@ def test_changed_files_are_never_shown_from_old_columns(tmp_path, change):
     folder = tmp_path / ("elsewhere" if change == "other path" else "alf")
     changed = write_sorting(folder, **fresh)
     if change == "md5":
-        from dataclasses import replace
-
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
         datasets = {k: replace(d, md5="new") for k, d in changed.ref.datasets.items()}
-        changed = replace(changed, ref=replace(changed.ref, datasets=datasets))
+        changed = replace(changed, identity=identity_of(replace(changed.ref, datasets=datasets)))
     elif change == "touched":
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+        changed = replace(changed, identity=identity_of(changed.ref))
     np.testing.assert_array_equal(build_columns(changed, cache).times_s, fresh["times"])
     np.testing.assert_array_equal(build_columns(changed, cache).clusters, fresh["clusters"])
 

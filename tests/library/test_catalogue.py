@@ -18,7 +18,7 @@ from dashboard.library.catalogue import Catalogue
 from dashboard.library.insertion_table import facet_counts, insertion_table, narrow
 from dashboard.model.errors import BadRequest
 from dashboard.model.facets import Facets
-from dashboard.sources.alyx.search import query, rows
+from dashboard.sources.alyx.search import query
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.lists import read_insertions, read_regions
 from dashboard.sources.locate import recognise
@@ -233,7 +233,7 @@ def test_answers_are_those_recorded(
     replay: Replay, recorded_alyx: Path, tmp_path: Path, facets: Facets, file: str
 ) -> None:
     body = json.loads((recorded_alyx / "rest" / file).read_text())["response"]["body"]
-    found = [row["pid"] for page in rows(new_source(replay, tmp_path), facets) for row in page]
+    found = [row["pid"] for page in new_source(replay, tmp_path).search(facets) for row in page]
     assert len(found) == len(set(found))
     assert set(found) >= {row["id"] for row in body["results"]}
 
@@ -242,7 +242,7 @@ def test_paging_neither_repeats_nor_loses(replay: Replay, tmp_path: Path) -> Non
     known = {
         pid for pid, row in replay.rest.recordings.tables["insertions"].items() if row["session_info"].get("subject")
     }
-    pages = list(rows(new_source(replay, tmp_path), Facets()))
+    pages = list(new_source(replay, tmp_path).search(Facets()))
     found = [row["pid"] for page in pages for row in page]
     assert len(pages) > 1
     assert len(found) == len(set(found))

@@ -222,9 +222,9 @@ class Fetching(FolderSource):
         super().__init__(root)
         self.lost, self.order = set(lost), list[str]()
 
-    def fetch(self, insertion: InsertionRef, datasets: Sequence[DatasetRef], *rest: Any) -> Mapping[str, Path]:
+    def fetch_files(self, insertion: InsertionRef, datasets: Sequence[DatasetRef], *rest: Any) -> Mapping[str, Path]:
         self.order = [dataset.name for dataset in datasets]
-        return super().fetch(insertion, [d for d in datasets if d.name not in self.lost], *rest)
+        return super().fetch_files(insertion, [d for d in datasets if d.name not in self.lost], *rest)
 
 
 def test_times_and_depths_are_asked_for_first(tmp_path: Path) -> None:

@@ -133,10 +133,10 @@ class TestReplacedByOneOfEqualSize:
         wanted = [d for d in first.datasets(insertion) if d.relative_path == AMPS]
         offline = source(offline=True)
         with pytest.raises(DownloadFailed, match="older version"):
-            offline.fetch(insertion, wanted)
+            offline.fetch_files(insertion, wanted)
         replay.faults.add("/public/*", "status", code=404, times=None)
         with pytest.raises(DownloadFailed, match="does not have it"):
-            source().fetch(insertion, wanted)
+            source().fetch_files(insertion, wanted)
 
     def test_no_file_is_read_twice_for_its_checksum(
         self, source: Callable[..., AlyxSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -48,7 +48,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoSource:
     source = DemoSource(tmp_path_factory.mktemp("cache"), n_spikes=300_000)
     insertion = source.find("demo")
     assert insertion is not None
-    source.fetch(insertion, source.datasets(insertion))  # which writes the files
+    source.fetch_files(insertion, source.datasets(insertion))  # which writes the files
     return source
 
 

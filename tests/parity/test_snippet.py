@@ -34,7 +34,7 @@ def test_the_snippet_gives_the_numbers_of_the_view(
     source = DemoSource(tmp_path / "cache", n_spikes=100_000)
     insertion = source.find("demo")
     assert insertion is not None
-    source.fetch(insertion, source.datasets(insertion))  # which writes the files
+    source.fetch_files(insertion, source.datasets(insertion))  # which writes the files
     root = source.session.parents[4]
     make_parquet_db(root, hash_files=False)
     # ONE() is as the user set it up; the rest of the atlas would be downloaded.

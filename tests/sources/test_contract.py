@@ -29,7 +29,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path_factory.mktemp("demo")
     demo = DemoSource(cache, n_spikes=20_000)
     insertion = next(demo.insertions())
-    demo.fetch(insertion, demo.datasets(insertion))
+    demo.fetch_files(insertion, demo.datasets(insertion))
     return cache
 
 
@@ -111,7 +111,7 @@ def test_datasets_concern_the_insertion(source: Source, insertion: InsertionRef)
 def test_fetches_what_was_asked_for(source: Source, insertion: InsertionRef) -> None:
     wanted = [d for d in source.datasets(insertion) if d.object == "channels"]
     reports: list[Progress] = []
-    paths = source.fetch(insertion, wanted, reports.append)
+    paths = source.fetch_files(insertion, wanted, reports.append)
     assert set(paths) == {d.relative_path for d in wanted}
     for dataset in wanted:
         path = paths[dataset.relative_path]
@@ -124,7 +124,7 @@ def test_fetches_what_was_asked_for(source: Source, insertion: InsertionRef) -> 
 
 
 def test_fetches_nothing_where_nothing_is_asked_for(source: Source, insertion: InsertionRef) -> None:
-    assert dict(source.fetch(insertion, [])) == {}
+    assert dict(source.fetch_files(insertion, [])) == {}
 
 
 def test_a_cancelled_fetch_ends(source: Source, insertion: InsertionRef) -> None:
@@ -132,7 +132,7 @@ def test_a_cancelled_fetch_ends(source: Source, insertion: InsertionRef) -> None
     cancel = threading.Event()
     cancel.set()
     try:
-        paths = source.fetch(insertion, wanted, cancel=cancel)
+        paths = source.fetch_files(insertion, wanted, cancel=cancel)
     except Cancelled:
         return
     assert all(path.is_file() for path in paths.values())  # nothing was to be done

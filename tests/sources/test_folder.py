@@ -156,7 +156,7 @@ def test_loose_files(tmp_path: Path, folder: str) -> None:
         assert source.find(insertion.key) == insertion
         ref = resolve(insertion, source.datasets(insertion))
         assert set(ref.datasets) == {"spikes.times", "spikes.clusters"}
-        assert source.path(insertion) == (tmp_path / "rig" / folder).resolve()
+        assert source.place(insertion) == str((tmp_path / "rig" / folder).resolve())
 
 
 def test_loose_folders_have_different_names(tmp_path: Path) -> None:
@@ -246,12 +246,12 @@ def test_fetch_gives_the_files_where_they_lie(labdata: Path) -> None:
     source = FolderSource(labdata)
     insertion = next(source.insertions())
     datasets = source.datasets(insertion)
-    paths = source.fetch(insertion, datasets)
+    paths = source.fetch_files(insertion, datasets)
     assert paths == {d.relative_path: d.path for d in datasets}
     for path in paths.values():
         path.unlink()
     with pytest.raises(DatasetMissing):
-        source.fetch(insertion, datasets)
+        source.fetch_files(insertion, datasets)
 
 
 def test_what_is_not_listed_has_no_datasets(labdata: Path) -> None:

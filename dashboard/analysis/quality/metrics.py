@@ -25,7 +25,6 @@ from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.arrays import read_table
 from dashboard.sources.alf.clusters import KILOSORTS_LABEL, merge_clusters
-from dashboard.sources.alf.spikes import files_key
 
 logger = logging.getLogger(__name__)
 
@@ -128,9 +127,8 @@ def recorded_or_recomputed(
     Cancelled
         `cancel` was set.
     """
-    names = [name for name in sorting.ref.datasets if name.startswith(("spikes.", "passingSpikes.", "clusters."))]
-    key = files_key(sorting.ref.datasets, names)
-    path = cache / "metrics" / f"{key}.pqt" if cache is not None and not sorting.has_stand_ins else None
+    identity = None if sorting.has_stand_ins else sorting.identity
+    path = cache / "metrics" / f"{identity.metrics}.pqt" if cache is not None and identity is not None else None
     if path is not None and path.exists():
         try:
             known = read_table(path)

@@ -15,8 +15,8 @@ import pandas as pd
 from dashboard.analysis.anatomy.probe import region_names
 from dashboard.analysis.events.trials import brainwide_mask
 from dashboard.model.errors import BadRequest
+from dashboard.model.noise import Noise
 from dashboard.model.sorting import Drift, SpikeSorting
-from dashboard.sources.alf.noise import Noise
 
 AP_RMS_MAX_UV = 40.0
 """90th percentile over channels, after destriping: `MAX_AP_RMS` of RIGOR, in ``RIGOR_script.py`` of

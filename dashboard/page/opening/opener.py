@@ -98,7 +98,7 @@ class Opener:
             wanted.revision,
             progress=partial(self._report, wanted, cancel),
             cancel=cancel,
-            on_partial=Arrivals(partial(self._arrived, cancel)),
+            arrived=Arrivals(partial(self._arrived, cancel)),
         )
         self._future = future
         future.add_done_callback(lambda done: self._queue.later(partial(self._finished, wanted, cancel, done)))

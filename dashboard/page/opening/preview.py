@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,10 @@ import panel as pn
 from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d
 
 from dashboard.engine.count.levels import STANDARD_DEVIATIONS, TOP_LEVEL, level_image
-from dashboard.model.references import DatasetRef
+from dashboard.model.arrival import Arrived
 from dashboard.page.core import shading
 from dashboard.page.core.bokeh_figures import plain, time_ticks
 from dashboard.page.core.panes import html_pane
-from dashboard.sources.download.arrived import ArrivingSpikes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +179,7 @@ REDRAW_S = 0.4
 
 
 class Arrivals:
-    """Told of bytes by the threads that download; draws now and then, one picture at a time.
+    """Told of spikes by the threads that download; draws now and then, one picture at a time.
 
     Parameters
     ----------
@@ -190,19 +188,17 @@ class Arrivals:
     """
 
     def __init__(self, drawn: Callable[[ArrivalPicture], None]) -> None:
-        self._spikes = ArrivingSpikes()
         self._counts = ArrivalCounts()
         self._drawn = drawn
         self._lock = threading.Lock()
         self._drawn_at = 0.0
 
-    def __call__(self, dataset: DatasetRef, part: Path, n_bytes: int) -> None:
-        """Take the news of more bytes."""
-        self._spikes(dataset, part, n_bytes)
+    def __call__(self, spikes: Callable[[], Arrived | None]) -> None:
+        """Take the news of more spikes."""
         if time.monotonic() - self._drawn_at < REDRAW_S or not self._lock.acquire(blocking=False):
             return
         try:
-            arrived = self._spikes.spikes()
+            arrived = spikes()
             # What is there whole before the first picture needs none: the raster itself is about to come.
             if arrived is None or (arrived.is_complete and not self._counts.n_spikes):
                 return

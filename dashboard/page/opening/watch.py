@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 
-from dashboard.library.open import HISTOLOGY
 from dashboard.library.store import InsertionStore, OpenInsertion
+from dashboard.model.sorting import HISTOLOGY
 from dashboard.page.core.document_queue import DocumentQueue
 
 RETRY_S = 30.0

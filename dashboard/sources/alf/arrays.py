@@ -173,5 +173,19 @@ def read_table(path: Path) -> pd.DataFrame:
     raise DatasetInvalid(f"No table is read from a .{kind} file", [path])
 
 
+def why_not_whole(path: Path) -> str:
+    """Return why a ``.npy`` file of the cache is not whole; empty where it is, or is gone meanwhile."""
+    try:
+        if path.stat().st_size == 0:
+            raise ValueError("empty")
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        del array
+    except FileNotFoundError:
+        return ""
+    except (*DAMAGED, OSError) as error:
+        return f"not a whole array ({' '.join(str(error).split())[:120] or type(error).__name__})"
+    return ""
+
+
 def _flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array.reshape(-1) if array.ndim == 2 and array.shape[1] == 1 else array

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from dashboard.model.errors import DatasetInvalid
+from dashboard.model.noise import Noise
 from dashboard.model.references import DatasetRef
 from dashboard.model.sorting import Missing
 from dashboard.sources.alf.arrays import read_array
@@ -20,32 +20,6 @@ CHANNEL_LABELS = "ephysChannels.labels"
 LFP_POWER = "ephysSpectralDensityLF.power"
 LFP_FREQUENCIES = "ephysSpectralDensityLF.freqs"
 _DIMENSIONS = MappingProxyType({AP_RMS: 2, CHANNEL_RMS: 2, CHANNEL_LABELS: 1, LFP_POWER: 2, LFP_FREQUENCIES: 1})
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """What the quality files hold; None where one is not there, and `missing` says why.
-
-    Attributes
-    ----------
-    ap_rms_v : ndarray, shape (n_times, n_channels), float64, in volts, or None
-        Before destriping.
-    channel_rms_v : ndarray, shape (2, n_channels), float64, in volts, or None
-        Median over samples of the recording, before (row 0) and after destriping (row 1), as
-        ``ibllib.ephys.ephysqc.EphysQC.run`` writes it.
-    channel_labels : ndarray, shape (n_channels,), float64, or None
-        What ``ibldsp.voltage.detect_bad_channels`` found most often: 0 good, 1 dead, 2 noisy, 3 outside.
-    lfp_power : ndarray, shape (n_frequencies, n_channels), float64, in V^2/Hz, or None
-    lfp_hz : ndarray, shape (n_frequencies,), float64, or None
-    missing : tuple of Missing
-    """
-
-    ap_rms_v: npt.NDArray[np.float64] | None = None
-    lfp_power: npt.NDArray[np.float64] | None = None
-    lfp_hz: npt.NDArray[np.float64] | None = None
-    missing: tuple[Missing, ...] = ()
-    channel_rms_v: npt.NDArray[np.float64] | None = None
-    channel_labels: npt.NDArray[np.float64] | None = None
 
 
 def noise_datasets(datasets: Sequence[DatasetRef], probe: str) -> list[DatasetRef]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from dashboard.model.facets import SEPARATOR, Facets
 from dashboard.model.references import Histology
+from dashboard.sources.alyx.cache import CachedRecords
 from dashboard.sources.alyx.client import Record
 from dashboard.sources.alyx.records import insertion_from_record, record_from_insertion
-from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.base import Row
 
 PAGE = "250"
 """Rows of a page; a list is looked at from its first one on, which should come soon."""
@@ -40,8 +41,15 @@ def query(facets: Facets) -> dict[str, str]:
     return params
 
 
-def rows(source: AlyxSource, facets: Facets) -> Iterator[list[dict[str, object]]]:
+def rows(records: CachedRecords, facets: Facets, source: str) -> Iterator[list[Row]]:
     """Yield the insertions that the server lists for a search, page by page, each insertion once.
+
+    Parameters
+    ----------
+    records : CachedRecords
+    facets : Facets
+    source : str
+        Name of the source.
 
     Raises
     ------
@@ -49,37 +57,22 @@ def rows(source: AlyxSource, facets: Facets) -> Iterator[list[dict[str, object]]
         The server does not answer, and this list was never read from it.
     """
     seen: set[str] = set()
-    for page in source.records.pages("/insertions", {"limit": PAGE, **query(facets)}):
-        yield _new(source, page, seen)
+    for page in records.pages("/insertions", {"limit": PAGE, **query(facets)}):
+        yield rows_of(page, source, seen)
 
 
-def tag_names(source: AlyxSource) -> set[str]:
-    """Return the tags that the server has.
-
-    Raises
-    ------
-    SourceUnavailable
-        The server does not answer, and they were never read from it.
-    """
-    return {str(record["name"]) for record in source.records.listed("/tags", {"limit": PAGE}) if record.get("name")}
-
-
-def remembered_rows(source: AlyxSource) -> list[dict[str, object]]:
-    """Return every insertion that any answer on disk tells of."""
-    return _new(source, source.records.remembered("insertions"), set())
-
-
-def _new(source: AlyxSource, page: Iterator[Record] | list[Record], seen: set[str]) -> list[dict[str, object]]:
+def rows_of(page: Iterable[Record], source: str, seen: set[str]) -> list[Row]:
+    """Return records of ``/insertions`` as rows, without those whose pid is among `seen`, which they join."""
     found = []
     for record in page:
         pid = str(record.get("id"))
-        if pid not in seen and (row := row_from_record(record, source.name)) is not None:
+        if pid not in seen and (row := row_from_record(record, source)) is not None:
             seen.add(pid)
             found.append(row)
     return found
 
 
-def row_from_record(record: Mapping[str, object], source: str) -> dict[str, object] | None:
+def row_from_record(record: Mapping[str, object], source: str) -> Row | None:
     """Return a record of ``/insertions`` as a row of the search page; None where it names no session."""
     insertion = insertion_from_record(record, source)
     if insertion is None:

@@ -12,11 +12,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pandas as pd
 
+from dashboard.config.settings import Settings
 from dashboard.model.errors import DownloadFailed, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
+from dashboard.model.facets import Facets
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import UUID, DatasetRef, Histology, InsertionRecord, InsertionRef
+from dashboard.sources.alf.source import AlfSource
 from dashboard.sources.alyx.cache import CachedRecords
-from dashboard.sources.alyx.client import Client, stored_parameters
+from dashboard.sources.alyx.client import Client, default_address, stored_parameters
 from dashboard.sources.alyx.records import (
     PROVENANCE,
     concerns,
@@ -26,6 +29,8 @@ from dashboard.sources.alyx.records import (
     needs_revision_names,
     record_from_insertion,
 )
+from dashboard.sources.alyx.search import PAGE, rows, rows_of
+from dashboard.sources.base import Row, Source
 from dashboard.sources.download.downloader import Downloader, Fetched
 from dashboard.sources.download.partial import is_complete
 from dashboard.sources.download.transfer import ASK, Item
@@ -40,13 +45,11 @@ _PROBE_AFTER_EID = re.compile(r"^/(?P<probe>[\w.-]+)$")
 # What Alyx calls a session and an insertion in its addresses, those of the admin pages included.
 _SESSION_WORDS = ("sessions", "session", "ephyssession", "eid")
 _ATTEMPTS_OFFLINE = 2
-# A list is looked at from its first page on, which should come soon.
-_FIRST_PAGE = "250"
 _OTHER_VERSION = "{path} is another version of the file than the one on record and is not used"
 
 
-class AlyxSource:
-    """Insertions known to an Alyx server; satisfies `dashboard.sources.base.Source`.
+class AlyxSource(AlfSource):
+    """Insertions known to an Alyx server.
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ class AlyxSource:
         self.name = self.client.host
         folder = re.sub(r"[^\w.-]", "_", self.name)
         self.records = CachedRecords(self.client, Path(cache) / "alyx" / folder, offline)
-        self.data_root = Path(cache) / "one" / folder
+        self.data_root: Path = Path(cache) / "one" / folder
         stored = stored_parameters(self.client.base_url)
         known = one_cache or stored.get("CACHE_DIR")
         self.one_cache = Path(known) if known else None
@@ -114,7 +117,7 @@ class AlyxSource:
         """
         seen = set()
         try:
-            for page in self.records.pages("/insertions", {"limit": _FIRST_PAGE}):
+            for page in self.records.pages("/insertions", {"limit": PAGE}):
                 for row in page:
                     insertion = insertion_from_record(row, self.name)
                     if insertion is not None:
@@ -158,7 +161,7 @@ class AlyxSource:
         self.records.look_again()
 
     def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
-        """Return every dataset of the insertion and of its session; see `protocol.Source.datasets`.
+        """Return every dataset of the insertion and of its session; see `AlfSource.datasets`.
 
         Those that are in the cache already have their `path`.
 
@@ -182,7 +185,7 @@ class AlyxSource:
         wanted = [d for d in found.values() if concerns(d, insertion.probe, sorted_probes)]
         return [self._with_path(insertion, dataset) for dataset in wanted]
 
-    def fetch(
+    def fetch_files(
         self,
         insertion: InsertionRef,
         datasets: Sequence[DatasetRef],
@@ -250,6 +253,40 @@ class AlyxSource:
             raise next(iter(fetched.failures.values()))
         return fetched
 
+    def asked(self, facets: Facets) -> Facets:
+        """Return what of a search the server can narrow by: not words, nor states of histology other than resolved."""
+        is_resolved = facets.histology == Histology.RESOLVED
+        return replace(
+            facets, text="", level=Facets().level, favourites=False, verdict="",
+            histology=facets.histology if is_resolved else "",
+        )  # fmt: skip
+
+    def search(self, facets: Facets) -> Iterator[list[Row]]:
+        """Yield the insertions that the server lists for a search; see `dashboard.sources.base.Source.search`.
+
+        Raises
+        ------
+        SourceUnavailable
+            The server does not answer, and this list was never read from it. Where everything was asked for, what
+            other answers on disk tell of has been yielded by then.
+        """
+        try:
+            yield from rows(self.records, facets, self.name)
+        except SourceUnavailable:
+            if self.asked(facets) == Facets():
+                yield rows_of(self.records.remembered("insertions"), self.name, set())
+            raise
+
+    def tags(self) -> set[str]:
+        """Return the tags that the server has.
+
+        Raises
+        ------
+        SourceUnavailable
+            The server does not answer, and they were never read from it.
+        """
+        return {str(record["name"]) for record in self.records.listed("/tags", {"limit": PAGE}) if record.get("name")}
+
     def record(self, insertion: InsertionRef) -> InsertionRecord | None:
         """Return what the insertion's record says; None where the server no longer has it."""
         insertion = self._complete(insertion)
@@ -257,7 +294,7 @@ class AlyxSource:
         return record_from_insertion(record) if record is not None else None
 
     def brain_locations(self, insertion: InsertionRef, histology: Histology) -> pd.DataFrame | None:
-        """Return the channels' brain locations; see `protocol.Source.brain_locations`.
+        """Return the channels' brain locations; see `AlfSource.brain_locations`.
 
         They are those of the trajectory that belongs to the histology state, and of no other.
         """
@@ -358,3 +395,23 @@ class AlyxSource:
         if any(part in ("", ".", "..") or "/" in part or "\\" in part or "\0" in part for part in parts):
             return None
         return root.joinpath(*parts)
+
+
+def configured(settings: Settings, default: bool) -> list[Source]:
+    """Return the Alyx server that the settings name; where they name none and `default` is True, ONE's default one."""
+    address = settings.alyx_url or (default_address() if default else None)
+    if address is None:
+        return []
+    return [
+        AlyxSource(
+            address,
+            cache=settings.cache,
+            user=settings.alyx_user,
+            password=settings.alyx_password,
+            token=settings.alyx_token,
+            data_user=settings.data_user,
+            data_password=settings.data_password,
+            one_cache=settings.one_cache,
+            offline=settings.offline,
+        )
+    ]

@@ -15,11 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from dashboard.config.settings import Settings
 from dashboard.model.errors import BadRequest, CacheUnusable, Cancelled
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
-from dashboard.model.references import DatasetRef, Histology, InsertionRecord, InsertionRef
+from dashboard.model.references import DatasetRef, InsertionRef
+from dashboard.sources.alf.arrays import why_not_whole
+from dashboard.sources.alf.names import parse_file_name
+from dashboard.sources.alf.source import AlfSource
+from dashboard.sources.base import Source
 from dashboard.sources.demo.behaviour import make_behaviour, make_events
 from dashboard.sources.demo.channels import make_channels
 from dashboard.sources.demo.motion import make_motion
@@ -27,7 +31,6 @@ from dashboard.sources.demo.session import SESSION_FILES, write_session
 from dashboard.sources.demo.sortings import default_sorting, resort, sorting_files, write_sorting
 from dashboard.sources.demo.spikes import draw_trains, make_tracks
 from dashboard.sources.demo.units import FULL_SPIKES, Size, plan_units, size_for
-from dashboard.sources.folder import parse_file_name
 
 if sys.platform != "win32":
     import fcntl
@@ -57,10 +60,8 @@ _LOCK_POLL_S = 0.1
 _DRAW, _WRITE, _AGAIN = 0.40, 0.18, 0.21
 
 
-class DemoSource:
-    """The synthetic insertion; satisfies `dashboard.sources.base.Source`.
-
-    Nothing is written before `fetch` is called.
+class DemoSource(AlfSource):
+    """The synthetic insertion; nothing is written before its files are asked for.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ class DemoSource:
         Spikes of the default sorting, 1,000 to 100 million.
     seed : int
     progress, cancel
-        Used by `fetch` where it is given none.
+        Used by `fetch_files` where it is given none.
 
     Raises
     ------
@@ -79,7 +80,6 @@ class DemoSource:
     """
 
     name = "demo"
-    notice = ""
 
     def __init__(
         self,
@@ -120,9 +120,6 @@ class DemoSource:
         names |= {f"{SUBJECT}/{DATE}/{NUMBER}".lower(), f"{SUBJECT}/{DATE}/{NUMBER}/{PROBE}".lower()}
         return ref if wanted in names else None
 
-    def look_again(self) -> None:
-        """Do nothing: the demo does not change."""
-
     def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
         """Return every dataset; sizes are known once the files are written."""
         found = []
@@ -136,7 +133,7 @@ class DemoSource:
                 found.append(_located(parsed, path, size))
         return found
 
-    def fetch(
+    def fetch_files(
         self,
         insertion: InsertionRef,
         datasets: Sequence[DatasetRef],
@@ -157,14 +154,6 @@ class DemoSource:
         session = write_demo(self.folder, self.n_spikes, self.seed, report, cancel or self._cancel)
         paths = {dataset.relative_path: session / dataset.relative_path for dataset in datasets}
         return {relative: path for relative, path in paths.items() if path.is_file()}
-
-    def record(self, insertion: InsertionRef) -> InsertionRecord | None:
-        """Return None: there is no database."""
-        return None
-
-    def brain_locations(self, insertion: InsertionRef, histology: Histology) -> pd.DataFrame | None:
-        """Return None: the brain locations are in the files."""
-        return None
 
 
 def _located(dataset: DatasetRef, path: Path, size: int | None) -> DatasetRef:
@@ -363,3 +352,15 @@ def _check_space(folder: Path, n_spikes: int) -> None:
     if free < n_spikes * BYTES_PER_SPIKE:
         need = f"{n_spikes * BYTES_PER_SPIKE / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
         raise CacheUnusable(f"The demo takes {need}", folder, "Make room, set --cache, or ask for fewer --spikes")
+
+
+def configured(settings: Settings, default: bool) -> list[Source]:
+    """Return the demo, which is always there."""
+    return [DemoSource(settings.cache, n_spikes=settings.spikes)]
+
+
+def problems(cache: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files of demos in a cache that are not whole, and why."""
+    for path in sorted((cache / "demo").glob("**/*.npy")):
+        if why := why_not_whole(path):
+            yield path, why

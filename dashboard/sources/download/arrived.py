@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.model.arrival import Arrived, ArrivedCallback, ignore_arrived
 from dashboard.model.references import DatasetRef
 from dashboard.sources.download.partial import target_of
 from dashboard.sources.readers import DAMAGED, read_npy_header
@@ -20,37 +20,22 @@ log = logging.getLogger(__name__)
 _TIMES, _DEPTHS = "spikes.times", "spikes.depths"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """The spikes whose time and depth have arrived, not yet checked against the MD5 of their files.
-
-    Attributes
-    ----------
-    times_s : ndarray, shape (n,), memory-mapped, in seconds
-    depths_um : ndarray, shape (n,), memory-mapped, in um
-        May hold NaN.
-    n_total : int
-        How many there will be.
-    """
-
-    times_s: npt.NDArray[Any]
-    depths_um: npt.NDArray[Any]
-    n_total: int
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all have arrived."""
-        return len(self.times_s) == self.n_total
-
-
 class ArrivingSpikes:
-    """Collects what a download reports; an instance is the `on_partial` of `AlyxSource.fetch`.
+    """Collects what a download reports; an instance is the `on_partial` of `AlfSource.fetch_files`.
 
+    Parameters
+    ----------
+    arrived : callable
+        Told whenever more bytes of the spikes have come.
+
+    Notes
+    -----
     Thread-safe. The arrays that `spikes` returns stay valid: a download that has to begin anew writes
     into another file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arrived: ArrivedCallback = ignore_arrived) -> None:
+        self._arrived = arrived
         self._files: dict[str, tuple[Path, int]] = {}
         self._lock = threading.Lock()
 
@@ -59,6 +44,7 @@ class ArrivingSpikes:
         if dataset.name in (_TIMES, _DEPTHS) and dataset.extension == "npy":
             with self._lock:
                 self._files[dataset.name] = (part, n_bytes)
+            self._arrived(self.spikes)
 
     def spikes(self) -> Arrived | None:
         """Return the spikes that have arrived, None where there are none yet."""

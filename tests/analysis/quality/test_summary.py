@@ -14,9 +14,10 @@ from iblatlas.regions import BrainRegions
 
 from dashboard.analysis.quality.summary import Outcome, Summary, summarise, verdicts
 from dashboard.library.open import open_insertion
+from dashboard.model.noise import Noise
 from dashboard.model.references import DatasetRef
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.alf.noise import Noise, load_noise, noise_datasets
+from dashboard.sources.alf.noise import load_noise, noise_datasets
 from dashboard.sources.alyx.records import dataset_from_record
 from dashboard.sources.demo.source import DemoSource
 
@@ -28,7 +29,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[SpikeSorting, Nois
     insertion = source.find("demo")
     assert insertion is not None
     datasets = source.datasets(insertion)
-    files = source.fetch(insertion, datasets)
+    files = source.fetch_files(insertion, datasets)
     noise = load_noise([replace(d, path=files[d.relative_path]) for d in noise_datasets(datasets, insertion.probe)])
     return open_insertion(insertion, source=source, cache=folder), noise, files
 

@@ -111,8 +111,10 @@ def test_the_pass_can_be_stopped() -> None:
 def test_a_second_open_reads_no_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_session(tmp_path)
     first = opened(tmp_path)
-    monkeypatch.setattr("dashboard.library.open.validate", lambda *args: pytest.fail("the columns are read again"))
-    monkeypatch.setattr("dashboard.library.open.count_invalid", lambda *args: pytest.fail("the columns are read again"))
+    monkeypatch.setattr("dashboard.sources.alf.source.validate", lambda *args: pytest.fail("columns are read again"))
+    monkeypatch.setattr(
+        "dashboard.sources.alf.source.count_invalid", lambda *args: pytest.fail("columns are read again")
+    )
     assert opened(tmp_path).n_dropped == first.n_dropped
 
 

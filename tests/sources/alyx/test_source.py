@@ -127,7 +127,7 @@ def test_datasets_are_those_of_the_manifest(source: AlyxSource, recorded_alyx: P
 def test_fetched_files_are_right_and_laid_out_as_one_does(source: AlyxSource, replay: Replay) -> None:
     insertion = found(source, KM_001[0])
     datasets = small(source, insertion)
-    paths = source.fetch(insertion, datasets)
+    paths = source.fetch_files(insertion, datasets)
     assert len(datasets) > 4
     for dataset in datasets:
         path = paths[dataset.relative_path]
@@ -137,19 +137,19 @@ def test_fetched_files_are_right_and_laid_out_as_one_does(source: AlyxSource, re
         assert is_complete(path, dataset)
     here = {d.relative_path: d.path for d in source.datasets(insertion) if d.path is not None}
     assert here == dict(paths)
-    source.fetch(insertion, datasets)
+    source.fetch_files(insertion, datasets)
     assert set(replay.data_counts().values()) == {1}
 
 
 def test_an_existing_one_cache_is_used_as_it_is(replay: Replay, source: AlyxSource, tmp_path: Path) -> None:
     insertion = found(source, KM_001[0])
     datasets = small(source, insertion)
-    source.fetch(insertion, datasets)
+    source.fetch_files(insertion, datasets)
     asked = sum(replay.data_counts().values())
     theirs = source.data_root
     before = {p: p.stat().st_mtime_ns for p in theirs.rglob("*")}
     other = AlyxSource(replay.url, cache=tmp_path / "b", user="alice", password="alicepass", one_cache=theirs)
-    paths = other.fetch(insertion, other.datasets(insertion)[:0] + datasets)
+    paths = other.fetch_files(insertion, other.datasets(insertion)[:0] + datasets)
     assert all(path.is_relative_to(theirs) for path in paths.values())
     assert sum(replay.data_counts().values()) == asked
     assert {p: p.stat().st_mtime_ns for p in theirs.rglob("*")} == before
@@ -170,7 +170,7 @@ def test_ones_parameters_name_the_cache_and_the_login(replay: Replay, tmp_path: 
 
 def test_nothing_is_written_at_home(source: AlyxSource) -> None:
     insertion = found(source, KM_001[0])
-    source.fetch(insertion, small(source, insertion)[:1])
+    source.fetch_files(insertion, small(source, insertion)[:1])
     source.record(insertion)
     assert list(Path.home().iterdir()) == []
 
@@ -183,7 +183,7 @@ def test_a_dataset_without_an_address(source: AlyxSource, replay: Replay) -> Non
     datasets = small(source, insertion)
     (bare,) = [d for d in datasets if d.url is None]
     assert bare.relative_path == "alf/probe00/pykilosort/#2024-05-06#/channels.rawInd.npy"
-    fetched = source.fetch(insertion, datasets)
+    fetched = source.fetch_files(insertion, datasets)
     assert list(fetched.failures) == [bare.relative_path]
     assert "no address" in str(fetched.failures[bare.relative_path])
     assert len(fetched) == len(datasets) - 1
@@ -194,7 +194,7 @@ def test_nothing_came_through(source: AlyxSource, replay: Replay) -> None:
     (dataset, *_) = small(source, insertion)
     replay.faults.add("/public/*", "status", code=404, times=None)
     with pytest.raises(DownloadFailed, match="does not have it"):
-        source.fetch(insertion, [dataset])
+        source.fetch_files(insertion, [dataset])
 
 
 def test_names_cannot_lead_out_of_the_cache(source: AlyxSource, replay: Replay) -> None:
@@ -207,9 +207,9 @@ def test_names_cannot_lead_out_of_the_cache(source: AlyxSource, replay: Replay) 
         {"object": "a/../../b"},
     ):
         with pytest.raises(DownloadFailed, match="cannot be a file's"):
-            source.fetch(insertion, [dataclasses.replace(dataset, **change)])
+            source.fetch_files(insertion, [dataclasses.replace(dataset, **change)])
     with pytest.raises(DownloadFailed, match="cannot be a file's"):
-        source.fetch(dataclasses.replace(insertion, lab=".."), [dataset])
+        source.fetch_files(dataclasses.replace(insertion, lab=".."), [dataset])
     assert not replay.data_counts()
 
 
@@ -302,7 +302,7 @@ class TestOffline:
     @pytest.fixture
     def seen(self, source: AlyxSource) -> AlyxSource:
         insertion = found(source, KM_001[0])
-        source.fetch(insertion, small(source, insertion))
+        source.fetch_files(insertion, small(source, insertion))
         record = source.record(insertion)
         assert record is not None
         source.brain_locations(insertion, record.histology)
@@ -327,7 +327,7 @@ class TestOffline:
         assert "ffline" in offline.notice
         assert offline.datasets(insertion) == seen.datasets(insertion)
         wanted = small(offline, insertion)
-        assert len(offline.fetch(insertion, wanted)) == len(wanted)
+        assert len(offline.fetch_files(insertion, wanted)) == len(wanted)
         assert offline.record(insertion) == seen.record(insertion)
         ours, before = (s.brain_locations(insertion, Histology.RESOLVED) for s in (offline, seen))
         assert ours is not None and ours.equals(before)
@@ -348,7 +348,7 @@ class TestOffline:
         insertion = found(offline, KM_001[0])
         absent = [d for d in offline.datasets(insertion) if d.name == "clusters.amps"]
         with pytest.raises(DownloadFailed, match=r"clusters\.amps"):
-            offline.fetch(insertion, absent)
+            offline.fetch_files(insertion, absent)
 
     def test_comes_back(self, seen: AlyxSource, replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
         now = [0.0]
@@ -390,4 +390,4 @@ def test_cancel_reaches_the_download(source: AlyxSource, replay: Replay) -> None
     cancel = threading.Event()
     threading.Timer(0.2, cancel.set).start()
     with pytest.raises(Cancelled):
-        source.fetch(insertion, datasets, cancel=cancel)
+        source.fetch_files(insertion, datasets, cancel=cancel)

@@ -204,7 +204,7 @@ def test_datasets_are_known_before_they_are_written_and_fetch_writes_them(tmp_pa
     datasets = source.datasets(insertion)
     assert {d.relative_path for d in datasets} == set(demo_files())
     assert all(d.size is None for d in datasets)
-    paths = source.fetch(insertion, datasets)
+    paths = source.fetch_files(insertion, datasets)
     assert set(paths) == set(demo_files())
     assert all(path.is_file() for path in paths.values())
     assert early, "progress given to the source is used where fetch is given none"

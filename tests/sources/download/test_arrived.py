@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dashboard.model.arrival import Arrived
 from dashboard.model.references import DatasetRef
 from dashboard.sources.alyx.source import AlyxSource
-from dashboard.sources.download.arrived import Arrived, ArrivingSpikes
+from dashboard.sources.download.arrived import ArrivingSpikes
 from dashboard.sources.download.partial import PartialFile, partial_path, target_of
 from tests.replay.server import Replay
 
@@ -103,7 +104,7 @@ def test_a_first_picture_before_the_last_byte(source: AlyxSource, replay: Replay
         if arrived is not None:
             seen.append(arrived)
 
-    paths = source.fetch(insertion, wanted, on_partial=on_partial)
+    paths = source.fetch_files(insertion, wanted, on_partial=on_partial)
     times = np.load(paths["alf/probe00/iblsorter/spikes.times.npy"])
     depths = np.load(paths["alf/probe00/iblsorter/spikes.depths.npy"])
     lengths = [len(arrived.times_s) for arrived in seen]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from html import escape
 from typing import Any
@@ -24,12 +23,12 @@ from dashboard.analysis.quality.summary import (
 )
 from dashboard.library.userdata import Verdict
 from dashboard.model.errors import DashboardError
+from dashboard.model.noise import Noise
 from dashboard.model.references import InsertionRecord
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab
 from dashboard.page.services.page_services import PageServices
-from dashboard.sources.alf.noise import load_noise, noise_datasets
 from dashboard.sources.base import Source
 
 NOT_SET = "NOT_SET"
@@ -152,17 +151,14 @@ class SummaryTab(BaseTab[PageServices]):
 
     def _read(self, sorting: SpikeSorting, source: Source) -> tuple[Summary, InsertionRecord | None, str]:
         insertion = sorting.ref.insertion
-        record, note = None, ""
-        files = []
+        record, noise, note = None, Noise(), ""
         try:
             record = source.record(insertion)
-            wanted = noise_datasets(source.datasets(insertion), insertion.probe)
-            paths = source.fetch(insertion, wanted) if wanted else {}
-            files = [replace(d, path=paths[d.relative_path]) for d in wanted if d.relative_path in paths]
+            noise = source.noise(insertion)
         except DashboardError as error:
             note = str(error)
         extended = record.extended_qc if record is not None else NO_EXTENDED_QC
-        return summarise(sorting, load_noise(files), extended), record, note
+        return summarise(sorting, noise, extended), record, note
 
     def _show(self, sorting: SpikeSorting, done: Future[Any]) -> None:
         if sorting is not self._sorting:

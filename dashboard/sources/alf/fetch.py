@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from dashboard.model.errors import Cancelled, DownloadFailed
-from dashboard.model.progress import PartialCallback, ProgressCallback
-from dashboard.model.references import DatasetRef, SortingRef
+from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.references import DatasetRef, InsertionRef, SortingRef
 from dashboard.model.sorting import Missing
-from dashboard.sources.base import Source
 from dashboard.sources.download.downloader import Fetched
+
+
+class FileSource(Protocol):
+    """What brings files: the part of a source that `fetch` needs."""
+
+    def fetch_files(
+        self,
+        insertion: InsertionRef,
+        datasets: Sequence[DatasetRef],
+        progress: ProgressCallback = ignore_progress,
+        cancel: threading.Event | None = None,
+        on_partial: PartialCallback = ignore_partial,
+    ) -> Mapping[str, Path]:
+        """Return a readable file for each dataset, keyed by `DatasetRef.relative_path`.
+
+        Datasets that could not be fetched are absent from the answer where they are optional to
+        the caller; `DownloadFailed` is raised where none came through. `on_partial` is told of bytes
+        as they come over a network.
+        """
+        ...
+
 
 # What is fetched first, so that a raster can be drawn while the rest still comes.
 _FETCH_ORDER = ("spikes.times", "spikes.depths", "spikes.clusters", "passingSpikes.table", "clusters.", "channels.")
 
 
 def fetch(
-    source: Source,
+    source: FileSource,
     ref: SortingRef,
     session: Sequence[DatasetRef],
     progress: ProgressCallback,
@@ -30,7 +52,7 @@ def fetch(
 
     Parameters
     ----------
-    source : Source
+    source : FileSource
     ref : SortingRef
         With the datasets that were chosen.
     session : sequence of DatasetRef
@@ -55,7 +77,7 @@ def fetch(
         return next((i for i, start in enumerate(_FETCH_ORDER) if dataset.name.startswith(start)), len(_FETCH_ORDER))
 
     wanted = sorted(ref.datasets.values(), key=rank)
-    paths = source.fetch(ref.insertion, [*wanted, *session], progress, cancel, on_partial)
+    paths = source.fetch_files(ref.insertion, [*wanted, *session], progress, cancel, on_partial)
     if cancel is not None and cancel.is_set():
         raise Cancelled("Loading was cancelled")
     failures, notes = (paths.failures, paths.notes) if isinstance(paths, Fetched) else ({}, [])

@@ -68,6 +68,13 @@ def web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def web_site(text: str) -> str:
+    """Read the origin of a site, ``https://wiki.example.org``."""
+    if not re.fullmatch(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", text):
+        raise ValueError(f"'{text}' is not a site such as https://wiki.example.org")
+    return text.lower()
+
+
 def web_origin(text: str) -> str:
     """Read ``host`` or ``host:port``; a wildcard would let every site in."""
     if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?", text):

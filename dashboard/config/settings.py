@@ -15,7 +15,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
-from dashboard.config.readers import folder, one_of, size, switch, web_address, web_origin, web_prefix, whole
+from dashboard.config.readers import folder, one_of, size, switch, web_address, web_origin, web_prefix, web_site, whole
 from dashboard.model.errors import BadRequest
 
 ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
@@ -165,6 +165,11 @@ class Settings:
     origin: tuple[str, ...] = setting(
         (), "Host and port as browsers write them, `lab.example.org`, where not those of the address; may be repeated",
         read=web_origin, flag="--origin", metavar="HOST", repeated=True, commands=("serve",),
+    )  # fmt: skip
+    frame_ancestor: tuple[str, ...] = setting(
+        (), "Site whose pages may show the dashboard in a frame, `https://wiki.example.org`; nobody's by default; "
+        "may be repeated",
+        read=web_site, flag="--frame-ancestor", metavar="URL", repeated=True, commands=("serve",),
     )  # fmt: skip
     behind_proxy: bool = setting(
         False, "Take address and protocol of the browser from the headers of a proxy, which must set them itself",

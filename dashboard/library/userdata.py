@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.files import make_private
 from dashboard.model.tables import rows_csv
 
 VERDICTS = ("pass", "fail", "comment")
@@ -114,6 +115,7 @@ class UserData:
                 database = self._engine.url.database
                 if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
                     Path(database).parent.mkdir(parents=True, exist_ok=True)
+                    make_private(Path(database))
                 with self._engine.begin() as connection:
                     for table in _metadata.sorted_tables:
                         # In the statement: two who look first would both find that it is not there.
@@ -124,7 +126,7 @@ class UserData:
             with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            reason = str(getattr(error, "orig", None) or type(error).__name__)
+            reason = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__)
             shown = self._engine.url.render_as_string(hide_password=True)
             if "locked" in reason:
                 raise UserDataUnavailable("The database is locked by another program", shown, "Try again") from error

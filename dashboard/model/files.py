@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -41,6 +42,19 @@ def whole_file(path: Path, mode: int = 0o666) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def make_private(path: Path) -> None:
+    """Have a file, made where it is not, be readable and writable by its owner alone.
+
+    Raises
+    ------
+    OSError
+        It cannot be made. Where it is another user's, it stays as it is.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with contextlib.suppress(PermissionError):
+        path.chmod(0o600)
 
 
 def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:

@@ -37,6 +37,7 @@ from dashboard.server.auth.gate import guard, limit, token_of
 from dashboard.server.auth.logins import Logins
 from dashboard.server.auth.passwords import Accounts
 from dashboard.server.downloads import ROUTE, DownloadHandler
+from dashboard.server.headers import send_headers
 from dashboard.server.metrics import LOAD_BUCKETS_S, RENDER_BUCKETS_S, Histogram, counter, gauges
 from dashboard.server.render_pool import FairPool
 from dashboard.server.upstream.early_head import send_head_early
@@ -299,7 +300,8 @@ def make_server(
     tidying = PeriodicCallback(process.tidy, TIDY_MS)
     server.io_loop.add_callback(tidying.start)
     application = server._tornado
-    harden(application, settings.prefix)
+    harden(application, settings.prefix, lambda request: process.user_of(request, touch=False) or "")
+    send_headers(application, settings.frame_ancestor)
     limit(application, settings.prefix, lambda: process.why_full)
     if process.logins is not None:
         guard(application, process.logins, settings.prefix, open_health=settings.open_health)

@@ -33,6 +33,14 @@ def test_verdicts_survive_and_two_people_keep_their_word(tmp_path: Path) -> None
     assert all(word.time.endswith("+00:00") for word in said)
 
 
+def test_the_database_is_private(tmp_path: Path) -> None:
+    """Also where an earlier version made it for all to read."""
+    (tmp_path / "kept.sqlite").touch(0o644)
+    UserData.in_folder(tmp_path).judge(KEY, "Ada", "pass")
+    assert (tmp_path / "kept.sqlite").stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+
+
 def test_people_who_differ_and_people_who_changed_their_mind(tmp_path: Path) -> None:
     user_data = UserData.in_folder(tmp_path)
     for author, verdict, expected in (

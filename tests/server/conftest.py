@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.server.auth import passwords
 from dashboard.server.auth.logins import FILE
 from dashboard.server.auth.passwords import add_user
 from dashboard.sources.demo.source import DemoSource
 from tests.server.asking import PASSWORD, Site
 from tests.serving import serving
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost milliseconds; one test looks at what they cost in earnest."""
+    monkeypatch.setattr(passwords, "N", 2**10)
+    passwords._nobody.cache_clear()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from pathlib import Path
@@ -281,3 +282,56 @@ def test_a_free_port_is_not_taken_beyond_loopback(site: Site) -> None:
         if name.startswith("127."):
             pytest.skip("this machine has no address but the loopback")
         assert other.connect_ex((name, site.server.port)) != 0
+
+
+def test_a_page_belongs_to_the_login_that_it_was_made_for(tmp_path: Path, site: Site) -> None:
+    add_user(tmp_path / "users.json", "bob", PASSWORD)
+    ann, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "bob"))
+    token = token_in(site.get("/", ann).text)
+    here = f"http://localhost:{site.server.port}"
+    assert connect(site.url, bob, here, token) == 403
+    again = site.login("ann").cookies[COOKIE]
+    assert connect(site.url, again, here, token) == 101, "whoever logs in once more loses the page"
+    assert "ann" not in str(told_by(token))
+
+
+def test_every_answer_tells_browsers_what_they_may_do(site: Site) -> None:
+    cookie = site.login().cookies[COOKIE]
+    for path in (
+        "/",
+        "/login",
+        "/health",
+        "/metrics",
+        "/nosuch",
+        "/autoload.js",
+        "/download/x",
+        "/static/js/bokeh.min.js",
+    ):
+        for answer in (site.get(path, cookie), site.get(path)):
+            said = answer.headers
+            assert said["X-Content-Type-Options"] == "nosniff", path
+            assert said["Referrer-Policy"] == "same-origin", path
+            assert said["X-Frame-Options"] == "DENY", path
+            assert "default-src 'none'" in said["Content-Security-Policy"], path
+            assert "frame-ancestors 'none'" in said["Content-Security-Policy"], path
+
+
+def test_scripts_of_a_page_carry_its_nonce_and_no_other_runs(site: Site) -> None:
+    cookie, nonces = site.login().cookies[COOKIE], set()
+    for _ in range(3):  # the third has a head that was kept of the two before
+        page = site.get("/?insertion=" + quote('"><script>alert(1)</script>'), cookie)
+        rules = dict(rule.split(" ", 1) for rule in page.headers["Content-Security-Policy"].split("; "))
+        nonce = re.search(r"'nonce-([\w-]+)'", rules["script-src"])
+        assert nonce is not None
+        assert "unsafe-inline" not in rules["script-src"]
+        assert page.text.count("<script") == page.text.count(f'<script nonce="{nonce[1]}"') > 3
+        assert "alert(1)</script>" not in page.text
+        nonces.add(nonce[1])
+    assert len(nonces) == 3
+
+
+@pytest.mark.parametrize("site", [{"frame_ancestor": ("https://wiki.example.org",)}], indirect=True)
+def test_a_lab_may_name_who_shows_the_dashboard_in_a_frame(site: Site) -> None:
+    answer = site.get("/", site.login().cookies[COOKIE])
+    assert "frame-ancestors https://wiki.example.org" in answer.headers["Content-Security-Policy"]
+    assert "X-Frame-Options" not in answer.headers

@@ -18,7 +18,7 @@ from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
 
 from dashboard.page.core.assets import asset
-from dashboard.server.auth.logins import MAX_FOR_A_NAME, Logins
+from dashboard.server.auth.logins import Logins
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,11 @@ class LoginHandler(RequestHandler):
 
     def set_default_headers(self) -> None:
         """Keep the page out of frames and caches, and scripts out of the page."""
-        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'")
+        self.set_header(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'",
+        )
         self.set_header("X-Frame-Options", "DENY")
         self.set_header("Cache-Control", "no-store")
         # "no-referrer" would make browsers send the form with the origin "null", which is refused.
@@ -94,22 +98,24 @@ class LoginHandler(RequestHandler):
             self._form("That form came from another site.")
             return
         name, password = self._given("name").strip()[:64], self._given("password")
-        sources = (f"address {self.request.remote_ip}", f"name {name}")
-        if wait := max(self._logins.wait_s(sources[0]), self._logins.wait_s(sources[1], MAX_FOR_A_NAME)):
+        address = str(self.request.remote_ip)
+        if wait := self._logins.wait_s(address, name):
             self.set_status(429)
             self.set_header("Retry-After", str(int(wait) + 1))
             self._form(f"Too many attempts. Try again in {int(wait) + 1} s.")
             return
-        self._logins.failed(*sources)
-        loop = asyncio.get_running_loop()
-        if not await loop.run_in_executor(self._threads, self._logins.accounts.check, name, password[:1024]):
+        self._logins.failed(address, name)
+        loop, accounts = asyncio.get_running_loop(), self._logins.accounts
+        if not await loop.run_in_executor(self._threads, accounts.check, name, password[:1024]):
             # Who slips writes the password in place of the name.
             known = repr(name) if name in self._logins.accounts else "an unknown name"
             logger.warning("login refused for %s from %s", known, self.request.remote_ip)
             self.set_status(403)
             self._form("Name or password is wrong.")
             return
-        self._logins.succeeded(*sources)
+        self._logins.succeeded(name)
+        if marks := await loop.run_in_executor(self._threads, accounts.renew, name, password[:1024]):
+            self._logins.renewed(name, *marks)
         self.set_cookie(
             COOKIE, self._logins.start(name), path=f"{self._prefix}/", httponly=True, samesite="Lax",
             secure=self.request.protocol == "https",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
 import logging
-import os
 import secrets
 import sqlite3
 import threading
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from dashboard.model.files import make_private
 from dashboard.server.auth.passwords import Accounts
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,9 @@ LOCK_WAIT_S = 0.5
 _TABLES = """
 CREATE TABLE IF NOT EXISTS logins
     (token TEXT PRIMARY KEY, user TEXT NOT NULL, mark TEXT NOT NULL, began REAL NOT NULL, seen REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS failures (source TEXT NOT NULL, time REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS failures_by_source ON failures (source);
+CREATE TABLE IF NOT EXISTS attempts (address TEXT NOT NULL, name TEXT NOT NULL, time REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS attempts_by_address ON attempts (address);
+CREATE INDEX IF NOT EXISTS attempts_by_name ON attempts (name);
 """
 
 
@@ -109,7 +111,7 @@ class LoginFile:
                     return self._connection
             self.close()  # cleared by somebody: nobody is logged in any more
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        make_private(self._path)
         connection = sqlite3.connect(
             self._path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
         )  # fmt: skip
@@ -139,22 +141,29 @@ class LoginFile:
         """End a login."""
         self._run("DELETE FROM logins WHERE token = ?", (token,))
 
-    def fail(self, source: str, now: float) -> None:
+    def fail(self, address: str, name: str, now: float) -> None:
         """Count a failed attempt."""
-        self._run("DELETE FROM failures WHERE time < ?", (now - FAILURES_S,))
-        self._run("INSERT INTO failures VALUES (?, ?)", (source, now))
+        self._run("DELETE FROM attempts WHERE time < ?", (now - FAILURES_S,))
+        self._run("INSERT INTO attempts VALUES (?, ?, ?)", (address, name, now))
 
-    def failures(self, source: str, since: float, most: int) -> list[float]:
-        """Return the times of the last attempts that failed, oldest first."""
-        rows = self._run(
-            "SELECT time FROM failures WHERE source = ? AND time >= ? ORDER BY time DESC LIMIT ?",
-            (source, since, most),
-        )
-        return [_number(row[0]) for row in reversed(rows)]
+    def failures(self, address: str, name: str, since: float) -> tuple[list[float], list[float]]:
+        """Return the times of the attempts that failed, oldest first: from an address, and against a name."""
+        found = []
+        for column, value, most in (("address", address, MAX_FAILURES), ("name", name, MAX_FOR_A_NAME)):
+            rows = self._run(
+                f"SELECT time FROM attempts WHERE {column} = ? AND time >= ? ORDER BY time DESC LIMIT ?",
+                (value, since, most),
+            )
+            found.append([_number(row[0]) for row in reversed(rows)])
+        return found[0], found[1]
 
-    def forgive(self, source: str) -> None:
-        """Forget the failures of a source."""
-        self._run("DELETE FROM failures WHERE source = ?", (source,))
+    def forgive(self, name: str) -> None:
+        """Forget the failures against a name, from whatever addresses."""
+        self._run("DELETE FROM attempts WHERE name = ?", (name,))
+
+    def remark(self, user: str, before: str, after: str) -> None:
+        """Have the logins of a user belong to another hash of the same password."""
+        self._run("UPDATE logins SET mark = ? WHERE user = ? AND mark = ?", (after, user, before))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -195,7 +204,7 @@ class Logins:
         self._file = LoginFile(folder / FILE) if folder is not None else None
         self._is_failing = False
         self._logins: OrderedDict[str, Login] = OrderedDict()
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._failures: deque[tuple[str, str, float]] = deque(maxlen=MAX_REMEMBERED)
 
     def start(self, user: str) -> str:
         """Return the token of a new login."""
@@ -219,7 +228,12 @@ class Logins:
         if now - login.seen > self._idle_s or now - login.began > self._longest_s:
             self._end(key)
             return None
-        if (mark := self.accounts.mark(login.user)) != login.mark:
+        mark = self.accounts.mark(login.user)
+        if mark != login.mark and now != login.looked:  # another process may have made the hash anew
+            login = self._look(key, login, now)
+            if login is None:
+                return None
+        if mark != login.mark:
             if mark is not None or self.accounts.is_sound:  # else nobody gets in until the users file can be read
                 self._end(key)
             return None
@@ -234,33 +248,43 @@ class Logins:
         """Log out."""
         self._end(_digest(token))
 
-    def wait_s(self, source: str, most: int = MAX_FAILURES) -> float:
-        """Return how long an address, or a name, has to wait before it may try again, in s."""
-        now, key, wait = self._clock(), _digest(source), 0.0
-        failures = self._failures.get(key, deque())
-        while failures and now - failures[0] > FAILURES_S:
-            failures.popleft()
-        kept: list[float] = self._try(LoginFile.failures, [], key, now - FAILURES_S, most)
-        for times in (list(failures)[-most:], kept):
-            if len(times) >= most:
-                wait = max(wait, FAILURES_S - (now - times[0]))
+    def wait_s(self, address: str, name: str) -> float:
+        """Return how long somebody at an address has to wait before a name may be tried again, in s.
+
+        An address may fail `MAX_FAILURES` times, whatever the names; a name is shut after `MAX_FOR_A_NAME`, which no
+        single address reaches.
+        """
+        now = self._clock()
+        keys = _digest(network_of(address)), _digest(name)
+        while self._failures and now - self._failures[0][2] > FAILURES_S:
+            self._failures.popleft()
+        kept: tuple[list[float], list[float]] = self._try(LoginFile.failures, ([], []), *keys, now - FAILURES_S)
+        wait = 0.0
+        for k, most in enumerate((MAX_FAILURES, MAX_FOR_A_NAME)):
+            held = [failure[2] for failure in self._failures if failure[k] == keys[k]][-most:]
+            for times in (held, kept[k]):
+                if len(times) >= most:
+                    wait = max(wait, FAILURES_S - (now - times[0]))
         return wait
 
-    def failed(self, *sources: str) -> None:
+    def failed(self, address: str, name: str) -> None:
         """Count an attempt; counted before the password is looked at, so that many at once do not get through."""
-        now = self._clock()
-        for source in map(_digest, sources):
-            self._failures.setdefault(source, deque(maxlen=MAX_FOR_A_NAME)).append(now)
-            self._failures.move_to_end(source)
-            self._try(LoginFile.fail, None, source, now)
-        while len(self._failures) > MAX_REMEMBERED:
-            self._failures.popitem(last=False)
+        now, keys = self._clock(), (_digest(network_of(address)), _digest(name))
+        self._failures.append((*keys, now))
+        self._try(LoginFile.fail, None, *keys, now)
 
-    def succeeded(self, *sources: str) -> None:
-        """Forget the failures."""
-        for source in map(_digest, sources):
-            self._failures.pop(source, None)
-            self._try(LoginFile.forgive, None, source)
+    def succeeded(self, name: str) -> None:
+        """Forget the failures against a name; what its address did to other names stays."""
+        key = _digest(name)
+        self._failures = deque((f for f in self._failures if f[1] != key), maxlen=MAX_REMEMBERED)
+        self._try(LoginFile.forgive, None, key)
+
+    def renewed(self, user: str, before: str, after: str) -> None:
+        """Have the logins of a user stay whose password has another hash now; `before` and `after` are its marks."""
+        for login in self._logins.values():
+            if login.user == user and login.mark == before:
+                login.mark = after
+        self._try(LoginFile.remark, None, user, before, after)
 
     def close(self) -> None:
         """Let go of the file, with the last use of every login written."""
@@ -286,7 +310,7 @@ class Logins:
         if held is None:
             held = Login(user, mark, began, seen, now, seen, is_kept=True)
             self._hold(key, held)
-        held.looked, held.seen = now, max(held.seen, seen)
+        held.looked, held.mark, held.seen = now, mark, max(held.seen, seen)
         return held
 
     def _keep(self, key: str, login: Login) -> None:
@@ -323,6 +347,17 @@ class Logins:
             return otherwise
         self._is_failing = False
         return answer
+
+
+def network_of(address: str) -> str:
+    """Return whom an address is counted with: IPv6 by its first 64 bits, of which a household or a lab has one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def _digest(text: str) -> str:

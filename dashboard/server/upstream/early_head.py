@@ -17,6 +17,8 @@ from panel.io.server import DocHandler
 from panel_material_ui import Button
 from tornado.iostream import StreamClosedError
 
+from dashboard.server.headers import ancestors_of, new_nonce, page_policy
+
 logger = logging.getLogger(__name__)
 
 END = "</head>"
@@ -40,13 +42,20 @@ class PageHandler(DocHandler):
     """Applications whose last two pages had the same."""
 
     _sent = ""
+    _nonce = ""
+
+    async def prepare(self) -> None:
+        """Say which scripts may run: those that carry the nonce of this answer."""
+        await super().prepare()
+        self._nonce = new_nonce()
+        self.set_header("Content-Security-Policy", page_policy(ancestors_of(self), self.request, self._nonce))
 
     async def get_session(self) -> ServerSession:
         """Send the head, then build the session."""
         head = self.heads.get(self.application_context, "") if self.application_context in self.confirmed else ""
         if head:  # a request that names a session, and may be refused, does not come here
             self.set_header("Content-Type", "text/html; charset=utf-8")
-            super().write(head)
+            super().write(self._with_nonce(head))
             self._sent = head
             try:
                 await self.flush()
@@ -68,7 +77,14 @@ class PageHandler(DocHandler):
         context = self.application_context
         (self.confirmed.add if self.heads.get(context) == head else self.confirmed.discard)(context)
         self.heads[context] = head
-        super().write(("" if self._sent else head) + end + after)
+        super().write(self._with_nonce(("" if self._sent else head) + end + after))
+
+    def _with_nonce(self, page: str) -> str:
+        """Return a part of the page whose scripts carry the nonce: in it are Bokeh's own, and no text of others.
+
+        What the page is to show stands in it as JSON in which Bokeh has replaced each ``<``.
+        """
+        return page.replace("<script", f'<script nonce="{self._nonce}"')
 
     def send_error(self, status_code: int = 500, **options: Any) -> None:
         """Say that there is no page, where the head of one has gone out."""

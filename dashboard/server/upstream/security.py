@@ -11,19 +11,24 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from bokeh.server.tornado import BokehTornado
-from bokeh.util.token import check_token_signature
+from bokeh.util.token import check_token_signature, get_token_payload
 from panel.io import location
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
-from tornado.web import Application, RequestHandler
+from tornado.web import RequestHandler
 
 CLOSED = ("/autoload.js", "/metadata", "/components/")
 """Routes of Panel and Bokeh that pages here do not use."""
+
+OWNER = "owner"
+"""In a page's token: whose page it is, as the server knows people, and nothing that tells who."""
 
 SESSION_WORDS = ("bokeh-session-id", "bokeh-token")
 
@@ -38,12 +43,37 @@ def session_options() -> dict[str, Any]:
     }
 
 
-def harden(application: Application, prefix: str) -> None:
-    """Close what no page uses; call it before the gates of logins are put in front."""
+def harden(
+    application: BokehTornado, prefix: str, owner_of: Callable[[HTTPServerRequest], str] = lambda request: ""
+) -> None:
+    """Close what no page uses; call it before the gates of logins are put in front.
+
+    Parameters
+    ----------
+    application : BokehTornado
+    prefix : str
+    owner_of : callable
+        Returns a text for whoever has logged in, another for each, and the same for all where nobody has to. The page
+        of one is no other's: a websocket is opened by who was given the page.
+    """
+    secret = secrets.token_bytes(32)
+
+    def digest(request: HTTPServerRequest) -> str:
+        return hmac.digest(secret, owner_of(request).encode(), "sha256").hex()
+
+    for context in application._applications.values():
+        context.application.process_request = _naming_owner(context.application.process_request, digest)
+    application.default_router.rules.insert(0, Rule(_Forged(application, prefix, digest), ForgedHandler))
     application.default_router.rules.insert(0, Rule(_Closed(prefix), NoSuchHandler))
-    application.default_router.rules.insert(0, Rule(_Forged(application, prefix), ForgedHandler))
     keep_cookies_safe()
     leave_queries_alone()
+
+
+def _naming_owner(
+    process_request: Callable[[HTTPServerRequest], dict[str, Any]], owner_of: Callable[[HTTPServerRequest], str]
+) -> Callable[[HTTPServerRequest], dict[str, Any]]:
+    """Have the token of each page say whose it is."""
+    return lambda request: {**process_request(request), OWNER: owner_of(request)}
 
 
 class _Closed(Matcher):
@@ -60,8 +90,8 @@ class _Closed(Matcher):
 class _Forged(Matcher):
     """Matches requests that name a session which is not theirs, or none that this process made."""
 
-    def __init__(self, application: Any, prefix: str) -> None:
-        self._application = application
+    def __init__(self, application: Any, prefix: str, owner_of: Callable[[HTTPServerRequest], str]) -> None:
+        self._application, self._owner_of = application, owner_of
         self._socket = f"{prefix}/ws"
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
@@ -71,7 +101,10 @@ class _Forged(Matcher):
             return None
         protocol, _, token = request.headers.get("Sec-WebSocket-Protocol", "").partition(",")
         try:
-            is_ours = check_token_signature(token.strip(), secret_key=self._application.secret_key, signed=True)
+            token = token.strip()
+            is_ours = check_token_signature(token, secret_key=self._application.secret_key, signed=True)
+            owner = get_token_payload(token).get(OWNER) if is_ours else None
+            is_ours = isinstance(owner, str) and hmac.compare_digest(owner, self._owner_of(request))
         except (ValueError, LookupError, TypeError, AttributeError):  # whatever it is, it is no token
             is_ours = False
         return None if is_ours and protocol.strip() == "bokeh" else {}

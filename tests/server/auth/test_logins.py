@@ -10,6 +10,7 @@ import pytest
 
 from dashboard.cli import main
 from dashboard.model.errors import BadRequest
+from dashboard.server.auth import passwords
 from dashboard.server.auth.gate import COOKIE
 from dashboard.server.auth.logins import FILE, FRESH_S, MAX_FAILURES, MAX_FOR_A_NAME, WRITE_S, Logins
 from dashboard.server.auth.passwords import Accounts, add_user, hash_password, remove_user
@@ -117,7 +118,7 @@ def test_nobody_gets_in_while_the_users_file_cannot_be_read(
 def test_the_file_holds_no_token_and_no_name_that_was_tried(lab: Lab) -> None:
     logins = lab.process()
     token = logins.start("ann")
-    logins.failed("name correct horse battery", "address 10.0.0.9")
+    logins.failed("10.0.0.9", "correct horse battery")
     held = lab.texts()
     assert token not in held
     assert "battery" not in held and "10.0.0.9" not in held
@@ -130,25 +131,76 @@ def test_the_file_holds_no_token_and_no_name_that_was_tried(lab: Lab) -> None:
 def test_failures_count_in_all_processes_and_after_a_restart(lab: Lab) -> None:
     processes = [lab.process() for _ in range(2)]
     for number in range(MAX_FAILURES):
-        processes[number % 2].failed("address 10.0.0.9")
-    assert min(logins.wait_s("address 10.0.0.9") for logins in (*processes, lab.process())) > 290
-    assert processes[0].wait_s("address 10.0.0.8") == 0
-    processes[0].succeeded("address 10.0.0.9")
-    lab.now += 1
-    assert lab.process().wait_s("address 10.0.0.9") == 0
+        processes[number % 2].failed("10.0.0.9", f"name {number}")
+    assert min(logins.wait_s("10.0.0.9", "bob") for logins in (*processes, lab.process())) > 290
+    assert processes[0].wait_s("10.0.0.8", "bob") == 0
+    lab.now += 301
+    assert lab.process().wait_s("10.0.0.9", "bob") == 0
 
 
 def test_one_address_cannot_lock_a_name(lab: Lab) -> None:
     """It has to wait before there are enough failures for that; many addresses together do not get past the name."""
     logins, n_addresses = lab.process(), 0
-    while logins.wait_s("name ann", MAX_FOR_A_NAME) == 0:
+    while logins.wait_s("10.9.9.9", "ann") == 0:
         n_addresses += 1
-        while logins.wait_s(f"address {n_addresses}") == 0:
-            logins.failed(f"address {n_addresses}", "name ann")
+        while logins.wait_s(f"10.0.0.{n_addresses}", "ann") == 0:
+            logins.failed(f"10.0.0.{n_addresses}", "ann")
     assert n_addresses == MAX_FOR_A_NAME / MAX_FAILURES
-    assert lab.process().wait_s("name ann", MAX_FOR_A_NAME) > 290
+    assert lab.process().wait_s("10.9.9.9", "ann") > 290
     lab.now += 301
-    assert logins.wait_s("name ann", MAX_FOR_A_NAME) == 0
+    assert logins.wait_s("10.9.9.9", "ann") == 0
+
+
+def test_a_right_login_forgives_its_own_name_only(lab: Lab) -> None:
+    """Or whoever has a login of their own could guess without end, and lock out whom they like."""
+    logins = lab.process()
+    for _ in range(MAX_FAILURES - 1):
+        logins.failed("10.0.0.9", "ann")
+    logins.failed("10.0.0.9", "eve")
+    logins.succeeded("eve")
+    for process in (logins, lab.process()):
+        assert process.wait_s("10.0.0.9", "eve") == 0
+    logins.failed("10.0.0.9", "ann")
+    for process in (logins, lab.process()):
+        assert process.wait_s("10.0.0.9", "eve") > 290, "what it did to another name was forgiven"
+    logins.succeeded("ann")
+    assert {process.wait_s("10.0.0.9", "ann") for process in (logins, lab.process())} == {0}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("", "unix", False),
+    ],
+)
+def test_an_address_is_counted_with_its_network(lab: Lab, one: str, other: str, is_same: bool) -> None:
+    logins = lab.process()
+    for _ in range(MAX_FAILURES):
+        logins.failed(one, "ann")
+    assert bool(logins.wait_s(other, "bob")) is is_same
+
+
+@pytest.mark.parametrize(("behind_proxy", "codes"), [(False, {403, 429}), (True, {403})])
+def test_the_peer_itself_is_counted_where_no_proxy_is_named(
+    tmp_path: Path, cache: Path, behind_proxy: bool, codes: set[int]
+) -> None:
+    add_user(tmp_path / "users.json", "ann", PASSWORD)
+    (cache / FILE).unlink(missing_ok=True)
+    with serving([], cache, users=tmp_path / "users.json", behind_proxy=behind_proxy) as server:
+        site = Site(f"http://127.0.0.1:{server.port}", server)
+        said = {
+            site.login(
+                "ann", "wrong", headers={"X-Forwarded-For": f"10.0.0.{k}", "X-Real-IP": f"10.0.0.{k}"}
+            ).status_code
+            for k in range(MAX_FAILURES + 2)
+        }
+    assert said == codes
 
 
 def test_cleared_by_hand_everybody_is_out_and_may_come_again(lab: Lab) -> None:
@@ -211,3 +263,35 @@ def test_a_hash_that_nobody_can_compute_lets_nobody_in(lab: Lab) -> None:
     accounts = Accounts(lab.users)
     assert not accounts.check("ann", PASSWORD)
     assert accounts.check("bob", PASSWORD)
+
+
+def test_an_old_hash_is_made_anew_at_the_next_login_and_ends_no_other(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = tmp_path / "users.json"
+    for name in ("ann", "bob"):
+        add_user(users, name, PASSWORD)
+    before = json.loads(users.read_text())
+    (cache / FILE).unlink(missing_ok=True)
+    other = Logins(Accounts(users), IDLE_S, folder=cache)
+    elsewhere = other.start("ann")
+    monkeypatch.setattr(passwords, "N", 2**11)
+    with serving([], cache, users=users) as server:
+        site = Site(f"http://127.0.0.1:{server.port}", server)
+        first = site.login().cookies[COOKIE]
+        after = json.loads(users.read_text())
+        assert after["ann"].startswith("scrypt$2048$8$1$")
+        assert after["bob"] == before["bob"]
+        assert users.stat().st_mode & 0o077 == 0
+        assert site.login("ann", "wrong").status_code == 403
+        assert json.loads(users.read_text()) == after, "it was made anew twice, or by a wrong password"
+        assert [site.get("/metrics", cookie).status_code for cookie in (first, elsewhere)] == [200, 200]
+        assert other.user(elsewhere) == "ann", "another process ended it"
+        users.chmod(0o400)
+        assert site.login("bob").status_code == 303
+
+
+def test_passwords_cost_what_todays_guidance_asks() -> None:
+    text = Path(passwords.__file__).read_text(encoding="utf-8")
+    assert "N, R, P = 2**17, 8, 1" in text
+    assert passwords._scrypt("x", b"salt" * 4, 2**17, 8, 1)

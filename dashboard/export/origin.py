@@ -128,6 +128,11 @@ def in_file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
 
 
+def last_unit(subject: Subject) -> str:
+    """Return the id of the unit that was selected last as text; empty where none is."""
+    return subject.unit_name(subject.selected[-1]) if subject.selected else ""
+
+
 def provenance(subject: Subject, **more: str) -> dict[str, str]:
     """Return where an export came from, by names that stay: what files carry and stamps show.
 

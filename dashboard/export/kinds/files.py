@@ -23,6 +23,9 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.tables import csv_text
 from dashboard.model.unit_ids import write_ids
 
+ROW_BYTES = 130
+"""Of a text file of what tabs show, per row."""
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 

@@ -124,10 +124,10 @@ class ExportController:
             self.dialogs.append(self.dialog.panel)
         self._sheets = {}
         link = f"{self._bridge.address}?{links.write(self._states)}" if self._bridge.address else ""
-        self._snapshot = snapshot = Snapshot(scene, self._states.values(), link, self._of_tabs().get("compare"))
+        self._snapshot = snapshot = Snapshot(scene, self._states.values(), link, self._of_tabs())
         self.dialog.say("")
-        by_unit = self._state.shows("clusters")
-        self.dialog.follow(self._state.tab, is_compared=snapshot.is_compared, is_by_unit=by_unit)
+        by_unit = ", by unit" if self._state.shows("clusters") else ""
+        self.dialog.follow(f"{self._state.tab}{by_unit}", snapshot.first_sheet())
         self._later(partial(self._describe, snapshot))
         self._preview()
 
@@ -183,7 +183,7 @@ class ExportController:
         if number != self._wanted or (snapshot := self._snapshot) is None:
             return
         try:
-            sheet = snapshot.sheet(choice)
+            sheet = snapshot.sheet(choice.what, choice.style)
             address = self._drawn(sheet, _as_png(choice))
             preset = PRESETS[choice.preset]
             note = f"{choice.kind.upper()}, {preset.width} × {preset.height} pixels at {preset.dpi:.0f} per inch"
@@ -210,7 +210,7 @@ class ExportController:
 
     def _hand_out(self, choice: FigureChoice) -> None:
         if self._snapshot is not None:
-            address = self._drawn(self._snapshot.sheet(choice), choice)
+            address = self._drawn(self._snapshot.sheet(choice.what, choice.style), choice)
             self._queue.later(partial(setattr, self._bridge, "download", address))
 
     def _copy(self) -> None:
@@ -218,7 +218,7 @@ class ExportController:
 
     def _hand_picture(self, choice: FigureChoice) -> None:
         if self._snapshot is not None:
-            address = self._drawn(self._snapshot.sheet(choice), choice)
+            address = self._drawn(self._snapshot.sheet(choice.what, choice.style), choice)
             self._queue.later(partial(setattr, self._bridge, "picture", address))
 
     def _screenshot(self, to: str) -> None:

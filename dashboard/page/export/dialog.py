@@ -11,21 +11,11 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.export.sheet import PRESETS
+from dashboard.export.registry import DataFileEntry
+from dashboard.export.sheet import PRESETS, SheetStyle
 from dashboard.page.core.panes import style_sheets
+from dashboard.page.export.snapshot import data_files, sheets
 from dashboard.page.widgets.working import WorkingLine
-
-FIGURES = {
-    "Raster": "raster",
-    "Raster, heatmap, drift": "layout",
-    "Raster by units": "rows",
-    "Selected unit": "unit",
-    "Cross-correlograms": "pairs",
-    "Events": "event",
-    "Comparison": "compare",
-}
-FIGURE_OF_TAB = {"Unit": "unit", "Events": "event", "Compare": "compare"}
-"""What is offered first where a tab is open: figures are two clicks away."""
 
 FORMATS = {"PNG": "png", "SVG": "svg", "PDF": "pdf"}
 CODES = {"spike-dashboard": "dashboard", "ONE and ibllib": "ibllib"}
@@ -37,7 +27,7 @@ _BUTTON: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (4,
 
 @dataclass(frozen=True, slots=True)
 class FigureChoice:
-    """What figure is wanted; see `FIGURES`, `PRESETS`, `FORMATS`."""
+    """What figure is wanted; see `sheets`, `PRESETS`, `FORMATS`."""
 
     what: str
     preset: str
@@ -45,35 +35,10 @@ class FigureChoice:
     theme: str
     is_stamped: bool
 
-
-@dataclass(frozen=True, slots=True)
-class DataRow:
-    """One thing that can be downloaded.
-
-    Attributes
-    ----------
-    name : str
-        By which `ExportDialog` asks for it.
-    title : str
-    kinds : tuple of str
-        Formats.
-    """
-
-    name: str
-    title: str
-    kinds: tuple[str, ...]
-
-
-DATA = (
-    DataRow("clusters", "Clusters that pass the filters", ("csv", "parquet")),
-    DataRow("spikes", "Spikes in the window that pass", ("npz", "parquet")),
-    DataRow("aggregate", "The picture as numbers, with its edges", ("npz",)),
-    DataRow("rows", "Spikes of each unit in view by time, as numbers", ("npz",)),
-    DataRow("psth", "Rates around the event, by group of trials", ("csv", "npz")),
-    DataRow("correlogram", "Autocorrelogram of the unit", ("csv", "npz")),
-    DataRow("pairs", "Cross-correlograms of the selected units", ("csv", "npz")),
-    DataRow("compare", "Comparison: what became of the units, pictures of both sides", ("csv", "npz")),
-)
+    @property
+    def style(self) -> SheetStyle:
+        """How the sheet looks."""
+        return SheetStyle(PRESETS[self.preset], self.theme, self.is_stamped)
 
 
 class ExportDialog:
@@ -90,7 +55,7 @@ class ExportDialog:
     screenshot : callable (to) -> None
         The page as seen, to a ``file`` or the ``clipboard``.
     data : callable (name, kind) -> None
-        A row of `DATA` is wanted as a file.
+        A data file is wanted.
     cancel : callable () -> None
         The file that is being made is no longer wanted.
     copy_code : callable (text) -> None
@@ -109,9 +74,15 @@ class ExportDialog:
         css = style_sheets()
         self._changed = changed
         self._codes: dict[str, str] = {}
-        self._tab = ""
+        self._place = ""
         self._is_moving = False
-        self.what = pmui.Select(label="Figure", options=FIGURES, value="layout", variant="outlined", **_ROW)
+        self.what = pmui.Select(
+            label="Figure",
+            options={entry.title: name for name, entry in sheets().items()},
+            value="layout",
+            variant="outlined",
+            **_ROW,
+        )
         presets = {preset.title: name for name, preset in PRESETS.items()}
         self.preset = pmui.Select(label="Size", options=presets, value="slide", variant="outlined", **_ROW)
         self.kind = pmui.RadioButtonGroup(options=FORMATS, value="png", label="Format", variant="outlined", **_ROW)
@@ -153,7 +124,7 @@ class ExportDialog:
         )
         self._rows: dict[str, pn.pane.HTML] = {}
         self._buttons: dict[str, list[Any]] = {}
-        rows = [self._data_row(row, data) for row in DATA]
+        rows = [self._data_row(row, data) for row in data_files().values()]
         self.working = WorkingLine(lambda: None, cancel)
         self.data_line = pn.pane.HTML("", stylesheets=css, sizing_mode="stretch_width", margin=(4, 8))
         table = pn.Column(*rows, self.working.panel, self.data_line, sizing_mode="stretch_width", margin=(8, 0))
@@ -179,11 +150,11 @@ class ExportDialog:
             close_on_click=True,
         )
 
-    def _data_row(self, row: DataRow, data: Callable[[str, str], None]) -> Any:
+    def _data_row(self, row: DataFileEntry, data: Callable[[str, str], None]) -> Any:
         words = pn.pane.HTML(_words(row.title, ""), stylesheets=style_sheets(), width=520, margin=(8, 8))
         self._rows[row.name] = words
         buttons = []
-        for kind in row.kinds:
+        for kind in row.formats:
             button = pmui.Button(label={"npz": "NPZ", "csv": "CSV"}.get(kind, "Parquet"), width=100, **_BUTTON)
             button.on_click(partial(_ask, data, row.name, kind))
             buttons.append(button)
@@ -199,17 +170,14 @@ class ExportDialog:
         if not self._is_moving:
             self._changed()
 
-    def follow(self, tab: str, *, is_compared: bool, is_by_unit: bool = False) -> None:
-        """Offer the figure of the open tab, else that of the page; what was chosen in the same place before stays."""
-        place = f"{tab}, by unit" if is_by_unit else tab
-        if place == self._tab:
+    def follow(self, place: str, first: str) -> None:
+        """Offer a figure; in the same place as before, what was chosen there stays."""
+        if place == self._place:
             return
-        self._tab = place
-        page = "rows" if is_by_unit else "layout"
-        what = FIGURE_OF_TAB.get(tab, page)
+        self._place = place
         self._is_moving = True
         try:
-            self.what.value = page if what == "compare" and not is_compared else what
+            self.what.value = first
         finally:
             self._is_moving = False
 
@@ -232,10 +200,10 @@ class ExportDialog:
 
     def show_data(self, notes: dict[str, tuple[str, tuple[str, ...]]]) -> None:
         """Say how large each file will be, or why it cannot be made: words, and the formats that it can be had in."""
-        for row in DATA:
+        for row in data_files().values():
             words, kinds = notes[row.name]
             self._rows[row.name].object = _words(row.title, words)
-            for kind, button in zip(row.kinds, self._buttons[row.name], strict=True):
+            for kind, button in zip(row.formats, self._buttons[row.name], strict=True):
                 button.disabled = kind not in kinds
 
     def show_codes(self, codes: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from dashboard.export.registry import DATA_FILES, SHEETS, DataFileEntry, SheetEntry
 from dashboard.model.errors import BadRequest
 from dashboard.model.registry import Registry, load
 
@@ -71,6 +72,9 @@ class TabEntry:
         ``"module:FIELDS"`` of the numbers that stand under the word ``bins`` of links.
     keys : tuple of str
         Keys that the tab is told of by `press`, as the browser names them, letters small.
+    sheets : tuple of SheetEntry
+    data_files : tuple of DataFileEntry
+        Their functions are given a `dashboard.page.services.export_view.ExportView`.
     help : tuple of (tuple of str, str)
         Lines of the help: keys as they are shown, and what they do.
     is_late : bool
@@ -89,6 +93,8 @@ class TabEntry:
     bins: str = ""
     keys: tuple[str, ...] = ()
     help: tuple[tuple[tuple[str, ...], str], ...] = ()
+    sheets: tuple[SheetEntry, ...] = ()
+    data_files: tuple[DataFileEntry, ...] = ()
     is_late: bool = True
     follows_hidden: bool = False
     warm_up: str = ""
@@ -110,7 +116,9 @@ class TabRegistry(Registry[TabEntry]):
         own = _claims(entry)
         taken = {claim for other in self for claim in _claims(other)} | {
             ("parameter", name) for name in ViewState.param
-        } | {("key", key) for key in PAGE_KEYS}  # fmt: skip
+        } | {
+            ("key", key) for key in PAGE_KEYS
+        } | {("sheet", sheet.name) for sheet in SHEETS} | {("data file", file.name) for file in DATA_FILES}  # fmt: skip
         if clash := sorted(own & taken):
             raise BadRequest(f"The tab {entry.name} has a {clash[0][0]} that is taken", repr(clash[0][1]))
         super().add(entry)
@@ -129,6 +137,8 @@ def _claims(entry: TabEntry) -> set[tuple[str, str]]:
         *(("parameter", name) for name in parameters),
         *(("word", word.word) for word in entry.words),
         *(("key", key) for key in entry.keys),
+        *(("sheet", sheet.name) for sheet in entry.sheets),
+        *(("data file", file.name) for file in entry.data_files),
         *(("name of a bin", name) for name in (load(entry.bins) if entry.bins else ())),
     }
 
@@ -156,7 +166,33 @@ TABS = TabRegistry(
             is_late=False,
             follows_hidden=True,
         ),
-        TabEntry("unit", "Unit", f"{_TABS}.unit.tab:UnitTab", bins=f"{_TABS}.unit.words:UNIT_FIELDS"),
+        TabEntry(
+            "unit",
+            "Unit",
+            f"{_TABS}.unit.tab:UnitTab",
+            bins=f"{_TABS}.unit.words:UNIT_FIELDS",
+            sheets=(
+                SheetEntry("unit", "Selected unit", f"{_TABS}.unit.exports:draw_unit", is_first=True),
+                SheetEntry("pairs", "Cross-correlograms", f"{_TABS}.unit.exports:draw_pairs"),
+            ),
+            data_files=(
+                DataFileEntry(
+                    "correlogram",
+                    "Autocorrelogram of the unit",
+                    ("csv", "npz"),
+                    f"{_TABS}.unit.exports:write_correlogram",
+                    f"{_TABS}.unit.exports:note_correlogram",
+                    names_unit=True,
+                ),
+                DataFileEntry(
+                    "pairs",
+                    "Cross-correlograms of the selected units",
+                    ("csv", "npz"),
+                    f"{_TABS}.unit.exports:write_pairs",
+                    f"{_TABS}.unit.exports:note_pairs",
+                ),
+            ),
+        ),
         TabEntry(
             "probe",
             "Probe",
@@ -190,6 +226,16 @@ TABS = TabRegistry(
                 ),
             ),
             bins=f"{_ALIGNMENT}:EVENT_FIELDS",
+            sheets=(SheetEntry("event", "Events", f"{_TABS}.events.exports:draw_events", is_first=True),),
+            data_files=(
+                DataFileEntry(
+                    "psth",
+                    "Rates around the event, by group of trials",
+                    ("csv", "npz"),
+                    f"{_TABS}.events.exports:write_rates",
+                    f"{_TABS}.events.exports:note_rates",
+                ),
+            ),
         ),
         TabEntry(
             "compare",
@@ -198,6 +244,24 @@ TABS = TabRegistry(
             states=(f"{_TABS}.compare.state:CompareState",),
             words=(LinkWord("compare", read=f"{_TABS}.compare.words:normalise"),),
             bins=f"{_TABS}.compare.fields:COMPARE_FIELDS",
+            sheets=(
+                SheetEntry(
+                    "compare",
+                    "Comparison",
+                    f"{_TABS}.compare.exports:draw_comparison",
+                    is_first=True,
+                    needs_shown=True,
+                ),
+            ),
+            data_files=(
+                DataFileEntry(
+                    "compare",
+                    "Comparison: what became of the units, pictures of both sides",
+                    ("csv", "npz"),
+                    f"{_TABS}.compare.exports:write_comparison",
+                    f"{_TABS}.compare.exports:note_comparison",
+                ),
+            ),
         ),
         TabEntry(
             "change",

@@ -21,15 +21,14 @@ from dashboard.analysis.events.trials import split_trials
 from dashboard.analysis.inputs import matchable
 from dashboard.analysis.units.correlograms import autocorrelogram, crosscorrelogram
 from dashboard.engine.build import build_columns
-from dashboard.export.sheet import write_sheet
+from dashboard.export.sheet import PRESETS, SheetStyle, write_sheet
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.library.store import OpenInsertion, StoreKey
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ignore_progress
 from dashboard.page.core.scene import Scene
-from dashboard.page.export.dialog import FIGURES, FigureChoice
-from dashboard.page.export.snapshot import Snapshot
+from dashboard.page.export.snapshot import Snapshot, sheets
 from dashboard.page.services.difference import OtherSide
 from dashboard.page.services.response_test import read_test, run_test, with_responses
 from dashboard.page.tabs.registry import page_state
@@ -62,7 +61,7 @@ def other_side(opened: list[OpenInsertion]) -> OtherSide:
 
 
 def look(opened: list[OpenInsertion], other_side: OtherSide | None = None, **changed: Any) -> Snapshot:
-    return Snapshot(Scene(opened[0]), values(**changed), "http://host/?x=1", other_side)
+    return Snapshot(Scene(opened[0]), values(**changed), "http://host/?x=1", {"compare": other_side})
 
 
 def written(found: Snapshot, tmp_path: Path, name: str, kind: str) -> Any:
@@ -74,12 +73,12 @@ def written(found: Snapshot, tmp_path: Path, name: str, kind: str) -> Any:
         return {key: archive[key] for key in archive.files}
 
 
-@pytest.mark.parametrize("what", FIGURES.values())
+@pytest.mark.parametrize("what", sheets())
 def test_every_figure_is_drawn_and_says_where_it_came_from(
     what: str, opened: list[OpenInsertion], other_side: OtherSide
 ) -> None:
     for preset, theme in (("slide", "light"), ("column", "dark")):
-        sheet = look(opened, other_side, split="side").sheet(FigureChoice(what, preset, "png", theme, True))
+        sheet = look(opened, other_side, split="side").sheet(what, SheetStyle(PRESETS[preset], theme))
         file = io.BytesIO()
         write_sheet(file, sheet, "png")
         image = Image.open(file)
@@ -105,7 +104,7 @@ def test_what_is_not_there_is_one_line(opened: list[OpenInsertion]) -> None:
     bare = Snapshot(Scene(opened[0]), {**values(), "selected": [3]})
     for what, words in (("pairs", "two selected units"), ("compare", "Nothing is compared")):
         with pytest.raises(BadRequest, match=words):
-            bare.sheet(FigureChoice(what, "slide", "png", "light", True))
+            bare.sheet(what, SheetStyle(PRESETS["slide"], "light"))
     notes = bare.notes()
     assert notes["pairs"][1] == notes["compare"][1] == ()
     assert notes["psth"][1] == ("csv", "npz")
@@ -134,7 +133,7 @@ def test_rates_by_group_are_those_of_the_spikes(kind: str, opened: list[OpenInse
 
 def test_the_units_sheet_has_the_split_mask_and_event_of_the_page(opened: list[OpenInsertion]) -> None:
     sheet = look(opened, split="side", event="feedback", masked=False, bins={"psth_bin": 20.0}).sheet(
-        FigureChoice("unit", "slide", "svg", "light", True)
+        "unit", SheetStyle(PRESETS["slide"], "light")
     )
     assert (sheet.words["event"], sheet.words["split"]) == ("feedback", "side")
     assert "PSTH 0.02 s" in sheet.words["bins"]
@@ -146,7 +145,7 @@ def test_the_units_sheet_has_the_split_mask_and_event_of_the_page(opened: list[O
     for group in split_trials(trials.table, "side"):
         assert f">{group.label} ({group.mask[events.trials].sum():,})<" in file.getvalue().decode()
     bare = [replace(opened[0], sorting=replace(opened[0].sorting, trials=None))]
-    write_sheet(io.BytesIO(), look(bare).sheet(FigureChoice("unit", "slide", "svg", "light", True)), "svg")
+    write_sheet(io.BytesIO(), look(bare).sheet("unit", SheetStyle(PRESETS["slide"], "light")), "svg")
 
 
 def test_rows_of_units_are_counts_of_their_spikes(opened: list[OpenInsertion], tmp_path: Path) -> None:
@@ -167,14 +166,12 @@ def test_rows_of_units_are_counts_of_their_spikes(opened: list[OpenInsertion], t
     assert words["spikes"].startswith(f"{got['values'].sum():,} of ")
 
     # More units than pixels share a row; categories and selected units have their colours.
-    sheet = Snapshot(Scene(opened[0]), values(color="region")).sheet(
-        FigureChoice("rows", "column", "png", "dark", True)
-    )
+    sheet = Snapshot(Scene(opened[0]), values(color="region")).sheet("rows", SheetStyle(PRESETS["column"], "dark"))
     assert sheet.words["depth"] == "units in order of depth"
     write_sheet(io.BytesIO(), sheet, "png")
     nobody = Snapshot(Scene(opened[0], np.zeros(columns.n_clusters, np.bool_)), values())
     with pytest.raises(BadRequest, match="No unit passes"):
-        nobody.sheet(FigureChoice("rows", "column", "png", "light", True))
+        nobody.sheet("rows", SheetStyle(PRESETS["column"], "light"))
     with pytest.raises(BadRequest, match="No unit passes"):
         written(nobody, tmp_path, "rows", "npz")
 
@@ -233,7 +230,7 @@ def test_two_probes_have_no_difference_and_say_why(opened: list[OpenInsertion], 
     assert "a_minus_b" not in written(found, tmp_path, "compare", "npz")
     with pytest.raises(BadRequest, match="other neurons"):
         written(found, tmp_path, "compare", "csv")
-    sheet = found.sheet(FigureChoice("compare", "slide", "png", "light", True))
+    sheet = found.sheet("compare", SheetStyle(PRESETS["slide"], "light"))
     assert sheet.words["matched"] == "other neurons"
 
 

@@ -16,10 +16,10 @@ from dashboard.export import spikes as files
 from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
 from dashboard.page.core.state import ViewState
-from dashboard.page.export.snapshot import make_subject
 from dashboard.page.plot import texts
 from dashboard.page.plot.raster import RasterRequest, render
 from dashboard.page.rail.filtered_scene import passing
+from dashboard.page.services.export_view import make_subject
 from dashboard.page.tabs.registry import page_state
 
 LIMITS = "80,150.5"

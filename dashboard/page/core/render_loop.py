@@ -119,22 +119,19 @@ class RenderLoop(Generic[Request, Result]):
         self._is_busy = False
         if self._is_closed:
             return
-        error = future.exception()
         try:
-            if error is None:
-                try:
-                    self._apply(request, future.result())
-                except Exception as failure:  # noqa: BLE001 - whatever it is, a view that waits for it is told
-                    error = failure
-            if error is not None and not isinstance(error, Cancelled):
-                self._report(request, error)
+            self._apply(request, future.result())
+        except Cancelled:
+            pass
+        except Exception as error:  # noqa: BLE001 - whatever it was, the view says so
+            self._report(request, error)
         finally:
             if self._pause_s > COALESCE_S and self._wanted is not None:
                 self._wait()
             else:
                 self._start()
 
-    def _report(self, request: Request, error: BaseException) -> None:
+    def _report(self, request: Request, error: Exception) -> None:
         if not isinstance(error, DashboardError):
             logger.error("a render failed: %s", request, exc_info=error)
             error = DashboardError("This view could not be drawn", type(error).__name__, "The log has the details")

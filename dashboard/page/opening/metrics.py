@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 
-from dashboard.config.logs import SessionThread
 from dashboard.library.store import InsertionStore, OpenInsertion
-from dashboard.model.errors import Cancelled, DashboardError
+from dashboard.model.errors import DashboardError
 from dashboard.model.progress import Progress
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.job import Job
 from dashboard.page.widgets.working import WorkingLine
 
 WORK = "computing metrics"
@@ -41,18 +39,14 @@ class MetricsJob:
         completed: Callable[[OpenInsertion], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
-        self._store = store
-        self._queue = queue
-        self._completed = completed
-        self._failed = failed
-        self._threads = SessionThread("complete")
-        self._cancel = threading.Event()
+        self._store, self._completed, self._failed = store, completed, failed
         self._opened: OpenInsertion | None = None
         self.line = WorkingLine(self._start, self._stop)
+        self._job: Job[OpenInsertion] = Job(queue, "metrics", self._refused, self.line.run)
 
     def open(self, opened: OpenInsertion) -> None:
         """Take another insertion; the work for the one before stops."""
-        self._cancel.set()
+        self._job.drop()
         self._opened = opened
         if opened.sorting.metrics_wanted:
             self._start()
@@ -61,40 +55,22 @@ class MetricsJob:
 
     def close(self) -> None:
         """Stop for good: the browser has gone."""
-        self._cancel.set()
-        self._threads.shutdown(wait=False)
+        self._job.close()
 
     def _start(self) -> None:
-        if self._opened is None:
-            return
-        self._cancel = cancel = threading.Event()
-        self.line.run(Progress(WORK))
-        future = self._threads.submit(self._store.complete, self._opened, partial(self._report, cancel), cancel)
-        future.add_done_callback(lambda done: self._queue.later(partial(self._finished, cancel, done)))
+        if self._opened is not None:
+            self.line.run(Progress(WORK))
+            self._job.start(partial(self._store.complete, self._opened), self._done)
 
     def _stop(self) -> None:
-        self._cancel.set()
+        self._job.drop()
         self.line.halt("Metrics are not computed: cancelled.", "Compute metrics")
 
-    def _report(self, cancel: threading.Event, progress: Progress) -> None:
-        if not cancel.is_set():
-            self._queue.later(partial(self._show, cancel, progress))
+    def _refused(self, error: DashboardError) -> None:
+        self.line.halt("Metrics could not be computed.", "Try again")
+        self._failed(error)
 
-    def _show(self, cancel: threading.Event, progress: Progress) -> None:
-        if cancel is self._cancel and not cancel.is_set():
-            self.line.run(progress)
-
-    def _finished(self, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
-        if cancel is not self._cancel or cancel.is_set():
-            return
-        try:
-            opened = done.result()
-        except Cancelled:
-            self.line.halt("Metrics are not computed: cancelled.", "Compute metrics")
-        except DashboardError as error:
-            self.line.halt("Metrics could not be computed.", "Try again")
-            self._failed(error)
-        else:
-            self.line.hide()
-            self._opened = opened
-            self._completed(opened)
+    def _done(self, opened: OpenInsertion) -> None:
+        self.line.hide()
+        self._opened = opened
+        self._completed(opened)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from typing import Any
 
-from dashboard.config.logs import SessionThread
 from dashboard.library.store import InsertionStore, OpenInsertion
-from dashboard.model.errors import CacheUnusable, Cancelled, DashboardError, DownloadFailed, SourceUnavailable
-from dashboard.model.progress import Progress, progress_text
+from dashboard.model.errors import CacheUnusable, DashboardError, DownloadFailed, SourceUnavailable
+from dashboard.model.progress import Progress, ProgressCallback, progress_text
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.job import Job
 from dashboard.page.opening.card import OpeningCard
 from dashboard.page.opening.preview import ArrivalPicture, Arrivals
 from dashboard.sources.download.meter import ALL_FILES
@@ -66,13 +65,10 @@ class Opener:
         self._queue = queue
         self._opened = opened
         self._failed = failed
-        self._threads = SessionThread("open")
-        self._cancel = threading.Event()
+        self._job: Job[OpenInsertion] = Job(queue, "open", self._refused, self._show_progress, self._rest)
         self._has_opened = False
         self._files: dict[str, Progress] = {}
         self._wanted: OpenRequest | None = None
-        self._future: Future[OpenInsertion] | None = None
-        self._shown: Future[OpenInsertion] | None = None
         self.is_dark = False
         #: What "Try again" does.
         self.retry: Callable[[], None] = self.again
@@ -81,35 +77,32 @@ class Opener:
 
     def open(self, wanted: OpenRequest) -> None:
         """Load an insertion; a load that runs is cancelled."""
-        self._cancel.set()
-        self._cancel = cancel = threading.Event()
         self._wanted = wanted
         self._files = {}
         # A click can come before the page stands for Panel, which then drops what changes at once; what a link
         # asks for is part of the page from the start.
         if self._queue.is_building:
-            self._show_opening(wanted, cancel)
+            self._show_opening(wanted)
         else:
-            self._queue.later(partial(self._show_opening, wanted, cancel))
-        future = self._threads.submit(
-            self._store.open,
+            self._queue.later(partial(self._show_opening, wanted))
+        self._job.start(partial(self._load, wanted), self._finished)
+
+    def _load(self, wanted: OpenRequest, report: ProgressCallback, cancel: threading.Event) -> OpenInsertion:
+        return self._store.open(
             wanted.text,
             wanted.sorter,
             wanted.revision,
-            progress=partial(self._report, wanted, cancel),
+            progress=report,
             cancel=cancel,
-            arrived=Arrivals(partial(self._arrived, cancel)),
+            arrived=Arrivals(partial(self._arrived, wanted, cancel)),
         )
-        self._future = future
-        future.add_done_callback(lambda done: self._queue.later(partial(self._finished, wanted, cancel, done)))
 
     def settle(self, seconds: float) -> None:
         """Give a load that is quick so long to end: what it brings is part of the page from the start."""
-        if self._wanted is not None and self._future is not None and wait([self._future], seconds).done:
-            self._finished(self._wanted, self._cancel, self._future)
+        self._job.settle(seconds)
 
-    def _show_opening(self, wanted: OpenRequest, cancel: threading.Event) -> None:
-        if cancel is not self._cancel:
+    def _show_opening(self, wanted: OpenRequest) -> None:
+        if wanted is not self._wanted:
             return
         card = self._card
         card.alert.visible = card.retry.visible = False
@@ -126,20 +119,14 @@ class Opener:
 
     def cancel(self) -> None:
         """Stop the load that runs."""
-        self._cancel.set()
+        self._job.cancel()
 
     def close(self) -> None:
         """Stop for good: the browser has gone."""
-        self._cancel.set()
-        self._threads.shutdown(wait=False)
+        self._job.close()
 
-    def _report(self, wanted: OpenRequest, cancel: threading.Event, progress: Progress) -> None:
-        if not cancel.is_set():
-            self._queue.later(partial(self._show_progress, wanted, cancel, progress))
-
-    def _show_progress(self, wanted: OpenRequest, cancel: threading.Event, progress: Progress) -> None:
-        if cancel is not self._cancel:
-            return
+    def _show_progress(self, progress: Progress) -> None:
+        assert self._wanted is not None
         if progress.unit == "B":
             self._files[progress.stage] = progress
             inside = _download_rows(self._files)
@@ -153,34 +140,33 @@ class Opener:
             self._card.progress.param.update(variant="determinate", value=int(100 * whole.done / whole.total))
         else:
             self._card.progress.variant = "indeterminate"
-        self._card.stage.object = _stage(wanted, inside)
+        self._card.stage.object = _stage(self._wanted, inside)
 
-    def _arrived(self, cancel: threading.Event, picture: ArrivalPicture) -> None:
+    def _arrived(self, wanted: OpenRequest, cancel: threading.Event, picture: ArrivalPicture) -> None:
         if not cancel.is_set():
-            self._queue.later(partial(self._show_arrived, cancel, picture))
+            self._queue.later(partial(self._show_arrived, wanted, picture))
 
-    def _show_arrived(self, cancel: threading.Event, picture: ArrivalPicture) -> None:
-        if cancel is self._cancel and self._card.loading.visible:
+    def _show_arrived(self, wanted: OpenRequest, picture: ArrivalPicture) -> None:
+        if wanted is self._wanted and self._card.loading.visible:
             self._card.arriving.show(picture, dark=self.is_dark)
 
-    def _finished(self, wanted: OpenRequest, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
-        if cancel is not self._cancel or done is self._shown:
-            return
-        self._shown = done
+    def _rest(self) -> None:
+        """Nothing is loaded any more."""
         self._card.loading.visible = False
         self._card.arriving.hide()
-        try:
-            opened = done.result()
-        except Cancelled:
-            self._card.empty.visible = not self._has_opened
-        except DashboardError as error:
-            self._card.empty.visible = not self._has_opened
-            self._failed(error)
-            self.retry = self.again
-            self._card.retry.visible = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
-        else:
-            self._has_opened = True
-            self._opened(opened, wanted)
+        self._card.empty.visible = not self._has_opened
+
+    def _refused(self, error: DashboardError) -> None:
+        self._rest()
+        self._failed(error)
+        self.retry = self.again
+        self._card.retry.visible = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
+
+    def _finished(self, opened: OpenInsertion) -> None:
+        self._has_opened = True
+        self._rest()
+        assert self._wanted is not None
+        self._opened(opened, self._wanted)
 
 
 def _stage(wanted: OpenRequest, inside: str) -> str:

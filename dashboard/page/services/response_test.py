@@ -6,7 +6,6 @@ import math
 import re
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from html import escape
@@ -25,10 +24,11 @@ from dashboard.analysis.events.responses import BASELINE_S, RESPONSE_S, response
 from dashboard.analysis.events.trials import EVENTS, SPLITS, brainwide_mask, event_times, split_trials
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.library.store import OpenInsertion
-from dashboard.model.errors import BadRequest, Cancelled, DashboardError
+from dashboard.model.errors import BadRequest
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.job import Job
 from dashboard.page.core.numbers import number_text
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
@@ -264,11 +264,12 @@ class ResponseTester:
     ) -> None:
         self._view_state, self._alignment, self._state = states.view, states[AlignmentState], states[ResponseTestState]
         self._queue, self._tested = queue, tested
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="responses")
-        self._cancel = threading.Event()
+        self._job: Job[tuple[pd.DataFrame, str]] = Job(
+            queue, "responses", lambda error: self._halt(str(error), "Try again"), self._progress, self._stop
+        )
         self._opened: OpenInsertion | None = None
         self._shown = self._said = ""
-        self._is_running = self._is_by_hand = False
+        self._is_by_hand = False
         self._wish: ResponseTestRequest | None = None
         self._found: _Found | None = None
         self._aside: WorkingLine | None = None
@@ -279,7 +280,7 @@ class ResponseTester:
     def _form(self) -> _Form:
         """What is seen of it; made with the tab."""
         form = _Form(read_test(self._state.test) if self._state.test else None, self._start, self._stop)
-        form.button.disabled = self._is_running
+        form.button.disabled = self._job.is_running
         return form
 
     @property
@@ -297,8 +298,7 @@ class ResponseTester:
         if self._state.test:
             self.resume(opened)
             return
-        if not (self._is_running and self._is_by_hand):  # who has just asked for a test wants it in any view
-            self._cancel.set()
+        if not (self._job.is_running and self._is_by_hand):  # who has just asked for a test wants it in any view
             self._rest()
         self._shown = ""
         self._say("")
@@ -309,7 +309,6 @@ class ResponseTester:
 
     def _take(self, opened: OpenInsertion) -> None:
         if self._opened is None or opened.columns is not self._opened.columns:
-            self._cancel.set()
             self._rest()
             self._shown = ""
             self._say("")
@@ -331,7 +330,6 @@ class ResponseTester:
                 if number(field, value) != value:
                     field.value = number_text(value)
             if self._found is not None and self._found.is_of(opened.columns, self._state.test):
-                self._cancel.set()
                 self._rest()
                 self._put(self._found)
             else:
@@ -340,8 +338,7 @@ class ResponseTester:
 
     def close(self) -> None:
         """Stop for good: the browser has gone."""
-        self._cancel.set()
-        self._threads.shutdown(wait=False)
+        self._job.close()
 
     def _start(self) -> None:
         chosen, self._is_by_hand = self._alignment, True
@@ -352,12 +349,9 @@ class ResponseTester:
         if self._opened is None:
             return
         self._wish = choice
-        self._cancel.set()
-        self._cancel = cancel = threading.Event()
         self._progress(Progress("testing responses"))
-        self._run_or_rest(is_running=True)
-        future = self._threads.submit(run_test, self._opened, choice, partial(self._report, cancel), cancel)
-        future.add_done_callback(lambda done: self._queue.later(partial(self._finished, choice, cancel, done)))
+        self._job.start(partial(run_test, self._opened, choice), partial(self._finished, choice))
+        self._set_running()
 
     @property
     def _is_made(self) -> bool:
@@ -367,37 +361,29 @@ class ResponseTester:
     def _windows(self) -> list[Any]:
         return self._form.windows if self._is_made else []
 
-    def _run_or_rest(self, *, is_running: bool) -> None:
-        self._is_running = is_running
+    def _set_running(self) -> None:
         if self._is_made:
-            self._form.button.disabled = is_running
+            self._form.button.disabled = self._job.is_running
 
     def _rest(self) -> None:
         """Nothing runs, and nothing is to be said of it."""
-        self._run_or_rest(is_running=False)
+        self._job.drop()
+        self._set_running()
         if self._is_made:
             self._form.line.hide()
         self.aside.visible = False
 
     def _stop(self) -> None:
-        self._cancel.set()
+        self._job.drop()
         self._halt("The test was cancelled; the table has the columns of the one before.", "Test again")
 
     def _halt(self, words: str, again: str) -> None:
-        self._run_or_rest(is_running=False)
+        self._set_running()
         if self._is_made:
             self._form.line.halt(words, again)
         if self.aside.visible and self._aside is not None:
             self._aside.halt(words, again)
         self._state.test = self._shown
-
-    def _report(self, cancel: threading.Event, progress: Progress) -> None:
-        if not cancel.is_set():
-            self._queue.later(partial(self._show, cancel, progress))
-
-    def _show(self, cancel: threading.Event, progress: Progress) -> None:
-        if cancel is self._cancel and not cancel.is_set():
-            self._progress(progress)
 
     def _progress(self, progress: Progress) -> None:
         if self._is_seen:
@@ -435,21 +421,10 @@ class ResponseTester:
         """Whether the tab is open: changes to what is out of sight can make the browser complain."""
         return bool(self._view_state.tab == TAB)
 
-    def _finished(
-        self, choice: ResponseTestRequest, cancel: threading.Event, done: Future[tuple[pd.DataFrame, str]]
-    ) -> None:
-        if cancel is not self._cancel or cancel.is_set() or self._opened is None:
-            return
-        try:
-            table, words = done.result()
-        except Cancelled:
-            self._stop()
-        except DashboardError as error:
-            self._halt(str(error), "Try again")
-        else:
-            cancel.set()  # reports that are still under way come too late
+    def _finished(self, choice: ResponseTestRequest, result: tuple[pd.DataFrame, str]) -> None:
+        if self._opened is not None:
             self._rest()
-            self._found = _Found(ref(self._opened.columns), choice.write(), table, words)
+            self._found = _Found(ref(self._opened.columns), choice.write(), *result)
             self._put(self._found)
 
     def _put(self, found: _Found) -> None:

@@ -140,7 +140,7 @@ class Place:
         self.opened = opened
 
     def wait(self) -> None:
-        self.response_test._threads.submit(int).result(60)
+        self.response_test._job._threads.submit(int).result(60)
 
     @property
     def columns(self) -> list[str]:

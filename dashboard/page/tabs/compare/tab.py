@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from html import escape
 from typing import Any
@@ -17,9 +16,11 @@ from dashboard.analysis.compare.tables import same_units_table
 from dashboard.analysis.compare.units import Comparison
 from dashboard.analysis.filters.clusters import filter_clusters, filtered_table
 from dashboard.analysis.filters.words import read_words
+from dashboard.config.logs import SessionThread
 from dashboard.library.store import OpenInsertion
-from dashboard.model.errors import BadRequest, Cancelled, DashboardError, InsertionAmbiguous
-from dashboard.model.progress import Progress
+from dashboard.model.errors import BadRequest, DashboardError, InsertionAmbiguous
+from dashboard.model.progress import Progress, ProgressCallback
+from dashboard.page.core.job import Job
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab
 from dashboard.page.services.difference import OtherSide, Sides
@@ -48,8 +49,12 @@ class CompareTab(BaseTab[PageServices]):
         super().__init__(services, title, ("summary",))
         self._own, self._store, self._failed = services.states[CompareState], services.store, services.failed
         self.beside = beside = services.side_view
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
-        self._cancel = threading.Event()
+        self.line = WorkingLine(self._again, self._stop)
+        self._threads = threads = SessionThread("compare")
+        self._job: Job[Any] = Job(self._queue, "compare", self._not_done, self.line.run, self._stop, threads)
+        self._finding: Job[list[str]] = Job(
+            self._queue, "probes of the session", lambda error: logger.warning("%s", error), threads=threads
+        )
         self._a: Scene | None = None
         self._b: Scene | None = None
         self._other: OpenInsertion | None = None
@@ -67,7 +72,6 @@ class CompareTab(BaseTab[PageServices]):
         )  # fmt: skip
         self.minus = pmui.Checkbox(label="Difference image", value=True, size="small", margin=(0, 10),
                                    sx={"& .MuiFormControlLabel-label": {"fontSize": "0.8rem"}})  # fmt: skip
-        self.line = WorkingLine(self._again, self._stop)
         self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
         self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
         self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
@@ -100,8 +104,7 @@ class CompareTab(BaseTab[PageServices]):
         self._offer()
         session = scene.sorting.ref.insertion.session
         if session not in self._probes:
-            future = self._threads.submit(self._find_probes, scene)
-            future.add_done_callback(lambda done: self._queue.later(partial(self._found_probes, session, done)))
+            self._finding.start(partial(self._find_probes, scene), partial(self._found_probes, session))
         self._start()
 
     @property
@@ -118,12 +121,13 @@ class CompareTab(BaseTab[PageServices]):
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
-        self._cancel.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        super().close()
+        self._finding.close()
+        self._job.close()
 
     # -- what can be chosen ----------------------------------------------------------------------
 
-    def _find_probes(self, scene: Scene) -> list[str]:
+    def _find_probes(self, scene: Scene, report: ProgressCallback, cancel: threading.Event) -> list[str]:
         insertion = scene.sorting.ref.insertion
         try:
             scene.opened.source.find(insertion.session)
@@ -134,12 +138,9 @@ class CompareTab(BaseTab[PageServices]):
             logger.warning("the session's probes are not known: %s", error)
         return []
 
-    def _found_probes(self, session: str, done: Future[list[str]]) -> None:
-        if not done.cancelled() and (error := done.exception()) is None:
-            self._probes[session] = done.result()
-            self._offer()
-        elif not done.cancelled():
-            logger.error("the session's probes could not be listed", exc_info=error)
+    def _found_probes(self, session: str, names: list[str]) -> None:
+        self._probes[session] = names
+        self._offer()
 
     def _offer(self) -> None:
         if self._a is None or not self.is_seen:
@@ -185,37 +186,29 @@ class CompareTab(BaseTab[PageServices]):
         """Open what is wanted, where the tab is looked at."""
         if self._a is None or not self._own.compare or not self.is_seen:
             return
-        self._cancel = cancel = threading.Event()
         wanted, opened = compared.read(self._own.compare), self._a.opened
         reason = compared.impossible(wanted, opened.sorting)
         self._hint.object = f'<div class="notes refused" role="alert">{escape(reason)}</div>' if reason else ""
         if reason:
             return
         if wanted.kind == "filter":
-            self._opened(wanted, cancel, opened)
+            self._opened(wanted, opened)
             return
         self.line.run(Progress(f"opening {wanted.title}"))
         key = opened.sorting.ref.insertion.key
         if wanted.kind == "probe":
             key = f"{opened.sorting.ref.insertion.session}/{wanted.probe}"
         sorter, revision = (wanted.sorter, wanted.revision) if wanted.kind == "sorting" else (None, None)
-        future = self._threads.submit(self._store.open, key, sorter, revision, partial(self._report, cancel), cancel)
-        future.add_done_callback(lambda done: self._queue.later(partial(self._came, wanted, cancel, done)))
+        self._job.start(partial(self._store.open, key, sorter, revision), partial(self._opened, wanted))
 
-    def _came(self, wanted: CompareTarget, cancel: threading.Event, done: Future[OpenInsertion]) -> None:
-        if cancel is not self._cancel or done.cancelled():
-            return
-        try:
-            opened = done.result()
-        except Cancelled:
-            self.line.halt("Not opened: cancelled.", "Go on")
-        except DashboardError as error:
-            self.line.halt(f"{wanted.title} cannot be compared: {error}", "Try again")
-            self._failed(error)
+    def _not_done(self, error: DashboardError) -> None:
+        if self._other is None:
+            self.line.halt(f"{compared.read(self._own.compare).title} cannot be compared: {error}", "Try again")
         else:
-            self._opened(wanted, cancel, opened)
+            self.line.halt("Units could not be matched.", "Try again")
+        self._failed(error)
 
-    def _opened(self, wanted: CompareTarget, cancel: threading.Event, opened: OpenInsertion) -> None:
+    def _opened(self, wanted: CompareTarget, opened: OpenInsertion) -> None:
         if self._a is None:
             return
         self._other = opened
@@ -224,66 +217,45 @@ class CompareTab(BaseTab[PageServices]):
         if wanted.kind == "probe":
             self._hint.object = f'<div class="notes">{escape(texts.TWO_PROBES)}</div>'
         elif wanted.kind == "sorting":
-            self._match(cancel)
+            self._match()
 
-    def _match(self, cancel: threading.Event) -> None:
+    def _match(self) -> None:
         """Match the units of both sides, unless that was done."""
         if self._a is None or self._other is None or self._comparison is not None:
             return
         self.line.run(Progress("comparing spikes"))
         asked = (self._a.columns, self._other.columns, match_tolerance(self._state.bins))
-        future = self._threads.submit(match, *asked, partial(self._report, cancel), cancel)
-        future.add_done_callback(lambda done: self._queue.later(partial(self._done, cancel, done)))
+        self._job.start(partial(match, *asked), self._done)
 
     def _rematch(self, event: Any) -> None:
         """Match once more where spikes are to coincide within something else."""
         if self._other is None or compared.read(self._own.compare).kind != "sorting":
             return
-        self._cancel.set()
-        self._cancel = cancel = threading.Event()
+        self._job.drop()
         if self._comparison is not None:
             self.line.hide()
             self._tabulate()
         else:
             self.rows.hide()
-            self._match(cancel)
+            self._match()
 
-    def _done(self, cancel: threading.Event, done: Future[MatchedUnits]) -> None:
-        if cancel is not self._cancel or done.cancelled():
-            return
-        try:
-            found = done.result()
-        except Cancelled:
-            self.line.halt("Units are not matched: cancelled.", "Go on")
-        except DashboardError as error:
-            self.line.halt("Units could not be matched.", "Try again")
-            self._failed(error)
-        else:
-            self.line.hide()
-            self._matched = found
-            self._tabulate()
+    def _done(self, found: MatchedUnits) -> None:
+        self.line.hide()
+        self._matched = found
+        self._tabulate()
 
     def _again(self) -> None:
         self._leave()
         self._start()
 
     def _stop(self) -> None:
-        self._cancel.set()
+        self._job.drop()
         what = "Not opened" if self._other is None else "Units are not matched"
         self.line.halt(f"{what}: cancelled.", "Go on")
 
-    def _report(self, cancel: threading.Event, progress: Progress) -> None:
-        if not cancel.is_set():
-            self._queue.later(partial(self._show_progress, cancel, progress))
-
-    def _show_progress(self, cancel: threading.Event, progress: Progress) -> None:
-        if cancel is self._cancel and not cancel.is_set():
-            self.line.run(progress)
-
     def _leave(self) -> None:
         """Let go of B."""
-        self._cancel.set()
-        self._cancel = threading.Event()
+        self._job.drop()
         self._other = self._b = None
         self.pairs.leave()
         self.beside.leave()

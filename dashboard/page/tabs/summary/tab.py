@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from functools import partial
 from html import escape
 from typing import Any
@@ -21,11 +22,14 @@ from dashboard.analysis.quality.summary import (
     summarise,
     verdicts,
 )
+from dashboard.config.logs import SessionThread
 from dashboard.library.userdata import Verdict
 from dashboard.model.errors import DashboardError
 from dashboard.model.noise import Noise
+from dashboard.model.progress import ProgressCallback
 from dashboard.model.references import InsertionRecord
 from dashboard.model.sorting import SpikeSorting
+from dashboard.page.core.job import Job
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab
 from dashboard.page.services.page_services import PageServices
@@ -50,7 +54,13 @@ class SummaryTab(BaseTab[PageServices]):
     def __init__(self, services: PageServices, title: str) -> None:
         super().__init__(services, title, ("summary",))
         self._user_session, self._failed = services.user_session, services.failed
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="summary")
+        self._threads = threads = SessionThread("summary")
+        self._reading: Job[tuple[Summary, InsertionRecord | None, str]] = Job(
+            self._queue, "summary", self._unread, threads=threads
+        )
+        self._asking: Job[tuple[dict[str, float], list[Verdict]]] = Job(
+            self._queue, "thresholds", self._not_kept, threads=threads
+        )
         self._sorting: SpikeSorting | None = None
         self._summary: Summary | None = None
         css = self._css
@@ -89,8 +99,7 @@ class SummaryTab(BaseTab[PageServices]):
         self._head.object = '<div class="summary"><p class="absent">reading …</p></div>'
         self._tests.object = self._body.object = ""
         self._take_kept()
-        future = self._threads.submit(self._read, scene.sorting, scene.opened.source)
-        future.add_done_callback(lambda done: self._queue.later(partial(self._show, scene.sorting, done)))
+        self._reading.start(partial(self._read, scene.sorting, scene.opened.source), self._show)
 
     def _edited(self, name: str, event: Any) -> None:
         """Keep a threshold for who edited it; one that is the default again is not kept."""
@@ -113,18 +122,19 @@ class SummaryTab(BaseTab[PageServices]):
         """Take what is kept: the thresholds of who works here, and what people said of the insertion."""
         key = self._sorting.ref.insertion.key if self._sorting is not None else None
         user_data, author, n_edits = self._user_session.user_data, self._user_session.author, self._n_edits
-        future = self._threads.submit(lambda: (user_data.thresholds(author), user_data.verdicts(key) if key else []))
-        future.add_done_callback(lambda done: self._queue.later(partial(self._show_kept, key, n_edits, done)))
+        self._asking.start(
+            lambda report, cancel: (user_data.thresholds(author), user_data.verdicts(key) if key else []),
+            partial(self._show_kept, key, n_edits),
+        )
 
-    def _show_kept(self, key: str | None, n_edits: int, done: Future[tuple[dict[str, float], list[Verdict]]]) -> None:
-        try:
-            own, words = done.result()
-        except DashboardError as error:
-            self._kept_note = str(error)
-            if self._fields not in self.panel.objects:
-                self.panel.append(self._fields)
-            self._show_head()
-            return
+    def _not_kept(self, error: DashboardError) -> None:
+        self._kept_note = str(error)
+        if self._fields not in self.panel.objects:
+            self.panel.append(self._fields)
+        self._show_head()
+
+    def _show_kept(self, key: str | None, n_edits: int, found: tuple[dict[str, float], list[Verdict]]) -> None:
+        own, words = found
         self._kept_note = ""
         if n_edits == self._n_edits:
             self._is_taking = True
@@ -149,7 +159,9 @@ class SummaryTab(BaseTab[PageServices]):
         super().close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, sorting: SpikeSorting, source: Source) -> tuple[Summary, InsertionRecord | None, str]:
+    def _read(
+        self, sorting: SpikeSorting, source: Source, report: ProgressCallback, cancel: threading.Event
+    ) -> tuple[Summary, InsertionRecord | None, str]:
         insertion = sorting.ref.insertion
         record, noise, note = None, Noise(), ""
         try:
@@ -160,15 +172,12 @@ class SummaryTab(BaseTab[PageServices]):
         extended = record.extended_qc if record is not None else NO_EXTENDED_QC
         return summarise(sorting, noise, extended), record, note
 
-    def _show(self, sorting: SpikeSorting, done: Future[Any]) -> None:
-        if sorting is not self._sorting:
-            return
-        try:
-            summary, self._record, self._note = done.result()
-        except DashboardError as error:
-            self._head.object = f'<div class="summary"><p class="absent">{escape(str(error))}</p></div>'
-            self._failed(error)
-            return
+    def _unread(self, error: DashboardError) -> None:
+        self._head.object = f'<div class="summary"><p class="absent">{escape(str(error))}</p></div>'
+        self._failed(error)
+
+    def _show(self, found: tuple[Summary, InsertionRecord | None, str]) -> None:
+        summary, self._record, self._note = found
         self._summary = summary
         self._show_head()
         self._body.object = body(summary)

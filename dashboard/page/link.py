@@ -131,6 +131,8 @@ _PAGE = (
 )
 """Words of the page itself."""
 
+TABS.reserve((*FILTER_KEYS, *(word.word for word in _PAGE)))
+
 ORDER = (
     "insertion", "sorter", "revision", "t", "depth", "rows", "before", "after", "limits", "selected", "heat", "quality",
     "level", "color", "scale", "cmap", "show", "tab", "compare", "marks", "beside", "event", "split", "of", "mask",
@@ -163,7 +165,16 @@ def _reader(word: LinkWord, parameter: Any) -> Callable[[str], Any]:
         return load(word.read) if isinstance(word.read, str) else word.read
     if isinstance(parameter, param.Selector):
         return _one_of(tuple(parameter.objects))
-    return next(read for kind, read, _ in _KINDS if isinstance(parameter, kind))
+    read = next(read for kind, read, _ in _KINDS if isinstance(parameter, kind))
+    return partial(_within, parameter.bounds, read) if isinstance(parameter, param.Number) else read
+
+
+def _within(bounds: tuple[Any, Any] | None, read: Callable[[str], Any], text: str) -> Any:
+    value = read(text)
+    low, high = bounds or (None, None)
+    if not (low is None or value >= low) or not (high is None or value <= high):
+        raise ValueError(f"is not between {low} and {high}")
+    return value
 
 
 def _writer(word: LinkWord, parameter: Any) -> Callable[[Any], str]:

@@ -50,7 +50,7 @@ def write_correlogram(path: Path, subject: Subject, kind: str, bins: UnitBins = 
     }
     arrays: Arrays = {"lag_s": found.lags_s, "count": found.counts, "rate_hz": found.rate_hz}
     if kind == "csv":
-        return _write_table(path, subject, pd.DataFrame(arrays).assign(**single))
+        return write_table(path, subject, pd.DataFrame(arrays).assign(**single))
     _check(kind)
     write_arrays(path, subject, arrays | {name: np.array(value) for name, value in single.items()})
     return len(found.counts)
@@ -80,7 +80,7 @@ def write_pairs(path: Path, subject: Subject, kind: str, bins: UnitBins = DEFAUL
             )
             for first, second, lags in pairs
         ]
-        return _write_table(path, subject, pd.concat(tables, ignore_index=True))
+        return write_table(path, subject, pd.concat(tables, ignore_index=True))
     _check(kind)
     arrays: Arrays = {
         "reference": ids.at([first for first, _, _ in pairs]),
@@ -127,7 +127,7 @@ def write_events(path: Path, subject: Subject, picture: EventPicture, event: str
             )
             for group in groups
         ]
-        return _write_table(path, subject, pd.concat(tables, ignore_index=True).assign(**single))
+        return write_table(path, subject, pd.concat(tables, ignore_index=True).assign(**single))
     _check(kind)
     found = picture.map
     arrays: Arrays = {
@@ -168,7 +168,7 @@ def write_comparison(path: Path, sides: BothSides, kind: str) -> int:
             units_a=[_spaced(sides.a, units) for units in sides.table["units_a"]],
             units_b=[_spaced(sides.b, units) for units in sides.table["units_b"]],
         )
-        return _write_table(path, sides.a, table.assign(**names))
+        return write_table(path, sides.a, table.assign(**names))
     _check(kind)
     a, b = pictures(sides, *AGGREGATE_SIZE)
     arrays: Arrays = {
@@ -196,7 +196,8 @@ def _check(kind: str) -> None:
         raise BadRequest("This cannot be written so", kind, "Choose csv or npz")
 
 
-def _write_table(path: Path, subject: Subject, table: pd.DataFrame) -> int:
+def write_table(path: Path, subject: Subject, table: pd.DataFrame) -> int:
+    """Write a table as CSV with the insertion in each row, and return the number of rows."""
     insertion = subject.sorting.ref.insertion
     whole = table.assign(pid=insertion.pid or "", insertion=insertion.key)
     with exported_file(path) as draft:

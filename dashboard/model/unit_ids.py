@@ -43,7 +43,7 @@ class UnitIds:
     Raises
     ------
     DatasetInvalid
-        An id stands twice, or is neither a whole number below 2 ** 63 nor a text.
+        An id stands twice, is an empty text, or is neither a text nor a whole number between -2 ** 63 and 2 ** 63.
     """
 
     def __init__(self, ids: npt.ArrayLike) -> None:
@@ -168,12 +168,11 @@ class UnitIds:
 def _whole_or_text(ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
     listed: list[Any] = ids.tolist()
     if all(isinstance(unit, int) and not isinstance(unit, bool) for unit in listed):
-        try:
-            return np.array(listed, dtype=np.int64)
-        except OverflowError:
-            raise DatasetInvalid("An id of a unit is beyond 2 ** 63", [], "Give it another") from None
-    if not all(isinstance(unit, int | str) for unit in listed):
-        raise DatasetInvalid("Ids of units are whole numbers or texts", [], "Give the units other ids")
+        if any(abs(unit) >= 2**63 for unit in listed):  # the least int64 stands for no unit
+            raise DatasetInvalid("An id of a unit is beyond 2 ** 63", [], "Give the units other ids")
+        return np.array(listed, dtype=np.int64)
+    if not all(isinstance(unit, int | str) and unit != "" for unit in listed):
+        raise DatasetInvalid("Ids of units are whole numbers or texts, none empty", [], "Give the units other ids")
     return np.array([str(unit) for unit in listed])
 
 

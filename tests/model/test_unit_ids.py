@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from dashboard.model.errors import BadRequest, DatasetInvalid
 from dashboard.model.unit_ids import MAX_TABLE, UnitIds, read_ids, write_ids
 
-WHOLE = st.lists(st.integers(-(2**63), 2**63 - 1), unique=True, max_size=30)
+WHOLE = st.lists(st.integers(1 - 2**63, 2**63 - 1), unique=True, max_size=30)
 # numpy's texts end at their last character that is not NUL.
-TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), unique=True, max_size=30)
+TEXTS = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1), unique=True, max_size=30
+)
 
 
 @given(WHOLE | TEXTS)
@@ -53,7 +55,7 @@ def test_links_do_not_say_whether_an_id_is_a_number() -> None:
     assert UnitIds([3, 12]).find([12, "a", 4, 12]).tolist() == [1]
 
 
-@pytest.mark.parametrize("ids", [["a", "a"], [1, 1], [1.5, 2.0], [2**63, 1], [None, "a"]])
+@pytest.mark.parametrize("ids", [["a", "a"], [1, 1], [1.5, 2.0], [2**63, 1], [-(2**63), 1], [None, "a"], ["", "a"]])
 def test_ids_that_cannot_be_used(ids: list[object]) -> None:
     with pytest.raises(DatasetInvalid):
         UnitIds(np.array(ids, dtype=object))

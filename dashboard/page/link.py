@@ -131,7 +131,8 @@ _PAGE = (
 )
 """Words of the page itself."""
 
-TABS.reserve((*FILTER_KEYS, *(word.word for word in _PAGE)))
+PAGE_WORDS = (*FILTER_KEYS, *(word.word for word in _PAGE))
+"""Words that no tab may have."""
 
 ORDER = (
     "insertion", "sorter", "revision", "t", "depth", "rows", "before", "after", "limits", "selected", "heat", "quality",

@@ -6,7 +6,7 @@ group ``spike_dashboard.tabs``, which names a `TabEntry`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,18 +103,6 @@ class TabEntry:
 class TabRegistry(Registry[TabEntry]):
     """Tabs, whose titles, words, parameters, keys and bins are each of one tab."""
 
-    def __init__(self, kind: str, group: str, entries: Sequence[TabEntry]) -> None:
-        super().__init__(kind, group, entries)
-        self._of_page = {
-            *(("key", key) for key in PAGE_KEYS),
-            *(("sheet", sheet.name) for sheet in SHEETS),
-            *(("data file", file.name) for file in DATA_FILES),
-        }
-
-    def reserve(self, words: Iterable[str]) -> None:
-        """Keep words of links for the page."""
-        self._of_page |= {("word", word) for word in words}
-
     def add(self, entry: TabEntry) -> None:
         """Add the tab of another package.
 
@@ -125,7 +113,13 @@ class TabRegistry(Registry[TabEntry]):
         """
         from dashboard.page.core.state import ViewState
 
-        taken = self._of_page | {("parameter", name) for name in ViewState.param}
+        taken = {
+            *(("parameter", name) for name in ViewState.param),
+            *(("word", word) for word in load("dashboard.page.link:PAGE_WORDS")),
+            *(("key", key) for key in PAGE_KEYS),
+            *(("sheet", sheet.name) for sheet in SHEETS),
+            *(("data file", file.name) for file in DATA_FILES),
+        }
         taken |= {claim for other in self for claim in _claims(other)}
         if clash := sorted(_claims(entry) & taken):
             raise BadRequest(f"The tab {entry.name} has a {clash[0][0]} that is taken", repr(clash[0][1]))

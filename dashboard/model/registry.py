@@ -48,12 +48,17 @@ class Registry(Generic[Entry]):
         Each entry point names an entry, or a callable without arguments that returns one.
     entries : sequence of Entry
         Those of this package, in their order.
+
+    Attributes
+    ----------
+    own : frozenset of str
+        Names of the entries of this package.
     """
 
     def __init__(self, kind: str, group: str, entries: Sequence[Entry]) -> None:
         self.kind, self.group = kind, group
         self._entries = {entry.name: entry for entry in entries}
-        self._own = frozenset(self._entries)
+        self.own = frozenset(self._entries)
         self._plugins: set[str] = set()
 
     def __iter__(self) -> Iterator[Entry]:
@@ -96,7 +101,7 @@ class Registry(Generic[Entry]):
 
     def remove(self, name: str) -> None:
         """Take an added entry away; those of this package stay."""
-        if name not in self._own:
+        if name not in self.own:
             self._entries.pop(name, None)
             self._plugins.discard(name)
 

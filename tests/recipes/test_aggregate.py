@@ -85,6 +85,15 @@ def test_a_name_that_nobody_has_is_logged_in_one_line(cache: Path, caplog: pytes
     ]
 
 
+@pytest.mark.parametrize("fault", ["raise KeyError('no such thing')", "image = image[1:]"])
+def test_a_kernel_that_fails_is_one_line(fault: str, tmp_path: Path, small_demo: SpikeSorting, cache: Path) -> None:
+    code = recipe("An aggregate").replace("    def draw(", f"    {fault}\n\n    def draw(", 1)
+    with installed(tmp_path, "distinct_units", code, "spike_dashboard.aggregates", NAME):
+        AGGREGATES.add_plugins([NAME])
+        with pytest.raises(BadRequest, match=r"^The plug-in's aggregate units failed: \w+Error: .*Choose another"):
+            dashboard.render(small_demo, WINDOW, DEPTHS, 40, 30, NAME, cache=cache)
+
+
 def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     before = AGGREGATES.names
     monkeypatch.setenv("SPIKE_DASHBOARD_PLUGINS", NAME)

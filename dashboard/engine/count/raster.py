@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy.typing as npt
 
@@ -11,9 +12,10 @@ from dashboard.engine.columns.filter import Kept, checked
 from dashboard.engine.count.aggregate import Aggregate, PixelRequest
 from dashboard.engine.count.lattice import check_size, check_window, linear_edges
 from dashboard.engine.count.lattice_counts import NOT_COUNTED, SPIKES_PER_WORK, lay_lattice
-from dashboard.engine.count.registry import AGGREGATES, AMPLITUDE
+from dashboard.engine.count.registry import AGGREGATES, AMPLITUDE, AggregateKind
 from dashboard.engine.count.window import Window, lay_window
 from dashboard.engine.threads import WORK_PER_THREAD
+from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.registry import load
 
 #: Spikes on the lattice from which a second thread is worth it; fewer are counted in the call that lays the window.
@@ -107,9 +109,25 @@ def aggregate(
     entry, kept = AGGREGATES[kind], checked(columns, kept)
     most = AT_ONCE if entry.grows_with and kept.everything else NOT_COUNTED
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap, most)
-    values, n_spikes = load(entry.kernel)(PixelRequest(columns, window, kept, categories, threads, cancel))
+    values, n_spikes = _draw(entry, PixelRequest(columns, window, kept, categories, threads, cancel))
     unit = columns.amp_unit if entry.unit == AMPLITUDE else entry.unit
     return Aggregate(values, window.time_edges, window.depth_edges, kind, unit, n_spikes)
+
+
+def _draw(entry: AggregateKind, request: PixelRequest) -> tuple[npt.NDArray[Any], int]:
+    """Run the kernel of an aggregate; that of another package may fail, which is one line then."""
+    try:
+        values, n_spikes = load(entry.kernel)(request)
+        if values.shape != request.window.shape:
+            raise ValueError(f"an image of shape {values.shape}, not {request.window.shape}")
+    except DashboardError:
+        raise
+    except Exception as error:
+        if entry.name in AGGREGATES.own:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise BadRequest(f"The plug-in's aggregate {entry.name} failed", reason, "Choose another aggregate") from error
+    return values, n_spikes
 
 
 def overview(columns: SpikeColumns) -> Aggregate:

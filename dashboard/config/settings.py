@@ -198,6 +198,10 @@ class Settings:
         17_575_242, "Number of spikes of the demo's default sorting",
         read=whole(1_000, 100_000_000), flag="--spikes", metavar="N", commands=("demo", *READING),
     )  # fmt: skip
+    refresh: int = setting(
+        5, "Minutes after which lists, records and files are looked at again; 0: only when asked to",
+        read=whole(0, 1440), flag="--refresh", metavar="MINUTES", commands=SERVING,
+    )  # fmt: skip
     memory: int = setting(
         8 * 2**30, "Bytes of opened insertions to hold before the least recently used is let go",
         read=size, flag="--memory", metavar="SIZE", commands=SERVING,

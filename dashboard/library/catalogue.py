@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,8 @@ STILL_S = 0.4
 
 SEARCHED = "what is searched for"
 
+Row = dict[str, object]
+
 _SESSION = re.compile(r"([^/\s]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(?:/(?:alf/)?([^/\s]+))?")
 
 
@@ -49,6 +52,8 @@ class Catalogue:
         A lab's own list; read at once, so that a mistake in it stops the start of the program.
     regions : Path or None
         How many clusters each insertion has in each region.
+    refresh_s : float
+        The sources are read again when the list is so old and somebody looks at it, in s; 0: only when asked to.
 
     Raises
     ------
@@ -56,10 +61,23 @@ class Catalogue:
         One of the files cannot be used.
     """
 
-    def __init__(self, sources: Sequence[Source], insertions: Path | None = None, regions: Path | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        insertions: Path | None = None,
+        regions: Path | None = None,
+        *,
+        refresh_s: float = 0.0,
+    ) -> None:
         self._sources = tuple(sources)
         self._lock = threading.Lock()
-        self._rows: list[dict[str, object]] = read_insertions(insertions) if insertions is not None else []
+        listed = read_insertions(insertions) if insertions is not None else []
+        # by source, in the order in which they are believed, and by key
+        self._rows: dict[int, dict[str, Row]] = {0: {str(number): row for number, row in enumerate(listed)}}
+        self._rows |= {id(source): {} for source in sources}  # two folders may have one name
+        self._refresh_s = refresh_s
+        self._closed = threading.Event()
+        self._ended: dict[str, tuple[float, float]] = {}
         self.regions = read_regions(regions) if regions is not None else None
         self._notes: dict[str, str] = {}
         self._refusals: dict[tuple[str, str], str] = {}
@@ -71,7 +89,7 @@ class Catalogue:
         self._listeners: list[Callable[[], None]] = []
         self._tag_names: set[str] = set()
         self._region_names: tuple[str, ...] = ()
-        self._table = insertion_table(self._rows)
+        self._table = insertion_table(self._every_row())
         self._known: tuple[pd.DataFrame, frozenset[str]] | None = None
         self._options: tuple[pd.DataFrame, dict[str, dict[str, int]]] | None = None
         self._is_started = False
@@ -171,25 +189,68 @@ class Catalogue:
             chosen = [s for s in self._sources if is_first or self._notes.get(s.name)]
             chosen = [s for s in chosen if s.name not in self._reading]
             self._reading |= {source.name for source in chosen}
+        self._start_reading(chosen)
+        if is_first and self._refresh_s:
+            threading.Thread(target=self._go_on_looking, name="refresh lists", daemon=True).start()
+
+    def look_again(self, *, now: bool = True) -> None:
+        """Read the sources again in the background: all of them, or those whose list is old.
+
+        A folder that takes long to look through is looked through less often: a twentieth of the time at most.
+        """
+        clock = time.monotonic()
+        with self._lock:
+            chosen = []
+            for source in self._sources:
+                ended, took = self._ended.get(source.name, (clock, 0.0))
+                is_old = clock - ended >= max(self._refresh_s, 20 * took) or bool(self._notes.get(source.name))
+                if source.name not in self._reading and source.name in self._ended and (now or is_old):
+                    chosen.append(source)
+            self._reading |= {source.name for source in chosen}
+        if now:
+            for source in chosen:
+                source.look_again()
+        self._start_reading(chosen)
+
+    def close(self) -> None:
+        """Look at nothing any more by itself."""
+        self._closed.set()
+
+    def _go_on_looking(self) -> None:
+        while not self._closed.wait(self._refresh_s):
+            with self._lock:
+                is_looked_at = bool(self._listeners)
+            if is_looked_at:
+                self.look_again(now=False)
+
+    def _start_reading(self, chosen: Sequence[Source]) -> None:
         for source in chosen:
             name = f"list {source.name}"
             threading.Thread(target=partial(self._read, source), name=name, daemon=True).start()
 
     def _read(self, source: Source) -> None:
-        note = ""
+        """Read the list of a source; what it no longer lists goes once it was read to its end."""
+        note, found, started = "", dict[str, Row](), time.monotonic()
+        with self._lock:
+            is_first = source.name not in self._ended
         try:
             for page in source.search(Facets()):
-                self._add(page)
+                found |= _by_key(page)
+                if is_first:
+                    self._add(source, page)
             note = source.notice
             if _is_asked(source):
                 self._read_names(source)
+            self._take(source, found, is_whole=not note)
         except DashboardError as error:
             logger.warning("%s", error)
             note = f"{source.name}: {error}"
         finally:
+            now = time.monotonic()
             with self._lock:
                 self._notes[source.name] = note
                 self._reading.discard(source.name)
+                self._ended[source.name] = (now, now - started)
             self._tell()
 
     def _read_names(self, source: Source) -> None:
@@ -263,7 +324,7 @@ class Catalogue:
         try:
             found: set[str] = set()
             for page in source.search(asked):
-                self._add(page)
+                self._add(source, page)
                 found |= {str(row["pid"]) for row in page}
             with self._lock:
                 known[value] = known.get(value, set()) | found
@@ -312,15 +373,22 @@ class Catalogue:
             is_meant &= table["probe"] == probe
         return [str(key) for key in table.loc[is_meant, "key"]]
 
-    def _add(self, rows: list[dict[str, object]]) -> None:
-        if not rows:
-            return
+    def _add(self, source: Source, rows: Sequence[Row]) -> None:
+        if rows:
+            self._take(source, _by_key(rows), is_whole=False)
+            self._tell()
+
+    def _take(self, source: Source, found: dict[str, Row], *, is_whole: bool) -> None:
+        """Take rows of a source in place of those it gave before; of a whole list, also what it no longer has."""
         with self._lock:
-            self._rows.extend(rows)
-            table = insertion_table(self._rows)
-            self._rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-            self._table = table
-        self._tell()
+            before = self._rows.get(id(source), {})
+            after = found if is_whole else {**before, **found}
+            if after != before:
+                self._rows[id(source)] = after
+                self._table = insertion_table(self._every_row())
+
+    def _every_row(self) -> Iterator[Row]:
+        return (row for rows in self._rows.values() for row in rows.values())
 
     def _tell(self) -> None:
         with self._lock:
@@ -346,3 +414,8 @@ def _said(problems: Collection[str], reading: Collection[str]) -> str:
 def _is_asked(source: Source) -> bool:
     """Tell whether a source has a database that a search can be put to."""
     return source.asked(Facets(tag="any")) != Facets()
+
+
+def _by_key(rows: Iterable[Row]) -> dict[str, Row]:
+    """Return rows by the key of their insertion; the last of a key is kept."""
+    return {str(row["key"]): row for row in rows}

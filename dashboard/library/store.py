@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -15,12 +15,13 @@ from weakref import WeakValueDictionary
 
 from dashboard.analysis.quality.metrics import recorded_or_recomputed, with_metrics
 from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.library.changes import said_of_changes
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.open import open_insertion
 from dashboard.model.arrival import Arrived, ArrivedCallback, ignore_arrived
-from dashboard.model.errors import Cancelled, InsertionNotFound, SourceUnavailable
+from dashboard.model.errors import Cancelled, DashboardError, InsertionNotFound, SourceUnavailable
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress, telling
-from dashboard.model.references import InsertionRef
+from dashboard.model.references import InsertionRef, SortingRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.base import Source
 from dashboard.sources.download.meter import ALL_FILES
@@ -55,6 +56,8 @@ class OpenInsertion:
     source : Source
     load_s : float
         Time the load took, in s.
+    state : mapping of str to object
+        What its files and its record were when it was opened; see `Source.state`.
     """
 
     key: StoreKey
@@ -62,6 +65,7 @@ class OpenInsertion:
     columns: SpikeColumns
     source: Source
     load_s: float
+    state: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -100,6 +104,8 @@ class InsertionStore:
     limit_bytes : int
     disk : DiskLimit or None
         Keeps the cache below a size.
+    refresh_s : float
+        What is held is compared with its source when it is opened and was looked at longer ago, in s; 0: never.
     """
 
     def __init__(
@@ -108,8 +114,12 @@ class InsertionStore:
         cache: Path,
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         disk: DiskLimit | None = None,
+        *,
+        refresh_s: float = 0.0,
     ) -> None:
         self._disk = disk
+        self.refresh_s = refresh_s
+        self._looked: dict[StoreKey, float] = {}
         self.is_listed: Callable[[str], object] = lambda text: False
         self.sources = tuple(sources)
         self.cache = cache
@@ -191,6 +201,7 @@ class InsertionStore:
         """
         source, insertion = self._found(text, progress, cancel)
         key = StoreKey(source.name, insertion.key, sorter, revision)
+        self._forget_old(key, progress)
         return self._once(key, lambda load: self._load(key, source, insertion, load), progress, cancel, arrived)
 
     def _found(
@@ -211,6 +222,32 @@ class InsertionStore:
             if cancel is not None and cancel.is_set():
                 raise Cancelled("Loading was cancelled")
         return found.result()
+
+    def changes(self, opened: OpenInsertion) -> str:
+        """Return what changed of an insertion since it was opened, in words; empty where nothing did, or is known."""
+        with self._lock:
+            self._looked[replace(opened.key, stage="opened")] = time.monotonic()
+        if not opened.state:
+            return ""
+        try:
+            ref = opened.sorting.ref
+            now = opened.source.state(ref.insertion, SortingRequest(opened.key.sorter, opened.key.revision))
+        except DashboardError as error:
+            logger.info("%s", error)
+            return ""
+        return said_of_changes(opened.state, now)
+
+    def _forget_old(self, key: StoreKey, progress: ProgressCallback) -> None:
+        """Have an insertion loaded anew that is held, was not looked at for a while, and has changed."""
+        with self._lock:
+            held = self._held.get(key) or self._in_use.get(key)
+            is_old = time.monotonic() - self._looked.get(key, -float("inf")) > self.refresh_s
+        if held is not None and self.refresh_s and is_old:
+            with telling(progress):
+                what = self.changes(held)
+            if what:
+                logger.info("%s is loaded anew: %s", key.insertion, what)
+                self.forget(held)
 
     def complete(
         self,
@@ -317,10 +354,21 @@ class InsertionStore:
         if self._disk is not None:
             self._disk.use(columns, sorting)
             self._disk.keep()
-        opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started)
+        opened = OpenInsertion(
+            key, sorting, columns, source, time.perf_counter() - started, self._state(key, source, insertion)
+        )
+        with self._lock:
+            self._looked[key] = time.monotonic()
         self.observe(opened.load_s)
         logger.info("loaded %s: %d spikes in %.2f s", insertion.key, columns.n_spikes, opened.load_s)
         return opened
+
+    def _state(self, key: StoreKey, source: Source, insertion: InsertionRef) -> Mapping[str, object]:
+        try:
+            return source.state(insertion, SortingRequest(key.sorter, key.revision))
+        except DashboardError as error:
+            logger.info("%s", error)
+            return {}
 
     def _complete(self, opened: OpenInsertion, load: _Load) -> OpenInsertion:
         metrics = recorded_or_recomputed(opened.sorting, self.cache, load.report, load.cancel)

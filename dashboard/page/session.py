@@ -35,7 +35,7 @@ from dashboard.page.dock import Dock
 from dashboard.page.export.controller import ExportController
 from dashboard.page.export.downloads import SessionDownloads
 from dashboard.page.layout import SidebarFold, page, work_row
-from dashboard.page.opening.card import OpeningCard
+from dashboard.page.opening.card import TRY_AGAIN, OpeningCard
 from dashboard.page.opening.metrics import MetricsJob
 from dashboard.page.opening.opener import Opener, OpenRequest
 from dashboard.page.opening.watch import OpenedWatch
@@ -100,7 +100,9 @@ class DashboardSession:
         session_downloads: SessionDownloads,
     ) -> None:
         self.queue = DocumentQueue(document)
-        self._store = store
+        self._store, self._catalogue = store, catalogue
+        self._listed: dict[str, None] = {}
+        self._is_listing = False
         self._opened: OpenInsertion | None = None
         self._scene: Scene | None = None
         self._link = links.NO_LINK
@@ -121,7 +123,7 @@ class DashboardSession:
         self.card = OpeningCard(lambda event: self.open("demo"))
         self.opener = Opener(store, self.card, self.queue, self._show, self._refused)
         self.metrics_job = MetricsJob(store, self.queue, self._completed, self._failed)
-        self.watch = OpenedWatch(store, self.queue, self._reload)
+        self.watch = OpenedWatch(store, self.queue, self._reload, self._offer)
         self.centre = Centre(
             self.state,
             {
@@ -178,6 +180,8 @@ class DashboardSession:
         self.filters = FiltersView(self.state)
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
         working = [self.metrics_job.line.panel, self.response_test.aside, self.reload]
+        self.refresh = pmui.Button(label="Look for new data", size="small", variant="text", margin=(0, 8))
+        self.refresh.on_click(lambda event: self._look_again())
         self.rail = Rail(self.state, self.open, fit, working, self.filters.objects)
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
@@ -197,12 +201,16 @@ class DashboardSession:
         self.queue.is_building = False
         self.queue.later(lambda: self.bridge.param.update(is_ready=True))
         pool.submit(self._list, store)
+        catalogue.listen(self._lists_changed)
 
     def _page(self) -> Any:
         self.work = work_row(self.centre, self.dock)
         card = self.card
         over = [self.search.panel, card.alert, card.retry, card.loading, card.empty]
-        rail, header = [self.search.button, *self.rail.objects], [self.header, *self.export_controller.buttons]
+        rail, header = (
+            [self.search.button, self.refresh, *self.rail.objects],
+            [self.header, *self.export_controller.buttons],
+        )
         return page(rail, header, [*over, self.work, self.bridge, self.export_controller.dialogs], dark=False)
 
     def _watch(self) -> None:
@@ -233,8 +241,38 @@ class DashboardSession:
     def _list(self, store: InsertionStore) -> None:
         """Fill the picker from a worker thread: a server's list takes its time."""
         keys = tuple(insertion.key for insertion in islice(store.insertions(), MAX_LISTED))
-        self.queue.later(partial(self.rail.offer, keys))
+        self.queue.later(partial(self._fill, keys))
+
+    def _look_again(self) -> None:
+        """Have the lists, and what is open, looked at now."""
+        self._catalogue.look_again()
+        self.watch.look()
+
+    def _lists_changed(self) -> None:
+        """Take what the lists have gained; called from any thread, looked at once for many calls."""
+        if not self._is_listing:
+            self._is_listing = True
+            self.queue.later(self._offer_new)
+
+    def _offer_new(self) -> None:
+        """Have the picker offer what the lists have gained since it was filled."""
+        self._is_listing = False
+        table, names = self._catalogue.table, {source.name for source in self._store.sources}
+        listed = zip(table["key"], table["source"], strict=True)
+        new = [key for key, source in listed if source in names and key not in self._listed]
+        if self._listed and new and len(self._listed) < MAX_LISTED:
+            self._fill((*self._listed, *new))
+
+    def _fill(self, keys: tuple[str, ...]) -> None:
+        self._listed = dict.fromkeys(keys[:MAX_LISTED])
+        self.rail.offer(tuple(self._listed))
         self.queue.later(self.rail.name)
+
+    def _offer(self, what: str) -> None:
+        """Offer what is new of the open insertion; what is on screen stays until a person takes it."""
+        self.card.alert.param.update(object=f"The data have changed: {what}.", severity="info", visible=True)
+        self.card.retry.param.update(label="Load the new data", visible=True)
+        self.opener.retry = self._reload
 
     def _reload(self) -> None:
         """Try once more for the datasets that did not come; the view stays."""
@@ -272,7 +310,8 @@ class DashboardSession:
         self.export_controller.opened()
         link, self._link = self._link, links.NO_LINK
         self._problems((*link.problems, *gone, *texts.unfetched(sorting)))
-        self.card.retry.visible, self.opener.retry = bool(sorting.incomplete), self._reload
+        self.card.retry.param.update(label=TRY_AGAIN, visible=bool(sorting.incomplete))
+        self.opener.retry = self._reload
         self.metrics_job.open(opened)
         self.watch.open(opened)
         self.response_test.resume(opened)
@@ -408,6 +447,7 @@ class DashboardSession:
     def close(self) -> None:
         """Let go of everything when the browser has gone."""
         self.queue.close()
+        self._catalogue.forget(self._lists_changed)
         self.search.close()  # first: what others say is heard no more
         for view in (self.raster, self.heatmap, self.units, self.profile, self.amplitudes):
             view.close()

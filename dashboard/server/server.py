@@ -69,12 +69,18 @@ class Process:
 
     def __init__(self, sources: Sequence[Source], cache: Path, settings: Settings | None = None) -> None:
         self.settings = settings if settings is not None else Settings(cache=cache)
-        self.catalogue = Catalogue(sources, self.settings.insertions, self.settings.regions)
+        self.catalogue = Catalogue(
+            sources, self.settings.insertions, self.settings.regions, refresh_s=60.0 * self.settings.refresh
+        )
         database = self.settings.database
         self.user_data = UserData(database) if database else UserData.in_folder(cache)
         limit = self.settings.disk
         self.store = InsertionStore(
-            sources, cache, self.settings.memory, DiskLimit(cache, limit) if limit is not None else None
+            sources,
+            cache,
+            self.settings.memory,
+            DiskLimit(cache, limit) if limit is not None else None,
+            refresh_s=60.0 * self.settings.refresh,
         )
         self.store.is_listed = self.catalogue.matching
         self.loads, self.renders = Histogram(LOAD_BUCKETS_S), Histogram(RENDER_BUCKETS_S)
@@ -143,6 +149,7 @@ class Process:
         for session in tuple(self.sessions):
             session.close()
         self.pool.shutdown()
+        self.catalogue.close()
         self.store.close()
         self.downloads.close()
         if self.logins is not None:

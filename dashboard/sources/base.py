@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,9 @@ Row = dict[str, object]
 """An insertion in a list: its key, and what is known of `dashboard.library.insertion_table.COLUMNS`."""
 
 DEFAULT = SortingRequest()
+
+SORTINGS = "sortings"
+"""Name of the sortings that an insertion has, in what `Source.state` returns."""
 
 
 class Source(Protocol):
@@ -142,6 +145,22 @@ class Source(Protocol):
             It does not answer, or no longer has the insertion.
         """
         self.record(insertion)
+
+    def state(self, insertion: InsertionRef, request: SortingRequest = DEFAULT) -> Mapping[str, object]:
+        """Return what tells one state of a sorting's files and record from another; no file is read.
+
+        Returns
+        -------
+        mapping of str to object
+            By the name of each file what identifies it; `SORTINGS`: those that the insertion has; ``histology``: state
+            by the record. Empty where a source cannot tell: nothing is then taken to have changed.
+
+        Raises
+        ------
+        DashboardError
+            The source does not answer, or has no such sorting any more.
+        """
+        return {}
 
     def noise(self, insertion: InsertionRef) -> Noise:
         """Return what is known of the noise of the raw recording."""

@@ -141,6 +141,21 @@ def test_unknown_histology_is_asked_for_again_by_itself(
     expect(visit.page.get_by_role("alert")).to_be_hidden()
 
 
+def test_what_changed_under_an_open_page_is_offered(site: str, replay: Replay, visit: Visit) -> None:
+    pid = "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2"
+    visit.open(f"{site}/?insertion={pid}&t=10,40")
+    header = visit.page.locator("div.header")
+    expect(header).to_contain_text("histology: traced", timeout=WAIT_MS)
+    replay.insertion(pid)["json"] = {"extended_qc": {}}
+    visit.page.get_by_role("button", name="Look for new data").click()
+    alert = visit.page.get_by_role("alert")
+    expect(alert).to_contain_text("histology is none in the database, and was traced", timeout=WAIT_MS)
+    expect(header).to_contain_text("histology: traced")
+    visit.page.get_by_role("button", name="Load the new data").click()
+    expect(header).to_contain_text("histology: none", timeout=WAIT_MS)
+    assert "t=10,40" in visit.page.url.replace("%2C", ",")
+
+
 def test_without_the_times_there_is_an_error_and_a_second_try(
     site: str, replay: Replay, pid: str, visit: Visit
 ) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import shutil
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from dashboard.cli import main
 from dashboard.engine.build import build_columns
+from dashboard.library.catalogue import Catalogue
 from dashboard.library.open import open_insertion
 from dashboard.library.store import InsertionStore
 from dashboard.model.errors import Cancelled, DownloadFailed, SourceUnavailable
@@ -25,6 +27,8 @@ from dashboard.sources.alyx import client
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.download import transfer, verified
 from dashboard.sources.download.meter import ALL_FILES, Meter
+from dashboard.sources.folder import FolderSource
+from tests.library.alf_folder import write_session
 from tests.replay.downloading import until
 from tests.replay.server import Replay
 
@@ -333,6 +337,83 @@ class TestServerThatHangs:
         assert slow.find(PID) is not None and "has not answered" in slow.notice
         until(lambda: not slow.records._asking)
         assert slow.notice == ""
+
+
+class TestARunningServer:
+    """What is registered, copied or replaced while it runs is seen: by itself after a while, or when asked for."""
+
+    def new_insertion(self, replay: Replay) -> str:
+        detail = {**replay.insertion(PID), "id": str(uuid.uuid4()), "name": "probe07"}
+        replay.add_insertion(detail)
+        return str(detail["id"])
+
+    def test_a_new_insertion_of_a_server_is_listed(self, source: Callable[..., AlyxSource], replay: Replay) -> None:
+        catalogue = Catalogue([source()])
+        catalogue.start()
+        until(lambda: not catalogue.note, 20)
+        n, pid = len(catalogue.table), self.new_insertion(replay)
+        catalogue.look_again()
+        until(lambda: pid in set(catalogue.table["pid"]), 20)
+        assert len(catalogue.table) == n + 1
+
+    def test_folders_are_looked_through_by_themselves(self, tmp_path: Path) -> None:
+        first = write_session(tmp_path / "data")
+        catalogue = Catalogue([FolderSource(tmp_path / "data")], refresh_s=0.05)
+        catalogue.listen(lambda: None)
+        catalogue.start()
+        until(lambda: len(catalogue.table) == 1)
+        write_session(tmp_path / "data", session="labx/Subjects/MOUSE_2/2024-01-02/001")
+        until(lambda: len(catalogue.table) == 2)
+        shutil.rmtree(first.parents[3])
+        until(lambda: list(catalogue.table["subject"]) == ["MOUSE_2"])
+        catalogue.close()
+
+    def test_a_list_that_nobody_looks_at_is_not_read_again(self, tmp_path: Path) -> None:
+        write_session(tmp_path / "data")
+        catalogue = Catalogue([FolderSource(tmp_path / "data")], refresh_s=3600)
+        catalogue.start()
+        until(lambda: len(catalogue.table) == 1)
+        until(lambda: not catalogue._reading)
+        ended = dict(catalogue._ended)
+        catalogue.look_again(now=False)
+        assert catalogue._ended == ended and not catalogue._reading
+
+    def test_a_state_that_changed_is_listed(self, source: Callable[..., AlyxSource], replay: Replay) -> None:
+        catalogue = Catalogue([source()])
+        catalogue.start()
+        until(lambda: not catalogue.note, 20)
+        row = replay.recordings.tables["insertions"][PID]
+        resolved = {"extended_qc": {"tracing_exists": True, "alignment_resolved": True, "alignment_count": 1}}
+        replay.recordings.tables["insertions"][PID] = {**row, "json": resolved}
+        catalogue.look_again()
+        table = lambda: catalogue.table.set_index("pid")["histology"]  # noqa: E731
+        until(lambda: table()[PID] == "resolved", 20)
+
+    def test_a_replaced_file_is_read_when_the_insertion_is_opened_again(
+        self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(alyx_cache, "FRESH_S", 0.0)
+        store = InsertionStore([source()], tmp_path / "cache", refresh_s=1e-9)
+        first = store.open(PID)
+        was = amps(first.sorting)
+        assert store.open(PID) is first, "nothing has changed"
+        replace_amps(replay, 4)
+        assert store.changes(first) == "replaced: spikes.amps"
+        second = store.open(PID)
+        assert amps(second.sorting) == pytest.approx(4 * was)
+        assert store.changes(second) == ""
+        store.close()
+
+    def test_a_replaced_file_of_a_folder_is_read_when_the_insertion_is_opened_again(self, tmp_path: Path) -> None:
+        folder = write_session(tmp_path / "data")
+        store = InsertionStore([FolderSource(tmp_path / "data")], tmp_path / "cache", refresh_s=1e-9)
+        first = store.open("MOUSE_1/2024-01-02/001/probe00")
+        was = amps(first.sorting)
+        np.save(tmp_path / "new.npy", np.load(folder / "spikes.amps.npy") * 4)
+        (tmp_path / "new.npy").replace(folder / "spikes.amps.npy")
+        assert store.changes(first) == "replaced: spikes.amps"
+        assert amps(store.open("MOUSE_1/2024-01-02/001/probe00").sorting) == pytest.approx(4 * was)
+        store.close()
 
 
 def test_a_stalled_download_is_named_as_stalled() -> None:

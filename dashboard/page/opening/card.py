@@ -11,6 +11,8 @@ import panel_material_ui as pmui
 from dashboard.page.core.panes import style_sheets
 from dashboard.page.opening.preview import ArrivingView
 
+TRY_AGAIN = "Try again"
+
 CARD_PX = 620
 """Width of the card that shows the progress of a load."""
 
@@ -43,7 +45,7 @@ class OpeningCard:
         self.alert = pmui.Alert(
             title="", severity="error", closeable=True, visible=False, sizing_mode="stretch_width", margin=(4, 8)
         )
-        self.retry = pmui.Button(label="Try again", variant="outlined", size="small", visible=False, margin=(0, 8))
+        self.retry = pmui.Button(label=TRY_AGAIN, variant="outlined", size="small", visible=False, margin=(0, 8))
         self.paste = pmui.TextInput(
             label="Insertion",
             placeholder="pid, eid/probe, subject/date/number/probe",

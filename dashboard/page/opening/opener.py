@@ -14,7 +14,7 @@ from dashboard.model.errors import CacheUnusable, DashboardError, DownloadFailed
 from dashboard.model.progress import Progress, ProgressCallback, progress_text
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.job import Job
-from dashboard.page.opening.card import OpeningCard
+from dashboard.page.opening.card import TRY_AGAIN, OpeningCard
 from dashboard.page.opening.preview import ArrivalPicture, Arrivals
 from dashboard.sources.download.meter import ALL_FILES
 
@@ -160,7 +160,8 @@ class Opener:
         self._rest()
         self._failed(error)
         self.retry = self.again
-        self._card.retry.visible = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
+        may_help = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
+        self._card.retry.param.update(label=TRY_AGAIN, visible=may_help)
 
     def _finished(self, opened: OpenInsertion) -> None:
         self._has_opened = True

@@ -45,7 +45,7 @@ from dashboard.sources.alf.spikes import (
 )
 from dashboard.sources.alf.templates import load_templates
 from dashboard.sources.alf.trials import load_trials, trials_datasets, trials_notes
-from dashboard.sources.base import DEFAULT, Source
+from dashboard.sources.base import DEFAULT, SORTINGS, Source
 from dashboard.sources.download.arrived import ArrivingSpikes
 
 BRAIN_LOCATIONS = "channels.brainLocationIds_ccf_2017"
@@ -106,6 +106,17 @@ class AlfSource(Source):
     def sortings(self, insertion: InsertionRef) -> tuple[Offer, ...]:
         """Return every sorter and revision, the default one first."""
         return offers(self.datasets(insertion), insertion.probe)
+
+    def state(self, insertion: InsertionRef, request: SortingRequest = DEFAULT) -> Mapping[str, object]:
+        """Return path and MD5 of each dataset, or size and time of change; see `Source.state`."""
+        datasets = self.datasets(insertion)
+        ref = self._resolve(insertion, datasets, request)
+        own = (*ref.datasets.values(), *trials_datasets(datasets))
+        return {
+            **{dataset.name: _state(dataset) for dataset in own},
+            SORTINGS: tuple(sorted((offer.sorter, offer.revision) for offer in offers(datasets, insertion.probe))),
+            HISTOLOGY: str(histology_of(self.record(insertion))),
+        }
 
     def noise(self, insertion: InsertionRef) -> Noise:
         """Return what the small files of the raw data's quality hold."""
@@ -225,6 +236,16 @@ class AlfSource(Source):
             offers=offers(datasets, insertion.probe),
             identity=identity_of(ref, self.data_root),
         )
+
+
+def _state(dataset: DatasetRef) -> tuple[object, ...]:
+    if dataset.md5 is not None:
+        return dataset.relative_path, dataset.md5
+    try:
+        changed = dataset.path.stat().st_mtime_ns if dataset.path is not None else None
+    except OSError:
+        changed = None
+    return dataset.relative_path, dataset.size, changed
 
 
 def _validated(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bokeh.document import Document
@@ -179,9 +180,14 @@ def test_a_list_that_still_comes_keeps_the_place(place: Place, monkeypatch: pyte
     place.search.resume("*", "M_9/2024-01-08/001/probe00")
     assert place.strip == ("4 insertions", "reading the list …")
 
+    anywhere: Any = object()
+
     def come(name: str, day: int) -> None:
         key = f"{name}/2024-01-{day:02d}/001/probe00"
-        place.catalogue._add([{"key": key, "subject": name, "date": key[4:14], "probe": "probe00", "pid": name}])
+        place.catalogue._add(
+            anywhere,
+            [{"key": key, "subject": name, "date": key[4:14], "probe": "probe00", "pid": name}],
+        )
 
     come("M_9", 8)
     assert place.strip[0] == "3 of 5: M_9/2024-01-08/001/probe00"

@@ -1,4 +1,4 @@
-"""The command ``spike-dashboard``: demo, serve, render, check, fetch; the others are in `cli_batch`, `cli_operations`.
+"""The command ``spike-dashboard``: demo, serve, render, check, fetch; the others are in `cli.batch`, `cli.admin`.
 
 Heavy libraries are imported inside the commands, so that ``--help`` and errors come at once.
 """

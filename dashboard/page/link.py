@@ -77,7 +77,7 @@ def _one_of(options: tuple[Any, ...]) -> Callable[[str], str]:
 def _ids(text: str) -> list[UnitId]:
     ids = read_ids(text)
     if len(ids) > MAX_IDS:
-        raise ValueError(f"at most {MAX_IDS:,} clusters are selected")
+        raise ValueError(f"at most {MAX_IDS:,} units are selected")
     return ids
 
 
@@ -268,7 +268,7 @@ def drop_gone(values: dict[str, Any], sorting: SpikeSorting) -> tuple[str, ...]:
     units, selected = sorting.units, values.get("selected", [])
     values["selected"] = units.at(units.find(selected)).tolist()
     if gone := [" ".join(str(unit).split())[:20] for unit in selected if unit not in units]:
-        said.append(f"There is no cluster {', '.join(gone[:8])} in this sorting; the rest is shown.")
+        said.append(f"There is no unit {', '.join(gone[:8])} in this sorting; the rest is shown.")
     level = values.get("level", ViewState.param.level.default)
     for word in words().values():
         value = values.get(word.name)

@@ -75,7 +75,7 @@ def test_what_is_gone_is_said_and_back_and_forward_step_through_views(site: str,
     visit.open(f"{site}/?insertion=demo&t=10,60&selected=9,99999&color=pink")
     visit.wait_for_spikes()
     expect(page.get_by_role("alert")).to_contain_text("color=pink cannot be used")
-    expect(page.get_by_role("alert")).to_contain_text("There is no cluster 99999")
+    expect(page.get_by_role("alert")).to_contain_text("There is no unit 99999")
     wait_until(visit, lambda: words(visit).get("selected") == ["9"])
     page.wait_for_timeout(SETTLE_MS)
     page.keyboard.press("g")

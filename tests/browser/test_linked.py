@@ -27,10 +27,10 @@ def sorting(site: str, tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting
 
 
 def numbers(visit: Visit) -> tuple[int, int]:
-    """Return the spikes and the clusters that pass, as the status line has them."""
+    """Return the spikes and the units that pass, as the status line has them."""
     line = visit.page.locator(".status-line").inner_text()
     spikes = re.search(r"([\d,]+) of [\d,]+ spikes", line)
-    clusters = re.search(r"([\d,]+) of [\d,]+ clusters", line)
+    clusters = re.search(r"([\d,]+) of [\d,]+ units", line)
     if not spikes or not clusters:
         return -1, -1
     return int(spikes[1].replace(",", "")), int(clusters[1].replace(",", ""))

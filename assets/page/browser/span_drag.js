@@ -1,6 +1,6 @@
-// Shift and a drag over the overview mark a span of the session, first A, then B; then the nearer one is drawn anew.
+// Shift and a drag over the overview mark a span of the session, first before, then after; then the nearer one is drawn anew.
 // The window stays where it is: the drag is taken before Bokeh hears of it.
-const SPANS = { A: ["before", "#009e73"], B: ["after", "#d55e00"] }
+const SPANS = { before: "#009e73", after: "#d55e00" }
 const LEAST_PX = 3  // a shorter drag is a click
 
 class SpanDrag {
@@ -22,24 +22,24 @@ class SpanDrag {
     if (frame == null) return
     event.preventDefault()
     event.stopImmediatePropagation()
-    const letter = this.letter_at(frame.view.frame.x_scale.invert(x - frame.from))
+    const name = this.name_at(frame.view.frame.x_scale.invert(x - frame.from))
     const band = document.createElement("div")
     band.className = "span-drag"
-    band.textContent = letter
-    const colour = SPANS[letter][1]
+    band.textContent = name
+    const colour = SPANS[name]
     band.style.cssText = `top: ${frame.top}px; height: ${frame.height}px; color: ${colour}; border-color: ${colour}`
     document.body.append(band)
-    this.now = { frame, letter, band, from: x, to: x }
+    this.now = { frame, name, band, from: x, to: x }
     this.draw()
   }
 
   // Which span a drag marks that begins at a time.
-  letter_at(time) {
-    const { letter, start, end } = Bokeh.documents[0].get_model_by_name("spans").data
-    const missing = Object.keys(SPANS).find((name) => !letter.includes(name))
+  name_at(time) {
+    const { name: names, start, end } = Bokeh.documents[0].get_model_by_name("spans").data
+    const missing = Object.keys(SPANS).find((name) => !names.includes(name))
     if (missing != null) return missing
     const away = (k) => Math.max(start[k] - time, time - end[k], 0)
-    return letter[away(0) <= away(1) ? 0 : 1]
+    return names[away(0) <= away(1) ? 0 : 1]
   }
 
   pull(event) {
@@ -59,12 +59,12 @@ class SpanDrag {
   end(event) {
     if (this.now == null) return
     event.stopImmediatePropagation()
-    const { frame, letter, from, to } = this.now
+    const { frame, name, from, to } = this.now
     this.drop()
     if (Math.abs(to - from) < LEAST_PX) return
     const [start, end] = [from, to].sort((a, b) => a - b).map((x) => frame.view.frame.x_scale.invert(x - frame.from))
     this.n = (this.n ?? 0) + 1
-    this.mark({ span: SPANS[letter][0], start, end, n: this.n })
+    this.mark({ span: name, start, end, n: this.n })
   }
 
   drop() {

@@ -136,9 +136,9 @@ AGGREGATES = Registry(
             bar="most spikes in {bin}", reads="{category}",
         ),
         AggregateKind(
-            name="cluster", title="Cluster", kernel="dashboard.engine.count.majority:leading_unit", shows_units=True,
-            categories="dashboard.engine.count.categories:units", reads="mostly cluster {category}",
-            bar="colour: the cluster with most spikes in the pixel (seven colours)",
+            name="cluster", title="Unit", kernel="dashboard.engine.count.majority:leading_unit", shows_units=True,
+            categories="dashboard.engine.count.categories:units", reads="mostly unit {category}",
+            bar="colour: the unit with most spikes in the pixel (seven colours)",
             paper="cluster (seven colours) of most spikes in {bin}",
         ),
     ),

@@ -48,7 +48,7 @@ def note_clusters(view: View) -> Note:
     n = subject.sorting.n_clusters if subject.mask is None else int(subject.mask.sum())
     about = bytes_text(n * (len(subject.sorting.clusters.columns) + 4) * CELL_BYTES)
     columns = f"all columns{', responses' if subject.test else ''}, pid, eid"
-    return f"{n:,} of {subject.sorting.n_clusters:,} clusters, about {about}, {columns}", ("csv", "parquet")
+    return f"{n:,} of {subject.sorting.n_clusters:,} units, about {about}, {columns}", ("csv", "parquet")
 
 
 def write_spikes(

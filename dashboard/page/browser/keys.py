@@ -23,7 +23,7 @@ HELP: tuple[tuple[tuple[str, ...], str], ...] = (
     (("+", "−"), "zoom time in and out"),
     (("G",), "good units, or all"),
     (("H",), "raster and heatmap, raster, heatmap, a row for each unit"),
-    (("Shift + drag",), "on the overview: draw span A, then B"),
+    (("Shift + drag",), "on the overview: draw the span before, then after"),
     (("Backspace",), "back to the view before, as the browser's own back"),
     (("Escape",), "let go of the selection"),
     (("Ctrl+K", "/"), "find an insertion; in the list J, K, Enter, S stars, T triage"),

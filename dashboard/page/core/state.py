@@ -48,14 +48,14 @@ class ViewState(param.Parameterized):
     cmap = param.Selector(default="binary", objects=list(PALETTES), doc="Palette of scalar pictures.")
     time_bin_s = param.Selector(default=0.05, objects=list(TIME_BINS_S), doc="Heatmap bin width, in s.")
     depth_bin_um = param.Selector(default=10.0, objects=list(DEPTH_BINS_UM), doc="Heatmap bin height, in um.")
-    quality = param.Selector(default="all", objects=["all", "good"], doc="All clusters, or those with label == 1.")
+    quality = param.Selector(default="all", objects=["all", "good"], doc="All units, or those with label == 1.")
     filters = param.Dict(default={}, doc="Further filters, by the words of dashboard.analysis.filters.words.")
     level = param.Selector(
         default="allen", objects=["allen", "beryl", "cosmos"], doc="Level of the region names in strip and colours."
     )
     selected = param.List(default=[], item_type=(int, str), doc="Ids of the selected units, in the order of selection.")
     tab = param.String("Clusters", doc="Title of the open tab of the dock.")
-    ranked_by = param.String("", doc="Column that the cluster table was asked to be sorted by, the largest first.")
+    ranked_by = param.String("", doc="Column that the table of units was asked to be sorted by, the largest first.")
     bins = param.Dict(default={}, doc="Bins and windows of the tabs that are not as by default, as shown.")
     triage = param.String("", doc="List that a triage goes through, as dashboard.model.facets reads it; empty: none.")
     place = param.String("", doc="Key of the insertion whose turn it is in the triage, while the page shows another.")

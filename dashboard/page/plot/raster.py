@@ -297,7 +297,7 @@ class RasterView:
             tooltips=[
                 ("time", "@time{0.000000} s"),
                 ("depth", "@depth{0.0} µm"),
-                ("cluster", "@cluster"),
+                ("unit", "@cluster"),
                 ("amplitude", "@amplitude"),
                 ("region", "@region"),
             ],

@@ -1,4 +1,4 @@
-"""Two spans of the session, A and B: drawn on the overview, or taken from the window in view."""
+"""Two spans of the session, before and after: drawn on the overview, or taken from the window in view."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import PageState
 from dashboard.page.widgets.chips import Chips
 
-SPANS = {"before": ("A", "[", "#009e73"), "after": ("B", "]", "#d55e00")}
-"""Parameter of `SpanState` -> letter on the page, key that marks it, colour (Okabe-Ito)."""
+SPANS = {"before": ("[", "#009e73"), "after": ("]", "#d55e00")}
+"""Parameter of `SpanState`, and word on the page -> key that marks it, colour (Okabe-Ito)."""
 
-WIDTH_PX = 182
+WIDTH_PX = 210
 
 
 class SpanState(param.Parameterized):
     """The two spans that are compared."""
 
-    before = param.Range(default=None, allow_None=True, doc="Span A, in s, that span B is compared with.")
-    after = param.Range(default=None, allow_None=True, doc="Span B, in s.")
+    before = param.Range(default=None, allow_None=True, doc="The span before, in s.")
+    after = param.Range(default=None, allow_None=True, doc="The span after, in s, that is compared with it.")
 
 
 class SpanMarks:
@@ -48,13 +48,13 @@ class SpanMarks:
         self._states, self._state = states, states[SpanState]
         self._queue = queue
         self._overview = overview
-        self.bands = ColumnDataSource({"start": [], "end": [], "letter": [], "colour": []}, name="spans")
+        self.bands = ColumnDataSource({"start": [], "end": [], "name": [], "colour": []}, name="spans")
         overview.vstrip(
             x0="start", x1="end", source=self.bands, fill_color="colour", fill_alpha=0.22,
             line_color="colour", line_alpha=0.9,
         )  # fmt: skip
         overview.text(
-            "start", 0, "letter", source=self.bands, text_color="colour", text_font_size="12px",
+            "start", 0, "name", source=self.bands, text_color="colour", text_font_size="12px",
             text_font_style="bold", text_baseline="bottom", x_offset=3,
         )  # fmt: skip
         self.panel = Chips(
@@ -85,8 +85,8 @@ class SpanMarks:
         self.bands.data = {
             "start": [span[0] for span in there.values()],
             "end": [span[1] for span in there.values()],
-            "letter": [SPANS[name][0] for name in there],
-            "colour": [SPANS[name][2] for name in there],
+            "name": list(there),
+            "colour": [SPANS[name][1] for name in there],
         }
         self.panel.chips = [_chip(name, span) for name, span in marked.items()] if self._states.view.insertion else []
 
@@ -143,8 +143,8 @@ def span_text(span: tuple[float, float]) -> str:
 
 
 def _chip(name: str, span: tuple[float, float] | None) -> tuple[str, str, str]:
-    letter, key, _ = SPANS[name]
+    key, _ = SPANS[name]
     if span is not None:
-        return name, f"{letter} {span_text(span)} ✕", f"Clear span {letter}"
-    words = f"Mark the window in view as span {letter}, {name} (key {key}); Shift and a drag on the overview draws it"
-    return name, f"Mark {letter}", words
+        return name, f"{name} {span_text(span)} ✕", f"Clear the span {name}"
+    words = f"Mark the window in view as the span {name} (key {key}); Shift and a drag on the overview draws it"
+    return name, f"Mark {name}", words

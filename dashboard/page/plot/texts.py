@@ -68,7 +68,7 @@ def spike_counts(scene: Scene) -> str:
 
 def status(scene: Scene, picture: RasterPicture | RowsPicture | None) -> str:
     """Return the status line under the raster."""
-    parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {scene.sorting.n_clusters:,} clusters"]
+    parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {scene.sorting.n_clusters:,} units"]
     if picture is not None:
         if picture.n_in_view == 0:
             hidden = f"; {picture.n_hidden:,} hidden by filters" if picture.n_hidden else ""

@@ -113,7 +113,7 @@ class FiltersView:
         self.where = pmui.TextInput(
             label="Expression", placeholder="firing_rate > 2 and within('CA1')", margin=(6, 4), **_SMALL
         )
-        self.ids = pmui.TextInput(label="Cluster ids", placeholder="1,2,3", margin=(6, 4), **_SMALL)
+        self.ids = pmui.TextInput(label="Unit ids", placeholder="1,2,3", margin=(6, 4), **_SMALL)
         rows = [row.panel for row in self._limits.values()]
         self._inside = [self.labels, self.regions, *rows, self.metric, self._metric_limits.panel, self.where, self.ids]
         self._folded = pn.Column(sizing_mode="stretch_width", margin=0)
@@ -171,7 +171,7 @@ class FiltersView:
         spikes = ""
         if result.n_spikes is not None and result.n_spikes_total is not None:
             spikes = f" · {result.n_spikes:,} of {result.n_spikes_total:,} spikes"
-        words = f"{result.n_pass:,} of {n_clusters:,} clusters{spikes} pass" if asks else ""
+        words = f"{result.n_pass:,} of {n_clusters:,} units{spikes} pass" if asks else ""
         reasons = "".join(
             f"<div>{escape(criterion.text)}: {escape(criterion.reason)}; it hides nothing</div>"
             for criterion in asks

@@ -272,7 +272,7 @@ TABS = TabRegistry(
             states=("dashboard.page.plot.spans:SpanState",),
             words=(LinkWord("before", lasts="session"), LinkWord("after", lasts="session")),
             keys=("[", "]"),
-            help=((("[", "]"), "mark the window in view as span A, before, or B, after"),),
+            help=((("[", "]"), "mark the window in view as the span before, or after"),),
             is_late=False,
             follows_hidden=True,
         ),

@@ -70,9 +70,9 @@ def render_change(request: ChangeRequest, cancel: threading.Event) -> Change:
         depths_um=columns.depths_um,
         amps_uv=columns.amps_uv,
     )
-    for letter, name, span in (("A", "n_before", request.before), ("B", "n_after", request.after)):
-        if not units[name].any():
-            raise BadRequest(f"Span {letter} has no spikes", span_text(span), "Mark another window")
+    for name, span in (("before", request.before), ("after", request.after)):
+        if not units[f"n_{name}"].any():
+            raise BadRequest(f"The span {name} has no spikes", span_text(span), "Mark another window")
     table = change_columns(units, amps_are_volts=request.amps_are_volts)
     return Change(request, units, table, co_movement(units))
 

@@ -19,7 +19,7 @@ from dashboard.page.core.bokeh_figures import navigable
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.plot.clicks import Clicks
-from dashboard.page.plot.spans import SpanState, mark_span
+from dashboard.page.plot.spans import SPANS, SpanState, mark_span
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.change import texts
 from dashboard.page.tabs.change.compute import (
@@ -96,9 +96,9 @@ class ChangeTab(BaseTab[PageServices]):
             return
         if spans.before is None or spans.after is None:
             self._forget()
-            letters = ("A", "B") if spans.after is None else ("B", "A")
+            names = tuple(SPANS) if spans.after is None else tuple(SPANS)[::-1]
             is_half = spans.before is not None or spans.after is not None
-            self.empty.object = texts.HALF.format(*letters) if is_half else texts.EMPTY
+            self.empty.object = texts.HALF.format(*names) if is_half else texts.EMPTY
             return
         if self.change is not None and self.change.request.is_of(scene.columns, spans.before, spans.after):
             if not changed_columns(scene.sorting):  # the table was loaded anew
@@ -167,7 +167,7 @@ class ChangeTab(BaseTab[PageServices]):
         named = f"{min(len(flagged), MAX_FLAGGED)} of {len(flagged):,}" if flagged else "none"
         self.look.object = f'<div class="unit"><h4>Units to look at ({named}), the largest change first</h4></div>'
         by = [name for name, start in LINES.items() if any(str(c).startswith(start) for c in change.columns)]
-        self.sorting.chips = [(name, f"by {name}", f"Sort the cluster table by the change of {name}") for name in by]
+        self.sorting.chips = [(name, f"by {name}", f"Sort the table of units by the change of {name}") for name in by]
         self._show_body(is_there=True)
 
     def _show_body(self, *, is_there: bool) -> None:
@@ -182,7 +182,7 @@ class ChangeTab(BaseTab[PageServices]):
         self.figure = navigable(
             Range1d(-1, 1), axes.depth, axes.depth_limits, axes.depth_limits,
             only="y", name="change", height=HEIGHT_PX, sizing_mode="stretch_width",
-            x_axis_label="Change of depth, B − A (µm)", y_axis_label="Depth in A (µm)",
+            x_axis_label="Change of depth, after − before (µm)", y_axis_label="Depth before (µm)",
         )  # fmt: skip
         self.marks = ColumnDataSource(empty_marks(), name="change-units")
         self.median = ColumnDataSource({"change": [], "depth": []}, name="change-median")
@@ -194,17 +194,17 @@ class ChangeTab(BaseTab[PageServices]):
             line_color="edge", line_width=1.6, fill_alpha=0.8,
         )  # fmt: skip
         plot.line("change", "depth", source=self.median, line_color="#e69f00", line_width=2.5)
-        tips = [("unit", "@cluster"), ("", "@verdict"), ("depth in A", "@depth{0,0} µm"), ("Δ depth", "@depths")]
+        tips = [("unit", "@cluster"), ("", "@verdict"), ("depth before", "@depth{0,0} µm"), ("Δ depth", "@depths")]
         tips += [("Δ amplitude", "@amps"), ("Δ rate", "@rates")]
         plot.add_tools(HoverTool(renderers=[marks], tooltips=tips))
         Clicks(self._state, self._queue, self._clicked).follow(plot)
         self.flagged = Chips(self._picked, about="Units to look at", sizing_mode="stretch_width", margin=(2, 10))
-        self.sorting = Chips(self._sort, about="Sort the cluster table", sizing_mode="stretch_width", margin=(2, 10))
+        self.sorting = Chips(self._sort, about="Sort the table of units", sizing_mode="stretch_width", margin=(2, 10))
         legend = self.html(change_legend())
         self.look = self.html()
         self._body = pn.Column(
             self.head, legend, pane(plot),
-            self.html('<div class="unit"><h4>Rank all units in the cluster table</h4></div>'), self.sorting,
+            self.html('<div class="unit"><h4>Rank all units in the table</h4></div>'), self.sorting,
             self.look, self.flagged,
             self.html('<div class="unit"><h4>Bands of depth</h4></div>'), self.bands,
             sizing_mode="stretch_width", margin=0,

@@ -13,14 +13,14 @@ from dashboard.page.tabs.change.compute import Change
 
 EMPTY = (
     '<div class="unit empty-tab"><p><b>Before and after.</b> Hold <kbd>Shift</kbd> and drag over the overview above: '
-    "the first drag marks span A, the second span B. Or show a window of the session and press "
-    '"Mark A", right of the overview (key <kbd>[</kbd>), then another and "Mark B" (<kbd>]</kbd>).</p><p>Each unit\'s '
-    "change of depth, amplitude and rate from A to B then stands here and in the cluster table, with 95 % intervals."
+    "the first drag marks the span before, the second the span after. Or show a window of the session and press "
+    '"Mark before", right of the overview (key <kbd>[</kbd>), then another and "Mark after" (<kbd>]</kbd>).</p><p>Each '
+    "unit's change of depth, amplitude and rate then stands here and in the table of units, with 95 % intervals."
     "</p></div>"
 )
 HALF = (
-    '<div class="unit empty-tab"><p>Span {0} is marked. Draw span {1} over the overview (<kbd>Shift</kbd> and drag), '
-    'or show another window and press "Mark {1}".</p></div>'
+    '<div class="unit empty-tab"><p>The span {0} is marked. Draw the span {1} over the overview '
+    '(<kbd>Shift</kbd> and drag), or show another window and press "Mark {1}".</p></div>'
 )
 
 
@@ -42,8 +42,9 @@ def head(change: Change) -> str:
     )
     amps = "" if "amp_change_uv" in units else " The spikes have no amplitudes, so that their change is not known."
     return (
-        f'<div class="unit"><h3>{span_text(request.after)} <small>(B) against {span_text(request.before)} (A)</small>'
-        f"</h3><p>{motion} Of {n_fired:,} units: {counts}.{amps}</p>"
+        f'<div class="unit"><h3>After, {span_text(request.after)} '
+        f"<small>against before, {span_text(request.before)}</small></h3>"
+        f"<p>{motion} Of {n_fired:,} units: {counts}.{amps}</p>"
         f'<p class="absent">All spikes of each unit, whatever the filters; intervals of {CONFIDENCE:.0%}. '
         f"Alone: {ALONE_UM:g} µm or more from the median of its band.</p></div>"
     )

@@ -66,7 +66,7 @@ def note_correlogram(view: ExportView) -> Note:
     """Say of which unit it is."""
     if not view.subject.selected:
         return "no unit is selected", ()
-    return f"cluster {last_unit(view.subject)}, {_lags(view)}", ("csv", "npz")
+    return f"unit {last_unit(view.subject)}, {_lags(view)}", ("csv", "npz")
 
 
 def write_pairs(

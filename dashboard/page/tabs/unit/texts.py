@@ -91,7 +91,7 @@ def tests(sorting: SpikeSorting, unit: int) -> str:
         said = f"<p>Kilosort's own label <b>{row['label']:g}</b></p>"
     made = label_tests(clusters.iloc[[unit]]).iloc[0]
     if not np.isfinite(label):
-        why = sorting.why_no_labels or "this cluster has none"
+        why = sorting.why_no_labels or "this unit has none"
         verdict = f'<p class="absent">No IBL label: {escape(why)}.</p>'
     else:
         n_passed = round(3 * label)

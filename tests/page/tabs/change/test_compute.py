@@ -50,8 +50,8 @@ def test_the_table_has_the_columns_and_loses_them(opened: OpenInsertion, change:
     ("before", "after", "words"),
     [
         ((0.0, 10.0), (5.0, 15.0), "overlap"),
-        ((0.0, 10.0), (1e6, 2e6), "Span B has no spikes: 1,000,000–2,000,000 s"),
-        ((-20.0, -10.0), (0.0, 10.0), "Span A has no spikes"),
+        ((0.0, 10.0), (1e6, 2e6), "The span after has no spikes: 1,000,000–2,000,000 s"),
+        ((-20.0, -10.0), (0.0, 10.0), "The span before has no spikes"),
     ],
 )
 def test_what_cannot_be_compared_says_why(opened: OpenInsertion, before, after, words: str) -> None:

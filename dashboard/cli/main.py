@@ -239,8 +239,10 @@ def check(options: argparse.Namespace, settings: Settings) -> int:
         return _told(sorting)
     reasons = {name: f" ({reason})" for name, _, reason in sorting.choices if reason}
     for name, value in report.items():
-        if name != "missing":
+        if name not in ("missing", "differences"):
             sys.stdout.write(f"{name:<12}{'unknown' if value is None else value}{reasons.get(name, '')}\n")
+    for name, (_, sentence) in sorting.differences.items():
+        sys.stdout.write(f"{name:<12}{sentence}\n")
     for note in (note for note in sorting.notes if note not in sorting.histology_reason):
         sys.stdout.write(f"{'note':<12}{note}\n")
     for item in report["missing"]:
@@ -265,12 +267,13 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
     -------
     dict
         ``n_spikes`` are the rows of the file, those dropped included; ``n_good`` is None where no
-        cluster has an IBL label, and ``missing`` says why; ``duration_s`` is the time of the last
+        cluster has an IBL label, and ``missing`` says why; ``differences`` are there where numbers do not mean what
+        IBL's do; ``duration_s`` is the time of the last
         spike less that of the first.
     """
     import numpy as np
 
-    insertion, times_s = sorting.ref.insertion, sorting.spikes.times_s
+    insertion, times_s, differences = sorting.ref.insertion, sorting.spikes.times_s, sorting.differences
     missing = [{"dataset": item.dataset, "reason": item.reason, "can_come": item.can_come} for item in sorting.missing]
     if sorting.why_no_labels:
         missing.append({"dataset": "label", "reason": sorting.why_no_labels, "can_come": False})
@@ -293,6 +296,7 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
         "n_good": None if sorting.why_no_labels else int((sorting.labels == 1).sum()),
         "duration_s": round(last - first, 3) if np.isfinite(last - first) else None,
         "missing": missing,
+        **({"differences": {name: sentence for name, (_, sentence) in differences.items()}} if differences else {}),
     }
 
 

@@ -10,7 +10,11 @@ from dashboard.model.registry import load
 
 logger = logging.getLogger(__name__)
 
-REGISTRIES = ("dashboard.engine.count.registry:AGGREGATES", "dashboard.page.tabs.registry:TABS")
+REGISTRIES = (
+    "dashboard.engine.count.registry:AGGREGATES",
+    "dashboard.page.tabs.registry:TABS",
+    "dashboard.sources.registry:SOURCES",
+)
 """Every registry that takes entries of other packages, as text: each lives in the room that uses it."""
 
 

@@ -21,7 +21,7 @@ from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.raster import overview
 from dashboard.model.errors import Cancelled, DatasetInvalid
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
-from dashboard.model.sidecars import Draft, publish, read, sidecar_key, start_draft
+from dashboard.model.sidecars import Draft, kept, sidecar_key
 from dashboard.model.sorting import SpikeSorting
 
 __all__ = ["SpikeColumns", "build_columns"]
@@ -237,10 +237,6 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], source
     )
 
 
-_building: dict[tuple[str, str], threading.Lock] = {}
-_building_lock = threading.Lock()
-
-
 def build_columns(
     sorting: SpikeSorting,
     cache: Path | None = None,
@@ -275,39 +271,15 @@ def build_columns(
     key = None if cache is None else sidecar_key(sorting)
     if cache is None or key is None:
         return _in_memory(source, progress, cancel)
-    root = cache / "columns"
-    with _building_lock:
-        lock = _building.setdefault((str(root), key), threading.Lock())
-    with lock:
-        found = read(root, key)
-        if found is None:
-            try:
-                _write(root, key, source, progress, cancel)
-                found = read(root, key)
-            except OSError as error:
-                logger.warning("the cache at %s cannot be used (%s); columns are kept in memory", root, error)
-    if found is None:
-        return _in_memory(source, progress, cancel)
-    return _assemble(found[0], found[1], source)
+
+    def make(draft: Draft) -> dict[str, Any]:
+        started = time.perf_counter()
+        _, facts = _compose(source, _Build(draft, progress, cancel, 4 * source.n_spikes))
+        logger.info("prepared %d spikes in %.2f s", facts["n_spikes"], time.perf_counter() - started)
+        return facts
+
+    return _assemble(*kept(cache / "columns", key, make), source)
 
 
 def _in_memory(source: _Source, progress: ProgressCallback, cancel: threading.Event | None) -> SpikeColumns:
     return _compose(source, _Build(Draft(None), progress, cancel, 4 * source.n_spikes))[0]
-
-
-def _write(
-    root: Path,
-    key: str,
-    source: _Source,
-    progress: ProgressCallback,
-    cancel: threading.Event | None,
-) -> None:
-    """Build into a folder of its own and move it to its place."""
-    started = time.perf_counter()
-    draft = start_draft(root, key)
-    try:
-        _, facts = _compose(source, _Build(draft, progress, cancel, 4 * source.n_spikes))
-        publish(draft, root, key, facts)
-    finally:
-        draft.discard()
-    logger.info("prepared %d spikes in %.2f s", facts["n_spikes"], time.perf_counter() - started)

@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dashboard.analysis.quality.metrics import recorded_or_recomputed, with_metrics
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import load as load_settings
+from dashboard.library.later import completed
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
 from dashboard.model.progress import ProgressCallback, ignore_progress, telling
 from dashboard.model.references import InsertionRef, SortingRequest
@@ -60,8 +60,8 @@ def open_insertion(
     cache : str, Path or None
         Folder for what is computed; by default that of the settings.
     lazy : bool
-        Leave metrics that are missing, or not as long as the clusters, for later
-        (`dashboard.analysis.quality.metrics.recompute`); `SpikeSorting.metrics_stale` then says so.
+        Leave what the source can compute later (`SpikeSorting.later`), and metrics that are missing or not as long as
+        the clusters (`SpikeSorting.metrics_stale`), to `dashboard.library.later.completed`.
     progress : callable
         Called with a `Progress`, from this thread or others.
     cancel : threading.Event or None
@@ -97,8 +97,7 @@ def open_insertion(
     started = time.perf_counter()
     request = SortingRequest(sorter, revision, namespace, good_units, tuple(attributes))
     sorting = where.open(ref, request, cache=folder, progress=progress, cancel=cancel, arrived=arrived)
-    if sorting.metrics_stale and not lazy:
-        metrics = recorded_or_recomputed(sorting, folder, progress, cancel)
-        sorting = with_metrics(sorting, metrics)
+    if (sorting.metrics_stale or sorting.later) and not lazy:
+        sorting = completed(sorting, folder, progress, cancel)
     logger.info("opened %s: %d spikes in %.3f s", sorting.title, sorting.n_spikes, time.perf_counter() - started)
     return sorting

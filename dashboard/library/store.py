@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from dashboard.analysis.quality.metrics import recorded_or_recomputed, with_metrics
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.library.changes import said_of_changes
 from dashboard.library.disk_limit import DiskLimit
+from dashboard.library.later import completed
 from dashboard.library.open import open_insertion
 from dashboard.model.arrival import Arrived, ArrivedCallback, ignore_arrived
 from dashboard.model.errors import Cancelled, DashboardError, InsertionNotFound, SourceUnavailable
@@ -255,7 +255,7 @@ class InsertionStore:
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
     ) -> OpenInsertion:
-        """Return the insertion with its metrics computed where they are stale; blocks.
+        """Return the insertion with what it lacks: what its source can compute, and metrics; blocks.
 
         However many ask at once, it is computed once; the store then holds the result.
 
@@ -264,7 +264,7 @@ class InsertionStore:
         Cancelled
             `cancel` was set; the work itself stops when nobody else waits for it.
         """
-        key = replace(opened.key, stage="metrics")
+        key = replace(opened.key, stage="complete")
         return self._once(key, lambda load: self._complete(opened, load), progress, cancel)
 
     def _once(
@@ -350,10 +350,7 @@ class InsertionStore:
             cancel=load.cancel,
             arrived=load.came,
         )
-        columns = build_columns(sorting, self.cache, load.report, load.cancel)
-        if self._disk is not None:
-            self._disk.use(columns, sorting)
-            self._disk.keep()
+        columns = self._columns(sorting, load)
         opened = OpenInsertion(
             key, sorting, columns, source, time.perf_counter() - started, self._state(key, source, insertion)
         )
@@ -371,8 +368,17 @@ class InsertionStore:
             return {}
 
     def _complete(self, opened: OpenInsertion, load: _Load) -> OpenInsertion:
-        metrics = recorded_or_recomputed(opened.sorting, self.cache, load.report, load.cancel)
-        return replace(opened, sorting=with_metrics(opened.sorting, metrics))
+        sorting = completed(opened.sorting, self.cache, load.report, load.cancel)
+        if sorting.spikes is opened.sorting.spikes:
+            return replace(opened, sorting=sorting)
+        return replace(opened, sorting=sorting, columns=self._columns(sorting, load))
+
+    def _columns(self, sorting: SpikeSorting, load: _Load) -> SpikeColumns:
+        columns = build_columns(sorting, self.cache, load.report, load.cancel)
+        if self._disk is not None:
+            self._disk.use(columns, sorting)
+            self._disk.keep()
+        return columns
 
     def _evict(self) -> None:
         """Let go of those used longest ago; one that a session shows stays alive, and is found again, through it."""

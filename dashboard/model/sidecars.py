@@ -8,9 +8,10 @@ import json
 import logging
 import os
 import shutil
+import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -202,3 +203,48 @@ def read(root: Path, key: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, A
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("columns in %s cannot be read (%s); they are built anew", folder, error)
         return None
+
+
+_building: dict[tuple[str, str], threading.Lock] = {}
+_building_lock = threading.Lock()
+
+
+def kept(
+    root: Path, key: str, make: Callable[[Draft], Mapping[str, Any]]
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Return arrays that are in the cache, or are made now and kept there whole; what cannot be kept is in memory.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the cache for arrays of this kind.
+    key : str
+        Names the state of the files that they come from.
+    make : callable (Draft) -> mapping
+        Allocates and fills the arrays, and returns facts to keep with them as JSON. May be called twice.
+
+    Returns
+    -------
+    tuple of (dict of str to ndarray, dict)
+        As `read`.
+    """
+    with _building_lock:
+        lock = _building.setdefault((str(root), key), threading.Lock())
+    with lock:
+        found = read(root, key)
+        if found is not None:
+            return found
+        try:
+            draft = start_draft(root, key)
+            try:
+                publish(draft, root, key, make(draft))
+            finally:
+                draft.discard()
+            found = read(root, key)
+        except OSError as error:
+            logger.warning("the cache at %s cannot be used (%s); columns are kept in memory", root, error)
+    if found is None:
+        draft = Draft(None)
+        facts = dict(make(draft))
+        found = draft.arrays, facts
+    return found

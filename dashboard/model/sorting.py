@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +15,8 @@ import pandas as pd
 
 from dashboard.model.errors import BadRequest, Incomplete
 from dashboard.model.identity import Identity
+from dashboard.model.meaning import Clock, DepthKind, LabelKind
+from dashboard.model.progress import ProgressCallback
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.unit_ids import UnitIds
 
@@ -140,6 +144,23 @@ class Templates:
     dataset: str
 
 
+@dataclass(frozen=True, slots=True)
+class LaterWork:
+    """Work that an opened sorting does not wait for: depths from large files, for instance.
+
+    Attributes
+    ----------
+    title : str
+        What is done, in words for the page: ``computing depths``.
+    make : callable (SpikeSorting, Path or None, progress, cancel) -> SpikeSorting
+        Returns the sorting with more in it, and with another `SpikeSorting.identity` where its spikes are others;
+        the path is the folder of the cache. Called in a thread; raises `Cancelled` where `cancel` is set.
+    """
+
+    title: str
+    make: Callable[[SpikeSorting, Path | None, ProgressCallback, threading.Event | None], SpikeSorting]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SpikeSorting:
     """A loaded sorting, validated once, immutable, shared by every session of the process.
@@ -173,12 +194,18 @@ class SpikeSorting:
         metrics have to be recomputed.
     offers : tuple of Offer
         Every sorting of the insertion, this one among them.
-    label_is_kilosorts : bool
-        True where ``label`` in the files repeats Kilosort's own opinion and is no IBL label.
+    label_kind : LabelKind
+        `KILOSORT` where ``label`` in the files repeats Kilosort's own opinion and is no IBL label.
     histology_reason : str
         Why `histology` is what it is.
     identity : Identity or None
         Which state of which files it was read from; None: nothing derived from it is kept.
+    clock : Clock
+        Of the spikes' times. Trials are on the session's.
+    depth_kind : DepthKind
+        Where it is `UNIT`, all spikes of a unit have one depth.
+    later : tuple of LaterWork
+        What the source can compute when the sorting is open already, in this order.
     units : UnitIds
         Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
         id, arrays and kernels by its index.
@@ -198,10 +225,13 @@ class SpikeSorting:
     missing: tuple[Missing, ...] = ()
     notes: tuple[str, ...] = ()
     metrics_stale: bool = False
-    label_is_kilosorts: bool = False
+    label_kind: LabelKind = LabelKind.IBL
     histology_reason: str = ""
     offers: tuple[Offer, ...] = ()
     identity: Identity | None = None
+    clock: Clock = Clock.SESSION
+    depth_kind: DepthKind = DepthKind.SPIKE
+    later: tuple[LaterWork, ...] = ()
     units: UnitIds = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -250,9 +280,32 @@ class SpikeSorting:
             raise Incomplete(self.title, self.incomplete)
 
     @property
+    def label_is_kilosorts(self) -> bool:
+        """Whether ``label`` in the files repeats Kilosort's own opinion and is no IBL label."""
+        return self.label_kind is LabelKind.KILOSORT
+
+    @property
+    def differences(self) -> dict[str, tuple[str, str]]:
+        """What its numbers mean where that is not what IBL's mean: in a word, and in a sentence."""
+        found: dict[str, tuple[str, str]] = {}
+        if self.clock is Clock.PROBE:
+            found["clock"] = ("probe's clock", "times are on the probe's own clock, not on the session's")
+        if not self.amps_are_volts and self.spikes.amps_v is not None:
+            found["amplitude"] = ("amplitude a.u.", "amplitudes are in arbitrary units, not in volts")
+        if self.depth_kind is DepthKind.UNIT:
+            found["depth"] = ("depth per unit", "all spikes of a unit are shown at one depth")
+        if self.label_kind is LabelKind.CURATED:
+            found["labels"] = ("curated groups", "units have groups of a curation, not the labels of IBL's tests")
+        elif self.label_kind is LabelKind.KILOSORT:
+            found["labels"] = ("Kilosort's labels", "labels are Kilosort's own opinion, not those of IBL's tests")
+        elif self.label_kind is LabelKind.NONE:
+            found["labels"] = ("no labels", "units have no labels")
+        return found
+
+    @property
     def labels(self) -> npt.NDArray[np.float64]:
         """IBL labels, the fraction of the three tests passed, shape (n_clusters,); NaN where there is none."""
-        if self.label_is_kilosorts or "label" not in self.clusters:
+        if self.label_kind is not LabelKind.IBL or "label" not in self.clusters:
             return np.full(self.n_clusters, np.nan)
         values = pd.to_numeric(self.clusters["label"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         # What is no fraction is no label either, and would be no colour of the views.
@@ -298,6 +351,8 @@ class SpikeSorting:
         if self.label_is_kilosorts:
             why = "the IBL tests were not made" if has_volts else volts
             return f"label in the files is Kilosort's own opinion, and {why}"
+        if self.label_kind is LabelKind.CURATED:
+            return "units have curated groups, and the IBL tests were not made"
         if "label" in self.clusters and self.clusters["label"].notna().any():
             return "label in the files is not a fraction of tests passed"
         return "clusters have no label" if has_volts else volts

@@ -316,10 +316,10 @@ class DashboardSession:
         self.watch.open(opened)
         self.response_test.resume(opened)
 
-    def _completed(self, opened: OpenInsertion) -> None:
-        """Take the metrics that were computed meanwhile; nothing else changes."""
-        if self._opened is not None and self._opened.columns is opened.columns:
-            self._tested(replace(opened, sorting=carry(self._opened.sorting, opened.sorting)))
+    def _completed(self, before: OpenInsertion, after: OpenInsertion) -> None:
+        """Take what was computed meanwhile: metrics, or depths with columns of their own."""
+        if self._opened is not None and self._opened.columns is before.columns:
+            self._tested(replace(after, sorting=carry(self._opened.sorting, after.sorting)))
 
     def _tested(self, opened: OpenInsertion) -> None:
         """Take columns that were added to the clusters."""

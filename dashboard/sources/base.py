@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
+from dashboard.model.errors import BadRequest, NoSpikeSorting, RevisionMissing, SorterMissing
 from dashboard.model.facets import Facets
 from dashboard.model.noise import Noise
 from dashboard.model.progress import ProgressCallback, ignore_progress
@@ -183,6 +184,30 @@ class Source(Protocol):
     def tags(self) -> set[str]:
         """Return the tags that can be searched for."""
         return set()
+
+
+def chosen(insertion: InsertionRef, request: SortingRequest, offers: Sequence[Offer]) -> Offer:
+    """Return the offered sorting that a request means, for sources whose sortings are not made of datasets.
+
+    Raises
+    ------
+    NoSpikeSorting, SorterMissing, RevisionMissing
+        There is none such.
+    BadRequest
+        The request has words that only ALF's datasets have a meaning for.
+    """
+    if request.namespace or request.good_units or request.attributes:
+        what = "A namespace, a table of good units and further datasets are there in ALF only"
+        raise BadRequest(what, insertion.key, "Open it without them")
+    if not offers:
+        raise NoSpikeSorting("No spike sorting", insertion.key)
+    by_sorter = [offer for offer in offers if request.sorter in (None, offer.sorter)]
+    if not by_sorter:
+        raise SorterMissing(request.sorter or "", insertion.key, list(dict.fromkeys(offer.sorter for offer in offers)))
+    found = [offer for offer in by_sorter if request.revision in (None, offer.revision)]
+    if not found:
+        raise RevisionMissing(request.revision or "", insertion.key, [offer.revision for offer in by_sorter])
+    return found[0]
 
 
 def row_of(insertion: InsertionRef) -> Row:

@@ -14,6 +14,7 @@ from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 
+from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
 from dashboard.config.settings import load as load_settings
 from dashboard.model.errors import InsertionAmbiguous, InsertionNotFound, NoSpikeSorting, SourceUnavailable
@@ -190,6 +191,7 @@ def locate(
     settings = settings if settings is not None else load_settings()
     if cache is not None:
         settings = replace(settings, cache=cache)
+    add_plugins(settings.plugins)
     if isinstance(insertion, InsertionRef):
         sources = configured_sources(settings)
         named = [known for known in sources if known.name == insertion.source]

@@ -21,6 +21,7 @@ from dashboard.analysis.units.isi import refractory_test
 from dashboard.engine.count.few_units import UnitIndex, index_units
 from dashboard.model.errors import Cancelled, DatasetInvalid
 from dashboard.model.files import whole_file
+from dashboard.model.meaning import LabelKind
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.arrays import read_table
@@ -160,7 +161,9 @@ def with_metrics(sorting: SpikeSorting, metrics: pd.DataFrame) -> SpikeSorting:
     clusters = sorting.clusters.drop(columns=of_channels if "channels" in sorting.clusters else [])
     merged = merge_clusters(clusters, metrics, sorting.channels)
     notes = tuple(_RELABELLED if note == KILOSORTS_LABEL else note for note in sorting.notes)
-    return replace(sorting, clusters=merged, metrics_stale=False, label_is_kilosorts=False, notes=notes)
+    is_labelled = sorting.label_kind is LabelKind.KILOSORT or bool(metrics["label"].notna().any())
+    kind = LabelKind.IBL if is_labelled else sorting.label_kind
+    return replace(sorting, clusters=merged, metrics_stale=False, label_kind=kind, notes=notes)
 
 
 def label_tests(clusters: pd.DataFrame) -> pd.DataFrame:

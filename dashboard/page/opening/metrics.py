@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from dashboard.library.later import titles
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.model.errors import DashboardError
 from dashboard.model.progress import Progress
@@ -12,18 +13,16 @@ from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.job import Job
 from dashboard.page.widgets.working import WorkingLine
 
-WORK = "computing metrics"
-
 
 class MetricsJob:
-    """Has metrics computed that are missing or not as long as the clusters; nothing waits for them.
+    """Has what is missing computed, by the source or metrics from the spikes; nothing waits for it.
 
     Parameters
     ----------
     store : InsertionStore
     queue : DocumentQueue
-    completed : callable (OpenInsertion) -> None
-        Given the same insertion with metrics.
+    completed : callable (before: OpenInsertion, after: OpenInsertion) -> None
+        Given the same insertion with what it lacked.
     failed : callable (DashboardError) -> None
 
     Attributes
@@ -36,7 +35,7 @@ class MetricsJob:
         self,
         store: InsertionStore,
         queue: DocumentQueue,
-        completed: Callable[[OpenInsertion], None],
+        completed: Callable[[OpenInsertion, OpenInsertion], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
         self._store, self._completed, self._failed = store, completed, failed
@@ -48,7 +47,7 @@ class MetricsJob:
         """Take another insertion; the work for the one before stops."""
         self._job.drop()
         self._opened = opened
-        if opened.sorting.metrics_wanted:
+        if titles(opened.sorting):
             self._start()
         else:
             self.line.hide()
@@ -57,20 +56,26 @@ class MetricsJob:
         """Stop for good: the browser has gone."""
         self._job.close()
 
+    @property
+    def _named(self) -> str:
+        """What is computed: ``metrics``, ``depths``."""
+        found = titles(self._opened.sorting) if self._opened is not None else []
+        return " and ".join(title.removeprefix("computing ") for title in found)
+
     def _start(self) -> None:
         if self._opened is not None:
-            self.line.run(Progress(WORK))
-            self._job.start(partial(self._store.complete, self._opened), self._done)
+            self.line.run(Progress(titles(self._opened.sorting)[0]))
+            self._job.start(partial(self._store.complete, self._opened), partial(self._done, self._opened))
 
     def _stop(self) -> None:
         self._job.drop()
-        self.line.halt("Metrics are not computed: cancelled.", "Compute metrics")
+        self.line.halt(f"{self._named.capitalize()} are not computed: cancelled.", f"Compute {self._named}")
 
     def _refused(self, error: DashboardError) -> None:
-        self.line.halt("Metrics could not be computed.", "Try again")
+        self.line.halt(f"{self._named.capitalize()} could not be computed.", "Try again")
         self._failed(error)
 
-    def _done(self, opened: OpenInsertion) -> None:
+    def _done(self, before: OpenInsertion, opened: OpenInsertion) -> None:
         self.line.hide()
         self._opened = opened
-        self._completed(opened)
+        self._completed(before, opened)

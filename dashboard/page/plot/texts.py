@@ -35,11 +35,16 @@ def header(sorting: SpikeSorting) -> str:
     insertion = sorting.ref.insertion
     sorter = sorting.ref.sorter.value or "base"
     revision = sorting.ref.revision.value or "original"
-    where = f"{insertion.subject} {insertion.date}/{insertion.number:03d} {insertion.probe}"
+    session = f"{insertion.subject} {insertion.date}/{insertion.number:03d}" if insertion.date else insertion.subject
+    where = f"{session} {insertion.probe}"
     word, meaning = HISTOLOGY_WORDS[sorting.histology]
     state = "" if sorting.histology.is_final else " draft"
     sorter_why, revision_why, histology_why = (escape(reason) for _, _, reason in sorting.choices)
     badge = f'<span class="badge{state}" title="{escape(meaning)} ({histology_why})">histology: {escape(word)}</span>'
+    if differences := sorting.differences:
+        words = ", ".join(word for word, _ in differences.values())
+        why = "; ".join(sentence for _, sentence in differences.values())
+        badge += f'<span class="badge draft" title="{escape(why)}">{escape(words)}</span>'
     pid = (
         f'<span class="dim" title="insertion id {escape(insertion.pid)}">{escape(insertion.pid)}</span>'
         if insertion.pid
@@ -160,6 +165,7 @@ def notes(sorting: SpikeSorting, notice: str = "") -> str:
     """
     warning = f'<div class="notice">{escape(notice)}</div>' if notice else ""
     lines = [f"{name} {value}: {reason}" for name, value, reason in sorting.choices if reason]
+    lines += [f"{name}: {sentence}" for name, (_, sentence) in sorting.differences.items()]
     lines += [note for note in sorting.notes if note not in sorting.histology_reason]
     items = "".join(f"<li>{escape(line)}</li>" for line in lines if line)
     missing = "".join(f"<li><b>{escape(item.dataset)}</b> {escape(item.reason)}</li>" for item in sorting.missing)

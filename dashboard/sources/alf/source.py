@@ -12,6 +12,7 @@ import pandas as pd
 
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
 from dashboard.model.errors import Cancelled, DatasetMissing, SourceUnavailable
+from dashboard.model.meaning import DepthKind, LabelKind
 from dashboard.model.noise import Noise
 from dashboard.model.progress import (
     PartialCallback,
@@ -190,6 +191,7 @@ class AlfSource(Source):
         table, metrics, absent = clusters_object.load_clusters(ref, request.attributes)
         missing += absent
         clusters_object.check_channels(ref, table, len(channels))
+        depth_kind = DepthKind.UNIT if spikes.depths_um is None else DepthKind.SPIKE
         are_all_here = not any(item.is_passing for item in unfetched)
         found, spikes, checked = _validated(
             ref, spikes, table, channels, cache if are_all_here else None, progress, cancel, missing
@@ -231,7 +233,8 @@ class AlfSource(Source):
             missing=_each_once(missing),
             notes=tuple(notes),
             metrics_stale=stale,
-            label_is_kilosorts=is_kilosorts,
+            label_kind=LabelKind.KILOSORT if is_kilosorts else LabelKind.IBL,
+            depth_kind=depth_kind,
             histology_reason=(why or histology.reason) + _resolved_by(self, insertion, histology),
             offers=offers(datasets, insertion.probe),
             identity=identity_of(ref, self.data_root),

@@ -14,6 +14,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +23,7 @@ from dashboard.cli.batch import commands as cli_batch
 from dashboard.cli.progress import TerminalProgress
 from dashboard.config import settings as settings_table
 from dashboard.config.logs import SESSION, JsonFormatter, configure_logging, log_what_is_raised
+from dashboard.config.patience import waiting_as_asked
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
 from dashboard.engine.count.registry import AGGREGATES
@@ -96,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if settings.log_json:
             say = logger.error
         add_plugins(settings.plugins)
-        return int(options.run(options, settings) or 0)
+        with waiting_as_asked() if options.command in settings_table.READING else nullcontext():
+            return int(options.run(options, settings) or 0)
     except (KeyboardInterrupt, Cancelled):
         say("interrupted")
         return EXIT_INTERRUPTED

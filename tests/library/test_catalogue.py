@@ -213,7 +213,8 @@ def until(condition: Callable[[], bool]) -> None:
         (Facets(task="ephys"), "task_protocol=ephys"),
         (Facets(project="brainwide"), "project=brainwide"),
         (Facets(probe="probe00"), "name=probe00"),
-        (Facets(first="2024-04-01", last="2024-04-30"), "date_range=2024-04-01%2C2024-04-30"),
+        (Facets(model="3B2"), "django=model__probe_model%2C3B2"),
+        (Facets(first="2024-04-01"), "django=session__start_time__date__gte%2C2024-04-01"),
     ],
 )
 def test_facets_become_the_recorded_queries(facets: Facets, recorded: str) -> None:
@@ -334,5 +335,7 @@ def test_what_is_searched_for_comes_before_the_rest_of_the_list(
     catalogue.ask(Facets(first=day, last=day))
     until(lambda: not catalogue.note)
     assert set(catalogue.table.pid) > held | wanted
-    asked = [dict(parse_qsl(seen.query)).get("date_range") for seen in replay.seen]
-    assert [value for value in asked if value] == [f"{day},{day}"]
+    asked = [dict(parse_qsl(seen.query)).get("django") for seen in replay.seen]
+    assert [value for value in asked if value] == [
+        f"session__start_time__date__gte,{day},session__start_time__date__lte,{day}"
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import threading
 import uuid
@@ -14,11 +15,15 @@ import numpy as np
 import pytest
 
 from dashboard.cli import main
+from dashboard.config.settings import Settings
 from dashboard.engine.build import build_columns
+from dashboard.library import targets
 from dashboard.library.catalogue import Catalogue
+from dashboard.library.insertion_table import insertion_table, narrow
 from dashboard.library.open import open_insertion
 from dashboard.library.store import InsertionStore
-from dashboard.model.errors import Cancelled, DownloadFailed, SourceUnavailable
+from dashboard.model.errors import BadRequest, Cancelled, DownloadFailed, SourceUnavailable
+from dashboard.model.facets import Facets, read_query
 from dashboard.model.progress import Progress, progress_text, telling
 from dashboard.model.references import DatasetRef, Histology
 from dashboard.model.sorting import SpikeSorting
@@ -414,6 +419,60 @@ class TestARunningServer:
         assert store.changes(first) == "replaced: spikes.amps"
         assert amps(store.open("MOUSE_1/2024-01-02/001/probe00").sorting) == pytest.approx(4 * was)
         store.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["model=3B2", "model=NP2.4", "lab=labrig", "subject=km_00", "project=BRAINWIDE", "task=ephysChoice",
+     "probe=probe01", "first=2024-04-01 last=2024-04-30", "histology=resolved", "histology=traced", "histology=none",
+     "KM_003",
+     "model=3B2 subject=KM_00 first=2024-04-11"],
+)  # fmt: skip
+def test_a_search_finds_the_same_here_and_on_the_server(
+    query: str, source: Callable[..., AlyxSource], replay: Replay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Asked of the server and narrowed, or everything listed and narrowed here."""
+    known = source()
+    facets = read_query(query)
+    everything = [row for page in known.search(Facets()) for row in page]
+    here = set(narrow(insertion_table(everything), facets)["pid"])
+    monkeypatch.setattr(targets, "configured_sources", lambda settings, default: [known])
+    settings = Settings(alyx_url=replay.url, cache=tmp_path)
+    if query == "model=NP2.4":
+        assert not here
+        with pytest.raises(BadRequest, match="No insertion meets"):
+            targets.found(facets, settings)
+    else:
+        assert here and set(targets.found(facets, settings)) == here
+
+
+class TestThrottled:
+    """A batch waits as long as the servers ask, with one login, and goes on; a page gives up and says so."""
+
+    @pytest.fixture(autouse=True)
+    def _settings(self, replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        login = {"ALYX_USER": "alice", "ALYX_PASSWORD": "alicepass"}
+        for name, value in {"ALYX_URL": replay.url, **login, "CACHE": str(tmp_path / "cache")}.items():
+            monkeypatch.setenv(f"SPIKE_DASHBOARD_{name}", value)
+        monkeypatch.setattr(client, "MAX_WAIT_S", 0.5)
+        monkeypatch.setattr(transfer, "MAX_RETRY_AFTER_S", 0.5)
+        monkeypatch.setattr(transfer, "BACK_OFF_S", 0.0)
+
+    def test_a_batch_waits_and_logs_in_once(self, replay: Replay) -> None:
+        replay.faults.add("/insertions/*", "status", code=429, retry_after="1", times=4)
+        replay.faults.add("*spikes.times*", "status", code=503, retry_after="1", times=transfer.ATTEMPTS + 1)
+        assert main.main(["prefetch", PID, OTHER_PID, "--workers", "1"]) == 0
+        assert replay.count("/auth-token", "POST") == 1
+
+    def test_processes_share_one_login(self, replay: Replay) -> None:
+        assert main.main(["prefetch", PID, OTHER_PID, "--workers", "2"]) == 0
+        assert replay.count("/auth-token", "POST") == 1
+        assert "SPIKE_DASHBOARD_ALYX_TOKEN" not in os.environ
+
+    def test_a_page_gives_up(self, source: Callable[..., AlyxSource], replay: Replay) -> None:
+        replay.faults.add("/insertions/*", "status", code=429, retry_after="1", times=None)
+        with pytest.raises(SourceUnavailable, match="asks to wait 1 s"):
+            source().find(PID)
 
 
 def test_a_stalled_download_is_named_as_stalled() -> None:

@@ -19,7 +19,18 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MODELS = {"insertions": "ProbeInsertion", "sessions": "Session", "trajectories": "TrajectoryEstimate"}
 _PROVENANCES = {"Ephys aligned histology track": 70, "Histology track": 50, "Micro-manipulator": 30, "Planned": 10}
 _UUID_FILTERS = ("session", "id", "probe_insertion", "trajectory_estimate")
-_DJANGO_ROOTS = {"pk", "id", "session", "subject", "name", "json", "datasets", "trajectory_estimate", "collection"}
+_DJANGO_ROOTS = {
+    "pk",
+    "id",
+    "session",
+    "subject",
+    "name",
+    "json",
+    "datasets",
+    "trajectory_estimate",
+    "collection",
+    "model",
+}
 
 
 class Answer(Exception):
@@ -124,7 +135,9 @@ class Rest:
                 choices = ", ".join(_PROVENANCES)
                 raise Answer(500, {"detail": f"Invalidprovenance, choices are: {choices}"})
             return bool(row["provenance"] == value)
-        if name in ("name", "model", "serial", "acronym", "collection", "trajectory_estimate", "id"):
+        if name == "model":
+            return bool(f"Neuropixels {row['model']}" == value)  # the model's name, which no record shows
+        if name in ("name", "serial", "acronym", "collection", "trajectory_estimate", "id"):
             return bool(row.get(name) == value)
         return True  # Django ignores filters that it does not know
 
@@ -147,6 +160,12 @@ class Rest:
         if name.endswith("subject__nickname__icontains"):
             session = row if endpoint == "sessions" else row["session_info"]
             return value.lower() in session["subject"].lower()
+        if name == "model__probe_model":
+            return bool(row["model"] == value)
+        if "start_time__date__" in name:
+            session = row if endpoint == "sessions" else row["session_info"]
+            day = session["start_time"][:10]
+            return bool(day >= value if name.endswith("gte") else day <= value)
         if name == "collection__startswith":
             return bool(row["collection"].startswith(value))
         if name == "trajectory_estimate":

@@ -5,24 +5,26 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboard.config.settings import Settings
-from dashboard.model.errors import BadRequest
+from dashboard.model.errors import BadRequest, SourceUnavailable
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dashboard.cli.batch.report import Report
-    from dashboard.cli.batch.run import Task
+    from dashboard.cli.batch.run import Result, Task
     from dashboard.export.figure import FigureRequest
 
 logger = logging.getLogger(__name__)
 
 EXIT_SOME_FAILED = 1
+TOKEN = "SPIKE_DASHBOARD_ALYX_TOKEN"
 MANY = "insertions as for check, or files that list some: .txt (one per line), .csv, .parquet (pid, or insertion)"
 QUERY = (
     "also those of the configured sources that meet all of WORD=VALUE: lab, subject, first, last, project, task, "
@@ -186,7 +188,7 @@ def prefetch(options: argparse.Namespace, settings: Settings) -> int:
     insertions = named(options.insertion, options.query, settings)
     failed = 0
     task = PrefetchTask(_opening(options, settings))
-    for result in run.run(task, insertions, scheduler=settings.scheduler, workers=settings.workers):
+    for result in _results(task, insertions, settings):
         failed += result.status != run.DONE
         _say(result.insertion, result.why or f"{result.facts['title']}: {result.facts['n_spikes']:,} spikes")
     return _ended(len(insertions), failed, f"in {settings.cache}")
@@ -206,11 +208,29 @@ def _run(task: Task, insertions: Sequence[str], report: Report, settings: Settin
     if len(left) < len(insertions):
         _say(f"{len(insertions) - len(left)} of {len(insertions)}", "done before")
     failed = 0
-    for result in run.run(task, left, scheduler=settings.scheduler, workers=settings.workers):
+    for result in _results(task, left, settings):
         failed += result.status != run.DONE
         entry = report.take(result, _content(result.payload))
         _say(entry.insertion, entry.why or str(entry.facts["title"]))
     return failed
+
+
+def _results(task: Task, insertions: Sequence[str], settings: Settings) -> Iterator[Result]:
+    """Yield what becomes of insertions; the processes of this machine that work on them share one login to Alyx."""
+    from dashboard.cli.batch import run
+    from dashboard.sources.alyx.source import shared_client
+
+    if settings.alyx_url and not settings.alyx_token and not settings.offline and len(insertions) > 1:
+        client = shared_client(settings.alyx_url, settings.alyx_user, settings.alyx_password, settings.alyx_token)
+        try:
+            os.environ[TOKEN] = client.token()
+        except SourceUnavailable as error:
+            logger.warning("%s", error)  # each insertion says it, and what is in the cache needs no login
+    try:
+        yield from run.run(task, insertions, scheduler=settings.scheduler, workers=settings.workers)
+    finally:
+        if not settings.alyx_token:
+            os.environ.pop(TOKEN, None)
 
 
 def _content(payload: Any) -> bytes | None:

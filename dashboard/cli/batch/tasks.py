@@ -15,6 +15,7 @@ from dashboard.analysis.events.align import usable_events
 from dashboard.analysis.events.responses import adjust, response_test
 from dashboard.analysis.events.trials import event_times
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters, filtered_table
+from dashboard.config.patience import waiting_as_asked
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
 from dashboard.config.settings import load as load_settings
@@ -69,8 +70,11 @@ class Opening:
         add_plugins(self.settings.plugins)  # a worker may be another process
         own = load_settings()
         settings = replace(self.settings, **{name: getattr(own, name) for name in _secrets()})
-        source, ref = locate(insertion, settings=settings)
-        sorting = open_insertion(ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision)
+        with waiting_as_asked():
+            source, ref = locate(insertion, settings=settings)
+            sorting = open_insertion(
+                ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision
+            )
         sorting.check_complete()
         return sorting
 

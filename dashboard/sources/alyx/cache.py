@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlencode
 
+from dashboard.config.patience import is_patient
 from dashboard.model.errors import SourceUnavailable
 from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
@@ -236,7 +237,7 @@ class CachedRecords:
             if pages is not None and not pages.empty():
                 return None
             now = time.monotonic()
-            if self.client.told_to_wait:
+            if self.client.told_to_wait and (is_patient() or not is_remembered):
                 started = now  # it did answer: with how long it wants to be left alone
                 tell(Progress(f"{self.client.host} is busy and asks to wait", now - asked, 0.0, "s"))
             elif now - started > limit:

@@ -18,6 +18,7 @@ from one import params as one_params
 from one.webclient import AlyxClient
 from requests.auth import AuthBase
 
+from dashboard.config.patience import MAX_ASKED_S, is_patient
 from dashboard.model.errors import BadRequest, SourceUnavailable
 from dashboard.model.json_files import read_json
 from dashboard.sources.download.transport import retry_after
@@ -123,8 +124,6 @@ class Client(AlyxClient):  # type: ignore[misc]
         self._sleep = sleep
         self._login = threading.Lock()
         self._n_told = 0
-        #: A server that asks to be left alone for longer is given up on.
-        self.max_wait_s = MAX_WAIT_S
 
     @property
     def host(self) -> str:
@@ -229,6 +228,17 @@ class Client(AlyxClient):  # type: ignore[misc]
     def _clear_token(self, username: str | None) -> None:
         self._token = None
 
+    def token(self) -> str:
+        """Return the token of this login, logging in where there is none; for processes that share it.
+
+        Raises
+        ------
+        SourceUnavailable
+            As `authenticate`.
+        """
+        self.authenticate()
+        return str((self._token or {}).get("token", ""))
+
     @property
     def is_logged_in(self) -> bool:
         """Whether there is a token."""
@@ -244,8 +254,9 @@ class Client(AlyxClient):  # type: ignore[misc]
     ) -> Any:
         """Send a request, again where that may help, and return the JSON of the answer; None for 404."""
         query = "/" + rest_query.removeprefix(self.base_url).lstrip("/")
-        renewed = False
-        for attempt in range(1, ATTEMPTS + 1):
+        renewed, attempt, waited = False, 0, 0.0
+        while attempt < ATTEMPTS:
+            attempt += 1
             self.authenticate()
             used = self._token
             response = self._send(reqfunction, query, data, files, (used or {}).get("token"))
@@ -262,10 +273,13 @@ class Client(AlyxClient):  # type: ignore[misc]
                     renewed = True
                     continue
                 wait = retry_after(response.headers.get("Retry-After", "")) if status in (429, 503) else 0.0
+                if wait and is_patient() and waited + wait <= MAX_ASKED_S:
+                    attempt -= 1  # an answer, and no failure
                 if status not in (429, 500, 502, 503, 504) or attempt == ATTEMPTS:
                     raise self._odd(status, query)
             wait = max(wait, 0.3 * 2**attempt)
-            if wait > self.max_wait_s:
+            waited += wait
+            if wait > (MAX_ASKED_S if is_patient() else MAX_WAIT_S):
                 raise ServerBusy(wait, self.base_url)
             log.info("%s answered %d; asking again in %.1f s", self.host, status, wait)
             self._sleep_as_told(wait)

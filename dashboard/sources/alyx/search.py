@@ -14,24 +14,26 @@ from dashboard.sources.base import Row
 PAGE = "250"
 """Rows of a page; a list is looked at from its first one on, which should come soon."""
 
-_FIRST, _LAST = "1900-01-01", "2999-12-31"
-
 
 def query(facets: Facets) -> dict[str, str]:
     """Return the parameters of ``/insertions`` for what a search asks of the server.
 
-    ``subject=`` is exact there, so a part of it goes through ``django=``. What Alyx cannot say (states of
-    histology other than resolved, Beryl names, words that are no id) is left to narrowing what came.
+    ``subject=`` is exact there, so a part of it goes through ``django=``, and so do days and the probe's model. What
+    Alyx cannot say (states of histology other than resolved, Beryl names, words that are no id) is left to narrowing
+    what came.
     """
     params: dict[str, str] = {}
-    for name, value in (("lab", facets.lab), ("name", facets.probe), ("model", facets.model), ("tag", facets.tag),
+    for name, value in (("lab", facets.lab), ("name", facets.probe), ("tag", facets.tag),
                         ("project", facets.project), ("task_protocol", facets.task),
                         ("atlas_acronym", facets.region)):  # fmt: skip
         if value:
             params[name] = value
-    if facets.first or facets.last:
-        params["date_range"] = f"{facets.first or _FIRST},{facets.last or _LAST}"
     django = []
+    if facets.model:  # ``model=`` is the model's name, which is not what records show
+        django.append(f"model__probe_model,{facets.model.replace(',', '')}")
+    for side, day in (("gte", facets.first), ("lte", facets.last)):
+        if day:
+            django.append(f"session__start_time__date__{side},{day.replace(',', '')}")
     if facets.subject:
         django.append(f"session__subject__nickname__icontains,{facets.subject.replace(',', '')}")
     if facets.histology == Histology.RESOLVED:

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -397,6 +398,12 @@ class AlyxSource(AlfSource):
         return root.joinpath(*parts)
 
 
+@lru_cache(maxsize=8)
+def shared_client(url: str, user: str | None, password: str | None, token: str | None) -> Client:
+    """Return the one client of the process for a server and an account: all its sources share one login."""
+    return Client(url, user, password, token)
+
+
 def configured(settings: Settings, default: bool) -> list[Source]:
     """Return the Alyx server that the settings name; where they name none and `default` is True, ONE's default one."""
     address = settings.alyx_url or (default_address() if default else None)
@@ -413,5 +420,6 @@ def configured(settings: Settings, default: bool) -> list[Source]:
             data_password=settings.data_password,
             one_cache=settings.one_cache,
             offline=settings.offline,
+            client=shared_client(address, settings.alyx_user, settings.alyx_password, settings.alyx_token),
         )
     ]

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from dashboard.config.patience import MAX_ASKED_S, is_patient
 from dashboard.model.errors import Cancelled, DownloadFailed
 from dashboard.model.references import DatasetRef
 from dashboard.sources.download.partial import PartialFile
@@ -132,7 +133,8 @@ class Transfer:
                 except _Transient as error:
                     if self._stop.is_set():
                         raise Cancelled from error
-                    failed = 1 if part.length > furthest else failed + 1
+                    if not (error.wait_s and is_patient()):  # with a wait it is an answer, and no failure
+                        failed = 1 if part.length > furthest else failed + 1
                     furthest = max(furthest, part.length)
                     self._back_off(failed, error)
                     continue
@@ -154,9 +156,9 @@ class Transfer:
             if error.unreachable:
                 self._unreachable[self.host] = error.why
             raise self._failure(f"{error.why}, {failed} times") from error
-        if error.wait_s > MAX_RETRY_AFTER_S:
+        if error.wait_s > (MAX_ASKED_S if is_patient() else MAX_RETRY_AFTER_S):
             raise self._failure(f"{error.why} and asks to wait {error.wait_s:.0f} s", "Try again then") from error
-        back_off = min(MAX_BACK_OFF_S, BACK_OFF_S * 2 ** (failed - 1)) * (0.5 + self._retry.jitter())
+        back_off = min(MAX_BACK_OFF_S, BACK_OFF_S * 2 ** max(0, failed - 1)) * (0.5 + self._retry.jitter())
         log.info("%s: %s; attempt %d follows", self.dataset.relative_path, error.why, failed + 1)
         if self._retry.wait(self._stop, max(error.wait_s, back_off)):
             raise Cancelled

@@ -344,3 +344,24 @@ def test_render_by_region_without_regions(tmp_path: Path) -> None:
 def test_a_folder_is_a_source(tmp_path: Path) -> None:
     source: Source = FolderSource(tmp_path)
     assert list(source.insertions()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("params.py", "a Kilosort or phy folder"),
+        ("session.nwb", "NWB"),
+        ("run_g0_t0.imec0.ap.meta", "a raw recording of SpikeGLX"),
+        ("sorting/spikes.npy", "a SpikeInterface folder"),
+        ("structure.oebin", "a recording of Open Ephys"),
+        ("notes.txt", ""),
+    ],
+)
+def test_a_folder_of_no_known_kind_is_told_what_it_looks_like(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("n_channels = open('here')")
+    with pytest.raises(NoSpikeSorting) as caught:
+        open_insertion(tmp_path / "data")
+    said = f"It looks like {kind}, which is not supported. " if kind else ""
+    assert str(caught.value).startswith(f"No spike sorting in the folder: {tmp_path / 'data'}. {said}Supported are ALF")

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.model.errors import Cancelled
 from dashboard.model.identity import FileState, Identity
 from dashboard.model.references import Choice, DatasetRef, Histology, InsertionRef, SortingRef
-from dashboard.model.sidecars import sidecar_key
+from dashboard.model.sidecars import Draft, kept, sidecar_key
 from dashboard.model.sorting import Spikes, SpikeSorting
 from dashboard.sources.alf import spikes
 from dashboard.sources.alf.identity import identity_of
@@ -105,3 +106,33 @@ def test_any_source_makes_an_identity_of_its_files(tmp_path: Path) -> None:
     path.write_bytes(b"another")
     assert Identity.of([path], "probe A") != first
     assert Identity.of([tmp_path / "gone"]) is None
+
+
+def test_arrays_of_a_source_are_made_once_and_kept_whole(tmp_path: Path) -> None:
+    made: list[Draft] = []
+
+    def make(draft: Draft) -> dict[str, str]:
+        made.append(draft)
+        draft.allocate("order", (5,), np.int64)[:] = np.arange(5)[::-1]
+        return {"unit": "spikes"}
+
+    for _ in range(2):
+        arrays, facts = kept(tmp_path / "sorted", "a" * 32, make)
+        assert arrays["order"].tolist() == [4, 3, 2, 1, 0]
+        assert facts == {"unit": "spikes"}
+    assert len(made) == 1
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    arrays, _ = kept(blocked, "a" * 32, make)
+    assert arrays["order"].tolist() == [4, 3, 2, 1, 0]
+    assert len(made) == 2
+
+
+def test_an_array_whose_making_fails_is_not_kept(tmp_path: Path) -> None:
+    def make(draft: Draft) -> dict[str, str]:
+        draft.allocate("order", (5,), np.int64)
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        kept(tmp_path, "a" * 32, make)
+    assert list(tmp_path.iterdir()) == []

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
-from dashboard.model.errors import Cancelled, InsertionAmbiguous
+from dashboard.model.errors import (
+    Cancelled,
+    DatasetInvalid,
+    DownloadFailed,
+    InsertionAmbiguous,
+    RevisionMissing,
+    SorterMissing,
+)
 from dashboard.model.progress import Progress
-from dashboard.model.references import Histology, InsertionRecord, InsertionRef
+from dashboard.model.references import Histology, InsertionRecord, InsertionRef, SortingRequest
 from dashboard.sources.alf.choose import sorters
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.base import Source
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from dashboard.sources.registry import SOURCES
 from tests.replay.server import Replay
 
 #: The insertion of each source that the tests open; one with a sorting of a few spikes.
@@ -172,6 +183,85 @@ def test_opens(source: Source, insertion: InsertionRef, tmp_path: Path) -> None:
     assert sorting.n_spikes > 0
     assert sorting.ref.insertion == insertion
     assert sorting.n_clusters == len(sorting.clusters)
+
+
+def test_every_kind_of_source_is_here() -> None:
+    assert set(KEYS) == set(SOURCES.names)
+
+
+def test_lists_its_sortings_the_default_one_first(source: Source, insertion: InsertionRef, tmp_path: Path) -> None:
+    offers = source.sortings(insertion)
+    assert [offer.is_default for offer in offers] == [True] + [False] * (len(offers) - 1)
+    assert len({(offer.sorter, offer.revision) for offer in offers}) == len(offers)
+    sorting = source.open(insertion)
+    assert (sorting.ref.sorter.value, sorting.ref.revision.value) == (offers[0].sorter, offers[0].revision)
+    assert sorting.offers == source.sortings(insertion)
+
+
+def test_a_sorting_that_does_not_exist_is_refused_with_those_that_do(source: Source, insertion: InsertionRef) -> None:
+    sorter = source.sortings(insertion)[0].sorter
+    with pytest.raises(SorterMissing, match=sorter or "base"):
+        source.open(insertion, SortingRequest(sorter="nobody"))
+    with pytest.raises(RevisionMissing):
+        source.open(insertion, SortingRequest(revision="nothing"))
+
+
+def test_opening_reports_progress_and_can_be_cancelled(source: Source, insertion: InsertionRef) -> None:
+    reports: list[Progress] = []
+    source.open(insertion, progress=reports.append)
+    assert reports
+    assert all(report.stage and (report.done <= report.total or not report.total) for report in reports)
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        source.open(insertion, cancel=cancel)
+
+
+def test_fetches_without_opening(source: Source, insertion: InsertionRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("load_spikes", "load_clusters", "load_trials"):
+        module = "clusters" if name == "load_clusters" else "source"
+        monkeypatch.setattr(f"dashboard.sources.alf.{module}.{name}", lambda *args: pytest.fail("a file is opened"))
+    ref = source.fetch(insertion)
+    assert ref is None or all(d.path is not None and d.path.is_file() for d in ref.datasets.values())
+
+
+def test_a_second_opening_maps_the_columns_of_the_first(
+    source: Source, insertion: InsertionRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "computed"
+    first = source.open(insertion, cache=cache)
+    assert first.identity is not None
+    columns = build_columns(first, cache)
+    monkeypatch.setattr("dashboard.engine.build._compose", lambda *args: pytest.fail("columns are built anew"))
+    again = source.open(insertion, cache=cache)
+    assert again.identity == first.identity
+    assert np.array_equal(build_columns(again, cache).depth_codes, columns.depth_codes)
+
+
+def test_damaged_data_are_one_line_that_names_the_file(source: Source, insertion: InsertionRef, tmp_path: Path) -> None:
+    sorting = source.open(insertion)
+    assert sorting.identity is not None
+    path = next(Path(file.path) for file in sorting.identity.files if file.name.startswith("spikes.times"))
+    del sorting
+    whole = path.read_bytes()
+    home = tmp_path if tmp_path in path.parents else None
+    if home is None and not isinstance(source, DemoSource):  # recordings are not written to
+        copied = tmp_path / "copy"
+        shutil.copytree(source.root, copied)  # type: ignore[attr-defined]
+        source, path = FolderSource(copied), copied / path.relative_to(source.root)  # type: ignore[attr-defined]
+    replaced = path.with_name("whole")
+    path.rename(replaced)  # what maps the file keeps it
+    try:
+        path.write_bytes(whole[: len(whole) // 2])
+        try:
+            source.open(insertion)
+        except (DatasetInvalid, DownloadFailed) as error:
+            assert "\n" not in str(error)
+            assert path.name in str(error)
+        else:
+            assert path.read_bytes() == whole, "a damaged file was taken for a whole one"
+    finally:
+        replaced.replace(path)
 
 
 def run_in_threads(work: Callable[[], None], n: int) -> None:

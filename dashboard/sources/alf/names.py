@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 Inside = Callable[[os.DirEntry[str]], bool]
 
 REVISION = re.compile(r"#(?P<revision>[^#/]+)#$")
-SPIKES = re.compile(r"(?:_[A-Za-z0-9]+_)?(?:spikes\.|passingSpikes\.table)")
+SPIKES = re.compile(r"(?:_[A-Za-z0-9]+_)?(?:spikes\.[^.]+\.|passingSpikes\.table)")
 _UUID = re.compile(rf"(?:^|\.)(?P<id>{UUID.pattern})$", re.IGNORECASE)
 # Collections below alf/<probe>: the sorter, and one level to spare.
 _DEEPEST = 3

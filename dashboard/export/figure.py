@@ -7,22 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from dashboard.analysis.anatomy.probe import RegionSpan, depth_limits, region_spans
+from dashboard.analysis.anatomy.probe import depth_limits, region_spans
 from dashboard.engine.build import SpikeColumns
 from dashboard.engine.columns.filter import kept_spikes
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import STANDARD_DEVIATIONS, value_limits
-from dashboard.engine.count.queries import spikes_in
 from dashboard.engine.count.raster import aggregate, default_window
 from dashboard.engine.count.registry import AGGREGATES
+from dashboard.export.drawing import (
+    TICK_STEPS,
+    Marks,
+    bar_title,
+    draw_bar,
+    draw_regions,
+    extent,
+    find_marks,
+    is_whole,
+    palette,
+)
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
@@ -38,14 +44,11 @@ SHRINK = 0.7
 BAR_SHARE = 0.5
 """Height of the colour bar, of that of the raster."""
 
-MAX_PAPER_MARKS = 10_000
-"""Spikes up to which each is drawn as a mark: single pixels of a sparse raster cannot be seen in a talk."""
+MARK_PT, MANY_MARKS = 1.5, 2_500
+"""Size of a mark where there are more than so many; half as much again where there are fewer."""
 
-MARK_PT = 1.5
 LABEL_PT = 11.0
 """Height that the label of a region takes."""
-
-TICK_STEPS = (1, 2, 5, 10)
 
 MIN_SIZE = (400, 300)
 """Pixels below which the axes have no room left."""
@@ -148,7 +151,7 @@ class Drawing:
     request: FigureRequest
     layout: Layout
     picture: Aggregate
-    marks: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None
+    marks: Marks | None
 
 
 def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest) -> Drawing:
@@ -170,11 +173,7 @@ def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest
     depths = request.depth_range or depth_limits(sorting.channels, columns.depth_range_um)
     _, _, width, height = layout.raster
     picture = aggregate(columns, times, depths, width, height, request.aggregate, kept=kept)
-    marks = None
-    if request.aggregate == "count" and picture.n_spikes <= MAX_PAPER_MARKS:
-        rows = spikes_in(columns, times, depths, kept=kept)
-        assert rows is not None, "no limit was given"
-        marks = (columns.times_s[rows], np.asarray(columns.depths_um[rows], np.float64))
+    marks = find_marks(columns, picture, times, depths, kept)
     return Drawing(sorting, columns, request, layout, picture, marks)
 
 
@@ -225,15 +224,25 @@ def draw_figure(drawing: Drawing) -> Figure:
     # An offset such as "+1.2e3" cannot be read at a glance.
     raster.ticklabel_format(useOffset=False, style="plain")
     if drawing.marks is None:
-        image = _draw_image(raster, picture, request)
-        _draw_bar(figure, axes(layout.bar), image, picture)
+        low, high = colour_limits(picture, request.limits)
+        colours = palette(request.cmap or AGGREGATES[picture.kind].palette)
+        image = raster.imshow(picture.values, cmap=colours, vmin=low, vmax=high, **extent(picture))
+        draw_bar(
+            figure, axes(layout.bar), image, bar_title(picture), is_whole=is_whole(picture),
+            extend=_extend(picture, (low, high)), n_ticks=6, pad_pt=6,
+        )  # fmt: skip
     else:
-        size_pt = MARK_PT if len(drawing.marks[0]) > MAX_PAPER_MARKS // 4 else 1.5 * MARK_PT
+        size_pt = MARK_PT if len(drawing.marks[0]) > MANY_MARKS else 1.5 * MARK_PT
         raster.plot(*drawing.marks, "o", color="black", markersize=size_pt, markeredgewidth=0)
         left, bottom, _, _ = layout.bar
         write(left, bottom, "one mark per spike", fontsize=8, rotation=90, va="bottom")
     strip = axes(layout.strip)
-    _draw_strip(strip, region_spans(sorting.channels, request.level), raster.get_ylim(), layout)
+    low, high = raster.get_ylim()
+    draw_regions(
+        strip, region_spans(sorting.channels, request.level), (low, high),
+        LABEL_PT * layout.dpi / 72 / layout.strip[3] * (high - low),
+        paper="white", dim="#777777", edge_pt=0.8, absent_pt=8, label_pt=lambda name: 7.5,
+    )  # fmt: skip
     is_final = sorting.histology in (Histology.NONE, Histology.UNKNOWN) or sorting.histology.is_final
     state = "" if is_final else "\nnot final"
     strip.set_title(f"histology\n{sorting.histology}{state}", fontsize=8, pad=5)
@@ -250,67 +259,6 @@ def draw_figure(drawing: Drawing) -> Figure:
     return figure
 
 
-def _draw_image(axes: Axes, picture: Aggregate, request: FigureRequest) -> AxesImage:
-    name = request.cmap or AGGREGATES[picture.kind].palette
-    if name not in colormaps:
-        raise BadRequest("No such colour map", name, "Use a name that matplotlib knows, such as binary or viridis")
-    low, high = colour_limits(picture, request.limits)
-    times, depths = picture.time_edges_s, picture.depth_edges_um
-    return axes.imshow(
-        picture.values,
-        origin="lower",
-        aspect="auto",
-        interpolation="none",
-        extent=(float(times[0]), float(times[-1]), float(depths[0]), float(depths[-1])),
-        cmap=name,
-        vmin=low,
-        vmax=high,
-    )
-
-
-def _draw_bar(figure: Figure, axes: Axes, image: AxesImage, picture: Aggregate) -> None:
-    bar = figure.colorbar(image, cax=axes, extend=_extend(picture, image.get_clim()))
-    bar.outline.set_linewidth(0.5)
-    bar.set_label(bar_title(picture), labelpad=6)
-    bar.locator = MaxNLocator(6, integer=is_whole(picture), steps=TICK_STEPS)
-    bar.update_ticks()
-
-
-def _draw_strip(axes: Axes, spans: list[RegionSpan], depths_um: tuple[float, float], layout: Layout) -> None:
-    low, high = depths_um
-    axes.set_xlim(0, 1)
-    axes.set_ylim(low, high)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    if not spans:
-        axes.text(
-            0.5, 0.5, "brain locations not known", transform=axes.transAxes, rotation=90, ha="center", va="center",
-            fontsize=8, color="#777777",
-        )  # fmt: skip
-        return
-    text_um = LABEL_PT * layout.dpi / 72 / layout.strip[3] * (high - low)
-    for span in spans:
-        bottom, top = max(span.bottom_um, low), min(span.top_um, high)
-        if top <= bottom:
-            continue
-        colour = tuple(channel / 255 for channel in span.rgb)
-        axes.add_patch(Rectangle((0, bottom), 1, top - bottom, facecolor=colour, edgecolor="white", linewidth=0.8))
-        if span.has_label and top - bottom >= text_um:
-            axes.text(
-                0.5, (bottom + top) / 2, span.acronym, ha="center", va="center_baseline",
-                fontsize=7.5, color=ink_on(colour),
-            )  # fmt: skip
-
-
-def ink_on(rgb: tuple[float, ...]) -> str:
-    """Return black or white, whichever reads better on a colour (WCAG relative luminance)."""
-    channels = np.asarray(rgb)
-    linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return "black" if float(linear @ (0.2126, 0.7152, 0.0722)) > 0.179 else "white"
-
-
 def _extend(picture: Aggregate, limits: tuple[float, float]) -> str:
     """Return which ends of the colour bar are pointed: those that values lie beyond."""
     finite = picture.values[np.isfinite(picture.values)]
@@ -318,25 +266,6 @@ def _extend(picture: Aggregate, limits: tuple[float, float]) -> str:
         return "neither"
     beyond = (bool(finite.min() < limits[0]), bool(finite.max() > limits[1]))
     return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
-
-
-def bin_text(picture: Aggregate) -> str:
-    """Return the size of a bin for people: ``1.9 s x 5 µm``."""
-    seconds = float(np.ptp(picture.time_edges_s)) / (len(picture.time_edges_s) - 1)
-    microns = float(np.ptp(picture.depth_edges_um)) / (len(picture.depth_edges_um) - 1)
-    time = f"{seconds:.2g} s" if seconds >= 0.1 else f"{seconds * 1e3:.2g} ms"
-    return f"{time} × {microns:.2g} µm"
-
-
-def bar_title(picture: Aggregate) -> str:
-    """Return what the colours mean, with the size of the bin."""
-    entry, unit = AGGREGATES[picture.kind], picture.unit.replace("uV", "µV")
-    return (entry.paper or entry.bar).format(bin=bin_text(picture), unit=unit)
-
-
-def is_whole(picture: Aggregate) -> bool:
-    """Whether values are whole numbers."""
-    return picture.values.dtype.kind in "iu"
 
 
 def _span(low: float, high: float, unit: str) -> str:

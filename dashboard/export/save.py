@@ -9,7 +9,8 @@ from typing import IO, Any
 import matplotlib as mpl
 
 from dashboard.engine.build import SpikeColumns
-from dashboard.export.figure import Drawing, FigureRequest, bar_title, draw_figure, prepare, what_is_shown
+from dashboard.export.drawing import bar_title
+from dashboard.export.figure import Drawing, FigureRequest, draw_figure, prepare, what_is_shown
 from dashboard.model.errors import BadRequest
 from dashboard.model.files import whole_file
 from dashboard.model.sorting import SpikeSorting

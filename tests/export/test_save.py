@@ -18,8 +18,9 @@ from PIL import Image
 
 from dashboard.engine.build import SpikeColumns
 from dashboard.engine.count.raster import aggregate
-from dashboard.export import figure
-from dashboard.export.figure import FigureRequest, bin_text, colour_limits, lay_out, prepare, what_is_shown
+from dashboard.export import drawing
+from dashboard.export.drawing import bin_text
+from dashboard.export.figure import FigureRequest, colour_limits, lay_out, prepare, what_is_shown
 from dashboard.export.save import render_figure, write_figure
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
@@ -34,7 +35,7 @@ XLINK = "{http://www.w3.org/1999/xlink}"
 def _no_marks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """The small demo has few spikes: draw it as counts unless a test is about marks."""
     if "marks" not in request.node.name:
-        monkeypatch.setattr(figure, "MAX_PAPER_MARKS", 0)
+        monkeypatch.setattr(drawing, "MAX_PAPER_MARKS", 0)
 
 
 def drawn(sorting: SpikeSorting, columns: SpikeColumns, kind: str = "png", **asked: object) -> bytes:

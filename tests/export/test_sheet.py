@@ -17,7 +17,7 @@ from PIL import Image
 
 from dashboard.engine.build import SpikeColumns
 from dashboard.engine.count.categories import Categories
-from dashboard.export import figure
+from dashboard.export import drawing
 from dashboard.export.kinds.pairs import pair_sheet
 from dashboard.export.kinds.raster import LAYOUTS, lay_out, raster_sheet
 from dashboard.export.kinds.unit import unit_sheet
@@ -42,7 +42,7 @@ def subject(small_demo: SpikeSorting, small_columns: SpikeColumns) -> Subject:
 def _no_marks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """The small demo has few spikes: draw it as counts unless a test is about marks."""
     if "mark" not in request.node.name:
-        monkeypatch.setattr(figure, "MAX_PAPER_MARKS", 0)
+        monkeypatch.setattr(drawing, "MAX_PAPER_MARKS", 0)
 
 
 def drawn(sheet: Sheet, kind: str = "png") -> bytes:

@@ -14,15 +14,13 @@ from dashboard.analysis.compare.difference import Difference, difference
 from dashboard.analysis.compare.tables import KINDS
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.raster import aggregate
-from dashboard.export.figure import bin_text
+from dashboard.export.drawing import bin_text, draw_bar, extent
 from dashboard.export.kinds.raster import (
     Places,
     RasterParts,
     depth_axis,
-    draw_bar,
     draw_raster,
     draw_strip,
-    extent,
     lay_out,
     raster_parts,
     time_axis,

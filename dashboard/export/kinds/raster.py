@@ -7,22 +7,31 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from dashboard.analysis.anatomy.probe import region_spans
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
-from dashboard.engine.count.queries import spikes_in
 from dashboard.engine.count.raster import aggregate
 from dashboard.engine.count.registry import AGGREGATES
-from dashboard.export import figure as figures
-from dashboard.export.figure import TICK_STEPS, bar_title, bin_text, ink_on
+from dashboard.export.drawing import (
+    TICK_STEPS,
+    Marks,
+    bar_title,
+    bin_text,
+    draw_bar,
+    draw_regions,
+    extent,
+    find_marks,
+    is_whole,
+    note,
+    palette,
+)
 from dashboard.export.kinds.legend import draw_drift, name_selected
 from dashboard.export.origin import Subject, provenance
 from dashboard.export.sheet import Preset, Sheet, SheetStyle, place
@@ -88,7 +97,7 @@ class RasterParts:
     """What a raster is drawn from: counts, single spikes where they are few, and the selected units."""
 
     raster: Aggregate
-    marks: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None
+    marks: Marks | None
     overlay: Aggregate | None
 
 
@@ -135,11 +144,7 @@ def raster_parts(subject: Subject, box: Box) -> RasterParts:
         columns, times, depths, wide, high, subject.kind, kept=kept,
         categories=subject.of_cluster,
     )  # fmt: skip
-    marks = overlay = None
-    if subject.kind == "count" and raster.n_spikes <= figures.MAX_PAPER_MARKS:
-        found = spikes_in(columns, times, depths, kept=kept)
-        assert found is not None, "no limit was given"
-        marks = (columns.times_s[found], np.asarray(columns.depths_um[found], np.float64))
+    marks, overlay = find_marks(columns, raster, times, depths, kept), None
     if subject.selected:
         overlay = aggregate_units(columns, np.array(subject.selected), times, depths, wide, high, kept=kept)
     return RasterParts(raster, marks, overlay)
@@ -207,13 +212,6 @@ def depth_axis(axes: Axes, subject: Subject, label: str) -> None:
     axes.set_ylabel(label)
 
 
-def palette(name: str, style: SheetStyle) -> Colormap:
-    """Return a colour map whose ``binary`` runs towards the ink."""
-    if name not in colormaps:
-        raise BadRequest("No such colour map", name, "Use a name that matplotlib knows, such as binary or viridis")
-    return colormaps["binary_r" if name == "binary" and style.theme == "dark" else name]
-
-
 def colour_scale(
     subject: Subject, picture: Aggregate
 ) -> tuple[npt.NDArray[np.float64] | np.ma.MaskedArray[Any, Any], Normalize]:
@@ -257,11 +255,11 @@ def draw_raster(figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subjec
         draw_legend(bar, subject, bar_title(picture))
     else:
         values, norm = colour_scale(subject, picture)
-        image = axes.imshow(values, cmap=palette(subject.cmap, style), norm=norm, **extent(picture))
+        image = axes.imshow(values, cmap=palette(subject.cmap, style.theme), norm=norm, **extent(picture))
         title = bar_title(picture)
         if subject.scale == "eq":
             title += "\nequalised: not quantitative"
-        draw_bar(figure, bar, image, title, is_whole=figures.is_whole(picture) and subject.scale == "linear")
+        draw_bar(figure, bar, image, title, is_whole=is_whole(picture) and subject.scale == "linear")
         if subject.scale == "eq":
             bar.set_yticks([])
     if parts.overlay is not None:
@@ -276,39 +274,11 @@ def _draw_heatmap(
     low, high = subject.rate_limits
     # The mean rate of the bins that share a row is the rate of one of them.
     values = rates.values / pictures.merged_depths
-    image = axes.imshow(values, cmap=palette(subject.cmap, style), vmin=low, vmax=high, **extent(rates))
+    image = axes.imshow(values, cmap=palette(subject.cmap, style.theme), vmin=low, vmax=high, **extent(rates))
     axes.set_xlim(*subject.time_range)
     axes.set_ylim(*subject.depth_range)
     seconds, microns = subject.heat_bins
     draw_bar(figure, bar, image, f"Hz per {seconds:g} s × {microns:g} µm")
-
-
-def draw_bar(figure: Figure, bar: Axes, image: Any, title: str, *, is_whole: bool = False, extend: str = "max") -> None:
-    """Draw a colour bar into axes of its own."""
-    drawn = figure.colorbar(image, cax=bar, extend=extend)
-    drawn.outline.set_linewidth(0.5)
-    drawn.set_label(title)
-    if isinstance(image.norm, LogNorm):
-        # Matplotlib's own words are formulas, which sheets do not read: a dollar sign in a name is no formula.
-        drawn.locator, drawn.formatter = (
-            LogLocator(subs=(1.0, 2.0, 5.0)),
-            FuncFormatter(lambda value, place: f"{value:g}"),
-        )
-        drawn.minorlocator = NullLocator()
-    else:
-        drawn.locator = MaxNLocator(5, integer=is_whole, steps=TICK_STEPS)
-    drawn.update_ticks()
-
-
-def extent(picture: Aggregate) -> dict[str, Any]:
-    """Return how a picture is laid on the axes of time and depth."""
-    times, depths = picture.time_edges_s, picture.depth_edges_um
-    return {
-        "origin": "lower",
-        "aspect": "auto",
-        "interpolation": "none",
-        "extent": (float(times[0]), float(times[-1]), float(depths[0]), float(depths[-1])),
-    }
 
 
 def coloured(values: npt.NDArray[np.int32], subject: Subject) -> npt.NDArray[np.uint8]:
@@ -339,12 +309,6 @@ def _overlay(drawn: Aggregate, subject: Subject) -> npt.NDArray[np.uint8]:
     return np.asarray(table[grown + 1])
 
 
-def note(bar: Axes, text: str) -> None:
-    """Write in the place of a colour bar what the colours are."""
-    bar.set_axis_off()
-    bar.text(0.0, 0.0, text, rotation=90, va="bottom", ha="left", transform=bar.transAxes, fontsize="small")
-
-
 def draw_legend(bar: Axes, subject: Subject, words: str) -> None:
     """Draw what the categories are called in the place of a colour bar; `words` where they are too many."""
     title, categories = AGGREGATES[subject.kind].legend, subject.categories
@@ -358,30 +322,11 @@ def draw_legend(bar: Axes, subject: Subject, words: str) -> None:
 
 
 def draw_strip(strip: Axes, style: SheetStyle, subject: Subject, high_px: int) -> None:
-    """Draw the regions along the probe."""
+    """Draw the regions along the probe in a strip of so many pixels."""
     low, high = subject.depth_range
-    strip.set_xlim(0, 1)
-    strip.set_ylim(low, high)
-    strip.set_axis_off()
-    spans = region_spans(subject.sorting.channels, subject.level)
-    if not spans:
-        strip.text(
-            0.5, 0.5, "brain locations not known", transform=strip.transAxes, rotation=90, ha="center", va="center",
-            fontsize="small", color=style.colours.dim,
-        )  # fmt: skip
-        return
-    least = 1.1 * style.preset.em / high_px * (high - low)
-    for span in spans:
-        bottom, top = max(span.bottom_um, low), min(span.top_um, high)
-        if top <= bottom:
-            continue
-        colour = tuple(channel / 255 for channel in span.rgb)
-        strip.add_patch(
-            Rectangle((0, bottom), 1, top - bottom, facecolor=colour, edgecolor=style.colours.paper, linewidth=0.5)
-        )
-        if span.has_label and top - bottom >= least:
-            strip.text(
-                0.5, (bottom + top) / 2, span.acronym, ha="center", va="center_baseline",
-                fontsize=min(0.8 * style.preset.font_pt, 4.2 * style.preset.font_pt / (0.75 * len(span.acronym))),
-                color=ink_on(colour),
-            )  # fmt: skip
+    size = style.preset.font_pt
+    draw_regions(
+        strip, region_spans(subject.sorting.channels, subject.level), (low, high),
+        1.1 * style.preset.em / high_px * (high - low), paper=style.colours.paper, dim=style.colours.dim,
+        label_pt=lambda name: min(0.8 * size, 4.2 * size / (0.75 * len(name))),
+    )  # fmt: skip

@@ -16,18 +16,9 @@ from matplotlib.ticker import MaxNLocator
 
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.unit_raster import leaders, together, unit_raster
-from dashboard.export.figure import TICK_STEPS, ink_on
+from dashboard.export.drawing import TICK_STEPS, draw_bar, extent, ink_on, palette
 from dashboard.export.kinds.legend import name_selected
-from dashboard.export.kinds.raster import (
-    colour_scale,
-    coloured,
-    draw_bar,
-    draw_legend,
-    extent,
-    lay_out,
-    palette,
-    time_axis,
-)
+from dashboard.export.kinds.raster import colour_scale, coloured, draw_legend, lay_out, time_axis
 from dashboard.export.origin import Subject, provenance
 from dashboard.export.sheet import Sheet, SheetStyle, place
 from dashboard.export.spikes import AGGREGATE_SIZE, write_arrays
@@ -130,7 +121,7 @@ def _draw_rows(
         picture = replace(shown, kind="rate", values=shown.values / width) if is_rate else replace(shown, kind="count")
         asked = replace(subject, limits=rows.limits)
         values, norm = colour_scale(asked, picture)
-        image = axes.imshow(values, cmap=palette(subject.cmap, style), norm=norm, **extent(shown))
+        image = axes.imshow(values, cmap=palette(subject.cmap, style.theme), norm=norm, **extent(shown))
         words = f"Hz of a row of {units}, in {width:.3g} s" if is_rate else f"spikes per {width:.3g} s and {units}"
         if subject.scale == "eq":
             words += "\nequalised: not quantitative"

@@ -151,133 +151,78 @@ PAGE_KEYS = (
 )  # fmt: skip
 """Keys that belong to the page itself."""
 
-_TABS, _SERVICES = "dashboard.page.tabs", "dashboard.page.services"
-_ALIGNMENT, _RESPONSES = f"{_SERVICES}.alignment", f"{_SERVICES}.response_test"
-
-TABS = TabRegistry(
-    "tab",
-    "spike_dashboard.tabs",
-    [
-        TabEntry("summary", "Summary", f"{_TABS}.summary.tab:SummaryTab", is_late=False),
-        TabEntry(
-            "clusters",
-            "Clusters",
-            f"{_TABS}.clusters.tab:ClusterTable",
-            keys=("j", "k"),
-            help=((("J", "K"), "next and previous unit of the table"),),
-            is_late=False,
-            follows_hidden=True,
-        ),
-        TabEntry(
-            "unit",
-            "Unit",
-            f"{_TABS}.unit.tab:UnitTab",
-            bins=f"{_TABS}.unit.words:UNIT_FIELDS",
-            sheets=(
-                SheetEntry("unit", "Selected unit", f"{_TABS}.unit.exports:draw_unit", is_first=True),
-                SheetEntry("pairs", "Cross-correlograms", f"{_TABS}.unit.exports:draw_pairs"),
-            ),
-            data_files=(
-                DataFileEntry(
-                    "correlogram",
-                    "Autocorrelogram of the unit",
-                    ("csv", "npz"),
-                    f"{_TABS}.unit.exports:write_correlogram",
-                    f"{_TABS}.unit.exports:note_correlogram",
-                    names_unit=True,
-                ),
-                DataFileEntry(
-                    "pairs",
-                    "Cross-correlograms of the selected units",
-                    ("csv", "npz"),
-                    f"{_TABS}.unit.exports:write_pairs",
-                    f"{_TABS}.unit.exports:note_pairs",
-                ),
-            ),
-        ),
-        TabEntry(
-            "probe",
-            "Probe",
-            f"{_TABS}.probe.tab:ProbeTab",
-            states=(f"{_TABS}.probe.state:ProbeState",),
-            words=(LinkWord("marks"), LinkWord("beside")),
-            bins=f"{_TABS}.probe.words:PROBE_FIELDS",
-            warm_up=f"{_TABS}.probe.picture:warm_up",
-        ),
-        TabEntry(
-            "events",
-            "Events",
-            f"{_TABS}.events.tab:EventsTab",
-            states=(
-                f"{_ALIGNMENT}:AlignmentState",
-                f"{_RESPONSES}:ResponseTestState",
-                f"{_SERVICES}.trial_browser:TrialState",
-            ),
-            words=(
-                LinkWord("event"),
-                LinkWord("split"),
-                LinkWord("of", "spikes_of", f"{_ALIGNMENT}:read_subject", gone=f"{_ALIGNMENT}:gone_region"),
-                LinkWord("mask", "masked"),
-                LinkWord("test", read=f"{_RESPONSES}:normalise_test", lasts="insertion"),
-                LinkWord(
-                    "trial",
-                    read=f"{_SERVICES}.trial_browser:read_trial",
-                    write=f"{_SERVICES}.trial_browser:write_trial",
-                    gone=f"{_SERVICES}.trial_browser:gone_trial",
-                    lasts="insertion",
-                ),
-            ),
-            bins=f"{_ALIGNMENT}:EVENT_FIELDS",
-            sheets=(SheetEntry("event", "Events", f"{_TABS}.events.exports:draw_events", is_first=True),),
-            data_files=(
-                DataFileEntry(
-                    "psth",
-                    "Rates around the event, by group of trials",
-                    ("csv", "npz"),
-                    f"{_TABS}.events.exports:write_rates",
-                    f"{_TABS}.events.exports:note_rates",
-                ),
-            ),
-        ),
-        TabEntry(
-            "compare",
-            "Compare",
-            f"{_TABS}.compare.tab:CompareTab",
-            states=(f"{_TABS}.compare.state:CompareState",),
-            words=(LinkWord("compare", read=f"{_TABS}.compare.words:normalise"),),
-            bins=f"{_TABS}.compare.fields:COMPARE_FIELDS",
-            sheets=(
-                SheetEntry(
-                    "compare",
-                    "Comparison",
-                    f"{_TABS}.compare.exports:draw_comparison",
-                    is_first=True,
-                    needs_shown=True,
-                ),
-            ),
-            data_files=(
-                DataFileEntry(
-                    "compare",
-                    "Comparison: what became of the units, pictures of both sides",
-                    ("csv", "npz"),
-                    f"{_TABS}.compare.exports:write_comparison",
-                    f"{_TABS}.compare.exports:note_comparison",
-                ),
-            ),
-        ),
-        TabEntry(
-            "change",
-            "Change",
-            f"{_TABS}.change.tab:ChangeTab",
-            states=("dashboard.page.plot.spans:SpanState",),
-            words=(LinkWord("before", lasts="session"), LinkWord("after", lasts="session")),
-            keys=("[", "]"),
-            help=((("[", "]"), "mark the window in view as the span before, or after"),),
-            is_late=False,
-            follows_hidden=True,
-        ),
-    ],
+_TABS, _SPANS = "dashboard.page.tabs", "dashboard.page.plot.spans"
+_ALIGNMENT, _RESPONSES, _TRIALS = (
+    f"dashboard.page.services.{name}" for name in ("alignment", "response_test", "trial_browser")
 )
+_UNIT, _PROBE, _EVENTS, _COMPARE = (f"{_TABS}.{name}" for name in ("unit", "probe", "events", "compare"))
+
+
+def _file(name: str, title: str, module: str, suffix: str, *, names_unit: bool = False) -> DataFileEntry:
+    functions = (f"{module}.exports:{do}_{suffix}" for do in ("write", "note"))
+    return DataFileEntry(name, title, ("csv", "npz"), *functions, names_unit=names_unit)
+
+
+TABS = TabRegistry("tab", "spike_dashboard.tabs", [
+    TabEntry("summary", "Summary", f"{_TABS}.summary.tab:SummaryTab", is_late=False),
+    TabEntry(
+        "clusters", "Clusters", f"{_TABS}.clusters.tab:ClusterTable", is_late=False, follows_hidden=True,
+        keys=("j", "k"), help=((("J", "K"), "next and previous unit of the table"),),
+    ),
+    TabEntry(
+        "unit", "Unit", f"{_UNIT}.tab:UnitTab", bins=f"{_UNIT}.words:UNIT_FIELDS",
+        sheets=(
+            SheetEntry("unit", "Selected unit", f"{_UNIT}.exports:draw_unit", is_first=True),
+            SheetEntry("pairs", "Cross-correlograms", f"{_UNIT}.exports:draw_pairs"),
+        ),
+        data_files=(
+            _file("correlogram", "Autocorrelogram of the unit", _UNIT, "correlogram", names_unit=True),
+            _file("pairs", "Cross-correlograms of the selected units", _UNIT, "pairs"),
+        ),
+    ),
+    TabEntry(
+        "probe", "Probe", f"{_PROBE}.tab:ProbeTab", states=(f"{_PROBE}.state:ProbeState",),
+        words=(LinkWord("marks"), LinkWord("beside")), bins=f"{_PROBE}.words:PROBE_FIELDS",
+        warm_up=f"{_PROBE}.picture:warm_up",
+    ),
+    TabEntry(
+        "events", "Events", f"{_EVENTS}.tab:EventsTab",
+        states=(f"{_ALIGNMENT}:AlignmentState", f"{_RESPONSES}:ResponseTestState", f"{_TRIALS}:TrialState"),
+        words=(
+            LinkWord("event"),
+            LinkWord("split"),
+            LinkWord("of", "spikes_of", f"{_ALIGNMENT}:read_subject", gone=f"{_ALIGNMENT}:gone_region"),
+            LinkWord("mask", "masked"),
+            LinkWord("test", read=f"{_RESPONSES}:normalise_test", lasts="insertion"),
+            LinkWord(
+                "trial", read=f"{_TRIALS}:read_trial", write=f"{_TRIALS}:write_trial", gone=f"{_TRIALS}:gone_trial",
+                lasts="insertion",
+            ),
+        ),
+        bins=f"{_ALIGNMENT}:EVENT_FIELDS",
+        sheets=(SheetEntry("event", "Events", f"{_EVENTS}.exports:draw_events", is_first=True),),
+        data_files=(_file("psth", "Rates around the event, by group of trials", _EVENTS, "rates"),),
+    ),
+    TabEntry(
+        "compare", "Compare", f"{_COMPARE}.tab:CompareTab", states=(f"{_COMPARE}.state:CompareState",),
+        words=(LinkWord("compare", read=f"{_COMPARE}.words:normalise"),), bins=f"{_COMPARE}.fields:COMPARE_FIELDS",
+        sheets=(
+            SheetEntry(
+                "compare", "Comparison", f"{_COMPARE}.exports:draw_comparison", is_first=True, needs_shown=True
+            ),
+        ),
+        data_files=(
+            _file(
+                "compare", "Comparison: what became of the units, pictures of both sides", _COMPARE, "comparison"
+            ),
+        ),
+    ),
+    TabEntry(
+        "change", "Change", f"{_TABS}.change.tab:ChangeTab", states=(f"{_SPANS}:SpanState",), is_late=False,
+        follows_hidden=True, words=(LinkWord("before", lasts="session"), LinkWord("after", lasts="session")),
+        keys=("[", "]"), help=((("[", "]"), "mark the window in view as the span before, or after"),),
+    ),
+])  # fmt: skip
 
 
 def words() -> Iterator[LinkWord]:

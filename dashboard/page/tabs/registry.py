@@ -159,8 +159,8 @@ _UNIT, _PROBE, _EVENTS, _COMPARE = (f"{_TABS}.{name}" for name in ("unit", "prob
 
 
 def _file(name: str, title: str, module: str, suffix: str, *, names_unit: bool = False) -> DataFileEntry:
-    functions = (f"{module}.exports:{do}_{suffix}" for do in ("write", "note"))
-    return DataFileEntry(name, title, ("csv", "npz"), *functions, names_unit=names_unit)
+    write, note = (f"{module}.exports:{do}_{suffix}" for do in ("write", "note"))
+    return DataFileEntry(name, title, ("csv", "npz"), write, note, names_unit)
 
 
 TABS = TabRegistry("tab", "spike_dashboard.tabs", [

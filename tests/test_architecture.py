@@ -136,3 +136,18 @@ def test_the_package_speaks_through_logging(repository: Path) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
             assert called != "print", path
+
+
+def test_one_module_gives_whole_files_their_names(repository: Path) -> None:
+    """`dashboard.model.files` does; a download renames what it may resume, the demo a whole folder."""
+    allowed = {"model/files.py", "sources/download/partial.py", "sources/demo/source.py"}
+    renaming = {
+        path.relative_to(repository / "dashboard").as_posix()
+        for path in modules(repository)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        # `replace` of a text takes two, that of a dataclass names its fields
+        and ((node.func.attr == "replace" and len(node.args) == 1 and not node.keywords) or node.func.attr == "mkstemp")
+    }
+    assert renaming <= allowed

@@ -62,7 +62,7 @@ def as_train(times_s: npt.ArrayLike, name: str = "spike times") -> npt.NDArray[n
 
 
 def as_ids(clusters: npt.ArrayLike, n_spikes: int, n_clusters: int) -> npt.NDArray[Any]:
-    """Check cluster ids before an unchecked kernel indexes with them.
+    """Check indexes of units before an unchecked kernel indexes with them.
 
     Parameters
     ----------

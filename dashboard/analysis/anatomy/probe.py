@@ -88,7 +88,7 @@ def region_names(allen_ids: npt.NDArray[np.integer], level: str = "allen") -> np
 def unit_ids(
     sorting: SpikeSorting, columns: SpikeColumns, level: str = "allen", unknown: int = -1
 ) -> npt.NDArray[np.int32]:
-    """Return the Allen id of each cluster's channel, by cluster id; `unknown` where there is none."""
+    """Return the Allen id of each cluster's channel, by index; `unknown` where there is none."""
     ids = np.full(columns.n_clusters, unknown, np.int32)
     if "atlas_id" in sorting.clusters:
         found = sorting.clusters["atlas_id"].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -28,7 +28,7 @@ def unit_verdicts(changes: pd.DataFrame, band_um: float = BAND_UM) -> list[str]:
 
     Parameters
     ----------
-    changes : DataFrame, one row per cluster id
+    changes : DataFrame, one row per unit
         From `dashboard.analysis.change.spans.compare_spans`, with depths.
     band_um : float, in um
 
@@ -82,7 +82,7 @@ def change_columns(changes: pd.DataFrame, *, amps_are_volts: bool) -> pd.DataFra
 
     Parameters
     ----------
-    changes : DataFrame, one row per cluster id
+    changes : DataFrame, one row per unit
         From `dashboard.analysis.change.spans.compare_spans`, with depths.
     amps_are_volts : bool
         As `SpikeSorting.amps_are_volts`: else the amplitudes have no unit, and their columns say so.

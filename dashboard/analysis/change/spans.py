@@ -150,7 +150,7 @@ def compare_spans(
 
     Returns
     -------
-    DataFrame, one row per cluster id from 0
+    DataFrame, one row per unit, by index
         ``n_before``, ``n_after``, ``rate_before_hz``, ``rate_after_hz``, ``rate_change_hz`` and
         ``rate_ratio`` (after over before), each with ``_low`` and ``_high``, ``dispersion``,
         ``state`` (``kept``, ``lost``, ``appeared``, ``silent`` in both), and for ``depth`` (um) and

@@ -28,7 +28,7 @@ TIE_DECIMALS = 9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResponseTest:
-    """One value per cluster id, from 0.
+    """One value per unit, by index.
 
     Attributes
     ----------

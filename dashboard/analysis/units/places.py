@@ -15,7 +15,7 @@ from dashboard.model.sorting import SpikeSorting, Templates
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Amplitudes:
-    """Amplitude of each unit, by cluster id.
+    """Amplitude of each unit, by index.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Amplitudes:
 def unit_positions(
     sorting: SpikeSorting,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return lateral and axial position of each unit, by cluster id, in um.
+    """Return lateral and axial position of each unit, by index, in um.
 
     Lateral is that of the unit's channel, axial its own depth where there is one.
 

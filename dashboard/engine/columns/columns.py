@@ -58,6 +58,7 @@ class SpikeColumns:
     depth_fines : ndarray, shape (n_spikes,), uint16
         Where the depth lies within its code, in 65,536ths of a step, rounded down.
     clusters : ndarray, shape (n_spikes,), uint16 or uint32
+        Index of each spike's unit: its row in `SpikeSorting.clusters`.
     amps_uv : ndarray, shape (n_spikes,), float32, or None
         In uV, or as in the file where `amp_unit` is ``"a.u."``.
     depth_origin_um, depth_step_um : float
@@ -65,7 +66,7 @@ class SpikeColumns:
     n_codes : int
         Codes of the grid; all of `depth_codes` are below.
     n_clusters : int
-        Length of tables by cluster id: the largest id + 1, and no less than the clusters table.
+        Length of tables by unit: rows of the clusters table, and units that only spikes name.
     spike_rows : ndarray, shape (n_spikes,), int64, or None
         Row in the file of each spike; None where it is the row here.
     amp_unit : str

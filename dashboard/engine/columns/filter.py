@@ -69,7 +69,7 @@ class Kept:
         return replace(self, keep=_frozen(np.ones_like(self.keep)), by_cluster=False)
 
     def only(self, clusters: npt.ArrayLike) -> Kept:
-        """Return the same limits of amplitudes for these clusters alone: a bool per cluster id, or ids.
+        """Return the same limits of amplitudes for these clusters alone: a bool per unit, or indexes.
 
         Raises
         ------
@@ -128,7 +128,7 @@ def kept_spikes(
     ----------
     columns : SpikeColumns
     clusters : array-like or None
-        A bool per cluster id, shape (n_clusters,), or the ids to keep. None: all.
+        A bool per unit, shape (n_clusters,), or the indexes to keep. None: all.
     amp_range_uv : tuple of float or None
         Lower limit, inside; upper limit, outside. Either may be infinite.
 

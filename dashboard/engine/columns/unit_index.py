@@ -29,11 +29,11 @@ class UnitIndex:
     offsets: npt.NDArray[np.int64]
     order: npt.NDArray[np.uint32]
 
-    def rows(self, cluster_id: int) -> npt.NDArray[np.uint32]:
+    def rows(self, unit: int) -> npt.NDArray[np.uint32]:
         """Return the rows of one cluster, ascending; none for an id that does not exist."""
-        if not 0 <= cluster_id < self.offsets.shape[0] - 1:
+        if not 0 <= unit < self.offsets.shape[0] - 1:
             return self.order[:0]
-        return self.order[int(self.offsets[cluster_id]) : int(self.offsets[cluster_id + 1])]
+        return self.order[int(self.offsets[unit]) : int(self.offsets[unit + 1])]
 
 
 @kernel

@@ -21,7 +21,7 @@ class Categories:
     Attributes
     ----------
     of_cluster : ndarray, shape (n_clusters,), int32
-        Index of the category of each cluster, by id; -1 where it has none.
+        Index of the category of each unit, by index; -1 where it has none.
     colours : ndarray, shape (n_categories, 3), uint8
     names : tuple of str
         Of each category; empty where there are as many as units.

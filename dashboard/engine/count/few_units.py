@@ -22,20 +22,21 @@ from dashboard.engine.threads import spread
 __all__ = ["UnitIndex", "aggregate_units", "index_units", "unit_rows"]
 
 
-def unit_rows(columns: SpikeColumns, cluster_id: int) -> npt.NDArray[np.uint32]:
+def unit_rows(columns: SpikeColumns, unit: int) -> npt.NDArray[np.uint32]:
     """Return the rows of a cluster's spikes, in order of time.
 
     Parameters
     ----------
     columns : SpikeColumns
-    cluster_id : int
+    unit : int
+        Index.
 
     Returns
     -------
     ndarray, shape (n,), uint32
         Empty for a cluster without spikes, or an id that does not exist.
     """
-    return columns.unit_index.rows(int(cluster_id))
+    return columns.unit_index.rows(int(unit))
 
 
 @kernel
@@ -110,7 +111,7 @@ def aggregate_units(
     ----------
     columns : SpikeColumns
     ids : array-like of int
-        Cluster ids, or a bool per cluster id.
+        Indexes of units, or a bool per unit.
     kept : Kept or None
         Its limits of amplitudes are used: the units are those of `ids`.
     time_range, depth_range, width, height, snap, threads, cancel
@@ -119,7 +120,7 @@ def aggregate_units(
     Returns
     -------
     Aggregate
-        ``kind`` is ``"cluster"``, ``values`` int32 cluster ids, -1 where none of them has a spike.
+        ``kind`` is ``"cluster"``, ``values`` int32 indexes of units, -1 where none of them has a spike.
 
     Raises
     ------

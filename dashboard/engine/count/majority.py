@@ -249,7 +249,7 @@ def majority(request: PixelRequest) -> tuple[I32, int]:
     given = np.asarray(request.categories)
     if given.shape != (columns.n_clusters,) or not np.issubdtype(given.dtype, np.integer):
         raise BadRequest(
-            "categories must hold one whole number per cluster id",
+            "categories must hold one whole number per unit",
             f"{given.shape}, {given.dtype}",
             f"Its shape is ({columns.n_clusters},)",
         )

@@ -13,6 +13,8 @@ from dashboard.page.core.state import ViewState
 from dashboard.page.core.tab import TabSlot
 
 DOCK_PX = 440
+FITTING = 7
+"""Tabs that fit with the usual room between their titles; of another package come more."""
 
 
 class Dock:
@@ -43,7 +45,7 @@ class Dock:
             css_classes=["dock"],
             # The tabs fit; after a change of theme they are measured wrongly, and arrows would take their room.
             sx={
-                "& .MuiTab-root": {"minWidth": 0, "padding": "12px 6px"},
+                "& .MuiTab-root": {"minWidth": 0, "padding": f"12px {6 if len(tabs) <= FITTING else 3}px"},
                 "& .MuiTabs-scrollButtons": {"display": "none"},
             },
             stylesheets=[asset("page/dock.css")],

@@ -13,6 +13,7 @@ import numpy as np
 from dashboard.analysis.filters.clusters import ClusterFilter, Limits
 from dashboard.analysis.filters.words import SPIKE_WORDS, read_words
 from dashboard.export.origin import Subject
+from dashboard.model.meaning import LabelKind
 
 SIZE = (1600, 800)
 """Pixels of the picture in the snippets."""
@@ -173,7 +174,7 @@ def _conditions(subject: Subject, wanted: ClusterFilter) -> list[str] | None:
         return None
     conditions: list[str] = []
     if wanted.labels:
-        if wanted.labels != (1.0,) or "label" not in clusters or subject.sorting.label_is_kilosorts:
+        if wanted.labels != (1.0,) or "label" not in clusters or subject.sorting.label_kind is LabelKind.KILOSORT:
             return None
         conditions.append('(clusters["label"] == 1)')
     ranges: list[tuple[str, Limits | None]] = [("depths", wanted.depth_um), ("firing_rate", wanted.rate_hz)]

@@ -25,4 +25,5 @@ class LabelKind(StrEnum):
     IBL = "IBL tests"
     CURATED = "curated groups"
     KILOSORT = "Kilosort's"
+    FILE = "of the file"
     NONE = "none"

@@ -195,7 +195,7 @@ class SpikeSorting:
     offers : tuple of Offer
         Every sorting of the insertion, this one among them.
     label_kind : LabelKind
-        `KILOSORT` where ``label`` in the files repeats Kilosort's own opinion and is no IBL label.
+        Whose ``label`` of the clusters is.
     histology_reason : str
         Why `histology` is what it is.
     identity : Identity or None
@@ -298,14 +298,16 @@ class SpikeSorting:
             found["labels"] = ("curated groups", "units have groups of a curation, not the labels of IBL's tests")
         elif self.label_kind is LabelKind.KILOSORT:
             found["labels"] = ("Kilosort's labels", "labels are Kilosort's own opinion, not those of IBL's tests")
+        elif self.label_kind is LabelKind.FILE:
+            found["labels"] = ("labels of the file", "labels are 0 or 1 from the file; the IBL tests are not in it")
         elif self.label_kind is LabelKind.NONE:
             found["labels"] = ("no labels", "units have no labels")
         return found
 
     @property
     def labels(self) -> npt.NDArray[np.float64]:
-        """IBL labels, the fraction of the three tests passed, shape (n_clusters,); NaN where there is none."""
-        if self.label_kind is not LabelKind.IBL or "label" not in self.clusters:
+        """The fraction of the three IBL tests passed, or the file's own 0 or 1, shape (n_clusters,); NaN for none."""
+        if self.label_kind not in (LabelKind.IBL, LabelKind.FILE) or "label" not in self.clusters:
             return np.full(self.n_clusters, np.nan)
         values = pd.to_numeric(self.clusters["label"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         # What is no fraction is no label either, and would be no colour of the views.
@@ -335,11 +337,18 @@ class SpikeSorting:
     def metrics_wanted(self) -> bool:
         """Whether metrics are to be computed from the spikes: they are stale, or the only labels are Kilosort's."""
         has_volts = self.amps_are_volts and self.spikes.amps_v is not None
-        return self.metrics_stale or (self.label_is_kilosorts and has_volts)
+        return self.metrics_stale or (self.label_kind is LabelKind.KILOSORT and has_volts)
+
+    @property
+    def tests_can_be_made(self) -> bool:
+        """Whether the IBL tests are not in the files, and can be computed from the spikes."""
+        has_volts = self.amps_are_volts and self.spikes.amps_v is not None
+        is_without = self.label_kind in (LabelKind.FILE, LabelKind.NONE) and "clusters.metrics" not in self.incomplete
+        return self.metrics_wanted or (is_without and has_volts)
 
     @property
     def why_no_labels(self) -> str:
-        """Why no cluster has an IBL label; empty where some have."""
+        """Why no cluster has a label; empty where some have."""
         if np.isfinite(self.labels).any():
             return ""
         if "clusters.metrics" in self.incomplete:
@@ -348,14 +357,14 @@ class SpikeSorting:
             return "metrics are not computed yet"
         volts = "the IBL tests need amplitudes in volts"
         has_volts = self.amps_are_volts and self.spikes.amps_v is not None
-        if self.label_is_kilosorts:
+        if self.label_kind is LabelKind.KILOSORT:
             why = "the IBL tests were not made" if has_volts else volts
             return f"label in the files is Kilosort's own opinion, and {why}"
         if self.label_kind is LabelKind.CURATED:
             return "units have curated groups, and the IBL tests were not made"
         if "label" in self.clusters and self.clusters["label"].notna().any():
             return "label in the files is not a fraction of tests passed"
-        return "clusters have no label" if has_volts else volts
+        return "clusters have no label; the IBL tests can be computed from the spikes" if has_volts else volts
 
     @property
     def n_spikes(self) -> int:

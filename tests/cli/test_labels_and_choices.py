@@ -17,6 +17,7 @@ from dashboard.cli import main
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest, RevisionMissing, SorterMissing
+from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.plot.texts import notes
 from dashboard.page.tabs.clusters.tab import cluster_table
@@ -40,7 +41,7 @@ def with_columns(root: Path, columns: dict[str, Any], **words: Any) -> SpikeSort
 @pytest.mark.parametrize("kind", KILOSORTS)
 def test_kilosorts_opinion_is_no_ibl_label(kind: str, tmp_path: Path) -> None:
     sorting = with_columns(tmp_path, KILOSORTS[kind]())
-    assert sorting.label_is_kilosorts
+    assert sorting.label_kind is LabelKind.KILOSORT
     assert np.isnan(sorting.labels).all()
     assert "Kilosort's own opinion" in sorting.why_no_labels
     assert sorting.metrics_wanted

@@ -86,7 +86,9 @@ KINDS: dict[str, Kind] = {
         damage=lambda folder: (folder / "spikes.clusters.npy").write_bytes(b"\x00nothing\xff" * 40),
     ),
     "truncated_table": Kind(
-        ("clusters.metrics.pqt", "again"), damage=lambda folder: _cut(folder, "clusters.metrics.pqt", 100)
+        ("clusters.metrics.pqt", "again", "computed from the spikes"),
+        is_refused=False,
+        damage=lambda folder: _cut(folder, "clusters.metrics.pqt", 100),
     ),
     "ids": Kind(("spikes.clusters.npy", "clusters.channels.npy", f"up to {N_CLUSTERS}"), changed=_beyond),
     "empty": Kind(
@@ -103,6 +105,7 @@ KINDS: dict[str, Kind] = {
     ),
     "words": Kind(
         ("channels.localCoordinates.npy", "should be numbers"),
+        is_refused=False,
         changed=lambda: {"channels.localCoordinates": sorting_arrays()["channels.localCoordinates"].astype(str)},
     ),
     "no_times": Kind(("spikes.times is missing",), without=("spikes.times",)),
@@ -112,7 +115,9 @@ KINDS: dict[str, Kind] = {
         ("arbitrary units",), is_refused=False, changed=lambda: {"spikes.amps": sorting_arrays()["spikes.amps"] * 1e6}
     ),
     "unsorted": Kind(("sorted",), is_refused=False, changed=_shuffled),
-    "nan": Kind(("42", "no depth"), is_refused=False, changed=_with_nan),
+    "nan": Kind(
+        ("42 of 3,000 spikes have no depth", "depth of its cluster's channel"), is_refused=False, changed=_with_nan
+    ),
     "no_metrics": Kind(("computed from the spikes",), is_refused=False, without=("clusters.metrics",)),
     "kilosorts": Kind(("Kilosort's own opinion",), is_refused=False, changed=lambda: _opinions(1.0)),
     "kilosorts_no_volts": Kind(

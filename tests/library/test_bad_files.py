@@ -1,7 +1,8 @@
-"""A file that cannot be right is refused in one line that names it and says what to do."""
+"""A file that cannot be right costs itself, or where nothing can be shown without it is refused in one line."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from dashboard.library.open import open_insertion
 from dashboard.model.errors import DashboardError, DatasetInvalid, DatasetMissing, NoSpikeSorting
-from tests.library.alf_folder import N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
+from tests.library.alf_folder import N_CHANNELS, N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
 
 
 def opened(root: Path) -> Any:
@@ -26,6 +27,23 @@ def refused(root: Path, *names: str, match: str, error: type[DashboardError] = D
     for name in names:
         assert name in line
     assert caught.value.remedy
+
+
+def left_out(root: Path, dataset: str, match: str) -> None:
+    """A dataset that spikes can be shown without costs itself, and the reason names its file."""
+    sorting = opened(root)
+    reason = sorting.missing_reason(dataset)
+    assert reason is not None
+    assert dataset in reason
+    assert re.search(match, reason)
+    assert (sorting.n_spikes, sorting.n_clusters) == (N_SPIKES, N_CLUSTERS)
+
+
+def refused_or_left_out(root: Path, dataset: str, file: str, match: str) -> None:
+    if dataset.startswith("spikes."):
+        refused(root, file, match=match)
+    else:
+        left_out(root, dataset, match)
 
 
 def cut(name: str, keep: int) -> Callable[[Path], None]:
@@ -48,24 +66,24 @@ ALL = ["spikes.times", "spikes.clusters", "spikes.depths", "spikes.amps", "clust
 @pytest.mark.parametrize(("keep", "says"), [(0, "empty"), (20, "header"), (200, "Truncated")])
 def test_a_truncated_array(tmp_path: Path, name: str, keep: int, says: str) -> None:
     cut(f"{name}.npy", keep)(write_session(tmp_path))
-    refused(tmp_path, f"{name}.npy", match=says)
+    refused_or_left_out(tmp_path, name, f"{name}.npy", says)
 
 
 @pytest.mark.parametrize("name", [*(f"{n}.npy" for n in ALL), "clusters.metrics.pqt"])
 def test_a_corrupt_file(tmp_path: Path, name: str) -> None:
     garbage(name)(write_session(tmp_path))
-    refused(tmp_path, name, match="damaged|readable")
+    refused_or_left_out(tmp_path, name.rpartition(".")[0], name, "damaged|readable")
 
 
 @pytest.mark.parametrize("keep", [0, 100])
 def test_a_truncated_table(tmp_path: Path, keep: int) -> None:
     cut("clusters.metrics.pqt", keep)(write_session(tmp_path))
-    refused(tmp_path, "clusters.metrics.pqt", match="empty|readable")
+    left_out(tmp_path, "clusters.metrics", "clusters.metrics.pqt.*again|empty.*again")
 
 
 def test_a_corrupt_table_of_uuids(tmp_path: Path) -> None:
     (write_session(tmp_path) / "clusters.uuids.csv").write_bytes(b"\xff\xfe\x00")
-    refused(tmp_path, "clusters.uuids.csv", match="readable")
+    left_out(tmp_path, "clusters.uuids", "readable")
 
 
 def test_python_objects_are_not_loaded(tmp_path: Path) -> None:
@@ -89,7 +107,8 @@ def test_clusters_of_different_lengths_name_both_files(tmp_path: Path) -> None:
 
 def test_channels_of_different_lengths(tmp_path: Path) -> None:
     write_session(tmp_path, changed={"channels.rawInd": np.arange(5)})
-    refused(tmp_path, "channels.localCoordinates.npy", "channels.rawInd.npy", match="5 rows")
+    sorting = opened(tmp_path)
+    assert sorting.missing_reason("channels.rawInd") == f"5 rows, and channels.localCoordinates has {N_CHANNELS}"
 
 
 def test_ids_beyond_the_clusters_object(tmp_path: Path) -> None:
@@ -154,7 +173,7 @@ def test_an_unknown_brain_region(tmp_path: Path) -> None:
     n = len(sorting_arrays()["channels.rawInd"])
     locations = {"channels.brainLocationIds_ccf_2017": np.full(n, 123456789), "channels.mlapdv": np.zeros((n, 3))}
     write_session(tmp_path, changed=locations)
-    refused(tmp_path, "brainLocationIds_ccf_2017.npy", match="no region")
+    left_out(tmp_path, "channels.brainLocationIds_ccf_2017", "no region")
 
 
 def test_a_damaged_trials_table_does_not_keep_the_spikes_away(tmp_path: Path) -> None:
@@ -189,14 +208,14 @@ def test_an_id_that_is_infinite(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["clusters.channels", "clusters.depths", "channels.localCoordinates"])
 def test_words_where_numbers_should_be(tmp_path: Path, name: str) -> None:
     write_session(tmp_path, changed={name: sorting_arrays()[name].astype(str)})
-    refused(tmp_path, f"{name}.npy", match=f"{name} should be numbers")
+    left_out(tmp_path, name, f"{name} should be numbers")
 
 
 def test_brain_locations_of_two_columns(tmp_path: Path) -> None:
     n = len(sorting_arrays()["channels.rawInd"])
     locations = {"channels.brainLocationIds_ccf_2017": np.full((n, 2), 382), "channels.mlapdv": np.zeros((n, 3))}
     write_session(tmp_path, changed=locations)
-    refused(tmp_path, "brainLocationIds_ccf_2017.npy", match="one column")
+    left_out(tmp_path, "channels.brainLocationIds_ccf_2017", "one column")
 
 
 def test_a_header_of_impossible_shape(tmp_path: Path) -> None:

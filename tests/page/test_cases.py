@@ -50,8 +50,7 @@ def test_a_unit_of_any_number_of_spikes_is_drawn(tmp_path: Path, cache: Path) ->
             tab = page.select("Unit", cluster)
             picture = page.wait(
                 lambda tab=tab, cluster=cluster: (
-                    tab.refusal.object
-                    or (tab.picture if tab.picture and tab.picture.focus.cluster_id == cluster else None)
+                    tab.refusal.object or (tab.picture if tab.picture and tab.picture.focus.unit == cluster else None)
                 ),
                 f"unit {cluster}",
             )

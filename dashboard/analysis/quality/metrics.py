@@ -25,7 +25,13 @@ from dashboard.model.meaning import LabelKind
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.arrays import read_table
-from dashboard.sources.alf.clusters import KILOSORTS_LABEL, merge_clusters
+from dashboard.sources.alf.clusters import (
+    FILES_LABEL,
+    KILOSORTS_LABEL,
+    LABEL_IN_FILE,
+    label_tests,
+    merge_clusters,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +41,6 @@ F64 = npt.NDArray[np.float64]
 PRESENCE_WINDOW_S = 10.0
 REFRACTORY_PERIOD_S = 0.0015
 MIN_ISI_S = 0.0001
-MAX_CONFIDENCE_PCT = 90.0
-NOISE_CUTOFF = 5.0
-AMP_MEDIAN_V = 50 / 1e6
 #: Tests behind ``label``, which is the fraction passed.
 N_TESTS = 3
 
@@ -49,6 +52,7 @@ COLUMNS = (
     "bitwise_fail",
 )  # fmt: skip
 _RELABELLED = "label was Kilosort's own opinion in the files; it and the metrics are recomputed from the spikes"
+_TESTED = f"label and metrics are computed from the spikes; the file's own label is {LABEL_IN_FILE}"
 # Clusters handled between two looks at `cancel`.
 _BATCH = 16
 
@@ -160,35 +164,13 @@ def with_metrics(sorting: SpikeSorting, metrics: pd.DataFrame) -> SpikeSorting:
     of_channels = [name for name in sorting.channels.columns if name in sorting.clusters.columns]
     clusters = sorting.clusters.drop(columns=of_channels if "channels" in sorting.clusters else [])
     merged = merge_clusters(clusters, metrics, sorting.channels)
-    notes = tuple(_RELABELLED if note == KILOSORTS_LABEL else note for note in sorting.notes)
     is_labelled = sorting.label_kind is LabelKind.KILOSORT or bool(metrics["label"].notna().any())
     kind = LabelKind.IBL if is_labelled else sorting.label_kind
+    if sorting.label_kind is LabelKind.FILE:
+        merged[LABEL_IN_FILE] = sorting.clusters["label"]
+    said = {KILOSORTS_LABEL: _RELABELLED, FILES_LABEL: _TESTED}
+    notes = tuple(said.get(note, note) for note in sorting.notes)
     return replace(sorting, clusters=merged, metrics_stale=False, label_kind=kind, notes=notes)
-
-
-def label_tests(clusters: pd.DataFrame) -> pd.DataFrame:
-    """Return which of the tests behind ``label`` each cluster passes.
-
-    Parameters
-    ----------
-    clusters : DataFrame
-        With some of ``max_confidence`` (%), ``noise_cutoff`` and ``amp_median`` (V).
-
-    Returns
-    -------
-    DataFrame of bool
-        A column per test that can be made: ``max_confidence`` (at least 90), ``noise_cutoff`` (below 5),
-        ``amp_median`` (above 50 uV), in the order of the bits of ``bitwise_fail``. NaN fails.
-        From ``compute_labels`` of ibllib.
-    """
-    tests = {}
-    if "max_confidence" in clusters:
-        tests["max_confidence"] = clusters["max_confidence"].to_numpy() >= MAX_CONFIDENCE_PCT
-    if "noise_cutoff" in clusters:
-        tests["noise_cutoff"] = clusters["noise_cutoff"].to_numpy() < NOISE_CUTOFF
-    if "amp_median" in clusters:
-        tests["amp_median"] = clusters["amp_median"].to_numpy() > AMP_MEDIAN_V
-    return pd.DataFrame(tests, index=clusters.index)
 
 
 def noise_cutoff(amps: npt.NDArray[np.floating[Any]], quantile_length: float = 0.25, n_bins: int = 100) -> float:

@@ -49,6 +49,8 @@ class MetricsJob:
         self._opened = opened
         if titles(opened.sorting):
             self._start()
+        elif opened.sorting.tests_can_be_made:
+            self.line.halt("The IBL tests are not in the file.", "Compute metrics")
         else:
             self.line.hide()
 

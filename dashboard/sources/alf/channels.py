@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from dashboard.sources.alf.arrays import read_array
 
 _UM = 1e6
 _BRAIN_LOCATIONS = "brainLocationIds_ccf_2017"
+#: Columns of the attributes that have a meaning of their own.
+_WIDTHS = MappingProxyType({"localCoordinates": 2, "mlapdv": 3, _BRAIN_LOCATIONS: 1})
+#: Id of what is outside of the brain.
+_VOID = 0
 
 
 @lru_cache(maxsize=1)
@@ -59,42 +64,45 @@ def load_channels(ref: SortingRef) -> tuple[pd.DataFrame, Histology, tuple[Missi
     histology : Histology
         ``alf`` where brain locations are in the files, else ``none``.
     missing : tuple of Missing
+        What is not there, and what is left out since it is damaged, or not as it should be.
     notes : tuple of str
 
     Raises
     ------
-    DatasetInvalid
-        A file is damaged, or the attributes differ in length.
+    DatasetMissing
+        A file is gone.
     """
-    columns, files = _read(ref, "channels")
-    sites, site_files = _read(ref, "electrodeSites")
+    columns, odd = _read(ref, "channels")
+    sites, of_sites = _read(ref, "electrodeSites")
+    odd += of_sites
+    columns, odd = _of_one_length(columns, odd, "channels")
+    sites, odd = _of_one_length(sites, odd, "electrodeSites")
     notes: tuple[str, ...] = ()
     if sites:
         merged = columns | sites
         if len({len(c) for c in merged.values()}) > 1:
             merged = dict(sites)
             merged.setdefault("rawInd", np.arange(len(next(iter(sites.values())))))
-        columns, files = merged, files | site_files
+        columns = merged
         notes = ("Channels and brain locations are from electrodeSites of the probe",)
-    missing: tuple[Missing, ...] = ()
-    if "localCoordinates" not in columns:
-        missing = (Missing("channels.localCoordinates", "no file channels.localCoordinates"),)
-    _check(columns, files)
+    missing = tuple(odd)
+    if "localCoordinates" not in columns and not any(item.dataset.endswith(".localCoordinates") for item in odd):
+        missing += (Missing("channels.localCoordinates", "no file channels.localCoordinates"),)
     table: dict[str, npt.NDArray[Any]] = {}
     histology = Histology.NONE
     ids = columns.pop(_BRAIN_LOCATIONS, None)
     mlapdv = columns.pop("mlapdv", None)
-    if ids is not None and mlapdv is not None:
+    if ids is not None:
         histology = Histology.ALF
-        for i, axis in enumerate("xyz"):
-            table[axis] = mlapdv[:, i].astype(np.float64) / _UM
-        table["acronym"] = _acronyms_of(ids, files)
-        table["atlas_id"] = np.asarray(ids)
-    elif ids is not None:
-        histology = Histology.ALF
-        table["acronym"] = _acronyms_of(ids, files)
-        table["atlas_id"] = np.asarray(ids)
-        missing = (*missing, Missing("channels.mlapdv", "no file channels.mlapdv: regions without coordinates"))
+        if mlapdv is None:
+            missing += (Missing("channels.mlapdv", "no file channels.mlapdv: regions without coordinates"),)
+        else:
+            for i, axis in enumerate("xyz"):
+                table[axis] = mlapdv[:, i].astype(np.float64) / _UM
+        if (n_outside := int(np.count_nonzero(~np.isfinite(ids)))) > 0:
+            notes += (f"{n_outside} of {len(ids)} channels have no brain location, and count as void",)
+        whole = np.where(np.isfinite(ids), ids, _VOID).astype(np.int64) if ids.dtype.kind == "f" else np.asarray(ids)
+        table["acronym"], table["atlas_id"] = acronyms(whole), whole
     local = columns.pop("localCoordinates", None)
     if local is not None:
         table["axial_um"] = np.asarray(local[:, 1])
@@ -149,41 +157,49 @@ def histology_of(record: InsertionRecord | None) -> Histology:
     return record.histology if record is not None else Histology.NONE
 
 
-def _read(ref: SortingRef, obj: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, DatasetRef]]:
-    columns, files = {}, {}
+def _read(ref: SortingRef, obj: str) -> tuple[dict[str, npt.NDArray[Any]], list[Missing]]:
+    """Return the attributes of an object that can be used, and why the others cannot."""
+    columns: dict[str, npt.NDArray[Any]] = {}
+    odd: list[Missing] = []
     for name, dataset in ref.datasets.items():
-        if dataset.path is not None and name.partition(".")[0] == obj:
-            columns[dataset.attribute] = read_array(dataset.path)
-            files[dataset.attribute] = dataset
-    return columns, files
+        if dataset.path is None or name.partition(".")[0] != obj:
+            continue
+        try:
+            columns[dataset.attribute] = _checked(dataset, read_array(dataset.path), dataset.path)
+        except DatasetInvalid as error:
+            odd.append(Missing(name, str(error)))
+    return columns, odd
 
 
-def _check(columns: Mapping[str, npt.NDArray[Any]], files: Mapping[str, DatasetRef]) -> None:
-    n = len(columns.get("localCoordinates", next(iter(columns.values()), np.empty(0))))
-    widths = {"localCoordinates": 2, "mlapdv": 3}
-    for name, column in columns.items():
-        paths = [p for key in ("localCoordinates", name) if key in files and (p := files[key].path) is not None]
-        if len(column) != n:
-            what = f"channels.{name} has {len(column)} rows and channels.localCoordinates has {n}"
-            raise DatasetInvalid(what, paths, "Choose another revision, or fetch them again")
-        if name in widths | {_BRAIN_LOCATIONS: 1} and column.dtype.kind not in "iuf":
-            what = f"channels.{name} should be numbers, and is {column.dtype}"
-            raise DatasetInvalid(what, paths[-1:], "Fetch or export it again")
-        if name == _BRAIN_LOCATIONS and column.ndim != 1:
-            what = f"channels.{name} should be one column, and is of shape {column.shape}"
-            raise DatasetInvalid(what, paths[-1:], "Fetch or export it again")
-        if name in widths and (column.ndim != 2 or column.shape[1] < widths[name]):
-            what = f"channels.{name} should have {widths[name]} columns, and is of shape {column.shape}"
-            raise DatasetInvalid(what, paths[-1:], "Fetch or export it again")
+def _checked(dataset: DatasetRef, column: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
+    """Return an attribute; those with a meaning of their own are refused where they cannot have it."""
+    name, remedy = dataset.attribute, "Fetch or export it again"
+    if name in _WIDTHS and column.dtype.kind not in "iuf":
+        raise DatasetInvalid(f"{dataset.name} should be numbers, and is {column.dtype}", [path], remedy)
+    width = _WIDTHS.get(name, 0)
+    if (width == 1 and column.ndim != 1) or (width > 1 and (column.ndim != 2 or column.shape[1] < width)):
+        columns = "one column" if width == 1 else f"{width} columns"
+        raise DatasetInvalid(f"{dataset.name} should have {columns}, and is of shape {column.shape}", [path], remedy)
+    if name == _BRAIN_LOCATIONS:
+        finite = column[np.isfinite(column)]
+        try:
+            acronyms(finite.astype(np.int64))
+        except ValueError as error:
+            raise DatasetInvalid("A brain location is no region of the Allen atlas", [path], remedy) from error
+    return column
 
 
-def _acronyms_of(ids: npt.NDArray[Any], files: Mapping[str, DatasetRef]) -> npt.NDArray[np.object_]:
-    try:
-        return acronyms(ids)
-    except ValueError as error:
-        path = files[_BRAIN_LOCATIONS].path
-        what = "A brain location is no region of the Allen atlas"
-        raise DatasetInvalid(what, [path] if path else [], "Fetch or export it again") from error
+def _of_one_length(
+    columns: dict[str, npt.NDArray[Any]], odd: list[Missing], obj: str
+) -> tuple[dict[str, npt.NDArray[Any]], list[Missing]]:
+    """Leave out attributes that are not as long as the coordinates, or as the first of them."""
+    reference = next((name for name in ("localCoordinates", *columns) if name in columns), None)
+    if reference is None:
+        return columns, odd
+    n = len(columns[reference])
+    other = {name: len(column) for name, column in columns.items() if column.ndim == 0 or len(column) != n}
+    odd = odd + [Missing(f"{obj}.{k}", f"{m:,} rows, and {obj}.{reference} has {n:,}") for k, m in other.items()]
+    return {name: column for name, column in columns.items() if name not in other}, odd
 
 
 def _match(channels: pd.DataFrame, locations: pd.DataFrame) -> npt.NDArray[np.intp] | None:

@@ -193,12 +193,11 @@ class AlfSource(Source):
         clusters_object.check_channels(ref, table, len(channels))
         depth_kind = DepthKind.UNIT if spikes.depths_um is None else DepthKind.SPIKE
         are_all_here = not any(item.is_passing for item in unfetched)
-        found, spikes, checked = _validated(
-            ref, spikes, table, channels, cache if are_all_here else None, progress, cancel, missing
+        found, spikes, table, checked = _validated(
+            ref, spikes, table, metrics, channels, cache if are_all_here else None, progress, cancel, missing
         )
         notes += checked
-        table = clusters_object.fill_in(ref, table, spikes, found)
-        metrics, joined = clusters_object.by_id(metrics, len(table))
+        metrics, joined = clusters_object.by_id(metrics, table.index, spikes)
         notes += joined
         merged = clusters_object.merge_clusters(table, metrics, channels)
         stale = clusters_object.metrics_are_stale(table, metrics)
@@ -208,9 +207,8 @@ class AlfSource(Source):
             had = "missing" if metrics is None else f"of {len(metrics)} rows for {len(table)} clusters"
             notes.append(f"clusters.metrics is {had}, so metrics are computed from the spikes")
 
-        is_kilosorts = clusters_object.label_is_kilosorts(merged)
-        if is_kilosorts:
-            notes.append(clusters_object.KILOSORTS_LABEL)
+        label_kind = clusters_object.label_kind(merged)
+        notes += clusters_object.LABEL_NOTES.get(label_kind, ())
         drift, absent = unless_damaged("drift", load_drift, ref)
         missing += absent
         templates, absent = unless_damaged("templates", load_templates, ref, len(table))
@@ -233,7 +231,7 @@ class AlfSource(Source):
             missing=_each_once(missing),
             notes=tuple(notes),
             metrics_stale=stale,
-            label_kind=LabelKind.KILOSORT if is_kilosorts else LabelKind.IBL,
+            label_kind=label_kind,
             depth_kind=depth_kind,
             histology_reason=(why or histology.reason) + _resolved_by(self, insertion, histology),
             offers=offers(datasets, insertion.probe),
@@ -255,13 +253,14 @@ def _validated(
     ref: SortingRef,
     spikes: Spikes,
     table: pd.DataFrame,
+    metrics: pd.DataFrame | None,
     channels: pd.DataFrame,
     cache: Path | None,
     progress: ProgressCallback,
     cancel: threading.Event | None,
     missing: Sequence[Missing],
-) -> tuple[Validation, Spikes, list[str]]:
-    """Check the spikes, once per state of their files, and give depths to those without."""
+) -> tuple[Validation, Spikes, pd.DataFrame, list[str]]:
+    """Check the spikes, once per state of their files, name the units, and give depths to spikes without."""
     key = files_key(ref.datasets)
     found = recorded_validation(cache, key) if cache is not None else None
     known = found is not None
@@ -271,31 +270,37 @@ def _validated(
             progress(Progress("checking spikes", done, len(spikes), "spikes"))
 
         found = validate(spikes, report, cancel)
+    of_files = found
     check_times(ref, found)
-    clusters_object.check_ids(ref, found, len(table))
+    table = clusters_object.fill_in(ref, table, metrics, spikes, found)
+    clusters_object.check_ids(ref, found, table.index, spikes)
     notes = []
-    if spikes.depths_um is None:
-        depths = clusters_object.cluster_depths(table, channels)
-        if depths is not None:
-            spikes = replace(spikes, depths_um=clusters_object.depths_from_clusters(spikes, depths))
-            unfetched = any(item.dataset == "spikes.depths" and item.can_come for item in missing)
-            had = "spikes.depths could not be fetched" if unfetched else "There is no spikes.depths"
-            notes.append(f"{had}: each spike is shown at the depth of its cluster's channel")
-            if not known:
-                n_lost = count_invalid(spikes.times_s, spikes.depths_um)
-                found = replace(found, n_no_depth=n_lost - found.n_no_time, n_dropped=n_lost)
+    n_without = found.n_no_depth if spikes.depths_um is not None else len(spikes)
+    depths = clusters_object.cluster_depths(table, channels) if n_without else None
+    if depths is not None:
+        if spikes.depths_um is not None:
+            had = f"{n_without:,} of {len(spikes):,} spikes have no depth"
+        elif any(item.dataset == "spikes.depths" and item.can_come for item in missing):
+            had = "spikes.depths could not be fetched"
         else:
-            notes.append("There are no depths of spikes or clusters: no spike can be placed")
-            found = replace(found, n_no_depth=len(spikes), n_dropped=len(spikes))
-    if not known and cache is not None:
-        record_validation(cache, key, found)
+            had = "There is no spikes.depths"
+        each = "each spike" if spikes.depths_um is None or n_without == len(spikes) else "each of them"
+        spikes = replace(spikes, depths_um=clusters_object.depths_from_clusters(spikes, table.index, depths))
+        notes.append(f"{had}: {each} is shown at the depth of its cluster's channel")
+        n_lost = count_invalid(spikes.times_s, spikes.depths_um)
+        found = replace(found, n_no_depth=n_lost - found.n_no_time, n_dropped=n_lost)
+    elif n_without == len(spikes):
+        notes.append("There are no depths of spikes or clusters: no spike can be placed")
+        found = replace(found, n_no_depth=len(spikes), n_dropped=len(spikes))
+    if not known and cache is not None:  # as the files have it, whatever was made of it
+        record_validation(cache, key, of_files)
     if found.n_dropped:
         notes.append(dropped_note(found))
     if not found.amps_are_volts:
         notes.append("Amplitudes cannot be volts (median above 10 mV) and are shown in arbitrary units")
     if not found.times_sorted:
         notes.append("spikes.times is not sorted; spikes are sorted once, in the cache")
-    return found, spikes, notes
+    return found, spikes, table, notes
 
 
 def _each_once(missing: Sequence[Missing]) -> tuple[Missing, ...]:

@@ -33,7 +33,7 @@ MAX_S = 7 * 86_400.0
 # Rows that the checking pass holds at a time: 8 MB of float64, well inside a cache's reach.
 _BLOCK = 1 << 20
 # Raised when what is recorded about a sorting changes its meaning.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

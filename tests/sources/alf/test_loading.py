@@ -76,7 +76,7 @@ def test_spikes_without_time_or_depth_are_counted(tmp_path: Path) -> None:
     times[[5, 6]], depths[[6, 7, 8]] = np.nan, np.nan
     write_session(tmp_path, changed={"spikes.times": times, "spikes.depths": depths})
     sorting = opened(tmp_path)
-    assert (sorting.n_spikes, sorting.n_dropped, sorting.drop_reason) == (N_SPIKES, 4, "no depth or no time")
+    assert (sorting.n_spikes, sorting.n_dropped, sorting.drop_reason) == (N_SPIKES, 2, "no time")
     assert not any("sorted" in note for note in sorting.notes)
 
 
@@ -136,9 +136,9 @@ def test_with_cached_columns_nothing_is_read_of_the_files(tmp_path: Path) -> Non
 def test_a_file_that_changed_is_checked_again(tmp_path: Path) -> None:
     folder = write_session(tmp_path)
     assert opened(tmp_path).n_dropped == 0
-    depths = sorting_arrays()["spikes.depths"]
-    depths[0] = np.nan
-    np.save(folder / "spikes.depths.npy", depths)
+    times = sorting_arrays()["spikes.times"]
+    times[0] = np.nan
+    np.save(folder / "spikes.times.npy", times)
     assert opened(tmp_path).n_dropped == 1
 
 

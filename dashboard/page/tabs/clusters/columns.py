@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.analysis.quality.metrics import label_tests
+from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.alf.clusters import label_tests
 
 TESTS = {"max_confidence": "refractory", "noise_cutoff": "noise cut-off", "amp_median": "amplitude"}
 """Words for the tests behind the IBL label."""
@@ -23,7 +24,7 @@ def failed_tests(sorting: SpikeSorting) -> list[str] | None:
     list of str, one per row of the clusters, or None
         Empty for a cluster that passes all; a dash for one whose metrics are not known.
     """
-    if sorting.why_no_labels:
+    if sorting.why_no_labels or sorting.label_kind is LabelKind.FILE:
         return None
     tests = label_tests(sorting.clusters)
     if not len(tests.columns):

@@ -16,6 +16,7 @@ from dashboard.analysis.anatomy.probe import region_names
 from dashboard.analysis.filters.clusters import AMPLITUDE_COLUMNS
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.count.cluster_rates import cluster_rates
+from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.assets import asset
@@ -53,7 +54,7 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
     """
     clusters = sorting.clusters
     table = clusters.drop(columns=[name for name in HIDDEN if name in clusters])
-    if sorting.label_is_kilosorts:  # no IBL label, and not to be taken for one
+    if sorting.label_kind is LabelKind.KILOSORT:  # no IBL label, and not to be taken for one
         named = any(name in table for name in ("KSLabel", "ks2_label"))
         table = table.drop(columns="label") if named else table.rename(columns={"label": "KSLabel"})
     table["cluster_id"] = clusters.index.to_numpy()

@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE
+from dashboard.model.meaning import LabelKind
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.core.shading import diverging
 from dashboard.page.plot.profiles import ProfilePicture, ProfileRequest
@@ -69,7 +70,7 @@ def pointed(scene: Scene, units: Units, at: list[int], picked: list[int]) -> str
 def legend(scene: Scene, units: Units, look: MarkStyle) -> str:
     """Return what colour, size and filling of the marks mean, in two lines."""
     why = scene.sorting.why_no_labels
-    words = ["size: firing rate", "all hollow: no IBL labels" if why else "filled: IBL good"]
+    words = ["size: firing rate", "all hollow: no IBL labels" if why else f"filled: {_good(scene)}"]
     if not units.shanks:
         words.append("positions of the channels are not known")
     elif not any(shank.regions for shank in units.shanks):
@@ -86,7 +87,7 @@ def _colours(scene: Scene, units: Units, look: MarkStyle) -> str:
     if look.colour == DURATION and durations is not None:
         title = f"trough to peak (ms), {escape(units.why_no_waveforms)}"
         return _bar(title, "0", f"≥ {DURATION_MS:g}", palette(dark=look.dark), {"peak first": (PEAK_FIRST, True)})
-    chips = {"IBL good": (GOOD, True), "other": (OTHER, False)}
+    chips = {_good(scene): (GOOD, True), "other": (OTHER, False)}
     if scene.sorting.why_no_labels:
         chips = {"no IBL label": (UNLABELLED, False)}
     elif not np.isfinite(units.labels).all():
@@ -96,6 +97,10 @@ def _colours(scene: Scene, units: Units, look: MarkStyle) -> str:
         words = escape(f"peak-to-trough is not available: {units.why_no_waveforms}")
         absent = f'<span class="absent" title="{words}">{words}</span>'
     return f'<div class="bar-row">{_chips(chips)}{absent}</div>'
+
+
+def _good(scene: Scene) -> str:
+    return "good by the file's label" if scene.sorting.label_kind is LabelKind.FILE else "IBL good"
 
 
 def _chips(chips: dict[str, tuple[str, bool]]) -> str:

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 
 from dashboard.analysis.filters.words import say_spike_amp
-from dashboard.analysis.quality.metrics import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT, NOISE_CUTOFF, label_tests
 from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
+from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import duration_text
 from dashboard.page.core.clouds import Cloud
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.core.shading import hex_colour
 from dashboard.page.tabs.unit.picture import MAX_UNITS, UnitPicture
+from dashboard.sources.alf.clusters import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT, NOISE_CUTOFF, label_tests
 
 EMPTY = (
     '<div class="unit empty-tab"><p><b>Select a unit</b></p><p>Click a spike in the raster or a row of the table, '
@@ -87,12 +88,14 @@ def tests(sorting: SpikeSorting, unit: int) -> str:
     said = "".join(
         f"<p>{name} <b>{escape(str(row[name]))}</b> (Kilosort's own opinion)</p>" for name in KILOSORTS if name in row
     )
-    if sorting.label_is_kilosorts and not any(name in row for name in KILOSORTS) and "label" in row:
+    if sorting.label_kind is LabelKind.KILOSORT and not any(name in row for name in KILOSORTS) and "label" in row:
         said = f"<p>Kilosort's own label <b>{row['label']:g}</b></p>"
     made = label_tests(clusters.iloc[[unit]]).iloc[0]
     if not np.isfinite(label):
         why = sorting.why_no_labels or "this unit has none"
         verdict = f'<p class="absent">No IBL label: {escape(why)}.</p>'
+    elif sorting.label_kind is LabelKind.FILE:
+        verdict = f"<p>Label of the file <b>{label:g}</b>: the IBL tests are not in the file</p>"
     else:
         n_passed = round(3 * label)
         verdict = (

@@ -1,0 +1,179 @@
+"""Folders as people have them: units, labels and depths are those that the files hold, and what is odd costs itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard.analysis.quality.metrics import recompute, with_metrics
+from dashboard.engine.build import build_columns
+from dashboard.library.open import open_insertion
+from dashboard.model.meaning import LabelKind
+from dashboard.model.sorting import SpikeSorting
+from tests.library.alf_folder import N_CHANNELS, N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
+
+
+def opened(root: Path, *, lazy: bool = True, **options: Any) -> SpikeSorting:
+    write_session(root / "data", **options)
+    return open_insertion(root / "data", cache=root / "cache", lazy=lazy)
+
+
+def said(sorting: SpikeSorting) -> str:
+    return "\n".join((*sorting.notes, *(f"{item.dataset}: {item.reason}" for item in sorting.missing)))
+
+
+def metrics_table(**columns: Any) -> pd.DataFrame:
+    """Metrics that hold the tests behind the IBL label, all of which pass."""
+    counts = np.bincount(sorting_arrays()["spikes.clusters"], minlength=N_CLUSTERS)
+    own = {"spike_count": counts, "max_confidence": 99.0, "noise_cutoff": 1.0, "amp_median": 9e-5, "label": 1.0}
+    return pd.DataFrame({"cluster_id": np.arange(N_CLUSTERS), **own, **columns})
+
+
+# -- labels -------------------------------------------------------------------------------------------
+
+GOOD_OR_MUA = np.where(np.arange(N_CLUSTERS) % 2, "good", "mua")
+LABELS: dict[str, tuple[Callable[[], pd.DataFrame], LabelKind, int | None]] = {
+    "good units only": (lambda: metrics_table(ks2_label="good"), LabelKind.IBL, N_CLUSTERS),
+    "tests contradict": (
+        lambda: metrics_table(ks2_label=GOOD_OR_MUA, label=1.0 * (GOOD_OR_MUA == "good")), LabelKind.KILOSORT, None,
+    ),
+    "tests absent": (
+        lambda: pd.DataFrame({"ks2_label": GOOD_OR_MUA, "label": 1 * (GOOD_OR_MUA == "good")}),
+        LabelKind.KILOSORT, None,
+    ),
+    "the file's own": (
+        lambda: pd.DataFrame({"snr": 3.0, "label": (np.arange(N_CLUSTERS) < 4).astype(int)}), LabelKind.FILE, 4,
+    ),
+    "none": (lambda: metrics_table().drop(columns="label"), LabelKind.NONE, None),
+    "thirds": (lambda: pd.DataFrame({"label": np.arange(N_CLUSTERS) % 4 / 3}), LabelKind.IBL, N_CLUSTERS // 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_whose_label_it_is_follows_from_what_the_file_holds(case: str, tmp_path: Path) -> None:
+    table, kind, n_good = LABELS[case]
+    sorting = opened(tmp_path, changed={"clusters.metrics": table()})
+    assert sorting.label_kind is kind
+    assert (None if sorting.why_no_labels else int((sorting.labels == 1).sum())) == n_good
+    assert sorting.tests_can_be_made == (kind is not LabelKind.IBL)
+    assert sorting.metrics_wanted == (kind is LabelKind.KILOSORT)
+    assert ("IBL tests are not in the file" in said(sorting)) == (kind is LabelKind.FILE)
+
+
+def test_a_label_of_the_file_stays_beside_the_one_that_is_computed(tmp_path: Path) -> None:
+    own = (np.arange(N_CLUSTERS) < 4).astype(int)
+    sorting = opened(tmp_path, changed={"clusters.metrics": pd.DataFrame({"label": own})})
+    tested = with_metrics(sorting, recompute(sorting))
+    assert tested.label_kind is LabelKind.IBL
+    assert tested.clusters["label_in_file"].tolist() == own.tolist()
+    assert not tested.tests_can_be_made
+    assert "label_in_file" in said(tested)
+
+
+# -- ids ----------------------------------------------------------------------------------------------
+
+
+def test_fewer_metrics_are_joined_by_id(tmp_path: Path) -> None:
+    table = metrics_table().assign(label=np.arange(N_CLUSTERS) % 4 / 3).drop([3, 7]).iloc[::-1].reset_index(drop=True)
+    sorting = opened(tmp_path, changed={"clusters.metrics": table})
+    assert not sorting.metrics_stale
+    expected = np.where(np.isin(np.arange(N_CLUSTERS), [3, 7]), np.nan, np.arange(N_CLUSTERS) % 4 / 3)
+    np.testing.assert_array_equal(sorting.labels, expected)
+    assert sorting.clusters["cluster_id"].tolist() == list(range(N_CLUSTERS))
+    assert "there are none for 3, 7" in said(sorting)
+
+
+def test_fewer_metrics_of_another_sorting_are_not_taken(tmp_path: Path) -> None:
+    table = metrics_table(spike_count=1).iloc[:-2]
+    assert opened(tmp_path, changed={"clusters.metrics": table}).metrics_stale
+
+
+IDS = np.sort(np.random.default_rng(2).choice(5000, N_CLUSTERS, replace=False))
+
+
+@pytest.mark.parametrize("without", [(), ("clusters.channels", "clusters.depths", "clusters.uuids")])
+def test_metrics_that_name_the_ids_of_the_spikes_name_the_units(without: tuple[str, ...], tmp_path: Path) -> None:
+    arrays = sorting_arrays()
+    order = np.random.default_rng(3).permutation(N_CLUSTERS)
+    if not without:  # row n of the clusters object is row n of the metrics
+        order = np.arange(N_CLUSTERS)
+    table = metrics_table(cluster_id=IDS).iloc[order].reset_index(drop=True)
+    changed = {"spikes.clusters": IDS[arrays["spikes.clusters"]], "clusters.metrics": table}
+    sorting = opened(tmp_path, without=without, changed=changed)
+    assert sorting.unit_ids.tolist() == IDS.tolist()
+    assert sorting.clusters["cluster_id"].tolist() == IDS.tolist()
+    counts = np.bincount(sorting.unit_indexes(), minlength=N_CLUSTERS)
+    assert sorting.clusters["spike_count"].tolist() == counts.tolist()
+
+
+def test_ids_without_clusters_files_are_those_that_exist(tmp_path: Path) -> None:
+    without = [name for name in sorting_arrays() if name.startswith("clusters.")]
+    changed = {"spikes.clusters": IDS[sorting_arrays()["spikes.clusters"]]}
+    sorting = opened(tmp_path, lazy=False, without=without, changed=changed)
+    assert sorting.n_clusters == N_CLUSTERS
+    assert sorting.clusters["cluster_id"].tolist() == sorting.unit_ids.tolist() == IDS.tolist()
+
+
+# -- depths -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 50])
+def test_spikes_without_a_depth_are_at_the_channel_of_their_cluster(step: int, tmp_path: Path) -> None:
+    arrays = sorting_arrays()
+    depths = arrays["spikes.depths"].copy()
+    depths[::step] = np.nan
+    sorting = opened(tmp_path, changed={"spikes.depths": depths})
+    of_clusters = arrays["channels.localCoordinates"][arrays["clusters.channels"], 1]
+    expected = np.where(np.isnan(depths), of_clusters[arrays["spikes.clusters"]], depths)
+    for _ in range(2):  # found, and as it was recorded
+        assert (sorting.n_dropped, sorting.drop_reason) == (0, "")
+        np.testing.assert_array_equal(sorting.spikes.depths_um, expected)
+        assert build_columns(sorting, tmp_path / "cache").n_spikes == N_SPIKES
+        assert "depth of its cluster's channel" in said(sorting)
+        sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True)
+
+
+# -- odd datasets -------------------------------------------------------------------------------------
+
+ODD: dict[str, dict[str, Any]] = {
+    "clusters.depths": {"clusters.depths": np.zeros((N_CLUSTERS, 20))},
+    "clusters.amps": {"clusters.amps": np.zeros(N_CLUSTERS + 1)},
+    "clusters.uuids": {"clusters.uuids": pd.DataFrame({"a": [1, 2], "b": [3, 4]})},
+    "channels.table": {"channels.table": pd.DataFrame({"x": np.zeros(N_CHANNELS), "acronym": "CA1"})},
+    "channels.labels": {"channels.labels": np.zeros(N_CHANNELS - 1)},
+    "channels.mlapdv": {"channels.mlapdv": np.zeros((N_CHANNELS, 2))},
+    "channels.brainLocationIds_ccf_2017": {"channels.brainLocationIds_ccf_2017": np.full(N_CHANNELS, 123_456_789)},
+    "channels.localCoordinates": {"channels.localCoordinates": np.full((N_CHANNELS, 2), "x")},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_odd_is_left_out_with_the_reason(name: str, tmp_path: Path) -> None:
+    write_session(tmp_path / "data", changed=ODD[name])
+    sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache", attributes=["clusters.amps"])
+    assert sorting.missing_reason(name)
+    assert (sorting.n_spikes, sorting.n_dropped, sorting.n_clusters) == (N_SPIKES, 0, N_CLUSTERS)
+    table = sorting_arrays()["clusters.metrics"]
+    assert sorting.clusters["label"].tolist() == table["label"].tolist()
+    assert ("axial_um" in sorting.channels) == (name != "channels.localCoordinates")
+
+
+def test_uuids_may_have_an_id_beside_them(tmp_path: Path) -> None:
+    uuids = sorting_arrays()["clusters.uuids"]
+    both = uuids.assign(cluster_id=np.arange(N_CLUSTERS))[["cluster_id", "uuids"]]
+    sorting = opened(tmp_path, changed={"clusters.uuids": both})
+    assert sorting.clusters["uuids"].tolist() == uuids["uuids"].tolist()
+
+
+def test_channels_without_a_brain_location_are_void(tmp_path: Path) -> None:
+    ids = np.where(np.arange(N_CHANNELS) < 5, np.nan, 382.0)
+    changed = {"channels.brainLocationIds_ccf_2017": ids, "channels.mlapdv": np.zeros((N_CHANNELS, 3))}
+    sorting = opened(tmp_path, changed=changed)
+    assert sorting.channels["acronym"].tolist() == ["void"] * 5 + ["CA1"] * (N_CHANNELS - 5)
+    assert sorting.channels["atlas_id"].dtype == np.int64
+    assert f"5 of {N_CHANNELS} channels have no brain location" in said(sorting)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from dashboard.engine.columns.clock import TimeTicks, clock, fill_ticks
 from dashboard.engine.columns.columns import LazyIndexes, SpikeColumns, read_only
@@ -47,7 +46,9 @@ class _Source:
         self.amp_scale = sorting.amp_scale
         self.sorting = sorting
         self.n_units = len(sorting.clusters)
-        self.by_unit = _depths_by_unit(sorting.clusters) if self.depths is None else None
+        self.by_unit = np.append(sorting.unit_depths_um, np.nan)  # the last is of ids beyond the units
+        self.is_filled = self.depths is None
+        self.is_placed = True
         self.paths = [Path(file.path) for file in sorting.identity.files] if sorting.identity is not None else []
         lengths = {len(a) for a in (self.times, self.clusters, self.depths, self.amps) if a is not None}
         if len(lengths) > 1:
@@ -59,12 +60,15 @@ class _Source:
         return read_only(np.ascontiguousarray(self.times[rows], dtype=np.float64))
 
     def block_depths(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        if self.depths is not None:
-            return read_only(np.ascontiguousarray(self.depths[rows], dtype=np.float64))
-        assert self.by_unit is not None
+        if not self.is_placed:
+            return read_only(np.zeros(self.times[rows].shape[0]))
+        own = None if self.depths is None else np.ascontiguousarray(self.depths[rows], dtype=np.float64)
+        if own is not None and (is_own := np.isfinite(own)).all():
+            return read_only(own)
         units = self.block_units(rows).astype(np.int64)
-        inside = (units >= 0) & (units < self.by_unit.shape[0])
-        return read_only(np.where(inside, self.by_unit[np.where(inside, units, 0)], np.nan))
+        of_units = self.by_unit[np.where((units >= 0) & (units < self.n_units), units, -1)]
+        self.is_filled = True
+        return read_only(of_units if own is None else np.where(is_own, own, of_units))
 
     def block_units(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         return self.sorting.unit_indexes(rows).reshape(-1)
@@ -79,13 +83,6 @@ class _Source:
             wrong = lowest if lowest < 0 else largest
             raise DatasetInvalid(f"A cluster id of spikes.clusters cannot be right ({wrong})", self.paths)
         return max(largest + 1, self.n_units)
-
-
-def _depths_by_unit(clusters: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the depth of each unit by index; NaN for those without one. At least one value long."""
-    if "depths" not in clusters or not len(clusters):
-        return np.full(max(len(clusters), 1), np.nan)
-    return clusters["depths"].to_numpy(dtype=np.float64)
 
 
 def _blocks(n_spikes: int) -> list[slice]:
@@ -119,6 +116,9 @@ def _choose_rows(source: _Source, build: _Build) -> tuple[npt.NDArray[np.int64] 
         n_good += good
         steps_back += back
         build.step(block.stop - block.start)
+    if not n_good and source.is_placed and np.isfinite(source.times).any():
+        source.is_placed = False  # nothing has a depth: views that need none show all
+        return _choose_rows(source, build)
     extremes = (float(state[1]), float(state[2])) if n_good else (0.0, 0.0)
     if n_good == source.n_spikes and not steps_back:
         return None, extremes
@@ -140,7 +140,10 @@ def _compose(source: _Source, build: _Build) -> tuple[SpikeColumns, dict[str, An
     grid = depth_grid(*extremes)
     n = source.n_spikes if rows is None else int(rows.shape[0])
     keep_times = rows is None and _usable(source.times)
-    keep_depths = rows is None and source.depths is not None and _usable(source.depths)
+    keep_depths = (
+        rows is None and source.is_placed and not source.is_filled and source.depths is not None
+        and _usable(source.depths)
+    )  # fmt: skip
     times = source.times if keep_times else draft.allocate("times", (n,), np.float64)
     depths = source.depths if keep_depths else draft.allocate("depths", (n,), np.float64)
     assert depths is not None
@@ -188,13 +191,14 @@ def _compose(source: _Source, build: _Build) -> tuple[SpikeColumns, dict[str, An
         "n_clusters": n_clusters,
         "amp_unit": "uV" if source.amp_scale != 1.0 else "a.u.",
         "n_spikes": n,
+        "is_placed": source.is_placed,
         "first_tick": first_tick,
         "ticks_per_s": ticks_per_s,
         "lowest_um": extremes[0],
         "highest_um": extremes[1],
     }
     columns = _assemble(draft.arrays, facts, source)
-    if draft.folder is not None:
+    if draft.folder is not None and source.is_placed:
         picture = overview(columns)
         draft.allocate("overview", picture.values.shape, picture.values.dtype)[:] = picture.values
         draft.allocate("overview_times", picture.time_edges_s.shape, np.float64)[:] = picture.time_edges_s
@@ -233,6 +237,7 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], source
         n_clusters=int(facts["n_clusters"]),
         spike_rows=read_only(arrays["rows"]) if "rows" in arrays else None,
         amp_unit=str(facts["amp_unit"]),
+        is_placed=bool(facts["is_placed"]),
         lazy=lazy,
     )
 
@@ -245,8 +250,9 @@ def build_columns(
 ) -> SpikeColumns:
     """Return the columns of `sorting`, mapped from the cache or built, and then kept there.
 
-    Spikes without a finite time or depth are left out; times that are not sorted are sorted,
-    stably. Where ``spikes.depths_um`` is None, each spike takes the depth of its cluster.
+    Spikes without a depth take that of their unit (`SpikeSorting.unit_depths_um`). Spikes without a finite time, or
+    still without a depth, are left out; where no spike has a depth all are kept, at zero, and are not placed. Times
+    that are not sorted are sorted, stably.
 
     Parameters
     ----------

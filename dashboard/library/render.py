@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.analysis.anatomy.probe import NO_REGION
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import load as load_settings
 from dashboard.engine.build import build_columns
 from dashboard.engine.columns.filter import kept_spikes
-from dashboard.engine.count.aggregate import Aggregate, with_ids
+from dashboard.engine.count.aggregate import Aggregate, with_category_ids, with_ids
 from dashboard.engine.count.raster import aggregate as compute_aggregate
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest
@@ -42,7 +43,8 @@ def render(
     width, height : int
         Pixels.
     aggregate : str
-        ``count``, ``rate``, ``amp_mean``, ``amp_max``, or by majority ``region`` (an Allen id), ``label``
+        ``count``, ``rate``, ``amp_mean``, ``amp_max``, or by majority ``region`` (an Allen id, negative on the
+        left; the least int32 where there is none, as ``Aggregate.none`` says), ``label``
         (tests passed: 0 to 3), ``unit_rate`` (see `dashboard.engine.count.rate_classes`), ``cluster`` (an id, and
         where there is none -1; the least int64 where ids can be negative, and ``""`` where they are texts).
     clusters : array-like or None
@@ -73,15 +75,17 @@ def render(
     if clusters is not None:
         clusters = _kept(sorting, clusters)
     categories: Any = None
-    if entry.ids:
-        categories = load(entry.ids)(sorting, columns, level="allen")
+    ids = load(entry.ids)(sorting, columns, level="allen") if entry.ids else None
+    if ids is not None:  # any whole numbers, which the majority takes by their order
+        known = np.unique(ids[ids != NO_REGION])
+        categories = np.where(ids != NO_REGION, np.searchsorted(known, ids), -1).astype(np.int32)
     elif (found := entry.categories_of(sorting, columns, "allen")) is not None:
         categories = found.of_cluster
     image = compute_aggregate(
         columns, time_range, depth_range, width, height, aggregate, categories=categories,
         kept=kept_spikes(columns, clusters, amp_range_uv),
     )  # fmt: skip
-    return with_ids(image, sorting.units)
+    return with_ids(image, sorting.units) if ids is None else with_category_ids(image, known, NO_REGION)
 
 
 def _kept(sorting: SpikeSorting, clusters: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -179,7 +179,8 @@ class SpikeSorting:
         ``z`` (m), ``atlas_id``, ``acronym``.
     histology : Histology
     n_dropped : int
-        Spikes of the file without a time or a depth: in no view, and said so.
+        Spikes of the file without a time, or with a depth neither of their own nor of their unit where others have
+        one: in no view, and said so.
     drop_reason : str
         ``'no depth'``, ``'no time'``, or both; empty when none was dropped.
     amps_are_volts : bool
@@ -241,6 +242,15 @@ class SpikeSorting:
     def unit_ids(self) -> npt.NDArray[Any]:
         """Ids of the units in the order of their indexes, shape (n_clusters,), int64 or str."""
         return self.units.values
+
+    @property
+    def unit_depths_um(self) -> npt.NDArray[np.float64]:
+        """Depth of each unit, of its channel or where that is not known its own, shape (n_clusters,); NaN for none."""
+        name = next((name for name in ("axial_um", "depths") if name in self.clusters), None)
+        if name is None:
+            return np.full(self.n_clusters, np.nan)
+        values = pd.to_numeric(self.clusters[name], errors="coerce")
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
     @property
     def spikes_have_indexes(self) -> bool:

@@ -289,6 +289,8 @@ class DashboardSession:
             values["color"] = "count"  # the rail says why
         if sorting.why_no_labels and not sorting.metrics_wanted:
             values["quality"] = "all"
+        if not columns.is_placed:
+            values["show"] = "clusters"  # a row for each unit
         self._opened = opened
         times = columns.time_range_s
         self.axes.open(times, depth_limits(sorting.channels, columns.depth_range_um))

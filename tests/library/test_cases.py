@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.quality.metrics import recompute, with_metrics
 from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
+from dashboard.library.render import render
+from dashboard.model.errors import BadRequest
 from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from tests.library.alf_folder import N_CHANNELS, N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
@@ -132,10 +135,26 @@ def test_spikes_without_a_depth_are_at_the_channel_of_their_cluster(step: int, t
     expected = np.where(np.isnan(depths), of_clusters[arrays["spikes.clusters"]], depths)
     for _ in range(2):  # found, and as it was recorded
         assert (sorting.n_dropped, sorting.drop_reason) == (0, "")
-        np.testing.assert_array_equal(sorting.spikes.depths_um, expected)
-        assert build_columns(sorting, tmp_path / "cache").n_spikes == N_SPIKES
+        np.testing.assert_array_equal(sorting.spikes.depths_um, depths)  # as on disk
+        columns = build_columns(sorting, tmp_path / "cache")
+        assert (columns.n_spikes, columns.is_placed) == (N_SPIKES, True)
+        np.testing.assert_array_equal(columns.depths_um, expected)
         assert "depth of its cluster's channel" in said(sorting)
         sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True)
+
+
+def test_without_any_depth_what_needs_none_shows_all(tmp_path: Path) -> None:
+    without = ("spikes.depths", "clusters.depths", "clusters.channels", "channels.localCoordinates")
+    sorting = opened(tmp_path, without=without)
+    assert sorting.n_dropped == 0
+    assert "no spike can be placed" in said(sorting)
+    for _ in range(2):  # built, and mapped
+        columns = build_columns(sorting, tmp_path / "cache")
+        assert (columns.n_spikes, columns.is_placed) == (N_SPIKES, False)
+        unit = unit_spikes(columns, 3)
+        assert len(unit) == np.count_nonzero(sorting_arrays()["spikes.clusters"] == 3)
+    with pytest.raises(BadRequest, match="No spike has a depth"):
+        render(sorting, cache=tmp_path / "cache")
 
 
 # -- odd datasets -------------------------------------------------------------------------------------
@@ -177,3 +196,29 @@ def test_channels_without_a_brain_location_are_void(tmp_path: Path) -> None:
     assert sorting.channels["acronym"].tolist() == ["void"] * 5 + ["CA1"] * (N_CHANNELS - 5)
     assert sorting.channels["atlas_id"].dtype == np.int64
     assert f"5 of {N_CHANNELS} channels have no brain location" in said(sorting)
+
+
+# -- regions ------------------------------------------------------------------------------------------
+
+
+def test_regions_of_both_hemispheres_void_and_root_are_told_apart(tmp_path: Path) -> None:
+    y = sorting_arrays()["channels.localCoordinates"][:, 1]
+    edges = np.linspace(0, y.max() + 1, 6)
+    ids = np.array([-733, -382, 382, -997, 0])[np.digitize(y, edges) - 1]
+    changed = {"channels.brainLocationIds_ccf_2017": ids, "channels.mlapdv": np.zeros((N_CHANNELS, 3))}
+    sorting = opened(tmp_path, changed=changed)
+    image = render(sorting, width=30, height=20, aggregate="region", cache=tmp_path / "cache")
+    arrays = sorting_arrays()
+    of_spikes = ids[arrays["clusters.channels"]][arrays["spikes.clusters"]]
+    assert image.none == np.iinfo(np.int32).min
+    for row in range(20):
+        for column in range(30):
+            is_in = (arrays["spikes.times"] >= image.time_edges_s[column]) & (
+                arrays["spikes.times"] < image.time_edges_s[column + 1]
+            )
+            is_in &= (arrays["spikes.depths"] >= image.depth_edges_um[row]) & (
+                arrays["spikes.depths"] < image.depth_edges_um[row + 1]
+            )
+            found, n = np.unique(of_spikes[is_in], return_counts=True)
+            if row < 19 and column < 29:  # the last ones are closed
+                assert image.values[row, column] == (found[np.argmax(n)] if len(n) else image.none)

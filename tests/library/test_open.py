@@ -329,7 +329,9 @@ def test_render_by_label_and_region(tmp_path: Path) -> None:
     sorting = open_insertion(next(source.insertions()), source=source)
     labels = render(sorting, depth_range=(0, 240), width=10, height=6, aggregate="label").values
     assert [row.max() for row in labels] == [0, 1, 2, 3, 3, -1]
-    assert set(np.unique(render(sorting, width=10, height=6, aggregate="region").values)) == {382}
+    image = render(sorting, width=10, height=6, aggregate="region")
+    assert set(np.unique(image.values)) == {382}
+    assert image.none == np.iinfo(np.int32).min
     assert render(sorting, aggregate="count", clusters=[2], width=10, height=6).values.sum() == np.count_nonzero(
         np.asarray(sorting.spikes.clusters) == 2
     )

@@ -85,8 +85,12 @@ def region_names(allen_ids: npt.NDArray[np.integer], level: str = "allen") -> np
     return np.asarray(brain_regions().id2acronym(np.asarray(allen_ids, np.int64), mapping=LEVELS[level]), dtype=np.str_)
 
 
+NO_REGION = int(np.iinfo(np.int32).min)
+"""In place of an Allen id where there is none: ids are negative on the left, and 0 and 1 are void and root."""
+
+
 def unit_ids(
-    sorting: SpikeSorting, columns: SpikeColumns, level: str = "allen", unknown: int = -1
+    sorting: SpikeSorting, columns: SpikeColumns, level: str = "allen", unknown: int = NO_REGION
 ) -> npt.NDArray[np.int32]:
     """Return the Allen id of each cluster's channel, by index; `unknown` where there is none."""
     ids = np.full(columns.n_clusters, unknown, np.int32)

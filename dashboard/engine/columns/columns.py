@@ -17,6 +17,7 @@ from dashboard.engine.columns.filter import Kept, keep_everything
 from dashboard.engine.columns.part_store import PartStore
 from dashboard.engine.columns.ranks import RankIndex, index_ranks
 from dashboard.engine.columns.unit_index import UnitIndex, code_ranges, index_units
+from dashboard.model.errors import BadRequest
 
 #: Spikes read together where a whole column is looked at.
 BLOCK = 1 << 20
@@ -71,6 +72,8 @@ class SpikeColumns:
         Row in the file of each spike; None where it is the row here.
     amp_unit : str
         ``"uV"`` or ``"a.u."``.
+    is_placed : bool
+        False where no spike has a depth: all are at zero, and what is drawn by depth means nothing.
     lazy : LazyIndexes
         What is built from the columns when it is first needed.
     """
@@ -87,7 +90,18 @@ class SpikeColumns:
     n_clusters: int
     spike_rows: npt.NDArray[np.int64] | None = None
     amp_unit: str = "uV"
+    is_placed: bool = True
     lazy: LazyIndexes = field(default_factory=LazyIndexes, repr=False)
+
+    def check_placed(self) -> None:
+        """Refuse to draw by depth what has none.
+
+        Raises
+        ------
+        BadRequest
+        """
+        if not self.is_placed:
+            raise BadRequest("No spike has a depth", f"{self.n_spikes:,} spikes", "Look at a row for each unit")
 
     @property
     def n_spikes(self) -> int:

@@ -96,7 +96,7 @@ class Aggregate:
     values : ndarray, shape (height, width)
         Row 0 is the lowest depth. uint32 for counts, and float64, in Hz, for rates; on the lattice
         uint8 and float32 where those hold them exactly. float32, NaN where no spike is, for
-        amplitudes; int32, -1 where none is, for categories.
+        amplitudes; int32, `none` where none is, for categories.
     time_edges_s : ndarray, shape (width + 1,), float64
     depth_edges_um : ndarray, shape (height + 1,), float64
         A pixel holds what is on its lower edge and below its upper one; the last pixel of either
@@ -107,6 +107,10 @@ class Aggregate:
         ``"spikes"``, ``"Hz"``, ``"uV"``, ``"a.u."``, or what another aggregate has; empty for categories.
     n_spikes : int
         Spikes inside, after filters.
+    none : int, str or None
+        What stands in `values` where there is no category: -1, for regions the least int32 (Allen ids are negative on
+        the left), for ids of units -1, the least int64 where an id is negative, or an empty text. None for aggregates
+        that are measured.
     """
 
     values: npt.NDArray[Any]
@@ -115,6 +119,7 @@ class Aggregate:
     kind: str
     unit: str
     n_spikes: int
+    none: Any = None
 
 
 def with_ids(found: Aggregate, units: UnitIds) -> Aggregate:
@@ -128,4 +133,10 @@ def with_ids(found: Aggregate, units: UnitIds) -> Aggregate:
     if not units.are_text:
         none = np.iinfo(np.int64).min if (units.values < 0).any() else -1
     values = np.append(units.values, np.array([none], dtype=units.values.dtype))[found.values]  # -1 is the last
-    return replace(found, values=values)
+    return replace(found, values=values, none=none)
+
+
+def with_category_ids(found: Aggregate, ids: npt.NDArray[np.int32], none: int) -> Aggregate:
+    """Return a picture of indexes into ascending `ids` as one of the ids, with `none` where no spike is."""
+    values = np.append(ids, np.int32(none))[found.values]  # -1 is the last
+    return replace(found, values=values, none=none)

@@ -82,6 +82,7 @@ def firing_rate(
     for size, name in ((time_bin_s, "time_bin_s"), (depth_bin_um, "depth_bin_um")):
         if not (math.isfinite(size) and size > 0):
             raise BadRequest(f"{name} must be above zero", repr(size))
+    columns.check_placed()
     kept = checked(columns, kept)
     times = None if time_range is None else check_window(time_range, "time_range")
     depths = None if depth_range is None else check_window(depth_range, "depth_range")

@@ -19,4 +19,4 @@ def no_locations(sorting: SpikeSorting) -> str:
 
 def no_labels(sorting: SpikeSorting) -> str:
     """Return why units have no IBL label; the page says more under its choice of units."""
-    return "there are no IBL labels" if sorting.why_no_labels else ""
+    return f"there are no IBL labels: {why}" if (why := sorting.why_no_labels) else ""

@@ -46,6 +46,7 @@ def lay_pixels(
     ------
     BadRequest
     """
+    columns.check_placed()
     width, height = check_size(*size)
     times = default_window(columns.time_range_s) if time_range is None else check_window(time_range, "time_range")
     depths = default_window(columns.depth_range_um) if depth_range is None else check_window(depth_range, "depth_range")
@@ -111,7 +112,8 @@ def aggregate(
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap, most)
     values, n_spikes = _draw(entry, PixelRequest(columns, window, kept, categories, threads, cancel))
     unit = columns.amp_unit if entry.unit == AMPLITUDE else entry.unit
-    return Aggregate(values, window.time_edges, window.depth_edges, kind, unit, n_spikes)
+    none = -1 if entry.categories else None
+    return Aggregate(values, window.time_edges, window.depth_edges, kind, unit, n_spikes, none)
 
 
 def _draw(entry: AggregateKind, request: PixelRequest) -> tuple[npt.NDArray[Any], int]:

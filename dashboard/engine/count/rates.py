@@ -202,6 +202,7 @@ def depth_profile(
     BadRequest
     """
     size = _check_bin(depth_bin_um, "depth_bin_um")
+    columns.check_placed()
     kept = checked(columns, kept)
     low, high = columns.depth_range_um if depth_range is None else check_window(depth_range, "depth_range")
     first = math.floor(low / size)

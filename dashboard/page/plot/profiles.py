@@ -286,7 +286,7 @@ class DepthProfileView:
         self._timer = None
         scene, time_range = self._scene, self._state.time_range
         is_seen = not self._of_amplitudes or self._state.shows("heatmap")
-        if scene is not None and time_range is not None and is_seen:
+        if scene is not None and scene.columns.is_placed and time_range is not None and is_seen:
             self._loop.request(ProfileRequest(scene, time_range, of_amplitudes=self._of_amplitudes))
 
     def _apply(self, request: ProfileRequest, picture: ProfilePicture) -> None:

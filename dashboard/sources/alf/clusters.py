@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.errors import DatasetInvalid
-from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.meaning import LabelKind
+from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes
 from dashboard.sources.alf.arrays import is_table, read_array, read_table
 from dashboard.sources.alf.spikes import Validation

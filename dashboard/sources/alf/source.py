@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
 from dashboard.model.errors import Cancelled, DatasetMissing, SourceUnavailable
-from dashboard.model.meaning import DepthKind, LabelKind
+from dashboard.model.meaning import DepthKind
 from dashboard.model.noise import Noise
 from dashboard.model.progress import (
     PartialCallback,
@@ -277,21 +278,25 @@ def _validated(
     notes = []
     n_without = found.n_no_depth if spikes.depths_um is not None else len(spikes)
     depths = clusters_object.cluster_depths(table, channels) if n_without else None
-    if depths is not None:
+    has_own = n_without < len(spikes)
+    if depths is not None and np.isfinite(depths).any():
+        of_clusters = clusters_object.depths_from_clusters(spikes, table.index, depths)
+        n_lost = count_invalid(spikes.times_s, of_clusters)
         if spikes.depths_um is not None:
-            had = f"{n_without:,} of {len(spikes):,} spikes have no depth"
-        elif any(item.dataset == "spikes.depths" and item.can_come for item in missing):
-            had = "spikes.depths could not be fetched"
+            notes.append(
+                f"{n_without:,} of {len(spikes):,} spikes have no depth: "
+                "each of them is shown at the depth of its cluster's channel"
+            )
         else:
-            had = "There is no spikes.depths"
-        each = "each spike" if spikes.depths_um is None or n_without == len(spikes) else "each of them"
-        spikes = replace(spikes, depths_um=clusters_object.depths_from_clusters(spikes, table.index, depths))
-        notes.append(f"{had}: {each} is shown at the depth of its cluster's channel")
-        n_lost = count_invalid(spikes.times_s, spikes.depths_um)
+            spikes = replace(spikes, depths_um=of_clusters)
+            unfetched = any(item.dataset == "spikes.depths" and item.can_come for item in missing)
+            had = "spikes.depths could not be fetched" if unfetched else "There is no spikes.depths"
+            notes.append(f"{had}: each spike is shown at the depth of its cluster's channel")
+        has_own = n_lost < len(spikes)
         found = replace(found, n_no_depth=n_lost - found.n_no_time, n_dropped=n_lost)
-    elif n_without == len(spikes):
-        notes.append("There are no depths of spikes or clusters: no spike can be placed")
-        found = replace(found, n_no_depth=len(spikes), n_dropped=len(spikes))
+    if not has_own:
+        notes.append("There are no depths of spikes or clusters: no spike can be placed, and units have rows instead")
+        found = replace(found, n_no_depth=0, n_dropped=found.n_no_time)
     if not known and cache is not None:  # as the files have it, whatever was made of it
         record_validation(cache, key, of_files)
     if found.n_dropped:

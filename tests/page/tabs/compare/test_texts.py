@@ -28,7 +28,7 @@ def test_a_probe_without_regions_or_labels_says_why(scene: Scene) -> None:
     assert int(own) >= int(good)
     assert row(text, "LP")[1::2] == ["–", "–"]
     assert row(text, "no region")[3] == str(n)
-    assert "Good units of B are not known: clusters have no label." in text
+    assert "Good units of B are not known: clusters have no label;" in text
     assert "Regions of B are not known: no &lt;b&gt;files&lt;/b&gt;." in text
     assert "of A" not in text
 

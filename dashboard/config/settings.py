@@ -214,6 +214,11 @@ class Settings:
         64, "Browser sessions at the same time; more are told to wait",
         read=whole(1), flag="--max-sessions", metavar="N", commands=SERVING,
     )  # fmt: skip
+    sessions_each: int | None = setting(
+        None, "Browser sessions of one login, or of one address where nobody has to log in; a quarter of "
+        "--max-sessions by default",
+        read=whole(1), flag="--sessions-each", metavar="N", commands=SERVING,
+    )  # fmt: skip
     insertions: Path | None = setting(
         None, "CSV or parquet list of insertions to search: pid, eid, probe_name, session_number, date, subject, lab",
         read=folder, flag="--insertions", metavar="FILE", commands=("serve", *BATCH),

@@ -30,15 +30,23 @@ MEDIA = {
 class DownloadHandler(RequestHandler):
     """Streams a file in blocks."""
 
-    def initialize(self, downloads: Downloads, user_of: Callable[[HTTPServerRequest], str | None]) -> None:
-        """Take the files, and who asks."""
-        self._downloads, self._user_of = downloads, user_of
+    def initialize(
+        self,
+        downloads: Downloads,
+        user_of: Callable[[HTTPServerRequest], str | None],
+        owner_of: Callable[[HTTPServerRequest], str],
+    ) -> None:
+        """Take the files, who asks, and in whose share that is counted."""
+        self._downloads, self._user_of, self._owner_of = downloads, user_of, owner_of
 
     async def get(self, token: str) -> None:
         """Send the file, or say that it is gone."""
         offer = self._downloads.find(token, self._user_of(self.request))
         if offer is None:
             raise HTTPError(404, reason="This file is gone; export it again")
+        owner = self._owner_of(self.request)
+        if not self._downloads.may_send(owner):
+            raise HTTPError(429, reason="You fetch as many files as one person may; try again when one has arrived")
         self.set_header("Content-Type", MEDIA.get(offer.path.suffix, "application/octet-stream"))
         self.set_header("Content-Length", str(offer.path.stat().st_size))
         self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(offer.name)}")
@@ -46,7 +54,7 @@ class DownloadHandler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "private, no-store")
         loop = asyncio.get_running_loop()
-        with offer.path.open("rb") as file, self._downloads.sending():
+        with offer.path.open("rb") as file, self._downloads.sending(owner):
             while block := await loop.run_in_executor(None, file.read, BLOCK_BYTES):
                 self.write(block)
                 try:

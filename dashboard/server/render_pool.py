@@ -1,4 +1,4 @@
-"""Threads shared by browser sessions: whoever asks much waits behind those who ask little."""
+"""Threads shared by people and their browser tabs: whoever asks much waits behind those who ask little."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 
 from dashboard.config.logs import SESSION
 
+Jobs = deque[tuple[Future[Any], Callable[[], Any]]]
+
 
 class FairPool:
-    """Takes one job of each session in turn.
+    """Takes one job of each person in turn, and of each session of theirs.
 
     Parameters
     ----------
@@ -25,32 +27,35 @@ class FairPool:
     def __init__(self, n_threads: int, observe: Callable[[float], None] = lambda seconds: None) -> None:
         self._threads = ThreadPoolExecutor(max_workers=n_threads, thread_name_prefix="render")
         self._lock = threading.Lock()
-        self._queues: OrderedDict[SessionPool, deque[tuple[Future[Any], Callable[[], Any]]]] = OrderedDict()
+        self._queues: OrderedDict[str, OrderedDict[SessionPool, Jobs]] = OrderedDict()
         self._observe = observe
 
-    def session(self) -> SessionPool:
-        """Return the executor of one more session."""
-        return SessionPool(self)
+    def session(self, owner: str = "") -> SessionPool:
+        """Return the executor of one more session of somebody."""
+        return SessionPool(self, owner)
 
     def put(self, session: SessionPool, job: Callable[[], Any]) -> Future[Any]:
         """Queue a job of a session."""
         future: Future[Any] = Future()
         with self._lock:
-            self._queues.setdefault(session, deque()).append((future, job))
+            self._queues.setdefault(session.owner, OrderedDict()).setdefault(session, deque()).append((future, job))
         self._threads.submit(self._run_next)
         return future
 
     def drop(self, session: SessionPool) -> None:
         """Cancel what a session has waiting."""
         with self._lock:
-            waiting = self._queues.pop(session, deque())
+            queues = self._queues.get(session.owner, OrderedDict())
+            waiting = queues.pop(session, deque())
+            if not queues:
+                self._queues.pop(session.owner, None)
         for future, _ in waiting:
             future.cancel()
 
     def shutdown(self) -> None:
         """Take no more jobs, and cancel those that wait."""
         with self._lock:
-            sessions = list(self._queues)
+            sessions = [session for queues in self._queues.values() for session in queues]
         for session in sessions:
             self.drop(session)
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -59,10 +64,13 @@ class FairPool:
         with self._lock:
             if not self._queues:
                 return  # its job was dropped
-            session, queue = self._queues.popitem(last=False)
+            owner, queues = self._queues.popitem(last=False)
+            session, queue = queues.popitem(last=False)
             future, job = queue.popleft()
             if queue:
-                self._queues[session] = queue  # to the end: the others come first
+                queues[session] = queue  # to the end: the others come first
+            if queues:
+                self._queues[owner] = queues
         if not future.set_running_or_notify_cancel():
             return
         started = time.perf_counter()
@@ -81,8 +89,8 @@ class FairPool:
 class SessionPool(Executor):
     """The share of one browser session in a `FairPool`."""
 
-    def __init__(self, pool: FairPool) -> None:
-        self._pool = pool
+    def __init__(self, pool: FairPool, owner: str = "") -> None:
+        self._pool, self.owner = pool, owner
         self.name = SESSION.get()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,16 +35,18 @@ from dashboard.page.session import DashboardSession
 from dashboard.page.tabs.registry import TABS
 from dashboard.server.auth import oauth
 from dashboard.server.auth.gate import guard, limit, token_of
-from dashboard.server.auth.logins import Logins
+from dashboard.server.auth.logins import Logins, network_of
 from dashboard.server.auth.passwords import Accounts
 from dashboard.server.downloads import ROUTE, DownloadHandler
 from dashboard.server.headers import send_headers
+from dashboard.server.limits import KEPT_S, Limits
 from dashboard.server.metrics import LOAD_BUCKETS_S, RENDER_BUCKETS_S, Histogram, counter, gauges
 from dashboard.server.render_pool import FairPool
 from dashboard.server.upstream.early_head import send_head_early
 from dashboard.server.upstream.messages import send_in_order, send_small_frames_at_once
 from dashboard.server.upstream.security import harden, session_options
 from dashboard.server.upstream.session_cost import anonymous_bytes, reduce_session_cost, return_memory
+from dashboard.server.upstream.shares import MAX_MESSAGE_BYTES, count_sockets, end_unclaimed, share_out
 from dashboard.sources.base import Source
 from dashboard.version import __version__
 
@@ -87,7 +90,11 @@ class Process:
         self.store.observe = self.loads.observe
         self.pool = FairPool(RENDER_THREADS, self.renders.observe)
         self.started = time.monotonic()
-        self.sessions: set[DashboardSession] = set()
+        self.sessions: dict[DashboardSession, str] = {}
+        """Those that are open, and whose they are."""
+        each = self.settings.sessions_each or max(1, self.settings.max_sessions // 4)
+        self.limits = Limits(self.owner_of, lambda: iter(tuple(self.sessions.values())), each)
+        self._claimed: set[Any] = set()
         self.logins: Logins | None = None
         self.guests: oauth.InvitedUsers | None = None
         self.downloads = Downloads(cache, self.settings.prefix)
@@ -100,29 +107,46 @@ class Process:
             return self.guests.user_of(request)
         return self.logins.user(token_of(request), touch=touch) if self.logins is not None else None
 
+    def owner_of(self, request: Any) -> str:
+        """Return who takes a share: the login, or the address of who need not log in."""
+        user = self.user_of(request, touch=False)
+        return f"login {user}" if user is not None else f"address {network_of(str(request.remote_ip or ''))}"
+
     def new_session(self) -> Any:
+        """Build the page of one browser tab, or a line that says that it cannot be; never raises.
+
+        Panel would write the trace of an error into the page.
+        """
+        try:
+            return self._new_session()
+        except Exception:
+            logger.exception("a page could not be built")
+            return pn.pane.HTML("<p>This page could not be built. Reload it; the server's log says why.</p>")
+
+    def _new_session(self) -> Any:
         """Build the page of one browser tab; called by the server in the tab's document."""
         document = pn.state.curdoc
         assert document is not None
         before = SESSION.set(session_name())  # threads that are made for it take it over
         query = (pn.state.location.search if pn.state.location else "").removeprefix("?")
-        share = self.pool.session()
+        owner = self.owner_of(document.session_context.request) if document.session_context else ""
+        share = self.pool.session(owner)
         user = self.user_of(document.session_context.request) if document.session_context else None
         if user is None and (self.logins is not None or self.guests is not None):
             user = ""  # whose login ended just now is nobody, and not free to say a name
-        session_downloads = self.downloads.of_session(user)
+        session_downloads = self.downloads.of_session(user, owner)
         user_session = UserSession(self.user_data, user)
         session = DashboardSession(
             self.store, cast(Any, share), document, query, self.catalogue, user_session, session_downloads
         )
         SESSION.reset(before)
-        self.sessions.add(session)
+        self.sessions[session] = owner
         if self.logins is not None and document.session_context:
             request = document.session_context.request
             document.on_change(lambda event: self.user_of(request) and None)  # who works in a tab is not idle
 
         def destroyed(context: object) -> None:
-            self.sessions.discard(session)
+            self.sessions.pop(session, None)
             session.close()
             share.shutdown()
 
@@ -131,11 +155,15 @@ class Process:
 
     @property
     def why_full(self) -> str:
-        """Why there is no room for another session; empty where there is."""
+        """Why there is no room for another session of anybody; empty where there is."""
         if len(self.sessions) >= self.settings.max_sessions:
             return "The dashboard has as many sessions open as it may."
         may = self.settings.memory + self.settings.max_sessions * SESSION_BYTES + WORKING_BYTES
         return "The dashboard uses as much memory as it may." if anonymous_bytes() - self._at_start > may else ""
+
+    def why_not(self, request: HTTPServerRequest) -> str:
+        """Return why who asks gets no page now; empty where there is room."""
+        return self.why_full or self.limits.why_not(self.owner_of(request))
 
     def tidy(self) -> None:
         """Give memory back to the system once the pages rest; asked for every second, on the server's thread."""
@@ -272,7 +300,9 @@ def make_server(
         )
     elif settings.oauth is not None:
         process.guests = oauth.InvitedUsers(settings)
+    files = {"downloads": process.downloads, "user_of": process.user_of, "owner_of": process.owner_of}
     send_head_early()
+    count_sockets()
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []
     server = get_server(
         {"/": process.new_session},
@@ -285,12 +315,15 @@ def make_server(
         extra_patterns=[
             (r"/health", HealthHandler, {"process": process}),
             (r"/metrics", MetricsHandler, {"process": process}),
-            (ROUTE, DownloadHandler, {"downloads": process.downloads, "user_of": process.user_of}),
+            (ROUTE, DownloadHandler, files),
         ],
         prefix=settings.prefix,
         # Nothing is uploaded but the form of the login; who has not logged in cannot fill the memory with one.
         http_server_kwargs={"xheaders": settings.behind_proxy, "max_body_size": FORM_BYTES},
         **oauth.panel_options(settings),
+        # Pages without a websocket are ended by shares of their own, before Bokeh does.
+        unused_session_lifetime_milliseconds=int(2e3 * KEPT_S),
+        websocket_max_message_size=MAX_MESSAGE_BYTES,
         **session_options(),
     )
     send_small_frames_at_once(server)
@@ -309,7 +342,11 @@ def make_server(
     application = server._tornado
     harden(application, settings.prefix, lambda request: process.user_of(request, touch=False) or "")
     send_headers(application, settings.frame_ancestor)
-    limit(application, settings.prefix, lambda: process.why_full)
+    limit(application, settings.prefix, lambda request: process.why_not(request))
+    share_out(application, process.limits)
+    for context in application._applications.values():
+        ending = PeriodicCallback(partial(end_unclaimed, context, process.limits, process._claimed), TIDY_MS)
+        server.io_loop.add_callback(ending.start)
     if process.logins is not None:
         guard(application, process.logins, settings.prefix, open_health=settings.open_health)
     elif process.guests is not None:

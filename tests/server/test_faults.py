@@ -241,7 +241,7 @@ def test_a_browser_that_goes_in_the_middle_of_a_picture_leaves_the_others_alone(
             stay_until(lambda: started.is_set() and not came.extend(pages), url, f"insertion={KEY}")
             until(lambda: not server._tornado._clients, 10)
             discard(server)
-            assert server.process.sessions == set()
+            assert server.process.sessions == {}
             go.set()
             assert done.wait(60)
         (gone,) = set(came)

@@ -178,7 +178,7 @@ def test_routes_of_the_libraries_that_no_page_needs_are_closed(site: Site, path:
     assert (answer.status_code, answer.text) == (404, "There is nothing here\n")
     assert "antigravity" not in sys.modules
     assert "Access-Control-Allow-Origin" not in answer.headers
-    assert site.server.process.sessions == set()
+    assert site.server.process.sessions == {}
 
 
 @pytest.mark.parametrize("site", [{"max_sessions": 1}], indirect=True)

@@ -200,7 +200,7 @@ class ExportController:
             return found[0]
         name = f"{self._snapshot.subject.stem}_{choice.what}.{choice.kind}"
         path = self._downloads.new_path(name)
-        with path.open("xb") as file:
+        with self._downloads.exporting(), path.open("xb") as file:
             write_sheet(file, sheet, choice.kind)
         self._sheets = {choice: (self._downloads.put(path, name), name)}
         return self._sheets[choice][0]
@@ -243,7 +243,8 @@ class ExportController:
         def report(progress: Progress) -> None:
             self._queue.later(partial(self.dialog.working.run, progress))
 
-        n, what = snapshot.write(path, name, kind, report, cancel)
+        with self._downloads.exporting():
+            n, what = snapshot.write(path, name, kind, report, cancel)
         size = path.stat().st_size
         address = self._downloads.put(path, called)
         self._queue.later(partial(self._written, address, f"{called}: {n:,} {what}, {bytes_text(size)}"))

@@ -7,17 +7,30 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+from dashboard.model.errors import BadRequest
 
 FOLDER = "exports"
 
 
 STALE_S = 24 * 3600.0
 """What a process that was killed left behind is removed once it is this old."""
+
+
+MAX_EXPORTS = 2
+"""Of one person at the same time, whatever the number of tabs: each holds a thread and reads all spikes."""
+
+MAX_SENDING = 4
+"""Files of one person on their way at the same time."""
+
+MAX_OFFERED_BYTES = 32 << 30
+"""Of one person's files that wait; the oldest go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +44,16 @@ class Offer:
         What the browser is to call it.
     user : str or None
         Who may fetch it, where there are logins.
+    owner : str
+        In whose share it is counted.
+    n_bytes : int
     """
 
     path: Path
     name: str
     user: str | None
+    owner: str = ""
+    n_bytes: int = 0
 
 
 class Downloads:
@@ -57,10 +75,12 @@ class Downloads:
         self._lock = threading.Lock()
         self.n_sending = 0
         """Files that are on their way to browsers."""
+        self._sending: Counter[str] = Counter()
+        self._exporting: Counter[str] = Counter()
 
-    def of_session(self, user: str | None = None) -> SessionDownloads:
-        """Return where one session puts its files."""
-        return SessionDownloads(self, user)
+    def of_session(self, user: str | None = None, owner: str = "") -> SessionDownloads:
+        """Return where one session of a user puts its files; `owner` is in whose share they are counted."""
+        return SessionDownloads(self, user, owner)
 
     def find(self, token: str, user: str | None) -> Offer | None:
         """Return the file of a token; None where there is none, or it is another user's."""
@@ -78,20 +98,65 @@ class Downloads:
                 self._folder = Path(tempfile.mkdtemp(dir=self._root))
             return self._folder / f"{secrets.token_hex(8)}{Path(name).suffix}"
 
-    def offer(self, path: Path, name: str, user: str | None) -> tuple[str, str]:
-        """Return token and address under which a file can be fetched."""
+    def offer(self, path: Path, name: str, user: str | None, owner: str = "") -> tuple[str, str]:
+        """Return token and address under which a file can be fetched.
+
+        Raises
+        ------
+        BadRequest
+            It is larger than all that one person may have waiting.
+        """
+        n_bytes = path.stat().st_size
+        if n_bytes > MAX_OFFERED_BYTES:
+            path.unlink(missing_ok=True)
+            raise BadRequest(
+                "The file is larger than one person may have", f"{n_bytes:,} bytes", "Choose a shorter window"
+            )  # fmt: skip
         token = secrets.token_urlsafe(32)
-        self._offers[token] = Offer(path, name, user)
+        with self._lock:
+            self._offers[token] = Offer(path, name, user, owner, n_bytes)
+            mine = [known for known, offer in self._offers.items() if offer.owner == owner]
+            total = sum(self._offers[known].n_bytes for known in mine)
+        while total > MAX_OFFERED_BYTES:
+            total -= self._offers[mine[0]].n_bytes
+            self.withdraw(mine.pop(0))
         return token, f"{self._prefix}/download/{token}/{quote(name)}"
 
+    def may_send(self, owner: str) -> bool:
+        """Whether another file may go to somebody now."""
+        return self._sending[owner] < MAX_SENDING
+
     @contextmanager
-    def sending(self) -> Iterator[None]:
+    def sending(self, owner: str = "") -> Iterator[None]:
         """Count a file as on its way."""
         self.n_sending += 1
+        self._sending[owner] += 1
         try:
             yield
         finally:
             self.n_sending -= 1
+            self._sending[owner] -= 1
+
+    @contextmanager
+    def exporting(self, owner: str) -> Iterator[None]:
+        """Count an export as running.
+
+        Raises
+        ------
+        BadRequest
+            Somebody has as many running as one person may.
+        """
+        with self._lock:
+            if self._exporting[owner] >= MAX_EXPORTS:
+                raise BadRequest(
+                    "You have as many exports running as one person may", str(MAX_EXPORTS), "Wait for one to end"
+                )  # fmt: skip
+            self._exporting[owner] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._exporting[owner] -= 1
 
     def withdraw(self, token: str) -> None:
         """Offer a file no longer, and remove it."""
@@ -112,9 +177,9 @@ class SessionDownloads:
 
     MOST = 12
 
-    def __init__(self, downloads: Downloads, user: str | None) -> None:
+    def __init__(self, downloads: Downloads, user: str | None, owner: str = "") -> None:
         self._downloads = downloads
-        self._user = user
+        self._user, self._owner = user, owner
         self._tokens: list[str] = []
         self._is_open = True
 
@@ -122,9 +187,13 @@ class SessionDownloads:
         """Return the path of a file to be written."""
         return self._downloads.new_path(name)
 
+    def exporting(self) -> AbstractContextManager[None]:
+        """Count an export as running; raises BadRequest where this person has as many as one may."""
+        return self._downloads.exporting(self._owner)
+
     def put(self, path: Path, name: str) -> str:
         """Offer a file that is whole, and return its address."""
-        token, address = self._downloads.offer(path, name, self._user)
+        token, address = self._downloads.offer(path, name, self._user, self._owner)
         self._tokens.append(token)
         while len(self._tokens) > (self.MOST if self._is_open else 0):
             self._downloads.withdraw(self._tokens.pop(0))

@@ -159,12 +159,12 @@ class LogoutHandler(RequestHandler):
 class _Full(Matcher):
     """Matches requests for the page while there is no room for another session."""
 
-    def __init__(self, page: frozenset[str], why: Callable[[], str]) -> None:
+    def __init__(self, page: frozenset[str], why: Callable[[HTTPServerRequest], str]) -> None:
         self._page = page
         self._why = why
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        why = self._why() if request.path in self._page else ""
+        why = self._why(request) if request.path in self._page else ""
         return {"target_kwargs": {"why": why}} if why else None
 
 
@@ -199,7 +199,7 @@ def guard(application: Application, logins: Logins, prefix: str, *, open_health:
     application.default_router.rules.insert(0, rule)
 
 
-def limit(application: Application, prefix: str, why_full: Callable[[], str]) -> None:
+def limit(application: Application, prefix: str, why_full: Callable[[HTTPServerRequest], str]) -> None:
     """Answer requests for the page with another one while `why_full` gives a reason; call it before `guard`."""
     pages = frozenset({f"{prefix}/", prefix or "/"})
     application.default_router.rules.insert(0, Rule(_Full(pages, why_full), FullHandler))

@@ -28,6 +28,20 @@ def test_a_busy_session_does_not_hold_up_the_others() -> None:
     pool.shutdown()
 
 
+def test_many_tabs_give_nobody_more_of_the_threads() -> None:
+    pool, gate, order = FairPool(1), threading.Event(), list[str]()
+    tabs, modest = [pool.session("login eve") for _ in range(8)], pool.session("login ann")
+    jobs = [tabs[0].submit(gate.wait)]
+    jobs += [tab.submit(order.append, f"eve {k}") for k, tab in enumerate(tabs)]
+    jobs += [modest.submit(order.append, "ann") for _ in range(2)]
+    gate.set()
+    for job in jobs:
+        job.result(10)
+    assert max(k for k, name in enumerate(order) if name == "ann") <= 4, order
+    assert sorted(name for name in order if name != "ann") == [f"eve {k}" for k in range(8)]
+    pool.shutdown()
+
+
 def test_what_a_gone_session_had_waiting_is_not_run() -> None:
     pool, gate = FairPool(1), threading.Event()
     gone, other = pool.session(), pool.session()

@@ -1,0 +1,146 @@
+"""Shares of one server, where Bokeh gives whoever asks most the most.
+
+- A page is built as soon as it is asked for, and a websocket may have one built whose page has ended.
+- A page without a websocket stays for a quarter of a minute, however many there are of one person; a slow line needs
+  longer, and a loop of requests fills the memory.
+- One token opens any number of websockets, and a websocket that sends without pause is read without pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from functools import wraps
+from typing import Any
+
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.server import urls
+from bokeh.server.contexts import ApplicationContext
+from bokeh.server.session import ServerSession
+from bokeh.server.tornado import BokehTornado
+from bokeh.util.token import get_session_id
+from panel.io.server import WSHandler
+from tornado.web import HTTPError
+
+from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, UNCLAIMED_S, Limits, TooMany
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 1 << 20
+"""Of what a page sends: the largest, a list of selected units, has some kB."""
+
+PARTS_PER_S = 600.0
+"""Parts of messages that a websocket may send for long: a drag makes some 60 messages of 3 parts in a second."""
+
+MAX_PARTS = 1_200
+"""At once."""
+
+
+class SocketHandler(WSHandler):
+    """Panel's handler of a websocket, counted and paced."""
+
+    _left, _counted = float(MAX_PARTS), 0.0
+
+    async def get(self, *args: Any, **named: Any) -> None:
+        """Open the websocket, and serve it until it ends."""
+        limits: Limits | None = getattr(self.application, "limits", None)
+        if limits is None:
+            await super().get(*args, **named)
+            return
+        token = self.request.headers.get("Sec-WebSocket-Protocol", "").partition(",")[2].strip()
+        try:
+            with limits.socket(limits.owner_of(self.request), get_session_id(token)):
+                await super().get(*args, **named)
+        except TooMany as error:
+            self.set_status(429)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish(f"You have {error} as one person may\n")
+
+    async def on_message(self, fragment: str | bytes) -> None:
+        """Read a part of a message, not faster than a page sends them."""
+        now = time.monotonic()
+        self._left = min(MAX_PARTS, self._left + (now - self._counted) * PARTS_PER_S) - 1.0
+        self._counted = now
+        if self._left < 0:
+            await asyncio.sleep(-self._left / PARTS_PER_S)
+        await super().on_message(fragment)
+
+
+def count_sockets() -> None:
+    """Have Bokeh's servers serve websockets by `SocketHandler`; done once, it stays. Call it before one is made."""
+    for k, (pattern, handler) in enumerate(urls.per_app_patterns):
+        if handler is WSHandler:
+            urls.per_app_patterns[k] = (pattern, SocketHandler)
+
+
+def share_out(application: BokehTornado, limits: Limits) -> None:
+    """Have pages built in turns, and websockets counted."""
+    vars(application)["limits"] = limits
+    for context in application._applications.values():
+        _build_in_turns(context, limits)
+
+
+def _build_in_turns(context: ApplicationContext, limits: Limits) -> None:
+    original = context.create_session_if_needed
+
+    @wraps(original)
+    async def create(session_id: Any, request: Any = None, token: Any = None) -> ServerSession:
+        if session_id in context._sessions or request is None:
+            return await original(session_id, request, token)
+        owner = limits.owner_of(request)
+        try:
+            async with limits.queue.turn(owner):
+                if limits.is_full(owner):
+                    raise TooMany("as many pages open")
+                if _has_gone(request):
+                    raise HTTPError(499, reason="The browser has gone")
+                return await original(session_id, request, token)
+        except TooMany as error:
+            logger.warning("a page is not built: %s has %s as one person may", owner, error)
+            if request.headers.get("Upgrade", "").lower() == "websocket":
+                raise ProtocolError(f"You have {error} as one person may") from None
+            raise HTTPError(429, reason="Too many pages") from None
+
+    context.create_session_if_needed = create
+
+
+def _has_gone(request: Any) -> bool:
+    """Whether a browser has closed the connection on which it asked for a page; not known of websockets."""
+    if request.headers.get("Upgrade", "").lower() == "websocket":
+        return False
+    stream = getattr(request.connection, "stream", None)
+    return stream is None or stream.closed()
+
+
+async def end_unclaimed(context: ApplicationContext, limits: Limits, claimed: set[Any]) -> None:
+    """End the pages whose websocket does not come, or has gone; asked for every second.
+
+    Parameters
+    ----------
+    context : ApplicationContext
+    limits : Limits
+    claimed : set
+        Ids of sessions that had a websocket; kept up here.
+    """
+    unclaimed: defaultdict[str, list[ServerSession]] = defaultdict(list)
+    claimed &= set(context._sessions)
+    ending = []
+    for session in tuple(context._sessions.values()):
+        if session.connection_count:
+            claimed.add(session.id)
+        elif session.id in claimed:
+            ending += [session] if _alone_s(session) > LEFT_S else []
+        elif (session_context := session.document.session_context) is not None:
+            unclaimed[limits.owner_of(session_context.request)].append(session)
+    for sessions in unclaimed.values():
+        sessions.sort(key=_alone_s)
+        ending += [s for k, s in enumerate(sessions) if _alone_s(s) > (KEPT_S if k < KEPT else UNCLAIMED_S)]
+    for session in ending:
+        if session.connection_count == 0 and session.id in context._sessions and not session.expiration_blocked:
+            await context._discard_session(session, lambda session: session.connection_count == 0)
+
+
+def _alone_s(session: ServerSession) -> float:
+    return float(session.milliseconds_since_last_unsubscribe) / 1e3

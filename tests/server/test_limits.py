@@ -1,0 +1,306 @@
+"""One person cannot take the server of the others: pages, websockets, exports and files, by login or by address."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import websocket_connect
+
+from dashboard.model.errors import BadRequest
+from dashboard.page.export import downloads as exports
+from dashboard.server import limits
+from dashboard.server.auth.gate import COOKIE
+from dashboard.server.auth.passwords import add_user
+from dashboard.server.limits import MAX_SOCKETS, MAX_WAITING, BuildQueue, TooMany
+from dashboard.server.upstream import shares
+from dashboard.sources.demo.source import DemoSource
+from tests.replay.downloading import until
+from tests.server.asking import PASSWORD, Site, answer, connect, token_in
+from tests.serving import serving
+
+
+async def settled() -> None:
+    """Let what was begun go as far as it can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def open_pages(queue: BuildQueue, owner: str, n: int, order: list[str]) -> None:
+    async def one() -> None:
+        async with queue.turn(owner):
+            order.append(owner)
+
+    await asyncio.gather(*(one() for _ in range(n)))
+
+
+def test_pages_are_built_in_turns_of_people() -> None:
+    async def visit() -> list[str]:
+        queue, order = BuildQueue(lambda owner: False), list[str]()
+        greedy = asyncio.create_task(open_pages(queue, "eve", 6, order))
+        await settled()
+        await open_pages(queue, "ann", 2, order)
+        await greedy
+        return order
+
+    order = asyncio.run(visit())
+    assert order == ["eve", "eve", "ann", "eve", "ann", "eve", "eve", "eve"]
+
+
+def test_the_loop_rests_after_a_page_and_beside_others_pages_are_spread_out() -> None:
+    """A page is at most a twentieth of the loop's time, once somebody has opened some."""
+    now = [0.0]
+
+    async def visit(*, has_others: bool) -> list[float]:
+        queue, began = BuildQueue(lambda owner: has_others, lambda: now[0]), list[float]()
+        loop = asyncio.get_running_loop()
+        waited: list[float] = []
+        later = loop.call_later
+
+        def call_later(delay: float, callback: Any, *args: Any, **named: Any) -> Any:
+            waited.append(delay)
+
+            def due() -> None:
+                now[0] += delay
+                callback(*args)
+
+            return later(0, due, **named)
+
+        loop.call_later = call_later  # type: ignore[method-assign]
+        for _ in range(limits.FREE_PAGES + 2):
+            async with queue.turn("eve"):
+                began.append(now[0])
+                now[0] += 0.5
+        return began
+
+    alone = asyncio.run(visit(has_others=False))
+    assert alone[-1] - alone[0] < 0.6 * len(alone)
+    beside = asyncio.run(visit(has_others=True))
+    gaps = [after - before for before, after in pairwise(beside)]
+    assert all(gap >= 1.0 for gap in gaps), "others wait for two pages on end"
+    assert gaps[-1] >= 0.5 / limits.SHARE
+
+
+def test_a_line_has_an_end_and_who_leaves_it_is_not_waited_for() -> None:
+    async def visit() -> None:
+        queue, order = BuildQueue(lambda owner: True), list[str]()
+        async with queue.turn("eve"):
+            waiting = [asyncio.create_task(open_pages(queue, "eve", 1, order)) for _ in range(MAX_WAITING)]
+            await settled()
+            assert queue.n_waiting("eve") == MAX_WAITING
+            with pytest.raises(TooMany):
+                async with queue.turn("eve"):
+                    pass
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            assert queue.n_waiting("eve") == 0
+        await open_pages(queue, "ann", 1, order)
+        assert order == ["ann"]
+
+    asyncio.run(visit())
+
+
+@pytest.mark.parametrize("site", [{"sessions_each": 2, "max_sessions": 8}], indirect=True)
+def test_tabs_of_one_login_do_not_fill_the_server(site: Site, tmp_path: Path) -> None:
+    add_user(tmp_path / "users.json", "bob", PASSWORD)
+    ann, again, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "ann", "bob"))
+    assert [site.get("/", ann).status_code for _ in range(2)] == [200, 200]
+    for cookie in (ann, again):
+        refused = site.get("/", cookie)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "30")
+        assert "You have 2 pages open, as many as one person may." in refused.text
+    assert site.get("/", bob).status_code == 200
+    assert site.get("/health", ann).json()["sessions"] == 3
+
+
+def test_where_nobody_logs_in_an_address_is_a_person(small_demo: object, cache: Path) -> None:
+    more = {"sessions_each": 1, "behind_proxy": True}
+    with serving([DemoSource(cache, n_spikes=50_000)], cache, **more) as server:
+        codes = [
+            requests.get(f"http://127.0.0.1:{server.port}/", headers={"X-Real-IP": address}, timeout=60).status_code
+            for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "10.0.0.1", "10.0.0.1")
+        ]
+    assert codes == [200, 503, 200, 200, 503]
+
+
+def test_a_quarter_of_the_sessions_is_anybodys_by_default(cache: Path) -> None:
+    with serving([], cache, max_sessions=8) as server:
+        assert server.process.limits.max_sessions == 2
+    with serving([], cache, max_sessions=1) as server:
+        assert server.process.limits.max_sessions == 1
+
+
+def test_one_token_opens_no_crowd_of_websockets(site: Site) -> None:
+    cookie = site.login().cookies[COOKIE]
+    token = token_in(site.get("/", cookie).text)
+    headers = {"Origin": f"http://localhost:{site.server.port}", "Cookie": f"{COOKIE}={cookie}"}
+
+    async def crowd() -> int:
+        async def one() -> Any:
+            request = HTTPRequest(f"ws{site.url.removeprefix('http')}/ws", headers=headers)
+            try:
+                return await websocket_connect(request, subprotocols=["bokeh", token])
+            except HTTPClientError as error:
+                return int(error.code)
+
+        sockets = await asyncio.gather(*(one() for _ in range(40)))
+        refused = [socket for socket in sockets if isinstance(socket, int)]
+        for socket in sockets:
+            if not isinstance(socket, int):
+                socket.close()
+                while await socket.read_message() is not None:
+                    pass
+        assert set(refused) == {429}
+        return 40 - len(refused)
+
+    assert answer(crowd) == MAX_SOCKETS
+    until(lambda: not site.server.process.limits._of_pages, 30)
+    assert connect(site.url, cookie, headers["Origin"], token) == 101, "those that ended are still counted"
+
+
+def test_pages_that_nobody_claims_end_and_a_slow_line_keeps_its_own(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "UNCLAIMED_S", 0.0)
+    cookie, process = site.login().cookies[COOKIE], site.server.process
+    tokens = [token_in(site.get("/", cookie).text) for _ in range(5)]
+    until(lambda: len(process.sessions) <= limits.KEPT, 30)
+    assert len(process.sessions) == limits.KEPT
+    here = f"http://localhost:{site.server.port}"
+    assert connect(site.url, cookie, here, tokens[-1]) == 101, "the newest is gone"
+    assert len(process.sessions) == limits.KEPT
+    monkeypatch.setattr(shares, "KEPT_S", 0.0)
+    monkeypatch.setattr(shares, "LEFT_S", 0.0)
+    until(lambda: not process.sessions, 30)
+
+
+@pytest.mark.parametrize("site", [{"sessions_each": 1}], indirect=True)
+def test_a_websocket_builds_no_page_past_the_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its page has ended: it is built again, where there is room."""
+    process, here = site.server.process, f"http://localhost:{site.server.port}"
+    cookie = site.login().cookies[COOKIE]
+    token = token_in(site.get("/", cookie).text)
+    with monkeypatch.context() as patched:
+        patched.setattr(shares, "KEPT_S", 0.0)
+        until(lambda: not process.sessions, 30)
+    assert site.get("/", cookie).status_code == 200
+    assert connect(site.url, cookie, here, token) == 101  # and closed at once
+    assert len(process.sessions) == 1
+
+
+def test_a_page_that_cannot_be_built_is_one_line(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: object) -> None:
+        raise RuntimeError("secret of the server")
+
+    monkeypatch.setattr(type(site.server.process), "_new_session", fail)
+    page = site.get("/", site.login().cookies[COOKIE])
+    said = capfd.readouterr()
+    assert page.status_code == 200
+    assert "secret" not in page.text + said.out
+    assert "Traceback" not in page.text + said.out
+    assert "secret of the server" in caplog.text
+
+
+def test_a_websocket_that_floods_is_read_at_a_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, slept = list[str](), list[float]()
+
+    async def on_message(self: object, fragment: str) -> None:
+        read.append(fragment)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(shares.WSHandler, "on_message", on_message)
+    monkeypatch.setattr(shares.asyncio, "sleep", sleep)
+    monkeypatch.setattr(shares.time, "monotonic", lambda: 1.0)
+    handler = shares.SocketHandler.__new__(shares.SocketHandler)
+
+    async def flood() -> None:
+        for _ in range(shares.MAX_PARTS + 100):
+            await handler.on_message("{}")
+
+    asyncio.run(flood())
+    assert len(read) == shares.MAX_PARTS + 100, "something was lost"
+    assert len(slept) == 100
+    assert slept[-1] == pytest.approx(100 / shares.PARTS_PER_S)
+
+
+def test_files_on_their_way_are_counted_by_person(site: Site, tmp_path: Path) -> None:
+    add_user(tmp_path / "users.json", "bob", PASSWORD)
+    process = site.server.process
+    addresses = {}
+    for name in ("ann", "bob"):
+        shelf = process.downloads.of_session(name, f"login {name}")
+        path = shelf.new_path("a.npz")
+        path.write_bytes(b"x" * (64 << 20))
+        addresses[name] = shelf.put(path, "a.npz")
+    ann, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "bob"))
+    slow = [site.get(addresses["ann"], ann, stream=True) for _ in range(exports.MAX_SENDING)]
+    assert {one.status_code for one in slow} == {200}
+    refused = site.get(addresses["ann"], ann)
+    assert refused.status_code == 429
+    assert "as many files as one person may" in refused.text
+    assert site.get(addresses["bob"], bob).status_code == 200
+    for one in slow:
+        one.close()
+    until(lambda: process.downloads.n_sending == 0, 30)
+    assert site.get(addresses["ann"], ann).status_code == 200
+
+
+def test_exports_at_once_and_their_bytes_are_counted_by_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads = exports.Downloads(tmp_path)
+    tabs = [downloads.of_session("ann", "login ann") for _ in range(3)]
+    other = downloads.of_session("bob", "login bob")
+    refused = pytest.raises(BadRequest, match="as many exports running as one person may")
+    with tabs[0].exporting(), tabs[1].exporting(), other.exporting(), refused, tabs[2].exporting():
+        pass
+    with tabs[2].exporting():
+        pass
+    monkeypatch.setattr(exports, "MAX_OFFERED_BYTES", 10)
+    paths = []
+    for k, tab in enumerate((tabs[0], other, tabs[1], tabs[2])):
+        paths.append(tab.new_path("a.csv"))
+        paths[-1].write_bytes(b"x" * 4)
+        tab.put(paths[-1], f"{k}.csv")
+    assert [path.exists() for path in paths] == [False, True, True, True]
+    large = tabs[0].new_path("a.csv")
+    large.write_bytes(b"x" * 11)
+    with pytest.raises(BadRequest, match="larger than one person may have"):
+        tabs[0].put(large, "a.csv")
+    assert not large.exists()
+    downloads.close()
+
+
+def test_a_flood_of_pages_leaves_others_their_own(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for pages without end is told so; another's page, `/health` and the memory are there."""
+    monkeypatch.setattr(limits, "MAX_APART_S", 0.5)
+    add_user(tmp_path / "users.json", "bob", PASSWORD)
+    eve, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "bob"))
+    process = site.server.process
+
+    def ask() -> int:
+        return requests.get(f"{site.url}/", cookies={COOKIE: eve}, timeout=150).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        flood = [threads.submit(ask) for _ in range(16)]
+        page = site.get("/?insertion=demo", bob)
+        health = site.get("/health", bob)
+        codes = {one.result(120) for one in flood}
+    assert (page.status_code, health.status_code) == (200, 200)
+    assert codes == {200, 503}
+    assert sum(owner == "login ann" for owner in process.sessions.values()) <= process.limits.max_sessions
+
+
+def test_who_asks_is_told_apart_by_login_before_address(site: Site) -> None:
+    request = SimpleNamespace(cookies={}, remote_ip="10.0.0.1")
+    assert site.server.process.owner_of(request) == "address 10.0.0.1"

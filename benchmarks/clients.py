@@ -44,11 +44,14 @@ class Client:
         Whether it is the plain page, which listens to another event.
     length_s : float
         Of the recording.
+    headers : dict of str to str
+        Of its requests: by them the server tells people apart.
     """
 
     url: str
     is_plain: bool
     length_s: float
+    headers: dict[str, str] = field(default_factory=dict)
     received: int = 0
     _n: int = 0
     _socket: WebSocketClientConnection | None = None
@@ -57,12 +60,14 @@ class Client:
     async def open(self) -> float:
         """Open the page and wait for the first picture; return how long that took, in s."""
         started = time.perf_counter()
-        response = await AsyncHTTPClient(force_instance=True).fetch(self.url, request_timeout=OPEN_S)
+        response = await AsyncHTTPClient(force_instance=True).fetch(
+            self.url, request_timeout=OPEN_S, headers=self.headers
+        )
         found = re.search(r'"token":\s*"([^"]+)"', response.body.decode())
         if found is None:
             raise NoPicture(f"{self.url} has no session: {response.body[:200]!r}")
         base = self.url.partition("?")[0].replace("http", "ws", 1)
-        request = HTTPRequest(f"{base}ws", connect_timeout=OPEN_S, request_timeout=OPEN_S)
+        request = HTTPRequest(f"{base}ws", connect_timeout=OPEN_S, request_timeout=OPEN_S, headers=self.headers)
         self._socket = await websocket_connect(
             request, subprotocols=["bokeh", found.group(1)], max_message_size=1 << 30
         )

@@ -41,7 +41,7 @@ class Serving:
 @contextmanager
 def ours(cache: Path, n_spikes: int, *more: str) -> Iterator[Serving]:
     """Serve the demo as the command does."""
-    options = ["--cache", str(cache), "--spikes", str(n_spikes), "--port", "0", "--no-browser"]
+    options = ["--cache", str(cache), "--spikes", str(n_spikes), "--port", "0", "--no-browser", "--sessions-each", "64"]
     with serve("dashboard", "demo", *options, *more) as serving:
         yield serving
 

@@ -1,0 +1,185 @@
+"""One hostile among 16: what 15 people who zoom notice of one who takes all that the server gives.
+
+Run ``python -m benchmarks.hostile [--cache FOLDER] [--spikes N] [--people 15] [--seconds 20] [--logins]``. People are
+told apart by address, as behind a proxy, or by login. All goes to the loopback, and ends after the seconds given.
+Exports are not driven from here: tests/server/test_limits.py counts them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from benchmarks.clients import Client, NoPicture
+from benchmarks.serving import Serving, serve
+from benchmarks.sessions import length_s, percentile, wait_until_warm
+from benchmarks.table import Row, text_table, write_whole
+from dashboard.sources.demo.source import DEMO_SPIKES
+
+QUERY = "?insertion=demo&show=raster"
+PASSWORD = "only for this measurement"
+LOOPS = 6
+"""Requests of the hostile one at the same time."""
+
+MAX_REQUESTS = 5_000
+"""Of one attack in all, however fast they are answered."""
+
+SETTLE_S = 20.0
+"""After an attack, until pages that nobody looks at have ended."""
+
+FLAT_MB = 60.0
+
+
+def client() -> AsyncHTTPClient:
+    return AsyncHTTPClient(force_instance=True, max_clients=LOOPS * 4)
+
+
+async def loop_of_requests(server: Serving, headers: dict[str, str], path: str, until: float) -> None:
+    """Ask for one address again and again."""
+    http, left = client(), [MAX_REQUESTS]
+
+    async def ask() -> None:
+        while time.monotonic() < until and left[0] > 0:
+            left[0] -= 1
+            await http.fetch(server.url + path, headers=headers, raise_error=False, request_timeout=10)
+
+    await asyncio.gather(*(ask() for _ in range(LOOPS)), return_exceptions=True)
+
+
+async def pages(server: Serving, headers: dict[str, str], until: float) -> None:
+    await loop_of_requests(server, headers, QUERY, until)
+
+
+async def downloads(server: Serving, headers: dict[str, str], until: float) -> None:
+    await loop_of_requests(server, headers, "static/js/bokeh.min.js", until)
+
+
+async def tabs(server: Serving, headers: dict[str, str], until: float) -> None:
+    """Open as many tabs as the server gives, and keep them."""
+    held: list[Client] = []
+    while time.monotonic() < until:
+        tab = Client(server.url + QUERY, False, 1.0, headers)
+        try:
+            await asyncio.wait_for(tab.open(), max(0.1, until - time.monotonic()))
+            held.append(tab)
+        except (HTTPClientError, NoPicture, TimeoutError, OSError):
+            await asyncio.sleep(0.05)
+    for tab in held:
+        tab.close()
+
+
+async def websockets(server: Serving, headers: dict[str, str], until: float) -> None:
+    """Open websockets on one page's token, and send on each without pause."""
+    page = (await client().fetch(server.url + QUERY, headers=headers)).body.decode()
+    token, left = page.split('"token":"')[1].split('"')[0], [MAX_REQUESTS]
+
+    async def flood() -> None:
+        socket: WebSocketClientConnection | None = None
+        while time.monotonic() < until and left[0] > 0:
+            left[0] -= 1
+            try:
+                request = HTTPRequest(f"{server.url.replace('http', 'ws', 1)}ws", headers=headers)
+                socket = socket or await websocket_connect(request, subprotocols=["bokeh", token])
+                for part in ({"msgid": "1", "msgtype": "PULL-DOC-REQ"}, {}, {}):
+                    await socket.write_message(json.dumps(part))
+            except (HTTPClientError, OSError):
+                await asyncio.sleep(0.01)
+        if socket is not None:
+            socket.close()
+
+    await asyncio.gather(*(flood() for _ in range(LOOPS)), return_exceptions=True)
+
+
+ATTACKS: dict[str, Callable[[Serving, dict[str, str], float], Awaitable[None]]] = {
+    "pages": pages, "tabs": tabs, "websockets": websockets, "downloads": downloads,
+}  # fmt: skip
+
+
+async def measure(server: Serving, length: float, people: Sequence[dict[str, str]], seconds: float) -> list[Row]:
+    """Return the rows; the first of `people` is the hostile one."""
+    clients = [Client(server.url + QUERY, False, length, headers) for headers in people[1:]]
+    for one in clients:
+        await one.open()
+    rows, quiet = [], 0.0
+
+    async def zooming(until: float) -> list[float]:
+        async def person(one: Client) -> list[float]:
+            took: list[float] = []
+            while time.monotonic() < until:
+                took += await one.keep_zooming(1)
+            return took
+
+        return [value for found in await asyncio.gather(*map(person, clients)) for value in found]
+
+    for name in ("quiet", *ATTACKS):
+        before, until = server.memory()["RssAnon"], time.monotonic() + seconds
+        attack = ATTACKS[name](server, people[0], until) if name in ATTACKS else asyncio.sleep(0)
+        took, _ = await asyncio.gather(zooming(until), attack, return_exceptions=False)
+        p95 = percentile(took, 0.95)
+        quiet = quiet or p95
+        rows.append(Row("hostile", f"{len(clients)} zoom, {name}, p95", "ms", p95, most=2 * quiet))
+        await asyncio.sleep(SETTLE_S)
+        grown = (server.memory()["RssAnon"] - before) / 1e6
+        rows.append(Row("hostile", f"memory after {name}", "MB", grown, most=FLAT_MB))
+        print(f"{name}: p95 {p95:.0f} ms of {len(took)} pictures, memory {grown:+.0f} MB", flush=True)
+    for one in clients:
+        one.close()
+    return rows
+
+
+async def logged_in(server: Serving, names: Sequence[str]) -> list[dict[str, str]]:
+    """Return what requests of each login carry."""
+    found = []
+    for name in names:
+        answer = await client().fetch(
+            f"{server.url}login", method="POST", body=f"name={name}&password={PASSWORD.replace(' ', '+')}",
+            follow_redirects=False, raise_error=False,
+        )  # fmt: skip
+        found.append({"Cookie": answer.headers["Set-Cookie"].split(";")[0]})
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, help="folder that keeps the demo for the next run")
+    parser.add_argument("--spikes", type=int, default=DEMO_SPIKES)
+    parser.add_argument("--people", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each attack")
+    parser.add_argument("--logins", action="store_true", help="tell people apart by login, not by address")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    options = parser.parse_args(arguments)
+    os.environ["SPIKE_DASHBOARD_BEHIND_PROXY"] = "yes"
+    with tempfile.TemporaryDirectory(prefix="spike-dashboard-hostile-") as folder:
+        cache, names = (options.cache or Path(folder)).absolute(), [f"person{k}" for k in range(options.people + 1)]
+        if options.logins:
+            from dashboard.server.auth.passwords import add_user
+
+            for name in names:
+                add_user(Path(folder) / "users.json", name, PASSWORD)
+            os.environ["SPIKE_DASHBOARD_USERS"] = str(Path(folder) / "users.json")
+        flags = ["--cache", str(cache), "--spikes", str(options.spikes), "--port", "0", "--no-browser"]
+        with serve("dashboard", "demo", *flags) as server:
+            people = [{"X-Real-IP": f"10.0.0.{k}"} for k in range(options.people + 1)]
+            if options.logins:
+                people = asyncio.run(logged_in(server, names))
+            else:
+                wait_until_warm(server)
+            rows = asyncio.run(measure(server, length_s(cache, options.spikes), people, options.seconds))
+    print(f"\n{text_table(rows)}")
+    if options.json is not None:
+        write_whole(options.json, json.dumps([row.record() for row in rows], indent=1))
+    return 1 if any(row.is_met is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -27,6 +27,7 @@ from dashboard.config.patience import waiting_as_asked
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
 from dashboard.engine.count.registry import AGGREGATES
+from dashboard.model.counted import counted
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, Incomplete
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.version import __version__
@@ -40,6 +41,9 @@ logger = logging.getLogger(__name__)
 EXIT_BAD_INPUT = 2
 EXIT_INCOMPLETE = 1
 EXIT_INTERRUPTED = 130
+EXIT_NOT_READ = 141
+"""As a shell says of a program that wrote to a pipe of which nobody reads any more."""
+
 FIGURE_TYPES = (".png", ".svg", ".pdf")
 
 
@@ -88,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0: all is done; 1: some of it could not be fetched, or some of many insertions failed, and trying again may help;
-    2: bad input, or a server that does not answer; 130: interrupted.
+    2: bad input, or a server that does not answer; 130: interrupted; 141: who read the answer left before its end.
     """
     options = build_parser().parse_args(arguments)
     say: Callable[[str], object] = _say
@@ -99,7 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say = logger.error
         add_plugins(settings.plugins)
         with waiting_as_asked() if options.command in settings_table.READING else nullcontext():
-            return int(options.run(options, settings) or 0)
+            code = int(options.run(options, settings) or 0)
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:
+        # What is still held back would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NOT_READ
     except (KeyboardInterrupt, Cancelled):
         say("interrupted")
         return EXIT_INTERRUPTED
@@ -242,7 +252,7 @@ def check(options: argparse.Namespace, settings: Settings) -> int:
         return _told(sorting)
     reasons = {name: f" ({reason})" for name, _, reason in sorting.choices if reason}
     for name, value in report.items():
-        if name not in ("missing", "differences"):
+        if name not in ("missing", "notes", "differences"):
             sys.stdout.write(f"{name:<12}{'unknown' if value is None else value}{reasons.get(name, '')}\n")
     for name, (_, sentence) in sorting.differences.items():
         sys.stdout.write(f"{name:<12}{sentence}\n")
@@ -270,9 +280,9 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
     -------
     dict
         ``n_spikes`` are the rows of the file, those dropped included; ``n_good`` is None where no
-        cluster has an IBL label, and ``missing`` says why; ``differences`` are there where numbers do not mean what
-        IBL's do; ``duration_s`` is the time of the last
-        spike less that of the first.
+        cluster has an IBL label, and ``missing`` says why; ``notes`` are what the page says of
+        the files (revisions mixed, metrics computed anew, stand-ins); ``differences`` are there where numbers
+        do not mean what IBL's do; ``duration_s`` is the time of the last spike less that of the first.
     """
     import numpy as np
 
@@ -299,6 +309,7 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
         "n_good": None if sorting.why_no_labels else int((sorting.labels == 1).sum()),
         "duration_s": round(last - first, 3) if np.isfinite(last - first) else None,
         "missing": missing,
+        "notes": list(sorting.notes),
         **({"differences": {name: sentence for name, (_, sentence) in differences.items()}} if differences else {}),
     }
 
@@ -309,7 +320,7 @@ def fetch(options: argparse.Namespace, settings: Settings) -> int:
     for text in options.insertion:
         with TerminalProgress() as progress:
             sorting = _open(text, options, settings, progress, lazy=True)
-        sys.stdout.write(f"{sorting.title}: {sorting.n_spikes:,} spikes\n")
+        sys.stdout.write(f"{sorting.title}: {counted(sorting.n_spikes, 'spike')}\n")
         code = _told(sorting) or code
     return code
 

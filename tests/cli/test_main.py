@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,13 @@ from dashboard.cli import main
 from dashboard.cli import progress as terminal
 from dashboard.model.errors import Cancelled
 from dashboard.model.progress import Progress
+from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
 
 SMALL = ("--spikes", "50000")
 CHECK_KEYS = [
     "pid", "eid", "probe", "collection", "sorter", "revision", "histology", "n_spikes", "n_dropped", "n_clusters",
-    "n_good", "duration_s", "missing",
+    "n_good", "duration_s", "missing", "notes",
 ]  # fmt: skip
 
 
@@ -47,6 +49,30 @@ def test_check_answers_json(small_demo: object, capsys: pytest.CaptureFixture[st
     assert answer["n_spikes"] == 50_000
     assert answer["n_dropped"] == 0
     assert 0 < answer["n_good"] < answer["n_clusters"]
+
+
+def test_check_answers_json_with_the_notes_that_people_read(
+    small_demo: SpikeSorting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = replace(small_demo, notes=("the tables are of another revision",))
+    monkeypatch.setattr(main, "_open", lambda *args, **words: noted)
+    assert run("check", "demo", *SMALL, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == ["the tables are of another revision"]
+    assert run("check", "demo", *SMALL) == 0
+    assert "note        the tables are of another revision\n" in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_ends_the_command_without_a_trace(small_demo: SpikeSorting, cache: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dashboard", "check", "demo", *SMALL], stdout=writing, stderr=subprocess.PIPE,
+            text=True, env=os.environ | {"SPIKE_DASHBOARD_CACHE": str(cache)},
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (main.EXIT_NOT_READ, "")
 
 
 def test_check_tells_the_other_sorting(small_demo: object, capsys: pytest.CaptureFixture[str]) -> None:

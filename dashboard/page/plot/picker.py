@@ -9,6 +9,7 @@ import numpy as np
 from bokeh.events import SelectionGeometry, Tap
 
 from dashboard.engine.count.queries import spikes_in
+from dashboard.model.counted import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.bokeh_figures import inner_size
 from dashboard.page.core.document_queue import DocumentQueue
@@ -102,4 +103,4 @@ class UnitPicker:
         units = np.unique(np.asarray(scene.columns.clusters[rows])) if rows is not None else np.zeros(0, np.int64)
         self._state.selected = scene.ids(units)
         n_spikes = 0 if rows is None else len(rows)
-        self._show(f"box: {n_spikes:,} spikes of {len(units):,} units selected")
+        self._show(f"box: {counted(n_spikes, 'spike')} of {counted(len(units), 'unit')} selected")

@@ -118,7 +118,8 @@ class DriftView:
         self.figure.yaxis.ticker = BasicTicker(desired_num_ticks=2)
         self.lines = ColumnDataSource({"times": [], "um": [], "colour": [], "where": []})
         drawn = self.figure.multi_line("times", "um", line_color="colour", line_width=1, source=self.lines)
-        words = [("", "drift @where: $y{0.0} µm")]
+        # The nearest estimate of the line, not the height of the cursor.
+        words = [("", "drift @where: $snap_y{0.0} µm at $snap_x{0,0.0} s")]
         self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=words, attachment="below"))
 
     def open(self, drift: Drift | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from dashboard.engine.count.registry import AGGREGATES
+from dashboard.model.counted import counted
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import duration_text
@@ -170,7 +171,7 @@ def notes(sorting: SpikeSorting, notice: str = "") -> str:
     items = "".join(f"<li>{escape(line)}</li>" for line in lines if line)
     missing = "".join(f"<li><b>{escape(item.dataset)}</b> {escape(item.reason)}</li>" for item in sorting.missing)
     is_open = " open" if any(item.can_come for item in sorting.missing) else ""
-    summary = f"<summary>{len(sorting.missing)} datasets not available</summary>"
+    summary = f"<summary>{counted(len(sorting.missing), 'dataset')} not available</summary>"
     absent = f"<details{is_open}>{summary}<ul>{missing}</ul></details>"
     return f'<div class="notes">{warning}<ul>{items}</ul>{_offers(sorting)}{absent if missing else ""}</div>'
 
@@ -188,6 +189,6 @@ def _offers(sorting: SpikeSorting) -> str:
         for offer in sorting.offers
     )
     n_sortings = len(sorting.offers)
-    summary = f"{n_sortings} sorting{'s' if n_sortings > 1 else ''} of this probe"
+    summary = f"{counted(n_sortings, 'sorting')} of this probe"
     head = "<tr><th>sorter</th><th>revision</th><th>version</th><th>size</th><th></th></tr>"
     return f'<details><summary>{summary}</summary><table class="offers">{head}{rows}</table></details>'

@@ -291,6 +291,12 @@ def _rank(dataset: DatasetRef) -> int:
     return _EXTENSIONS.index(dataset.extension) if dataset.extension in _EXTENSIONS else len(_EXTENSIONS)
 
 
+def _is_only_flag(anchor: DatasetRef, inside: Sequence[DatasetRef]) -> bool:
+    """Tell whether a dataset was taken for its flag: with two of them, the greatest revision is, see `latest`."""
+    same = (d for d in inside if d.name == anchor.name and d.namespace == anchor.namespace)
+    return sum(bool(d.is_default) for d in _one_extension(list(same))) == 1
+
+
 def _describe_revision(
     picked: Mapping[str, DatasetRef], inside: Sequence[DatasetRef], known: Sequence[str], revision: str | None
 ) -> Choice:
@@ -301,7 +307,7 @@ def _describe_revision(
         reason = "asked for" if exact else f"the greatest not after '{revision}' that was asked for"
     elif len(known) <= 1:
         reason = "the only revision"
-    elif any(d.is_default is not None for d in inside):
+    elif anchor is not None and anchor.is_default and _is_only_flag(anchor, inside):
         reason = "flagged as default"
     else:
         reason = "the greatest revision"

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from bokeh.models import HoverTool
 
 from dashboard.model.sorting import Drift, Trials
-from dashboard.page.plot.profiles import PASSIVE, TASK, drift_places, periods, trial_ticks
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.state import ViewState
+from dashboard.page.plot.profiles import PASSIVE, TASK, DriftView, drift_places, periods, trial_ticks
 
 
 def trials(passive_s: tuple[float, float] | None = None) -> Trials:
@@ -47,6 +50,14 @@ def test_ticks_are_the_stimuli_that_were_shown() -> None:
     assert found["time"].tolist() == [11.0, 31.0]
     assert found["top"].tolist() == [10.0, 10.0] and found["bottom"].tolist() == [8.8, 8.8]
     assert len(trial_ticks(None, 10.0)["time"]) == 0
+
+
+def test_the_tooltip_of_the_drift_is_the_value_of_its_line() -> None:
+    view = DriftView(Axes(ViewState()))
+    (hover,) = view.figure.select(HoverTool)
+    words = " ".join(text for pair in hover.tooltips for text in pair)
+    assert "$snap_y" in words, "of the line's nearest estimate"
+    assert "$y" not in words and "$x" not in words, "the cursor is not the data"
 
 
 def test_lines_of_the_drift_say_where_they_are() -> None:

@@ -186,3 +186,25 @@ def test_of_several_template_layouts_only_the_newest_is_fetched() -> None:
     assert [n for n in resolve(PROBE, half).datasets if n in names] == list(TEMPLATES[1])
     asked = resolve(PROBE, every, attributes=("clusters.waveforms",)).datasets
     assert "clusters.waveforms" in asked
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ((False, True), "flagged as default"),
+        ((True, False), "flagged as default"),
+        ((False, False), "the greatest revision"),
+        ((True, True), "the greatest revision"),
+        ((None, None), "the greatest revision"),
+    ],
+)
+def test_a_default_is_called_flagged_only_where_the_record_flags_it(
+    flags: tuple[bool | None, bool | None], reason: str
+) -> None:
+    names = ("spikes.times", "spikes.clusters", "clusters.channels", "channels.rawInd")
+    found = [
+        dataset(name, revision=revision, is_default=flag)
+        for revision, flag in zip(("", "2024-05-06"), flags, strict=True)
+        for name in names
+    ]
+    assert resolve(PROBE, found).revision.reason == reason

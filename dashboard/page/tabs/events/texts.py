@@ -6,6 +6,7 @@ from html import escape
 
 from dashboard.analysis.events.picture import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.analysis.events.trials import REACTION_S
+from dashboard.model.counted import counted
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import duration_text
 from dashboard.page.tabs.events.figures import Z_LIMIT, map_palette
@@ -63,5 +64,5 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
         "a click shows the trial in the large raster</h4></div>",
         "map": '<div class="unit"><h4>Population, all units that pass the filters: rate in '
         f"{depth_bin:g} µm × {time_bin} bins as z-score of the baseline, "
-        f"{found.n_trials:,} trials; grey: the baseline does not vary</h4>{bar}</div>",
+        f"{counted(found.n_trials, 'trial')}; grey: the baseline does not vary</h4>{bar}</div>",
     }

@@ -11,6 +11,7 @@ import pandas as pd
 from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
+from dashboard.model.counted import counted
 from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import duration_text
@@ -70,8 +71,8 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
 def _spikes(scene: Scene, picture: UnitPicture) -> str:
     """Return how many of the unit's spikes are drawn."""
     if scene.amp_range_uv is None:
-        return f"all {picture.n_whole:,} spikes"
-    return f"{len(picture.focus):,} of {picture.n_whole:,} spikes"
+        return f"all {counted(picture.n_whole, 'spike')}"
+    return f"{len(picture.focus):,} of {counted(picture.n_whole, 'spike')}"
 
 
 def _limited(scene: Scene) -> str:
@@ -179,7 +180,8 @@ def _absent(why: str) -> str:
 
 def _beyond(found: Cloud, *, is_limited: bool = False) -> str:
     aside = f", {found.n_beyond:,} of them beyond the axis" if found.n_beyond else ""
-    spikes = f"{found.n_spikes:,} spikes within the limits" if is_limited else f"all {found.n_spikes:,} spikes"
+    spikes = counted(found.n_spikes, "spike")
+    spikes = f"{spikes} within the limits" if is_limited else f"all {spikes}"
     return f": {spikes}{aside}"
 
 

@@ -42,6 +42,10 @@ class InsertionNotFound(DashboardError):
     """No configured source knows the insertion that was asked for."""
 
 
+MAX_CANDIDATES = 20
+"""Insertions that a message names: a session has fewer."""
+
+
 class InsertionAmbiguous(DashboardError):
     """More than one insertion answers to what was asked for.
 
@@ -53,9 +57,9 @@ class InsertionAmbiguous(DashboardError):
 
     def __init__(self, text: str, candidates: Sequence[str]) -> None:
         self.candidates = tuple(candidates)
-        super().__init__(
-            f"{len(self.candidates)} insertions match", text, f"Name one of: {', '.join(self.candidates[:8])}"
-        )
+        more = len(self.candidates) - MAX_CANDIDATES
+        named = ", ".join(self.candidates[:MAX_CANDIDATES]) + (f" and {more:,} more" if more > 0 else "")
+        super().__init__(f"{len(self.candidates):,} insertions match", text, f"Name one of: {named}")
 
 
 class NoSpikeSorting(DashboardError):

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dashboard.config.settings import Settings
 from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound
@@ -28,6 +29,7 @@ from dashboard.sources.alf.names import (
     parse_file_name,
     scan,
     tree,
+    without_labels,
     without_twins,
 )
 from dashboard.sources.alf.source import AlfSource
@@ -45,6 +47,9 @@ _LAB = re.compile(r"(?P<lab>[^/]+)/Subjects$")
 _PROBE = re.compile(r"probe[\w-]*$")
 # What the dashboard can show of a session besides its sorting.
 _QC_PREFIX = "_iblqc_"
+# Of a session without a folder per probe.
+_WITHOUT_PROBE = "probe"
+_OF_SESSION = ("trials", "passivePeriods")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +156,11 @@ class FolderSource(AlfSource):
         place = self._place(insertion)
         if place.loose:
             found = list(files(place.session, f"alf/{insertion.probe}", self._inside))
+            if place.session.name == "alf":  # the session's own lie beside the spikes
+                found += [d for d in files(place.session, "alf", self._inside) if d.object in _OF_SESSION]
         else:
             found = list(self._session_datasets(place, insertion.probe))
-        return without_twins(found)
+        return without_twins(without_labels(found))
 
     def fetch_files(
         self,
@@ -241,20 +248,21 @@ class FolderSource(AlfSource):
         if place.loose:
             yield self._loose(session), place
             return
+        named: dict[str, Any] = {
+            "subject": match["subject"] if match else session.name,
+            "date": match["date"] if match else "",
+            "number": int(match["number"]) if match else 0,
+            "source": self.name,
+            "lab": lab["lab"] if lab else None,
+        }
+        if holds_spikes(session / "alf") and place.collection in ("", "alf"):
+            yield InsertionRef(probe=_WITHOUT_PROBE, **named), _Place(session / "alf", loose=True)
         for entry in scan(session / "alf"):
             if not entry.is_dir() or not self._may_enter(place, f"alf/{entry.name}") or not self._inside(entry):
                 continue
             if not any_spikes(Path(entry.path), self._inside):
                 continue
-            insertion = InsertionRef(
-                subject=match["subject"] if match else session.name,
-                date=match["date"] if match else "",
-                number=int(match["number"]) if match else 0,
-                probe=entry.name,
-                source=self.name,
-                lab=lab["lab"] if lab else None,
-            )
-            yield insertion, place
+            yield InsertionRef(probe=entry.name, **named), place
 
     def _loose(self, folder: Path) -> InsertionRef:
         """Name an insertion after its folder; where that is a probe or sorter, after the one above too."""

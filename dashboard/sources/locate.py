@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import islice
@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 #: What opens the synthetic insertion.
 DEMO = "demo"
 
-# Enough to name some in a message; a large data folder is not listed to its end for that.
-_MAX_NAMED = 8
+# Enough to say how many there are; a huge data folder is not listed to its end for a message.
+_MAX_NAMED = 1000
 # Kinds of data that people point at, by files that tell them: what a source reads is not looked at here.
 _KINDS = (
     ("a Kilosort or phy folder", ("params.py", "spike_clusters.npy", "spike_times.npy", "*/params.py")),
@@ -79,13 +79,34 @@ def _of_data_folder(folder: Path, settings: Settings) -> list[Source]:
     return found
 
 
+MAX_LINK_DEPTH = 4
+"""Folders below the given one in which links are looked for where it holds no sorting."""
+
+
 def _nothing_at(path: Path) -> NoSpikeSorting:
     """Return what is said of a path of no known kind: what it looks like, and what is supported."""
     looks = next((title for title, patterns in _KINDS if any(_has(path, name) for name in patterns)), "")
     reads = "; ".join(entry.reads for entry in SOURCES if entry.recognises)
     seen = f"It looks like {looks}, which is not supported. " if looks else ""
     kind = "folder" if path.is_dir() else "file"
+    if links := [link for link in _links(path) if not link.resolve().is_relative_to(path.resolve())]:
+        seen += (
+            f"{links[0]} is a link that leads out of it and is not followed: give its target, {links[0].resolve()}. "
+        )
     return NoSpikeSorting(f"No spike sorting in the {kind}", path, f"{seen}Supported are {reads}")
+
+
+def _links(folder: Path, depth: int = 0) -> Iterator[Path]:
+    """Yield links to folders, to the depth at which subjects lie; what is behind them is not looked at."""
+    try:
+        entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir() and entry.is_symlink():
+            yield entry
+        elif entry.is_dir() and depth < MAX_LINK_DEPTH:
+            yield from _links(entry, depth + 1)
 
 
 def _has(path: Path, pattern: str) -> bool:

@@ -12,13 +12,14 @@ import pytest
 
 from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.quality.metrics import recompute, with_metrics
+from dashboard.analysis.units.templates import unit_template
 from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
-from dashboard.model.errors import BadRequest
+from dashboard.model.errors import BadRequest, InsertionAmbiguous, NoSpikeSorting
 from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
-from tests.library.alf_folder import N_CHANNELS, N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
+from tests.library.alf_folder import N_CHANNELS, N_CLUSTERS, N_SPIKES, SESSION, sorting_arrays, write, write_session
 
 
 def opened(root: Path, *, lazy: bool = True, **options: Any) -> SpikeSorting:
@@ -222,3 +223,93 @@ def test_regions_of_both_hemispheres_void_and_root_are_told_apart(tmp_path: Path
             found, n = np.unique(of_spikes[is_in], return_counts=True)
             if row < 19 and column < 29:  # the last ones are closed
                 assert image.values[row, column] == (found[np.argmax(n)] if len(n) else image.none)
+
+
+# -- templates, times and places ----------------------------------------------------------------------
+
+
+def test_waveforms_on_all_channels_need_no_file_of_channels(tmp_path: Path) -> None:
+    arrays = sorting_arrays()
+    waves = np.zeros((N_CLUSTERS, 30, N_CHANNELS), np.float32)
+    waves[np.arange(N_CLUSTERS), 10, arrays["clusters.channels"]] = -8e-5
+    sorting = opened(tmp_path, changed={"clusters.waveforms": waves})
+    assert sorting.templates is not None
+    for unit in range(N_CLUSTERS):
+        found, why = unit_template(sorting, build_columns(sorting), unit)
+        assert found is not None, why
+        place = found.axial_um[found.is_peak], found.lateral_um[found.is_peak]
+        assert (
+            np.ravel(place).tolist()[::-1]
+            == arrays["channels.localCoordinates"][arrays["clusters.channels"][unit]].tolist()
+        )
+
+
+def _sentinels(times: np.ndarray) -> np.ndarray:
+    return np.r_[-0.5, -0.4, times[2:1000], np.full(7, -1.0), times[1007:]]
+
+
+ODD_TIMES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "sentinels": (_sentinels, "7 spikes are at exactly -1 s"),
+    "before zero": (_sentinels, "2 spikes are before 0 s"),
+    "restart": (lambda times: np.where(times < 60, times, times - 60), "steps back once, by up to 59.9"),
+    "overflow": (
+        lambda times: ((times * 1500 * 20_000).astype(np.int64).astype(np.int32)) / 20_000,
+        "as 32-bit sample numbers that overflow at 20,000 Hz do",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ODD_TIMES)
+def test_times_that_are_odd_are_said_and_all_are_shown(case: str, tmp_path: Path) -> None:
+    change, words = ODD_TIMES[case]
+    sorting = opened(tmp_path, changed={"spikes.times": change(sorting_arrays()["spikes.times"])})
+    assert words in said(sorting)
+    assert sorting.n_dropped == 0
+    assert render(sorting, width=20, height=10, cache=tmp_path / "cache").values.sum() == N_SPIKES
+
+
+def test_spikes_above_all_channels_are_said(tmp_path: Path) -> None:
+    depths = sorting_arrays()["spikes.depths"]
+    sorting = opened(tmp_path, changed={"spikes.depths": np.where(np.arange(N_SPIKES) < 9, depths + 3840, depths)})
+    assert f"9 of {N_SPIKES:,} spikes lie more than 100 um above all channels" in said(sorting)
+
+
+def test_a_session_without_a_folder_per_probe_opens(tmp_path: Path) -> None:
+    alf = tmp_path / "data" / SESSION / "alf"
+    write(alf, sorting_arrays())
+    pd.DataFrame({"stimOn_times": [1.0, 2.0], "choice": [1.0, -1.0]}).to_parquet(alf / "_ibl_trials.table.pqt")
+    for folder in (tmp_path / "data", tmp_path / "data" / SESSION, alf):
+        sorting = open_insertion(folder, cache=tmp_path / "cache", lazy=True)
+        assert (sorting.n_spikes, sorting.n_clusters) == (N_SPIKES, N_CLUSTERS)
+        assert sorting.trials is not None
+        assert len(sorting.trials) == 2
+
+
+def test_names_may_have_a_further_part(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "data")
+    for path in list(folder.iterdir()):
+        path.rename(path.with_name(f"{path.stem}.probe_00{path.suffix}"))
+    sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True)
+    assert sorting.labels.tolist() == sorting_arrays()["clusters.metrics"]["label"].tolist()
+    np.testing.assert_array_equal(sorting.spikes.times_s, sorting_arrays()["spikes.times"])
+
+
+def test_a_link_that_leads_out_is_named(tmp_path: Path) -> None:
+    write_session(tmp_path / "store")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "labx").symlink_to(tmp_path / "store" / "labx")
+    with pytest.raises(NoSpikeSorting, match="labx is a link that leads out of it"):
+        open_insertion(tmp_path / "data", cache=tmp_path / "cache")
+
+
+def test_all_probes_of_a_session_are_listed_once(tmp_path: Path) -> None:
+    names = ["probe_left", "probe_right", "probe_00", "probe00", "probe00a", "probe00b", "shank_0", "imec0", "Probe1"]
+    for name in names:
+        write_session(tmp_path / "data", probe=name)
+    with pytest.raises(InsertionAmbiguous, match="9 insertions match") as caught:
+        open_insertion(tmp_path / "data", cache=tmp_path / "cache")
+    assert sorted(Path(place).name for place in caught.value.candidates) == sorted(names)
+    for place in caught.value.candidates:
+        assert place in str(caught.value)
+        sorting = open_insertion(place, cache=tmp_path / "cache", lazy=True)
+        assert sorting.ref.insertion.probe == Path(place).name

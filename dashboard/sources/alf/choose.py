@@ -243,7 +243,8 @@ def _check_spikes(
 
 
 def _keep_one_layout(picked: dict[str, DatasetRef], attributes: Sequence[str]) -> None:
-    whole = next((layout for layout in TEMPLATES if set(layout) <= set(picked)), ())
+    alone = next((layout[:1] for layout in TEMPLATES if layout[0] in picked), ())  # may be on all channels
+    whole = next((layout for layout in TEMPLATES if set(layout) <= set(picked)), alone)
     for name in (name for layout in TEMPLATES for name in layout):
         if name not in whole and name not in attributes and f"{name.partition('.')[0]}.*" not in attributes:
             picked.pop(name, None)

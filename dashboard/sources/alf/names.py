@@ -121,3 +121,21 @@ def without_twins(datasets: Sequence[DatasetRef]) -> list[DatasetRef]:
         if twin is None or (twin.id is not None and dataset.id is None):
             kept[dataset.relative_path] = dataset
     return list(kept.values())
+
+
+def without_labels(datasets: Sequence[DatasetRef]) -> list[DatasetRef]:
+    """Return datasets without the extra part that all of a collection's spikes have in their names.
+
+    ``spikes.times.probe_00.npy`` is ``spikes.times`` where there is no such file without ``probe_00``: ALF allows
+    further parts, and whoever exported the folder said of which probe it is.
+    """
+    places = {(d.collection, d.revision) for d in datasets}
+    labels: dict[tuple[str, str], str] = {}
+    for place in places:
+        times = [d.attribute for d in datasets if (d.collection, d.revision) == place and d.object == "spikes"]
+        found = {attribute.partition(".")[2] for attribute in times if attribute.startswith("times.")}
+        if "times" not in times and len(found) == 1:
+            labels[place] = f".{found.pop()}"
+    return [
+        replace(d, attribute=d.attribute.removesuffix(labels.get((d.collection, d.revision), ""))) for d in datasets
+    ]

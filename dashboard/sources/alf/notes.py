@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
+
 from dashboard.model.references import DatasetRef, SortingRef
+from dashboard.model.sorting import Spikes
 from dashboard.sources.alf.spikes import Validation
+
+#: Times that step back by less are a sorter's rounding, and sorting them is enough said.
+MIN_STEP_BACK_S = 1.0
+#: Rates at which probes are sampled, and how near a step has to be to 2 ** 32 samples.
+RATES_HZ = (20_000, 25_000, 30_000, 32_000, 40_000)
+OVERFLOW_SHARE = 0.001
+#: A spike lies so far beyond the outermost channel at most; further out its depth is of another probe.
+BEYOND_UM = 100.0
+BLOCK = 1 << 20
 
 
 def revision_notes(ref: SortingRef) -> list[str]:
@@ -35,3 +48,48 @@ def dropped_note(found: Validation) -> str:
     """Say how many spikes no view shows, and why."""
     spikes = "1 spike is" if found.n_dropped == 1 else f"{found.n_dropped:,} spikes are"
     return f"{spikes} in no view: {found.drop_reason}"
+
+
+def times_notes(found: Validation) -> list[str]:
+    """Say what is odd about the times of spikes: what, how many, where. All of them are shown."""
+    notes = []
+    if found.n_minus_one:
+        notes.append(f"{found.n_minus_one:,} spikes are at exactly -1 s, which some exporters write for no time")
+    others = found.n_before_zero - found.n_minus_one
+    if 0 < others < found.n_spikes / 2:
+        notes.append(f"{others:,} spikes are before 0 s")
+    if found.largest_step_back_s >= MIN_STEP_BACK_S:
+        times = "once" if found.n_steps_back == 1 else f"{found.n_steps_back:,} times"
+        note = (
+            f"spikes.times steps back {times}, by up to {found.largest_step_back_s:,.6g} s, "
+            f"first at row {found.first_step_back:,}"
+        )
+        rates = [rate for rate in RATES_HZ if abs(found.largest_step_back_s * rate / 2**32 - 1) < OVERFLOW_SHARE]
+        if rates:
+            note += f": as 32-bit sample numbers that overflow at {rates[0]:,} Hz do"
+        elif found.largest_step_back_s > found.span_s / 100:
+            note += "; spikes from before and after lie over each other"
+        notes.append(note)
+    return notes
+
+
+def depth_notes(spikes: Spikes, channels: pd.DataFrame) -> list[str]:
+    """Say how many spikes lie beyond the channels of the probe."""
+    if spikes.depths_um is None or "axial_um" not in channels or not len(channels):
+        return []
+    axial = channels["axial_um"].to_numpy(dtype=np.float64)
+    axial = axial[np.isfinite(axial)]
+    if not len(axial):
+        return []
+    low, high = float(axial.min()) - BEYOND_UM, float(axial.max()) + BEYOND_UM
+    above = below = 0
+    for start in range(0, len(spikes), BLOCK):
+        depths = spikes.depths_um[start : start + BLOCK]
+        above += int(np.count_nonzero(depths > high))
+        below += int(np.count_nonzero(depths < low))
+    return [
+        f"{n:,} of {len(spikes):,} spikes lie more than {BEYOND_UM:g} um {where} all channels "
+        f"({axial.min():,.0f} to {axial.max():,.0f} um)"
+        for n, where in ((above, "above"), (below, "below"))
+        if n
+    ]

@@ -32,7 +32,7 @@ from dashboard.sources.alf.drift import load_drift
 from dashboard.sources.alf.fetch import fetch
 from dashboard.sources.alf.identity import identity_of
 from dashboard.sources.alf.noise import load_noise, noise_datasets
-from dashboard.sources.alf.notes import dropped_note, other_locations, revision_notes
+from dashboard.sources.alf.notes import depth_notes, dropped_note, other_locations, revision_notes, times_notes
 from dashboard.sources.alf.offers import offers
 from dashboard.sources.alf.optional import unless_damaged
 from dashboard.sources.alf.spikes import (
@@ -212,7 +212,7 @@ class AlfSource(Source):
         notes += clusters_object.LABEL_NOTES.get(label_kind, ())
         drift, absent = unless_damaged("drift", load_drift, ref)
         missing += absent
-        templates, absent = unless_damaged("templates", load_templates, ref, len(table))
+        templates, absent = unless_damaged("templates", load_templates, ref, len(table), len(channels))
         missing += absent
         notes += trials_notes(datasets)
         trials, absent = load_trials(session)
@@ -305,6 +305,8 @@ def _validated(
         notes.append("Amplitudes cannot be volts (median above 10 mV) and are shown in arbitrary units")
     if not found.times_sorted:
         notes.append("spikes.times is not sorted; spikes are sorted once, in the cache")
+    notes += times_notes(found)
+    notes += depth_notes(spikes, channels)
     return found, spikes, table, notes
 
 

@@ -33,7 +33,7 @@ MAX_S = 7 * 86_400.0
 # Rows that the checking pass holds at a time: 8 MB of float64, well inside a cache's reach.
 _BLOCK = 1 << 20
 # Raised when what is recorded about a sorting changes its meaning.
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ class Validation:
         False where a cluster id is not a whole number.
     span_s : float
         From the earliest to the latest finite time.
+    n_before_zero, n_minus_one : int
+        Times below 0, and those of exactly -1, which some exporters write for "none".
+    n_steps_back, first_step_back : int
+        Rows whose time is smaller than the one before, and the first of them; -1 for none.
+    largest_step_back_s : float
     """
 
     n_spikes: int
@@ -70,6 +75,11 @@ class Validation:
     n_amps: int = 0
     whole_ids: bool = True
     span_s: float = 0.0
+    n_before_zero: int = 0
+    n_minus_one: int = 0
+    n_steps_back: int = 0
+    largest_step_back_s: float = 0.0
+    first_step_back: int = -1
 
     @property
     def amps_are_volts(self) -> bool:
@@ -166,6 +176,8 @@ def validate(
     low, high, in_order, whole = np.inf, -np.inf, True, True
     last = -np.inf
     earliest, latest = np.inf, -np.inf
+    before_zero = minus_one = n_back = 0
+    largest, first_back = 0.0, -1
     for start in range(0, n, _BLOCK):
         if cancel is not None and cancel.is_set():
             raise Cancelled
@@ -176,8 +188,16 @@ def validate(
         no_time += n_bad
         finite = times[~bad] if n_bad else times
         if finite.size:
-            in_order = in_order and finite[0] >= last and bool(np.all(finite[1:] >= finite[:-1]))
+            steps = np.diff(finite, prepend=last if np.isfinite(last) else finite[:1])
+            back = np.flatnonzero(steps < 0)
+            if back.size:
+                in_order = False
+                n_back += int(back.size)
+                largest = max(largest, float(-steps[back].min()))
+                first_back = int(np.flatnonzero(~bad)[back[0]]) + start if first_back < 0 else first_back
             last = finite[-1]
+            before_zero += int(np.count_nonzero(finite < 0))
+            minus_one += int(np.count_nonzero(finite == -1))
             earliest, latest = min(earliest, float(finite.min())), max(latest, float(finite.max()))
         if spikes.depths_um is not None:
             lost = ~np.isfinite(spikes.depths_um[rows])
@@ -208,6 +228,11 @@ def validate(
         n_amps=n_amps,
         whole_ids=whole,
         span_s=max(latest - earliest, 0.0),
+        n_before_zero=before_zero,
+        n_minus_one=minus_one,
+        n_steps_back=n_back,
+        largest_step_back_s=largest,
+        first_step_back=first_back,
     )
 
 

@@ -18,7 +18,9 @@ from dashboard.sources.alf.choose import TEMPLATES
 _SAMPLES_LAST = "waveforms.templates"
 
 
-def load_templates(ref: SortingRef, n_clusters: int) -> tuple[Templates | None, tuple[Missing, ...]]:
+def load_templates(
+    ref: SortingRef, n_clusters: int, n_channels: int = 0
+) -> tuple[Templates | None, tuple[Missing, ...]]:
     """Return the templates of a sorting, or why there are none.
 
     Parameters
@@ -27,6 +29,8 @@ def load_templates(ref: SortingRef, n_clusters: int) -> tuple[Templates | None, 
         Its datasets have paths.
     n_clusters : int
         Rows of the clusters object.
+    n_channels : int
+        Rows of the channels object: waveforms of so many channels need no file that says which.
 
     Returns
     -------
@@ -44,17 +48,22 @@ def load_templates(ref: SortingRef, n_clusters: int) -> tuple[Templates | None, 
         waves, chans = ref.datasets.get(name), ref.datasets.get(channels_name)
         if waves is None or waves.path is None:
             continue
-        if chans is None or chans.path is None:
+        waveforms = _array(waves.path, name)
+        if chans is not None and chans.path is not None:
+            channels = _array(chans.path, channels_name)
+        elif waveforms.ndim == 3 and n_channels and waveforms.shape[2] == n_channels:
+            channels = np.broadcast_to(np.arange(n_channels), (len(waveforms), n_channels))  # on all channels
+        else:
             return None, (Missing("templates", f"{name} without {channels_name}"),)
-        waveforms, channels = _array(waves.path, name), _array(chans.path, channels_name)
+        paths = [d.path for d in (waves, chans) if d is not None and d.path is not None]
         if waveforms.ndim == 3 and name == _SAMPLES_LAST:
             waveforms = np.swapaxes(waveforms, 1, 2)
         if waveforms.dtype.kind not in "iuf" or channels.dtype.kind not in "iuf":
             what = f"{name} should hold numbers, and {channels_name} too"
-            raise DatasetInvalid(what, [waves.path, chans.path], "Fetch them again")
+            raise DatasetInvalid(what, paths, "Fetch them again")
         if waveforms.ndim != 3 or channels.shape != (waveforms.shape[0], waveforms.shape[2]):
             what = f"{channels_name} is of shape {channels.shape} for waveforms of shape {waveforms.shape}"
-            raise DatasetInvalid(what, [waves.path, chans.path], "Fetch them again")
+            raise DatasetInvalid(what, paths, "Fetch them again")
         if channels.dtype.kind not in "iu":
             # older files hold float channels with NaN where a template has fewer of them
             channels = np.where(np.isfinite(channels), channels, -1).astype(np.int64)

@@ -20,6 +20,9 @@ SIZE = (1600, 800)
 
 MAX_IDS_A_LINE = 16
 
+BEFORE_ALL_REVISIONS = "0"
+"""What ONE, which compares strings, takes for the original revision: an empty text is its default."""
+
 TESTED = "resp_"
 """Of columns that a test of responses has added: the files do not have them."""
 
@@ -112,10 +115,10 @@ def ibllib_snippet(subject: Subject) -> str:
             f"eid = one.to_eid({_code(session)})",
             f"loader = SpikeSortingLoader(eid=eid, pname={_code(insertion.probe)}, one=one)",
         ]
-    # What was opened is named, not what was asked for: defaults move.
+    # What was opened is named: defaults move.
     words = [f"spike_sorter={_code(ref.sorter.value)}"]
-    if ref.revision.value:
-        words.append(f"revision={_code(ref.revision.value)}")
+    if (revision := _revision(subject)) is not None:
+        words.append(f"revision={_code(revision or BEFORE_ALL_REVISIONS)}")
     lines += [
         f"spikes, clusters, channels = loader.load_spike_sorting({', '.join(words)})",
         "clusters = loader.merge_clusters(spikes, clusters, channels)",
@@ -124,7 +127,7 @@ def ibllib_snippet(subject: Subject) -> str:
     window = ", ".join(map(_code, (*subject.time_range, *subject.depth_range)))
     lines += [
         f"t0, t1, d0, d1 = {window}  # s, um",
-        'times, depths = spikes["times"], spikes["depths"]',
+        *_placed(subject),
         "inside = (times >= t0) & (times <= t1) & (depths >= d0) & (depths <= d1)",
     ]
     lines += _ibllib_filter(subject)
@@ -142,6 +145,32 @@ def ibllib_snippet(subject: Subject) -> str:
         f"print(n_spikes)  # {subject.n_in_view}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _placed(subject: Subject) -> list[str]:
+    """Return the lines that give times and depths of spikes; those without a depth lie at that of their unit."""
+    depths = subject.sorting.spikes.depths_um
+    if depths is not None and np.isfinite(depths).all():
+        return ['times, depths = spikes["times"], spikes["depths"]']
+    name = next((name for name in ("axial_um", "depths") if name in subject.sorting.clusters), "depths")
+    own = "np.full(len(times), np.nan)" if depths is None else 'spikes["depths"]'
+    return [
+        'times = spikes["times"]',
+        f"of_units = np.asarray(clusters[{_code(name)}], dtype=np.float64)  # where spikes without a depth are drawn",
+        f"depths = {own}",
+        'depths = np.where(np.isfinite(depths), depths, of_units[spikes["clusters"]])',
+    ]
+
+
+def _revision(subject: Subject) -> str | None:
+    """Return the revision that opens the same files; None: the default one, where only that does."""
+    ref, (_, asked) = subject.sorting.ref, subject.asked
+    if asked is not None:
+        return asked
+    # Revisions that a default has mixed are not those up to any one of them.
+    opened = {d.revision for d in ref.datasets.values() if d.collection == ref.collection} or {ref.revision.value}
+    has_others = bool(set(ref.revision.alternatives) - opened)
+    return opened.pop() if len(opened) == 1 and (has_others or ref.revision.value) else None
 
 
 def _ibllib_filter(subject: Subject) -> list[str]:

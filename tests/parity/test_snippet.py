@@ -27,9 +27,15 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("is_filtered", [False, True])
+@pytest.mark.parametrize(
+    ("is_filtered", "sorter", "revision"),
+    [
+        (False, None, None), (True, None, None), (False, "pykilosort", None), (True, "pykilosort", ""),
+        (False, "pykilosort", "2024-05-06"),
+    ],
+)  # fmt: skip
 def test_the_snippet_gives_the_numbers_of_the_view(
-    is_filtered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_filtered: bool, sorter: str | None, revision: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = DemoSource(tmp_path / "cache", n_spikes=100_000)
     insertion = source.find("demo")
@@ -40,14 +46,14 @@ def test_the_snippet_gives_the_numbers_of_the_view(
     # ONE() is as the user set it up; the rest of the atlas would be downloaded.
     monkeypatch.setattr("one.api.ONE", lambda: One(cache_dir=root, mode="local"))
     monkeypatch.setattr(brainbox_io, "AllenAtlas", lambda *args, **kwargs: type("A", (), {"regions": BrainRegions()})())
-    sorting = open_insertion("demo", source=source, cache=tmp_path / "ours")
+    sorting = open_insertion("demo", source=source, cache=tmp_path / "ours", sorter=sorter, revision=revision)
     columns = build_columns(sorting, tmp_path / "ours")
     mask = None
     if is_filtered:
         mask = np.zeros(columns.n_clusters, np.bool_)
         mask[: sorting.n_clusters] = sorting.labels == 1
     words = {"quality": "good"} if is_filtered else {}
-    subject = Subject(sorting, columns, (10.0, 100.0), (200.0, 3000.0), mask, words)
+    subject = Subject(sorting, columns, (10.0, 100.0), (200.0, 3000.0), mask, words, asked=(sorter, revision))
     world: dict[str, object] = {}
     exec(compile(ibllib_snippet(subject), "snippet", "exec"), world)
     assert world["n_spikes"] == subject.n_in_view

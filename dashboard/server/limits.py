@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-FREE_PAGES = 4
+FREE_PAGES = 3
 """Pages that somebody may open within `FREE_S` before they are spread out, to start work with."""
 
 FREE_S = 60.0

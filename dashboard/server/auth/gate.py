@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from tornado.httputil import HTTPServerRequest
@@ -168,15 +170,30 @@ class _Full(Matcher):
         return {"target_kwargs": {"why": why}} if why else None
 
 
+SAY_S = 60.0
+REFUSAL_S = 1.0
+
+
 class FullHandler(RequestHandler):
     """Says that there is no room, and tries again by itself."""
+
+    said_at: ClassVar[float] = -math.inf
+    """When the log was told last: whoever asks without end fills no disk with it."""
 
     def initialize(self, why: str) -> None:
         """Take the reason."""
         self._why = why
 
-    def get(self) -> None:
-        """Answer 503 with a page that says so."""
+    def _log(self) -> None:
+        """Log what is refused in place of each request, once in `SAY_S`."""
+        now = time.monotonic()
+        if now - FullHandler.said_at >= SAY_S:
+            FullHandler.said_at = now
+            logger.warning("no page for %s: %s", self.request.remote_ip, self._why)
+
+    async def get(self) -> None:
+        """Answer 503 with a page that says so; not at once, or a loop of requests would keep the server busy."""
+        await asyncio.sleep(REFUSAL_S)
         self.set_status(503)
         self.set_header("Retry-After", "30")
         page = asset("server/full.html")

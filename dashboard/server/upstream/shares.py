@@ -34,6 +34,7 @@ MAX_MESSAGE_BYTES = 1 << 20
 PARTS_PER_S = 600.0
 """Parts of messages that a websocket may send for long: a drag makes some 60 messages of 3 parts in a second."""
 
+REFUSAL_S = 0.5
 MAX_PARTS = 1_200
 """At once."""
 
@@ -54,6 +55,7 @@ class SocketHandler(WSHandler):
             with limits.socket(limits.owner_of(self.request), get_session_id(token)):
                 await super().get(*args, **named)
         except TooMany as error:
+            await asyncio.sleep(REFUSAL_S)  # or a loop of requests would keep the server busy
             self.set_status(429)
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.finish(f"You have {error} as one person may\n")
@@ -98,7 +100,7 @@ def _build_in_turns(context: ApplicationContext, limits: Limits) -> None:
                     raise HTTPError(499, reason="The browser has gone")
                 return await original(session_id, request, token)
         except TooMany as error:
-            logger.warning("a page is not built: %s has %s as one person may", owner, error)
+            logger.debug("a page is not built: %s has %s as one person may", owner, error)
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 raise ProtocolError(f"You have {error} as one person may") from None
             raise HTTPError(429, reason="Too many pages") from None

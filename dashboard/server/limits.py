@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-FREE_PAGES = 3
+FREE_PAGES = 2
 """Pages that somebody may open within `FREE_S` before they are spread out, to start work with."""
 
 FREE_S = 60.0
@@ -31,6 +31,13 @@ MAX_SOCKETS = 2
 
 UNCLAIMED_S = 8.0
 """A page whose websocket does not come ends after this; the `KEPT` newest of somebody after a minute."""
+
+MESSAGE_SHARE = 0.2
+"""Of the event loop, for the messages of one person beside others, once `FREE_MESSAGES_S` of it are used up."""
+
+FREE_MESSAGES_S = 2.0
+MAX_PAUSE_S = 2.0
+MAX_REMEMBERED = 1_000
 
 KEPT = 2
 KEPT_S = 60.0
@@ -164,6 +171,7 @@ class Limits:
         self.queue = BuildQueue(lambda owner: any(other != owner for other in self._owners()))
         self._sockets: Counter[str] = Counter()
         self._of_pages: Counter[str] = Counter()
+        self._spent: dict[str, tuple[float, float]] = {}
 
     def is_full(self, owner: str) -> bool:
         """Whether somebody has as many pages open as one may."""
@@ -176,6 +184,17 @@ class Limits:
         if self.queue.is_crowded(owner):
             return "You are opening as many pages as one person may at once."
         return ""
+
+    def pause_s(self, owner: str, took_s: float) -> float:
+        """Return how long nothing more is read of somebody whose message took so long, in s."""
+        now = time.monotonic()
+        used, at = self._spent.get(owner, (0.0, now))
+        used = max(0.0, used - (now - at) * MESSAGE_SHARE) + took_s
+        if len(self._spent) > MAX_REMEMBERED:
+            self._spent.clear()
+        self._spent[owner] = used, now
+        is_greedy = used > FREE_MESSAGES_S and any(other != owner for other in self._owners())
+        return min(took_s / MESSAGE_SHARE, MAX_PAUSE_S) if is_greedy else 0.0
 
     @contextmanager
     def socket(self, owner: str, page: str) -> Iterator[None]:

@@ -224,6 +224,7 @@ def test_a_websocket_that_floods_is_read_at_a_pace(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(shares.asyncio, "sleep", sleep)
     monkeypatch.setattr(shares.time, "monotonic", lambda: 1.0)
     handler = shares.SocketHandler.__new__(shares.SocketHandler)
+    handler.application = SimpleNamespace()
 
     async def flood() -> None:
         for _ in range(shares.MAX_PARTS + 100):
@@ -233,6 +234,18 @@ def test_a_websocket_that_floods_is_read_at_a_pace(monkeypatch: pytest.MonkeyPat
     assert len(read) == shares.MAX_PARTS + 100, "something was lost"
     assert len(slept) == 100
     assert slept[-1] == pytest.approx(100 / shares.PARTS_PER_S)
+
+
+def test_messages_that_cost_much_are_read_at_a_pace_beside_others() -> None:
+    """A browser may ask for the whole page with every message."""
+    owners = ["login eve"]
+    counted = limits.Limits(str, lambda: iter(owners), 4)
+    alone = [counted.pause_s("login eve", 0.5) for _ in range(10)]
+    owners.append("login ann")
+    beside = [counted.pause_s("login eve", 0.5) for _ in range(10)]
+    assert set(alone) == {0.0}
+    assert min(beside) >= 0.5 / limits.MESSAGE_SHARE - 0.6
+    assert counted.pause_s("login ann", 0.01) == 0.0
 
 
 def test_files_on_their_way_are_counted_by_person(site: Site, tmp_path: Path) -> None:

@@ -67,7 +67,11 @@ class SocketHandler(WSHandler):
         self._counted = now
         if self._left < 0:
             await asyncio.sleep(-self._left / PARTS_PER_S)
+        began = time.monotonic()
         await super().on_message(fragment)
+        limits: Limits | None = getattr(self.application, "limits", None)
+        if limits is not None and (pause := limits.pause_s(limits.owner_of(self.request), time.monotonic() - began)):
+            await asyncio.sleep(pause)
 
 
 def count_sockets() -> None:

@@ -17,12 +17,15 @@ KERNELS := from dashboard.engine.warmup import compile_kernels; from dashboard.a
 export PYTHON
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test smoke lint types contracts pytest walks parity bench screenshots docs clean
+.PHONY: demo test fuzz smoke lint types contracts pytest walks parity bench screenshots docs clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/spike-dashboard demo
 
 test: lint types contracts pytest
+
+fuzz: $(VENV)/.test
+	FOLDERS=5000 $(BIN)/pytest -q tests/library/test_random_folders.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -24,6 +25,7 @@ from dashboard.page.core.state import PageState, ViewState
 
 logger = logging.getLogger(__name__)
 
+LOG_SAYS = "The log has the details"
 WAIT_S = 0.2
 """Shorter waits show nothing: two changes of the page cost as much as they would tell."""
 
@@ -135,6 +137,15 @@ class BaseTab(Generic[Services]):
         self.busy.end()
         self.refusal.object = refusal_text(error)
 
+    @contextmanager
+    def drawing(self, caption: Any) -> Iterator[None]:
+        """Draw one figure inside: where that fails its caption says so, the log has the trace, the rest is drawn."""
+        try:
+            yield
+        except Exception as error:
+            logger.exception("a figure of the tab %s failed", self.title)
+            caption.object += refusal_text(DashboardError("This could not be drawn", type(error).__name__, LOG_SAYS))
+
     def answered(self) -> None:
         """What was asked for is drawn, or no longer wanted."""
         self.busy.end()
@@ -212,7 +223,7 @@ class TabSlot:
 def _unexpected(error: Exception) -> DashboardError:
     if isinstance(error, DashboardError):
         return error
-    return DashboardError("This tab cannot be shown", type(error).__name__, "The log has the details")
+    return DashboardError("This tab cannot be shown", type(error).__name__, LOG_SAYS)
 
 
 def refusal_line(css: list[str]) -> Any:

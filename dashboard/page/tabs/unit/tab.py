@@ -192,22 +192,33 @@ class UnitTab(BaseTab[TabServices]):
         span = scene.columns.time_range_s
         seconds = max(span[1] - span[0], 1e-9)
         mean_hz = {unit.unit: len(unit) / seconds for unit in picture.units}
-        self.acg.show_lags(picture.acg, mean_hz[request.focus])
-        self.close_acg.show_lags(picture.close_acg, mean_hz[request.focus])
-        self.isi.show_intervals(picture.isi)
-        self.refractory.show(picture.refractory)
-        self._show_pairs(scene, picture.pairs, mean_hz)
+        captions = self._captions
+        with self.drawing(captions["acg"]):
+            self.acg.show_lags(picture.acg, mean_hz[request.focus])
+        with self.drawing(captions["close"]):
+            self.close_acg.show_lags(picture.close_acg, mean_hz[request.focus])
+        with self.drawing(captions["isi"]):
+            self.isi.show_intervals(picture.isi)
+        with self.drawing(captions["refractory"]):
+            self.refractory.show(picture.refractory)
+        with self.drawing(captions["pairs"]):
+            self._show_pairs(scene, picture.pairs, mean_hz)
         unit = scene.sorting.amp_unit
         has_amplitudes = picture.amplitude_cloud is not None and picture.amplitudes is not None
         if picture.amplitude_cloud is not None and picture.amplitudes is not None:
-            self.amplitude.show(picture.amplitude_cloud, scene.amp_range_uv)
-            self.amplitudes.show(picture.amplitudes, scene.amp_range_uv)
-            self.amplitude.figure.yaxis.axis_label = f"Amplitude ({unit})"
+            with self.drawing(captions["amplitude"]):
+                self.amplitude.show(picture.amplitude_cloud, scene.amp_range_uv)
+                self.amplitude.figure.yaxis.axis_label = f"Amplitude ({unit})"
+            with self.drawing(captions["amplitude"]):
+                self.amplitudes.show(picture.amplitudes, scene.amp_range_uv)
         self._amplitude_row.visible = has_amplitudes
-        self.depth.show(picture.depth_cloud)
-        self.rate.show(picture.rate_edges_s, picture.rates_hz, picture.colours)
+        with self.drawing(captions["depth"]):
+            self.depth.show(picture.depth_cloud)
+        with self.drawing(captions["rate"]):
+            self.rate.show(picture.rate_edges_s, picture.rates_hz, picture.colours)
         if picture.template is not None:
-            self.template.show(picture.template, unit)
+            with self.drawing(captions["template"]):
+                self.template.show(picture.template, unit)
         self._template_pane.visible = picture.template is not None
         self.answered()
         self.empty.visible = False

@@ -147,4 +147,4 @@ def _chip(name: str, span: tuple[float, float] | None) -> tuple[str, str, str]:
     if span is not None:
         return name, f"{name} {span_text(span)} ✕", f"Clear the span {name}"
     words = f"Mark the window in view as the span {name} (key {key}); Shift and a drag on the overview draws it"
-    return name, f"Mark {name}", words
+    return name, name.capitalize(), words

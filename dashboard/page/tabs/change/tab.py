@@ -98,7 +98,7 @@ class ChangeTab(BaseTab[PageServices]):
             self._forget()
             names = tuple(SPANS) if spans.after is None else tuple(SPANS)[::-1]
             is_half = spans.before is not None or spans.after is not None
-            self.empty.object = texts.HALF.format(*names) if is_half else texts.EMPTY
+            self.empty.object = texts.HALF.format(*names, names[1].capitalize()) if is_half else texts.EMPTY
             return
         if self.change is not None and self.change.request.is_of(scene.columns, spans.before, spans.after):
             if not changed_columns(scene.sorting):  # the table was loaded anew

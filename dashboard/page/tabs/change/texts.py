@@ -14,13 +14,13 @@ from dashboard.page.tabs.change.compute import Change
 EMPTY = (
     '<div class="unit empty-tab"><p><b>Before and after.</b> Hold <kbd>Shift</kbd> and drag over the overview above: '
     "the first drag marks the span before, the second the span after. Or show a window of the session and press "
-    '"Mark before", right of the overview (key <kbd>[</kbd>), then another and "Mark after" (<kbd>]</kbd>).</p><p>Each '
+    '"Before", right of the overview (key <kbd>[</kbd>), then another and "After" (<kbd>]</kbd>).</p><p>Each '
     "unit's change of depth, amplitude and rate then stands here and in the table of units, with 95 % intervals."
     "</p></div>"
 )
 HALF = (
     '<div class="unit empty-tab"><p>The span {0} is marked. Draw the span {1} over the overview '
-    '(<kbd>Shift</kbd> and drag), or show another window and press "Mark {1}".</p></div>'
+    '(<kbd>Shift</kbd> and drag), or show another window and press "{2}".</p></div>'
 )
 
 

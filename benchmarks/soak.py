@@ -32,15 +32,16 @@ from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.sources.alyx.source import AlyxSource
 
+#: KILLS are those of half an hour.
 SESSIONS, KILLS, MAX_ADDED = 16, 10, 40
 FIRST = ("6b4fe251-a7c7-4792-af80-4931c5129c8e", "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2")
-#: Seconds between two events, and how long a fault holds.
-PAUSE_S, HOLD_S = (0.5, 3.0), (1.0, 6.0)
+#: Seconds between two events, how long a fault holds, and how long nothing happens at first.
+PAUSE_S, HOLD_S, CALM_S = (2.0, 8.0), (1.0, 6.0), 15.0
 #: A page that shows nothing for so long is left, as a person would.
 PATIENCE_S = 30.0
 #: What a process may grow by from its first half minute to its end: caches of the interpreter, and no leak.
 MAX_GROWTH = 1.5
-MAX_MORE_THREADS = 12
+MAX_MORE_THREADS = 3 * SESSIONS
 ACCOUNT = {"user": "alice", "password": "alicepass"}
 
 
@@ -48,8 +49,8 @@ ACCOUNT = {"user": "alice", "password": "alicepass"}
 class Tally:
     """What happened."""
 
-    pages: int = 0
-    given_up: int = 0
+    shown: int = 0
+    lost: int = 0
     events: dict[str, int] = field(default_factory=dict)
     memory: list[list[tuple[float, int, int]]] = field(default_factory=list)
 
@@ -128,14 +129,20 @@ class World:
 async def visit(url: Callable[[], str], world: World, tally: Tally, end: float) -> None:
     """Open one insertion after another, and zoom, as a person does who reloads what does not come."""
     while time.monotonic() < end:
-        client = Client(f"{url()}?insertion={random.choice(world.pids)}", False, 120.0)
-        tally.pages += 1
+        at = url()
+        client = Client(f"{at}?insertion={random.choice(world.pids)}", False, 120.0)
         try:
             await asyncio.wait_for(client.open(), PATIENCE_S)
+            tally.shown += 1
             await asyncio.wait_for(client.keep_zooming(3), PATIENCE_S)
-        except Exception:  # the process was killed, or the page is without a picture: both are meant  # noqa: BLE001
-            tally.given_up += 1
-            await asyncio.sleep(0.5)
+        except TimeoutError:  # a person reloads the page
+            tally.lost += 1
+        except OSError:  # the process was killed: until the next one stands, nobody is there
+            tally.lost += 1
+            while url() == at and time.monotonic() < end:
+                await asyncio.sleep(0.2)
+        except Exception:  # a page without a picture, or closed in the middle: that is what is tried  # noqa: BLE001
+            tally.lost += 1
         finally:
             client.close()
 
@@ -190,13 +197,14 @@ def run(minutes: float, cache: Path, recordings: Path) -> int:
         os.environ.update({f"SPIKE_DASHBOARD_{name}": value for name, value in names.items()})
 
         def lives() -> None:
-            for _ in range(KILLS + 1):
+            n_lives = 1 + max(1, round(KILLS * minutes / 30))
+            for _ in range(n_lives):
                 options = ["--alyx", replay.url, "--cache", str(cache), "--port", "0", "--no-browser"]
                 series: list[tuple[float, int, int]] = []
                 tally.memory.append(series)
                 with serve("dashboard", "serve", *options) as server:
                     address[0] = server.url
-                    until = min(end, time.monotonic() + seconds / (KILLS + 1))
+                    until = min(end, time.monotonic() + seconds / n_lives)
                     while time.monotonic() < until:
                         state = server.memory()
                         series.append((time.monotonic(), state["RssAnon"], state["Threads"]))
@@ -207,6 +215,7 @@ def run(minutes: float, cache: Path, recordings: Path) -> int:
             over.set()
 
         def events() -> None:
+            over.wait(CALM_S)
             while not over.wait(random.uniform(*PAUSE_S)):
                 world.turn()
 
@@ -227,7 +236,10 @@ def run(minutes: float, cache: Path, recordings: Path) -> int:
         problems = different(world, cache, replay.url)
     problems += [said for series in tally.memory if (said := growth(series))]
     print(f"{minutes:g} minutes, {len(tally.memory)} processes, {len(world.pids)} insertions, events {tally.events}")
-    print(f"{tally.pages} pages, of which {tally.given_up} were left without a picture or lost with their process")
+    problems += [] if tally.shown else ["no page showed a picture"]
+    print(
+        f"{tally.shown} pages showed a picture; {tally.lost} ended: left without one for long, or lost with the process"
+    )
     for series in tally.memory:
         if series:
             seconds_run = series[-1][0] - series[0][0]

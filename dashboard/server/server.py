@@ -97,7 +97,7 @@ class Process:
         self._claimed: set[Any] = set()
         self.logins: Logins | None = None
         self.guests: oauth.InvitedUsers | None = None
-        self.downloads = Downloads(cache, self.settings.prefix)
+        self.downloads = Downloads(cache)
         self._n_seen = self._n_tidied = 0
         self._at_start = anonymous_bytes()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -16,7 +17,7 @@ from dashboard.server.server import stop_gently
 from dashboard.sources.demo.source import DemoSource
 from tests.replay.downloading import until
 from tests.server.asking import PASSWORD, Site
-from tests.serving import serving
+from tests.serving import free_port, nginx, serving
 
 
 def put(
@@ -32,7 +33,7 @@ def test_a_file_goes_only_to_who_asked_for_it(site: Site, tmp_path: Path) -> Non
     add_user(tmp_path / "users.json", "bob", PASSWORD)
     session_downloads = site.server.process.downloads.of_session("ann")
     _, address = put(session_downloads)
-    address = address.removeprefix(site.server.prefix)
+    address = f"/{address}"  # relative to the page
     assert site.get(address).status_code == 401
     ann, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "bob"))
     assert site.get(address, bob).status_code == 404
@@ -47,6 +48,19 @@ def test_a_file_goes_only_to_who_asked_for_it(site: Site, tmp_path: Path) -> Non
     session_downloads.close()
     gone = site.get(address, ann)
     assert (gone.status_code, gone.text) == (404, "This file is gone; export it again\n")
+
+
+def test_a_file_comes_through_a_proxy_that_takes_its_prefix_off(tmp_path: Path) -> None:
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    with serving([], tmp_path / "cache") as server:
+        session_downloads = server.process.downloads.of_session()
+        _, address = put(session_downloads, content=b"whole")
+        location = f"location /user/me/proxy/1/ {{ proxy_pass http://127.0.0.1:{server.port}/; }}"
+        with nginx(folder, location, free_port()) as url:
+            page = f"{url}/user/me/proxy/1/?insertion=demo"
+            assert requests.get(urljoin(page, address), timeout=30).content == b"whole"
+        session_downloads.close()
 
 
 def test_a_shelf_keeps_the_last_files_and_none_once_closed(tmp_path: Path) -> None:
@@ -83,7 +97,7 @@ def test_a_stop_lets_a_file_that_is_on_its_way_arrive(small_demo: object, cache:
         downloads = server.process.downloads
         _, address = put(downloads.of_session(), "big.npz", bytes(n_bytes))
         url = f"http://127.0.0.1:{server.port}"
-        with requests.get(url + address, stream=True, timeout=30) as answer:
+        with requests.get(f"{url}/{address}", stream=True, timeout=30) as answer:
             blocks = answer.iter_content(1 << 20)
             come = len(next(blocks))
             assert downloads.n_sending == 1

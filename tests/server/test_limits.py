@@ -256,7 +256,7 @@ def test_files_on_their_way_are_counted_by_person(site: Site, tmp_path: Path) ->
         shelf = process.downloads.of_session(name, f"login {name}")
         path = shelf.new_path("a.npz")
         path.write_bytes(b"x" * (64 << 20))
-        addresses[name] = shelf.put(path, "a.npz")
+        addresses[name] = f"/{shelf.put(path, 'a.npz')}"
     ann, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "bob"))
     slow = [site.get(addresses["ann"], ann, stream=True) for _ in range(exports.MAX_SENDING)]
     assert {one.status_code for one in slow} == {200}

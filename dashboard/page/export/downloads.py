@@ -63,13 +63,10 @@ class Downloads:
     ----------
     cache : Path
         A folder is made below it when the first file is.
-    prefix : str
-        Path that every address of the server begins with.
     """
 
-    def __init__(self, cache: Path, prefix: str = "") -> None:
+    def __init__(self, cache: Path) -> None:
         self._root = cache / FOLDER
-        self._prefix = prefix
         self._folder: Path | None = None
         self._offers: dict[str, Offer] = {}
         self._lock = threading.Lock()
@@ -99,7 +96,9 @@ class Downloads:
             return self._folder / f"{secrets.token_hex(8)}{Path(name).suffix}"
 
     def offer(self, path: Path, name: str, user: str | None, owner: str = "") -> tuple[str, str]:
-        """Return token and address under which a file can be fetched.
+        """Return token and address under which a file can be fetched, relative to that of the page.
+
+        A proxy may take a prefix off that the server knows nothing of, as JupyterHub's does.
 
         Raises
         ------
@@ -120,7 +119,7 @@ class Downloads:
         while total > MAX_OFFERED_BYTES:
             total -= self._offers[mine[0]].n_bytes
             self.withdraw(mine.pop(0))
-        return token, f"{self._prefix}/download/{token}/{quote(name)}"
+        return token, f"download/{token}/{quote(name)}"
 
     def may_send(self, owner: str) -> bool:
         """Whether another file may go to somebody now."""

@@ -42,6 +42,8 @@ TITLES = {
     "drift": "depth jitter (µm/h)",
     "ks2_label": "Kilosort label",
     "KSLabel": "Kilosort label",
+    "labels": "channel label",
+    "label_in_file": "label in file",
 }
 """Words of the field for the columns' names on disk."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.tabs.clusters.columns import HEIGHT_PX, TESTS, WIDTH_PX, failed_tests, sparklines
+from dashboard.page.tabs.clusters.look import column_words
 
 
 def test_as_many_tests_fail_as_the_label_says(small_demo: SpikeSorting) -> None:
@@ -29,3 +31,10 @@ def test_a_line_runs_from_zero_to_its_own_maximum() -> None:
     assert "up to 10 Hz" in first
     assert flat.count("0.5") == 3
     assert sparklines(np.empty((0, 4), np.float32)) == []
+
+
+def test_the_label_of_the_channel_is_told_from_that_of_the_unit() -> None:
+    words = column_words(pd.DataFrame({"label": [1.0], "labels": [0], "label_in_file": [1]}))
+    assert words["labels"] == "channel label"
+    assert words["label_in_file"] == "label in file"
+    assert "label" not in words

@@ -12,13 +12,16 @@ from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.sizes import PROFILE_PX, STRIP_PX
 from dashboard.page.core.state import PageState
 from dashboard.page.widgets.chips import Chips
 
 SPANS = {"before": ("[", "#009e73"), "after": ("]", "#d55e00")}
 """Parameter of `SpanState`, and word on the page -> key that marks it, colour (Okabe-Ito)."""
 
-WIDTH_PX = 210
+MARGIN_PX = 4
+WIDTH_PX = STRIP_PX + PROFILE_PX - 2 * MARGIN_PX
+"""The overview beside it is then as wide as the raster."""
 
 
 class SpanState(param.Parameterized):
@@ -58,7 +61,12 @@ class SpanMarks:
             text_font_style="bold", text_baseline="bottom", x_offset=3,
         )  # fmt: skip
         self.panel = Chips(
-            self._pressed, about="Spans to compare", width=WIDTH_PX, margin=(2, 4), sizing_mode="fixed", height=54
+            self._pressed,
+            about="Spans to compare",
+            width=WIDTH_PX,
+            margin=(2, MARGIN_PX),
+            sizing_mode="fixed",
+            height=54,
         )
         self._state.param.watch(self._follow, list(SPANS))
         states.view.param.watch(self._follow, "insertion")

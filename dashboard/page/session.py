@@ -344,8 +344,8 @@ class DashboardSession:
         sorting = self._opened.sorting
         try:
             passed = passing(self.state, self._opened, self._scene)
-        except BadRequest as error:
-            self.filters.refuse(error)
+        except BadRequest:
+            self.filters.refuse(sorting)  # by which the state changes, and the scene is made
             if self._scene is not None and self._scene.opened is self._opened:
                 return
             passed = everything(self._opened)

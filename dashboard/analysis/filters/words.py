@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from math import inf
 from types import MappingProxyType
 
-from dashboard.analysis.filters.clusters import ClusterFilter, Limits
+from dashboard.analysis.filters.clusters import ClusterFilter, Limits, filter_clusters, filtered_table
 from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId, read_ids, write_ids
 
 #: What can be written, and how.
@@ -153,6 +154,41 @@ def read_spike_amp(words: Mapping[str, str]) -> tuple[float, float] | None:
     if not limits[0] < limits[1]:
         raise BadRequest("The limits of spike amplitudes are the wrong way round", text[:40])
     return limits
+
+
+def why_unusable(word: str, text: str, sorting: SpikeSorting | None) -> str:
+    """Return why a word cannot be used on a sorting, or cannot be read where it is None; empty where it can.
+
+    A criterion whose column a sorting lacks can be used: it hides nothing.
+    """
+    words = {word: text}
+    try:
+        read_spike_amp(words)
+        wanted = read_words(words)
+        if wanted.where and sorting is not None:
+            filter_clusters(wanted, filtered_table(sorting))
+    except BadRequest as error:
+        return str(error)
+    return ""
+
+
+def acting(words: Mapping[str, str], sorting: SpikeSorting) -> dict[str, str]:
+    """Return the words that act on a sorting: what it has no column for hides nothing, and is left out.
+
+    Parameters
+    ----------
+    words : mapping of str to str
+        Words that can be read.
+    sorting : SpikeSorting
+    """
+    table, has_amps = filtered_table(sorting), sorting.spikes.amps_v is not None
+    kept = {}
+    for word, text in words.items():
+        asked = filter_clusters(read_words({word: text}), table).criteria
+        is_idle = bool(asked) and all(criterion.mask is None for criterion in asked)
+        if not (is_idle or (word in SPIKE_WORDS and not has_amps)):
+            kept[word] = text
+    return kept
 
 
 def say_spike_amp(limits: tuple[float, float], unit: str) -> str:

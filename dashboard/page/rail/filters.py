@@ -14,7 +14,7 @@ import panel_material_ui as pmui
 
 from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.filters.clusters import ClusterFilter, FilterResult, filter_clusters, filtered_table
-from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, tidy_ids, write_words
+from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, tidy_ids, why_unusable, write_words
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.panes import html_pane
@@ -64,7 +64,14 @@ class LimitsRow:
             field.param.watch(self._typed, "value")
         self.heading = pmui.Typography(label, variant="caption", margin=(4, 4, 0, 4), sizing_mode="stretch_width")
         fields = pn.Row(self.low, self.high, sizing_mode="stretch_width", margin=0)
-        self.panel = pn.Column(self.heading, fields, sizing_mode="stretch_width", margin=0)
+        self.error = html_pane(margin=(0, 4), visible=False)
+        self.panel = pn.Column(self.heading, fields, self.error, sizing_mode="stretch_width", margin=0)
+
+    def refuse(self, why: str) -> None:
+        """Say under the fields why what they hold is not applied; nothing where it is."""
+        for field in (self.low, self.high):
+            field.error_state = bool(why)
+        self.error.param.update(object=_refused(why), visible=bool(why))
 
     def show(self, text: str) -> None:
         """Take the limits of the state, ``low,high``."""
@@ -92,6 +99,9 @@ class FiltersView:
     def __init__(self, state: ViewState) -> None:
         self._state = state
         self._is_moving = False
+        self._sorting: SpikeSorting | None = None
+        self._shown: tuple[FilterResult, int] | None = None
+        self._unfinished: dict[str, str] = {}  # word -> why what its field holds is not applied
         self.labels = pmui.CheckButtonGroup(
             options=LABELS, label="Label (tests passed)", size="small", sizing_mode="stretch_width", margin=4
         )
@@ -147,6 +157,7 @@ class FiltersView:
 
     def offer(self, sorting: SpikeSorting) -> None:
         """Offer the regions and the numeric columns of an insertion."""
+        self._sorting = sorting
         table = sorting.clusters
         numeric = [str(name) for name in table if pd.api.types.is_numeric_dtype(table[name].dtype)]
         self._is_moving = True
@@ -166,7 +177,8 @@ class FiltersView:
             self._is_moving = False
 
     def show(self, result: FilterResult, n_clusters: int) -> None:
-        """Say what passes, and by which criterion."""
+        """Say what passes, and by which criterion; and what of the fields is not applied."""
+        self._shown = result, n_clusters
         asks = result.criteria
         spikes = ""
         if result.n_spikes is not None and result.n_spikes_total is not None:
@@ -177,18 +189,42 @@ class FiltersView:
             for criterion in asks
             if criterion.reason
         )
-        self.line.object = f'<div class="notes filtered">{escape(words)}{reasons}</div>' if asks else ""
+        said = f'<div class="notes filtered">{escape(words)}{reasons}</div>' if asks else ""
+        self.line.object = said + "".join(map(_refused, self._unfinished.values()))
         chips = [(criterion.name, f"{criterion.text} ✕") for criterion in asks]
         self.chips.chips = [*chips, ("", "Clear all")] if len(chips) > 1 else chips
 
-    def refuse(self, error: BadRequest) -> None:
-        """Say why a filter cannot be used; the one before stays."""
-        self.line.object = f'<div class="notes refused" role="alert">{escape(str(error))}</div>'
+    def refuse(self, sorting: SpikeSorting) -> None:
+        """Take out of the state what cannot act on a sorting: it stays in its field, with the reason."""
+        words = self._state.filters
+        unusable = {word: why for word, text in words.items() if (why := why_unusable(word, text, sorting))}
+        for word, why in unusable.items():
+            self._show_word(word, words[word])
+            self._leave(word, why)
+        self._state.filters = {word: text for word, text in words.items() if word not in unusable}
+
+    def _leave(self, word: str, why: str) -> None:
+        """Leave what a field holds in it, not applied, with the reason under it; without one, it is applied."""
+        if why:
+            self._unfinished[word] = why
+        elif self._unfinished.pop(word, None) is None:
+            return
+        row = self._metric_limits if word == "metrics" else self._limits.get(word)
+        field = {"where": self.where, "ids": self.ids}.get(word)
+        if row is not None:
+            row.refuse(why)
+        elif field is not None:
+            field.param.update(error_state=bool(why), helper_text=why)
+        if self._shown is not None:
+            self.show(*self._shown)
 
     def clear(self, criterion: str = "") -> None:
         """Clear one criterion, or all of them."""
         state = self._state
         if not criterion:
+            for word in tuple(self._unfinished):
+                self._leave(word, "")
+            self._follow()
             state.param.update(filters={}, quality="all")
             return
         try:
@@ -204,6 +240,10 @@ class FiltersView:
 
     def _set(self, word: str, text: str) -> None:
         if self._is_moving:
+            return
+        why = why_unusable(word, text, self._sorting)
+        self._leave(word, why)
+        if why:
             return
         rest = {name: value for name, value in self._state.filters.items() if name != word}
         if word == "label" and text == "1":
@@ -225,6 +265,10 @@ class FiltersView:
         self._set("metrics", ",".join(kept))
 
     def _show_metric(self, *events: object) -> None:
+        if events:
+            self._leave("metrics", "")
+        elif "metrics" in self._unfinished:
+            return
         parts = dict(part.partition(":")[::2] for part in self._state.filters.get("metrics", "").split(",") if part)
         self._metric_limits.show(parts.get(self.metric.value, "").replace(":", ","))
 
@@ -235,12 +279,27 @@ class FiltersView:
             regions = [part for part in words.get("regions", "").split(",") if part]
             self.regions.param.update(options=list(dict.fromkeys([*self.regions.options, *regions])), value=regions)
             self.labels.value = [part for part in words.get("label", "").split(",") if part in LABELS.values()]
-            self.where.value, self.ids.value = words.get("where", ""), words.get("ids", "")
-            for word, row in self._limits.items():
-                row.show(words.get(word, ""))
+            for word in ("where", "ids", *self._limits):
+                if word not in self._unfinished:
+                    self._show_word(word, words.get(word, ""))
             self._show_metric()
         finally:
             self._is_moving = False
+
+    def _show_word(self, word: str, text: str) -> None:
+        """Write the text of a word into its field."""
+        before, self._is_moving = self._is_moving, True
+        try:
+            if word in self._limits:
+                self._limits[word].show(text)
+            elif word in ("where", "ids"):
+                (self.where if word == "where" else self.ids).value = text
+        finally:
+            self._is_moving = before
+
+
+def _refused(why: str) -> str:
+    return f'<div class="notes refused" role="alert">Not applied: {escape(why)}</div>' if why else ""
 
 
 def _regions(table: pd.DataFrame) -> list[str]:

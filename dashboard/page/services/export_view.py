@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dashboard.analysis.filters.words import acting
 from dashboard.export.kinds.rows import Rows
 from dashboard.export.origin import Subject
 from dashboard.page.core import shading
@@ -83,6 +84,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         kind, cmap = drawn, "binary"
     filters = {"quality": values["quality"], "level": values["level"], **values["filters"]}
     filters = {word: text for word, text in filters.items() if (word, text) not in NO_FILTERS}
+    filters = acting(filters, scene.sorting)
     if set(filters) <= {"level"}:  # which names regions, and keeps nobody out
         filters = {}
     return Subject(

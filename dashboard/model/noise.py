@@ -27,8 +27,10 @@ class Noise:
     channel_labels : ndarray, shape (n_channels,), float64, or None
         What ``ibldsp.voltage.detect_bad_channels`` found most often: 0 good, 1 dead, 2 noisy, 3 outside.
     lfp_power : ndarray, shape (n_frequencies, n_channels), float64, in V^2/Hz, or None
+        The mean over `n_lfp_windows`; the file's sum over an unknown number of them where that is None.
     lfp_hz : ndarray, shape (n_frequencies,), float64, or None
     missing : tuple of Missing
+    n_lfp_windows : int or None
     """
 
     ap_rms_v: npt.NDArray[np.float64] | None = None
@@ -37,3 +39,4 @@ class Noise:
     missing: tuple[Missing, ...] = NOT_THERE
     channel_rms_v: npt.NDArray[np.float64] | None = None
     channel_labels: npt.NDArray[np.float64] | None = None
+    n_lfp_windows: int | None = None

@@ -104,6 +104,8 @@ class Summary:
         Why a number is None.
     p90_reason : str
         Why `ap_rms_p90_uv` is None; else where it is from.
+    is_lfp_sum : bool
+        Whether the file's sum over windows could not be divided by their number: it grows with the duration.
     """
 
     n_units: int
@@ -124,6 +126,7 @@ class Summary:
     lfp_reason: str = ""
     p90_reason: str = ""
     is_destriped: bool = False
+    is_lfp_sum: bool = False
 
 
 NO_EXTENDED_QC: Mapping[str, object] = MappingProxyType({})
@@ -175,6 +178,7 @@ def summarise(sorting: SpikeSorting, noise: Noise, extended_qc: Mapping[str, obj
         lfp_reason=reasons.get("ephysSpectralDensityLF.power", reasons.get("ephysSpectralDensityLF.freqs", "")),
         p90_reason=p90_reason,
         is_destriped=is_destriped,
+        is_lfp_sum=noise.n_lfp_windows is None,
     )
 
 

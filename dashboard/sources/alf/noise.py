@@ -19,7 +19,11 @@ CHANNEL_RMS = "ephysChannels.apRMS"
 CHANNEL_LABELS = "ephysChannels.labels"
 LFP_POWER = "ephysSpectralDensityLF.power"
 LFP_FREQUENCIES = "ephysSpectralDensityLF.freqs"
-_DIMENSIONS = MappingProxyType({AP_RMS: 2, CHANNEL_RMS: 2, CHANNEL_LABELS: 1, LFP_POWER: 2, LFP_FREQUENCIES: 1})
+LFP_WINDOWS = "ephysTimeRmsLF.timestamps"
+"""A time for each window whose spectrum ``ibllib.ephys.ephysqc`` adds to the file of LFP power."""
+_DIMENSIONS = MappingProxyType(
+    {AP_RMS: 2, CHANNEL_RMS: 2, CHANNEL_LABELS: 1, LFP_POWER: 2, LFP_FREQUENCIES: 1, LFP_WINDOWS: 1}
+)
 
 
 def noise_datasets(datasets: Sequence[DatasetRef], probe: str) -> list[DatasetRef]:
@@ -41,6 +45,8 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
     for name, n_dimensions in _DIMENSIONS.items():
         dataset = next((d for d in datasets if d.name == name and d.path is not None), None)
         if dataset is None or dataset.path is None:
+            if name == LFP_WINDOWS:  # of which nothing is shown
+                continue
             missing.append(Missing(name, "no such file"))
             continue
         try:
@@ -59,7 +65,10 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
     if power is not None and (hz is None or len(hz) != len(power)):
         missing.append(Missing(LFP_POWER, "its frequencies are missing or of another number"))
         power = hz = None
+    n_windows = len(found.get(LFP_WINDOWS, ())) or None
+    if power is not None and n_windows is not None:
+        power = power / n_windows
     return Noise(
         found.get(AP_RMS), power, hz if power is not None else None, tuple(missing),
-        found.get(CHANNEL_RMS), found.get(CHANNEL_LABELS),
+        found.get(CHANNEL_RMS), found.get(CHANNEL_LABELS), n_windows,
     )  # fmt: skip

@@ -204,6 +204,29 @@ def test_what_is_not_there_is_none_with_a_reason(opened: tuple[SpikeSorting, Noi
     assert all((found.ap_reason, found.lfp_reason, found.trials_reason, found.drift_reason))
 
 
+@pytest.mark.parametrize("n_windows", [1, 7, 2000])
+def test_lfp_power_does_not_grow_with_the_duration(
+    n_windows: int, tmp_path: Path, opened: tuple[SpikeSorting, Noise, Mapping[str, Path]]
+) -> None:
+    """The file holds a sum over windows of 1 V^2/Hz; LF's times say how many."""
+    hz = np.arange(0.0, 100.0, 10.0)
+    values = {
+        "ephysSpectralDensityLF.power": np.full((len(hz), 3), float(n_windows)),
+        "ephysSpectralDensityLF.freqs": hz,
+        "ephysTimeRmsLF.timestamps": np.arange(float(n_windows)),
+    }
+    files = []
+    for name, array in values.items():
+        path = tmp_path / f"_iblqc_{name}.npy"
+        np.save(path, array)
+        files.append(DatasetRef(*name.split("."), "npy", "raw_ephys_data/probe00", namespace="iblqc", path=path))
+    known, unknown = (load_noise(noise_datasets(some, "probe00")) for some in (files, files[:2]))
+    assert known.lfp_power is not None and unknown.lfp_power is not None
+    np.testing.assert_array_equal(known.lfp_power, 1.0)
+    np.testing.assert_array_equal(unknown.lfp_power, n_windows)
+    assert [summarise(opened[0], noise).is_lfp_sum for noise in (known, unknown)] == [False, True]
+
+
 def test_damaged_noise_files_are_reported(tmp_path: Path) -> None:
     def dataset(attribute: str, obj: str, values: np.ndarray) -> DatasetRef:
         path = tmp_path / f"{obj}.{attribute}.npy"

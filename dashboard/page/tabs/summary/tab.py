@@ -257,7 +257,8 @@ def body(summary: Summary) -> str:
         most=FAR_UV,
     )
     low, high = LFP_BAND_HZ
-    plots += _plot(f"LFP {low:.0f}–{high:.0f} Hz (dB)", s.lfp_power_db, s.depths_um, s.lfp_reason)
+    of_sum = ", sum over the recording: grows with its duration" if s.is_lfp_sum else ""
+    plots += _plot(f"LFP {low:.0f}–{high:.0f} Hz (dB{of_sum})", s.lfp_power_db, s.depths_um, s.lfp_reason)
     return f'<div class="summary"><table>{lines}</table>{_regions(s)}<div class="plots">{plots}</div></div>'
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,8 @@ TESTS = {
     "amp_median": ("median amplitude", AMP_MEDIAN_V, ">", 1e6, " µV"),
 }
 """The tests behind the IBL label: words, threshold, comparison, factor to the shown unit."""
+
+NOTHING_COMPUTED: Mapping[str, tuple[float, bool]] = MappingProxyType({})
 
 KILOSORTS = ("KSLabel", "ks2_label")
 NOT_LISTED = ("uuids", "x", "y", "z", "atlas_id", "channels", "cluster_id")
@@ -65,7 +69,7 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
             for other, colour in zip(picture.units, colours, strict=True)
         )
         lines.append(f'<p class="chips">{chips}</p>')
-    return f'<div class="unit">{"".join(lines)}{tests(sorting, unit.unit)}</div>'
+    return f'<div class="unit">{"".join(lines)}{tests(sorting, unit.unit, _computed(scene, picture))}</div>'
 
 
 def _spikes(scene: Scene, picture: UnitPicture) -> str:
@@ -81,8 +85,24 @@ def _limited(scene: Scene) -> str:
     return f"Only spikes with {limits}. Amplitudes, template, label and metrics are those of all its spikes."
 
 
-def tests(sorting: SpikeSorting, unit: int) -> str:
-    """Return the tests of the IBL label of a unit, by its index, as a table: value, threshold, verdict."""
+def _computed(scene: Scene, picture: UnitPicture) -> dict[str, tuple[float, bool]]:
+    """Return value and verdict of the tests that the figures make of all spikes of the unit, by the column's name."""
+    if scene.amp_range_uv is not None:
+        return {}
+    test, found = picture.refractory, {}
+    if np.isfinite(test.max_confidence_pct):
+        found["max_confidence"] = (float(test.max_confidence_pct), bool(test.passes))
+    if picture.amplitudes is not None and np.isfinite(picture.amplitudes.noise.cutoff):
+        noise = picture.amplitudes.noise
+        found["noise_cutoff"] = (float(noise.cutoff), bool(noise.passes_label))
+    return found
+
+
+def tests(sorting: SpikeSorting, unit: int, computed: Mapping[str, tuple[float, bool]] = NOTHING_COMPUTED) -> str:
+    """Return the tests of the IBL label of a unit, by its index, as a table: value, threshold, verdict.
+
+    What the files lack is taken of `computed`, and called that.
+    """
     clusters = sorting.clusters
     row: dict[Any, Any] = clusters.iloc[unit].to_dict()
     label = float(sorting.labels[unit])
@@ -104,6 +124,14 @@ def tests(sorting: SpikeSorting, unit: int) -> str:
         )
     rows = []
     for name, (words, threshold, comparison, factor, suffix) in TESTS.items():
+        if name not in made.index and name in computed:
+            value, is_passed = computed[name]
+            outcome = "pass" if is_passed else "fail"
+            number = (
+                f"{round(value, 3):.4g}{suffix} <small>({comparison} {factor * threshold:g}; computed here)</small>"
+            )
+            rows.append(f'<tr><th>{words}</th><td>{number}</td><td><b class="{outcome}">{outcome}</b></td></tr>')
+            continue
         if name not in made.index or (name == "amp_median" and not sorting.amps_are_volts):
             rows.append(f'<tr><th>{words}</th><td class="absent" colspan="2">not available</td></tr>')
             continue

@@ -16,6 +16,7 @@ from dashboard.analysis.units.correlograms import autocorrelogram, crosscorrelog
 from dashboard.analysis.units.templates import lay_template, unit_template
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.library.open import open_insertion
+from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import Missing, SpikeSorting
 from dashboard.page.core.scene import Scene
@@ -211,6 +212,21 @@ def test_the_last_four_of_many_are_shown_and_it_is_said() -> None:
     assert ids == (1, 2, 3, 4)
     assert "5 units are selected" in aside
     assert unit_texts.chosen((3,)) == ((3,), "")
+
+
+def test_a_test_that_only_the_figures_make_has_one_answer(opened: OpenInsertion, picture: UnitPicture) -> None:
+    """The files of this sorting lack the columns of the tests; the figures compute them."""
+    bare = opened.sorting.clusters.drop(columns=["max_confidence", "noise_cutoff", "slidingRP_viol"], errors="ignore")
+    scene = Scene(replace(opened, sorting=replace(opened.sorting, clusters=bare)))
+    text = unit_texts.head(scene, picture, "")
+    assert "not available" not in text
+    assert text.count("computed here") == 2
+    verdict = "pass" if picture.refractory.passes else "fail"
+    assert f"{round(picture.refractory.max_confidence_pct, 3):.4g} %" in text
+    assert (
+        f'<b class="{verdict}">{verdict}</b> {picture.refractory.max_confidence_pct:.0f} %'
+        in unit_texts.captions(scene, picture)["refractory"]
+    )
 
 
 def test_failed_tests_of_the_label_are_named(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:

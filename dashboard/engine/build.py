@@ -237,7 +237,7 @@ def _assemble(arrays: dict[str, npt.NDArray[Any]], facts: dict[str, Any], source
         n_clusters=int(facts["n_clusters"]),
         spike_rows=read_only(arrays["rows"]) if "rows" in arrays else None,
         amp_unit=str(facts["amp_unit"]),
-        is_placed=bool(facts["is_placed"]),
+        is_placed=bool(facts.get("is_placed", True)),  # columns of older versions always are
         lazy=lazy,
     )
 

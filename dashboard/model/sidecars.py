@@ -25,7 +25,7 @@ from dashboard.model.sorting import SpikeSorting
 logger = logging.getLogger(__name__)
 
 #: Raised when what is written, or what it means, changes: older sidecars are then not read.
-FORMAT = 7
+FORMAT = 6
 MANIFEST = "manifest.json"
 #: A build takes seconds; a folder that nobody has added to for a day belongs to none that runs.
 ABANDONED_S = 86_400.0
@@ -57,7 +57,10 @@ def sidecar_key(sorting: SpikeSorting) -> str | None:
             continue
         mapped = isinstance(array, np.memmap)
         identity.append([name, array.dtype.str, array.shape, None if mapped else _sampled(array)])
-    identity.append(["depths of units", hashlib.sha256(sorting.unit_depths_um.tobytes()).hexdigest()[:16]])
+    if spikes.depths_um is None and "depths" in sorting.clusters:
+        identity.append(_sampled(sorting.clusters["depths"].to_numpy(dtype=np.float64)))
+    if sorting.n_without_depth:
+        identity.append(["depths of units", hashlib.sha256(sorting.unit_depths_um.tobytes()).hexdigest()[:16]])
     if not sorting.spikes_have_indexes:
         identity.append(["ids", hashlib.sha256(sorting.unit_ids.tobytes()).hexdigest()[:16]])
     text = json.dumps(identity, sort_keys=True)

@@ -181,6 +181,8 @@ class SpikeSorting:
     n_dropped : int
         Spikes of the file without a time, or with a depth neither of their own nor of their unit where others have
         one: in no view, and said so.
+    n_without_depth : int
+        Spikes whose own depth is no number; those that are shown lie at the depth of their unit.
     drop_reason : str
         ``'no depth'``, ``'no time'``, or both; empty when none was dropped.
     amps_are_volts : bool
@@ -218,6 +220,7 @@ class SpikeSorting:
     channels: pd.DataFrame
     histology: Histology
     n_dropped: int = 0
+    n_without_depth: int = 0
     drop_reason: str = ""
     amps_are_volts: bool = True
     trials: Trials | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +137,10 @@ def test_an_array_whose_making_fails_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         kept(tmp_path, "a" * 32, make)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_spikes_without_a_depth_have_columns_of_their_own(columns: dict[str, np.ndarray]) -> None:
+    """They lie at the depth of their unit now, and were left out by earlier versions: old columns are not theirs."""
+    spikes = Spikes(*(columns[f"mapped {name}"] for name in ("times", "clusters", "depths", "amps")))
+    sorting = sorting_of(spikes, Identity(states(SIZES), ""))
+    assert sidecar_key(replace(sorting, n_without_depth=1)) not in (None, sidecar_key(sorting))

@@ -73,8 +73,8 @@ def times_notes(found: Validation) -> list[str]:
     return notes
 
 
-def depth_notes(spikes: Spikes, channels: pd.DataFrame) -> list[str]:
-    """Say how many spikes lie beyond the channels of the probe."""
+def depth_notes(spikes: Spikes, channels: pd.DataFrame, range_um: tuple[float, float]) -> list[str]:
+    """Say how many spikes lie beyond the channels of the probe; `range_um` holds all depths of the file."""
     if spikes.depths_um is None or "axial_um" not in channels or not len(channels):
         return []
     axial = channels["axial_um"].to_numpy(dtype=np.float64)
@@ -82,6 +82,8 @@ def depth_notes(spikes: Spikes, channels: pd.DataFrame) -> list[str]:
     if not len(axial):
         return []
     low, high = float(axial.min()) - BEYOND_UM, float(axial.max()) + BEYOND_UM
+    if low <= range_um[0] and range_um[1] <= high:
+        return []
     above = below = 0
     for start in range(0, len(spikes), BLOCK):
         depths = spikes.depths_um[start : start + BLOCK]

@@ -194,7 +194,7 @@ class AlfSource(Source):
         clusters_object.check_channels(ref, table, len(channels))
         depth_kind = DepthKind.UNIT if spikes.depths_um is None else DepthKind.SPIKE
         are_all_here = not any(item.is_passing for item in unfetched)
-        found, spikes, table, checked = _validated(
+        found, spikes, table, checked, n_no_number = _validated(
             ref, spikes, table, metrics, channels, cache if are_all_here else None, progress, cancel, missing
         )
         notes += checked
@@ -224,6 +224,7 @@ class AlfSource(Source):
             channels=channels,
             histology=histology,
             n_dropped=found.n_dropped,
+            n_without_depth=n_no_number,
             drop_reason=found.drop_reason,
             amps_are_volts=found.amps_are_volts,
             trials=trials,
@@ -260,8 +261,11 @@ def _validated(
     progress: ProgressCallback,
     cancel: threading.Event | None,
     missing: Sequence[Missing],
-) -> tuple[Validation, Spikes, pd.DataFrame, list[str]]:
-    """Check the spikes, once per state of their files, name the units, and give depths to spikes without."""
+) -> tuple[Validation, Spikes, pd.DataFrame, list[str], int]:
+    """Check the spikes, once per state of their files, name the units, and give depths to spikes without.
+
+    The last of what is returned counts the spikes of the file whose depth is no number.
+    """
     key = files_key(ref.datasets)
     found = recorded_validation(cache, key) if cache is not None else None
     known = found is not None
@@ -277,6 +281,7 @@ def _validated(
     clusters_object.check_ids(ref, found, table.index, spikes)
     notes = []
     n_without = found.n_no_depth if spikes.depths_um is not None else len(spikes)
+    n_no_number = found.n_no_depth if spikes.depths_um is not None else 0
     depths = clusters_object.cluster_depths(table, channels) if n_without else None
     has_own = n_without < len(spikes)
     if depths is not None and np.isfinite(depths).any():
@@ -306,8 +311,8 @@ def _validated(
     if not found.times_sorted:
         notes.append("spikes.times is not sorted; spikes are sorted once, in the cache")
     notes += times_notes(found)
-    notes += depth_notes(spikes, channels)
-    return found, spikes, table, notes
+    notes += depth_notes(spikes, channels, (of_files.lowest_um, of_files.highest_um))
+    return found, spikes, table, notes, n_no_number
 
 
 def _each_once(missing: Sequence[Missing]) -> tuple[Missing, ...]:

@@ -32,8 +32,10 @@ MAX_S = 7 * 86_400.0
 
 # Rows that the checking pass holds at a time: 8 MB of float64, well inside a cache's reach.
 _BLOCK = 1 << 20
-# Raised when what is recorded about a sorting changes its meaning.
-_VERSION = 4
+# Of the keys of files, which metrics in caches of earlier versions are kept under, too.
+_VERSION = 2
+# Raised when what the checking pass records changes.
+_RECORD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Validation:
     n_steps_back, first_step_back : int
         Rows whose time is smaller than the one before, and the first of them; -1 for none.
     largest_step_back_s : float
+    lowest_um, highest_um : float
+        Of the finite depths; 0 where there are none.
     """
 
     n_spikes: int
@@ -80,6 +84,8 @@ class Validation:
     n_steps_back: int = 0
     largest_step_back_s: float = 0.0
     first_step_back: int = -1
+    lowest_um: float = 0.0
+    highest_um: float = 0.0
 
     @property
     def amps_are_volts(self) -> bool:
@@ -176,6 +182,7 @@ def validate(
     low, high, in_order, whole = np.inf, -np.inf, True, True
     last = -np.inf
     earliest, latest = np.inf, -np.inf
+    lowest_um, highest_um = np.inf, -np.inf
     before_zero = minus_one = n_back = 0
     largest, first_back = 0.0, -1
     for start in range(0, n, _BLOCK):
@@ -200,7 +207,11 @@ def validate(
             minus_one += int(np.count_nonzero(finite == -1))
             earliest, latest = min(earliest, float(finite.min())), max(latest, float(finite.max()))
         if spikes.depths_um is not None:
-            lost = ~np.isfinite(spikes.depths_um[rows])
+            depths = np.asarray(spikes.depths_um[rows])
+            lost = ~np.isfinite(depths)
+            placed = depths[~lost] if lost.any() else depths
+            if placed.size:
+                lowest_um, highest_um = min(lowest_um, float(placed.min())), max(highest_um, float(placed.max()))
             no_depth += int(np.count_nonzero(lost))
             bad |= lost
         dropped += int(np.count_nonzero(bad))
@@ -233,6 +244,8 @@ def validate(
         n_steps_back=n_back,
         largest_step_back_s=largest,
         first_step_back=first_back,
+        lowest_um=lowest_um if lowest_um <= highest_um else 0.0,
+        highest_um=highest_um if lowest_um <= highest_um else 0.0,
     )
 
 
@@ -313,7 +326,7 @@ def record_validation(cache: Path, key: str, found: Validation) -> None:
 
 
 def _record(cache: Path, key: str) -> Path:
-    return cache / "validation" / f"{key}.json"
+    return cache / "validation" / f"{key}-{_RECORD}.json"
 
 
 def _table_columns(table: DatasetRef) -> dict[str, npt.NDArray[Any]]:

@@ -16,7 +16,7 @@ from tests.browser.driver import Visit, served
 from tests.replay.server import Replay
 
 WAIT_MS = 30_000
-N_SPIKES = "209,958 of 209,958 spikes (42 dropped: no depth)"
+N_SPIKES = "210,000 of 210,000 spikes"
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def test_from_the_map_to_a_unit_through_a_filter_to_all_spikes(site: str, visit:
     wait_until(visit, lambda: drawn(visit) == sorting.clusters.index.tolist())
     assert "tab=Probe" in page.url
     assert len(data(visit, "probe-sites", "x")) == len(sorting.channels)
-    expect(page.get_by_text(f"{sorting.n_clusters} of {sorting.n_clusters} units")).to_be_visible()
+    expect(page.get_by_text(f"{sorting.n_clusters} of {sorting.n_clusters} units", exact=True)).to_be_visible()
     wait_until(visit, lambda: len(data(visit, "probe-correlation", "image")) == 1)
 
     # What is pointed at is named before it is clicked.

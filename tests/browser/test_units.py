@@ -108,7 +108,7 @@ def test_population_unit_event_trial_and_back(site: str, visit: Visit, sorting: 
         page.get_by_text(f"correct ({int((table['feedbackType'][events.trials] == 1).sum())})", exact=True)
     ).to_be_visible()
     wait_until(visit, lambda: len(data(visit, "event-psth", "y")) == 2)
-    assert "split=outcome" in page.url
+    wait_until(visit, lambda: "split=outcome" in page.url)
 
     # To a trial in the raster, and back.
     before = time_window(visit)

@@ -29,6 +29,9 @@ CHECK_KEYS = [
     "n_good", "duration_s", "missing", "notes",
 ]  # fmt: skip
 
+BOKEHS_OWN = "ignore:The inplace keyword in DataFrame.reset_index"
+"""Bokeh 3.9 with pandas 3.1: ColumnDataSource.from_df."""
+
 
 def run(*arguments: object) -> int:
     return main.main([str(argument) for argument in arguments])
@@ -203,7 +206,20 @@ def test_show_settings_hides_secrets(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 def test_the_demo_answers_at_the_url_it_prints(small_demo: object, cache: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "dashboard", "demo", *SMALL, "--port", "0", "--no-browser"],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            BOKEHS_OWN,
+            "-m",
+            "dashboard",
+            "demo",
+            *SMALL,
+            "--port",
+            "0",
+            "--no-browser",
+        ],
         env=os.environ | {"SPIKE_DASHBOARD_CACHE": str(cache)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -324,3 +324,23 @@ def test_a_flood_of_pages_leaves_others_their_own(site: Site, tmp_path: Path, mo
 def test_who_asks_is_told_apart_by_login_before_address(site: Site) -> None:
     request = SimpleNamespace(cookies={}, remote_ip="10.0.0.1")
     assert site.server.process.owner_of(request) == "address 10.0.0.1"
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+def test_a_websocket_that_closes_while_it_opens_leaves_no_page_behind(
+    site: Site, monkeypatch: pytest.MonkeyPatch, is_early: bool
+) -> None:
+    monkeypatch.setattr(shares, "KEPT_S", 0.0)
+    monkeypatch.setattr(shares, "LEFT_S", 0.0)
+    monkeypatch.setattr(shares, "UNCLAIMED_S", 0.0)
+    if is_early:
+        open_page = shares.WSHandler._async_open
+
+        async def close_first(self: shares.SocketHandler, token: str) -> None:
+            shares.SocketHandler.on_close(self)  # as Tornado does, when the browser closes before the page is joined
+            await open_page(self, token)
+
+        monkeypatch.setattr(shares.WSHandler, "_async_open", close_first)
+    cookie, process = site.login().cookies[COOKIE], site.server.process
+    connect(site.url, cookie, f"http://localhost:{site.server.port}", token_in(site.get("/", cookie).text))
+    until(lambda: not process.sessions, 30)

@@ -42,7 +42,18 @@ MAX_PARTS = 1_200
 class SocketHandler(WSHandler):
     """Panel's handler of a websocket, counted and paced."""
 
-    _left, _counted = float(MAX_PARTS), 0.0
+    _left, _counted, _closed_early = float(MAX_PARTS), 0.0, False
+
+    async def _async_open(self, token: str) -> None:
+        """Join the websocket to its page; one that closed meanwhile is counted out, which Bokeh leaves undone."""
+        await super()._async_open(token)
+        if self._closed_early:
+            super().on_close()
+
+    def on_close(self) -> None:
+        """Count the websocket out."""
+        self._closed_early = self.connection is None
+        super().on_close()
 
     async def get(self, *args: Any, **named: Any) -> None:
         """Open the websocket, and serve it until it ends."""

@@ -79,6 +79,9 @@ def test_filter_select_overlay_clear_and_back(site: str, visit: Visit, sorting: 
     visit.page.wait_for_timeout(1_000)
     visit.page.go_back()
     wait_until(visit, lambda: numbers(visit) == expected(sorting, good))
+    visit.page.wait_for_timeout(1_000)
+    if "selected=" not in visit.page.url:  # on a busy machine Escape became a step of its own
+        visit.page.go_back()
     wait_until(visit, lambda: f"selected={unit}" in visit.page.url)
 
 

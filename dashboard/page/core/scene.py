@@ -110,9 +110,9 @@ class Scene:
     def limits(self, kind: str) -> tuple[float, float]:
         """Return the default colour limits, from the whole insertion without filters.
 
-        Categorical pictures have none, and get (0, 1).
+        Categorical pictures have none, nor has a sorting without depths, and get (0, 1).
         """
-        if AGGREGATES[kind].categories:
+        if AGGREGATES[kind].categories or not self.columns.is_placed:
             return 0.0, 1.0
         with self._lock:
             if kind not in self._limits:

@@ -73,7 +73,6 @@ def test_no_sorting_at_all() -> None:
         resolve(PROBE, [dataset("trials.table", "alf", extension="pqt")])
 
 
-@pytest.mark.filterwarnings("ignore::one.alf.exceptions.ALFWarning")  # another thread may end the block below
 @given(
     names=st.lists(st.sampled_from(REVISIONS), min_size=1, unique=True),
     flags=st.lists(st.booleans(), min_size=len(REVISIONS), max_size=len(REVISIONS)),

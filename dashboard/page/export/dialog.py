@@ -182,9 +182,8 @@ class ExportDialog:
             self._is_moving = False
 
     def begin(self) -> None:
-        """A preview is being drawn."""
+        """A preview is being drawn; who does not wait for it gets the figure as soon as it is there."""
         self.line.object = '<div class="export-line">drawing …</div>'
-        self.download.disabled = self.copy.disabled = True
 
     def show_preview(self, address: str, note: str) -> None:
         """Show a picture, and what the file will be."""

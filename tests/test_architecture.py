@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -26,7 +27,7 @@ def dotted(path: Path, repository: Path) -> str:
     return ".".join(path.relative_to(repository).with_suffix("").parts).removesuffix(".__init__")
 
 
-def is_for_types(node: ast.AST) -> bool:
+def is_for_types(node: ast.AST) -> TypeGuard[ast.If]:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
@@ -42,7 +43,8 @@ def imported(path: Path, repository: Path) -> Iterator[str]:
                 yield f"{node.module}.{name.name}" if is_module else str(node.module)
         elif isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.startswith("dashboard."))
-        waiting.extend(child for child in ast.iter_child_nodes(node) if not is_for_types(child))
+        for child in ast.iter_child_nodes(node):
+            waiting.extend(child.orelse if is_for_types(child) else [child])
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,6 @@ class Centre:
 
     def __init__(self, state: ViewState, figures: dict[str, figure], marks: Any = None) -> None:
         self._state = state
-        self._figures = figures
         css = style_sheets()
         self.mode = self._choice(
             state.param.mode,

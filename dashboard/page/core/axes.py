@@ -6,6 +6,9 @@ from bokeh.models import Range1d
 
 from dashboard.page.core.state import ViewState
 
+NEAR_ZERO = 0.01
+"""A first spike within this share of the session after 0 is of a clock that starts there: 0 is in view, then."""
+
 
 class Axes:
     """Bokeh ranges of one session, and the link between them and the state.
@@ -34,7 +37,10 @@ class Axes:
         state.param.watch(self._asked, ["time_range", "depth_range"])
 
     def open(self, time_limits: tuple[float, float], depth_limits: tuple[float, float]) -> None:
-        """Take the extent of a newly opened insertion and show all of it."""
+        """Take the extent of a newly opened insertion and show all of it: from 0, where its clock starts there."""
+        first, last = time_limits
+        if 0.0 < first <= NEAR_ZERO * (last - first):
+            time_limits = (0.0, last)
         for axis, limits, (start, end) in (
             (self.time, self.time_limits, time_limits),
             (self.depth, self.depth_limits, depth_limits),

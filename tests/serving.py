@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,18 @@ import requests
 
 from dashboard.config.settings import Settings
 from dashboard.sources.base import Source
+
+visits: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def leave(url: str) -> None:
+    """Bring every browser tab that shows a server to an empty page, before the server stops.
+
+    A page that outlives its server asks it in vain, and its console says so.
+    """
+    for visit in list(visits):
+        if not visit.page.is_closed() and visit.page.url.startswith(url):
+            visit.page.goto("about:blank")
 
 
 @contextmanager
@@ -52,6 +65,7 @@ def running(make: Callable[[], Any]) -> Iterator[Any]:
     try:
         yield server
     finally:
+        leave(f"http://127.0.0.1:{server.port}")
         server.io_loop.add_callback(server.stop)
         server.io_loop.add_callback(server.io_loop.stop)
         thread.join(10)
@@ -105,5 +119,6 @@ def nginx(folder: Path, location: str, front: int, blocks: str = "") -> Iterator
                 time.sleep(0.1)
         yield url
     finally:
+        leave(url)
         process.terminate()
         process.wait(30)

@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from dashboard.sources.base import Source
-from tests.serving import serving
+from tests.serving import serving, visits
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -31,7 +31,7 @@ def served(sources: Sequence[Source], cache: Path, **settings: Any) -> Iterator[
         yield f"http://127.0.0.1:{server.port}{server.prefix}"
 
 
-@dataclass
+@dataclass(eq=False)
 class Visit:
     """A page, and everything in it that a user should never have caused.
 
@@ -48,6 +48,7 @@ class Visit:
     foreign: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        visits.add(self)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         self.page.on("request", self._request)

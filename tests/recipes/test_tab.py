@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.serving import leave
+
 if TYPE_CHECKING:
     from tests.browser.driver import Visit
 
@@ -63,7 +65,10 @@ def served(package: Path, cache: Path, *flags: str) -> Iterator[str]:
         try:
             for line in process.stdout:
                 if found := re.search(r"http://[^/\s]+", line):
-                    yield found[0]
+                    try:
+                        yield found[0]
+                    finally:
+                        leave(found[0])
                     break
             else:
                 log.seek(0)

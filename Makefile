@@ -42,7 +42,9 @@ pytest: $(VENV)/.test
 	.ci/system chromium chromium
 	.ci/system fonts fonts-dejavu-core fontconfig
 	$(BIN)/python -c "$(KERNELS)"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m "not walk" $(PYTEST_ARGS)
+	rm -f .pytest_cache/v/cache/lastfailed
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m "not walk" $(PYTEST_ARGS) \
+		|| $(BIN)/python .ci/again
 
 walks: $(VENV)/.test
 	.ci/system nginx nginx-light

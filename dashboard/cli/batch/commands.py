@@ -50,8 +50,13 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="NAME",
         help="add responses to stimOn, goCue, firstMovement, response, feedback or a column",
     )
-    add("--baseline", metavar="T0,T1", type=window, default=(-0.5, 0.0), help="around the event, in s (-0.5,0)")
-    add("--response", metavar="T0,T1", type=window, default=(0.0, 0.5), help="around the event, in s (0,0.5)")
+    add(
+        "--baseline",
+        metavar="T0,T1",
+        type=window,
+        help="around stimOn of the same trial, in s (as long as the response)",
+    )
+    add("--response", metavar="T0,T1", type=window, help="around the event, in s (that of the brain-wide map)")
     add("--out", metavar="FILE", type=Path, required=True, help=f"table to write: {', '.join(TABLES)}")
     command.set_defaults(run=units)
     command = commands.add_parser("prefetch", help="bring many insertions into the cache, ready to be shown")
@@ -145,7 +150,7 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
 
     from dashboard.analysis.filters.clusters import ClusterFilter
     from dashboard.cli.batch.report import Report, write_output
-    from dashboard.cli.batch.tasks import OTHER_P, UnitsTask, adjust_over_all
+    from dashboard.cli.batch.tasks import OTHER_P, TEST, UnitsTask, adjust_over_all
     from dashboard.library.targets import named
 
     out: Path = options.out
@@ -157,7 +162,7 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     insertions = named(options.insertion, options.query, settings)
     task = UnitsTask(_opening(options, settings), options.where, options.event, options.baseline, options.response)
     asked = (options.where, options.event, options.baseline, options.response, options.sorter, options.revision)
-    request = (*asked, OTHER_P)  # parts without it are of an earlier version
+    request = (*asked, OTHER_P, TEST)  # parts without it are of an earlier version
     report = Report(out.with_name(f"{out.name}.parts"), request, ".parquet")
     failed = _run(task, insertions, report, settings)
     parts = [report.folder / report.entries[name].file for name in insertions if report.is_done(name)]

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.analysis.events.align import usable_events
-from dashboard.analysis.events.responses import adjust, response_test
-from dashboard.analysis.events.trials import event_times
+from dashboard.analysis.events.responses import adjust, default_windows, paired_events, response_test
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters, filtered_table
 from dashboard.config.patience import waiting_as_asked
 from dashboard.config.plugins import add_plugins
@@ -26,6 +24,9 @@ from dashboard.library.open import open_insertion
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.locate import locate
+
+TEST = "baseline before stimOn, exact sign flips"
+"""How responses are tested: parts of a run with another test are of an earlier version."""
 
 OTHER_P = "resp_p of the units that are left out"
 """What a table of units carries for `adjust_over_all`; it survives Parquet."""
@@ -134,15 +135,15 @@ class UnitsTask:
         An expression over the columns; empty takes every unit.
     event : str or None
         Adds the columns of a response test.
-    baseline_s, response_s : (float, float)
-        Its windows around the event.
+    baseline_s, response_s : (float, float) or None
+        Its windows, around stimOn of the same trial and around the event; None takes those of the brain-wide map.
     """
 
     opening: Opening
     where: str
     event: str | None
-    baseline_s: tuple[float, float]
-    response_s: tuple[float, float]
+    baseline_s: tuple[float, float] | None
+    response_s: tuple[float, float] | None
 
     def __call__(self, insertion: str) -> tuple[dict[str, Any], pd.DataFrame]:
         """Return facts and the table."""
@@ -153,8 +154,7 @@ class UnitsTask:
         kept = filter_clusters(ClusterFilter(where=self.where), table, strict=True).mask
         chosen = _with_identity(table[kept], sorting)
         if self.event is not None:
-            others = table["resp_p"].to_numpy(np.float64)[~kept]
-            chosen.attrs[OTHER_P] = others[np.isfinite(others)].tolist()
+            chosen.attrs[OTHER_P] = _counted_p(table[~kept]).dropna().tolist()
         return {**facts_of(sorting), "n_units": len(chosen)}, chosen
 
     def _responses(self, sorting: SpikeSorting) -> pd.DataFrame:
@@ -162,11 +162,13 @@ class UnitsTask:
             reason = sorting.missing_reason("trials") or "there is no trials table"
             raise BadRequest(f"Responses to {self.event} cannot be tested", sorting.title, reason)
         columns = build_columns(sorting, self.opening.settings.cache)
-        window = (min(self.baseline_s[0], self.response_s[0]), max(self.baseline_s[1], self.response_s[1]))
-        events = usable_events(event_times(sorting.trials.table, self.event or ""), window, columns.time_range_s)
+        event = self.event or ""
+        response_s = self.response_s or default_windows(event)[1]
+        baseline_s = self.baseline_s or (response_s[0] - response_s[1], 0.0)
+        before, events = paired_events(sorting.trials.table, event, baseline_s, response_s, columns.time_range_s)
         test = response_test(
             columns.times_s, columns.clusters, columns.n_clusters, events,
-            baseline_s=self.baseline_s, response_s=self.response_s,
+            baseline_events=before, baseline_s=baseline_s, response_s=response_s,
         )  # fmt: skip
         return test.table(sorting.clusters.index).assign(n_trials=test.n_trials)
 
@@ -179,7 +181,7 @@ def adjust_over_all(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     """
     if not any("resp_p" in table for table in tables):
         return list(tables)
-    own = [table["resp_p"].to_numpy(np.float64) for table in tables]
+    own = [_counted_p(table).to_numpy(np.float64) for table in tables]
     others = [np.asarray(table.attrs.get(OTHER_P, []), np.float64) for table in tables]
     q = adjust(np.concatenate([*own, *others]))
     ends = np.cumsum([len(values) for values in own])
@@ -191,6 +193,11 @@ def adjust_over_all(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
         table.insert(place, "resp_q_all", q[end - len(table) : end])
         made.append(table)
     return made
+
+
+def _counted_p(table: pd.DataFrame) -> pd.Series:
+    """Return p of the units whose q says that they are among the tests that are adjusted for."""
+    return table["resp_p"].where(table["resp_q"].notna())
 
 
 def _with_identity(table: pd.DataFrame, sorting: SpikeSorting) -> pd.DataFrame:

@@ -18,10 +18,14 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from dashboard.analysis.events.align import usable_events
-from dashboard.analysis.events.maps import span_of
-from dashboard.analysis.events.responses import BASELINE_S, RESPONSE_S, response_test
-from dashboard.analysis.events.trials import EVENTS, SPLITS, brainwide_mask, event_times, split_trials
+from dashboard.analysis.events.responses import (
+    BASELINE_EVENT,
+    MIN_SPIKES,
+    default_windows,
+    paired_events,
+    response_test,
+)
+from dashboard.analysis.events.trials import EVENTS, SPLITS, brainwide_mask, split_trials
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
@@ -45,8 +49,9 @@ PREFIX = "resp_"
 """Of the columns that the test adds."""
 
 HINT = (
-    '<div class="unit"><p class="absent">Every unit is tested, with the event, the split and the mask chosen above.'
-    "</p></div>"
+    '<div class="unit"><p class="absent">Every unit is tested, with the event, the split and the mask chosen above. '
+    f"The baseline is relative to {BASELINE_EVENT} of the same trial, the response to the event. Windows are "
+    "those of the brain-wide map until they are typed.</p></div>"
 )
 
 Q_MAX = 0.05
@@ -67,7 +72,7 @@ class ResponseTestRequest:
     is_masked : bool
         Whether only trials of the brain-wide map are used.
     baseline_s, response_s : (float, float)
-        Windows around the event, in s.
+        Windows, in s: the baseline's relative to stimOn of the same trial, the response's to the event.
     """
 
     event: str
@@ -77,17 +82,22 @@ class ResponseTestRequest:
     response_s: tuple[float, float]
 
     def write(self) -> str:
-        """Return it as `read_test` takes it: ``stimOn,none,mask,-0.5,0,0,0.5``."""
+        """Return it as `read_test` takes it: ``stimOn,none,mask,-0.1,0,0,0.1``."""
         mask = next(word for word, is_masked in _MASKS.items() if is_masked == self.is_masked)
         return ",".join([self.event, self.split, mask, *map(number_text, (*self.baseline_s, *self.response_s))])
 
     @property
     def words(self) -> str:
         """The test in words, for the origin of an export."""
-        (b0, b1), (r0, r1) = self.baseline_s, self.response_s
         split = f", split by {self.split}" if self.split != "none" else ""
         trials = "trials of the brain-wide map" if self.is_masked else "all trials"
-        return f"{self.event}{split}, {trials}, baseline {b0:g} to {b1:g} s, response {r0:g} to {r1:g} s"
+        return f"{self.event}{split}, {trials}, {self.windows}"
+
+    @property
+    def windows(self) -> str:
+        """Both windows in words."""
+        (b0, b1), (r0, r1) = self.baseline_s, self.response_s
+        return f"baseline {b0:g} to {b1:g} s of {BASELINE_EVENT}, response {r0:g} to {r1:g} s of {self.event}"
 
 
 def read_test(text: str) -> ResponseTestRequest:
@@ -98,7 +108,7 @@ def read_test(text: str) -> ResponseTestRequest:
     BadRequest
         It cannot be read.
     """
-    example = "stimOn,none,mask,-0.5,0,0,0.5"
+    example = "stimOn,none,mask,-0.1,0,0,0.1"
     parts = text.split(",")
     if len(parts) != 7 or parts[0] not in EVENTS or parts[1] not in SPLITS or parts[2] not in _MASKS:
         raise BadRequest("test wants event, split, mask or all, baseline, response", text[:60], example)
@@ -156,16 +166,16 @@ def run_test(
         raise BadRequest("There are no trials to test responses with")
     baseline_s, response_s, event, split = choice.baseline_s, choice.response_s, choice.event, choice.split
     mask = brainwide_mask(trials.table) if choice.is_masked else None
-    times = event_times(trials.table, event)
     groups = split_trials(trials.table, split, mask)
     tables, words = [], []
     for index, group in enumerate(groups):
-        events = usable_events(times, span_of(baseline_s, response_s), columns.time_range_s, group.mask)
+        before, events = paired_events(trials.table, event, baseline_s, response_s, columns.time_range_s, group.mask)
         if not len(events):
             continue
 
         test = response_test(
-            columns.times_s, columns.clusters, columns.n_clusters, events, baseline_s=baseline_s, response_s=response_s,
+            columns.times_s, columns.clusters, columns.n_clusters, events,
+            baseline_events=before, baseline_s=baseline_s, response_s=response_s,
             progress=partial(_report_group, progress, index, len(groups)), cancel=cancel,
         )  # fmt: skip
         tables.append(test.table(ids, suffix_of(group.label) if split != "none" else ""))
@@ -174,8 +184,8 @@ def run_test(
         words.append(f"{name}{n_responding:,} of {n_tested:,} units with q < {Q_MAX:g} in {test.n_trials:,} trials")
     if not tables:
         raise BadRequest("No trial can be used for this test", event, "Switch the mask off, or choose another event")
-    windows = f"baseline {baseline_s[0]:g} to {baseline_s[1]:g} s, response {response_s[0]:g} to {response_s[1]:g} s"
-    return pd.concat(tables, axis=1), f"{event}, {windows}. " + "; ".join(words)
+    among = f"q is over units with at least {MIN_SPIKES} spikes in the two windows"
+    return pd.concat(tables, axis=1), f"{event}, {choice.windows}. {'; '.join(words)}; {among}"
 
 
 def _report_group(progress: ProgressCallback, index: int, n_groups: int, step: Progress) -> None:
@@ -219,11 +229,16 @@ class _Found:
         return self.columns() is columns and self.test == test
 
 
+def _defaults(event: str) -> tuple[float, ...]:
+    """Return the four ends of the windows of an event, baseline first."""
+    baseline_s, response_s = default_windows(event)
+    return (*baseline_s, *response_s)
+
+
 class _Form:
     """What the Events tab shows of it: windows, a button, progress, and what was found."""
 
-    def __init__(self, choice: ResponseTestRequest | None, start: Callable[[], None], stop: Callable[[], None]) -> None:
-        values = (*BASELINE_S, *RESPONSE_S) if choice is None else (*choice.baseline_s, *choice.response_s)
+    def __init__(self, values: tuple[float, ...], start: Callable[[], None], stop: Callable[[], None]) -> None:
         labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
         self.windows = [number_field(label, value) for label, value in zip(labels, values, strict=True)]
         self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
@@ -275,11 +290,14 @@ class ResponseTester:
         self._aside: WorkingLine | None = None
         self.aside = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
         states.view.param.watch(self._turned, "tab")
+        self._alignment.param.watch(self._another_event, "event")
 
     @cached_property
     def _form(self) -> _Form:
         """What is seen of it; made with the tab."""
-        form = _Form(read_test(self._state.test) if self._state.test else None, self._start, self._stop)
+        choice = read_test(self._state.test) if self._state.test else None
+        values = _defaults(self._alignment.event) if choice is None else (*choice.baseline_s, *choice.response_s)
+        form = _Form(values, self._start, self._stop)
         form.button.disabled = self._job.is_running
         return form
 
@@ -326,9 +344,7 @@ class ResponseTester:
             self._state.test = self._shown
         elif self._state.test != self._shown:
             choice = read_test(self._state.test)
-            for field, value in zip(self._windows, (*choice.baseline_s, *choice.response_s), strict=False):
-                if number(field, value) != value:
-                    field.value = number_text(value)
+            self._write_windows((*choice.baseline_s, *choice.response_s))
             if self._found is not None and self._found.is_of(opened.columns, self._state.test):
                 self._rest()
                 self._put(self._found)
@@ -342,7 +358,7 @@ class ResponseTester:
 
     def _start(self) -> None:
         chosen, self._is_by_hand = self._alignment, True
-        b0, b1, r0, r1 = (number(*pair) for pair in zip(self._windows, (*BASELINE_S, *RESPONSE_S), strict=True))
+        b0, b1, r0, r1 = self._read_windows(chosen.event)
         self._run(ResponseTestRequest(chosen.event, chosen.split, chosen.masked, (b0, b1), (r0, r1)))
 
     def _run(self, choice: ResponseTestRequest) -> None:
@@ -360,6 +376,19 @@ class ResponseTester:
     @property
     def _windows(self) -> list[Any]:
         return self._form.windows if self._is_made else []
+
+    def _read_windows(self, event: str) -> tuple[float, ...]:
+        return tuple(number(*pair) for pair in zip(self._windows, _defaults(event), strict=False))
+
+    def _write_windows(self, values: tuple[float, ...]) -> None:
+        for field, value in zip(self._windows, values, strict=False):
+            if number(field, value) != value:
+                field.value = number_text(value)
+
+    def _another_event(self, event: Any) -> None:
+        """Take the windows of another event, unless others than those of the one before were typed."""
+        if self._read_windows(event.old) == _defaults(event.old):
+            self._write_windows(_defaults(event.new))
 
     def _set_running(self) -> None:
         if self._is_made:

@@ -111,6 +111,7 @@ def test_units_of_a_list_with_responses(lab: Path, tmp_path: Path) -> None:
     )
     out = tmp_path / "units.parquet"
     command = ("units", names, "--data", lab, "--out", out, "--workers", 1, "--event", "stimOn")
+    command = (*command, "--baseline=-1,0", "--response=0,1")  # few spikes: 0.1 s would hold none of most units
     assert run(*command, "--where", "label > 0.5 and resp_p <= 1") == main.cli_batch.EXIT_SOME_FAILED
     table = pd.read_parquet(out)
     assert set(table["subject"]) == {"M_00", "M_02"}
@@ -121,7 +122,8 @@ def test_units_of_a_list_with_responses(lab: Path, tmp_path: Path) -> None:
     assert run(*command) == main.cli_batch.EXIT_SOME_FAILED
     whole = pd.read_parquet(out)
     assert len(whole) > len(table)
-    tested = whole["resp_p"].notna()
+    tested = whole["resp_q"].notna()
+    assert 0 < tested.sum() < whole["resp_p"].notna().sum()
     expected = stats.false_discovery_control(whole["resp_p"][tested])
     np.testing.assert_allclose(whole["resp_q_all"][tested], expected)
     keys = ["subject", "cluster_id"]

@@ -11,19 +11,20 @@ import pandas as pd
 import pytest
 from bokeh.document import Document
 
-from dashboard.analysis.events.align import usable_events
-from dashboard.analysis.events.responses import response_test
+from dashboard.analysis.events.responses import paired_events, response_test
 from dashboard.analysis.events.trials import brainwide_mask
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
 from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.progress import Progress, ignore_progress
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.services.alignment import AlignmentState
 from dashboard.page.services.response_test import (
     ResponseTester,
     ResponseTestRequest,
     ResponseTestState,
     carry,
+    read_test,
     response_columns,
     run_test,
     suffix_of,
@@ -34,7 +35,7 @@ from dashboard.page.tabs.registry import page_state
 
 
 def run(opened: OpenInsertion, split: str = "none", **values: Any) -> tuple[pd.DataFrame, str]:
-    settings: dict[str, Any] = {"is_masked": True, "baseline_s": (-0.5, 0.0), "response_s": (0.0, 0.5)}
+    settings: dict[str, Any] = {"is_masked": True, "baseline_s": (-0.1, 0.0), "response_s": (0.0, 0.1)}
     threads = {"progress": ignore_progress, "cancel": threading.Event()}
     threads |= {name: values.pop(name) for name in tuple(values) if name in threads}
     return run_test(opened, ResponseTestRequest("stimOn", split, **{**settings, **values}), **threads)
@@ -48,9 +49,8 @@ def tested(opened: OpenInsertion) -> tuple[pd.DataFrame, str]:
 def test_the_columns_are_those_of_the_test(opened: OpenInsertion, tested: tuple[pd.DataFrame, str]) -> None:
     columns, trials = opened.columns, opened.sorting.trials
     assert trials is not None
-    events = usable_events(
-        trials.table["stimOn_times"], (-0.5, 0.5), columns.time_range_s, brainwide_mask(trials.table)
-    )
+    mask = brainwide_mask(trials.table)
+    _, events = paired_events(trials.table, "stimOn", (-0.1, 0.0), (0.0, 0.1), columns.time_range_s, mask)
     expected = response_test(columns.times_s, columns.clusters, columns.n_clusters, events)
     pd.testing.assert_frame_equal(tested[0], expected.table(opened.sorting.clusters.index))
     assert f"in {len(events)} trials" in tested[1]
@@ -147,7 +147,7 @@ class Place:
         return response_columns(self.opened.sorting)
 
 
-TEST = "stimOn,none,mask,-0.5,0,0,0.5"
+TEST = "stimOn,none,mask,-0.1,0,0,0.1"
 
 
 @pytest.fixture
@@ -199,3 +199,22 @@ def test_a_step_stops_no_test_that_was_asked_for_by_hand(place: Place) -> None:
     place.wait()
     assert "resp_q" in place.columns
     assert place.states[ResponseTestState].test == TEST
+
+
+def test_another_event_has_its_windows_until_others_are_typed(place: Place) -> None:
+    place.states.update(tab="Events", test="")
+    assert place.response_test.panel is not None
+    fields, alignment = place.response_test._windows, place.states[AlignmentState]
+    alignment.event = "feedback"
+    assert [field.value for field in fields] == ["-0.2", "0", "0", "0.2"]
+    alignment.event = "firstMovement"
+    assert [field.value for field in fields] == ["-0.1", "0", "-0.1", "0"]
+    fields[3].value = "0.05"
+    alignment.event = "stimOn"
+    assert [field.value for field in fields] == ["-0.1", "0", "-0.1", "0.05"]
+
+
+def test_the_baseline_is_named_where_the_test_is(opened: OpenInsertion) -> None:
+    words = run_test(opened, read_test("feedback,none,all,-0.2,0,0,0.2"), ignore_progress, threading.Event())[1]
+    assert "baseline -0.2 to 0 s of stimOn, response 0 to 0.2 s of feedback" in words
+    assert "at least 20 spikes" in words

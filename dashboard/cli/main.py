@@ -144,6 +144,7 @@ def _add_figure_options(parser: argparse.ArgumentParser) -> None:
     add("--aggregate", metavar=f"{{{scalar}}}", default="count", help="what a pixel shows (%(default)s)")
     add("--quality", choices=("all", "good"), default="all", help="all units, or those with label 1 (%(default)s)")
     add("--level", choices=("allen", "beryl", "cosmos"), default="allen", help="region names (%(default)s)")
+    add("--shank", metavar="NUMBER", type=int, help="units on one shank of several, from 0 at the left")
     add("--cmap", metavar="NAME", help="matplotlib colour map; binary for counts by default")
     add("--limits", metavar="LOW,HIGH", type=span, help="limits of the colours; 0 to 4 standard deviations by default")
 
@@ -221,6 +222,7 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
     request = FigureRequest(
         time_range=options.t, depth_range=options.depth, width=options.width, height=options.height,
         aggregate=options.aggregate, good_units=options.quality == "good", level=options.level,
+        shank=options.shank,
         cmap=options.cmap, limits=options.limits,
     )  # fmt: skip
     if cli_batch.is_several(options):

@@ -89,6 +89,7 @@ def note(bar: Axes, text: str) -> None:
 def draw_regions(
     axes: Axes,
     spans: list[RegionSpan],
+    shanks: tuple[int, ...],
     depth_range: tuple[float, float],
     least_um: float,
     *,
@@ -98,12 +99,14 @@ def draw_regions(
     absent_pt: float | str = "small",
     label_pt: Callable[[str], float],
 ) -> None:
-    """Draw the regions along the probe.
+    """Draw the regions along the probe, a strip for each shank.
 
     Parameters
     ----------
     axes : Axes
     spans : list of RegionSpan
+    shanks : tuple of int
+        Numbers of the shanks, from the left.
     depth_range : (float, float)
         In um; what lies beyond is cut off.
     least_um : float
@@ -125,16 +128,25 @@ def draw_regions(
             0.5, 0.5, "brain locations not known", transform=axes.transAxes, rotation=90, ha="center", va="center",
             fontsize=absent_pt, color=dim,
         )  # fmt: skip
+    wide = 1 / len(shanks)
+    for place, shank in enumerate(shanks if len(shanks) > 1 else ()):
+        axes.text(
+            (place + 0.5) * wide, -0.01, str(shank), transform=axes.transAxes, ha="center", va="top",
+            fontsize=absent_pt, color=dim,
+        )  # fmt: skip
     for span in spans:
         bottom, top = max(span.bottom_um, low), min(span.top_um, high)
         if top <= bottom:
             continue
         colour = tuple(channel / 255 for channel in span.rgb)
-        axes.add_patch(Rectangle((0, bottom), 1, top - bottom, facecolor=colour, edgecolor=paper, linewidth=edge_pt))
+        left = shanks.index(span.shank) * wide
+        axes.add_patch(
+            Rectangle((left, bottom), wide, top - bottom, facecolor=colour, edgecolor=paper, linewidth=edge_pt)
+        )
         if span.has_label and top - bottom >= least_um:
             axes.text(
-                0.5, (bottom + top) / 2, span.acronym, ha="center", va="center_baseline",
-                fontsize=label_pt(span.acronym), color=ink_on(colour),
+                left + wide / 2, (bottom + top) / 2, span.acronym, ha="center", va="center_baseline",
+                fontsize=label_pt(span.acronym), color=ink_on(colour), rotation=0 if len(shanks) == 1 else 90,
             )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -31,6 +32,7 @@ from dashboard.export.drawing import (
 )
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
+from dashboard.model.shanks import SHANK, shank_numbers
 from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
 
@@ -68,6 +70,8 @@ class FigureRequest:
         Name of an aggregate whose values measure something.
     good_units : bool
         Only clusters with ``label == 1``.
+    shank : int or None
+        Only units on one shank of a probe that has several.
     level : {'allen', 'beryl', 'cosmos'}
         Names of the regions.
     cmap : str or None
@@ -83,6 +87,7 @@ class FigureRequest:
     height: int = BASE_SIZE[1]
     aggregate: str = "count"
     good_units: bool = False
+    shank: int | None = None
     level: str = "allen"
     cmap: str | None = None
     limits: tuple[float, float] | None = None
@@ -163,12 +168,19 @@ def prepare(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest
         There is no room for the axes; the aggregate, or the label that a filter needs, does not exist.
     """
     layout = lay_out(request.width, request.height)
-    kept = columns.everything
+    units: npt.NDArray[np.bool_] | None = None
+    if request.shank is not None:
+        there = shank_numbers(sorting.channels)
+        if request.shank not in there or len(there) == 1:
+            remedy = f"There are {', '.join(map(str, there))}" if len(there) > 1 else "Leave --shank out"
+            raise BadRequest("The probe is not known to have such a shank", f"{request.shank}", remedy)
+        units = (sorting.clusters[SHANK] == request.shank).to_numpy()
     if request.good_units:
         if sorting.why_no_labels:
             reason = f"{sorting.ref.collection} ({sorting.why_no_labels})"
             raise BadRequest("There are no labels to select good units by", reason, "Draw all units")
-        kept = kept_spikes(columns, np.flatnonzero(sorting.labels == 1))
+        units = (sorting.labels == 1) if units is None else units & (sorting.labels == 1)
+    kept = columns.everything if units is None else kept_spikes(columns, np.flatnonzero(units))
     times = request.time_range or default_window(columns.time_range_s)
     depths = request.depth_range or depth_limits(sorting.channels, columns.depth_range_um)
     _, _, width, height = layout.raster
@@ -239,7 +251,7 @@ def draw_figure(drawing: Drawing) -> Figure:
     strip = axes(layout.strip)
     low, high = raster.get_ylim()
     draw_regions(
-        strip, region_spans(sorting.channels, request.level), (low, high),
+        strip, region_spans(sorting.channels, request.level), shank_numbers(sorting.channels), (low, high),
         LABEL_PT * layout.dpi / 72 / layout.strip[3] * (high - low),
         paper="white", dim="#777777", edge_pt=0.8, absent_pt=8, label_pt=lambda name: 7.5,
     )  # fmt: skip
@@ -283,6 +295,7 @@ def what_is_shown(drawing: Drawing) -> str:
         _span(float(times[0]), float(times[-1]), "s"),
         _span(float(depths[0]), float(depths[-1]), "µm"),
         "good units (label 1)" if drawing.request.good_units else "all units",
+        *([] if drawing.request.shank is None else [f"shank {drawing.request.shank}"]),
         f"histology {sorting.histology}",
         f"{picture.n_spikes:,} of {drawing.columns.n_spikes:,} spikes{dropped}",
     )

@@ -18,6 +18,7 @@ from dashboard.model.identity import Identity
 from dashboard.model.meaning import Clock, DepthKind, LabelKind
 from dashboard.model.progress import ProgressCallback
 from dashboard.model.references import Histology, Offer, SortingRef
+from dashboard.model.shanks import number_shanks, shank_numbers
 from dashboard.model.unit_ids import UnitIds
 
 # Objects that depths, amplitudes, labels and regions of spikes and units are read from.
@@ -176,7 +177,8 @@ class SpikeSorting:
         ``uuids``, the metrics, and the columns of the cluster's channel.
     channels : DataFrame, one row per channel
         ``axial_um``, ``lateral_um``, ``rawInd`` and, where brain locations are known, ``x``, ``y``,
-        ``z`` (m), ``atlas_id``, ``acronym``.
+        ``z`` (m), ``atlas_id``, ``acronym``. These and the clusters have a column ``shank``, from 0 at the left, where
+        the probe has several.
     histology : Histology
     n_dropped : int
         Spikes of the file without a time, or with a depth neither of their own nor of their unit where others have
@@ -240,6 +242,9 @@ class SpikeSorting:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", UnitIds(self.clusters.index.to_numpy()))
+        channels, clusters = number_shanks(self.channels, self.clusters)
+        object.__setattr__(self, "channels", channels)
+        object.__setattr__(self, "clusters", clusters)
 
     @property
     def unit_ids(self) -> npt.NDArray[Any]:
@@ -307,6 +312,11 @@ class SpikeSorting:
             found["amplitude"] = ("amplitude a.u.", "amplitudes are in arbitrary units, not in volts")
         if self.depth_kind is DepthKind.UNIT:
             found["depth"] = ("depth per unit", "all spikes of a unit are shown at one depth")
+        if (n := len(shank_numbers(self.channels))) > 1:
+            found["shanks"] = (
+                f"{n} shanks",
+                f"{n} shanks are on one depth axis; regions and the filter of shanks tell them apart",
+            )
         if self.label_kind is LabelKind.CURATED:
             found["labels"] = ("curated groups", "units have groups of a curation, not the labels of IBL's tests")
         elif self.label_kind is LabelKind.KILOSORT:

@@ -34,7 +34,7 @@ from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import PageState, ViewState
+from dashboard.page.core.state import PageState, ViewState, shown_shanks, toggle_region
 from dashboard.page.core.tab import TabServices
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
@@ -175,7 +175,8 @@ class Views:
         self.heatmap = HeatmapView(state, axes, pool, queue, self._heatmap_drawn, self._failed)
         self.profile = DepthProfileView(state, axes, pool, queue, self._failed)
         raster_px, heatmap_px = FRAMES_PX
-        self.strips = (StripView(axes, self._region, raster_px), StripView(axes, self._region, heatmap_px))
+        picked = partial(toggle_region, self._state)
+        self.strips = (StripView(axes, picked, raster_px), StripView(axes, picked, heatmap_px))
         for strip in self.strips:
             # a kernel tells the cell of new labels only in a turn
             strip.figure.on_change("inner_height", lambda attribute, old, new: queue.later(lambda: None))
@@ -236,14 +237,8 @@ class Views:
         for view in (self.raster, self.heatmap, self.profile, self.table, self._picking):
             view.open(scene)
         for strip in self.strips:
-            strip.open(sorting.channels, self._state.level, sorting.histology)
+            strip.open(sorting.channels, self._state.level, sorting.histology, shown_shanks(self._state))
         self._alert.visible = False
-
-    def _region(self, acronym: str) -> None:
-        filters = {word: text for word, text in self._state.filters.items() if word != "regions"}
-        if self._state.filters.get("regions") != acronym:
-            filters["regions"] = acronym
-        self._state.filters = filters
 
     def _picked(self, readout: str) -> None:
         _write(self.centre.readout, f'<div class="readout">{readout}</div>')

@@ -28,7 +28,7 @@ from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.state import toggle_region
+from dashboard.page.core.state import shown_shanks, toggle_region
 from dashboard.page.core.tab import TabSlot
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.dock import Dock
@@ -358,7 +358,7 @@ class DashboardSession:
         self.profile.open(scene)
         self.picker.open(scene)
         for strip in self.strips:
-            strip.open(sorting.channels, self.state.level, sorting.histology)
+            strip.open(sorting.channels, self.state.level, sorting.histology, shown_shanks(self.state))
         self._is_behind = True
 
     def _catch_up(self) -> None:

@@ -12,6 +12,7 @@ from iblatlas.regions import BrainRegions
 
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.count.categories import Categories
+from dashboard.model.shanks import SHANK, shank_numbers
 from dashboard.model.sorting import SpikeSorting
 
 LEVELS = {"allen": "Allen", "beryl": "Beryl", "cosmos": "Cosmos"}
@@ -27,6 +28,9 @@ DEPTH_TOP_UM = 4000.0
 LONG_PROBE_UM = 3000.0
 DEPTH_MARGIN_UM = 160.0
 """Above the highest channel, the limit of the website's plots for shorter probes."""
+
+MIN_GAP_UM, MIN_GAP_ROWS = 200.0, 5
+"""No region lies between channels that are further apart than both of these: in um, and in rows of channels."""
 
 DEFAULT_PITCH_UM = 20.0
 """Distance of the rows of Neuropixels 1.0, where there is one row to tell it from."""
@@ -44,6 +48,8 @@ class RegionSpan:
         The Allen colour, 0 to 255.
     has_label : bool
         Whether the span is labelled by convention: not void, not root, not below 150 um.
+    shank : int
+        Number of its shank, from 0 at the left.
     """
 
     bottom_um: float
@@ -51,6 +57,7 @@ class RegionSpan:
     acronym: str
     name: str
     rgb: tuple[int, int, int]
+    shank: int = 0
 
     @property
     def has_label(self) -> bool:
@@ -109,14 +116,15 @@ def unit_regions(sorting: SpikeSorting, columns: SpikeColumns, level: str) -> Ca
 
 
 def region_spans(channels: pd.DataFrame, level: str = "allen") -> list[RegionSpan]:
-    """Return the regions along the probe, from the tip upwards.
+    """Return the regions along each shank of the probe, from the tip upwards, shank after shank.
 
-    A boundary lies halfway between the channels on either side of it.
+    A boundary lies halfway between the channels on either side of it. Where no channel is for more than
+    `MIN_GAP_UM` and several rows of channels there is no span: shanks may be stacked on one axis.
 
     Parameters
     ----------
     channels : DataFrame
-        With ``axial_um`` and, where brain locations are known, ``atlas_id``.
+        With ``axial_um``; where brain locations are known, ``atlas_id``; for several shanks, ``shank``.
     level : {'allen', 'beryl', 'cosmos'}
 
     Returns
@@ -124,23 +132,36 @@ def region_spans(channels: pd.DataFrame, level: str = "allen") -> list[RegionSpa
     list of RegionSpan
         Empty where brain locations are not known.
     """
-    if "atlas_id" not in channels or channels.empty:
+    if not {"atlas_id", "axial_um"} <= set(channels) or channels.empty:
         return []
-    rows = channels.loc[channels["atlas_id"].notna(), ["axial_um", "atlas_id"]].sort_values("axial_um", kind="stable")
+    known = channels[channels["atlas_id"].notna() & channels["axial_um"].notna()]
+    if len(shanks := shank_numbers(channels)) == 1:
+        return _spans(known, level, 0)
+    return [span for shank in shanks for span in _spans(known[known[SHANK] == shank], level, shank)]
+
+
+def _spans(channels: pd.DataFrame, level: str, shank: int) -> list[RegionSpan]:
+    """Return the regions along one shank."""
+    rows = channels[["axial_um", "atlas_id"]].sort_values("axial_um", kind="stable")
     if rows.empty:
         return []
     depths, first = np.unique(rows["axial_um"].to_numpy(dtype=np.float64), return_index=True)
     acronyms = region_names(rows["atlas_id"].to_numpy(dtype=np.int64)[first], level)
-    changes = np.flatnonzero(acronyms[1:] != acronyms[:-1]) + 1
     pitch = float(np.median(np.diff(depths))) if len(depths) > 1 else DEFAULT_PITCH_UM
-    edges = np.r_[depths[0] - pitch / 2, (depths[changes - 1] + depths[changes]) / 2, depths[-1] + pitch / 2]
+    is_gap = np.diff(depths) > max(MIN_GAP_UM, MIN_GAP_ROWS * pitch)
+    changes = np.flatnonzero((acronyms[1:] != acronyms[:-1]) | is_gap) + 1
+    half = np.where(is_gap, pitch, np.diff(depths))[changes - 1] / 2
+    bottoms = np.r_[depths[0] - pitch / 2, depths[changes] - half]
+    tops = np.r_[depths[changes - 1] + half, depths[-1] + pitch / 2]
     regions = brain_regions()
     spans = []
-    for start, bottom, top in zip(np.r_[0, changes], edges[:-1], edges[1:], strict=True):
+    for start, bottom, top in zip(np.r_[0, changes], bottoms, tops, strict=True):
         acronym = str(acronyms[start])
         position = _row_of(acronym)
         red, green, blue = (int(value) for value in regions.rgb[position])
-        spans.append(RegionSpan(float(bottom), float(top), acronym, str(regions.name[position]), (red, green, blue)))
+        spans.append(
+            RegionSpan(float(bottom), float(top), acronym, str(regions.name[position]), (red, green, blue), shank)
+        )
     return spans
 
 

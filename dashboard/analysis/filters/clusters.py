@@ -15,6 +15,7 @@ import pandas as pd
 from dashboard.analysis.anatomy.regions import check_region, within
 from dashboard.analysis.filters.expressions import Expression
 from dashboard.model.errors import BadRequest
+from dashboard.model.shanks import SHANK, UNKNOWN_SHANK
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId, UnitIds
 
@@ -46,6 +47,8 @@ class ClusterFilter:
         Acronyms; a cluster passes in any of them or their descendants.
     level : {'allen', 'beryl', 'cosmos'}
         At which the clusters' regions are looked up; see `region_tree.within`.
+    shanks : tuple of int
+        Numbers of shanks, from 0 at the left; a unit passes on any of them.
     depth_um, rate_hz, amplitude_uv : (float or None, float or None) or None
         Limits, both inside.
     metrics : mapping of str to (float or None, float or None)
@@ -59,6 +62,7 @@ class ClusterFilter:
     labels: tuple[float, ...] = ()
     regions: tuple[str, ...] = ()
     level: str = "allen"
+    shanks: tuple[int, ...] = ()
     depth_um: Limits | None = None
     rate_hz: Limits | None = None
     amplitude_uv: Limits | None = None
@@ -236,6 +240,14 @@ def _region_criterion(table: pd.DataFrame, regions: tuple[str, ...], level: str)
     return Criterion("regions", text, mask, int(acronyms.isna().sum()))
 
 
+def _shank_criterion(table: pd.DataFrame, shanks: tuple[int, ...]) -> Criterion:
+    text = f"shank{'s' * (len(shanks) != 1)} {', '.join(map(str, shanks))}"
+    if SHANK not in table.columns:
+        return Criterion("shanks", text, None, reason="the probe is not known to have several shanks")
+    of = table[SHANK].to_numpy()
+    return Criterion("shanks", text, np.isin(of, shanks), int((of == UNKNOWN_SHANK).sum()))
+
+
 def _id_criterion(units: UnitIds, ids: tuple[UnitId, ...]) -> Criterion:
     found = units.find(ids)
     text = f"{len(ids)} cluster id{'s' * (len(ids) != 1)}"
@@ -251,6 +263,8 @@ def _criteria(wanted: ClusterFilter, table: pd.DataFrame, units: UnitIds, amps_a
         criteria.append(_label_criterion(table, wanted.labels))
     if wanted.regions:
         criteria.append(_region_criterion(table, wanted.regions, wanted.level))
+    if wanted.shanks:
+        criteria.append(_shank_criterion(table, wanted.shanks))
     if wanted.depth_um is not None:
         text = _say_limits("depth", wanted.depth_um, "µm")
         criteria.append(in_range("depth_um", text, DEPTH_COLUMNS, wanted.depth_um))

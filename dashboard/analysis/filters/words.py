@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from dashboard.analysis.filters.clusters import ClusterFilter, Limits, filter_clusters, filtered_table
 from dashboard.model.errors import BadRequest
+from dashboard.model.shanks import MAX_SHANKS
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId, read_ids, write_ids
 
@@ -17,6 +18,7 @@ WORDS = {
     "label": "values of label: 0.66,1",
     "regions": "acronyms, descendants included: CA1,DG",
     "level": "allen, beryl or cosmos",
+    "shanks": "numbers of shanks, from 0 at the left: 0,2",
     "band": "depth of the clusters, um: 0,1500",
     "amp": "amplitude, uV: 50, (from 50) or ,200 (up to 200) or 50,200",
     "rate": "firing rate, Hz: 0.5,",
@@ -63,6 +65,16 @@ def _labels(text: str) -> tuple[float, ...]:
             raise BadRequest("label wants numbers", text[:40], WORDS["label"])
         found.append(min(_LABELS, key=lambda label: abs(label - value)) if 0 <= value <= 1 else value)
     return tuple(found)
+
+
+def _shanks(text: str) -> tuple[int, ...]:
+    try:
+        shanks = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise BadRequest("shanks wants numbers of shanks", text[:40], WORDS["shanks"]) from None
+    if min(shanks) < 0 or max(shanks) >= MAX_SHANKS:
+        raise BadRequest("shanks are numbered from 0", text[:40], WORDS["shanks"])
+    return tuple(sorted(set(shanks)))
 
 
 def _ids(text: str) -> tuple[UnitId, ...]:
@@ -118,6 +130,7 @@ def read_words(words: Mapping[str, str]) -> ClusterFilter:
         labels=labels or ((1.0,) if quality == "good" else ()),
         regions=tuple(part.strip() for part in given.get("regions", "").split(",") if part.strip()),
         level=level,
+        shanks=_shanks(given["shanks"]) if "shanks" in given else (),
         depth_um=_limits(given["band"], "band") if "band" in given else None,
         rate_hz=_limits(given["rate"], "rate") if "rate" in given else None,
         amplitude_uv=_limits(given["amp"], "amp") if "amp" in given else None,
@@ -220,6 +233,8 @@ def write_words(wanted: ClusterFilter) -> dict[str, str]:
         words["regions"] = ",".join(wanted.regions)
     if wanted.level != "allen":
         words["level"] = wanted.level
+    if wanted.shanks:
+        words["shanks"] = ",".join(map(str, wanted.shanks))
     for word, limits in (("band", wanted.depth_um), ("amp", wanted.amplitude_uv), ("rate", wanted.rate_hz)):
         if limits is not None:
             words[word] = _say_limits(limits)

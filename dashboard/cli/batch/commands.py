@@ -137,10 +137,10 @@ def _link_words(options: argparse.Namespace) -> dict[str, str]:
             words[word] = ",".join(f"{number:g}" for number in value)
     for word, value, default in (
         ("quality", options.quality, "all"), ("level", options.level, "allen"), ("sorter", options.sorter, None),
-        ("revision", options.revision, None),
+        ("revision", options.revision, None), ("shanks", options.shank, None),
     ):  # fmt: skip
         if value != default:
-            words[word] = value
+            words[word] = str(value)
     return words
 
 

@@ -36,6 +36,7 @@ from dashboard.export.kinds.legend import draw_drift, name_selected
 from dashboard.export.origin import Subject, provenance
 from dashboard.export.sheet import Preset, Sheet, SheetStyle, place
 from dashboard.model.errors import BadRequest
+from dashboard.model.shanks import shank_numbers
 
 WEIGHTS = {"raster": 3.0, "heatmap": 2.0, "a": 3.0, "b": 3.0, "difference": 2.0}
 """How the height of a sheet is shared out among its rows."""
@@ -324,9 +325,9 @@ def draw_legend(bar: Axes, subject: Subject, words: str) -> None:
 def draw_strip(strip: Axes, style: SheetStyle, subject: Subject, high_px: int) -> None:
     """Draw the regions along the probe in a strip of so many pixels."""
     low, high = subject.depth_range
-    size = style.preset.font_pt
+    size, channels = style.preset.font_pt, subject.sorting.channels
     draw_regions(
-        strip, region_spans(subject.sorting.channels, subject.level), (low, high),
+        strip, region_spans(channels, subject.level), shank_numbers(channels), (low, high),
         1.1 * style.preset.em / high_px * (high - low), paper=style.colours.paper, dim=style.colours.dim,
         label_pt=lambda name: min(0.8 * size, 4.2 * size / (0.75 * len(name))),
     )  # fmt: skip

@@ -135,9 +135,24 @@ class PageState:
             part.param.watch(changed, list(part.param))
 
 
-def toggle_region(state: ViewState, acronym: str) -> None:
-    """Show only the clusters of a region that was clicked; a second click shows all again."""
-    filters = {word: text for word, text in state.filters.items() if word != "regions"}
-    if state.filters.get("regions") != acronym:
-        filters["regions"] = acronym
-    state.filters = filters
+def toggle_region(state: ViewState, acronym: str, shank: int | None = None) -> None:
+    """Show only the units of a region that was clicked; a second click shows all again.
+
+    Parameters
+    ----------
+    state : ViewState
+    acronym : str
+        Empty for a shank whose regions are not known.
+    shank : int or None
+        Shank that was clicked, where the probe has several: the region of that one is meant. None: of all.
+    """
+    asked = {"regions": acronym, "shanks": "" if shank is None else str(shank)}
+    asked = {word: text for word, text in asked.items() if text}
+    filters = {word: text for word, text in state.filters.items() if word not in ("regions", "shanks")}
+    is_second = asked == {word: text for word, text in state.filters.items() if word in ("regions", "shanks")}
+    state.filters = filters if is_second else {**filters, **asked}
+
+
+def shown_shanks(state: ViewState) -> tuple[int, ...]:
+    """Return the shanks that a filter leaves; none where it leaves all."""
+    return tuple(int(part) for part in state.filters.get("shanks", "").split(",") if part.strip().isdecimal())

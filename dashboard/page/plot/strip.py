@@ -7,16 +7,21 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, HoverTool, Range1d
+from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d
 
 from dashboard.analysis.anatomy.probe import UNLABELLED, RegionSpan, region_spans
 from dashboard.model.references import Histology
+from dashboard.model.shanks import shank_numbers
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable
 from dashboard.page.core.scene import UNKNOWN
+from dashboard.page.core.sizes import STRIP_PX
 
 MIN_LABELLED_PX = 13
 """Spans that are lower on screen carry no label: it would run into its neighbour's."""
+
+LETTER_PX = 8
+"""Room for a letter of a label that runs along the probe."""
 
 ASSUMED_HEIGHT_PX = 400
 """Height of a frame that the browser has not laid out yet."""
@@ -24,6 +29,10 @@ ASSUMED_HEIGHT_PX = 400
 LABEL_ROWS = 64
 """Labels that there always are, most of them empty. Bokeh takes new texts a moment after their colours: with fewer
 colours than texts it throws, and a page with a table then never comes to rest."""
+
+SPAN_COLUMNS = ("left", "right", "bottom", "top", "alpha", "acronym", "name", "colour")
+PALE = 0.25
+"""Opacity of shanks that a filter hides."""
 
 NO_REGION = "#9e9e9e44"
 NO_REGION_INK = "#808080"
@@ -42,8 +51,8 @@ class StripView:
     Parameters
     ----------
     axes : Axes
-    picked : callable (str) -> None
-        Told the acronym of a region that is clicked.
+    picked : callable (str, int or None) -> None
+        Told the acronym of a region that is clicked, empty where it is not known, and its shank, None for the only one.
     assumed_px : int
         Height of the frame until the browser says it.
     along, along_limits : Range1d or None
@@ -53,7 +62,7 @@ class StripView:
     def __init__(
         self,
         axes: Axes,
-        picked: Callable[[str], None],
+        picked: Callable[[str, int | None], None],
         assumed_px: int = ASSUMED_HEIGHT_PX,
         along: Range1d | None = None,
         along_limits: Range1d | None = None,
@@ -62,19 +71,28 @@ class StripView:
         self._picked = picked
         self._assumed_px = assumed_px
         self._regions: list[RegionSpan] = []
-        self._shown: tuple[pd.DataFrame, str] | None = None
+        self._shown: tuple[pd.DataFrame, str, tuple[int, ...]] | None = None
+        self._vivid: tuple[int, ...] = ()
+        self._shanks: tuple[int, ...] = (0,)
         name, unit = ("strip", "µm") if along is None else ("unit-strip", "rows")
         self.figure = navigable(Range1d(0, 1), self._along, axes.time_limits, self._limits, only="y", name=name)
         self.figure.update(min_border_left=2, min_border_right=2)
-        self.figure.xaxis.visible = False
+        self.figure.xaxis.update(visible=False, axis_label="shank", axis_line_color=None, major_tick_line_color=None)
         self.figure.yaxis.visible = False
-        self.spans = ColumnDataSource({name: [] for name in ("bottom", "top", "acronym", "name", "colour")})
-        self.labels = ColumnDataSource({name: [] for name in ("middle", "label", "ink")})
+        self.spans = ColumnDataSource({name: [] for name in SPAN_COLUMNS})
+        self.labels = ColumnDataSource({name: [] for name in ("across", "middle", "label", "ink")})
         quads = self.figure.quad(
-            left=0, right=1, bottom="bottom", top="top", fill_color="colour", line_color="white", source=self.spans
+            left="left",
+            right="right",
+            bottom="bottom",
+            top="top",
+            fill_color="colour",
+            fill_alpha="alpha",
+            line_color="white",
+            source=self.spans,
         )
-        self.figure.text(
-            0.5,
+        self.names = self.figure.text(
+            "across",
             "middle",
             text="label",
             text_color="ink",
@@ -94,23 +112,39 @@ class StripView:
             )
         )
 
-    def open(self, channels: pd.DataFrame, level: str, histology: Histology) -> None:
-        """Show the regions of an insertion, or grey where they are not known."""
-        if self._shown is not None and self._shown[0] is channels and self._shown[1] == level:
-            return
-        self._shown = channels, level
-        self.show(region_spans(channels, level))
+    def open(self, channels: pd.DataFrame, level: str, histology: Histology, shanks: tuple[int, ...] = ()) -> None:
+        """Show the regions of an insertion, a strip for each shank, or grey where they are not known.
 
-    def show(self, spans: list[RegionSpan]) -> None:
-        """Show spans along the axis, from its start upwards; grey where there are none."""
-        if not spans:
-            spans = [
-                RegionSpan(self._limits.start, self._limits.end, UNKNOWN, "brain locations are not known", (0, 0, 0))
-            ]
-        self._regions = spans
+        Shanks other than `shanks` are pale, where some are given.
+        """
+        if self._shown is not None and self._shown[0] is channels and self._shown[1:] == (level, shanks):
+            return
+        self._shown, self._vivid = (channels, level, shanks), shanks
+        self.show(region_spans(channels, level), shank_numbers(channels))
+
+    def show(self, spans: list[RegionSpan], shanks: tuple[int, ...] = (0,)) -> None:
+        """Show spans along the axis, from its start upwards; grey where a shank has none."""
+        grey = (0, 0, 0)
+        spans = spans + [
+            RegionSpan(self._limits.start, self._limits.end, UNKNOWN, "brain locations are not known", grey, shank)
+            for shank in sorted(set(shanks) - {span.shank for span in spans})
+        ]
+        self._regions, self._shanks = spans, shanks
+        wide = 1 / len(shanks)
+        left = [shanks.index(span.shank) * wide for span in spans]
+        ticks = [(place + 0.5) * wide for place in range(len(shanks))]
+        self.figure.xaxis.update(
+            visible=len(shanks) > 1,
+            ticker=FixedTicker(ticks=ticks),
+            major_label_overrides={tick: str(shank) for shank, tick in zip(shanks, ticks, strict=True)},
+        )
+        self.names.glyph.update(angle=np.pi / 2 if len(shanks) > 1 else 0.0)
         self.spans.data = {
+            "left": left,
+            "right": [place + wide for place in left],
             "bottom": [span.bottom_um for span in spans],
             "top": [span.top_um for span in spans],
+            "alpha": [1.0 if not self._vivid or span.shank in self._vivid else PALE for span in spans],
             "acronym": [span.acronym for span in spans],
             "name": [span.name for span in spans],
             "colour": [_colour(span) for span in spans],
@@ -118,9 +152,14 @@ class StripView:
         self._label()
 
     def _tapped(self, event: Tap) -> None:
-        span = next((s for s in self._regions if event.y is not None and s.bottom_um <= event.y < s.top_um), None)
-        if span is not None and span.acronym != UNKNOWN:
-            self._picked(span.acronym)
+        if event.y is None or event.x is None:
+            return
+        n = len(self._shanks)
+        shank = self._shanks[min(max(int(event.x * n), 0), n - 1)]
+        here = [span for span in self._regions if span.shank == shank and span.bottom_um <= event.y < span.top_um]
+        acronym = here[0].acronym.replace(UNKNOWN, "") if here else ""
+        if acronym or n > 1:
+            self._picked(acronym, shank if n > 1 else None)
 
     def _moved(self, attribute: str, old: object, new: object) -> None:
         self._label()
@@ -128,21 +167,27 @@ class StripView:
     def _label(self) -> None:
         """Name the spans in the middle of what is seen of them, where there is room."""
         window = float(self._along.start), float(self._along.end)
-        _, height_px = inner_size(self.figure, (1, self._assumed_px))
+        width_px, height_px = inner_size(self.figure, (STRIP_PX, self._assumed_px))
+        n = len(self._shanks)
+        is_upright = n == 1
+        if not is_upright and width_px / n < MIN_LABELLED_PX:
+            height_px = 0  # no name has room across
         labelled = [
-            (middle, label, NO_REGION_INK if span.acronym == UNKNOWN else label_ink(_colour(span)))
+            ((self._shanks.index(span.shank) + 0.5) / n, middle, label, _ink(span))
             for span in self._regions
-            for middle, label in [place_label(span, window, height_px)]
+            for middle, label in [place_label(span, window, height_px, is_upright=is_upright)]
             if label
         ]
-        labelled += [(0.0, "", NO_REGION_INK)] * (LABEL_ROWS - len(labelled))
-        middles, labels, inks = zip(*labelled, strict=True)
-        wanted = {"middle": list(middles), "label": list(labels), "ink": list(inks)}
+        labelled += [(0.0, 0.0, "", NO_REGION_INK)] * (LABEL_ROWS - len(labelled))
+        places, middles, labels, inks = zip(*labelled, strict=True)
+        wanted = {"across": list(places), "middle": list(middles), "label": list(labels), "ink": list(inks)}
         if wanted != self.labels.data:
             self.labels.data = wanted
 
 
-def place_label(span: RegionSpan, window_um: tuple[float, float], height_px: int) -> tuple[float, str]:
+def place_label(
+    span: RegionSpan, window_um: tuple[float, float], height_px: int, *, is_upright: bool = True
+) -> tuple[float, str]:
     """Return the depth of a span's label and its text, empty where there is no room for it.
 
     Parameters
@@ -152,15 +197,22 @@ def place_label(span: RegionSpan, window_um: tuple[float, float], height_px: int
         Depths in view.
     height_px : int
         Height of the frame.
+    is_upright : bool
+        False where labels run along the probe.
     """
     low, high = max(span.bottom_um, window_um[0]), min(span.top_um, window_um[1])
     middle = (low + high) / 2
     if span.acronym == UNKNOWN:
-        return middle, "no\nbrain\nlocations"
+        return middle, "no\nbrain\nlocations" if is_upright else ""
     seen_px = (high - low) / max(window_um[1] - window_um[0], 1e-9) * height_px
-    is_named = span.acronym not in UNLABELLED and seen_px >= MIN_LABELLED_PX
+    needed_px = MIN_LABELLED_PX if is_upright else LETTER_PX * len(span.acronym)
+    is_named = span.acronym not in UNLABELLED and seen_px >= needed_px
     return middle, span.acronym if is_named else ""
 
 
 def _colour(span: RegionSpan) -> str:
     return NO_REGION if span.acronym == UNKNOWN else "#{:02x}{:02x}{:02x}".format(*span.rgb)
+
+
+def _ink(span: RegionSpan) -> str:
+    return NO_REGION_INK if span.acronym == UNKNOWN else label_ink(_colour(span))

@@ -16,6 +16,7 @@ from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.filters.clusters import ClusterFilter, FilterResult, filter_clusters, filtered_table
 from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, tidy_ids, why_unusable, write_words
 from dashboard.model.errors import BadRequest
+from dashboard.model.shanks import shank_numbers
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import ViewState
@@ -105,6 +106,9 @@ class FiltersView:
         self.labels = pmui.CheckButtonGroup(
             options=LABELS, label="Label (tests passed)", size="small", sizing_mode="stretch_width", margin=4
         )
+        self.shanks = pmui.CheckButtonGroup(
+            options={}, label="Shank, from the left", size="small", sizing_mode="stretch_width", margin=4, visible=False
+        )
         self.regions = pmui.MultiChoice(
             label="Regions",
             options=[],
@@ -125,7 +129,16 @@ class FiltersView:
         )
         self.ids = pmui.TextInput(label="Unit ids", placeholder="1,2,3", margin=(6, 4), **_SMALL)
         rows = [row.panel for row in self._limits.values()]
-        self._inside = [self.labels, self.regions, *rows, self.metric, self._metric_limits.panel, self.where, self.ids]
+        self._inside = [
+            self.labels,
+            self.shanks,
+            self.regions,
+            *rows,
+            self.metric,
+            self._metric_limits.panel,
+            self.where,
+            self.ids,
+        ]
         self._folded = pn.Column(sizing_mode="stretch_width", margin=0)
         self.more = pmui.Accordion(
             ("More filters", self._folded),
@@ -138,6 +151,7 @@ class FiltersView:
         self.line = html_pane(margin=(0, 12))
         self.chips = Chips(self.clear, sizing_mode="stretch_width", margin=(0, 10))
         self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")
+        self.shanks.param.watch(lambda event: self._set("shanks", ",".join(event.new)), "value")
         self.regions.param.watch(lambda event: self._set("regions", ",".join(event.new)), "value")
         self.metric.param.watch(self._show_metric, "value")
         self.where.param.watch(lambda event: self._set("where", event.new.strip()), "value")
@@ -166,6 +180,9 @@ class FiltersView:
                 options=_regions(table) + [r for r in self.regions.value if r not in _regions(table)],
                 disabled="acronym" not in table,
             )
+            numbers = [str(shank) for shank in shank_numbers(sorting.channels)]
+            shown = [shank for shank in self.shanks.value if shank in numbers]
+            self.shanks.param.update(options=numbers, value=shown, visible=len(numbers) > 1)
             self.metric.options = [NO_METRIC, *numeric]
             self.labels.disabled = bool(sorting.why_no_labels)
             unit = sorting.amp_unit
@@ -279,6 +296,8 @@ class FiltersView:
             regions = [part for part in words.get("regions", "").split(",") if part]
             self.regions.param.update(options=list(dict.fromkeys([*self.regions.options, *regions])), value=regions)
             self.labels.value = [part for part in words.get("label", "").split(",") if part in LABELS.values()]
+            shanks = [part for part in words.get("shanks", "").split(",") if part]
+            self.shanks.value = [shank for shank in self.shanks.options if shank in shanks]
             for word in ("where", "ids", *self._limits):
                 if word not in self._unfinished:
                     self._show_word(word, words.get(word, ""))

@@ -18,7 +18,7 @@ from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import style_sheets
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
-from dashboard.page.core.state import ViewState, toggle_region
+from dashboard.page.core.state import ViewState, shown_shanks, toggle_region
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.picker import UnitPicker
@@ -130,7 +130,8 @@ class SideView:
         self._bar.visible = self._minus.visible = has_difference
         self.raster.open(sides.b)
         self._picking.open(sides.b)
-        self.strip.open(sides.b.sorting.channels, self._state.level, sides.b.sorting.histology)
+        b, shanks = sides.b.sorting, shown_shanks(self._state)
+        self.strip.open(b.channels, self._state.level, b.histology, shanks)
         self.difference.open(sides if has_difference else None)
         self._centre.compare(self.rows)
 

@@ -12,11 +12,11 @@ import pandas as pd
 
 from dashboard.analysis.anatomy.correlation import DEPTH_BIN_UM, TIME_BIN_S, DepthCorrelation, depth_correlation
 from dashboard.analysis.anatomy.probe import RegionSpan, region_spans
-from dashboard.analysis.anatomy.shanks import Shanks, find_shanks
 from dashboard.analysis.units.places import Amplitudes, peak_to_trough_ms, unit_amplitudes, unit_positions
 from dashboard.engine.count.few_units import unit_rows
 from dashboard.engine.count.levels import level_image
 from dashboard.model.errors import Cancelled
+from dashboard.model.shanks import Shanks, find_shanks
 from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene
 

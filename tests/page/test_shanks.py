@@ -1,0 +1,118 @@
+"""Four shanks at the same depths in four regions are told apart wherever regions are shown, filtered or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bokeh.events import Tap
+
+from dashboard.analysis.filters.clusters import filter_clusters, filtered_table
+from dashboard.analysis.filters.words import read_words, write_words
+from dashboard.cli.main import describe
+from dashboard.engine.build import build_columns
+from dashboard.export.figure import FigureRequest, draw_figure, prepare, what_is_shown
+from dashboard.library.open import open_insertion
+from dashboard.library.render import render
+from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.plot.strip import PALE
+from tests.library.alf_folder import N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
+from tests.page.driving import driven_page
+
+N_CHANNELS = 48
+IDS = (382, 385, 733, 672)
+NAMES = ("CA1", "VISp", "VPM", "CP")
+
+
+def four_shanks() -> dict[str, object]:
+    """Return the datasets by which a sorting is one of four shanks with twelve channels each."""
+    arrays = sorting_arrays()
+    shank = np.repeat(np.arange(4), 12)
+    local = np.c_[250.0 * shank + np.tile([0.0, 32.0], 24), np.tile(15.0 * (np.arange(12) // 2), 4)]
+    channels = np.random.default_rng(7).integers(0, N_CHANNELS, N_CLUSTERS)
+    return {
+        "channels.localCoordinates": local,
+        "channels.brainLocationIds_ccf_2017": np.array(IDS)[shank],
+        "channels.mlapdv": np.zeros((N_CHANNELS, 3)),
+        "clusters.channels": channels,
+        "clusters.depths": local[channels, 1],
+        "spikes.depths": local[channels, 1][arrays["spikes.clusters"]],
+    }
+
+
+@pytest.fixture
+def sorting(tmp_path: Path) -> SpikeSorting:
+    write_session(tmp_path / "data", changed=four_shanks())
+    return open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True)
+
+
+def spikes_of(shanks: tuple[int, ...]) -> int:
+    of_units = np.asarray(four_shanks()["clusters.channels"]) // 12
+    return int(np.isin(of_units[sorting_arrays()["spikes.clusters"]], shanks).sum())
+
+
+def test_units_and_channels_have_their_shank_and_it_is_said(sorting: SpikeSorting) -> None:
+    assert sorting.channels["shank"].tolist() == np.repeat(np.arange(4), 12).tolist()
+    assert sorting.clusters["shank"].tolist() == (np.asarray(four_shanks()["clusters.channels"]) // 12).tolist()
+    assert [NAMES[shank] for shank in sorting.clusters["shank"]] == sorting.clusters["acronym"].tolist()
+    assert describe(sorting)["differences"]["shanks"].startswith("4 shanks are on one depth axis")
+
+
+def test_a_filter_of_a_shank_leaves_its_units(sorting: SpikeSorting, tmp_path: Path) -> None:
+    wanted = read_words({"shanks": "2,0"})
+    assert write_words(wanted) == {"shanks": "0,2"}
+    found = filter_clusters(wanted, filtered_table(sorting))
+    assert found.mask.tolist() == sorting.clusters["shank"].isin([0, 2]).tolist()
+    image = render(sorting, width=9, height=9, clusters=found.ids, cache=tmp_path / "cache")
+    assert image.n_spikes == spikes_of((0, 2))
+    for shank, region in enumerate(IDS):
+        mask = (sorting.clusters["shank"] == shank).to_numpy()
+        image = render(sorting, width=9, height=9, aggregate="region", clusters=mask, cache=tmp_path / "cache")
+        assert set(np.unique(image.values)) - {image.none} == {region}
+
+
+@pytest.mark.parametrize("text", ["a", "-1", "1.5", "1,", "99"])
+def test_what_is_no_shank_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest, match="shanks"):
+        read_words({"shanks": text})
+
+
+def test_a_filter_of_shanks_on_a_probe_of_one_hides_nothing(tmp_path: Path) -> None:
+    write_session(tmp_path / "data")
+    sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True)
+    found = filter_clusters(read_words({"shanks": "1"}), filtered_table(sorting))
+    assert found.mask.all()
+    assert "several shanks" in found.criteria[0].reason
+
+
+def test_a_figure_has_a_strip_for_each_shank_and_may_show_one(sorting: SpikeSorting, tmp_path: Path) -> None:
+    columns = build_columns(sorting, tmp_path / "cache")
+    drawing = prepare(sorting, columns, FigureRequest(shank=1))
+    assert drawing.picture.n_spikes == spikes_of((1,))
+    assert "shank 1" in what_is_shown(drawing)
+    strip = next(axes for axes in draw_figure(drawing).axes if axes.get_title().startswith("histology"))
+    assert [text.get_text() for text in strip.texts] == ["0", "1", "2", "3"]
+    boxes = [patch.get_bbox() for patch in strip.patches]
+    assert [(box.x0, box.x1) for box in boxes] == [(0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1)]
+    with pytest.raises(BadRequest, match="There are 0, 1, 2, 3"):
+        prepare(sorting, columns, FigureRequest(shank=4))
+
+
+def test_a_click_on_the_region_of_a_shank_filters_by_both(tmp_path: Path) -> None:
+    write_session(tmp_path, changed=four_shanks())
+    with driven_page(tmp_path, tmp_path / "cache") as page:
+        page.open("MOUSE_1/2024-01-02/001/probe00")
+        session = page.session
+        strip = session.strips[0]
+        assert page.do(lambda: strip.spans.data["acronym"]) == list(NAMES)
+        assert page.do(lambda: strip.spans.data["left"]) == [0, 0.25, 0.5, 0.75]
+        click = Tap(None, x=0.6, y=30.0)
+        page.do(lambda: strip._tapped(click))
+        assert page.do(lambda: dict(session.state.filters)) == {"regions": "VPM", "shanks": "2"}
+        assert page.do(lambda: session._scene.n_spikes_passing) == spikes_of((2,))
+        assert page.do(lambda: strip.spans.data["alpha"]) == [PALE, PALE, 1, PALE]
+        page.do(lambda: strip._tapped(click))
+        assert page.do(lambda: dict(session.state.filters)) == {}
+        assert page.do(lambda: session._scene.n_spikes_passing) == N_SPIKES

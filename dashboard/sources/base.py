@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -214,3 +215,10 @@ def row_of(insertion: InsertionRef) -> Row:
     """Return an insertion as a row of a list."""
     names = ("key", "pid", "eid", "subject", "date", "number", "probe", "lab", "source")
     return {name: getattr(insertion, name) or "" for name in names}
+
+
+def normal_key(text: str) -> str:
+    """Return ``subject/date/number[/probe]`` with the number in three digits, other text as it is."""
+    text = text.strip().strip("/")
+    match = re.fullmatch(r"([^/]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(/[^/]+)?", text)
+    return f"{match[1]}/{match[2]}/{int(match[3]):03d}{match[4] or ''}" if match else text

@@ -33,7 +33,7 @@ from dashboard.sources.alf.names import (
     without_twins,
 )
 from dashboard.sources.alf.source import AlfSource
-from dashboard.sources.base import Source
+from dashboard.sources.base import Source, normal_key
 
 __all__ = ["FolderSource", "parse_file_name"]
 
@@ -128,7 +128,7 @@ class FolderSource(AlfSource):
         InsertionAmbiguous
             The session has several probes.
         """
-        wanted = _normal(text)
+        wanted = normal_key(text)
         if not wanted:
             return None
         with self._lock:
@@ -310,13 +310,6 @@ class FolderSource(AlfSource):
             return True
         log.info("%s is a link out of %s and is not followed", entry.path, self.root)
         return False
-
-
-def _normal(text: str) -> str:
-    """Return ``subject/date/number[/probe]`` with the number in three digits, other text as it is."""
-    text = text.strip().strip("/")
-    match = re.fullmatch(r"([^/]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(/[^/]+)?", text)
-    return f"{match[1]}/{match[2]}/{int(match[3]):03d}{match[4] or ''}" if match else text
 
 
 def recognises(path: Path) -> bool:

@@ -32,7 +32,7 @@ DEMO = "demo"
 _MAX_NAMED = 1000
 # Kinds of data that people point at, by files that tell them: what a source reads is not looked at here.
 _KINDS = (
-    ("a Kilosort or phy folder", ("params.py", "spike_clusters.npy", "spike_times.npy", "*/params.py")),
+    ("part of a Kilosort or phy folder, without spike_times.npy", ("params.py", "spike_clusters.npy", "*/params.py")),
     ("a SpikeInterface folder", ("si_folder.json", "spikeinterface_info.json", "sorting/spikes.npy", ".zattrs")),
     ("NWB", ("*.nwb", "*/*.nwb")),
     ("a raw recording of SpikeGLX", ("*.ap.bin", "*.ap.cbin", "*.ap.meta", "*/*.ap.meta")),

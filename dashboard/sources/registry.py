@@ -58,6 +58,15 @@ SOURCES: Registry[SourceEntry] = Registry(
             at="dashboard.sources.folder:at",
         ),
         SourceEntry(
+            name="phy",
+            title="Kilosort and phy",
+            reads="Kilosort 2, 2.5, 3, 4 and phy folders (spike_times.npy, params.py)",
+            settings=("data",),
+            recognises="dashboard.sources.phy.source:recognises",
+            at="dashboard.sources.phy.source:at",
+            keeps=("phy/*",),
+        ),
+        SourceEntry(
             name="alyx",
             title="Alyx server",
             reads="insertions of an Alyx server",

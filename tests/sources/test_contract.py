@@ -1,4 +1,4 @@
-"""What holds for every source: the demo, a folder, and Alyx, whose server is replayed."""
+"""What holds for every source: the demo, folders and files of each kind, and Alyx, whose server is replayed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboard.config.settings import Settings
 from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
 from dashboard.model.errors import (
@@ -23,15 +24,23 @@ from dashboard.model.errors import (
 from dashboard.model.progress import Progress
 from dashboard.model.references import Histology, InsertionRecord, InsertionRef, SortingRequest
 from dashboard.sources.alf.choose import sorters
+from dashboard.sources.alf.source import AlfSource
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.base import Source
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from dashboard.sources.locate import sources_at
 from dashboard.sources.registry import SOURCES
 from tests.replay.server import Replay
+from tests.sources.samples import WRITERS
 
 #: The insertion of each source that the tests open; one with a sorting of a few spikes.
-KEYS = {"demo": None, "folder": "KM_003/2024-04-11/002/probe02", "alyx": "KM_003/2024-04-11/002/probe02"}
+KEYS = {
+    "demo": None,
+    "folder": "KM_003/2024-04-11/002/probe02",
+    "alyx": "KM_003/2024-04-11/002/probe02",
+    "phy": "M4/2024-05-05/001/imec0",
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +67,20 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
     if kind == "alyx":
         server: Replay = request.getfixturevalue("replayed")
         return AlyxSource(server.url, cache=tmp_path / "cache", user="alice", password="alicepass")
+    if kind in WRITERS:
+        WRITERS[kind](tmp_path / "data")
+        (made,) = sources_at(tmp_path / "data", Settings(cache=tmp_path / "cache"))
+        return made
     recorded: Path = request.getfixturevalue("alyx_folder")
     return FolderSource(recorded / "data")
+
+
+@pytest.fixture
+def alf(source: Source) -> AlfSource:
+    """The source, where its files are ALF's."""
+    if not isinstance(source, AlfSource):
+        pytest.skip("a source of other files than ALF's")
+    return source
 
 
 @pytest.fixture
@@ -109,20 +130,20 @@ def test_a_session_of_several_probes_is_ambiguous(source: Source, insertion: Ins
     assert {source.find(candidate) for candidate in caught.value.candidates} == set(probes)
 
 
-def test_datasets_concern_the_insertion(source: Source, insertion: InsertionRef) -> None:
-    datasets = source.datasets(insertion)
+def test_datasets_concern_the_insertion(alf: AlfSource, insertion: InsertionRef) -> None:
+    datasets = alf.datasets(insertion)
     assert len({d.relative_path for d in datasets}) == len(datasets)
     assert "spikes.times" in {d.name for d in datasets}
     assert all(f"{d.collection}/".startswith(("alf/", f"raw_ephys_data/{insertion.probe}/")) for d in datasets)
-    others = {i.probe for i in source.insertions() if i.session == insertion.session} - {insertion.probe}
+    others = {i.probe for i in alf.insertions() if i.session == insertion.session} - {insertion.probe}
     assert not [d for d in datasets if d.collection.split("/")[1:2] and d.collection.split("/")[1] in others]
     assert sorters(datasets, insertion.probe)
 
 
-def test_fetches_what_was_asked_for(source: Source, insertion: InsertionRef) -> None:
-    wanted = [d for d in source.datasets(insertion) if d.object == "channels"]
+def test_fetches_what_was_asked_for(alf: AlfSource, insertion: InsertionRef) -> None:
+    wanted = [d for d in alf.datasets(insertion) if d.object == "channels"]
     reports: list[Progress] = []
-    paths = source.fetch_files(insertion, wanted, reports.append)
+    paths = alf.fetch_files(insertion, wanted, reports.append)
     assert set(paths) == {d.relative_path for d in wanted}
     for dataset in wanted:
         path = paths[dataset.relative_path]
@@ -130,20 +151,20 @@ def test_fetches_what_was_asked_for(source: Source, insertion: InsertionRef) -> 
         assert path.name == dataset.file_name or dataset.id is not None
         assert dataset.size in (None, path.stat().st_size)
     assert all(0 <= report.done <= report.total or report.total == 0 for report in reports)
-    again = {d.relative_path: d.path for d in source.datasets(insertion) if d.relative_path in paths}
+    again = {d.relative_path: d.path for d in alf.datasets(insertion) if d.relative_path in paths}
     assert again == dict(paths)
 
 
-def test_fetches_nothing_where_nothing_is_asked_for(source: Source, insertion: InsertionRef) -> None:
-    assert dict(source.fetch_files(insertion, [])) == {}
+def test_fetches_nothing_where_nothing_is_asked_for(alf: AlfSource, insertion: InsertionRef) -> None:
+    assert dict(alf.fetch_files(insertion, [])) == {}
 
 
-def test_a_cancelled_fetch_ends(source: Source, insertion: InsertionRef) -> None:
-    wanted = [d for d in source.datasets(insertion) if d.object == "spikes"]
+def test_a_cancelled_fetch_ends(alf: AlfSource, insertion: InsertionRef) -> None:
+    wanted = [d for d in alf.datasets(insertion) if d.object == "spikes"]
     cancel = threading.Event()
     cancel.set()
     try:
-        paths = source.fetch_files(insertion, wanted, cancel=cancel)
+        paths = alf.fetch_files(insertion, wanted, cancel=cancel)
     except Cancelled:
         return
     assert all(path.is_file() for path in paths.values())  # nothing was to be done
@@ -155,8 +176,8 @@ def test_record(source: Source, insertion: InsertionRef) -> None:
 
 
 @pytest.mark.parametrize("histology", list(Histology))
-def test_brain_locations(source: Source, insertion: InsertionRef, histology: Histology) -> None:
-    table = source.brain_locations(insertion, histology)
+def test_brain_locations(alf: AlfSource, insertion: InsertionRef, histology: Histology) -> None:
+    table = alf.brain_locations(insertion, histology)
     if histology is Histology.NONE:
         assert table is None
     if table is not None:
@@ -171,7 +192,7 @@ def test_threads_agree(source: Source, insertion: InsertionRef) -> None:
     def ask() -> None:
         found = source.find(insertion.key)
         assert found is not None
-        answers.append((found, tuple(sorted(d.relative_path for d in source.datasets(found)))))
+        answers.append((found, tuple(offer.sorter for offer in source.sortings(found))))
 
     run_in_threads(ask, 6)
     assert len(answers) == 6
@@ -241,7 +262,7 @@ def test_a_second_opening_maps_the_columns_of_the_first(
 def test_damaged_data_are_one_line_that_names_the_file(source: Source, insertion: InsertionRef, tmp_path: Path) -> None:
     sorting = source.open(insertion)
     assert sorting.identity is not None
-    path = next(Path(file.path) for file in sorting.identity.files if file.name.startswith("spikes.times"))
+    path = next(Path(file.path) for file in sorting.identity.files if "times" in file.name)
     del sorting
     whole = path.read_bytes()
     home = tmp_path if tmp_path in path.parents else None

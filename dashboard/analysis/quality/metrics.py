@@ -161,10 +161,12 @@ def with_metrics(sorting: SpikeSorting, metrics: pd.DataFrame) -> SpikeSorting:
     sorting : SpikeSorting
     metrics : DataFrame, one row per cluster
     """
+    if sorting.label_kind is LabelKind.CURATED:  # what people decided stands, and no label is put beside it
+        metrics = metrics.drop(columns=["label", "bitwise_fail"], errors="ignore")
     of_channels = [name for name in sorting.channels.columns if name in sorting.clusters.columns]
     clusters = sorting.clusters.drop(columns=of_channels if "channels" in sorting.clusters else [])
     merged = merge_clusters(clusters, metrics, sorting.channels)
-    is_labelled = sorting.label_kind is LabelKind.KILOSORT or bool(metrics["label"].notna().any())
+    is_labelled = "label" in metrics and bool(metrics["label"].notna().any())
     kind = LabelKind.IBL if is_labelled else sorting.label_kind
     if sorting.label_kind is LabelKind.FILE:
         merged[LABEL_IN_FILE] = sorting.clusters["label"]

@@ -56,7 +56,7 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
     table = clusters.drop(columns=[name for name in HIDDEN if name in clusters])
     if sorting.label_kind is LabelKind.KILOSORT:  # no IBL label, and not to be taken for one
         named = any(name in table for name in ("KSLabel", "ks2_label"))
-        table = table.drop(columns="label") if named else table.rename(columns={"label": "KSLabel"})
+        table = table.drop(columns="label", errors="ignore") if named else table.rename(columns={"label": "KSLabel"})
     table["cluster_id"] = clusters.index.to_numpy()
     failed = failed_tests(sorting)
     if failed is not None:

@@ -1,0 +1,175 @@
+"""Units of a folder: those that have spikes, the template of each, and what the tables of curation say of them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dashboard.model.errors import Cancelled, DatasetInvalid
+from dashboard.model.meaning import LabelKind
+from dashboard.model.sorting import Missing
+from dashboard.sources.alf.names import scan
+from dashboard.sources.readers import DAMAGED, read_text_table
+
+GROUP, KSLABEL, QUALITY = "group", "KSLabel", "quality"
+UNDECIDED = ("unsorted", "")
+"""Groups that are no decision."""
+
+_SNAPSHOT = "cluster_info"
+_BLOCK = 1 << 22
+# Ids up to which units are counted in a table; beyond it they are sorted.
+_MAX_TABLE = 1 << 24
+# Of the product (units, templates) that is counted at once.
+_MAX_PAIRS = 1 << 26
+# Names that have a meaning of their own here: what a file calls so means something else.
+_TAKEN = frozenset({
+    "cluster", "channels", "depths", "label", "uuids", "x", "y", "z", "atlas_id", "acronym", "axial_um", "lateral_um",
+    "rawInd", "amps", "amp_median", "amp_max", "amp_min", QUALITY, "beryl", "cosmos", "bitwise_fail",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """Units that have spikes.
+
+    Attributes
+    ----------
+    ids : ndarray, shape (n_units,), int64, ascending
+    templates : ndarray, shape (n_units,), int64
+        The template that most spikes of a unit were found with, the lowest of equals; -1 where none is told.
+    """
+
+    ids: npt.NDArray[np.int64]
+    templates: npt.NDArray[np.int64]
+
+
+def count_units(
+    clusters: npt.NDArray[Any], templates: npt.NDArray[Any] | None, cancel: threading.Event | None = None
+) -> Counts:
+    """Return the units that spikes belong to, and the main template of each.
+
+    Parameters
+    ----------
+    clusters, templates : ndarray, shape (n_spikes,), integer
+        Templates count from 0.
+    cancel : threading.Event or None
+
+    Raises
+    ------
+    Cancelled
+        `cancel` was set.
+    """
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(clusters), _BLOCK)]
+    ids = np.empty(0, np.int64)
+    for rows in blocks:
+        _check(cancel)
+        block = np.asarray(clusters[rows]).astype(np.int64)
+        low = int(block.min())
+        if int(block.max()) - low < _MAX_TABLE:
+            found = np.flatnonzero(np.bincount(block - low)) + low
+        else:
+            found = np.unique(block)
+        ids = np.union1d(ids, found)
+    main = np.full(len(ids), -1, np.int64)
+    if templates is None or not len(ids):
+        return Counts(ids, main)
+    n_templates = max((int(np.asarray(templates[rows]).max()) for rows in blocks), default=-1) + 1
+    if len(ids) * n_templates > _MAX_PAIRS:
+        return Counts(ids, main)
+    pairs = np.zeros(len(ids) * n_templates, np.int64)
+    for rows in blocks:
+        _check(cancel)
+        units = np.searchsorted(ids, np.asarray(clusters[rows]).astype(np.int64))
+        pairs += np.bincount(units * n_templates + np.asarray(templates[rows]).astype(np.int64), minlength=len(pairs))
+    return Counts(ids, pairs.reshape(len(ids), n_templates).argmax(axis=1))
+
+
+def read_tables(folder: Path, ids: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, list[Missing], list[str]]:
+    """Return what the tables ``cluster_*.tsv`` of a folder say of units.
+
+    Parameters
+    ----------
+    folder : Path
+    ids : ndarray, shape (n_units,), int64
+
+    Returns
+    -------
+    table : DataFrame, index = ids
+        A column for each of the files' columns; ``quality`` is the group of the curation, else Kilosort's label.
+        ``cluster_info.tsv``, phy's copy of all the others, is read only where there is no other.
+    missing : list of Missing
+        Tables that cannot be read.
+    notes : list of str
+    """
+    files = [Path(e.path) for e in scan(folder) if e.name.startswith("cluster_") and e.name.endswith((".tsv", ".csv"))]
+    tables = [path for path in files if path.stem != _SNAPSHOT] or files
+    found: dict[str, pd.Series] = {}
+    missing, notes = [], []
+    for path in tables:
+        try:
+            table = _by_id(path)
+        except DatasetInvalid as error:
+            missing.append(Missing(path.name, error.what))
+            continue
+        for name in table.columns:
+            known = f"{name}_in_file" if name in _TAKEN else name
+            found.setdefault(known, table[name].reindex(ids))
+    table = pd.DataFrame(found, index=pd.Index(ids))
+    if GROUP in table:
+        # What a person writes may be any word; case and spaces mean nothing to phy.
+        table[GROUP] = _words(table[GROUP])
+    if KSLABEL in table:
+        table[KSLABEL] = _words(table[KSLABEL])
+    if GROUP in table or KSLABEL in table:
+        none = pd.Series(None, index=table.index, dtype=object)
+        group = table.get(GROUP, none)
+        decided = group.notna() & ~group.isin(UNDECIDED)
+        table.insert(0, QUALITY, group.where(decided, table.get(KSLABEL, none)))
+    if (
+        GROUP in table
+        and KSLABEL in table
+        and (decided & (table[GROUP] != table[KSLABEL]) & table[KSLABEL].notna()).any()
+    ):
+        n = int((decided & (table[GROUP] != table[KSLABEL]) & table[KSLABEL].notna()).sum())
+        notes.append(f"{n} units have another group than Kilosort's label: quality is the group")
+    return table, missing, notes
+
+
+def label_kind(table: pd.DataFrame) -> LabelKind:
+    """Return whose opinion the units come with."""
+    if GROUP in table and (table[GROUP].notna() & ~table[GROUP].isin(UNDECIDED)).any():
+        return LabelKind.CURATED
+    return LabelKind.KILOSORT if KSLABEL in table and table[KSLABEL].notna().any() else LabelKind.NONE
+
+
+def _words(column: pd.Series) -> pd.Series:
+    return column.map(lambda value: str(value).strip() if pd.notna(value) else None).astype(object)
+
+
+def _by_id(path: Path) -> pd.DataFrame:
+    try:
+        table = read_text_table(path, "\t")
+        if len(table.columns) == 1 and "," in str(table.columns[0]):  # phy reads either, whatever the ending
+            table = read_text_table(path, ",")
+    except (*DAMAGED, OSError) as error:
+        raise DatasetInvalid("Not a readable table", [path]) from error
+    name = next((name for name in ("cluster_id", "id") if name in table), None)
+    if name is None:
+        raise DatasetInvalid("Has no column cluster_id", [path])
+    ids = pd.to_numeric(table[name], errors="coerce")
+    table = table[ids.notna() & (ids == np.floor(ids))]
+    table.index = ids[table.index].astype(np.int64)
+    table = table[~table.index.duplicated(keep="last")]
+    found: pd.DataFrame = table.drop(columns=name)
+    return found
+
+
+def _check(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("Counting units was cancelled")

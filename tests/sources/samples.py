@@ -1,0 +1,88 @@
+"""Small sortings of other kinds than ALF, written by the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RATE_HZ = 30_000.0
+N, N_TEMPLATES, N_SAMPLES, N_CHANNELS = 3_000, 6, 21, 16
+MARK = "a mark that code was run"
+SESSION = "M4/2024-05-05/001"
+
+
+@dataclass(frozen=True)
+class Phy:
+    """What a sample holds, to compare with."""
+
+    folder: Path
+    samples: np.ndarray
+    clusters: np.ndarray
+    templates_of: np.ndarray
+    templates: np.ndarray
+    whitening: np.ndarray
+    factors: np.ndarray
+    positions: np.ndarray
+    features: np.ndarray
+    feature_columns: np.ndarray
+
+
+def save(folder: Path, **arrays: Any) -> None:
+    """Write arrays as ``.npy`` files; None removes the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        if array is None:
+            (folder / f"{name}.npy").unlink()
+        else:
+            np.save(folder / f"{name}.npy", array)
+
+
+def write_phy(folder: Path, *, kilosort4: bool = False, n: int = N, **changes: Any) -> Phy:
+    """Write a curated folder: template 2 has no spikes, 3 and 4 are merged into 7."""
+    rng = np.random.default_rng(2)
+    samples = np.sort(rng.integers(0, int(120 * RATE_HZ), n)).astype(np.uint64)
+    templates_of = rng.choice([0, 1, 3, 4, 5], n).astype(np.int32)
+    clusters = np.where(np.isin(templates_of, [3, 4]), 7, templates_of).astype(np.int32)
+    positions = np.column_stack([np.tile([16.0, 48.0], N_CHANNELS // 2), 20.0 * (np.arange(N_CHANNELS) // 2)])
+    shape = -np.exp(-0.5 * ((np.arange(N_SAMPLES) - 8) / 2.0) ** 2)
+    reach = np.exp(-np.abs(np.arange(N_CHANNELS) - 2.5 * np.arange(N_TEMPLATES)[:, np.newaxis]) / 2)
+    templates = (shape[np.newaxis, :, np.newaxis] * reach[:, np.newaxis, :]).astype(np.float32)
+    whitening = np.eye(N_CHANNELS) * 0.05 - 0.002 * rng.uniform(size=(N_CHANNELS, N_CHANNELS))
+    columns = np.array([np.argsort(-reach[k], kind="stable")[:6] for k in range(N_TEMPLATES)], np.uint32)
+    features = rng.normal(5, 4, (n, 3, 6)).astype(np.float32)
+    factors = rng.uniform(0.5, 2, n)
+    files = {
+        "spike_times": samples[:, np.newaxis],
+        "spike_clusters": clusters,
+        "spike_templates": templates_of[:, np.newaxis],
+        "amplitudes": factors,
+        "templates": templates,
+        "whitening_mat": whitening,
+        "whitening_mat_inv": np.linalg.inv(whitening),
+        "channel_map": np.arange(N_CHANNELS, dtype=np.int32)[:, np.newaxis],
+        "channel_positions": positions,
+        "channel_shanks": np.zeros(N_CHANNELS, np.int32),
+    }
+    if kilosort4:
+        depths = positions[templates_of, 1] + rng.normal(0, 5, n)
+        files["spike_positions"] = np.column_stack([np.full(n, 30.0), depths]).astype(np.float32)
+        files["spike_detection_templates"] = templates_of
+    else:
+        files |= {"pc_features": features, "pc_feature_ind": columns}
+    save(folder, **(files | changes))
+    (folder / "params.py").write_text(
+        f"dat_path = 'raw.ap.bin'\nn_channels_dat = {N_CHANNELS}\ndtype = 'int16'\nsample_rate = {RATE_HZ}\n"
+    )
+    (folder / "cluster_KSLabel.tsv").write_text(
+        "cluster_id\tKSLabel\n0\tgood\n1\tmua\n2\tgood\n3\tmua\n4\tgood\n5\tmua\n"
+    )
+    (folder / "cluster_group.tsv").write_text("cluster_id\tgroup\n0\tnoise\n5\tgood\n7\tgood\n")
+    return Phy(folder, samples, clusters, templates_of, templates, whitening, factors, positions, features, columns)
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {"phy": lambda root: write_phy(root / SESSION / "imec0" / "kilosort25")}
+"""For each kind of source, what writes one insertion below a folder."""

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from bokeh.models import BoxZoomTool, ColumnDataSource, LinearColorMapper, PanTool
+from bokeh.models import LinearColorMapper
 
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.heatmap import firing_rate
@@ -17,12 +17,10 @@ from dashboard.engine.count.levels import TOP_LEVEL
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.live_image import LiveImage, extent, placed
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
-from dashboard.page.plot.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def render(request: HeatmapRequest, cancel: threading.Event) -> HeatmapPicture:
     return HeatmapPicture(rates, levels, (merge_t, merge_d), (time.perf_counter() - started) * 1e3)
 
 
-class HeatmapView:
+class HeatmapView(LiveImage[Scene, HeatmapRequest, HeatmapPicture]):
     """The heatmap figure, on the axes of the raster."""
 
     def __init__(
@@ -93,75 +91,24 @@ class HeatmapView:
         drawn: Callable[[HeatmapPicture], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
-        self._state = state
+        follows = ["time_range", "depth_range", "time_bin_s", "depth_bin_um", "show"]
+        super().__init__(state, queue, pool, render, failed, follows=follows)
         self._drawn = drawn
-        self._scene: Scene | None = None
-        self.picture: HeatmapPicture | None = None
-        self.figure = navigable(
-            axes.time,
-            axes.depth,
-            axes.time_limits,
-            axes.depth_limits,
-            name="heatmap",
-            x_axis_label="Time (s)",
-            y_axis_label="Depth (µm)",
-        )
-        self.figure.xaxis.formatter = time_ticks()
+        self._make_figure(axes, "heatmap")
         self.mapper = LinearColorMapper(palette=list(shading.palette("binary", dark=False)), low=0, high=255)
-        self.image = ColumnDataSource(
-            {"image": [np.zeros((1, 1), np.uint8)], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
-        )
+        self.image = self._source("image")
         self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper)
-        self.pan, self.box_zoom = PanTool(), BoxZoomTool()
-        self.figure.add_tools(self.pan, self.box_zoom)
-        self.figure.toolbar.active_drag = self.pan
-        self._loop: RenderLoop[HeatmapRequest, HeatmapPicture] = RenderLoop(queue, pool, render, self._apply, failed)
-        state.param.watch(self._request, ["time_range", "depth_range", "time_bin_s", "depth_bin_um", "show"])
-        state.param.watch(self._recolour, ["cmap", "dark"])
-        state.param.watch(self._change_mode, "mode")
-        self.figure.on_change("inner_width", self._resized)
-        self.figure.on_change("inner_height", self._resized)
 
-    def open(self, scene: Scene) -> None:
-        """Draw another insertion, or the same one through other filters."""
-        self._loop.cancel()
-        self._scene = scene
-        self._request()
-
-    def draw_now(self) -> None:
-        """Draw at once what was asked for."""
-        self._loop.draw_now()
-
-    def close(self) -> None:
-        """Stop rendering."""
-        self._loop.close()
-
-    def _resized(self, attribute: str, old: int | None, new: int | None) -> None:
-        self._request()
-
-    def _change_mode(self, event: object) -> None:
-        self.figure.toolbar.active_drag = self.box_zoom if self._state.mode == "zoom" else self.pan
-
-    def _request(self, *events: object) -> None:
+    def _asked(self, scene: Scene) -> HeatmapRequest | None:
         state = self._state
-        if self._scene is None or state.time_range is None or state.depth_range is None or not state.shows("heatmap"):
-            return
-        self._loop.request(
-            HeatmapRequest(
-                self._scene,
-                state.time_range,
-                state.depth_range,
-                state.time_bin_s,
-                state.depth_bin_um,
-                *np.clip(inner_size(self.figure, UNMEASURED), MIN_PIXELS, MAX_PIXELS).tolist(),
-            )
+        if state.time_range is None or state.depth_range is None or not state.shows("heatmap"):
+            return None
+        return HeatmapRequest(
+            scene, state.time_range, state.depth_range, state.time_bin_s, state.depth_bin_um, *self._pixels()
         )
 
-    def _apply(self, request: HeatmapRequest, picture: HeatmapPicture) -> None:
-        if request.scene is not self._scene:
-            return
-        x, y, width, height = extent(picture.aggregate)
-        self.image.data = {"image": [picture.levels.image], "x": [x], "y": [y], "dw": [width], "dh": [height]}
+    def _show(self, request: HeatmapRequest, picture: HeatmapPicture) -> None:
+        self.image.data = placed(picture.levels.image, extent(picture.aggregate))
         self.picture = picture
         self._drawn(picture)
 

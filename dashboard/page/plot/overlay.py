@@ -7,15 +7,11 @@ import numpy.typing as npt
 
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.page.core import shading
+from dashboard.page.core.live_image import NOWHERE, Extent
 from dashboard.page.core.scene import Scene
 
 SPREAD_PX = 1
 """A spike is drawn so many pixels wider on each side."""
-
-Extent = tuple[float, float, float, float]
-"""x, y, width and height in s and um, as Bokeh places an image."""
-
-NOWHERE: Extent = (0.0, 0.0, 1.0, 1.0)
 
 
 def draw_overlay(

@@ -13,12 +13,13 @@ from dashboard.model.counted import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.bokeh_figures import inner_size
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.live_image import UNMEASURED
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot import cursor
 from dashboard.page.plot.clicks import Clicks
 from dashboard.page.plot.heatmap import HeatmapView
-from dashboard.page.plot.raster import UNMEASURED, RasterView
+from dashboard.page.plot.raster import RasterView
 
 
 class UnitPicker:

@@ -11,14 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.models import (
-    BoxSelectTool,
-    BoxZoomTool,
-    ColumnDataSource,
-    HoverTool,
-    LinearColorMapper,
-    PanTool,
-)
+from bokeh.models import BoxSelectTool, ColumnDataSource, HoverTool, LinearColorMapper
 
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import TOP_LEVEL
@@ -27,20 +20,16 @@ from dashboard.engine.count.raster import aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.live_image import NOWHERE, Extent, LiveImage, extent, placed
 from dashboard.page.core.scene import Scene, drawn_kind
 from dashboard.page.core.state import ViewState
-from dashboard.page.plot.overlay import NOWHERE, draw_overlay
+from dashboard.page.plot.overlay import draw_overlay
 
 logger = logging.getLogger(__name__)
 
 MAX_MARKS = 4_000
 """Spikes in view up to which each is drawn as a mark that tells its own values."""
-
-UNMEASURED, MIN_PIXELS, MAX_PIXELS = (800, 450), 64, 4_096
-"""Size of a frame that the browser has not laid out yet; bounds of an image side, whatever a browser reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +92,7 @@ class RasterPicture:
     rgba: npt.NDArray[np.uint32] | None
     marks: dict[str, npt.NDArray[np.generic] | list[str]] | None
     overlay: npt.NDArray[np.uint32] | None
-    overlay_extent: tuple[float, float, float, float]
+    overlay_extent: Extent
     limits: tuple[float, float]
     n_in_view: int
     n_hidden: int
@@ -113,17 +102,6 @@ class RasterPicture:
     def looks_as(self, limits: tuple[float, float], scale: str) -> bool:
         """Whether the same counts look the same with these limits and this scale."""
         return self.levels is None or (self.limits == limits and self.levels.scale == scale)
-
-
-def extent(picture: Aggregate) -> tuple[float, float, float, float]:
-    """Return x, y, width, height of an aggregate in s and um, as Bokeh places an image."""
-    times, depths = picture.time_edges_s, picture.depth_edges_um
-    return (
-        float(times[0]),
-        float(depths[0]),
-        float(times[-1] - times[0]),
-        float(depths[-1] - depths[0]),
-    )
 
 
 def narrowed(counted: Aggregate) -> Aggregate:
@@ -206,7 +184,7 @@ def _marks(request: RasterRequest, n_in_view: int) -> dict[str, npt.NDArray[np.g
     }
 
 
-class RasterView:
+class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
     """The raster figure and what feeds it.
 
     Parameters
@@ -236,64 +214,12 @@ class RasterView:
         failed: Callable[[DashboardError], None],
         name: str = "raster",
     ) -> None:
-        self._state = state
-        self._name = name
+        follows = ["time_range", "depth_range", "color", "scale", "limits", "selected", "show"]
+        super().__init__(state, queue, pool, render, failed, follows=follows)
         self.ranks: dict[int, int] = {}
         self._drawn = drawn
-        self._scene: Scene | None = None
-        self.picture: RasterPicture | None = None
         self._shown: RasterRequest | None = None
-        self.pixel_ratio = 1.0
-        self.figure = navigable(
-            axes.time,
-            axes.depth,
-            axes.time_limits,
-            axes.depth_limits,
-            name=name,
-            x_axis_label="Time (s)",
-            y_axis_label="Depth along probe (µm)",
-        )
-        self.figure.xaxis.formatter = time_ticks()
-        self._make_renderers()
-        self._make_tools()
-        self._loop: RenderLoop[RasterRequest, RasterPicture] = RenderLoop(queue, pool, render, self._apply, failed)
-        state.param.watch(self._request, ["time_range", "depth_range", "color", "scale", "limits", "selected", "show"])
-        state.param.watch(self._recolour, ["cmap", "dark"])
-        self.figure.on_change("inner_width", self._resized)
-        self.figure.on_change("inner_height", self._resized)
-
-    def _make_renderers(self) -> None:
-        self.mapper = LinearColorMapper(
-            palette=list(shading.palette("binary", dark=False)), low=1, high=TOP_LEVEL, low_color="#00000000"
-        )
-        empty = np.zeros((1, 1), np.uint8)
-        place = {"x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
-        self.image = ColumnDataSource({"image": [empty], **place}, name=f"{self._name}-image")
-        self._image = self.figure.image(
-            "image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper, level="image"
-        )
-        clear = np.zeros((1, 1), np.uint32)
-        self.colours = ColumnDataSource({"image": [clear], **place}, name=f"{self._name}-colours")
-        self._colours = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.colours, level="image")
-        self._colours.visible = False
-        self.marks = ColumnDataSource(
-            {name: [] for name in ("time", "depth", "cluster", "amplitude", "region", "colour")},
-            name=f"{self._name}-marks",
-        )
-        self._marks = self.figure.scatter(
-            "time", "depth", source=self.marks, marker="square", size=4, fill_color="colour", line_color=None
-        )
-        self._marks.nonselection_glyph = None
-        self.overlay = ColumnDataSource({"image": [clear], **place}, name=f"{self._name}-overlay")
-        self._overlay = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.overlay)
-        self._overlay.visible = False
-
-    def _make_tools(self) -> None:
-        self.pan = PanTool()
-        self.box_zoom = BoxZoomTool()
-        self.box_select = BoxSelectTool(persistent=False, continuous=False)
         hover = HoverTool(
-            renderers=[self._marks],
             tooltips=[
                 ("time", "@time{0.000000} s"),
                 ("depth", "@depth{0.0} µm"),
@@ -302,48 +228,49 @@ class RasterView:
                 ("region", "@region"),
             ],
         )
-        self.figure.add_tools(self.pan, self.box_zoom, self.box_select, hover)
-        self.figure.toolbar.active_drag = self.pan
-        self._state.param.watch(self._change_mode, "mode")
+        box_select = BoxSelectTool(persistent=False, continuous=False)
+        self._make_figure(axes, name, "Depth along probe (µm)", hover, select=box_select)
+        self._make_renderers()
+        hover.renderers = [self._marks]
 
-    def _change_mode(self, event: object) -> None:
-        tools = {"pan": self.pan, "zoom": self.box_zoom, "select": self.box_select}
-        self.figure.toolbar.active_drag = tools[self._state.mode]
+    def _make_renderers(self) -> None:
+        self.mapper = LinearColorMapper(
+            palette=list(shading.palette("binary", dark=False)), low=1, high=TOP_LEVEL, low_color="#00000000"
+        )
+        self.image, self.colours = self._source("image"), self._source("colours", np.uint32)
+        self.overlay = self._source("overlay", np.uint32)
+        self._image = self.figure.image(
+            "image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper, level="image"
+        )
+        self._colours = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.colours, level="image")
+        self._colours.visible = False
+        self.marks = ColumnDataSource(
+            {name: [] for name in ("time", "depth", "cluster", "amplitude", "region", "colour")},
+            name=f"{self.figure.name}-marks",
+        )
+        self._marks = self.figure.scatter(
+            "time", "depth", source=self.marks, marker="square", size=4, fill_color="colour", line_color=None
+        )
+        self._marks.nonselection_glyph = None
+        self._overlay = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self.overlay)
+        self._overlay.visible = False
 
-    def open(self, scene: Scene) -> None:
-        """Draw another insertion, or the same one through other filters."""
-        self._loop.cancel()
-        self._scene = scene
-        self._request()
-
-    def leave(self) -> None:
-        """Let go of what is drawn: nothing here keeps its insertion alive."""
-        self._loop.cancel()
-        self._scene = self.picture = self._shown = None
+    def leave(self) -> None:  # noqa: D102 - as the live image says
+        super().leave()
+        self._shown = None
 
     def auto_limits(self) -> None:
         """Fit the colour limits to what is in view, once."""
         if self.picture is not None:
             self._state.limits = shading.default_limits(self.picture.aggregate)
 
-    def draw_now(self) -> None:
-        """Draw at once what was asked for."""
-        self._loop.draw_now()
-
-    def close(self) -> None:
-        """Stop rendering."""
-        self._loop.close()
-
-    def _resized(self, attribute: str, old: int | None, new: int | None) -> None:
-        self._request()
-
-    def _request(self, *events: object) -> None:
+    def _asked(self, scene: Scene) -> RasterRequest | None:
         state = self._state
-        if self._scene is None or state.time_range is None or state.depth_range is None or not state.shows("raster"):
-            return
-        selected = self._scene.indexes(state.selected)
+        if state.time_range is None or state.depth_range is None or not state.shows("raster"):
+            return None
+        selected = scene.indexes(state.selected)
         request = RasterRequest(
-            self._scene,
+            scene,
             state.time_range,
             state.depth_range,
             *self._pixels(),
@@ -355,33 +282,23 @@ class RasterView:
         )
         if self._shown is not None and request.counts_as(self._shown):
             request = replace(request, before=self.picture)
-        self._loop.request(request)
+        return request
 
-    def _pixels(self) -> tuple[int, int]:
-        width, height = np.clip(
-            np.array(inner_size(self.figure, UNMEASURED)) * self.pixel_ratio, MIN_PIXELS, MAX_PIXELS
-        ).astype(int)
-        return int(width), int(height)
-
-    def _apply(self, request: RasterRequest, picture: RasterPicture) -> None:
-        if request.scene is not self._scene:
-            return
-        x, y, width, height = extent(picture.aggregate)
-        place = {"x": [x], "y": [y], "dw": [width], "dh": [height]}
+    def _show(self, request: RasterRequest, picture: RasterPicture) -> None:
+        where = extent(picture.aggregate)
         has_marks = picture.marks is not None
         before = self.picture
         if picture.levels is not None and not has_marks and (before is None or picture.levels is not before.levels):
-            self.image.data = {"image": [picture.levels.image], **place}
+            self.image.data = placed(picture.levels.image, where)
         if picture.rgba is not None and not has_marks and (before is None or picture.rgba is not before.rgba):
-            self.colours.data = {"image": [picture.rgba], **place}
+            self.colours.data = placed(picture.rgba, where)
         if picture.marks is not None:
             self.marks.data = picture.marks
         self._image.visible = picture.levels is not None and not has_marks
         self._colours.visible = picture.rgba is not None and not has_marks
         self._marks.visible = has_marks
         if picture.overlay is not None:
-            x, y, width, height = picture.overlay_extent
-            self.overlay.data = {"image": [picture.overlay], "x": [x], "y": [y], "dw": [width], "dh": [height]}
+            self.overlay.data = placed(picture.overlay, picture.overlay_extent)
         self._overlay.visible = picture.overlay is not None
         # Without the request's own picture before, or every picture would be kept for good.
         self.picture, self._shown = picture, replace(request, before=None)

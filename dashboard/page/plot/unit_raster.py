@@ -13,11 +13,8 @@ from bokeh.events import SelectionGeometry, Tap
 from bokeh.models import (
     BasicTicker,
     BoxSelectTool,
-    BoxZoomTool,
-    ColumnDataSource,
     LinearColorMapper,
     NumeralTickFormatter,
-    PanTool,
     Range1d,
 )
 
@@ -27,16 +24,14 @@ from dashboard.model.errors import DashboardError
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.live_image import LiveImage, extent, placed
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot import cursor, texts
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.clicks import Clicks
-from dashboard.page.plot.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent
 from dashboard.page.plot.unit_margin import UnitMargin
 from dashboard.page.plot.unit_rows import (
     RowsPicture,
@@ -52,7 +47,7 @@ SHOWN = "clusters"
 """Word of ``show`` for this view."""
 
 
-class UnitRaster:
+class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
     """The figure and what feeds it; both are made when they are first asked for.
 
     Parameters
@@ -87,17 +82,10 @@ class UnitRaster:
         drawn: Callable[[tuple[float, float] | None, tuple[float, float]], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
-        self._state, self._axes, self._queue, self._centre = state, axes, queue, centre
-        self._drawn = drawn
-        self._scene: Scene | None = None
+        follows = ["time_range", "rows", "color", "scale", "limits", "selected", "show"]
+        super().__init__(state, queue, pool, render_rows, failed, follows=follows)
+        self._axes, self._centre, self._drawn = axes, centre, drawn
         self._is_moving = self._is_made = False
-        self.picture: RowsPicture | None = None
-        self._loop: RenderLoop[RowsRequest, RowsPicture] = RenderLoop(queue, pool, render_rows, self._apply, failed)
-        state.param.watch(
-            self._request, ["time_range", "rows", "color", "scale", "limits", "selected", "show"]
-        )  # fmt: skip
-        state.param.watch(self._recolour, ["cmap", "dark"])
-        state.param.watch(self._change_mode, "mode")
 
     # -- making ----------------------------------------------------------------------------------
 
@@ -105,29 +93,21 @@ class UnitRaster:
         self._is_made = True
         axes = self._axes
         self.rows, self.row_limits = Range1d(start=0, end=1), Range1d(start=0, end=1)
-        self.figure = navigable(
-            axes.time, self.rows, axes.time_limits, self.row_limits, name="unit-raster",
-            x_axis_label="Time (s)", y_axis_label="Units in order of depth (row, from the tip)",
-            min_border_bottom=AXIS_PX,
-        )  # fmt: skip
-        self.figure.xaxis.formatter = time_ticks()
+        select = BoxSelectTool(persistent=False)
+        label = "Units in order of depth (row, from the tip)"
+        self._make_figure(axes, "unit-raster", label, rows=(self.rows, self.row_limits), select=select)
+        self.figure.min_border_bottom = AXIS_PX
         self.figure.yaxis.ticker = BasicTicker(min_interval=1)
         self.figure.yaxis.formatter = NumeralTickFormatter(format="0,0")
         self.figure.css_classes = ["navigable"]
         self.mapper = LinearColorMapper(palette=self._palette(), low=1, high=TOP_LEVEL, low_color="#00000000")
-        place = {"x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]}
-        clear = np.zeros((1, 1), np.uint32)
-        self.image = ColumnDataSource({"image": [np.zeros((1, 1), np.uint8)], **place}, name="unit-raster-image")
-        self.colours = ColumnDataSource({"image": [clear], **place}, name="unit-raster-colours")
-        self.overlay = ColumnDataSource({"image": [clear], **place}, name="unit-raster-overlay")
+        self.image = self._source("image")
+        self.colours, self.overlay = self._source("colours", np.uint32), self._source("overlay", np.uint32)
         self._image = self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper)
         self._colours, self._overlay = (
             self.figure.image_rgba("image", "x", "y", "dw", "dh", source=source)
             for source in (self.colours, self.overlay)
         )
-        self._tools = {"pan": PanTool(), "zoom": BoxZoomTool(), "select": BoxSelectTool(persistent=False)}
-        self.figure.add_tools(*self._tools.values())
-        self._change_mode()
         where = cursor.cursor_source()
         where.name = "unit-cursor"
         where.on_change("data", self._moved)
@@ -136,8 +116,6 @@ class UnitRaster:
         self.figure.on_event(SelectionGeometry, self._boxed)
         for name in ("start", "end"):
             self.rows.on_change(name, self._zoomed)
-        for name in ("inner_width", "inner_height"):
-            self.figure.on_change(name, lambda attribute, old, new: self._request())
         pane = pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0)
         self.margin = UnitMargin(self._state, axes, self.rows, self.row_limits)
         row = pn.Row(
@@ -151,24 +129,10 @@ class UnitRaster:
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def open(self, scene: Scene) -> None:
-        """Show another insertion, or the same one through other filters, which may have other rows."""
-        self._loop.cancel()
-        self._scene = scene
-        self._request()
-
-    def draw_now(self) -> None:
-        """Draw at once what was asked for."""
-        self._loop.draw_now()
-
-    def close(self) -> None:
-        """Stop rendering."""
-        self._loop.close()
-
-    def _request(self, *events: object) -> None:
-        state, scene = self._state, self._scene
-        if scene is None or state.time_range is None or not state.shows(SHOWN):
-            return
+    def _asked(self, scene: Scene) -> RowsRequest | None:
+        state = self._state
+        if state.time_range is None or not state.shows(SHOWN):
+            return None
         if not self._is_made:
             self._make()
         n_units = len(scene.depth_order)
@@ -180,22 +144,20 @@ class UnitRaster:
             self.rows.update(start=start, end=end)
         finally:
             self._is_moving = False
-        width, height = np.clip(inner_size(self.figure, UNMEASURED), MIN_PIXELS, MAX_PIXELS).tolist()
-        asked = (state.time_range, rows, width, height, state.color, state.scale, state.limits)
-        self._loop.request(RowsRequest(scene, *asked, scene.indexes(state.selected)))
+        asked = (state.time_range, rows, *self._pixels(), state.color, state.scale, state.limits)
+        return RowsRequest(scene, *asked, scene.indexes(state.selected))
 
-    def _apply(self, request: RowsRequest, picture: RowsPicture) -> None:
-        if request.scene is not self._scene or not self._state.shows(SHOWN):
+    def _show(self, request: RowsRequest, picture: RowsPicture) -> None:
+        if not self._state.shows(SHOWN):
             return
-        x, y, width, height = extent(picture.aggregate)
-        place = {"x": [x], "y": [y], "dw": [width], "dh": [height]}
+        where = extent(picture.aggregate)
         for source, glyph, image in (
             (self.image, self._image, picture.levels.image if picture.levels is not None else None),
             (self.colours, self._colours, picture.rgba),
             (self.overlay, self._overlay, picture.overlay),
         ):
             if image is not None:
-                source.data = {"image": [image], **place}
+                source.data = placed(image, where)
             glyph.visible = image is not None
         self.picture = picture
         self.margin.show(request.scene, picture)
@@ -227,7 +189,7 @@ class UnitRaster:
 
     def _change_mode(self, *events: object) -> None:
         if self._is_made:
-            self.figure.toolbar.active_drag = self._tools[self._state.mode]
+            super()._change_mode()
 
     def _zoomed(self, attribute: str, old: float, new: float) -> None:
         if not self._is_moving and self.rows.start < self.rows.end:

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from bokeh.models import BoxZoomTool, ColumnDataSource, LinearColorMapper, PanTool
+from bokeh.models import LinearColorMapper
 
 from dashboard.analysis.compare.difference import Difference, difference
 from dashboard.engine.count.aggregate import Aggregate
@@ -20,12 +20,10 @@ from dashboard.engine.count.raster import aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.live_image import LiveImage, extent, placed
 from dashboard.page.core.scene import OVERVIEW_HEIGHT, OVERVIEW_WIDTH, Scene
 from dashboard.page.core.state import ViewState
-from dashboard.page.plot.raster import MAX_PIXELS, MIN_PIXELS, UNMEASURED, extent
 
 COARSER = 2
 """Screen pixels per bin and side: sorters differ by fractions of a ms and some um, which is no difference."""
@@ -107,7 +105,7 @@ def _bin_area(picture: Difference) -> float:
 class DifferenceRequest:
     """One difference image that was asked for."""
 
-    sides: Sides
+    scene: Sides
     time_range: tuple[float, float]
     depth_range: tuple[float, float]
     width: int
@@ -127,8 +125,8 @@ class DifferencePicture:
 
 def render(request: DifferenceRequest, cancel: threading.Event) -> DifferencePicture:
     """Draw a request."""
-    found = request.sides.counts(request.time_range, request.depth_range, request.width, request.height, cancel)
-    limit = max(request.sides.density(cancel) * _bin_area(found), 1.0)
+    found = request.scene.counts(request.time_range, request.depth_range, request.width, request.height, cancel)
+    limit = max(request.scene.density(cancel) * _bin_area(found), 1.0)
     picture = Aggregate(found.values, found.time_edges_s, found.depth_edges_um, "count", "spikes", 0)
     more, less = found.values[found.values > 0].sum(), -found.values[found.values < 0].sum()
     return DifferencePicture(found.values.astype(np.float32), picture, limit, int(more), int(less))
@@ -148,7 +146,7 @@ def bar(picture: DifferencePicture, *, dark: bool) -> str:
     )
 
 
-class DifferenceView:
+class DifferenceView(LiveImage[Sides, DifferenceRequest, DifferencePicture]):
     """The figure of the difference, on the axes of the raster.
 
     Parameters
@@ -170,72 +168,27 @@ class DifferenceView:
         drawn: Callable[[DifferencePicture], None],
         failed: Callable[[DashboardError], None],
     ) -> None:
-        self._state, self._drawn = state, drawn
-        self._sides: Sides | None = None
-        self.picture: DifferencePicture | None = None
-        self.figure = navigable(
-            axes.time,
-            axes.depth,
-            axes.time_limits,
-            axes.depth_limits,
-            name="difference",
-            x_axis_label="Time (s)",
-            y_axis_label="Depth (µm)",
-        )
-        self.figure.xaxis.formatter = time_ticks()
+        follows = ["time_range", "depth_range"]
+        super().__init__(state, queue, pool, render, failed, follows=follows, recoloured=["dark"])
+        self._drawn = drawn
+        self._make_figure(axes, "difference")
         self.mapper = LinearColorMapper(palette=list(shading.diverging(dark=False)), low=-1, high=1)
-        self.image = ColumnDataSource(
-            {"image": [np.zeros((1, 1), np.float32)], "x": [0.0], "y": [0.0], "dw": [1.0], "dh": [1.0]},
-            name="difference-image",
-        )
+        self.image = self._source("image", np.float32)
         self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper)
-        self.pan, self.box_zoom = PanTool(), BoxZoomTool()
-        self.figure.add_tools(self.pan, self.box_zoom)
-        self.figure.toolbar.active_drag = self.pan
-        self._loop: RenderLoop[DifferenceRequest, DifferencePicture] = RenderLoop(
-            queue, pool, render, self._apply, failed
-        )
-        state.param.watch(self._request, ["time_range", "depth_range"])
-        state.param.watch(self._recolour, "dark")
-        state.param.watch(self._change_mode, "mode")
-        self.figure.on_change("inner_width", self._resized)
-        self.figure.on_change("inner_height", self._resized)
 
-    def open(self, sides: Sides | None) -> None:
-        """Draw other sides; None lets go of them."""
-        self._loop.cancel()
-        self._sides = sides
-        self._request()
-
-    def close(self) -> None:
-        """Stop rendering."""
-        self._loop.close()
-
-    def _resized(self, attribute: str, old: int | None, new: int | None) -> None:
-        self._request()
-
-    def _change_mode(self, event: object) -> None:
-        self.figure.toolbar.active_drag = self.box_zoom if self._state.mode == "zoom" else self.pan
-
-    def _request(self, *events: object) -> None:
+    def _asked(self, scene: Sides) -> DifferenceRequest | None:
         state = self._state
-        if self._sides is None or state.time_range is None or state.depth_range is None:
-            return
-        width, height = np.clip(
-            np.array(inner_size(self.figure, UNMEASURED)) // COARSER, MIN_PIXELS // COARSER, MAX_PIXELS // COARSER
-        ).tolist()
-        self._loop.request(DifferenceRequest(self._sides, state.time_range, state.depth_range, width, height))
+        if state.time_range is None or state.depth_range is None:
+            return None
+        return DifferenceRequest(scene, state.time_range, state.depth_range, *self._pixels(COARSER))
 
-    def _apply(self, request: DifferenceRequest, picture: DifferencePicture) -> None:
-        if request.sides is not self._sides:
-            return
-        x, y, width, height = extent(picture.aggregate)
+    def _show(self, request: DifferenceRequest, picture: DifferencePicture) -> None:
         self.mapper.update(low=-picture.limit, high=picture.limit)
-        self.image.data = {"image": [picture.image], "x": [x], "y": [y], "dw": [width], "dh": [height]}
+        self.image.data = placed(picture.image, extent(picture.aggregate))
         self.picture = picture
         self._drawn(picture)
 
     def _recolour(self, *events: object) -> None:
         self.mapper.palette = list(shading.diverging(dark=self._state.dark))
-        if self.picture is not None and self._sides is not None:
+        if self.picture is not None and self._scene is not None:
             self._drawn(self.picture)

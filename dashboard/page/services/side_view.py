@@ -132,7 +132,10 @@ class SideView:
         self._picking.open(sides.b)
         b, shanks = sides.b.sorting, shown_shanks(self._state)
         self.strip.open(b.channels, self._state.level, b.histology, shanks)
-        self.difference.open(sides if has_difference else None)
+        if has_difference:
+            self.difference.open(sides)
+        else:
+            self.difference.leave()
         self._centre.compare(self.rows)
 
     def leave(self) -> None:
@@ -142,7 +145,7 @@ class SideView:
             row.visible = False
         self.raster.leave()
         self._picking.leave()
-        self.difference.open(None)
+        self.difference.leave()
         self._centre.compare([])
 
     def close(self) -> None:

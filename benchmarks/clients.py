@@ -46,6 +46,8 @@ class Client:
         Of the recording.
     headers : dict of str to str
         Of its requests: by them the server tells people apart.
+    picture : bytes
+        The largest buffer of the last message that held a picture.
     """
 
     url: str
@@ -53,6 +55,7 @@ class Client:
     length_s: float
     headers: dict[str, str] = field(default_factory=dict)
     received: int = 0
+    picture: bytes = b""
     _n: int = 0
     _socket: WebSocketClientConnection | None = None
     _figure: dict[str, Any] = field(default_factory=dict)
@@ -101,24 +104,42 @@ class Client:
         await self._picture(ANSWER_S)
         return time.perf_counter() - started
 
+    async def settled(self, quiet_s: float) -> bytes:
+        """Ask for one fixed window, wait until nothing more comes for `quiet_s` seconds, and return its picture."""
+        await self._rest(quiet_s)
+        axis = self._figure["attributes"]["x_range"]["id"]
+        await self._send(
+            "PATCH-DOC",
+            {
+                "events": [
+                    self._changed(axis, n, v) for n, v in (("start", 0.1 * self.length_s), ("end", 0.5 * self.length_s))
+                ]
+            },
+        )
+        await self._picture(ANSWER_S)
+        await self._rest(quiet_s)
+        return self.picture
+
     async def keep_zooming(self, times: int) -> list[float]:
         """Zoom again and again, with a look at each picture; return how long each took."""
         took = []
         for _ in range(times):
             await asyncio.sleep(random.uniform(*PAUSE_S))
-            await self._drain()
+            await self._rest()
             took.append(await self.zoom())
         return took
 
     def close(self) -> None:
+        if self._pending is not None:
+            self._pending.add_done_callback(lambda pending: pending.cancelled() or pending.exception())
         if self._socket is not None:
             self._socket.close()
 
-    async def _drain(self) -> None:
+    async def _rest(self, quiet_s: float = 0.02) -> None:
         """Read what came after the last picture."""
         while True:
             try:
-                await asyncio.wait_for(self._receive(), 0.02)
+                await asyncio.wait_for(self._receive(), quiet_s)
             except TimeoutError:
                 return
 
@@ -167,7 +188,10 @@ class Client:
         largest = 0
         for _ in range(header.get("num_buffers", 0)):
             await self._read()
-            largest = max(largest, len(await self._read()))
+            buffer = await self._read()
+            if len(buffer) > largest and len(buffer) >= PICTURE_BYTES:
+                self.picture = bytes(buffer) if isinstance(buffer, bytes) else buffer.encode()
+            largest = max(largest, len(buffer))
         if header["msgtype"] == "ERROR":
             raise NoPicture(f"{self.url} answered with an error: {content[:500]}")
         return content, largest

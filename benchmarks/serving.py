@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 300
@@ -54,11 +55,11 @@ def plain(cache: Path, n_spikes: int) -> Iterator[Serving]:
 
 
 @contextmanager
-def serve(module: str, *arguments: str) -> Iterator[Serving]:
-    """Run a module that prints its address, and stop it at the end."""
+def serve(module: str, *arguments: str, log: IO[str] | None = None) -> Iterator[Serving]:
+    """Run a module that prints its address, and stop it at the end; its log goes to `log`, else to the terminal."""
     command = [sys.executable, "-m", module, *arguments]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
     assert process.stdout is not None
     lines: queue.Queue[str] = queue.Queue()
     stdout = process.stdout

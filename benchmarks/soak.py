@@ -1,8 +1,9 @@
 """Sixteen sessions while the world moves: insertions come, files are replaced, servers fail, the process is killed.
 
-``python -m benchmarks.soak --minutes 30``. In the end every picture has to equal a fresh reading, nothing damaged may
-be in the cache, and memory and threads of the process have to be flat; else it ends with code 1. It needs the tests
-beside it.
+``python -m benchmarks.soak --minutes 30``. The process is killed and started again ten times in the first 60 % of the
+time; the last one lives to the end. Then every picture has to equal a fresh reading, in the pages of the process that
+saw it all and from the cache; nothing partial, damaged or stale may be in the cache, no traceback in the logs, and
+memory and threads have to be flat; else it ends with code 1. It needs the tests beside it.
 """
 
 from __future__ import annotations
@@ -11,37 +12,45 @@ import argparse
 import asyncio
 import hashlib
 import io
+import logging
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from benchmarks.clients import Client
-from benchmarks.serving import serve
+from benchmarks.serving import ROOT, Serving, serve
 from dashboard.library.check import verify
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.sources.alyx.source import AlyxSource
 
-#: KILLS are those of half an hour.
-SESSIONS, KILLS, MAX_ADDED = 16, 10, 40
+#: KILLS are those of half an hour; they fall into the first KILLING of the time.
+SESSIONS, KILLS, KILLING, MAX_INSERTIONS = 16, 10, 0.6, 24
 FIRST = ("6b4fe251-a7c7-4792-af80-4931c5129c8e", "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2")
 #: Seconds between two events, how long a fault holds, and how long nothing happens at first.
 PAUSE_S, HOLD_S, CALM_S = (2.0, 8.0), (1.0, 6.0), 15.0
 #: A page that shows nothing for so long is left, as a person would.
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 #: What a process may grow by from its first half minute to its end: caches of the interpreter, and no leak.
-MAX_GROWTH = 1.5
-MAX_MORE_THREADS = 3 * SESSIONS
+MAX_GROWTH, SETTLED_S = 1.25, 30.0
+MAX_MORE_THREADS = 8
+#: Minutes after which lists, records and files are looked at again; what was replaced has to be shown after that.
+REFRESH_MIN = 1
+#: A picture is taken when nothing has come for so long.
+QUIET_S = 1.5
 ACCOUNT = {"user": "alice", "password": "alicepass"}
 
 
@@ -50,30 +59,33 @@ class Tally:
     """What happened."""
 
     shown: int = 0
-    lost: int = 0
-    events: dict[str, int] = field(default_factory=dict)
+    lost: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    codes: Counter[int] = field(default_factory=Counter)
     memory: list[list[tuple[float, int, int]]] = field(default_factory=list)
 
 
 class World:
     """The database, the data server, and what becomes of them."""
 
-    def __init__(self, replay: object, tally: Tally) -> None:
+    def __init__(self, replay: object, cache: Path, tally: Tally, log: IO[str]) -> None:
         self.replay: object = replay
         self.pids = list(FIRST)
-        self._tally = tally
+        self._cache, self._tally, self._log = cache, tally, log
         self._lock = threading.Lock()
 
     def turn(self) -> None:
         """Have one thing happen."""
-        kinds: list[Callable[[], None]] = [self.add, self.replace, self.stop, self.hang, self.throttle, self.lie]
+        kinds: list[Callable[[], None]] = [
+            self.add, self.replace, self.stop, self.hang, self.throttle, self.lie, self.second_process,
+        ]  # fmt: skip
         kind = random.choice(kinds)
-        self._tally.events[kind.__name__] = self._tally.events.get(kind.__name__, 0) + 1
+        self._tally.events[kind.__name__] += 1
         kind()
 
     def add(self) -> None:
         """Register a session with an insertion, which has files of its own session's records."""
-        if len(self.pids) >= MAX_ADDED:
+        if len(self.pids) >= MAX_INSERTIONS:
             return
         replay, source, eid, pid = self.replay, random.choice(FIRST), str(uuid.uuid4()), str(uuid.uuid4())
         detail = deepcopy(replay.insertion(source))  # type: ignore[attr-defined]
@@ -87,13 +99,13 @@ class World:
             self.pids.append(pid)
 
     def replace(self) -> None:
-        """Put other amplitudes into a file of equal size, with its MD5 in every session that has the file."""
+        """Put other values into a file of equal size, with its MD5 in every session that has the file."""
         replay, probe = self.replay, random.choice(("probe00", "probe01"))
-        ending = f"alf/{probe}/pykilosort/spikes.amps.npy"
+        ending = f"alf/{probe}/pykilosort/spikes.{random.choice(('amps', 'depths'))}.npy"
         record = replay.dataset(replay.insertion(FIRST[0])["session"], ending)  # type: ignore[attr-defined]
         file = io.BytesIO()
         content = replay.content(replay.data_path(record))  # type: ignore[attr-defined]
-        np.save(file, np.load(io.BytesIO(content)) * random.uniform(0.8, 1.25))
+        np.save(file, np.load(io.BytesIO(content)) * random.uniform(0.9, 1.1))
         md5 = hashlib.md5(file.getvalue(), usedforsecurity=False).hexdigest()
         replay.put(record, file.getvalue())  # type: ignore[attr-defined]
         for session in list(replay.recordings.session_details.values()):  # type: ignore[attr-defined]
@@ -116,8 +128,23 @@ class World:
         self._fault(random.choice(("/public/*", "/*s/*")), "status", code=429, retry_after="2")
 
     def lie(self) -> None:
-        """Bytes are wrong, or fewer than was said."""
-        self._fault("*spikes*", random.choice(("corrupt", "truncate", "drop")), after=100_000)
+        """Bytes are wrong, or fewer than was said, or a page of a proxy comes where records were asked for."""
+        if random.random() < 0.25:
+            self._fault(random.choice(("/insertions*", "/sessions/*", "/trajectories")), "not_json")
+        else:
+            self._fault("*spikes*", random.choice(("corrupt", "truncate", "drop")), after=100_000)
+
+    def second_process(self) -> None:
+        """Another process fetches into the same cache, and is killed in the middle every third time."""
+        command = [sys.executable, "-m", "dashboard", "fetch", random.choice(self.pids)]
+        command += ["--alyx", self.replay.url, "--cache", str(self._cache)]  # type: ignore[attr-defined]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=self._log)
+        try:
+            code = process.wait(random.choice((1.5, 120.0, 120.0)))
+            self._tally.codes[code] += 1
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _fault(self, pattern: str, kind: str, **options: object) -> None:
         faults = self.replay.faults  # type: ignore[attr-defined]
@@ -126,29 +153,60 @@ class World:
         faults.clear()
 
 
-async def visit(url: Callable[[], str], world: World, tally: Tally, end: float) -> None:
+def page(url: str, pid: str) -> str:
+    """Return the address of an insertion's page, coloured by what a replaced file changes."""
+    return f"{url}?insertion={pid}&color=amp_mean"
+
+
+async def visit(person: int, url: Callable[[], str], world: World, tally: Tally, end: float) -> None:
     """Open one insertion after another, and zoom, as a person does who reloads what does not come."""
     while time.monotonic() < end:
         at = url()
-        client = Client(f"{at}?insertion={random.choice(world.pids)}", False, 120.0)
+        client = Client(page(at, random.choice(world.pids)), False, 120.0, {"X-Real-IP": f"10.0.0.{person}"})
         try:
             await asyncio.wait_for(client.open(), PATIENCE_S)
             tally.shown += 1
             await asyncio.wait_for(client.keep_zooming(3), PATIENCE_S)
         except TimeoutError:  # a person reloads the page
-            tally.lost += 1
+            tally.lost["nothing for long"] += 1
         except OSError:  # the process was killed: until the next one stands, nobody is there
-            tally.lost += 1
+            tally.lost["no process"] += 1
             while url() == at and time.monotonic() < end:
                 await asyncio.sleep(0.2)
-        except Exception:  # a page without a picture, or closed in the middle: that is what is tried  # noqa: BLE001
-            tally.lost += 1
+        except Exception as error:  # a page without a picture, or closed in the middle  # noqa: BLE001
+            tally.lost[type(error).__name__] += 1
+            await asyncio.sleep(random.uniform(*PAUSE_S))
         finally:
             client.close()
 
 
+async def picture(url: str, pid: str) -> bytes:
+    """Return what a page of an insertion shows, coloured by amplitude, once nothing more comes."""
+    client = Client(page(url, pid), False, 120.0)
+    try:
+        await client.open()
+        return await client.settled(QUIET_S)
+    finally:
+        client.close()
+
+
+def different_pages(world: World, url: str, alyx: str, log: IO[str]) -> list[str]:
+    """Return the insertions whose pages do not become those of a process with an empty cache, within two refreshes."""
+    with (
+        tempfile.TemporaryDirectory() as fresh,
+        serve("dashboard", "serve", *_options(alyx, Path(fresh)), log=log) as server,
+    ):
+        wanted = {pid: asyncio.run(picture(server.url, pid)) for pid in world.pids}
+    waiting, deadline = list(world.pids), time.monotonic() + 2 * 60 * REFRESH_MIN
+    while waiting:
+        waiting = [pid for pid in waiting if asyncio.run(picture(url, pid)) != wanted[pid]]
+        if time.monotonic() > deadline:
+            break
+    return [f"{pid}: its page shows another picture than a fresh process" for pid in waiting]
+
+
 def different(world: World, cache: Path, url: str) -> list[str]:
-    """Return the insertions whose pictures are not those of a fresh reading, and what of the cache is damaged."""
+    """Return the insertions whose pictures are not those of a fresh reading, and what of the cache is not whole."""
     wrong = []
     with tempfile.TemporaryDirectory() as fresh:
         for pid in world.pids:
@@ -162,6 +220,7 @@ def different(world: World, cache: Path, url: str) -> list[str]:
                 )
             if not all(np.array_equal(*pair, equal_nan=True) for pair in zip(*pictures, strict=True)):
                 wrong.append(f"{pid}: another picture than a fresh reading")
+    wrong += [f"{part}: part of a download is kept" for part in (cache / "one").rglob(".*.part")]
     # what a killed builder left has a name that nothing reads, and goes after a day
     return wrong + [f"{p.path}: {p.why}" for p in verify(cache) if not p.path.name.startswith(".")]
 
@@ -169,7 +228,7 @@ def different(world: World, cache: Path, url: str) -> list[str]:
 def growth(series: list[tuple[float, int, int]]) -> str:
     """Return what is not flat of one process, from half a minute after its start; empty where all is."""
     started = series[0][0] if series else 0.0
-    settled = [entry for entry in series if entry[0] - started > 30.0]
+    settled = [entry for entry in series if entry[0] - started > SETTLED_S]
     if len(settled) < 4:
         return ""
     third = max(1, len(settled) // 3)
@@ -185,66 +244,96 @@ def growth(series: list[tuple[float, int, int]]) -> str:
     return ", ".join(said)
 
 
-def run(minutes: float, cache: Path, recordings: Path) -> int:
+def tracebacks(log: Path) -> list[str]:
+    """Return the last lines of the tracebacks of a log, each with how often it was there."""
+    said: Counter[str] = Counter()
+    lines = log.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("Traceback"):
+            last = next((text for text in lines[number + 1 :] if text and not text.startswith(" ")), "")
+            said[last] += 1
+    return [f"{n} tracebacks in the log: {line}" for line, n in said.items()]
+
+
+def _options(alyx: str, cache: Path) -> list[str]:
+    options = ["--alyx", alyx, "--cache", str(cache), "--port", "0", "--no-browser"]
+    return [*options, "--behind-proxy", "--refresh", str(REFRESH_MIN)]
+
+
+def run(minutes: float, cache: Path, recordings: Path, log: Path) -> int:
     """Run the soak, print what happened, and return the exit code."""
     from tests.replay.server import Replay
 
     tally, seconds = Tally(), 60.0 * minutes
-    with Replay(recordings) as replay:
-        world, address, over = World(replay, tally), [""], threading.Event()
+    problems: list[str] = []
+    with Replay(recordings) as replay, log.open("w") as logged:
+        world, address, over = World(replay, cache, tally, logged), [""], threading.Event()
         end = time.monotonic() + seconds
-        names = {"ALYX_USER": ACCOUNT["user"], "ALYX_PASSWORD": ACCOUNT["password"], "REFRESH": "1"}
+        names = {"ALYX_USER": ACCOUNT["user"], "ALYX_PASSWORD": ACCOUNT["password"]}
         os.environ.update({f"SPIKE_DASHBOARD_{name}": value for name, value in names.items()})
+        n_kills = max(1, round(KILLS * minutes / 30))
+
+        def live(server: Serving, until: float) -> None:
+            address[0] = server.url
+            series: list[tuple[float, int, int]] = []
+            tally.memory.append(series)
+            while time.monotonic() < until:
+                state = server.memory()
+                series.append((time.monotonic(), state["RssAnon"], state["Threads"]))
+                time.sleep(1.0)
 
         def lives() -> None:
-            n_lives = 1 + max(1, round(KILLS * minutes / 30))
-            for _ in range(n_lives):
-                options = ["--alyx", replay.url, "--cache", str(cache), "--port", "0", "--no-browser"]
-                series: list[tuple[float, int, int]] = []
-                tally.memory.append(series)
-                with serve("dashboard", "serve", *options) as server:
-                    address[0] = server.url
-                    until = min(end, time.monotonic() + seconds / n_lives)
-                    while time.monotonic() < until:
-                        state = server.memory()
-                        series.append((time.monotonic(), state["RssAnon"], state["Threads"]))
-                        time.sleep(1.0)
+            for _ in range(n_kills):
+                with serve("dashboard", "serve", *_options(replay.url, cache), log=logged) as server:
+                    live(server, time.monotonic() + KILLING * seconds / n_kills)
                     server.process.kill()
-                if time.monotonic() >= end:
-                    break
-            over.set()
+            with serve("dashboard", "serve", *_options(replay.url, cache), log=logged) as server:
+                live(server, end)
+                over.set()
+                calm.wait()
+                n_before = len(problems)
+                problems.extend(different_pages(world, server.url, replay.url, logged))
+                print(f"{len(world.pids) - len(problems) + n_before} pages of the last process as of a fresh one")
 
         def events() -> None:
             over.wait(CALM_S)
             while not over.wait(random.uniform(*PAUSE_S)):
                 world.turn()
 
-        threads = [threading.Thread(target=target) for target in (lives, events)]
-        for thread in threads:
-            thread.start()
+        calm = threading.Event()
+        process, happening = threading.Thread(target=lives), threading.Thread(target=events)
+        process.start()
+        happening.start()
         while not address[0]:
             time.sleep(0.1)
 
         async def visits() -> None:
-            await asyncio.gather(*(visit(lambda: address[0], world, tally, end) for _ in range(SESSIONS)))
+            await asyncio.gather(*(visit(k, lambda: address[0], world, tally, end) for k in range(SESSIONS)))
 
         asyncio.run(visits())
-        for thread in threads:
-            thread.join()
+        happening.join()
         replay.down = False
         replay.faults.clear()
-        problems = different(world, cache, replay.url)
+        calm.set()
+        process.join()
+        problems += different(world, cache, replay.url)
     problems += [said for series in tally.memory if (said := growth(series))]
-    print(f"{minutes:g} minutes, {len(tally.memory)} processes, {len(world.pids)} insertions, events {tally.events}")
+    problems += tracebacks(log)
+    problems += [f"a second process ended with {code}" for code in tally.codes if code not in (0, 1, 2)]
     problems += [] if tally.shown else ["no page showed a picture"]
     print(
-        f"{tally.shown} pages showed a picture; {tally.lost} ended: left without one for long, or lost with the process"
+        f"{minutes:g} minutes, {len(tally.memory)} processes, {len(world.pids)} insertions, events {dict(tally.events)}"
     )
+    print(f"{tally.shown} pages showed a picture; ended without, or with their process: {dict(tally.lost)}")
+    print(f"second processes ended with codes {dict(tally.codes)}, others were killed")
     for series in tally.memory:
         if series:
-            seconds_run = series[-1][0] - series[0][0]
-            print(f"process of {seconds_run:4.0f} s: {series[-1][1] / 1e6:,.0f} MB, {series[-1][2]} threads")
-    print("\n".join(problems) or "every picture equals a fresh reading; nothing damaged; memory and threads are flat")
+            half = series[len(series) // 2]
+            print(
+                f"process of {series[-1][0] - series[0][0]:4.0f} s: {half[1] / 1e6:,.0f} MB and {half[2]} threads in "
+                f"the middle, {series[-1][1] / 1e6:,.0f} MB and {series[-1][2]} at the end"
+            )
+    print("\n".join(problems) or "every picture equals a fresh reading; nothing partial, damaged or stale; memory flat")
     return 1 if problems else 0
 
 
@@ -252,11 +341,14 @@ def main() -> int:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    minutes = parser.parse_args().minutes
+    parser.add_argument("--log", type=Path, help="file for what the processes log; else it is thrown away")
+    options = parser.parse_args()
+    logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # of pages that were left
     from tests.replay.written import write_recordings
 
     with tempfile.TemporaryDirectory() as folder:
-        return run(minutes, Path(folder) / "cache", write_recordings(Path(folder) / "alyx"))
+        log = options.log or Path(folder) / "log"
+        return run(options.minutes, Path(folder) / "cache", write_recordings(Path(folder) / "alyx"), log)
 
 
 if __name__ == "__main__":

@@ -238,6 +238,7 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
     with TerminalProgress() as progress:
         sorting = _open(options.insertion[0], options, settings, progress)
         sorting.check_complete()
+        _tell_age(sorting)
         columns = build_columns(sorting, settings.cache, progress)
     write_figure(out, sorting, columns, request)
     logger.info("wrote %s", out)
@@ -265,8 +266,15 @@ def check(options: argparse.Namespace, settings: Settings) -> int:
     return _told(sorting)
 
 
+def _tell_age(sorting: SpikeSorting) -> None:
+    """Say of which date the records are where they are remembered ones."""
+    if sorting.records_of:
+        _say(f"{sorting.title}: the database was not asked or did not answer; what is known is of {sorting.records_of}")
+
+
 def _told(sorting: SpikeSorting) -> int:
     """Say what could not be fetched, and return the exit code."""
+    _tell_age(sorting)
     try:
         sorting.check_complete()
     except Incomplete as error:
@@ -284,7 +292,8 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
         ``n_spikes`` are the rows of the file, those dropped included; ``n_good`` is None where no
         cluster has an IBL label, and ``missing`` says why; ``notes`` are what the page says of
         the files (revisions mixed, metrics computed anew, stand-ins); ``differences`` are there where numbers
-        do not mean what IBL's do; ``duration_s`` is the time of the last spike less that of the first.
+        do not mean what IBL's do; ``records_of`` is the date of remembered records, where the database did not
+        answer; ``duration_s`` is the time of the last spike less that of the first.
     """
     import numpy as np
 
@@ -312,6 +321,7 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
         "duration_s": round(last - first, 3) if np.isfinite(last - first) else None,
         "missing": missing,
         "notes": list(sorting.notes),
+        **({"records_of": sorting.records_of} if sorting.records_of else {}),
         **({"differences": {name: sentence for name, (_, sentence) in differences.items()}} if differences else {}),
     }
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dashboard.config.plugins import add_plugins
@@ -14,6 +15,7 @@ from dashboard.library.later import completed
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
 from dashboard.model.progress import ProgressCallback, ignore_progress, telling
 from dashboard.model.references import InsertionRef, SortingRequest
+from dashboard.model.remembered import noting_remembered
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.base import Source
 from dashboard.sources.locate import locate
@@ -92,11 +94,14 @@ def open_insertion(
     settings = load_settings()
     add_plugins(settings.plugins)
     folder = Path(cache).expanduser() if cache is not None else settings.cache
-    with telling(progress):
-        where, ref = locate(insertion, source=source, cache=folder)
-    started = time.perf_counter()
     request = SortingRequest(sorter, revision, namespace, good_units, tuple(attributes))
-    sorting = where.open(ref, request, cache=folder, progress=progress, cancel=cancel, arrived=arrived)
+    with noting_remembered() as dates:
+        with telling(progress):
+            where, ref = locate(insertion, source=source, cache=folder)
+        started = time.perf_counter()
+        sorting = where.open(ref, request, cache=folder, progress=progress, cancel=cancel, arrived=arrived)
+    if dates:
+        sorting = replace(sorting, records_of=min(dates))
     if (sorting.metrics_stale or sorting.later) and not lazy:
         sorting = completed(sorting, folder, progress, cancel)
     logger.info("opened %s: %d spikes in %.3f s", sorting.title, sorting.n_spikes, time.perf_counter() - started)

@@ -32,7 +32,7 @@ class Histology(StrEnum):
     TRACED = "traced"
     NONE = "none"
     UNKNOWN = "unknown"
-    """The database did not answer."""
+    """The database did not answer, or there is none to ask."""
 
     @property
     def is_final(self) -> bool:

@@ -211,6 +211,9 @@ class SpikeSorting:
         Where it is `UNIT`, all spikes of a unit have one depth.
     later : tuple of LaterWork
         What the source can compute when the sorting is open already, in this order.
+    records_of : str
+        Date, ISO, of the oldest record of the database that was taken from the disk because the database did not give
+        it; empty where it answered, or there is none.
     units : UnitIds
         Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
         id, arrays and kernels by its index.
@@ -238,6 +241,7 @@ class SpikeSorting:
     clock: Clock = Clock.SESSION
     depth_kind: DepthKind = DepthKind.SPIKE
     later: tuple[LaterWork, ...] = ()
+    records_of: str = ""
     units: UnitIds = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -296,6 +300,18 @@ class SpikeSorting:
         """
         if self.incomplete:
             raise Incomplete(self.title, self.incomplete)
+
+    def check_recent(self) -> None:
+        """Refuse a sorting that was opened with remembered records.
+
+        Raises
+        ------
+        Incomplete
+            The database did not answer.
+        """
+        if self.records_of:
+            why = f"the database did not answer, and what is known is of {self.records_of}; --offline takes it as it is"
+            raise Incomplete(self.title, {"records": why})
 
     @property
     def label_is_kilosorts(self) -> bool:

@@ -82,7 +82,7 @@ def test_what_was_chosen_and_why_is_on_the_page(site: str, visit: Visit) -> None
     words = visit.page.locator(".notes").first
     expect(words).to_contain_text("sorter pykilosort: the only sorting")
     expect(words).to_contain_text("revision 2024-05-06: the greatest not after '2024-06-01' that was asked for")
-    expect(words).to_contain_text("histology none: Brain locations are not in the files")
+    expect(words).to_contain_text("histology unknown: Brain locations are not in the files")
 
 
 def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(site: str, visit: Visit) -> None:

@@ -280,7 +280,7 @@ def test_the_real_sorting_draws_all_its_spikes(site: str, visit: Visit) -> None:
     visit.open(f"{site}/?insertion=ZFM-02370/2021-04-28/001/probe00&selected=350")
     assert "290,360 of 290,360 spikes" in visit.wait_for_spikes()
     expect(visit.page.get_by_text("arbitrary units").first).to_be_visible()
-    expect(visit.page.get_by_text("histology: none")).to_be_visible()
+    expect(visit.page.get_by_text("histology: unknown")).to_be_visible()
     # The table has turned to the unit, and its pager says so.
     expect(visit.page.locator(".tabulator-row.tabulator-selected")).to_contain_text("350")
     expect(visit.page.locator(".tabulator-page.active")).to_have_text("4")

@@ -117,7 +117,7 @@ def test_what_was_chosen_and_why_is_in_the_result_and_on_the_page(tmp_path: Path
     assert choices["sorter"] == (
         "iblsorter", "default order: iblsorter, pykilosort, then the shortest collection")  # fmt: skip
     assert choices["revision"] == ("2024-05-06", "the greatest not after '2024-06-01' that was asked for")
-    assert choices["histology"][0] == "none"
+    assert choices["histology"][0] == "unknown"
     assert "not in the files" in choices["histology"][1]
     page = notes(sorting)
     for value, reason in choices.values():
@@ -132,7 +132,7 @@ def test_check_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert "sorter      pykilosort (the only sorting)" in lines
     assert "revision    original (the only revision)" in lines
-    assert any(line.startswith("histology   none (Brain locations are not in the files") for line in lines)
+    assert any(line.startswith("histology   unknown (Brain locations are not in the files") for line in lines)
 
 
 def test_every_state_of_the_histology_has_its_reason(small_demo: SpikeSorting) -> None:

@@ -89,7 +89,7 @@ def test_check_the_real_sorting(real_alf: Path, capsys: pytest.CaptureFixture[st
     assert run("check", real_alf, "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["n_spikes"], answer["n_clusters"]) == (290_360, 403)
-    assert (answer["pid"], answer["eid"], answer["histology"]) == (None, None, "none")
+    assert (answer["pid"], answer["eid"], answer["histology"]) == (None, None, "unknown")
     missing = {item["dataset"] for item in answer["missing"]}
     assert {"drift", "trials"} <= missing
     assert all(item["reason"] for item in answer["missing"])

@@ -250,6 +250,37 @@ class TestPassingFailure:
         assert main.main(["render", PID, OTHER_PID, "--out", str(out), "--workers", "1"]) == 0
         assert f"{PID},done," in (out / "report.csv").read_text()
 
+    def test_a_batch_on_remembered_records_is_incomplete(
+        self, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It says of which date they are and tries again; who wants them as they are says so."""
+        assert main.main(["prefetch", PID, "--workers", "1"]) == 0
+        out = tmp_path / "out"
+        arguments = ["render", PID, OTHER_PID, "--out", str(out), "--workers", "1"]
+        replay.down = True
+        assert main.main(arguments) == 1
+        report = (out / "report.csv").read_text()
+        assert f"{PID},incomplete," in report and "what is known is of 20" in report
+        assert not list(out.glob("*.png"))
+        assert main.main([*arguments, "--offline"]) == 1, "the other one was never fetched"
+        assert f"{PID},done," in (out / "report.csv").read_text() and len(list(out.glob("*.png"))) == 1
+        replay.down = False
+        capsys.readouterr()
+        assert main.main(arguments) == 0
+        assert "done before" not in capsys.readouterr().err, "what was made offline is made anew"
+        assert f"{OTHER_PID},done," in (out / "report.csv").read_text() and len(list(out.glob("*.png"))) == 2
+
+    @pytest.mark.parametrize("command", ["render", "check", "fetch"])
+    def test_a_command_on_remembered_records_says_of_which_date_they_are(
+        self, command: str, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        arguments = [command, PID, *(["--out", str(tmp_path / "a.png")] if command == "render" else [])]
+        assert main.main(arguments) == 0
+        assert "what is known is of" not in capsys.readouterr().err
+        replay.down = True
+        assert main.main(arguments) == 0
+        assert "what is known is of 20" in capsys.readouterr().err
+
     def test_what_the_server_does_not_have_does_not_exist(self, replay: Replay, tmp_path: Path) -> None:
         """A file that is gone for good keeps nobody from drawing the rest."""
         replay.faults.add("*spikes.depths*", "status", code=404, times=None)

@@ -120,7 +120,8 @@ def render(options: argparse.Namespace, settings: Settings, request: FigureReque
         raise BadRequest("Several insertions need a folder", folder, "Name one with --out; --format says which files")
     insertions = named(options.insertion, options.query, settings)
     task = RenderTask(_opening(options, settings), request, options.format)
-    report = Report(folder, (request, options.format, options.sorter, options.revision), f".{options.format}")
+    asked = (request, options.format, options.sorter, options.revision, *_offline(settings))
+    report = Report(folder, asked, f".{options.format}")
     try:
         failed = _run(task, insertions, report, settings)
     finally:
@@ -162,7 +163,7 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     insertions = named(options.insertion, options.query, settings)
     task = UnitsTask(_opening(options, settings), options.where, options.event, options.baseline, options.response)
     asked = (options.where, options.event, options.baseline, options.response, options.sorter, options.revision)
-    request = (*asked, OTHER_P, TEST)  # parts without it are of an earlier version
+    request = (*asked, *_offline(settings), OTHER_P, TEST)  # parts without it are of an earlier version
     report = Report(out.with_name(f"{out.name}.parts"), request, ".parquet")
     failed = _run(task, insertions, report, settings)
     parts = [report.folder / report.entries[name].file for name in insertions if report.is_done(name)]
@@ -197,6 +198,11 @@ def prefetch(options: argparse.Namespace, settings: Settings) -> int:
         failed += result.status != run.DONE
         _say(result.insertion, result.why or f"{result.facts['title']}: {result.facts['n_spikes']:,} spikes")
     return _ended(len(insertions), failed, f"in {settings.cache}")
+
+
+def _offline(settings: Settings) -> tuple[str, ...]:
+    """Return what tells results of remembered records from others: they are made anew once the database is asked."""
+    return ("offline",) if settings.offline else ()
 
 
 def _opening(options: argparse.Namespace, settings: Settings) -> Any:

@@ -21,8 +21,8 @@ from dashboard.version import __version__
 logger = logging.getLogger(__name__)
 
 COLUMNS = (
-    "insertion", "status", "why", "file", "pid", "key", "title", "histology", "n_spikes", "n_clusters", "n_good",
-    "seconds",
+    "insertion", "status", "why", "file", "pid", "key", "title", "histology", "records_of", "n_spikes",
+    "n_clusters", "n_good", "seconds",
 )  # fmt: skip
 """Of report.csv; report.json has all that is known."""
 

@@ -64,7 +64,8 @@ class Opening:
         Raises
         ------
         Incomplete
-            Something that exists could not be fetched: a result without it would pass for the final one.
+            Something that exists could not be fetched, or records are remembered ones and that was not asked for: a
+            result without it would pass for the final one.
         DashboardError
             As `dashboard.library.open.open_insertion`.
         """
@@ -77,6 +78,8 @@ class Opening:
                 ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision
             )
         sorting.check_complete()
+        if not settings.offline:
+            sorting.check_recent()
         return sorting
 
 
@@ -94,6 +97,7 @@ def facts_of(sorting: SpikeSorting) -> dict[str, Any]:
         "sorter": sorting.ref.sorter.value,
         "revision": sorting.ref.revision.value,
         "histology": str(sorting.histology),
+        "records_of": sorting.records_of,
         "n_spikes": sorting.n_spikes,
         "n_clusters": sorting.n_clusters,
         "n_good": None if sorting.why_no_labels else n_good,

@@ -7,7 +7,7 @@ from html import escape
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.counted import counted
 from dashboard.model.references import Histology
-from dashboard.model.sorting import SpikeSorting
+from dashboard.model.sorting import HISTOLOGY, SpikeSorting
 from dashboard.model.texts import duration_text
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.shading import Levels, bin_text
@@ -21,8 +21,8 @@ HISTOLOGY_WORDS = {
     Histology.RESOLVED: ("resolved, final", "The alignment is resolved: final, read from the database."),
     Histology.ALIGNED: ("aligned, not final", "Aligned by at least one person and not resolved: may still move."),
     Histology.TRACED: ("traced, not final", "Traced only: depths may not match the brain regions."),
-    Histology.NONE: ("none", "No brain locations: no tracing, or no database to ask."),
-    Histology.UNKNOWN: ("unknown", "The database did not answer; it is asked again until it does."),
+    Histology.NONE: ("none", "No brain locations: the probe has not been traced, or they cannot be used."),
+    Histology.UNKNOWN: ("unknown", "Whether there are brain locations is not known."),
 }
 
 UNIT_WORDS = {"uV": "µV", "a.u.": "arbitrary units"}
@@ -39,6 +39,8 @@ def header(sorting: SpikeSorting) -> str:
     session = f"{insertion.subject} {insertion.date}/{insertion.number:03d}" if insertion.date else insertion.subject
     where = f"{session} {insertion.probe}"
     word, meaning = HISTOLOGY_WORDS[sorting.histology]
+    if HISTOLOGY in sorting.incomplete:
+        meaning = "The database did not answer; it is asked again until it does."
     state = "" if sorting.histology.is_final else " draft"
     sorter_why, revision_why, histology_why = (escape(reason) for _, _, reason in sorting.choices)
     badge = f'<span class="badge{state}" title="{escape(meaning)} ({histology_why})">histology: {escape(word)}</span>'

@@ -341,7 +341,7 @@ def _from_database(
         return channels, Histology.UNKNOWN, [note], [Missing(HISTOLOGY, str(error), can_come=True, is_passing=True)]
     if record is None:
         note = "Brain locations are not in the files; without a database it is not known whether they exist"
-        return channels, Histology.NONE, [note], []
+        return channels, Histology.UNKNOWN, [note], []
     if histology is Histology.NONE:
         return channels, histology, ["The probe has not been traced: there are no brain locations"], []
     if locations is None:

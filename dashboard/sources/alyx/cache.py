@@ -22,6 +22,7 @@ from dashboard.model.errors import SourceUnavailable
 from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
 from dashboard.model.progress import WAITS, Progress
+from dashboard.model.remembered import note_remembered
 from dashboard.sources.alyx.client import Client, QueryFailed, Record, ServerBusy
 
 log = logging.getLogger(__name__)
@@ -299,6 +300,7 @@ class CachedRecords:
             return None
         with self._lock:
             self._oldest = min(self._oldest or "9999", str(content.get("fetched", "")))
+        note_remembered(str(content.get("fetched", "")))
         return (content["body"],)
 
     def _file(self, key: str) -> Path:

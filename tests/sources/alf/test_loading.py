@@ -341,7 +341,7 @@ def test_electrode_sites_of_another_number_stand_alone(tmp_path: Path) -> None:
 def test_without_brain_locations_a_folder_cannot_know(tmp_path: Path) -> None:
     write_session(tmp_path)
     sorting = opened(tmp_path)
-    assert sorting.histology == "none"
+    assert sorting.histology == "unknown"
     assert any("without a database" in note for note in sorting.notes)
 
 
@@ -349,7 +349,7 @@ def test_locations_of_another_sorting_are_pointed_at(tmp_path: Path) -> None:
     write_session(tmp_path)
     write_session(tmp_path, sorter="kilosort4", changed={f"channels.{n}": c for n, c in located().items()})
     sorting = opened(tmp_path)
-    assert sorting.histology == "none"
+    assert sorting.histology == "unknown"
     assert any("another sorting: kilosort4" in note for note in sorting.notes)
 
 

@@ -214,7 +214,7 @@ def head(sorting: SpikeSorting, record: InsertionRecord | None, words: list[Verd
         "task": record.task_protocol if record else None,
         "probe": f"{insertion.probe}{f', {record.model}' if record and record.model else ''}",
         "insertion QC": None if record is None or record.qc == NOT_SET else record.qc,
-        "alignment": alignment or (f"{sorting.histology}, from the files" if sorting.histology != "none" else None),
+        "alignment": alignment or (f"{sorting.histology}, from the files" if sorting.histology.is_final else None),
     }
     if record is None:
         rows["probe"] = f"{insertion.probe} (model not available)"

@@ -44,6 +44,7 @@ class _Source:
         self.depths = None if spikes.depths_um is None else spikes.depths_um.reshape(-1)
         self.amps = None if spikes.amps_v is None else spikes.amps_v.reshape(-1)
         self.amp_scale = sorting.amp_scale
+        self.has_negative_amps = sorting.n_negative_amps > 0
         self.sorting = sorting
         self.n_units = len(sorting.clusters)
         self.by_unit = np.append(sorting.unit_depths_um, np.nan)  # the last is of ids beyond the units
@@ -164,7 +165,8 @@ def _compose(source: _Source, build: _Build) -> tuple[SpikeColumns, dict[str, An
         clusters[block] = source.block_units(chosen)
         if amps is not None and source.amps is not None:
             with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and no amplitude
-                amps[block] = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
+                scaled = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
+                amps[block] = np.abs(scaled) if source.has_negative_amps else scaled
         build.step(block.stop - block.start)
     n_ticks, first_tick, ticks_per_s = clock(times)
     starts = draft.allocate("ticks", (n_ticks,), np.uint32)

@@ -133,7 +133,10 @@ def ibllib_snippet(subject: Subject) -> str:
     lines += _ibllib_filter(subject)
     if subject.amp_range_uv is not None:
         low, high = map(_code, subject.amp_range_uv)
-        scale = "np.asarray(spikes['amps'], dtype=np.float64)" + (" * 1e6" if subject.sorting.amps_are_volts else "")
+        values = "np.asarray(spikes['amps'], dtype=np.float64)"
+        scale = (f"np.abs({values})" if subject.sorting.n_negative_amps else values) + (
+            " * 1e6" if subject.sorting.amps_are_volts else ""
+        )
         lines += [
             f"amps = ({scale}).astype(np.float32).astype(np.float64)  # as precise as the page's",
             f"inside &= (amps >= {low}) & (amps < {high})",

@@ -61,6 +61,8 @@ def sidecar_key(sorting: SpikeSorting) -> str | None:
         identity.append(_sampled(sorting.clusters["depths"].to_numpy(dtype=np.float64)))
     if sorting.n_without_depth:
         identity.append(["depths of units", hashlib.sha256(sorting.unit_depths_um.tobytes()).hexdigest()[:16]])
+    if sorting.n_negative_amps:
+        identity.append(["magnitudes", sorting.n_negative_amps])
     if not sorting.spikes_have_indexes:
         identity.append(["ids", hashlib.sha256(sorting.unit_ids.tobytes()).hexdigest()[:16]])
     text = json.dumps(identity, sort_keys=True)

@@ -189,6 +189,8 @@ class SpikeSorting:
         ``'no depth'``, ``'no time'``, or both; empty when none was dropped.
     amps_are_volts : bool
         False where the median amplitude is above 10 mV, as in some Kilosort exports.
+    n_negative_amps : int
+        Spikes whose amplitude is below zero in the file; views show magnitudes.
     trials, drift, templates : or None
         None where the dataset is missing; `missing` says why.
     missing : tuple of Missing
@@ -228,6 +230,7 @@ class SpikeSorting:
     n_without_depth: int = 0
     drop_reason: str = ""
     amps_are_volts: bool = True
+    n_negative_amps: int = 0
     trials: Trials | None = None
     drift: Drift | None = None
     templates: Templates | None = None

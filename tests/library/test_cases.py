@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.quality.metrics import recompute, with_metrics
 from dashboard.analysis.units.templates import unit_template
 from dashboard.engine.build import build_columns
+from dashboard.export.origin import Subject
+from dashboard.export.spikes import write_spikes
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest, InsertionAmbiguous, NoSpikeSorting
@@ -223,6 +226,93 @@ def test_regions_of_both_hemispheres_void_and_root_are_told_apart(tmp_path: Path
             found, n = np.unique(of_spikes[is_in], return_counts=True)
             if row < 19 and column < 29:  # the last ones are closed
                 assert image.values[row, column] == (found[np.argmax(n)] if len(n) else image.none)
+
+
+# -- electrodes, amplitudes, revisions --------------------------------------------------------------
+
+
+def electrodes(folder: Path, n: int = N_CHANNELS + 6) -> dict[str, Any]:
+    """Write ``electrodeSites`` of more sites than the sorting has channels, with a region for each; return them."""
+    sites = {
+        "localCoordinates": np.c_[np.tile([43.0, 11.0, 59.0, 27.0], n)[:n], 20.0 * (np.arange(n) // 2 + 1)],
+        "brainLocationIds_ccf_2017": np.array([382, 385, 733])[np.arange(n) // 20],
+        "mlapdv": np.c_[np.zeros(n), np.zeros(n), -np.arange(n)],
+    }
+    write(folder.parent, {f"electrodeSites.{name}": values for name, values in sites.items()})
+    return sites
+
+
+@pytest.mark.parametrize("says", ["rawInd", "coordinates"])
+def test_channels_are_at_their_electrodes(says: str, tmp_path: Path) -> None:
+    n = N_CHANNELS + 6
+    of = np.setdiff1d(np.arange(n), [3, 9, 15, 21, 27, 33])
+    folder = write_session(tmp_path / "data")
+    sites = electrodes(folder, n)
+    if says == "rawInd":
+        np.save(folder / "channels.rawInd.npy", of)
+        np.save(folder / "channels.localCoordinates.npy", np.zeros((N_CHANNELS, 2)))
+    else:
+        np.save(folder / "channels.localCoordinates.npy", sites["localCoordinates"][of])
+    sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True)
+    channels = sorting_arrays()["clusters.channels"]
+    np.testing.assert_array_equal(sorting.clusters["axial_um"], sites["localCoordinates"][of[channels], 1])
+    np.testing.assert_array_equal(sorting.clusters["atlas_id"], sites["brainLocationIds_ccf_2017"][of[channels]])
+    np.testing.assert_array_equal(sorting.clusters["axial_um_in_ibllib"], sites["localCoordinates"][channels, 1])
+    assert len(sorting.channels) == N_CHANNELS
+    assert f"another for {np.count_nonzero(of != np.arange(N_CHANNELS))} of them" in said(sorting)
+
+
+def test_where_nothing_says_which_electrode_a_channel_is_ibllibs_answer_is_shown(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "data", without=["channels.rawInd", "channels.localCoordinates"])
+    np.save(folder / "channels.labels.npy", np.zeros(N_CHANNELS))
+    sites = electrodes(folder)
+    sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True)
+    channels = sorting_arrays()["clusters.channels"]
+    np.testing.assert_array_equal(sorting.clusters["axial_um"], sites["localCoordinates"][channels, 1])
+    assert "channel n is at electrode n, as in ibllib" in said(sorting)
+
+
+def test_depths_of_clusters_that_are_not_their_channels_are_said(tmp_path: Path) -> None:
+    arrays = sorting_arrays()
+    depths = arrays["clusters.depths"] + np.r_[90.0, 60.0, np.zeros(N_CLUSTERS - 2)]
+    assert f"2 of {N_CLUSTERS} clusters have a depth" in said(opened(tmp_path, changed={"clusters.depths": depths}))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+def test_of_negative_amplitudes_the_magnitude_is_shown_and_the_sign_exported(scale: float, tmp_path: Path) -> None:
+    amps = sorting_arrays()["spikes.amps"] * np.where(np.arange(N_SPIKES) % 3, -scale, scale)
+    sorting = opened(tmp_path, changed={"spikes.amps": amps})
+    n_negative = np.count_nonzero(amps < 0)
+    assert f"{n_negative:,} of {N_SPIKES:,} amplitudes are negative" in said(sorting)
+    assert sorting.amps_are_volts == (scale == 1.0)
+    columns = build_columns(sorting, tmp_path / "cache")
+    np.testing.assert_allclose(columns.amps_uv, np.abs(amps) * sorting.amp_scale, rtol=1e-6)
+    whole = (columns.time_range_s[0], columns.time_range_s[1]), columns.depth_range_um
+    write_spikes(tmp_path / "spikes.npz", Subject(sorting, columns, *whole), "npz")
+    with np.load(tmp_path / "spikes.npz") as file:
+        np.testing.assert_array_equal(file["amps"], amps[file["rows"]])
+    if scale == 1.0:
+        computed = recompute(sorting)["amp_median"]
+        usual = recompute(opened(tmp_path / "usual"))["amp_median"]
+        np.testing.assert_allclose(computed, usual)
+
+
+def test_a_check_of_an_earlier_version_learns_of_negative_amplitudes(tmp_path: Path) -> None:
+    opened(tmp_path, changed={"spikes.amps": -sorting_arrays()["spikes.amps"]})
+    (record,) = (tmp_path / "cache" / "validation").iterdir()
+    before = {k: v for k, v in json.loads(record.read_text()).items() if k != "n_negative_amps"}
+    record.write_text(json.dumps(before))
+    again = open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True)
+    assert again.n_negative_amps == N_SPIKES
+    assert json.loads(record.read_text())["n_negative_amps"] == N_SPIKES
+
+
+def test_an_empty_revision_is_the_original_which_ibllib_takes_for_its_default(tmp_path: Path) -> None:
+    write_session(tmp_path / "data")
+    write_session(tmp_path / "data", revision="2024-05-06")
+    sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache", lazy=True, revision="")
+    choices = {name: (value, reason) for name, value, reason in sorting.choices}
+    assert choices["revision"] == ("original", "asked for; ibllib takes an empty revision for its default")
 
 
 # -- templates, times and places ----------------------------------------------------------------------

@@ -88,6 +88,8 @@ def recompute(
     units = index_units(of_spikes.astype(np.uint32, copy=False), n_clusters)
     start, stop = (float(times[0]), float(times[-1])) if len(times) else (0.0, 0.0)
     amps = sorting.spikes.amps_v if sorting.amps_are_volts else None
+    if amps is not None and sorting.n_negative_amps:
+        amps = np.abs(amps)
     table: dict[str, npt.NDArray[Any]] = {name: np.full(n_clusters, np.nan) for name in COLUMNS}
     table["cluster_id"] = sorting.unit_ids
     table |= _presence(times, units, start, stop)
@@ -133,7 +135,10 @@ def recorded_or_recomputed(
         `cancel` was set.
     """
     identity = None if sorting.has_stand_ins else sorting.identity
-    path = cache / "metrics" / f"{identity.metrics}.pqt" if cache is not None and identity is not None else None
+    path = None
+    if cache is not None and identity is not None:
+        of = "-magnitudes" if sorting.n_negative_amps and sorting.amps_are_volts else ""
+        path = cache / "metrics" / f"{identity.metrics}{of}.pqt"
     if path is not None and path.exists():
         try:
             known = read_table(path)

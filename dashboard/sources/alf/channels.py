@@ -21,6 +21,8 @@ _UM = 1e6
 _BRAIN_LOCATIONS = "brainLocationIds_ccf_2017"
 #: Columns of the attributes that have a meaning of their own.
 _WIDTHS = MappingProxyType({"localCoordinates": 2, "mlapdv": 3, _BRAIN_LOCATIONS: 1})
+#: Ends the names of columns with what ibllib takes for the places of channels, where that is another.
+IN_IBLLIB = "_in_ibllib"
 #: Id of what is outside of the brain.
 _VOID = 0
 
@@ -48,8 +50,10 @@ def acronyms(atlas_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.object_]
 def load_channels(ref: SortingRef) -> tuple[pd.DataFrame, Histology, tuple[Missing, ...], tuple[str, ...]]:
     """Return the channels of a sorting as its files describe them.
 
-    ``electrodeSites`` of the probe prevail over ``channels`` of the sorting; where the two differ in
-    length the former stand alone, with ``rawInd`` counted up (``SpikeSortingLoader.load_channels``).
+    ``electrodeSites`` of the probe prevail over ``channels`` of the sorting. Where the two differ in length and
+    ``channels`` say which electrode each is of, by ``rawInd`` or by their coordinates, they are at their electrodes;
+    what ibllib takes for them, electrode n for channel n, is in columns of its own (`IN_IBLLIB`). Else electrodeSites
+    stand alone, with ``rawInd`` counted up (``SpikeSortingLoader.load_channels``).
 
     Parameters
     ----------
@@ -76,15 +80,23 @@ def load_channels(ref: SortingRef) -> tuple[pd.DataFrame, Histology, tuple[Missi
     sites, of_sites = _read(ref, "electrodeSites")
     odd += of_sites
     columns, odd = _of_one_length(columns, odd, "channels")
+    by_row: dict[str, npt.NDArray[Any]] = {}
     sites, odd = _of_one_length(sites, odd, "electrodeSites")
     notes: tuple[str, ...] = ()
     if sites:
         merged = columns | sites
-        if len({len(c) for c in merged.values()}) > 1:
-            merged = dict(sites)
-            merged.setdefault("rawInd", np.arange(len(next(iter(sites.values())))))
-        columns = merged
         notes = ("Channels and brain locations are from electrodeSites of the probe",)
+        if len({len(c) for c in merged.values()}) > 1:
+            n, n_sites = (len(next(iter(found.values()))) for found in (columns, sites))
+            if (rows := _electrodes(columns, sites)) is not None:
+                merged = columns | {name: column[rows] for name, column in sites.items()}
+                notes += (_moved_note(rows, n_sites),)
+                by_row = {name: column[:n] for name, column in sites.items()}
+            else:
+                merged = dict(sites)
+                merged.setdefault("rawInd", np.arange(n_sites))
+                notes += (f"Of {n_sites} electrodes the sorting has {n}: channel n is at electrode n, as in ibllib",)
+        columns = merged
     missing = tuple(odd)
     if "localCoordinates" not in columns and not any(item.dataset.endswith(".localCoordinates") for item in odd):
         missing += (Missing("channels.localCoordinates", "no file channels.localCoordinates"),)
@@ -101,13 +113,18 @@ def load_channels(ref: SortingRef) -> tuple[pd.DataFrame, Histology, tuple[Missi
                 table[axis] = mlapdv[:, i].astype(np.float64) / _UM
         if (n_outside := int(np.count_nonzero(~np.isfinite(ids)))) > 0:
             notes += (f"{n_outside} of {len(ids)} channels have no brain location, and count as void",)
-        whole = np.where(np.isfinite(ids), ids, _VOID).astype(np.int64) if ids.dtype.kind == "f" else np.asarray(ids)
+        whole = _whole(ids)
         table["acronym"], table["atlas_id"] = acronyms(whole), whole
     local = columns.pop("localCoordinates", None)
     if local is not None:
         table["axial_um"] = np.asarray(local[:, 1])
         table["lateral_um"] = np.asarray(local[:, 0])
     table |= {name: np.asarray(column) for name, column in columns.items() if column.ndim == 1}
+    if "localCoordinates" in by_row:
+        table["axial_um" + IN_IBLLIB] = np.asarray(by_row["localCoordinates"][:, 1])
+        table["lateral_um" + IN_IBLLIB] = np.asarray(by_row["localCoordinates"][:, 0])
+    if _BRAIN_LOCATIONS in by_row:
+        table["acronym" + IN_IBLLIB] = acronyms(_whole(by_row[_BRAIN_LOCATIONS]))
     return pd.DataFrame(table), histology, missing, notes
 
 
@@ -155,6 +172,43 @@ def with_brain_locations(channels: pd.DataFrame, locations: pd.DataFrame) -> tup
 def histology_of(record: InsertionRecord | None) -> Histology:
     """Return the state of the brain locations by the insertion's record; none without a database."""
     return record.histology if record is not None else Histology.NONE
+
+
+def _whole(ids: npt.NDArray[Any]) -> npt.NDArray[np.integer[Any]]:
+    """Return region ids as whole numbers; what is none is void."""
+    return np.where(np.isfinite(ids), ids, _VOID).astype(np.int64) if ids.dtype.kind == "f" else np.asarray(ids)
+
+
+def _electrodes(
+    columns: dict[str, npt.NDArray[Any]], sites: dict[str, npt.NDArray[Any]]
+) -> npt.NDArray[np.int64] | None:
+    """Return the electrode of each channel; None where nothing says it, or channel n is at electrode n.
+
+    Coordinates decide where each of the channels has those of one electrode; else ``rawInd``.
+    """
+    n_sites = len(next(iter(sites.values())))
+    raw, rows = columns.get("rawInd"), None
+    if "localCoordinates" in columns and "localCoordinates" in sites:
+        own, of_sites = (c["localCoordinates"][:, :2].astype(np.float64).tolist() for c in (columns, sites))
+        places = {tuple(place): row for row, place in enumerate(of_sites)}
+        found = [places.get(tuple(place), -1) for place in own]
+        if len(places) == n_sites and min(found, default=-1) >= 0 and len(set(found)) == len(found):
+            rows = np.array(found, dtype=np.int64)
+    if rows is None and raw is not None and raw.ndim == 1 and raw.dtype.kind in "iuf" and np.isfinite(raw).all():
+        whole = raw.astype(np.int64)
+        is_of_one = bool((whole == raw).all()) and 0 < len(whole) == len(np.unique(whole))
+        if is_of_one and whole.min() >= 0 and whole.max() < n_sites:
+            rows = whole
+    return None if rows is None or np.array_equal(rows, np.arange(len(rows))) else rows
+
+
+def _moved_note(rows: npt.NDArray[np.int64], n_sites: int) -> str:
+    n_moved = int(np.count_nonzero(rows != np.arange(len(rows))))
+    return (
+        f"The {len(rows)} channels of the sorting are at their own electrodes, of {n_sites}; ibllib takes "
+        f"electrode n for channel n, which is another for {n_moved} of them: its places are in the columns that end "
+        f"in {IN_IBLLIB}"
+    )
 
 
 def _read(ref: SortingRef, obj: str) -> tuple[dict[str, npt.NDArray[Any]], list[Missing]]:

@@ -17,6 +17,9 @@ from dashboard.model.references import Choice, DatasetRef, InsertionRef, Sorting
 #: Sorters taken first when none is asked for, in ibllib's order.
 PREFERRED_SORTERS = ("iblsorter", "pykilosort")
 
+#: Why a revision is the original one where it was asked for by an empty name.
+ASKED_FOR_ORIGINAL = "asked for; ibllib takes an empty revision for its default"
+
 #: Objects of a sorting's collection that are read, and the attributes read of each; None: all of them.
 ATTRIBUTES: Mapping[str, tuple[str, ...] | None] = MappingProxyType(
     {
@@ -305,7 +308,13 @@ def _describe_revision(
     value = anchor.revision if anchor is not None else (known[0] if known else "")
     if revision is not None:
         exact = value == revision
-        reason = "asked for" if exact else f"the greatest not after '{revision}' that was asked for"
+        reason = (
+            ASKED_FOR_ORIGINAL
+            if exact and not value and len(known) > 1
+            else "asked for"
+            if exact
+            else f"the greatest not after '{revision}' that was asked for"
+        )
     elif len(known) <= 1:
         reason = "the only revision"
     elif anchor is not None and anchor.is_default and _is_only_flag(anchor, inside):

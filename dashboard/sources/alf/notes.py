@@ -18,6 +18,8 @@ RATES_HZ = (20_000, 25_000, 30_000, 32_000, 40_000)
 OVERFLOW_SHARE = 0.001
 #: A spike lies so far beyond the outermost channel at most; further out its depth is of another probe.
 BEYOND_UM = 100.0
+#: The depth of a unit and that of its largest channel differ by less: some sorters take a centre of mass.
+APART_UM = 50.0
 BLOCK = 1 << 20
 
 
@@ -71,6 +73,22 @@ def times_notes(found: Validation) -> list[str]:
             note += "; spikes from before and after lie over each other"
         notes.append(note)
     return notes
+
+
+def unit_depth_notes(clusters: pd.DataFrame, channels: pd.DataFrame) -> list[str]:
+    """Say how many clusters have a depth in the file that is not that of their channel; not yet merged."""
+    if not {"channels", "depths"} <= set(clusters) or "axial_um" not in channels:
+        return []
+    own = clusters["depths"].to_numpy(dtype=np.float64)
+    of_channels = channels["axial_um"].to_numpy(dtype=np.float64)[clusters["channels"].to_numpy()]
+    apart = np.abs(own - of_channels)
+    n = int(np.count_nonzero(apart > APART_UM))
+    if not n:
+        return []
+    return [
+        f"{n:,} of {len(own):,} clusters have a depth in clusters.depths that is more than {APART_UM:g} um from their "
+        f"channel's (up to {np.nanmax(apart):,.0f} um)"
+    ]
 
 
 def depth_notes(spikes: Spikes, channels: pd.DataFrame, range_um: tuple[float, float]) -> list[str]:

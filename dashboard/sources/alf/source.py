@@ -32,7 +32,14 @@ from dashboard.sources.alf.drift import load_drift
 from dashboard.sources.alf.fetch import fetch
 from dashboard.sources.alf.identity import identity_of
 from dashboard.sources.alf.noise import load_noise, noise_datasets
-from dashboard.sources.alf.notes import depth_notes, dropped_note, other_locations, revision_notes, times_notes
+from dashboard.sources.alf.notes import (
+    depth_notes,
+    dropped_note,
+    other_locations,
+    revision_notes,
+    times_notes,
+    unit_depth_notes,
+)
 from dashboard.sources.alf.offers import offers
 from dashboard.sources.alf.optional import unless_damaged
 from dashboard.sources.alf.spikes import (
@@ -44,6 +51,7 @@ from dashboard.sources.alf.spikes import (
     record_validation,
     recorded_validation,
     validate,
+    with_signs,
 )
 from dashboard.sources.alf.templates import load_templates
 from dashboard.sources.alf.trials import load_trials, trials_datasets, trials_notes
@@ -201,6 +209,7 @@ class AlfSource(Source):
         metrics, joined = clusters_object.by_id(metrics, table.index, spikes)
         notes += joined
         merged = clusters_object.merge_clusters(table, metrics, channels)
+        notes += unit_depth_notes(table, channels)
         stale = clusters_object.metrics_are_stale(table, metrics)
         if stale and any(item.dataset == "clusters.metrics" and item.is_passing for item in unfetched):
             stale = False  # they exist: others in their place would pass for them
@@ -227,6 +236,7 @@ class AlfSource(Source):
             n_without_depth=n_no_number,
             drop_reason=found.drop_reason,
             amps_are_volts=found.amps_are_volts,
+            n_negative_amps=max(found.n_negative_amps, 0),
             trials=trials,
             drift=drift,
             templates=templates,
@@ -275,6 +285,8 @@ def _validated(
             progress(Progress("checking spikes", done, len(spikes), "spikes"))
 
         found = validate(spikes, report, cancel)
+    elif (counted := with_signs(found, spikes)) is not found:
+        known, found = False, counted
     of_files = found
     check_times(ref, found)
     table = clusters_object.fill_in(ref, table, metrics, spikes, found)
@@ -308,6 +320,11 @@ def _validated(
         notes.append(dropped_note(found))
     if not found.amps_are_volts:
         notes.append("Amplitudes cannot be volts (median above 10 mV) and are shown in arbitrary units")
+    if found.n_negative_amps > 0:
+        notes.append(
+            f"{found.n_negative_amps:,} of {found.n_amps:,} amplitudes are negative: their magnitude is shown, "
+            "and exported spikes keep the sign"
+        )
     if not found.times_sorted:
         notes.append("spikes.times is not sorted; spikes are sorted once, in the cache")
     notes += times_notes(found)

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -54,7 +54,9 @@ class Validation:
     times_sorted : bool
         Whether no time is smaller than the one before (NaN aside).
     n_large_amps, n_amps : int
-        Finite amplitudes above `MAX_MEDIAN_V`, and all finite ones.
+        Finite amplitudes whose magnitude is above `MAX_MEDIAN_V`, and all finite ones.
+    n_negative_amps : int
+        -1 in records of earlier versions, which did not count them and took no magnitude.
     whole_ids : bool
         False where a cluster id is not a whole number.
     span_s : float
@@ -77,6 +79,7 @@ class Validation:
     times_sorted: bool = True
     n_large_amps: int = 0
     n_amps: int = 0
+    n_negative_amps: int = -1
     whole_ids: bool = True
     span_s: float = 0.0
     n_before_zero: int = 0
@@ -178,7 +181,7 @@ def validate(
         `cancel` was set.
     """
     n = len(spikes)
-    no_time = no_depth = dropped = large = n_amps = 0
+    no_time = no_depth = dropped = large = n_amps = negative = 0
     low, high, in_order, whole = np.inf, -np.inf, True, True
     last = -np.inf
     earliest, latest = np.inf, -np.inf
@@ -222,7 +225,8 @@ def validate(
             whole = whole and bool(np.all(np.isfinite(ids) & (np.floor(ids) == ids)))
         if spikes.amps_v is not None:
             amps = np.asarray(spikes.amps_v[rows])
-            large += int(np.count_nonzero(amps > MAX_MEDIAN_V))
+            large += int(np.count_nonzero(np.abs(amps) > MAX_MEDIAN_V))
+            negative += int(np.count_nonzero(amps < 0))
             n_amps += int(np.count_nonzero(np.isfinite(amps)))
         if report is not None:
             report(min(start + _BLOCK, n))
@@ -237,6 +241,7 @@ def validate(
         times_sorted=in_order,
         n_large_amps=large,
         n_amps=n_amps,
+        n_negative_amps=negative,
         whole_ids=whole,
         span_s=max(latest - earliest, 0.0),
         n_before_zero=before_zero,
@@ -247,6 +252,18 @@ def validate(
         lowest_um=lowest_um if lowest_um <= highest_um else 0.0,
         highest_um=highest_um if lowest_um <= highest_um else 0.0,
     )
+
+
+def with_signs(found: Validation, spikes: Spikes) -> Validation:
+    """Return what an earlier version found, with the amplitudes that it did not look at: the negative ones."""
+    if found.n_negative_amps >= 0 or spikes.amps_v is None:
+        return found
+    large = negative = 0
+    for start in range(0, len(spikes), _BLOCK):
+        amps = np.asarray(spikes.amps_v[start : start + _BLOCK])
+        negative += int(np.count_nonzero(amps < 0))
+        large += int(np.count_nonzero(np.abs(amps) > MAX_MEDIAN_V))
+    return replace(found, n_large_amps=large, n_negative_amps=negative)
 
 
 def check_times(ref: SortingRef, found: Validation) -> None:

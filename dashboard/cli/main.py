@@ -23,13 +23,13 @@ from dashboard.cli.batch import commands as cli_batch
 from dashboard.cli.progress import TerminalProgress
 from dashboard.config import settings as settings_table
 from dashboard.config.logs import SESSION, JsonFormatter, configure_logging, log_what_is_raised
-from dashboard.config.patience import waiting_as_asked
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
+from dashboard.config.throttling import waiting_as_asked
 from dashboard.engine.count.registry import AGGREGATES
-from dashboard.model.counted import counted
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, Incomplete
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
+from dashboard.model.texts import counted
 from dashboard.version import __version__
 
 if TYPE_CHECKING:

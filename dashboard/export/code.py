@@ -13,7 +13,7 @@ import numpy as np
 from dashboard.analysis.filters.clusters import ClusterFilter, Limits
 from dashboard.analysis.filters.words import SPIKE_WORDS, read_words
 from dashboard.export.origin import Subject
-from dashboard.model.meaning import LabelKind
+from dashboard.model.conventions import LabelKind
 
 SIZE = (1600, 800)
 """Pixels of the picture in the snippets."""

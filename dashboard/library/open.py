@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import load as load_settings
-from dashboard.library.later import completed
+from dashboard.library.completion import completed
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
 from dashboard.model.progress import ProgressCallback, ignore_progress, telling
 from dashboard.model.references import InsertionRef, SortingRequest
@@ -63,7 +63,7 @@ def open_insertion(
         Folder for what is computed; by default that of the settings.
     lazy : bool
         Leave what the source can compute later (`SpikeSorting.later`), and metrics that are missing or not as long as
-        the clusters (`SpikeSorting.metrics_stale`), to `dashboard.library.later.completed`.
+        the clusters (`SpikeSorting.metrics_stale`), to `dashboard.library.completion.completed`.
     progress : callable
         Called with a `Progress`, from this thread or others.
     cancel : threading.Event or None

@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.library.changes import said_of_changes
+from dashboard.library.completion import completed
 from dashboard.library.disk_limit import DiskLimit
-from dashboard.library.later import completed
 from dashboard.library.open import open_insertion
 from dashboard.model.arrival import Arrived, ArrivedCallback, ignore_arrived
 from dashboard.model.errors import Cancelled, DashboardError, InsertionNotFound, SourceUnavailable

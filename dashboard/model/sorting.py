@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dashboard.model.conventions import Clock, DepthKind, LabelKind
 from dashboard.model.errors import BadRequest, Incomplete
 from dashboard.model.identity import Identity
-from dashboard.model.meaning import Clock, DepthKind, LabelKind
 from dashboard.model.progress import ProgressCallback
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.shanks import number_shanks, shank_numbers

@@ -1,4 +1,4 @@
-"""Numbers as people read them: sizes, durations."""
+"""Numbers as people read them: sizes, durations, counts with their noun."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def duration_text(seconds: float) -> str:
     if seconds >= 1:
         return f"{seconds:.3g} s"
     return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return ``1 dataset`` or ``1,234 datasets``: the noun takes an s but for one."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

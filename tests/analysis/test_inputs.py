@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.analysis.compare.units import Fate, compare_units
+from dashboard.analysis.compare.units import MatchKind, compare_units
 from dashboard.analysis.events.align import Selection, count_around, usable_events
 from dashboard.analysis.inputs import matchable, select_spikes, session_rates, unit_spikes, within
 from dashboard.model.errors import BadRequest
@@ -51,7 +51,7 @@ def test_a_selection_is_a_mask_on_the_columns(small_columns):
 def test_a_sorting_compared_with_itself_matches_throughout(small_columns):
     spikes = matchable(small_columns)
     found = compare_units(spikes, spikes)
-    assert set(found.fate_a) <= {Fate.MATCHED, Fate.EMPTY}
+    assert set(found.match_a) <= {MatchKind.MATCHED, MatchKind.EMPTY}
     assert found.n_matched_spikes == small_columns.n_spikes
     assert (found.matches["unit_a"] == found.matches["unit_b"]).all()
 

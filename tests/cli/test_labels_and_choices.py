@@ -16,8 +16,8 @@ from dashboard.analysis.quality.metrics import recompute, with_metrics
 from dashboard.cli import main
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
+from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import BadRequest, RevisionMissing, SorterMissing
-from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.plot.texts import notes
 from dashboard.page.tabs.clusters.tab import cluster_table

@@ -19,8 +19,8 @@ from dashboard.export.origin import Subject
 from dashboard.export.spikes import write_spikes
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
+from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import BadRequest, InsertionAmbiguous, NoSpikeSorting
-from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from tests.library.alf_folder import N_CHANNELS, N_CLUSTERS, N_SPIKES, SESSION, sorting_arrays, write, write_session
 

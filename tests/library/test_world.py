@@ -30,7 +30,7 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alyx import cache as alyx_cache
 from dashboard.sources.alyx import client
 from dashboard.sources.alyx.source import AlyxSource
-from dashboard.sources.download import transfer, verified
+from dashboard.sources.download import checksums, transfer
 from dashboard.sources.download.meter import ALL_FILES, Meter
 from dashboard.sources.folder import FolderSource
 from tests.library.alf_folder import write_session
@@ -108,7 +108,7 @@ class TestReplacedByOneOfEqualSize:
         self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path
     ) -> None:
         was = amps(opened(source(), tmp_path / "cache"))
-        for record in (tmp_path / "cache").rglob(f"*{verified.SUFFIX}"):
+        for record in (tmp_path / "cache").rglob(f"*{checksums.SUFFIX}"):
             record.unlink()
         n_fetched = sum(replay.data_counts().values())
         assert amps(opened(source(), tmp_path / "cache")) == was
@@ -155,7 +155,7 @@ class TestReplacedByOneOfEqualSize:
         def read_again(*args: object, **kwargs: object) -> None:
             raise AssertionError("a file was read for its MD5")
 
-        monkeypatch.setattr(verified.hashlib, "md5", read_again)
+        monkeypatch.setattr(checksums.hashlib, "md5", read_again)
         assert opened(source(), tmp_path / "cache").n_spikes == 60_000
 
     def test_a_file_that_was_touched_is_read_again(self, source: Callable[..., AlyxSource], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.model.counted import counted
+from dashboard.model.texts import counted
 
 
 def test_one_has_no_s() -> None:

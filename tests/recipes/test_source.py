@@ -20,8 +20,8 @@ from dashboard.config.settings import Settings
 from dashboard.engine.build import build_columns
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.store import InsertionStore
+from dashboard.model.conventions import Clock, DepthKind, LabelKind
 from dashboard.model.errors import BadRequest, Cancelled, DatasetInvalid, NoSpikeSorting, SorterMissing
-from dashboard.model.meaning import Clock, DepthKind, LabelKind
 from dashboard.model.progress import Progress
 from dashboard.sources.locate import configured_sources, locate
 from dashboard.sources.registry import SOURCES

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from dashboard.model.references import DatasetRef
 from dashboard.sources.alyx.records import dataset_from_record
+from dashboard.sources.download.checksums import SUFFIX
 from dashboard.sources.download.downloader import Fetched
 from dashboard.sources.download.transfer import Item
-from dashboard.sources.download.verified import SUFFIX
 from tests.replay.server import Replay
 
 EID = "476cedbd-08e6-4844-ac5d-baed40ae4d78"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.analysis.compare.units import Comparison, Fate
+from dashboard.analysis.compare.units import Comparison, MatchKind
 
 IN_BOTH, SPLIT, MERGED, ONLY_A, ONLY_B = "in both", "split in B", "merged in B", "only in A", "only in B"
 KINDS = (IN_BOTH, SPLIT, MERGED, ONLY_A, ONLY_B)
@@ -41,9 +41,9 @@ def pair_table(compared: Comparison) -> pd.DataFrame:
         if a not in seen_a and b not in seen_b:
             groups.append((IN_BOTH, (int(a),), (int(b),)))
     seen_a, seen_b = _members(groups)
-    groups += [(ONLY_A, (int(unit),), ()) for unit in np.flatnonzero(compared.fate_a != Fate.EMPTY)
+    groups += [(ONLY_A, (int(unit),), ()) for unit in np.flatnonzero(compared.match_a != MatchKind.EMPTY)
                if unit not in seen_a]  # fmt: skip
-    groups += [(ONLY_B, (), (int(unit),)) for unit in np.flatnonzero(compared.fate_b != Fate.EMPTY)
+    groups += [(ONLY_B, (), (int(unit),)) for unit in np.flatnonzero(compared.match_b != MatchKind.EMPTY)
                if unit not in seen_b]  # fmt: skip
     shared = dict(zip(zip(found.units_a.tolist(), found.units_b.tolist(), strict=True), found.n_shared.tolist(),
                       strict=True))  # fmt: skip

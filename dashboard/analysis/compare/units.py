@@ -31,7 +31,7 @@ PART_INSIDE = 0.5
 PART_SHARE = 0.1
 
 
-class Fate(StrEnum):
+class MatchKind(StrEnum):
     """What became of a unit, seen from its own sorting."""
 
     MATCHED = "matched"
@@ -55,7 +55,7 @@ class Comparison:
         Unit of A -> the units of B that it fell into, the largest part first.
     merges : mapping of int to tuple of int
         Unit of B -> the units of A that it joins, the largest part first.
-    fate_a, fate_b : ndarray, shape (n_clusters,), of Fate
+    match_a, match_b : ndarray, shape (n_clusters,), of MatchKind
         For A, ``split`` means that B has it in parts, ``merged`` that B has it joined to others;
         for B the same in A's eyes: ``split`` is a part of what A has whole, ``merged`` joins what A
         has apart.
@@ -67,18 +67,18 @@ class Comparison:
     matches: pd.DataFrame
     splits: dict[int, tuple[int, ...]]
     merges: dict[int, tuple[int, ...]]
-    fate_a: npt.NDArray[np.object_]
-    fate_b: npt.NDArray[np.object_]
+    match_a: npt.NDArray[np.object_]
+    match_b: npt.NDArray[np.object_]
     n_matched_spikes: int
 
     def counts(self) -> pd.DataFrame:
-        """Return the number of units of each fate, one column per sorting."""
+        """Return the number of units of each kind of match, one column per sorting."""
         return pd.DataFrame(
             {
-                name: [int(np.sum(fate == kind)) for kind in Fate]
-                for name, fate in (("a", self.fate_a), ("b", self.fate_b))
+                name: [int(np.sum(found == kind)) for kind in MatchKind]
+                for name, found in (("a", self.match_a), ("b", self.match_b))
             },
-            index=pd.Index([kind.value for kind in Fate], name="fate"),
+            index=pd.Index([kind.value for kind in MatchKind], name="match"),
         )
 
     def partners(self, unit: int, of_a: bool = True) -> tuple[int, ...]:
@@ -135,13 +135,16 @@ def classify(found: Agreement, n_matched_spikes: int) -> Comparison:
     mutual = (score >= MATCH_SCORE) & (best_a[found.units_a] == pairs) & (best_b[found.units_b] == pairs)
     splits = _parts(found.units_a, found.units_b, found.part_of_b, found.part_of_a)
     merges = _parts(found.units_b, found.units_a, found.part_of_a, found.part_of_b)
-    fate_a = np.where(found.n_a > 0, Fate.ONLY, Fate.EMPTY).astype(object)
-    fate_b = np.where(found.n_b > 0, Fate.ONLY, Fate.EMPTY).astype(object)
-    fate_a[found.units_a[mutual]] = fate_b[found.units_b[mutual]] = Fate.MATCHED
-    for groups, whole, part, fate in ((merges, fate_b, fate_a, Fate.MERGED), (splits, fate_a, fate_b, Fate.SPLIT)):
+    match_a = np.where(found.n_a > 0, MatchKind.ONLY, MatchKind.EMPTY).astype(object)
+    match_b = np.where(found.n_b > 0, MatchKind.ONLY, MatchKind.EMPTY).astype(object)
+    match_a[found.units_a[mutual]] = match_b[found.units_b[mutual]] = MatchKind.MATCHED
+    for groups, whole, part, kind in (
+        (merges, match_b, match_a, MatchKind.MERGED),
+        (splits, match_a, match_b, MatchKind.SPLIT),
+    ):
         for key, members in groups.items():
-            whole[key] = fate
-            part[list(members)] = fate
+            whole[key] = kind
+            part[list(members)] = kind
     rows = np.flatnonzero(mutual)
     rows = rows[np.argsort(-score[rows], kind="stable")]
     matches = pd.DataFrame(
@@ -154,7 +157,7 @@ def classify(found: Agreement, n_matched_spikes: int) -> Comparison:
             "n_b": found.n_b[found.units_b[rows]],
         }
     )
-    return Comparison(found, matches, splits, merges, fate_a, fate_b, n_matched_spikes)
+    return Comparison(found, matches, splits, merges, match_a, match_b, n_matched_spikes)
 
 
 def compare_units(

@@ -19,9 +19,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from dashboard.analysis.units.isi import refractory_test
 from dashboard.engine.count.few_units import UnitIndex, index_units
+from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import Cancelled, DatasetInvalid
 from dashboard.model.files import whole_file
-from dashboard.model.meaning import LabelKind
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.arrays import read_table

@@ -13,10 +13,10 @@ import pandas as pd
 
 from dashboard.analysis.events.responses import adjust, default_windows, paired_events, response_test
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters, filtered_table
-from dashboard.config.patience import waiting_as_asked
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
 from dashboard.config.settings import load as load_settings
+from dashboard.config.throttling import waiting_as_asked
 from dashboard.engine.build import build_columns
 from dashboard.export.figure import FigureRequest
 from dashboard.export.save import render_figure

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from dashboard.engine.columns.clock import TimeTicks, index_ticks
 from dashboard.engine.columns.depths import DepthGrid
 from dashboard.engine.columns.filter import Kept, keep_everything
-from dashboard.engine.columns.part_store import PartStore
 from dashboard.engine.columns.ranks import RankIndex, index_ranks
+from dashboard.engine.columns.subset_store import SubsetStore
 from dashboard.engine.columns.unit_index import UnitIndex, code_ranges, index_units
 from dashboard.model.errors import BadRequest
 
@@ -162,9 +162,9 @@ class SpikeColumns:
         return self.lazy.get("code_ranges", lambda: code_ranges(self.depth_codes, self.clusters, self.n_clusters))
 
     @property
-    def parts(self) -> PartStore:
+    def parts(self) -> SubsetStore:
         """What filters keep, set apart while they are in use."""
-        return self.lazy.get("parts", PartStore)
+        return self.lazy.get("parts", SubsetStore)
 
     @cached_property
     def everything(self) -> Kept:

@@ -13,9 +13,9 @@ from dashboard.engine.columns.arrays import NO_ORDER
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.depths import ROW_SHIFT
 from dashboard.engine.columns.filter import NO_FILTER, Kept, spike_arrays
-from dashboard.engine.columns.filtered import find_part
-from dashboard.engine.columns.part_store import Part
 from dashboard.engine.columns.ranks import count_ranks
+from dashboard.engine.columns.spike_subsets import find_subset
+from dashboard.engine.columns.subset_store import SpikeSubset
 from dashboard.engine.count.aggregate import PixelRequest
 from dashboard.engine.count.kernels import count_kept_tiles, count_scatter, count_tiles, count_units
 from dashboard.engine.count.lattice_counts import LatticeWindow, count_narrow, lattice_rates
@@ -88,7 +88,7 @@ def count_window(
             raise Cancelled
         return on_lattice.counted
     n_kept = kept.share(columns, window.n_spikes)
-    part = None if window.is_sparse(n_kept) else find_part(columns, kept, window.n_spikes)
+    part = None if window.is_sparse(n_kept) else find_subset(columns, kept, window.n_spikes)
     is_few = part is None and kept.by_cluster and n_kept < INDEX_BELOW * window.n_spikes
     if on_lattice is not None and not is_few:
         narrow = _count_narrow(columns, on_lattice, kept, part, threads, cancel)
@@ -119,7 +119,7 @@ def _count_narrow(
     columns: SpikeColumns,
     window: LatticeWindow,
     kept: Kept,
-    part: Part | None,
+    part: SpikeSubset | None,
     threads: int | None,
     cancel: threading.Event | None,
 ) -> tuple[npt.NDArray[np.uint8], int] | None:
@@ -139,7 +139,7 @@ def _count_part(
     columns: SpikeColumns,
     window: Window,
     kept: Kept,
-    part: Part,
+    part: SpikeSubset,
     threads: int | None,
     cancel: threading.Event | None,
 ) -> tuple[npt.NDArray[np.uint32], int]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.count.categories import Categories
-from dashboard.model.meaning import LabelKind
+from dashboard.model.conventions import LabelKind
 from dashboard.model.sorting import SpikeSorting
 
 NAMES = ("0/3", "1/3", "2/3", "3/3 good")

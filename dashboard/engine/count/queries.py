@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dashboard.engine.columns.arrays import BLOCK, F64, I64, U16, U32, Filter, Grid, SpikeArrays
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, checked, spike_arrays
-from dashboard.engine.columns.filtered import count_kept, find_part
+from dashboard.engine.columns.spike_subsets import count_kept, find_subset
 from dashboard.engine.compile import kernel
 from dashboard.engine.count.kernels import new_scratch, place_block
 from dashboard.engine.count.lattice import check_window
@@ -130,7 +130,7 @@ def _count(columns: SpikeColumns, box: Window, kept: Kept) -> int:
         parts = [index.rows(int(cluster)) for cluster in kept.ids]
         return int(sum(np.subtract(*np.searchsorted(rows, (stop, start))) for rows in parts))
     spikes = spike_arrays(columns)
-    part = find_part(columns, kept, stop - start) if kept.everything or stop - start > PART_FROM else None
+    part = find_subset(columns, kept, stop - start) if kept.everything or stop - start > PART_FROM else None
     if part is not None:
         low, high = float(box.depth_edges[0]), float(box.depth_edges[1])
         span = code_span(columns, low, high)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dashboard.engine.columns.arrays import BLOCK, F64, I64, Filter, Grid, SpikeArrays
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, checked, spike_arrays
-from dashboard.engine.columns.filtered import count_kept
+from dashboard.engine.columns.spike_subsets import count_kept
 from dashboard.engine.compile import kernel
 from dashboard.engine.count.counts import count_window
 from dashboard.engine.count.heatmap import MAX_CELLS_WIDE

@@ -72,7 +72,7 @@ def parameters(kinds: Iterable[Any]) -> dict[str, Any]:
     return {name: kind.param[name] for kind in [ViewState, *kinds] for name in kind.param if name != "name"}
 
 
-Part = TypeVar("Part", bound=param.Parameterized)
+SpikeSubset = TypeVar("SpikeSubset", bound=param.Parameterized)
 
 
 class PageState:
@@ -101,9 +101,9 @@ class PageState:
         self._owners = {name: part for part in self._parts.values() for name in part.param if name != "name"}
         self.update(**values)
 
-    def __getitem__(self, kind: type[Part]) -> Part:
+    def __getitem__(self, kind: type[SpikeSubset]) -> SpikeSubset:
         """Return the state of a kind."""
-        return cast(Part, self._parts[kind])
+        return cast(SpikeSubset, self._parts[kind])
 
     def get(self, name: str) -> Any:
         """Return the value of a parameter."""

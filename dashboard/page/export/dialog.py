@@ -15,7 +15,7 @@ from dashboard.export.registry import DataFileEntry
 from dashboard.export.sheet import PRESETS, SheetStyle
 from dashboard.page.core.panes import style_sheets
 from dashboard.page.export.snapshot import data_files, sheets
-from dashboard.page.widgets.working import WorkingLine
+from dashboard.page.widgets.progress_line import ProgressLine
 
 FORMATS = {"PNG": "png", "SVG": "svg", "PDF": "pdf"}
 CODES = {"spike-dashboard": "dashboard", "ONE and ibllib": "ibllib"}
@@ -125,7 +125,7 @@ class ExportDialog:
         self._rows: dict[str, pn.pane.HTML] = {}
         self._buttons: dict[str, list[Any]] = {}
         rows = [self._data_row(row, data) for row in data_files().values()]
-        self.working = WorkingLine(lambda: None, cancel)
+        self.working = ProgressLine(lambda: None, cancel)
         self.data_line = pn.pane.HTML("", stylesheets=css, sizing_mode="stretch_width", margin=(4, 8))
         table = pn.Column(*rows, self.working.panel, self.data_line, sizing_mode="stretch_width", margin=(8, 0))
         self.code = pmui.RadioButtonGroup(

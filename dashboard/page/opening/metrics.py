@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from dashboard.library.later import titles
+from dashboard.library.completion import titles
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.model.errors import DashboardError
 from dashboard.model.progress import Progress
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.job import Job
-from dashboard.page.widgets.working import WorkingLine
+from dashboard.page.widgets.progress_line import ProgressLine
 
 
 class MetricsJob:
@@ -27,7 +27,7 @@ class MetricsJob:
 
     Attributes
     ----------
-    line : WorkingLine
+    line : ProgressLine
         Shows the progress.
     """
 
@@ -40,7 +40,7 @@ class MetricsJob:
     ) -> None:
         self._store, self._completed, self._failed = store, completed, failed
         self._opened: OpenInsertion | None = None
-        self.line = WorkingLine(self._start, self._stop)
+        self.line = ProgressLine(self._start, self._stop)
         self._job: Job[OpenInsertion] = Job(queue, "metrics", self._refused, self.line.run)
 
     def open(self, opened: OpenInsertion) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from bokeh.events import SelectionGeometry, Tap
 
 from dashboard.engine.count.queries import spikes_in
-from dashboard.model.counted import counted
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.bokeh_figures import inner_size
 from dashboard.page.core.document_queue import DocumentQueue

@@ -5,10 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from dashboard.engine.count.registry import AGGREGATES
-from dashboard.model.counted import counted
 from dashboard.model.references import Histology
 from dashboard.model.sorting import HISTOLOGY, SpikeSorting
-from dashboard.model.texts import duration_text
+from dashboard.model.texts import counted, duration_text
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.shading import Levels, bin_text
 from dashboard.page.core.state import ViewState

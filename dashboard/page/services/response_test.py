@@ -40,7 +40,7 @@ from dashboard.page.core.state import PageState
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.services.alignment import AlignmentState
 from dashboard.page.widgets.fields import number, number_field
-from dashboard.page.widgets.working import WorkingLine
+from dashboard.page.widgets.progress_line import ProgressLine
 
 TAB = "Events"
 """Tab in which it is asked for."""
@@ -243,7 +243,7 @@ class _Form:
         self.windows = [number_field(label, value) for label, value in zip(labels, values, strict=True)]
         self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
         self.button.on_click(lambda event: start())
-        self.line = WorkingLine(start, stop)
+        self.line = ProgressLine(start, stop)
         self.words = html_pane(HINT, "unit", margin=(2, 4))
         self.panel = pn.Column(
             pn.FlexBox(*self.windows, self.button, sizing_mode="stretch_width", margin=0),
@@ -287,7 +287,7 @@ class ResponseTester:
         self._is_by_hand = False
         self._wish: ResponseTestRequest | None = None
         self._found: _Found | None = None
-        self._aside: WorkingLine | None = None
+        self._aside: ProgressLine | None = None
         self.aside = pn.Column(visible=False, sizing_mode="stretch_width", margin=0)
         states.view.param.watch(self._turned, "tab")
         self._alignment.param.watch(self._another_event, "event")
@@ -419,7 +419,7 @@ class ResponseTester:
             self._form.line.run(progress)
             return
         if self._aside is None:
-            self._aside = WorkingLine(self._again, self._stop)
+            self._aside = ProgressLine(self._again, self._stop)
             apply_theme(self._aside.panel, dark=self._view_state.dark)
             self.aside[:] = [self._aside.panel]
         self._aside.run(progress)

@@ -43,16 +43,16 @@ LEAN_PANES = (pn.pane.HTML, pn.pane.Bokeh)
 """Panes that pages are made of; their object stays of its kind, so that nothing asks for a row of their own."""
 
 
-class NoRow:
+class EmptyRow:
     """In place of the row of a pane that stands in none."""
 
     _models: dict[str, Any] = {}  # noqa: RUF012 - Panel looks its models up, and finds none
 
 
-NO_ROW = NoRow()
+EMPTY_ROW = EmptyRow()
 
 
-class LookedUp(Serializer):
+class LazyReferences(Serializer):
     """A serializer that makes the reference of a model when it meets the model, not of all of them before.
 
     Parameters
@@ -94,7 +94,7 @@ def reduce_session_cost() -> None:
     bokeh_settings.perform_error_diagnostics = False
     bokeh_settings.perform_document_validation = False
     # The package has a class of the module's name.
-    vars(sys.modules[patch_doc.__module__])["Serializer"] = LookedUp
+    vars(sys.modules[patch_doc.__module__])["Serializer"] = LazyReferences
 
 
 def _spare_rows() -> None:
@@ -108,7 +108,7 @@ def _spare_rows() -> None:
         super(PaneBase, self).__init__(object=object, **params)
         if not hasattr(self, "_internal_callbacks"):
             self._internal_callbacks = []
-        self.layout = NO_ROW
+        self.layout = EMPTY_ROW
 
     PaneBase.__init__ = make
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import DatasetInvalid
-from dashboard.model.meaning import LabelKind
 from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes
 from dashboard.sources.alf.arrays import is_table, read_array, read_table
@@ -25,7 +25,7 @@ MAX_UNITS = 1 << 20
 MAX_TABLE = 1 << 24
 #: Of a note about units, so many are named.
 MAX_NAMED = 8
-#: Part of the rows of two tables that have to agree for the tables to be of one sorting.
+#: SpikeSubset of the rows of two tables that have to agree for the tables to be of one sorting.
 MIN_AGREEMENT = 0.95
 #: Spikes read together where a whole column is looked at.
 BLOCK = 1 << 20

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
+from dashboard.model.conventions import DepthKind
 from dashboard.model.errors import Cancelled, DatasetMissing, SourceUnavailable
-from dashboard.model.meaning import DepthKind
 from dashboard.model.noise import Noise
 from dashboard.model.progress import (
     PartialCallback,
@@ -56,7 +56,7 @@ from dashboard.sources.alf.spikes import (
 from dashboard.sources.alf.templates import load_templates
 from dashboard.sources.alf.trials import load_trials, trials_datasets, trials_notes
 from dashboard.sources.base import DEFAULT, SORTINGS, Source
-from dashboard.sources.download.arrived import ArrivingSpikes
+from dashboard.sources.download.first_spikes import ArrivingSpikes
 
 BRAIN_LOCATIONS = "channels.brainLocationIds_ccf_2017"
 

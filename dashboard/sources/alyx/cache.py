@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlencode
 
-from dashboard.config.patience import is_patient
+from dashboard.config.throttling import is_patient
 from dashboard.model.errors import SourceUnavailable
 from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json

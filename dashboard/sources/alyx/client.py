@@ -18,7 +18,7 @@ from one import params as one_params
 from one.webclient import AlyxClient
 from requests.auth import AuthBase
 
-from dashboard.config.patience import MAX_ASKED_S, is_patient
+from dashboard.config.throttling import MAX_ASKED_S, is_patient
 from dashboard.model.errors import BadRequest, SourceUnavailable
 from dashboard.model.json_files import read_json
 from dashboard.sources.download.transport import retry_after

@@ -11,8 +11,8 @@ from dashboard.model.json_files import read_json
 from dashboard.model.references import DatasetRef
 from dashboard.sources.alf.arrays import why_not_whole
 from dashboard.sources.alyx.records import dataset_from_record
+from dashboard.sources.download.checksums import SUFFIX
 from dashboard.sources.download.partial import plain_md5
-from dashboard.sources.download.verified import SUFFIX
 
 _BLOCK = 1 << 22
 

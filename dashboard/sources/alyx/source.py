@@ -32,10 +32,10 @@ from dashboard.sources.alyx.records import (
 )
 from dashboard.sources.alyx.search import PAGE, rows, rows_of
 from dashboard.sources.base import Row, Source
+from dashboard.sources.download.checksums import is_known, is_known_other, is_verified, record_path
 from dashboard.sources.download.downloader import Downloader, Fetched
 from dashboard.sources.download.partial import is_complete
 from dashboard.sources.download.transfer import ASK, Item
-from dashboard.sources.download.verified import is_known, is_known_other, is_verified, record_path
 
 log = logging.getLogger(__name__)
 

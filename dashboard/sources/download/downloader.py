@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 from dashboard.model.errors import CacheUnusable, Cancelled, DownloadFailed
 from dashboard.model.progress import PartialCallback, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.sources.download.checksums import is_verified, record_path, remember
 from dashboard.sources.download.locks import file_lock
 from dashboard.sources.download.meter import Meter
 from dashboard.sources.download.partial import partial_path, plain_md5
 from dashboard.sources.download.transfer import ASK, ATTEMPTS, Item, RetryPolicy, Transfer
 from dashboard.sources.download.transport import Sockets, Transport
-from dashboard.sources.download.verified import is_verified, record_path, remember
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from dashboard.config.patience import MAX_ASKED_S, is_patient
+from dashboard.config.throttling import MAX_ASKED_S, is_patient
 from dashboard.model.errors import Cancelled, DownloadFailed
 from dashboard.model.references import DatasetRef
 from dashboard.sources.download.partial import PartialFile

@@ -16,20 +16,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model import sidecars
+from dashboard.model.conventions import DepthKind
 from dashboard.model.errors import Cancelled, DatasetInvalid, DatasetMissing
 from dashboard.model.identity import Identity
-from dashboard.model.meaning import DepthKind
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import LaterWork, Missing, Spikes, SpikeSorting, Templates
 from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.alf.clusters import merge_clusters
-from dashboard.sources.checked import Columns, checked_sorting
 from dashboard.sources.phy.depths import depths_from_features
 from dashboard.sources.phy.params import Params, read_params
 from dashboard.sources.phy.templates import is_mixing, undo
 from dashboard.sources.phy.units import count_units, label_kind, read_tables
 from dashboard.sources.sync import Sync, sync_at
+from dashboard.sources.validation import Columns, checked_sorting
 
 #: Raised when what is derived from the files, or what it means, changes.
 _VERSION = 1

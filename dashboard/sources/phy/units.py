@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import Cancelled, DatasetInvalid
-from dashboard.model.meaning import LabelKind
 from dashboard.model.sorting import Missing
 from dashboard.sources.alf.names import scan
 from dashboard.sources.readers import DAMAGED, read_text_table

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.analysis.compare.matching import Agreement, SortedSpikes
-from dashboard.analysis.compare.units import Fate, classify, compare_units
+from dashboard.analysis.compare.units import MatchKind, classify, compare_units
 
 
 def spikes(trains, n_clusters):
@@ -39,16 +39,22 @@ def comparison():
     return compare_units(a, b)
 
 
-def test_fates(comparison):
-    assert comparison.fate_a.tolist() == [
-        Fate.MATCHED,
-        Fate.SPLIT,
-        Fate.MERGED,
-        Fate.MERGED,
-        Fate.ONLY,
-        Fate.EMPTY,
+def test_what_becomes_of_units(comparison):
+    assert comparison.match_a.tolist() == [
+        MatchKind.MATCHED,
+        MatchKind.SPLIT,
+        MatchKind.MERGED,
+        MatchKind.MERGED,
+        MatchKind.ONLY,
+        MatchKind.EMPTY,
     ]
-    assert comparison.fate_b.tolist() == [Fate.ONLY, Fate.MERGED, Fate.SPLIT, Fate.SPLIT, Fate.MATCHED]
+    assert comparison.match_b.tolist() == [
+        MatchKind.ONLY,
+        MatchKind.MERGED,
+        MatchKind.SPLIT,
+        MatchKind.SPLIT,
+        MatchKind.MATCHED,
+    ]
 
 
 def test_groups_list_the_largest_part_first(comparison):
@@ -86,14 +92,14 @@ def table(entries, n_a, n_b):
 def test_a_match_has_to_be_mutual_and_to_reach_the_score():
     found = classify(table([(0, 0, 60), (1, 1, 49)], [100, 100], [60, 100]), 0)
     assert found.matches[["unit_a", "unit_b"]].to_numpy().tolist() == [[0, 0]]
-    assert found.fate_a.tolist() == [Fate.MATCHED, Fate.ONLY]
+    assert found.match_a.tolist() == [MatchKind.MATCHED, MatchKind.ONLY]
 
 
 def test_stray_spikes_are_no_part():
     found = classify(table([(0, 0, 90), (0, 1, 5)], [100], [90, 5]), 0)
     assert found.splits == {}
-    assert found.fate_a.tolist() == [Fate.MATCHED]
-    assert found.fate_b.tolist() == [Fate.MATCHED, Fate.ONLY]
+    assert found.match_a.tolist() == [MatchKind.MATCHED]
+    assert found.match_b.tolist() == [MatchKind.MATCHED, MatchKind.ONLY]
 
 
 def test_equal_scores_go_to_the_lowest_ids():
@@ -125,5 +131,5 @@ def test_empty_sortings_compare():
     nothing = SortedSpikes.of([], np.empty(0, np.uint32), [], 0)
     some = SortedSpikes.of([1.0], [0], [0.0], 1)
     found = compare_units(nothing, some)
-    assert found.fate_b.tolist() == [Fate.ONLY] and found.matches.empty
+    assert found.match_b.tolist() == [MatchKind.ONLY] and found.matches.empty
     assert compare_units(nothing, nothing).counts().to_numpy().sum() == 0

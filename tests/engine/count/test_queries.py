@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.engine.build import build_columns
-from dashboard.engine.columns import filtered
+from dashboard.engine.columns import spike_subsets
 from dashboard.engine.columns.filter import kept_spikes
-from dashboard.engine.columns.filtered import find_part
+from dashboard.engine.columns.spike_subsets import find_subset
 from dashboard.engine.count import queries
 from dashboard.engine.count.few_units import aggregate_units, unit_rows
 from dashboard.engine.count.queries import count_in, spikes_in
@@ -105,53 +105,53 @@ def test_a_part_holds_the_kept_spikes_in_order():
     mask = np.arange(N_CLUSTERS) < 2
     kept = kept_spikes(columns, mask, (40.0, 400.0))
     amps = columns.amps_uv.astype(float)
-    part = filtered.make_part(columns, kept)
+    part = spike_subsets.make_subset(columns, kept)
     rows = np.flatnonzero(mask[columns.clusters] & (amps >= 40) & (amps < 400))
     np.testing.assert_array_equal(part.order, rows)
     np.testing.assert_array_equal(part.codes, columns.depth_codes[rows])
 
 
 def test_parts_of_many_stretches_join_without_a_seam(monkeypatch):
-    monkeypatch.setattr(filtered, "STRETCH", 77)
+    monkeypatch.setattr(spike_subsets, "STRETCH", 77)
     columns = random_columns(0, 3_000)
-    part = filtered.make_part(columns, kept_spikes(columns, [3, 4], None))
+    part = spike_subsets.make_subset(columns, kept_spikes(columns, [3, 4], None))
     np.testing.assert_array_equal(part.order, np.flatnonzero((columns.clusters == 3) | (columns.clusters == 4)))
 
 
 def test_a_part_is_made_when_a_filter_comes_back_and_dropped_when_room_is_short():
     columns = random_columns(0, 3_000)
-    room = columns.nbytes * filtered.SHARE_OF_COLUMNS
+    room = columns.nbytes * spike_subsets.SHARE_OF_COLUMNS
     for first in range(N_CLUSTERS - 1):
         kept = kept_spikes(columns, [first, first + 1], None)
-        assert find_part(columns, kept, columns.n_spikes) is None
-        part = find_part(columns, kept, columns.n_spikes)
-        assert part is find_part(columns, kept, columns.n_spikes)
+        assert find_subset(columns, kept, columns.n_spikes) is None
+        part = find_subset(columns, kept, columns.n_spikes)
+        assert part is find_subset(columns, kept, columns.n_spikes)
         assert columns.parts.nbytes <= max(room, part.nbytes)
-    assert find_part(columns, kept_spikes(columns, [0, 1], None), columns.n_spikes) is not None
+    assert find_subset(columns, kept_spikes(columns, [0, 1], None), columns.n_spikes) is not None
 
 
 def test_a_part_is_not_made_for_a_few_looks_at_little():
     columns = random_columns(0, 3_000)
     kept = kept_spikes(columns, [3, 4], None)
-    assert [find_part(columns, kept, 900) for _ in range(4)] == [None] * 4
-    assert find_part(columns, kept, 90) is None  # quicker without, whatever was spent before
-    assert find_part(columns, kept, 900) is not None
+    assert [find_subset(columns, kept, 900) for _ in range(4)] == [None] * 4
+    assert find_subset(columns, kept, 90) is None  # quicker without, whatever was spent before
+    assert find_subset(columns, kept, 900) is not None
 
 
 def test_a_filter_too_large_for_its_room_is_not_set_apart(monkeypatch):
-    monkeypatch.setattr(filtered, "SHARE_OF_COLUMNS", 0.0)
+    monkeypatch.setattr(spike_subsets, "SHARE_OF_COLUMNS", 0.0)
     columns = random_columns(0, 3_000)
     kept = kept_spikes(columns, np.arange(N_CLUSTERS) < 6, None)
-    assert [find_part(columns, kept, columns.n_spikes) for _ in range(3)] == [None] * 3
+    assert [find_subset(columns, kept, columns.n_spikes) for _ in range(3)] == [None] * 3
 
 
 def test_threads_that_share_a_filter_make_its_part_once(monkeypatch):
     columns = random_columns(0, 3_000)
     kept = kept_spikes(columns, np.arange(N_CLUSTERS) < 6, None)
-    find_part(columns, kept, columns.n_spikes)
-    made, make = [], filtered.make_part
-    monkeypatch.setattr(filtered, "make_part", lambda *args: made.append(1) or make(*args))
-    threads = [threading.Thread(target=find_part, args=(columns, kept, columns.n_spikes)) for _ in range(8)]
+    find_subset(columns, kept, columns.n_spikes)
+    made, make = [], spike_subsets.make_subset
+    monkeypatch.setattr(spike_subsets, "make_subset", lambda *args: made.append(1) or make(*args))
+    threads = [threading.Thread(target=find_subset, args=(columns, kept, columns.n_spikes)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -29,7 +29,13 @@ from panel.pane.markup import HTMLBasePane
 from panel.reactive import Syncable
 
 from dashboard.server.upstream import session_cost
-from dashboard.server.upstream.session_cost import NO_ROW, LookedUp, reduce_session_cost, return_memory, share_heaps
+from dashboard.server.upstream.session_cost import (
+    EMPTY_ROW,
+    LazyReferences,
+    reduce_session_cost,
+    return_memory,
+    share_heaps,
+)
 
 CHANGED: tuple[tuple[Any, str], ...] = (
     (PaneBase, "_is_lean"),
@@ -92,7 +98,7 @@ def test_it_is_done_once() -> None:
     before = (PaneBase.__init__, HTMLBasePane._update, PropertyValueContainer.__init__)
     reduce_session_cost()
     assert before == (PaneBase.__init__, HTMLBasePane._update, PropertyValueContainer.__init__)
-    assert patch_doc.create.__func__.__globals__["Serializer"] is LookedUp
+    assert patch_doc.create.__func__.__globals__["Serializer"] is LazyReferences
 
 
 def test_a_change_of_a_widget_waits_no_longer_than_it_takes_to_gather() -> None:
@@ -110,7 +116,7 @@ def test_a_change_of_a_widget_waits_no_longer_than_it_takes_to_gather() -> None:
 
 def test_a_pane_has_no_row_and_still_draws() -> None:
     words, plot = pn.pane.HTML("<b>a & b</b>", width=120, margin=3), pn.pane.Bokeh(figure(name="plot"))
-    assert words.layout is NO_ROW and plot.layout is NO_ROW
+    assert words.layout is EMPTY_ROW and plot.layout is EMPTY_ROW
     root = pn.Column(words, plot).get_root(Document())
     assert [type(model).__name__ for model in root.children] == ["HTML", "figure"]
     assert root.children[0].width == 120
@@ -176,7 +182,7 @@ def test_a_message_is_the_same_as_bokehs(monkeypatch: pytest.MonkeyPatch) -> Non
         document.add_root(root)
     pixels = {"image": [np.ones((2, 3), np.uint8)]}
     contents = []
-    for serializer in (Serializer, LookedUp):
+    for serializer in (Serializer, LazyReferences):
         monkeypatch.setitem(patch_doc.create.__func__.__globals__, "Serializer", serializer)
         document.models._new_models = {new}
         events = [

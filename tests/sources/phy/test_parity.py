@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import dashboard
-from dashboard.model.meaning import Clock, DepthKind, LabelKind
+from dashboard.model.conventions import Clock, DepthKind, LabelKind
 from dashboard.sources.phy.templates import undo
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "formats" / "phy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.model.meaning import LabelKind
+from dashboard.model.conventions import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.clusters import label_tests
 

@@ -16,7 +16,7 @@ from dashboard.analysis.anatomy.probe import region_names
 from dashboard.analysis.filters.clusters import AMPLITUDE_COLUMNS
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.count.cluster_rates import cluster_rates
-from dashboard.model.meaning import LabelKind
+from dashboard.model.conventions import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.assets import asset
@@ -24,7 +24,7 @@ from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices
 from dashboard.page.tabs.clusters.columns import N_BINS, failed_tests, sparklines
-from dashboard.page.tabs.clusters.look import (
+from dashboard.page.tabs.clusters.formats import (
     CHANGED,
     TESTED,
     column_formats,

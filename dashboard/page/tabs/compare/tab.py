@@ -34,8 +34,8 @@ from dashboard.page.tabs.compare.state import CompareState
 from dashboard.page.tabs.compare.table import PairRows
 from dashboard.page.tabs.compare.words import CompareTarget
 from dashboard.page.widgets.fields import BinFields
-from dashboard.page.widgets.folding import folded
-from dashboard.page.widgets.working import WorkingLine
+from dashboard.page.widgets.progress_line import ProgressLine
+from dashboard.page.widgets.sections import folded
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class CompareTab(BaseTab[PageServices]):
         super().__init__(services, title, ("summary",))
         self._own, self._store, self._failed = services.states[CompareState], services.store, services.failed
         self.beside = beside = services.side_view
-        self.line = WorkingLine(self._again, self._stop)
+        self.line = ProgressLine(self._again, self._stop)
         self._threads = threads = SessionThread("compare")
         self._job: Job[Any] = Job(self._queue, "compare", self._not_done, self.line.run, self._stop, threads)
         self._finding: Job[list[str]] = Job(

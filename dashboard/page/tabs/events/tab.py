@@ -31,7 +31,7 @@ from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.events import texts as event_texts
 from dashboard.page.tabs.events.figures import MapFigure, PsthFigure, TrialRaster
 from dashboard.page.widgets.fields import BinFields
-from dashboard.page.widgets.folding import folded
+from dashboard.page.widgets.sections import folded
 
 PSTH_PX, RASTER_PX, MAP_PX = 170, 252, 320
 

@@ -6,9 +6,8 @@ from html import escape
 
 from dashboard.analysis.events.picture import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.analysis.events.trials import REACTION_S
-from dashboard.model.counted import counted
 from dashboard.model.sorting import SpikeSorting
-from dashboard.model.texts import duration_text
+from dashboard.model.texts import counted, duration_text
 from dashboard.page.tabs.events.figures import Z_LIMIT, map_palette
 
 MASK_WORDS = (

@@ -35,7 +35,7 @@ from dashboard.page.tabs.probe.picture import (
 from dashboard.page.tabs.probe.state import MARKS, ProbeState
 from dashboard.page.tabs.probe.words import PROBE_FIELDS, probe_bins
 from dashboard.page.widgets.fields import BinFields
-from dashboard.page.widgets.folding import folded
+from dashboard.page.widgets.sections import folded
 
 SHOWN = {"units": "units", "all spikes": "spikes", "firing rate": "rate", "mean amplitude": "amplitude"}
 """What can stand beside the map, in the words of the page -> value of the state."""

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE
-from dashboard.model.meaning import LabelKind
+from dashboard.model.conventions import LabelKind
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.core.shading import diverging
 from dashboard.page.plot.profiles import ProfilePicture, ProfileRequest

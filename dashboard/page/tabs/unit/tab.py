@@ -25,7 +25,7 @@ from dashboard.page.tabs.unit.figures import (
 from dashboard.page.tabs.unit.picture import UnitPicture, UnitRequest, render_units
 from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
 from dashboard.page.widgets.fields import BinFields
-from dashboard.page.widgets.folding import folded
+from dashboard.page.widgets.sections import folded
 
 SMALL_PX, WIDE_PX, TEMPLATE_PX = 170, 160, 320
 MAX_PAIRS = 6

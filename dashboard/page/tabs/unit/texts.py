@@ -13,10 +13,9 @@ import pandas as pd
 from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
-from dashboard.model.counted import counted
-from dashboard.model.meaning import LabelKind
+from dashboard.model.conventions import LabelKind
 from dashboard.model.sorting import SpikeSorting
-from dashboard.model.texts import duration_text
+from dashboard.model.texts import counted, duration_text
 from dashboard.page.core.clouds import Cloud
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.core.shading import hex_colour

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.tabs.clusters.columns import HEIGHT_PX, TESTS, WIDTH_PX, failed_tests, sparklines
-from dashboard.page.tabs.clusters.look import column_words
+from dashboard.page.tabs.clusters.formats import column_words
 
 
 def test_as_many_tests_fail_as_the_label_says(small_demo: SpikeSorting) -> None:

@@ -22,7 +22,7 @@ MARK_STRIDE = 512
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class SpikeSubset:
     """Depth codes of some spikes, in order of time.
 
     Attributes
@@ -63,11 +63,11 @@ class Part:
 
 
 @dataclass(slots=True, eq=False)
-class PartStore:
+class SubsetStore:
     """Parts of one sorting, those used least recently dropped first; safe to use from several threads."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    parts: OrderedDict[object, Part] = field(default_factory=OrderedDict)
+    parts: OrderedDict[object, SpikeSubset] = field(default_factory=OrderedDict)
     spent: OrderedDict[object, int] = field(default_factory=OrderedDict)
     making: dict[object, threading.Lock] = field(default_factory=dict)
 

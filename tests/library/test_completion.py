@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboard.library.later import METRICS, completed, titles
+from dashboard.library.completion import METRICS, completed, titles
 from dashboard.library.store import InsertionStore
 from dashboard.model.errors import Cancelled
 from dashboard.model.progress import ProgressCallback, ignore_progress
@@ -77,7 +77,7 @@ def test_metrics_come_after_it(small_demo: SpikeSorting, monkeypatch: pytest.Mon
         seen.append(sorting.later)
         return sorting.clusters[["label"]].reset_index(drop=True)
 
-    monkeypatch.setattr("dashboard.library.later.recorded_or_recomputed", metrics)
+    monkeypatch.setattr("dashboard.library.completion.recorded_or_recomputed", metrics)
     lacking = replace(small_demo, metrics_stale=True, later=(LaterWork(TITLE, deeper),))
     assert titles(lacking) == [TITLE, METRICS]
     found = completed(lacking, None, ignore_progress, None)
@@ -91,7 +91,7 @@ def test_nothing_is_computed_where_nothing_lacks(
     small_demo: SpikeSorting, change: dict[str, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make: Callable[..., Any] = lambda *args: pytest.fail("metrics are computed")  # noqa: E731
-    monkeypatch.setattr("dashboard.library.later.recorded_or_recomputed", make)
+    monkeypatch.setattr("dashboard.library.completion.recorded_or_recomputed", make)
     sorting = replace(small_demo, **change)
     assert titles(sorting) == ([METRICS] if change else [])
     if not change:

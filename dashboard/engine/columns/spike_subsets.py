@@ -10,7 +10,7 @@ import numpy as np
 from dashboard.engine.columns.arrays import BLOCK, NO_ORDER, U16, U32, Filter, SpikeArrays
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, spike_arrays
-from dashboard.engine.columns.part_store import BYTES_PER_SPIKE, MARK_STRIDE, Part
+from dashboard.engine.columns.subset_store import BYTES_PER_SPIKE, MARK_STRIDE, SpikeSubset
 from dashboard.engine.compile import kernel
 from dashboard.engine.threads import default_threads, run
 
@@ -63,7 +63,7 @@ def _gather_kept(spikes: SpikeArrays, chosen: Filter, start: int, stop: int, cod
         first += n
 
 
-def make_part(columns: SpikeColumns, kept: Kept) -> Part:
+def make_subset(columns: SpikeColumns, kept: Kept) -> SpikeSubset:
     """Return the part that a filter keeps; counts first, so that nothing is allocated twice."""
     spikes, chosen = spike_arrays(columns), kept.chosen
     starts = range(0, columns.n_spikes, STRETCH)
@@ -86,10 +86,10 @@ def make_part(columns: SpikeColumns, kept: Kept) -> Part:
     run([partial(gather, k) for k in range(len(starts))], threads)
     marks = order[::MARK_STRIDE].copy()
     codes.flags.writeable = order.flags.writeable = marks.flags.writeable = False
-    return Part(codes, order, marks)
+    return SpikeSubset(codes, order, marks)
 
 
-def find_part(columns: SpikeColumns, kept: Kept, n_spikes: int) -> Part | None:
+def find_subset(columns: SpikeColumns, kept: Kept, n_spikes: int) -> SpikeSubset | None:
     """Return the part that a filter keeps, or None where it is not worth having yet.
 
     A part is made once pictures with its filter have looked at as many spikes as there are, which
@@ -104,7 +104,7 @@ def find_part(columns: SpikeColumns, kept: Kept, n_spikes: int) -> Part | None:
         Spikes that the caller will look at where it gets no part.
     """
     if kept.everything:
-        return Part(columns.depth_codes, NO_ORDER, NO_ORDER, columns.rank_index.before)
+        return SpikeSubset(columns.depth_codes, NO_ORDER, NO_ORDER, columns.rank_index.before)
     store, key = columns.parts, kept.key
     with store.lock:
         part = store.parts.get(key)
@@ -126,7 +126,7 @@ def find_part(columns: SpikeColumns, kept: Kept, n_spikes: int) -> Part | None:
         with store.lock:
             part = store.parts.get(key)
         if part is None:
-            part = make_part(columns, kept)
+            part = make_subset(columns, kept)
             with store.lock:
                 store.parts[key] = part
                 store.making.pop(key, None)

@@ -13,7 +13,7 @@ from dashboard.model.progress import Progress
 from dashboard.page.core.panes import html_pane
 
 
-class WorkingLine:
+class ProgressLine:
     """Name of the work, a bar, and a button that stops it or starts it again.
 
     Parameters

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dashboard.model.arrival import Arrived
 from dashboard.model.references import DatasetRef
 from dashboard.sources.alyx.source import AlyxSource
-from dashboard.sources.download.arrived import ArrivingSpikes
+from dashboard.sources.download.first_spikes import ArrivingSpikes
 from dashboard.sources.download.partial import PartialFile, partial_path, target_of
 from tests.replay.server import Replay
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from dashboard.model.conventions import Clock, DepthKind, LabelKind
 from dashboard.model.errors import DatasetInvalid
-from dashboard.model.meaning import Clock, DepthKind, LabelKind
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import Histology, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates, Trials

@@ -191,6 +191,8 @@ class SpikeSorting:
         False where the median amplitude is above 10 mV, as in some Kilosort exports.
     n_negative_amps : int
         Spikes whose amplitude is below zero in the file; views show magnitudes.
+    amps_at_peak : bool
+        True where amplitudes are those at the peak, not peak-to-peak: the IBL tests are not made of them.
     trials, drift, templates : or None
         None where the dataset is missing; `missing` says why.
     missing : tuple of Missing
@@ -243,6 +245,7 @@ class SpikeSorting:
     identity: Identity | None = None
     clock: Clock = Clock.SESSION
     depth_kind: DepthKind = DepthKind.SPIKE
+    amps_at_peak: bool = False
     later: tuple[LaterWork, ...] = ()
     records_of: str = ""
     units: UnitIds = field(init=False, repr=False)
@@ -329,6 +332,8 @@ class SpikeSorting:
             found["clock"] = ("probe's clock", "times are on the probe's own clock, not on the session's")
         if not self.amps_are_volts and self.spikes.amps_v is not None:
             found["amplitude"] = ("amplitude a.u.", "amplitudes are in arbitrary units, not in volts")
+        elif self.amps_at_peak and self.spikes.amps_v is not None:
+            found["amplitude"] = ("amplitude at the peak", "amplitudes are those at the peak, not peak to peak")
         if self.depth_kind is DepthKind.UNIT:
             found["depth"] = ("depth per unit", "all spikes of a unit are shown at one depth")
         if (n := len(shank_numbers(self.channels))) > 1:
@@ -376,17 +381,19 @@ class SpikeSorting:
         )
 
     @property
+    def _can_be_tested(self) -> bool:
+        return self.amps_are_volts and not self.amps_at_peak and self.spikes.amps_v is not None
+
+    @property
     def metrics_wanted(self) -> bool:
         """Whether metrics are to be computed from the spikes: they are stale, or the only labels are Kilosort's."""
-        has_volts = self.amps_are_volts and self.spikes.amps_v is not None
-        return self.metrics_stale or (self.label_kind is LabelKind.KILOSORT and has_volts)
+        return self.metrics_stale or (self.label_kind is LabelKind.KILOSORT and self._can_be_tested)
 
     @property
     def tests_can_be_made(self) -> bool:
         """Whether the IBL tests are not in the files, and can be computed from the spikes."""
-        has_volts = self.amps_are_volts and self.spikes.amps_v is not None
         is_without = self.label_kind in (LabelKind.FILE, LabelKind.NONE) and "clusters.metrics" not in self.incomplete
-        return self.metrics_wanted or (is_without and has_volts)
+        return self.metrics_wanted or (is_without and self._can_be_tested)
 
     @property
     def why_no_labels(self) -> str:
@@ -397,16 +404,15 @@ class SpikeSorting:
             return "clusters.metrics could not be fetched"
         if self.metrics_stale:
             return "metrics are not computed yet"
-        volts = "the IBL tests need amplitudes in volts"
-        has_volts = self.amps_are_volts and self.spikes.amps_v is not None
+        volts = "the IBL tests need " + ("peak-to-peak " if self.amps_at_peak else "") + "amplitudes in volts"
         if self.label_kind is LabelKind.KILOSORT:
-            why = "the IBL tests were not made" if has_volts else volts
+            why = "the IBL tests were not made" if self._can_be_tested else volts
             return f"label in the files is Kilosort's own opinion, and {why}"
         if self.label_kind is LabelKind.CURATED:
             return "units have curated groups, and the IBL tests were not made"
         if "label" in self.clusters and self.clusters["label"].notna().any():
             return "label in the files is not a fraction of tests passed"
-        return "clusters have no label; the IBL tests can be computed from the spikes" if has_volts else volts
+        return "clusters have no label; the IBL tests can be computed from the spikes" if self._can_be_tested else volts
 
     @property
     def n_spikes(self) -> int:

@@ -33,7 +33,11 @@ _MAX_NAMED = 1000
 # Kinds of data that people point at, by files that tell them: what a source reads is not looked at here.
 _KINDS = (
     ("part of a Kilosort or phy folder, without spike_times.npy", ("params.py", "spike_clusters.npy", "*/params.py")),
-    ("a SpikeInterface folder", ("si_folder.json", "spikeinterface_info.json", "sorting/spikes.npy", ".zattrs")),
+    (
+        "part of a SpikeInterface folder",
+        ("si_folder.json", "spikeinterface_info.json", "*/spikeinterface_info.json", "sorting/provenance.json"),
+    ),
+    ("a zarr store", (".zattrs", ".zgroup", "*/.zgroup", "zarr.json")),
     ("NWB", ("*.nwb", "*/*.nwb")),
     ("a raw recording of SpikeGLX", ("*.ap.bin", "*.ap.cbin", "*.ap.meta", "*/*.ap.meta")),
     ("a recording of Open Ephys", ("structure.oebin", "settings.xml", "*/structure.oebin")),

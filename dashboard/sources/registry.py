@@ -67,6 +67,15 @@ SOURCES: Registry[SourceEntry] = Registry(
             keeps=("phy/*",),
         ),
         SourceEntry(
+            name="analyzer",
+            title="SpikeInterface",
+            reads="SpikeInterface (a SortingAnalyzer saved as binary_folder, a saved sorting)",
+            settings=("data",),
+            recognises="dashboard.sources.analyzer.source:recognises",
+            at="dashboard.sources.analyzer.source:at",
+            keeps=("analyzer/*",),
+        ),
+        SourceEntry(
             name="alyx",
             title="Alyx server",
             reads="insertions of an Alyx server",

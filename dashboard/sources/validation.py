@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from dashboard.model import sidecars
 from dashboard.model.conventions import Clock, DepthKind, LabelKind
 from dashboard.model.errors import DatasetInvalid
 from dashboard.model.progress import Progress, ProgressCallback
@@ -17,6 +21,8 @@ from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates, Tr
 from dashboard.sources.alf.notes import times_notes
 from dashboard.sources.alf.spikes import MAX_S, Validation, record_validation, recorded_validation, validate
 from dashboard.sources.sync import Sync
+
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +42,10 @@ class Columns:
         What the times were brought to the session's clock with.
     clock : Clock
         Of times that no table was used for.
+    at_peak : bool
+        Whether amplitudes are those at the peak, not peak-to-peak.
+    metrics_stale : bool
+        Whether metrics are to be computed from the spikes.
     """
 
     spikes: Spikes
@@ -45,6 +55,8 @@ class Columns:
     are_volts: bool
     sync: Sync | None = None
     clock: Clock = Clock.PROBE
+    at_peak: bool = False
+    metrics_stale: bool = True
 
 
 def checked_sorting(
@@ -130,7 +142,9 @@ def checked_sorting(
         templates=templates,
         missing=tuple(missing),
         notes=tuple(notes),
-        metrics_stale=True,
+        metrics_stale=read.metrics_stale,
+        amps_at_peak=read.at_peak,
+        n_negative_amps=max(found.n_negative_amps, 0),
         label_kind=label_kind,
         histology_reason=f"{what} has no brain locations",
         clock=read.clock if read.sync is None else Clock.SESSION,
@@ -152,3 +166,49 @@ def _validated(
     if cache is not None:
         record_validation(cache, key, found)
     return found
+
+
+def kept_arrays(
+    root: Path | None, key: str, make: Callable[[sidecars.Draft], Mapping[str, Any]]
+) -> Mapping[str, npt.NDArray[Any]]:
+    """Return arrays that `make` fills in, from the folder `root` of the cache where there is one."""
+    if root is not None:
+        return sidecars.kept(root, key, make)[0]
+    draft = sidecars.Draft(None)
+    make(draft)
+    return draft.arrays
+
+
+def put(draft: sidecars.Draft, **arrays: npt.NDArray[Any]) -> None:
+    """Add arrays to a draft."""
+    for name, array in arrays.items():
+        draft.allocate(name, array.shape, array.dtype)[...] = array
+
+
+def means_of_units(
+    values: npt.NDArray[Any], units: Callable[[slice], npt.NDArray[np.int64]], n_units: int
+) -> npt.NDArray[np.float64]:
+    """Return the mean of the finite values of each unit's spikes.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_spikes,)
+    units : callable (slice) -> ndarray
+        Rows of the units of some spikes.
+    n_units : int
+
+    Returns
+    -------
+    ndarray, shape (n_units,), float64
+        NaN for a unit without any.
+    """
+    sums = np.zeros((2, n_units))
+    for start in range(0, len(values), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        block, of = np.asarray(values[rows], np.float64), units(rows)
+        known = np.isfinite(block)
+        sums[0] += np.bincount(of[known], block[known], n_units)
+        sums[1] += np.bincount(of[known], minlength=n_units)
+    means: npt.NDArray[np.float64] = np.full(n_units, np.nan)
+    np.divide(sums[0], sums[1], out=means, where=sums[1] > 0)
+    return means

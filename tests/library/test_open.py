@@ -354,7 +354,7 @@ def test_a_folder_is_a_source(tmp_path: Path) -> None:
         ("params.py", "part of a Kilosort or phy folder, without spike_times.npy"),
         ("session.nwb", "NWB"),
         ("run_g0_t0.imec0.ap.meta", "a raw recording of SpikeGLX"),
-        ("sorting/spikes.npy", "a SpikeInterface folder"),
+        ("sorting/provenance.json", "part of a SpikeInterface folder"),
         ("structure.oebin", "a recording of Open Ephys"),
         ("notes.txt", ""),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,5 +85,44 @@ def write_phy(folder: Path, *, kilosort4: bool = False, n: int = N, **changes: A
     return Phy(folder, samples, clusters, templates_of, templates, whitening, factors, positions, features, columns)
 
 
-WRITERS: dict[str, Callable[[Path], object]] = {"phy": lambda root: write_phy(root / SESSION / "imec0" / "kilosort25")}
+def write_analyzer(folder: Path, *, ids: tuple[int, ...] | tuple[str, ...] = ("u1", "#2", "u 3"), n: int = N) -> Path:
+    """Write a SortingAnalyzer of two segments, of 60 and 40 s, as SpikeInterface saves it."""
+    rng = np.random.default_rng(3)
+    spikes = np.zeros(n, [("sample_index", "<i8"), ("unit_index", "<i8"), ("segment_index", "<i8")])
+    n_first = n * 6 // 10
+    spikes["segment_index"][n_first:] = 1
+    for rows, seconds in ((slice(0, n_first), 60), (slice(n_first, n), 40)):
+        spikes["sample_index"][rows] = np.sort(rng.integers(0, int(seconds * RATE_HZ), len(spikes[rows])))
+    spikes["unit_index"] = rng.integers(0, len(ids), n)
+    for name in ("sorting/properties", "recording_info", "extensions"):
+        (folder / name).mkdir(parents=True)
+    np.save(folder / "sorting" / "spikes.npy", spikes)
+    np.save(folder / "sorting" / "properties" / "quality.npy", np.array(["good", "mua", "good"]))
+    places = [[16.0, 20.0 * k] for k in range(N_CHANNELS)]
+    probe = {"contact_positions": places, "device_channel_indices": list(range(N_CHANNELS))}
+    info = {"sampling_frequency": RATE_HZ, "unit_ids": list(ids), "num_segments": 2}
+    recording = {"channel_ids": list(map(str, range(N_CHANNELS))), "num_samples": [60 * 30_000, 40 * 30_000]}
+    for name, content in {
+        "spikeinterface_info": {"version": "0.105.3", "object": "SortingAnalyzer"},
+        "settings": {"return_in_uV": True, "peak_sign": "neg"},
+        "sorting/numpysorting_info": info,
+        "recording_info/recording_attributes": recording,
+        "recording_info/probegroup": {"probes": [probe]},
+    }.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    locations = np.zeros(n, [("x", "<f4"), ("y", "<f4")])
+    locations["y"] = 100 + 80 * spikes["unit_index"] + rng.normal(0, 5, n)
+    waveform = -np.exp(-0.5 * ((np.arange(N_SAMPLES) - 8) / 2.0) ** 2)[:, np.newaxis]
+    peaks = 5 + 4 * np.arange(3)[:, np.newaxis]
+    average = 80 * waveform * np.exp(-np.abs(np.arange(N_CHANNELS) - peaks))[:, np.newaxis]
+    save(folder / "extensions" / "spike_locations", spike_locations=locations)
+    save(folder / "extensions" / "spike_amplitudes", amplitudes=rng.uniform(-120, -40, n).astype(np.float32))
+    save(folder / "extensions" / "templates", average=average)
+    return folder
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "phy": lambda root: write_phy(root / SESSION / "imec0" / "kilosort25"),
+    "analyzer": lambda root: write_analyzer(root / SESSION / "imec0"),
+}
 """For each kind of source, what writes one insertion below a folder."""

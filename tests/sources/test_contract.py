@@ -40,6 +40,7 @@ KEYS = {
     "folder": "KM_003/2024-04-11/002/probe02",
     "alyx": "KM_003/2024-04-11/002/probe02",
     "phy": "M4/2024-05-05/001/imec0",
+    "analyzer": "M4/2024-05-05/001/imec0",
 }
 
 
@@ -262,7 +263,7 @@ def test_a_second_opening_maps_the_columns_of_the_first(
 def test_damaged_data_are_one_line_that_names_the_file(source: Source, insertion: InsertionRef, tmp_path: Path) -> None:
     sorting = source.open(insertion)
     assert sorting.identity is not None
-    path = next(Path(file.path) for file in sorting.identity.files if "times" in file.name)
+    path = next(Path(file.path) for file in sorting.identity.files if file.name.startswith("spike"))
     del sorting
     whole = path.read_bytes()
     home = tmp_path if tmp_path in path.parents else None

@@ -116,7 +116,7 @@ def recompute(
     frame = pd.DataFrame({name: table[name] for name in COLUMNS})
     passed = label_tests(frame)
     bits = np.bitwise_or.reduce(2 ** np.arange(passed.shape[1]) * (~passed.to_numpy()).astype(np.uint8), axis=1)
-    frame["label"] = np.mean(passed.to_numpy(), axis=1) if amps is not None else np.nan
+    frame["label"] = np.mean(passed.to_numpy(), axis=1) if amps is not None and not sorting.amps_at_peak else np.nan
     frame["bitwise_fail"] = bits.astype(np.uint8)
     return frame
 

@@ -26,10 +26,11 @@ from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.phy.depths import depths_from_features
 from dashboard.sources.phy.params import Params, read_params
-from dashboard.sources.phy.templates import is_mixing, undo
-from dashboard.sources.phy.units import count_units, label_kind, read_tables
+from dashboard.sources.phy.units import count_units, read_tables
 from dashboard.sources.sync import Sync, sync_at
-from dashboard.sources.validation import Columns, checked_sorting
+from dashboard.sources.unit_columns import GROUP, KSLABEL, UNDECIDED, with_columns
+from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, means_of_units, put
+from dashboard.sources.waveforms import is_mixing, undo
 
 #: Raised when what is derived from the files, or what it means, changes.
 _VERSION = 1
@@ -108,7 +109,7 @@ def read_folder(
     state = Identity.of([*files.used, *([sync.path] if sync else [])], f"phy {_VERSION} {gain_uv}")
     key = state.metrics if state is not None else hashlib.sha256(str(folder).encode()).hexdigest()[:32]
     root = cache / KEPT if cache is not None and state is not None else None
-    derived = _kept(root, key, lambda draft: _derive(files, channels, sync, is_ks4, progress, cancel, draft))
+    derived = kept_arrays(root, key, lambda draft: _derive(files, channels, sync, is_ks4, progress, cancel, draft))
 
     ids = np.asarray(derived["ids"])
     table = pd.DataFrame(index=pd.Index(ids))
@@ -120,11 +121,13 @@ def read_folder(
             table["depths"] = channels["axial_um"].to_numpy(np.float64)[peaks[main]]
     if "depths" not in table and len(derived["mean_depths"]):
         table["depths"] = np.asarray(derived["mean_depths"])
-    said, absent, remarks = read_tables(folder, ids)
+    if len(derived["mean_amps"]):
+        scale = gain_uv * 1e-6 if gain_uv is not None and _are_volts(files, is_ks4, gain_uv) else 1.0
+        table["amps"] = np.asarray(derived["mean_amps"]) * scale
+    said, absent = read_tables(folder, ids)
     files.missing += absent
-    files.notes += remarks
-    merged = merge_clusters(table, None, channels)
-    merged = pd.concat([merged, said.set_index(merged.index)], axis=1)
+    merged, kind = with_columns(merge_clusters(table, None, channels), said)
+    files.notes += _contradictions(merged)
 
     positions = files.get("spike_positions")
     are_volts = bool(len(derived["amps"])) and _are_volts(files, is_ks4, gain_uv)
@@ -152,7 +155,7 @@ def read_folder(
     sorting = checked_sorting(
         Columns(spikes, merged, channels, files.folder / "spike_times.npy", are_volts, sync),
         ref, cache, key, progress, cancel,
-        missing=files.missing, notes=files.notes, label_kind=label_kind(merged),
+        missing=files.missing, notes=files.notes, label_kind=kind,
         templates=_templates(derived, volts_per_bit, files), what="A Kilosort or phy folder",
     )  # fmt: skip
     folders = [root / key] if root is not None else []
@@ -310,14 +313,6 @@ def _check_templates(files: _Files, n_channels: int) -> None:
         del files.arrays["templates"]
 
 
-def _kept(root: Path | None, key: str, make: Any) -> Mapping[str, npt.NDArray[Any]]:
-    if root is not None:
-        return sidecars.kept(root, key, make)[0]
-    draft = sidecars.Draft(None)
-    make(draft)
-    return draft.arrays
-
-
 def _derive(
     files: _Files,
     channels: pd.DataFrame,
@@ -366,34 +361,33 @@ def _derive(
     progress(Progress("reading spikes", files.n, files.n, "spikes"))
     # A template is drawn as large as its spikes are on average; Kilosort 4's are means already.
     means = np.divide(sums[0], sums[1], out=np.ones(len(sizes)), where=sums[1] > 0)
-    draft.allocate("ids", counts.ids.shape, np.int64)[...] = counts.ids
-    draft.allocate("main_templates", counts.templates.shape, np.int64)[...] = counts.templates
-    draft.allocate("peaks", peaks.shape, np.int64)[...] = peaks
-    draft.allocate("waveforms", waveforms.shape, np.float32)[...] = waveforms * means[:, np.newaxis, np.newaxis]
-    draft.allocate("near", near.shape, np.int64)[...] = near
-    depths = _mean_depths(files, counts.ids) if not len(peaks) else np.empty(0)
-    draft.allocate("mean_depths", depths.shape, np.float64)[...] = depths
+    waveforms *= means[:, np.newaxis, np.newaxis].astype(np.float32)
+    put(draft, ids=counts.ids, main_templates=counts.templates, peaks=peaks, waveforms=waveforms, near=near)
+
+    def units(rows: slice) -> npt.NDArray[np.int64]:
+        return np.searchsorted(counts.ids, np.asarray(files.clusters[rows]).astype(np.int64))
+
+    n_units, positions = len(counts.ids), files.get("spike_positions")
+    depths = positions[:, 1] if positions is not None and not len(peaks) else None  # where no template says more
+    put(
+        draft,
+        mean_depths=means_of_units(depths, units, n_units) if depths is not None else np.empty(0),
+        mean_amps=means_of_units(amps, units, n_units) if has_amps else np.empty(0),
+    )
     return {}
-
-
-def _mean_depths(files: _Files, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the mean depth of each unit's spikes, where there are no templates to say more."""
-    positions = files.get("spike_positions")
-    if positions is None:
-        return np.empty(0)
-    sums = np.zeros((2, len(ids)))
-    for start in range(0, files.n, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        depths = np.asarray(positions[rows, 1], np.float64)
-        units, known = np.searchsorted(ids, np.asarray(files.clusters[rows]).astype(np.int64)), np.isfinite(depths)
-        sums += [np.bincount(units[known], values, len(ids)) for values in (depths[known], np.ones(known.sum()))]
-    means: npt.NDArray[np.float64] = np.full(len(ids), np.nan)
-    np.divide(sums[0], sums[1], out=means, where=sums[1] > 0)
-    return means
 
 
 def _are_volts(files: _Files, is_ks4: bool, gain_uv: float | None) -> bool:
     return not is_ks4 and gain_uv is not None and is_mixing(files.get("whitening_mat"))
+
+
+def _contradictions(units: pd.DataFrame) -> list[str]:
+    """Say in how many units the group of the curation is not Kilosort's label."""
+    if not {GROUP, KSLABEL} <= set(units):
+        return []
+    group, label = units[GROUP], units[KSLABEL]
+    n = int((group.notna() & ~group.isin(UNDECIDED) & label.notna() & (group != label)).sum())
+    return [f"{n} units have another group than Kilosort's label: quality is the group"] if n else []
 
 
 def _amplitude_notes(files: _Files, is_ks4: bool, gain_uv: float | None, are_volts: bool) -> list[str]:
@@ -452,7 +446,7 @@ def _later(
             return {"n_without": int(np.count_nonzero(~np.isfinite(out)))}
 
         name = hashlib.sha256(json.dumps([key, "depths"]).encode()).hexdigest()[:32]
-        depths = _kept(root, name, fill)["depths"]
+        depths = kept_arrays(root, name, fill)["depths"]
         n_without = int(np.count_nonzero(~np.isfinite(depths)))
         spikes = replace(sorting.spikes, depths_um=depths)
         said = "Depths are computed from pc_features.npy, as phylib does"

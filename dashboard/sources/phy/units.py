@@ -11,15 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import Cancelled, DatasetInvalid
 from dashboard.model.sorting import Missing
 from dashboard.sources.alf.names import scan
 from dashboard.sources.readers import DAMAGED, read_text_table
-
-GROUP, KSLABEL, QUALITY = "group", "KSLabel", "quality"
-UNDECIDED = ("unsorted", "")
-"""Groups that are no decision."""
 
 _SNAPSHOT = "cluster_info"
 _BLOCK = 1 << 22
@@ -27,11 +22,6 @@ _BLOCK = 1 << 22
 _MAX_TABLE = 1 << 24
 # Of the product (units, templates) that is counted at once.
 _MAX_PAIRS = 1 << 26
-# Names that have a meaning of their own here: what a file calls so means something else.
-_TAKEN = frozenset({
-    "cluster", "channels", "depths", "label", "uuids", "x", "y", "z", "atlas_id", "acronym", "axial_um", "lateral_um",
-    "rawInd", "amps", "amp_median", "amp_max", "amp_min", QUALITY, "beryl", "cosmos", "bitwise_fail",
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +80,7 @@ def count_units(
     return Counts(ids, pairs.reshape(len(ids), n_templates).argmax(axis=1))
 
 
-def read_tables(folder: Path, ids: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, list[Missing], list[str]]:
+def read_tables(folder: Path, ids: npt.NDArray[np.int64]) -> tuple[dict[str, npt.NDArray[Any]], list[Missing]]:
     """Return what the tables ``cluster_*.tsv`` of a folder say of units.
 
     Parameters
@@ -100,17 +90,15 @@ def read_tables(folder: Path, ids: npt.NDArray[np.int64]) -> tuple[pd.DataFrame,
 
     Returns
     -------
-    table : DataFrame, index = ids
-        A column for each of the files' columns; ``quality`` is the group of the curation, else Kilosort's label.
-        ``cluster_info.tsv``, phy's copy of all the others, is read only where there is no other.
+    columns : dict of str to ndarray, shape (n_units,)
+        By the files' names of columns. ``cluster_info.tsv``, phy's copy of all others, is read where there is no other.
     missing : list of Missing
         Tables that cannot be read.
-    notes : list of str
     """
     files = [Path(e.path) for e in scan(folder) if e.name.startswith("cluster_") and e.name.endswith((".tsv", ".csv"))]
     tables = [path for path in files if path.stem != _SNAPSHOT] or files
-    found: dict[str, pd.Series] = {}
-    missing, notes = [], []
+    found: dict[str, npt.NDArray[Any]] = {}
+    missing = []
     for path in tables:
         try:
             table = _by_id(path)
@@ -118,38 +106,8 @@ def read_tables(folder: Path, ids: npt.NDArray[np.int64]) -> tuple[pd.DataFrame,
             missing.append(Missing(path.name, error.what))
             continue
         for name in table.columns:
-            known = f"{name}_in_file" if name in _TAKEN else name
-            found.setdefault(known, table[name].reindex(ids))
-    table = pd.DataFrame(found, index=pd.Index(ids))
-    if GROUP in table:
-        # What a person writes may be any word; case and spaces mean nothing to phy.
-        table[GROUP] = _words(table[GROUP])
-    if KSLABEL in table:
-        table[KSLABEL] = _words(table[KSLABEL])
-    if GROUP in table or KSLABEL in table:
-        none = pd.Series(None, index=table.index, dtype=object)
-        group = table.get(GROUP, none)
-        decided = group.notna() & ~group.isin(UNDECIDED)
-        table.insert(0, QUALITY, group.where(decided, table.get(KSLABEL, none)))
-    if (
-        GROUP in table
-        and KSLABEL in table
-        and (decided & (table[GROUP] != table[KSLABEL]) & table[KSLABEL].notna()).any()
-    ):
-        n = int((decided & (table[GROUP] != table[KSLABEL]) & table[KSLABEL].notna()).sum())
-        notes.append(f"{n} units have another group than Kilosort's label: quality is the group")
-    return table, missing, notes
-
-
-def label_kind(table: pd.DataFrame) -> LabelKind:
-    """Return whose opinion the units come with."""
-    if GROUP in table and (table[GROUP].notna() & ~table[GROUP].isin(UNDECIDED)).any():
-        return LabelKind.CURATED
-    return LabelKind.KILOSORT if KSLABEL in table and table[KSLABEL].notna().any() else LabelKind.NONE
-
-
-def _words(column: pd.Series) -> pd.Series:
-    return column.map(lambda value: str(value).strip() if pd.notna(value) else None).astype(object)
+            found.setdefault(str(name), table[name].reindex(ids).to_numpy())
+    return found, missing
 
 
 def _by_id(path: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 
 import dashboard
 from dashboard.model.conventions import Clock, DepthKind, LabelKind
-from dashboard.sources.phy.templates import undo
+from dashboard.sources.waveforms import undo
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "formats" / "phy"
 NAMES = ("kilosort25", "kilosort4_4shanks", "template_phylib")

@@ -1,4 +1,4 @@
-"""Templates of a sorter: un-whitened, their largest channel, their size."""
+"""Mean waveforms of units or templates: un-whitened where they were, their largest channel, their size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Undone:
-    """Templates without the whitening.
+    """Waveforms without the whitening.
 
     Attributes
     ----------

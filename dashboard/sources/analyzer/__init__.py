@@ -1,0 +1,1 @@
+"""SpikeInterface's SortingAnalyzer and sortings, as it saves them."""

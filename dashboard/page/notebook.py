@@ -71,7 +71,7 @@ class KernelQueue(DocumentQueue):
     """
 
     def __init__(self) -> None:
-        self.is_building = True
+        self._is_building, self._timers = True, []
         self.layout: Any = None
         self._loop = IOLoop.current()
 

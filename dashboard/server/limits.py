@@ -1,8 +1,7 @@
 """What one person may take of a server that many share: by login, and by address where nobody has to log in.
 
-Pages are built on the event loop, which then answers nobody: they are built one at a time, in turns of the people who
-wait for one, and the loop rests after each for as long as it took. Beside others, whoever opens page after page gets a
-twentieth of the loop for it.
+Pages are built on the event loop, in slices between which it serves others: they are built one at a time, in turns of
+the people who wait for one. Beside others, whoever opens page after page gets a twentieth of the loop for it.
 """
 
 from __future__ import annotations
@@ -145,8 +144,7 @@ class BuildQueue:
         for name in [name for name, built in self._built.items() if now - built[-1] > FREE_S]:
             self._built.pop(name)
             self._not_before.pop(name, None)
-        rest = max(MIN_REST_S, took_s if self._has_others(owner) else 0.0)
-        asyncio.get_running_loop().call_later(rest, self._free)
+        asyncio.get_running_loop().call_later(MIN_REST_S, self._free)
 
     def _free(self) -> None:
         self._is_busy = False

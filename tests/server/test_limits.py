@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -12,6 +14,8 @@ from typing import Any
 
 import pytest
 import requests
+from bokeh.document import Document
+from bokeh.models import Div
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -61,7 +65,7 @@ def test_pages_are_built_in_turns_of_people() -> None:
     assert order == ["eve", "eve", "ann", "eve", "ann", "eve", "eve", "eve"]
 
 
-def test_the_loop_rests_after_a_page_and_beside_others_pages_are_spread_out() -> None:
+def test_beside_others_pages_of_one_person_are_spread_out() -> None:
     """A page is at most a twentieth of the loop's time, once somebody has opened some."""
     now = [0.0]
 
@@ -91,8 +95,51 @@ def test_the_loop_rests_after_a_page_and_beside_others_pages_are_spread_out() ->
     assert alone[-1] - alone[0] < 0.6 * len(alone)
     beside = run_apart(visit(has_others=True))
     gaps = [after - before for before, after in pairwise(beside)]
-    assert all(gap >= 1.0 for gap in gaps), "others wait for two pages on end"
     assert gaps[-1] >= 0.5 / limits.SHARE
+
+
+@pytest.mark.parametrize("part", ["built", "written"])
+def test_others_are_answered_while_a_page_is_built_and_written(
+    site: Site, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """The page takes until `/health` has been answered twice."""
+    cookie, answered, asked = site.login().cookies[COOKIE], threading.Event(), threading.Event()
+
+    def take_long(original: Any, *args: Any) -> Any:
+        asked.set()
+        until(lambda: Div(text="x") is not None and answered.is_set(), 60)
+        return original(*args)
+
+    kind, name = (type(site.server.process), "_new_session") if part == "built" else (Document, "to_json")
+    original = getattr(kind, name)
+    monkeypatch.setattr(kind, name, lambda *args: take_long(original, *args))
+    with ThreadPoolExecutor(1) as thread:
+        page = thread.submit(pulled, site, cookie)
+        assert asked.wait(60)
+        assert [site.get("/health", cookie).status_code for _ in range(2)] == [200, 200]
+        answered.set()
+        assert "raster" in page.result(60)
+
+
+def pulled(site: Site, cookie: str) -> str:
+    """Return what a page is told on its websocket first."""
+    token = token_in(site.get("/", cookie).text)
+    headers = {"Origin": f"http://localhost:{site.server.port}", "Cookie": f"{COOKIE}={cookie}"}
+
+    async def pull() -> str:
+        request = HTTPRequest(f"ws{site.url.removeprefix('http')}/ws", headers=headers)
+        socket = await websocket_connect(request, subprotocols=["bokeh", token], max_message_size=1 << 30)
+        for part in ({"msgid": "1", "msgtype": "PULL-DOC-REQ"}, {}, {}):
+            await socket.write_message(json.dumps(part))
+        while (read := await socket.read_message()) is not None:
+            if len(read) > 10_000:
+                break
+        socket.close()
+        while await socket.read_message() is not None:
+            pass
+        return str(read)
+
+    return answer(pull)
 
 
 def test_a_line_has_an_end_and_who_leaves_it_is_not_waited_for() -> None:

@@ -13,6 +13,32 @@ from panel.io import hold
 from tornado.ioloop import IOLoop
 
 
+class Timer:
+    """A call that is due in a while.
+
+    Parameters
+    ----------
+    seconds : float
+    call : callable () -> None
+    """
+
+    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+        self._seconds, self._call = seconds, call
+        self._handle: object = None
+        self._is_off = False
+
+    def start(self) -> None:
+        """Let the time run from now."""
+        if not self._is_off:
+            self._handle = IOLoop.current().call_later(self._seconds, self._call)
+
+    def cancel(self) -> None:
+        """Do not call."""
+        self._is_off = True
+        if self._handle is not None:
+            IOLoop.current().remove_timeout(self._handle)
+
+
 class DocumentQueue:
     """Runs changes of one browser tab's page, one after the other.
 
@@ -28,13 +54,14 @@ class DocumentQueue:
     Attributes
     ----------
     is_building : bool
-        Whether the page is still being put together, and has not been sent: changes then need no turn. Whoever
-        builds it clears this at the end.
+        Whether the page is still being put together, and has not been sent: changes then need no turn, and timers
+        wait. Whoever builds it clears this at the end.
     """
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self.is_building = True
+        self._is_building = True
+        self._timers: list[Timer] = []
         self._changes: deque[Callable[[], None]] = deque()
         self._stands = False
         self._n_held = 0
@@ -42,6 +69,27 @@ class DocumentQueue:
         self._loop = IOLoop.current()
         self._thread = threading.get_ident()
         pn.state.onload(self._start)
+
+    @property
+    def is_building(self) -> bool:
+        """Whether the page is still being put together."""
+        return self._is_building
+
+    @is_building.setter
+    def is_building(self, value: bool) -> None:
+        self._is_building = value
+        timers, self._timers = self._timers, []
+        for timer in timers:
+            timer.start()
+
+    def after(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Call something in a while; where the page is being put together, in a while from when it is."""
+        timer = Timer(seconds, call)
+        if self._is_building:
+            self._timers.append(timer)
+        else:
+            timer.start()
+        return timer
 
     def later(self, change: Callable[[], None]) -> None:
         """Run `change` in a turn of its own, after those that were asked for before; may be called from any thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from dashboard.config.logs import SessionThread
 from dashboard.model.errors import Cancelled, DashboardError
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.slices import wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Job(Generic[Result]):
     def settle(self, seconds: float) -> None:
         """Wait so long for the work, and take what it brings at once."""
         future = self._future
-        if future is not None and wait([future], seconds).done:
+        if future is not None and wait_for(future, seconds):
             self._take(self._cancel, future)
 
     def close(self) -> None:

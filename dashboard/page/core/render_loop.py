@@ -9,10 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Generic, TypeVar
 
-from tornado.ioloop import IOLoop
-
 from dashboard.model.errors import Cancelled, DashboardError
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.slices import wait_for
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +20,9 @@ COALESCE_S = 0.008
 
 Without it, 8 of 16 images measured in a drag had a wrong depth range.
 """
+
+FIRST_S = 2.0
+"""So long a page that is being put together waits for each of its pictures; a later one comes when it is there."""
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -63,7 +65,7 @@ class RenderLoop(Generic[Request, Result]):
         self._wanted: Request | None = None
         self._cancel = threading.Event()
         self._is_waiting = False
-        self._is_busy = False
+        self._future: Future[Result] | None = None
         self._is_closed = False
 
     def request(self, request: Request) -> None:
@@ -76,7 +78,7 @@ class RenderLoop(Generic[Request, Result]):
             self._start()
         elif not self._is_waiting and not self._is_closed:
             self._is_waiting = True
-            IOLoop.current().call_later(self._pause_s, self._start)
+            self._queue.after(self._pause_s, self._start)
 
     def close(self) -> None:
         """Take no more requests and let the one in flight stop early."""
@@ -85,16 +87,11 @@ class RenderLoop(Generic[Request, Result]):
         self._cancel.set()
 
     def draw_now(self) -> None:
-        """Render what waits in this thread: the first picture of a page that no event loop serves yet."""
-        request, self._wanted = self._wanted, None
-        if request is None or self._is_closed:
-            return
-        try:
-            result = self._render(request, threading.Event())
-        except DashboardError as error:
-            self._fail(error)
-        else:
-            self._apply(request, result)
+        """Render what waits, and wait for it a little: the first picture of a page that is being put together."""
+        request = self._wanted
+        self._start()
+        if request is not None and self._future is not None and wait_for(self._future, FIRST_S):
+            self._show(request, self._future)
 
     def cancel(self) -> None:
         """Drop what waits and let the one in flight stop early: its picture is of no use."""
@@ -103,12 +100,11 @@ class RenderLoop(Generic[Request, Result]):
 
     def _start(self) -> None:
         self._is_waiting = False
-        if self._is_busy or self._is_closed or self._wanted is None:
+        if self._future is not None or self._is_closed or self._wanted is None:
             return
         request, self._wanted = self._wanted, None
-        self._is_busy = True
         self._cancel = threading.Event()
-        future = self._pool.submit(self._render, request, self._cancel)
+        self._future = future = self._pool.submit(self._render, request, self._cancel)
         future.add_done_callback(partial(self._finished, request))
 
     def _finished(self, request: Request, future: Future[Result]) -> None:
@@ -116,7 +112,9 @@ class RenderLoop(Generic[Request, Result]):
             self._queue.later(partial(self._show, request, future))
 
     def _show(self, request: Request, future: Future[Result]) -> None:
-        self._is_busy = False
+        if self._future is not future:
+            return  # it was shown
+        self._future = None
         if self._is_closed:
             return
         try:

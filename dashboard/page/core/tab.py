@@ -13,7 +13,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import panel as pn
 from bokeh.plotting import figure
-from tornado.ioloop import IOLoop
 
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.axes import Axes
@@ -261,7 +260,7 @@ class BusyIndicator:
     def begin(self) -> None:
         """Something is being computed."""
         self._n += 1
-        IOLoop.current().call_later(WAIT_S, self._queue.later, partial(self._show, self._n))
+        self._queue.after(WAIT_S, partial(self._queue.later, partial(self._show, self._n)))
 
     def end(self) -> None:
         """It is done, or no longer wanted."""

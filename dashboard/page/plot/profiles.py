@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, HoverTool, Range1d, RangeTool
-from tornado.ioloop import IOLoop
 
 from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE, PROFILE_BIN_UM, depth_profile, population_rate
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import navigable, plain
-from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
@@ -255,7 +254,8 @@ class DepthProfileView:
         self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
             queue, pool, render_profile, self._apply, failed, COALESCE_S if of_amplitudes else PROFILE_PAUSE_S
         )
-        self._timer: object = None
+        self._queue = queue
+        self._timer: Timer | None = None
         state.param.watch(self._request, ["time_range", "show"] if of_amplitudes else "time_range")
 
     def open(self, scene: Scene) -> None:
@@ -278,10 +278,9 @@ class DepthProfileView:
         if not self._of_amplitudes:
             self._ask()
             return
-        loop = IOLoop.current()
         if self._timer is not None:
-            loop.remove_timeout(self._timer)
-        self._timer = loop.call_later(SETTLED_S, self._ask)
+            self._timer.cancel()
+        self._timer = self._queue.after(SETTLED_S, self._ask)
 
     def _ask(self) -> None:
         self._timer = None

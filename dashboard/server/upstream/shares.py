@@ -25,6 +25,7 @@ from panel.io.server import WSHandler
 from tornado.web import HTTPError
 
 from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, UNCLAIMED_S, Limits, TooMany
+from dashboard.server.upstream.slices import awaited_in_slices, build_in_slices
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ def count_sockets() -> None:
 
 def share_out(application: BokehTornado, limits: Limits) -> None:
     """Have pages built in turns, and websockets counted."""
+    build_in_slices()
     vars(application)["limits"] = limits
     for context in application._applications.values():
         _build_in_turns(context, limits)
@@ -113,7 +115,7 @@ def _build_in_turns(context: ApplicationContext, limits: Limits) -> None:
                     raise TooMany("as many pages open")
                 if _has_gone(request):
                     raise HTTPError(499, reason="The browser has gone")
-                return await original(session_id, request, token)
+                return await awaited_in_slices(original(session_id, request, token))
         except TooMany as error:
             logger.debug("a page is not built: %s has %s as one person may", owner, error)
             if request.headers.get("Upgrade", "").lower() == "websocket":

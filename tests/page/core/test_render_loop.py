@@ -22,6 +22,9 @@ class DocumentQueue:
     def later(self, change: Callable[[], None]) -> None:
         self._loop.call_soon_threadsafe(change)
 
+    def after(self, seconds: float, call: Callable[[], None]) -> None:
+        self._loop.call_later(seconds, call)
+
 
 def drawn_of(pause_s: float) -> tuple[list[int], list[int]]:
     """Ask for 0 to 40, one every 5 ms; return what was rendered and what was shown."""

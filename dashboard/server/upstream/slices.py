@@ -1,0 +1,73 @@
+"""Pages are built, and written for the browser, in slices: Bokeh does each in one go, while the loop serves nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from functools import wraps
+from typing import Any, TypeVar
+
+from bokeh.core.serialization import ObjectRefRep, Serializer
+from bokeh.model import Model
+from bokeh.server.connection import ServerConnection
+from bokeh.server.session import ServerSession, _needs_document_lock
+from panel.viewable import Viewable
+
+from dashboard.page.core.slices import give_way, in_slices
+
+Result = TypeVar("Result")
+
+
+async def awaited_in_slices(made: Coroutine[Any, Any, Result]) -> Result:
+    """Return what a coroutine of Bokeh's returns, which waits for nothing, and takes long."""
+
+    def run() -> Result:
+        while True:
+            try:
+                waits = made.send(None)
+            except StopIteration as end:
+                return end.value
+            if waits is not None:
+                raise RuntimeError("Bokeh waits for something while it builds a page")
+
+    return await in_slices(run)
+
+
+def build_in_slices() -> None:
+    """Have what is built in a slice give way after each object, and pages written so; done once, it stays."""
+    if getattr(Model.__init__, "_gives_way", False):
+        return
+    for kind in (Model, Viewable):
+        _give_way_after_each(kind)
+    _write_in_slices()
+
+
+def _give_way_after_each(kind: Any) -> None:
+    original = kind.__init__
+
+    @wraps(original)
+    def make(self: Any, *args: Any, **named: Any) -> None:
+        original(self, *args, **named)
+        give_way()
+
+    vars(make)["_gives_way"] = True
+    kind.__init__ = make
+
+
+def _write_in_slices() -> None:
+    if not hasattr(ServerSession, "_handle_pull"):
+        raise TypeError("Bokeh has another way of sending pages")
+    original = Model.to_serializable
+
+    @wraps(original)
+    def to_serializable(self: Model, serializer: Serializer) -> ObjectRefRep:
+        give_way()
+        return original(self, serializer)
+
+    @_needs_document_lock
+    async def pull(self: ServerSession, message: Any, connection: ServerConnection) -> Any:
+        return await in_slices(
+            lambda: connection.protocol.create("PULL-DOC-REPLY", message.header["msgid"], self.document)
+        )
+
+    Model.to_serializable = to_serializable
+    ServerSession._handle_pull = pull

@@ -52,7 +52,7 @@ from dashboard.page.plot.raster import render as render_raster
 from dashboard.page.plot.unit_rows import RowsRequest, render_rows
 from dashboard.page.rail.filtered_scene import passing
 from dashboard.page.services.alignment import REGION, EventRequest, render_events
-from dashboard.page.tabs.unit.picture import UnitRequest, render_units
+from dashboard.page.tabs.unit.picture import UnitRequest, draw_units
 from dashboard.sources.demo.source import DEMO_SPIKES, DemoSource
 
 #: Largest unit that a large recording holds: its correlograms have to be quick, too.
@@ -163,7 +163,7 @@ def measure(cache: Path, n_spikes: int) -> list[dict[str, object]]:
         record(
             f"unit tab: everything it draws, {words} unit",
             0.3,
-            partial(render_units, UnitRequest(scene, (unit,), unit), threading.Event()),
+            partial(draw_units, UnitRequest(scene, (unit,), unit), threading.Event()),
         )
     measure_linked(scene.opened, largest, record)
     asked = EventRequest(scene, REGION, (), columns.depth_range_um, str(region), "stimOn", "contrast", True)

@@ -12,6 +12,7 @@ logger = logging.getLogger(__name__)
 
 REGISTRIES = (
     "dashboard.engine.count.registry:AGGREGATES",
+    "dashboard.figures.registry:FIGURES",
     "dashboard.page.tabs.registry:TABS",
     "dashboard.sources.registry:SOURCES",
 )

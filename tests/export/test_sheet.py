@@ -162,7 +162,7 @@ def test_units_draw(kind: str, theme: str, subject: Subject) -> None:
     assert len(content) > 10_000
     if kind == "svg":
         words = {"".join(node.itertext()).strip() for node in ElementTree.fromstring(content).iter(f"{SVG}text")}
-        assert {"depth (µm)", "confidence (%)", "template, orange: peak channel", "amplitude (µV)"} <= words
+        assert {"Depth (µm)", "Confidence (%)", "Template, orange: peak channel", "Amplitude (µV)"} <= words
 
 
 def test_what_cannot_be_drawn_is_one_line(subject: Subject) -> None:

@@ -89,7 +89,7 @@ def scene(sorting: SpikeSorting, chosen: tuple[int, ...] | None = None) -> Scene
 def alike(one: Any, other: Any) -> None:
     """Compare dataclasses, arrays and values, times of rendering aside."""
     if hasattr(one, "__dataclass_fields__"):
-        for name in set(one.__dataclass_fields__) - {"render_ms"}:
+        for name in set(one.__dataclass_fields__) - {"render_ms", "names"}:
             alike(getattr(one, name), getattr(other, name))
     elif isinstance(one, dict):
         for name in set(one) - {"cluster"}:

@@ -90,7 +90,7 @@ def _own_template(sorting: SpikeSorting, columns: SpikeColumns, unit: int) -> tu
 
 def lay_template(
     template: TemplatePicture, unit: str
-) -> tuple[dict[str, list[npt.NDArray[np.float64]]], dict[str, list[float]], dict[str, list[Any]]]:
+) -> tuple[dict[str, list[npt.NDArray[np.float64]]], dict[str, list[float]], list[str]]:
     """Return traces, scale bars and their words in the coordinates of the probe.
 
     Columns of channels keep their distance, so that 80 % of the least one between two of them is
@@ -117,11 +117,7 @@ def lay_template(
         "x1": [x + ms * um_per_ms, x, x + 0.9 * column_um],
         "y1": [y, y + uv * um_per_uv, y + um],
     }
-    words: dict[str, list[Any]] = {
-        "x": [x, x + 1, x + 0.9 * column_um + 1],
-        "y": [y - 14, y + uv * um_per_uv, y + um],
-        "text": [f"{ms:g} ms", f"{uv:g} {unit}", f"{um:g} µm"],
-    }
+    words = [f"{ms:g} ms", f"{uv:g} {unit}", f"{um:g} µm"]
     return traces, bars, words
 
 

@@ -17,6 +17,7 @@ from dashboard.engine.count.rates import cluster_counts, depth_profile
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.engine.count.unit_raster import depth_order, unit_raster
 from dashboard.library.store import OpenInsertion
+from dashboard.model.colours import hex_colour, selection_colours
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 
@@ -170,7 +171,7 @@ class Scene:
         """Return name and colour of each category; nothing where they have no names."""
         if (found := self.categories(kind)) is None:
             return []
-        return [(name, shading.hex_colour(colour)) for name, colour in zip(found.names, found.colours, strict=False)]
+        return [(name, hex_colour(colour)) for name, colour in zip(found.names, found.colours, strict=False)]
 
     @property
     def regions(self) -> Categories:
@@ -197,11 +198,11 @@ class Scene:
     ) -> list[str]:
         """Return the colour of single marks: by category, by selection, else the ink of the theme."""
         if selected:
-            colours = shading.selection_colours(len(selected), ranks)
-            chosen = dict(zip(selected, map(shading.hex_colour, colours), strict=True))
+            colours = selection_colours(len(selected), ranks)
+            chosen = dict(zip(selected, map(hex_colour, colours), strict=True))
             return [chosen.get(int(cluster), "#9e9e9e") for cluster in clusters]
         if (categories := self.categories(kind)) is not None:
-            table = [shading.hex_colour(colour) for colour in categories.colours]
+            table = [hex_colour(colour) for colour in categories.colours]
             return [table[i] if i >= 0 else "#9e9e9e" for i in categories.of_cluster[clusters]]
         return ["#5c6bc0"] * len(clusters)
 

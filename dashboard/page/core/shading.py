@@ -71,10 +71,6 @@ def default_limits(aggregate: Aggregate) -> tuple[float, float]:
     return value_limits(aggregate)
 
 
-SELECTION = ("#D55E00", "#56B4E9", "#8020FF", "#E0A070", "#0072B2", "#906030")
-"""In the order of selection: each is as far as can be from those before it for readers without any one kind of cones,
-and stays coloured for them on a grey raster. The first three are 50 or more apart in CIE L*a*b* for all of them."""
-
 ASIDE = {False: (0xEC, 0x76), True: (0x26, 0xA0)}
 """Greys from few spikes to many, by whether the theme is dark, under selected units in their colours."""
 
@@ -182,18 +178,6 @@ def bin_text(aggregate: Aggregate) -> str:
     width = (times[-1] - times[0]) / (len(times) - 1)
     height = (depths[-1] - depths[0]) / (len(depths) - 1)
     return f"{duration_text(width)} × {height:.3g} µm"
-
-
-def hex_colour(colour: npt.NDArray[np.uint8]) -> str:
-    """Return ``#rrggbb``."""
-    red, green, blue = (int(part) for part in colour[:3])
-    return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def selection_colours(n: int, ranks: tuple[int, ...] = ()) -> npt.NDArray[np.uint8]:
-    """Return the colours of the selected units, shape (n, 3): in the order of selection, or by their `ranks`."""
-    table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in SELECTION], np.uint8)
-    return table[np.asarray(ranks or range(n), dtype=np.int64) % len(table)]
 
 
 def diverging(*, dark: bool) -> tuple[str, ...]:

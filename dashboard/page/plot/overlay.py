@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.engine.count.few_units import aggregate_units
+from dashboard.model.colours import selection_colours
 from dashboard.page.core import shading
 from dashboard.page.core.live_image import NOWHERE, Extent
 from dashboard.page.core.scene import Scene
@@ -53,7 +54,7 @@ def draw_overlay(
     lookup[ids] = np.arange(len(ids), dtype=np.int32)
     band = drawn.values[first:last]
     values = np.where(band < 0, -1, lookup[band])
-    image = shading.categorical(values, shading.selection_colours(len(ids), ranks))
+    image = shading.categorical(values, selection_colours(len(ids), ranks))
     times, depths = drawn.time_edges_s, drawn.depth_edges_um
     start, bottom = float(times[0]), float(depths[first])
     extent = (start, bottom, float(times[-1]) - start, float(depths[last]) - bottom)

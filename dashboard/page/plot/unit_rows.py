@@ -15,6 +15,7 @@ from dashboard.engine.count.categories import Categories
 from dashboard.engine.count.queries import count_in
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.engine.count.unit_raster import leaders, together, unit_raster
+from dashboard.model.colours import selection_colours
 from dashboard.model.texts import duration_text
 from dashboard.page.core import shading
 from dashboard.page.core.scene import UNKNOWN, Scene
@@ -144,7 +145,7 @@ def _overlay(
     for place, unit in enumerate(request.selected):
         for row in np.flatnonzero(ids == unit):
             places[row // n_together][counts[row] > 0] = place
-    image = shading.categorical(places, shading.selection_colours(len(request.selected)))
+    image = shading.categorical(places, selection_colours(len(request.selected)))
     return shading.spread_rgba(image, 1) if request.height < READABLE_PX * height else image
 
 

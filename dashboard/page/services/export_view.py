@@ -12,7 +12,7 @@ import numpy as np
 from dashboard.analysis.filters.words import acting
 from dashboard.export.kinds.rows import Rows
 from dashboard.export.origin import Subject
-from dashboard.page.core import shading
+from dashboard.model.colours import selection_colours
 from dashboard.page.core.scene import UNKNOWN, Scene, drawn_kind
 from dashboard.page.plot.unit_rows import row_limits, rows_in_view
 from dashboard.page.services.response_test import read_test, response_columns
@@ -103,7 +103,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         heat_bins=(values["time_bin_s"], values["depth_bin_um"]),
         rate_limits=scene.rate_limits(values["depth_bin_um"]),
         selected=selected,
-        selection_colours=np.asarray(shading.selection_colours(len(selected)), np.uint8),
+        selection_colours=np.asarray(selection_colours(len(selected)), np.uint8),
         asked=(values["sorter"], values["revision"]),
         event=values["event"],
         test=read_test(values["test"]).words if values["test"] and response_columns(scene.sorting) else "",

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dashboard.engine.count.aggregate import Aggregate
-from dashboard.page.core.shading import SELECTION, selection_colours, shade
+from dashboard.model.colours import SELECTION, selection_colours
+from dashboard.page.core.shading import shade
 
 SCALES = ("linear", "log", "eq")
 

@@ -12,10 +12,10 @@ from dashboard.export.kinds.compare import BothSides, compare_sheet
 from dashboard.export.kinds.view import Note
 from dashboard.export.sheet import Sheet, SheetStyle
 from dashboard.export.spikes import AGGREGATE_SIZE
+from dashboard.model.colours import selection_colours
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
 from dashboard.model.texts import bytes_text
-from dashboard.page.core import shading
 from dashboard.page.services.difference import OtherSide, Sides
 from dashboard.page.services.export_view import ExportView, make_subject
 
@@ -39,7 +39,7 @@ def both_sides(view: ExportView) -> BothSides:
     is_off = AGGREGATES[view.values["color"]].why_off(other.scene.sorting)  # the page counts then, too
     asked = view.values | {"selected": other.scene.ids(other.selected)}
     b = make_subject(other.scene, asked | ({"color": "count", "limits": None} if is_off else {}), view.link)
-    b = replace(b, selection_colours=shading.selection_colours(len(other.selected), other.ranks))
+    b = replace(b, selection_colours=selection_colours(len(other.selected), other.ranks))
     own = view.scene.sorting.ref
     name = f"{own.sorter.value or 'base'} · {own.revision.value or 'original'}"
     density = Sides(view.scene, other.scene).density() if other.has_difference else 0.0

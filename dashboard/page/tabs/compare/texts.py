@@ -10,8 +10,8 @@ import pandas as pd
 
 from dashboard.analysis.compare.difference import units_side_by_side
 from dashboard.analysis.filters.clusters import filtered_table
+from dashboard.model.colours import hex_colour, selection_colours
 from dashboard.model.unit_ids import UnitId
-from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene
 
 MAX_NAMED = 12
@@ -36,9 +36,9 @@ def pair(units_a: list[UnitId], units_b: list[UnitId], ranks_b: list[int]) -> st
         ("A", units_a, list(range(len(units_a)))),
         ("B", units_b, ranks_b),
     ):
-        colours = shading.selection_colours(len(units), tuple(places))
+        colours = selection_colours(len(units), tuple(places))
         chips = "".join(
-            f'<span class="chip"><i style="background:{shading.hex_colour(colour)}"></i>{escape(str(unit))}</span>'
+            f'<span class="chip"><i style="background:{hex_colour(colour)}"></i>{escape(str(unit))}</span>'
             for unit, colour in zip(units[:MAX_NAMED], colours, strict=False)
         )
         more = f" and {len(units) - MAX_NAMED} more" if len(units) > MAX_NAMED else ""

@@ -12,8 +12,8 @@ from matplotlib.colors import to_hex
 
 from dashboard.analysis.events.maps import EventMap
 from dashboard.analysis.events.picture import GroupPicture, pooled_groups, raster_limits, theme_ink
+from dashboard.analysis.units.clouds import opacity
 from dashboard.page.core.bokeh_figures import QUIET, small
-from dashboard.page.core.clouds import opacity
 from dashboard.page.core.shading import diverging
 
 BWR = tuple(to_hex(colour) for colour in colormaps["bwr"](np.linspace(0, 1, 256)))

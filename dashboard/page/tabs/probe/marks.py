@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from bokeh.palettes import Viridis256
 
-from dashboard.page.core import shading
+from dashboard.model.colours import hex_colour, selection_colours
 from dashboard.page.core.scene import Scene
 from dashboard.page.tabs.probe.picture import Units
 
@@ -91,7 +91,7 @@ def marks(scene: Scene, units: Units, look: MarkStyle) -> dict[str, npt.NDArray[
     is_good = units.labels == 1
     colours = _colours(units, look)
     place = {unit: k for k, unit in enumerate(look.selected)}
-    own = [shading.hex_colour(colour) for colour in shading.selection_colours(len(look.selected))]
+    own = [hex_colour(colour) for colour in selection_colours(len(look.selected))]
     is_selected = np.isin(units.ids, look.selected)
     for row in np.flatnonzero(is_selected):
         colours[row] = own[place[int(units.ids[row])]]

@@ -15,6 +15,7 @@ from dashboard.analysis.anatomy.probe import RegionSpan, region_spans
 from dashboard.analysis.units.places import Amplitudes, peak_to_trough_ms, unit_amplitudes, unit_positions
 from dashboard.engine.count.few_units import unit_rows
 from dashboard.engine.count.levels import level_image
+from dashboard.model.colours import selection_colours
 from dashboard.model.errors import Cancelled
 from dashboard.model.shanks import Shanks, find_shanks
 from dashboard.page.core import shading
@@ -200,7 +201,7 @@ def render_spikes(request: SpikesRequest, cancel: threading.Event) -> SpikesPict
     if cancel.is_set():
         raise Cancelled
     image = _shade(counts, request.palette)
-    colours = shading.selection_colours(len(request.selected))
+    colours = selection_colours(len(request.selected))
     own = {unit: np.asarray(unit_rows(columns, unit), dtype=np.int64) for unit in request.selected}
     order = sorted(range(len(request.selected)), key=lambda k: -len(own[request.selected[k]]))
     for k in order:  # the unit with fewest spikes is on top

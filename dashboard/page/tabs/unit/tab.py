@@ -8,26 +8,22 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.analysis.units.correlograms import Correlogram
+from dashboard.analysis.unit_picture import UnitPicture
+from dashboard.figures.figure import Figure
+from dashboard.figures.registry import FIGURES
 from dashboard.model.errors import DashboardError
+from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices, pane
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.tabs.unit import texts
-from dashboard.page.tabs.unit.figures import (
-    AmplitudeBars,
-    CloudFigure,
-    Histogram,
-    RateFigure,
-    RefractoryFigure,
-    TemplateFigure,
-)
-from dashboard.page.tabs.unit.picture import UnitPicture, UnitRequest, render_units
+from dashboard.page.tabs.unit.picture import UnitDrawing, UnitRequest, draw_units
 from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
 from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.sections import folded
 
-SMALL_PX, WIDE_PX, TEMPLATE_PX = 170, 160, 320
+SMALL_PX, WIDE_PX, TEMPLATE_PX, BESIDE_PX = 170, 160, 320, 110
+HEIGHTS_PX = {"amplitude": WIDE_PX, "depth": WIDE_PX, "rate": WIDE_PX, "template": TEMPLATE_PX}
 MAX_PAIRS = 6
 """Pairs of four units."""
 
@@ -48,7 +44,7 @@ class UnitTab(BaseTab[TabServices]):
         self._aside = ""
         self._is_moving = False
         self.picture: UnitPicture | None = None
-        self._loop = self.loop(render_units, self._apply)
+        self._loop = self.loop(draw_units, self._apply)
         self.empty = self.html(texts.EMPTY)
         self.head = self.html()
         self.metrics = self.html()
@@ -65,54 +61,52 @@ class UnitTab(BaseTab[TabServices]):
         self._state.param.watch(self._request, ["selected", "tab", "bins"])
 
     def _make_figures(self) -> None:
-        self.acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-acg")
-        self.close_acg = Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", "unit-close")
-        self.isi = Histogram(SMALL_PX, "Interval (ms)", "Intervals", "unit-isi")
-        self.isi.figure.yaxis.ticker.min_interval = 1
-        self.refractory = RefractoryFigure(SMALL_PX)
-        self.refractory.apply_theme(dark=self._state.dark)
-        self._state.param.watch(lambda event: self.refractory.apply_theme(dark=event.new), "dark")
-        self.pairs = [Histogram(SMALL_PX, "Lag (ms)", "Rate (Hz)", f"unit-pair-{k}") for k in range(MAX_PAIRS)]
-        self.amplitude = CloudFigure(WIDE_PX, "Amplitude (µV)", "unit-amplitude")
-        self.amplitudes = AmplitudeBars(WIDE_PX, self.amplitude.figure)
-        self.depth = CloudFigure(WIDE_PX, "Depth (µm)", "unit-depth")
-        self.rate = RateFigure(WIDE_PX)
-        self.template = TemplateFigure(TEMPLATE_PX)
-        names = ("acg", "close", "isi", "refractory", "pairs", "amplitude", "depth", "rate", "template")
-        self._captions = {name: self.html() for name in names}
+        own = ("acg", "close", "isi", "refractory", "amplitude", "depth", "rate", "template")
+        self._added = [entry for entry in FIGURES if entry.of == "unit" and entry.name not in FIGURES.own]
+        names = (*(f"unit-{name}" for name in own), *(entry.name for entry in self._added))
+        dark = self._state.dark
+        self.views = {
+            name: FigureView(name, HEIGHTS_PX.get(name.removeprefix("unit-"), SMALL_PX), dark=dark) for name in names
+        }
+        beside = self.views["unit-amplitude"].figure
+        bars = self.views["unit-amplitudes"] = FigureView("unit-amplitudes", WIDE_PX, dark=dark, y_range=beside.y_range)
+        bars.figure.update(sizing_mode="fixed", width=BESIDE_PX, min_border_left=4)
+        bars.figure.yaxis.visible = False
+        bars.figure.xaxis.ticker.desired_num_ticks = 2
+        self.pairs = [FigureView(f"unit-pair-{k}", SMALL_PX, dark=dark) for k in range(MAX_PAIRS)]
+        self._state.param.watch(self._recolour, "dark")
+        self._panes = {name: pane(view.figure) for name, view in self.views.items()}
+        self._captions = {name: self.html() for name in (*names, "unit-pairs")}
         self._pair_captions = [self.html() for _ in self.pairs]
+        # The histogram stands under the caption of what it is beside.
+        self._caption_of = {**self._captions, "unit-amplitudes": self._captions["unit-amplitude"]}
+
+    def _recolour(self, event: Any) -> None:
+        for view in (*self.views.values(), *self.pairs):
+            view.apply_theme(dark=event.new)
 
     def _sections(self) -> list[Any]:
-        captions = self._captions
+        captions, panes = self._captions, self._panes
         self._pair_panes = [
             self._stack(caption, pane(pair.figure))
             for caption, pair in zip(self._pair_captions, self.pairs, strict=True)
         ]
         self._pair_box = self._stack(
-            captions["pairs"], *(self._beside(*self._pair_panes[k : k + 2]) for k in range(0, MAX_PAIRS, 2))
+            captions["unit-pairs"], *(self._beside(*self._pair_panes[k : k + 2]) for k in range(0, MAX_PAIRS, 2))
         )
-        self._amplitude_row = self._beside(pane(self.amplitude.figure), pane(self.amplitudes.figure))
-        self._template_pane = pane(self.template.figure)
+
+        def captioned(*names: str) -> list[pn.Column]:
+            return [self._stack(captions[name], panes[name]) for name in names]
+
         return [
             self.focus,
             self.head,
-            self._beside(
-                self._stack(captions["acg"], pane(self.acg.figure)),
-                self._stack(captions["close"], pane(self.close_acg.figure)),
-            ),
-            self._beside(
-                self._stack(captions["isi"], pane(self.isi.figure)),
-                self._stack(captions["refractory"], pane(self.refractory.figure)),
-            ),
+            self._beside(*captioned("unit-acg", "unit-close")),
+            self._beside(*captioned("unit-isi", "unit-refractory")),
             self._pair_box,
-            captions["amplitude"],
-            self._amplitude_row,
-            captions["depth"],
-            pane(self.depth.figure),
-            captions["rate"],
-            pane(self.rate.figure),
-            captions["template"],
-            self._template_pane,
+            captions["unit-amplitude"],
+            self._beside(panes["unit-amplitude"], panes["unit-amplitudes"]),
+            *captioned("unit-depth", "unit-rate", "unit-template", *(entry.name for entry in self._added)),
             self.metrics,
             self._bins,
         ]
@@ -176,7 +170,7 @@ class UnitTab(BaseTab[TabServices]):
             apply_theme(self._bins, dark=self._state.dark)
             self.panel.append(self._bins)
 
-    def _apply(self, request: UnitRequest, picture: UnitPicture) -> None:
+    def _apply(self, request: UnitRequest, drawing: UnitDrawing) -> None:
         if request.scene is not self._scene or request.focus != self._focus:
             return
         if not self._body.objects:
@@ -184,42 +178,22 @@ class UnitTab(BaseTab[TabServices]):
             if self._bins in self.panel.objects:
                 self.panel.remove(self._bins)
             self._body[:] = self._sections()
-        self.picture, scene = picture, request.scene
-        self.head.object = texts.head(scene, picture, self._aside)
-        self.metrics.object = texts.metrics(scene.sorting, picture.focus.unit)
-        for name, text in texts.captions(scene, picture).items():
-            self._captions[name].object = text
-        span = scene.columns.time_range_s
-        seconds = max(span[1] - span[0], 1e-9)
-        mean_hz = {unit.unit: len(unit) / seconds for unit in picture.units}
-        captions = self._captions
-        with self.drawing(captions["acg"]):
-            self.acg.show_lags(picture.acg, mean_hz[request.focus])
-        with self.drawing(captions["close"]):
-            self.close_acg.show_lags(picture.close_acg, mean_hz[request.focus])
-        with self.drawing(captions["isi"]):
-            self.isi.show_intervals(picture.isi)
-        with self.drawing(captions["refractory"]):
-            self.refractory.show(picture.refractory)
-        with self.drawing(captions["pairs"]):
-            self._show_pairs(scene, picture.pairs, mean_hz)
-        unit = scene.sorting.amp_unit
-        has_amplitudes = picture.amplitude_cloud is not None and picture.amplitudes is not None
-        if picture.amplitude_cloud is not None and picture.amplitudes is not None:
-            with self.drawing(captions["amplitude"]):
-                self.amplitude.show(picture.amplitude_cloud, scene.amp_range_uv)
-                self.amplitude.figure.yaxis.axis_label = f"Amplitude ({unit})"
-            with self.drawing(captions["amplitude"]):
-                self.amplitudes.show(picture.amplitudes, scene.amp_range_uv)
-        self._amplitude_row.visible = has_amplitudes
-        with self.drawing(captions["depth"]):
-            self.depth.show(picture.depth_cloud)
-        with self.drawing(captions["rate"]):
-            self.rate.show(picture.rate_edges_s, picture.rates_hz, picture.colours)
-        if picture.template is not None:
-            with self.drawing(captions["template"]):
-                self.template.show(picture.template, unit)
-        self._template_pane.visible = picture.template is not None
+        self.picture, scene = drawing.picture, request.scene
+        self.head.object = texts.head(scene, self.picture, self._aside)
+        self.metrics.object = texts.metrics(scene.sorting, self.picture.focus.unit)
+        for name, text in texts.captions(scene, self.picture).items():
+            self._captions[f"unit-{name}"].object = text
+        for entry in self._added:
+            self._captions[entry.name].object = texts.caption(escape(entry.title))
+        for name, view in self.views.items():
+            with self.drawing(self._caption_of[name]):
+                figure = drawing.figures[name]
+                if figure.absent and name not in FIGURES.own:
+                    self._captions[name].object = texts.caption(escape(figure.title) + texts.absent(figure.absent))
+                view.show(figure)
+                self._panes[name].visible = not figure.absent
+        with self.drawing(self._captions["unit-pairs"]):
+            self._show_pairs(drawing.pairs)
         self.answered()
         self.empty.visible = False
         self._body.visible = True
@@ -227,14 +201,10 @@ class UnitTab(BaseTab[TabServices]):
             apply_theme(self._body, dark=self._state.dark)
             self.panel.append(self._body)
 
-    def _show_pairs(
-        self, scene: Scene, pairs: tuple[tuple[int, int, Correlogram], ...], mean_hz: dict[int, float]
-    ) -> None:
+    def _show_pairs(self, pairs: tuple[Figure, ...]) -> None:
         self._pair_box.visible = bool(pairs)
-        for k, (plot, box) in enumerate(zip(self.pairs, self._pair_panes, strict=True)):
+        for k, (view, box) in enumerate(zip(self.pairs, self._pair_panes, strict=True)):
             box.visible = k < len(pairs)
             if k < len(pairs):
-                first, second, lags = pairs[k]
-                words = escape(" from ".join(map(str, scene.ids([second, first]))))
-                self._pair_captions[k].object = f'<div class="unit"><h5>{words}</h5></div>'
-                plot.show_lags(lags, mean_hz[second])
+                self._pair_captions[k].object = f'<div class="unit"><h5>{escape(pairs[k].title)}</h5></div>'
+                view.show(pairs[k])

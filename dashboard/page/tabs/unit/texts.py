@@ -11,15 +11,16 @@ import numpy as np
 import pandas as pd
 
 from dashboard.analysis.filters.words import say_spike_amp
+from dashboard.analysis.unit_picture import UnitPicture
 from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS
+from dashboard.analysis.units.clouds import Cloud
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
+from dashboard.model.colours import hex_colour
 from dashboard.model.conventions import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted, duration_text
-from dashboard.page.core.clouds import Cloud
 from dashboard.page.core.scene import UNKNOWN, Scene
-from dashboard.page.core.shading import hex_colour
-from dashboard.page.tabs.unit.picture import MAX_UNITS, UnitPicture
+from dashboard.page.tabs.unit.picture import MAX_UNITS
 from dashboard.sources.alf.clusters import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT, NOISE_CUTOFF, label_tests
 
 EMPTY = (
@@ -176,8 +177,7 @@ def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
         "template": "Template",
     }
     if picture.amplitude_cloud is None or picture.amplitudes is None:
-        why = scene.sorting.missing_reason("spikes.amps") or "there are no amplitudes"
-        found["amplitude"] += _absent(why)
+        found["amplitude"] += absent(picture.why_no_amplitudes)
     else:
         noise = picture.amplitudes.noise
         found["amplitude"] += f"{_beyond(picture.amplitude_cloud)}; {_cutoff(noise.cutoff, passes=noise.passes_label)}"
@@ -191,17 +191,23 @@ def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
         if not volts:
             found["amplitude"] += "; arbitrary units: the values in the file are no volts"
     if picture.template is None:
-        found["template"] += _absent(picture.why_no_template)
+        found["template"] += absent(picture.why_no_template)
     else:
         found["template"] += f" ({escape(picture.template.name)}), 30 kHz; orange: peak channel"
-    return {name: f'<div class="unit"><h4>{text}</h4></div>' for name, text in found.items()}
+    return {name: caption(text) for name, text in found.items()}
+
+
+def caption(text: str) -> str:
+    """Return a heading over a figure."""
+    return f'<div class="unit"><h4>{text}</h4></div>'
 
 
 def _bin(seconds: float) -> str:
     return duration_text(seconds)
 
 
-def _absent(why: str) -> str:
+def absent(why: str) -> str:
+    """Return why a figure is not there."""
     return f'<span class="absent">: not available, {escape(why)}</span>'
 
 
@@ -214,7 +220,7 @@ def _beyond(found: Cloud, *, is_limited: bool = False) -> str:
 
 def _refractory(passes: bool, confidence: float, contamination: float) -> str:
     if not np.isfinite(confidence):
-        return f"Refractory test{_absent('too few spikes')}"
+        return f"Refractory test{absent('too few spikes')}"
     verdict = f'<b class="{"pass" if passes else "fail"}">{"pass" if passes else "fail"}</b>'
     least = (
         f"contamination ≤ {contamination:g} % at {CONFIDENCE_PCT:g} %"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard.page.core import shading
+from dashboard.model.colours import hex_colour, selection_colours
 from dashboard.page.core.scene import Scene
 from dashboard.page.tabs.probe.marks import (
     CLEAR,
@@ -69,7 +69,7 @@ def test_filters_hide_units_but_not_selected_ones(scene: Scene, units: Units) ->
 
 def test_selected_units_have_the_colours_of_the_raster_and_lie_on_top(scene: Scene, units: Units) -> None:
     drawn = marks(scene, units, MarkStyle(RATE, (12, 3), False))
-    own = dict(zip((12, 3), map(shading.hex_colour, shading.selection_colours(2)), strict=True))
+    own = dict(zip((12, 3), map(hex_colour, selection_colours(2)), strict=True))
     last = [int(unit) for unit in drawn["id"][-2:]]
     assert sorted(last) == [3, 12]
     assert [drawn["line"][-2], drawn["line"][-1]] == [own[unit] for unit in last]

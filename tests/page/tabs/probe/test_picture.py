@@ -13,6 +13,7 @@ import pytest
 from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
 from dashboard.library.store import OpenInsertion, StoreKey
+from dashboard.model.colours import selection_colours
 from dashboard.model.errors import BadRequest
 from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene
@@ -84,7 +85,7 @@ def test_hidden_units_have_no_spikes_in_it_and_selected_ones_their_colour(scene:
     clusters = np.asarray(scene.columns.clusters)
     assert picture.n_passing == np.isin(clusters, [3, 4]).sum()
     colours = {int(c) for c in np.unique(picture.image)}
-    own = [shading.categorical(np.array([[k]], np.int32), shading.selection_colours(2))[0, 0] for k in (0, 1)]
+    own = [shading.categorical(np.array([[k]], np.int32), selection_colours(2))[0, 0] for k in (0, 1)]
     assert {int(colour) for colour in own} <= colours
     assert 0 in colours  # transparent where nothing is
 

@@ -17,10 +17,10 @@ from dashboard.analysis.units.templates import lay_template, unit_template
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.library.open import open_insertion
 from dashboard.library.store import OpenInsertion
+from dashboard.model.colours import SELECTION, hex_colour
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import Missing, SpikeSorting
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.shading import SELECTION, hex_colour
 from dashboard.page.tabs.unit import texts as unit_texts
 from dashboard.page.tabs.unit.picture import UnitPicture, UnitRequest, render_units
 from tests.library.alf_folder import N_CLUSTERS, sorting_arrays, write_session

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.page.core.shading import selection_colours
+from dashboard.model.colours import selection_colours
 
 WIDTH, HEIGHT = 420, 150
 """Pixels of a picture: about those that the dock has."""

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.page.core.clouds import FAINTEST, HEIGHT, WIDTH, cloud, opacity, value_range
+from dashboard.analysis.units.clouds import FAINTEST, HEIGHT, WIDTH, cloud, opacity, value_range
 
 
 def alphas(image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,190 @@
+"""Declared figures on the page: built from Bokeh's models once, then fed with new numbers and never rebuilt."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from bokeh.models import BasicTicker, ColumnDataSource, HoverTool, LinearColorMapper
+from bokeh.plotting import figure
+
+from dashboard.figures.figure import PALETTES, Axis, Bands, Bars, Figure, Ink, Levels, Lines, Matrix, Pictures, Words
+from dashboard.page.core.bokeh_figures import QUIET, lighten, small, time_ticks
+from dashboard.page.core.shading import palette
+
+INKS = {"bar": "#5c6bc0", "limit": "#d55e00", "high": "#0072b2", "mean": "#e69f00", "quiet": QUIET}
+NO_VALUE = "#80808040"
+THOUSANDTHS = "0,0.[000]"
+SIDES = {"x": ("left", "right", "top"), "y": ("bottom", "top", "right")}
+"""Columns of bars along an axis: start, end, value."""
+
+AnyMark = TypeVar("AnyMark", contravariant=True)
+
+
+def colour(ink: Ink, *, dark: bool) -> str:
+    """Return what a colour of a figure is on the page."""
+    return ("#ffffff" if dark else "#000000") if ink == "ink" else INKS.get(ink, ink)
+
+
+class FigureView:
+    """A place of the page where figures of one name are drawn, one after the other.
+
+    Parameters
+    ----------
+    name : str
+        Of the figures; models of Bokeh are named after it.
+    height : int
+        In CSS pixels.
+    dark : bool
+        Theme at first.
+    options : Any
+        Of `dashboard.page.core.bokeh_figures.small`, such as shared ranges.
+
+    Attributes
+    ----------
+    figure : bokeh.plotting.figure
+    sources : list of ColumnDataSource
+        One per mark; the first is named after the figure: ``unit-acg-data``.
+    """
+
+    def __init__(self, name: str, height: int, *, dark: bool = False, **options: Any) -> None:
+        self.figure: figure = small(height, "", "", name=name, **options)
+        self.sources: list[ColumnDataSource] = []
+        self._name, self._dark = name, dark
+        self._mappers: dict[int, LinearColorMapper] = {}
+        self._shown: Figure | None = None
+
+    def show(self, shown: Figure) -> None:
+        """Draw a figure; one that is absent leaves what was drawn, for whoever hides the place and says why."""
+        if shown.absent:
+            return
+        if not self.sources:
+            self._build(shown)
+        for k, mark in enumerate(shown.marks):
+            data = _columns(mark, dark=self._dark)
+            self.sources[k].data = data
+            if isinstance(mark, Matrix):
+                self._mappers[k].update(
+                    palette=list(_palette(mark.palette, dark=self._dark)), low=mark.limits[0], high=mark.limits[1]
+                )
+        plot = self.figure
+        for own, given, extent in ((plot.xaxis[0], shown.x, plot.x_range), (plot.yaxis[0], shown.y, plot.y_range)):
+            own.axis_label = given.title if own.visible else None
+            extent.update(start=given.limits[0], end=given.limits[1])
+        self._shown = shown
+
+    def apply_theme(self, *, dark: bool) -> None:
+        """Draw what is shown in the colours of a theme."""
+        self._dark = dark
+        if self._shown is not None:
+            self.show(self._shown)
+
+    def _build(self, shown: Figure) -> None:
+        plot, tips = self.figure, []
+        for own, axis in ((plot.xaxis[0], shown.x), (plot.yaxis[0], shown.y)):
+            if axis.is_session_time:
+                own.formatter = time_ticks()
+            if axis.is_whole:
+                own.ticker = BasicTicker(desired_num_ticks=own.ticker.desired_num_ticks, min_interval=1)
+        for k, mark in enumerate(shown.marks):
+            source = ColumnDataSource(name=f"{self._name}-data" if k == 0 else f"{self._name}-data-{k}")
+            source.data = {name: [] for name in _columns(mark, dark=self._dark)}
+            self.sources.append(source)
+            drawn = self._glyph(mark, source, k)
+            if words := _tips(mark, shown.x, shown.y):
+                tips.append((drawn, words))
+        lighten(plot)
+        for drawn, words in tips:
+            plot.add_tools(HoverTool(renderers=[drawn], tooltips=words, line_policy="nearest"))
+
+    def _glyph(self, mark: Any, source: ColumnDataSource, k: int) -> Any:
+        """Add what draws a mark."""
+        plot = self.figure
+        if isinstance(mark, Bars):
+            sides: dict[str, Any] = {name: name for name in SIDES[mark.along]}
+            sides["bottom" if mark.along == "x" else "left"] = 0
+            ink = "colour" if not isinstance(mark.inks, str) else colour(mark.inks, dark=self._dark)
+            return plot.quad(**sides, source=source, fill_color=ink, line_color=None)
+        if isinstance(mark, Lines):
+            return plot.multi_line("x", "y", source=source, line_color="colour", line_width=mark.width)
+        if isinstance(mark, Bands):
+            return plot.patches("x", "y", source=source, fill_color="colour", fill_alpha=0.22, line_color=None)
+        if isinstance(mark, Levels):
+            look = {"line_color": "colour", "line_width": 1.2, "line_dash": "dashed" if mark.is_dashed else "solid"}
+            line = plot.hspan if mark.of == "y" else plot.vspan
+            return line(**{mark.of: "at"}, source=source, **look)
+        if isinstance(mark, Words):
+            return plot.text(
+                "x", "y", "text", angle="angle", source=source, text_color=colour(mark.ink, dark=self._dark),
+                text_font_size="10px", text_baseline="top",
+            )  # fmt: skip
+        place = {name: name for name in ("image", "x", "y", "dw", "dh")}
+        if isinstance(mark, Pictures):
+            return plot.image_rgba(**place, source=source, level="image")
+        self._mappers[k] = mapper = LinearColorMapper(palette=["#000000"], low=0, high=1, nan_color=NO_VALUE)
+        return plot.image(**place, source=source, color_mapper=mapper, level="image")
+
+
+def _palette(name: str, *, dark: bool) -> tuple[str, ...]:
+    """Return the colours of a palette of figures; ``binary`` runs towards the ink."""
+    return palette(name if name == "binary" else PALETTES[name][dark], dark=dark)
+
+
+def _columns(mark: Any, *, dark: bool) -> dict[str, Any]:
+    """Return the data of a mark as Bokeh's glyphs take them."""
+    if isinstance(mark, Bars):
+        start, end, value = SIDES[mark.along]
+        data: dict[str, Any] = {start: mark.edges[:-1], end: mark.edges[1:], value: mark.values}
+        if not isinstance(mark.inks, str):
+            data["colour"] = [colour(ink, dark=dark) for ink in mark.inks]
+        return data
+    if isinstance(mark, Lines):
+        return {
+            "x": list(mark.x),
+            "y": list(mark.y),
+            "colour": [colour(ink, dark=dark) for ink in mark.inks],
+            "name": list(mark.names) or [""] * len(mark.x),
+        }
+    if isinstance(mark, Bands):
+        return {
+            "x": [np.concatenate([x, x[::-1]]) for x in mark.x],
+            "y": [np.concatenate([high, low[::-1]]) for low, high in zip(mark.low, mark.high, strict=True)],
+            "colour": [colour(ink, dark=dark) for ink in mark.inks],
+        }
+    if isinstance(mark, Levels):
+        return {"at": list(mark.values), "colour": [colour(mark.ink, dark=dark)] * len(mark.values)}
+    if isinstance(mark, Words):
+        angles = [np.pi / 2 if is_turned else 0.0 for is_turned in mark.is_turned]
+        return {"x": list(mark.x), "y": list(mark.y), "text": list(mark.texts), "angle": angles}
+    if isinstance(mark, Matrix):
+        return _placed([mark.values.astype(np.float32)], [mark.x], [mark.y])
+    assert isinstance(mark, Pictures)
+    return _placed(list(mark.images), list(mark.x), list(mark.y))
+
+
+def _placed(images: list[Any], x: list[tuple[float, float]], y: list[tuple[float, float]]) -> dict[str, Any]:
+    return {
+        "image": images,
+        "x": [start for start, _ in x],
+        "y": [start for start, _ in y],
+        "dw": [end - start for start, end in x],
+        "dh": [end - start for start, end in y],
+    }
+
+
+def _tips(mark: Any, x: Axis, y: Axis) -> list[tuple[str, str]]:
+    """Return what is read under the cursor: the numbers of the data, with their units."""
+
+    def value(column: str, axis: Axis) -> str:
+        return f"@{column}{{{THOUSANDTHS}}}{f' {axis.unit}' if axis.unit else ''}"
+
+    if isinstance(mark, Bars):
+        ends, along, other = (
+            (("left", "right", "top"), x, y) if mark.along == "x" else (("bottom", "top", "right"), y, x)
+        )
+        spans = f"@{ends[0]}{{{THOUSANDTHS}}} to {value(ends[1], along)}"
+        return [(along.label, spans), (other.label, value(ends[2], other))]
+    if isinstance(mark, Matrix):
+        at = [(axis.label, f"${name}{{0,0.[00]}} {axis.unit}") for name, axis in (("x", x), ("y", y))]
+        return [*at, (mark.label, f"@image{{0,0.[00]}}{f' {mark.unit}' if mark.unit else ''}")]
+    return []

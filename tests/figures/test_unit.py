@@ -1,0 +1,96 @@
+"""Figures of a unit hold the numbers of the unit, whatever it has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dashboard.analysis.unit_picture import UnitPicture, unit_picture
+from dashboard.analysis.units.amplitudes import amplitude_histogram
+from dashboard.engine.build import SpikeColumns
+from dashboard.figures import unit
+from dashboard.figures.figure import Bars, Levels, Lines, Matrix, Pictures
+from dashboard.figures.registry import FIGURES, Declared, FigureEntry
+from dashboard.model.sorting import Missing, SpikeSorting
+
+
+@pytest.fixture(scope="module")
+def found(small_demo: SpikeSorting, small_columns: SpikeColumns) -> UnitPicture:
+    return unit_picture(small_demo, small_columns, (3, 7), 7)
+
+
+@pytest.mark.parametrize("n_spikes", [0, 1, 2, 3, 5, 8, 12, 20, 40])
+@pytest.mark.parametrize("factor", [1.0, 0.0, -1.0])
+def test_bars_of_a_unit_without_a_verdict_are_plain(found: UnitPicture, n_spikes: int, factor: float) -> None:
+    amps = factor * np.random.default_rng(n_spikes).lognormal(4.5, 0.3, n_spikes)
+    own = amplitude_histogram(amps)
+    bars = unit.amplitudes(replace(found, amplitudes=own)).marks[0]
+    assert isinstance(bars, Bars)
+    assert bars.values.sum() == n_spikes
+    inks = set(bars.inks)
+    assert "limit" in inks if own.noise.low_bin >= 0 else inks <= {"bar", "high"}
+
+
+def test_every_figure_is_declared_with_numbers_and_units(found: UnitPicture) -> None:
+    figures = Declared("unit", found)
+    assert list(figures) == [entry.name for entry in FIGURES if entry.of == "unit"]
+    for name, figure in figures.items():
+        assert figure.name == name
+        assert figure.title and figure.marks and not figure.absent
+        assert figure.x.label and figure.y.label
+        assert all(np.isfinite(axis.limits).all() and axis.limits[0] < axis.limits[1] for axis in (figure.x, figure.y))
+    acg, mean = figures["unit-acg"].marks
+    assert isinstance(acg, Bars) and isinstance(mean, Levels)
+    np.testing.assert_array_equal(acg.values, found.acg.rate_hz)
+    assert mean.values == [found.mean_hz(7)]
+    assert figures["unit-acg"].x.title == "Lag (ms)"
+    test = figures["unit-refractory"].marks[0]
+    assert isinstance(test, Matrix) and test.values is found.refractory.confidence_pct
+    depths = figures["unit-depth"].marks[0]
+    assert isinstance(depths, Pictures)
+    assert sum(len(times) for times, _, _ in depths.spikes) == sum(len(own) for own in found.units)
+    rates = figures["unit-rate"].marks[0]
+    assert isinstance(rates, Lines) and rates.names == ["3", "7"]
+
+
+def test_pairs_are_named_and_have_the_mean_rate_of_the_second_unit(found: UnitPicture) -> None:
+    (pair,) = unit.pairs(found)
+    bars, mean = pair.marks
+    assert pair.title == "7 from 3"
+    assert isinstance(bars, Bars) and isinstance(mean, Levels)
+    np.testing.assert_array_equal(bars.values, found.pairs[0][2].rate_hz)
+    assert mean.values == [found.mean_hz(7)]
+
+
+def test_limits_of_single_spikes_are_lines(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
+    limited = unit_picture(small_demo, small_columns, (7,), 7, amp_range_uv=(60.0, np.inf))
+    for figure in (unit.amplitude_over_time(limited), unit.amplitudes(limited)):
+        lines = figure.marks[-1]
+        assert isinstance(lines, Levels) and list(lines.values) == [60.0]
+
+
+def test_what_a_sorting_lacks_is_said_in_place_of_the_figure(
+    small_demo: SpikeSorting, small_columns: SpikeColumns
+) -> None:
+    bare = replace(
+        small_demo, templates=None,
+        missing=(Missing("templates", "were not extracted"), Missing("spikes.amps", "are not in the files")),
+    )  # fmt: skip
+    found = unit_picture(bare, replace(small_columns, amps_uv=None), (7,), 7)
+    figures = Declared("unit", found)
+    assert figures["unit-template"].absent == "were not extracted"
+    assert figures["unit-amplitude"].absent == figures["unit-amplitudes"].absent == "are not in the files"
+    assert not figures["unit-depth"].absent
+
+
+def test_one_figure_that_fails_leaves_the_others(found: UnitPicture) -> None:
+    FIGURES.add(FigureEntry("broken", "Broken", "unit", "operator:truediv"))  # wants two arguments
+    try:
+        figures = Declared("unit", found)
+    finally:
+        FIGURES.remove("broken")
+    assert figures["unit-acg"].marks
+    with pytest.raises(TypeError):
+        figures["broken"]

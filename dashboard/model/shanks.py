@@ -15,9 +15,9 @@ SHANK = "shank"
 UNKNOWN_SHANK = -1
 """In place of the number of a shank where it is not known."""
 
-SHANK_GAP_UM = 120.0
+SHANK_GAP_UM = 80.0
 """Columns of channels further apart than this are of different shanks: those of Neuropixels 2.0 are 250 um apart from
-one to the next, and the columns of one shank at most 48 um."""
+one to the next, others 125 um with columns of their own, and the columns of one shank at most 48 um."""
 
 STACK_GAP_UM, SHANK_LENGTH_UM = 1_000.0, 9_600.0
 """Groups of channels with such a gap between them, that start so far apart, are of shanks that somebody has stacked

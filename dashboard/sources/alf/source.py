@@ -289,9 +289,14 @@ def _validated(
         known, found = False, counted
     of_files = found
     check_times(ref, found)
+    n_rows = len(table)
     table = clusters_object.fill_in(ref, table, metrics, spikes, found)
     clusters_object.check_ids(ref, found, table.index, spikes)
     notes = []
+    if n_rows and not isinstance(table.index, pd.RangeIndex):
+        notes.append(
+            "spikes.clusters holds ids beyond the rows of the clusters; cluster_id of clusters.metrics names row by row"
+        )
     n_without = found.n_no_depth if spikes.depths_um is not None else len(spikes)
     n_no_number = found.n_no_depth if spikes.depths_um is not None else 0
     depths = clusters_object.cluster_depths(table, channels) if n_without else None

@@ -30,6 +30,12 @@ def project(repository: Path) -> dict[str, Any]:
     return tomllib.loads((repository / "pyproject.toml").read_text())["project"]
 
 
+def of_users(project: dict[str, Any]) -> list[str]:
+    """Return the dependencies, and those of the extras that users install."""
+    extras: dict[str, list[str]] = project["optional-dependencies"]
+    return [*project["dependencies"], *extras["cluster"], *extras["nwb"]]
+
+
 @pytest.fixture(scope="module")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("hatchling", reason="the build backend is in the test extra")
@@ -51,7 +57,7 @@ def test_environment_and_pyproject_name_the_same_dependencies(repository: Path, 
     listed = {normalised(item): item for item in [*conda, *pip] if not item.startswith("-")}
     python = listed.pop("python")
     listed.pop("pip")
-    wanted = {normalised(item): item for item in project["dependencies"] + project["optional-dependencies"]["cluster"]}
+    wanted = {normalised(item): item for item in of_users(project)}
     assert listed.keys() == wanted.keys()
     for name, requirement in wanted.items():
         assert listed[name].lower() == requirement.lower(), "the bounds differ"
@@ -62,14 +68,14 @@ def test_every_dependency_is_pinned_in_the_constraints(repository: Path, project
     lines = (repository / "constraints.txt").read_text().splitlines()
     pinned = {normalised(line) for line in lines if line and not line.startswith("#")}
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["cluster"], *extras["test"]]
+    wanted = [*of_users(project), *extras["test"]]
     assert {normalised(item) for item in wanted} <= pinned
     assert not [line for line in lines if "://" in line or line.startswith("-")]
 
 
 def test_what_is_imported_is_declared(repository: Path, project: dict[str, Any]) -> None:
     """Not only brought along by something else that is."""
-    declared = {normalised(item) for item in project["dependencies"] + project["optional-dependencies"]["cluster"]}
+    declared = {normalised(item) for item in of_users(project)}
     owners = importlib.metadata.packages_distributions()
     undeclared = set()
     for path in (repository / "dashboard").rglob("*.py"):

@@ -38,7 +38,6 @@ _KINDS = (
         ("si_folder.json", "spikeinterface_info.json", "*/spikeinterface_info.json", "sorting/provenance.json"),
     ),
     ("a zarr store", (".zattrs", ".zgroup", "*/.zgroup", "zarr.json")),
-    ("NWB", ("*.nwb", "*/*.nwb")),
     ("a raw recording of SpikeGLX", ("*.ap.bin", "*.ap.cbin", "*.ap.meta", "*/*.ap.meta")),
     ("a recording of Open Ephys", ("structure.oebin", "settings.xml", "*/structure.oebin")),
 )

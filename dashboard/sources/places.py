@@ -239,7 +239,7 @@ class PlacedSource(Source):
                 first = next((k for k in range(len(around) - 1, -1, -1) if not _is_of_sorter(around[k])), 0)
                 below = list(around[first:])
         if path.is_file() and below:
-            below[-1] = path.stem
+            below[-1:] = [] if session else [path.stem]
         of_probe = next((part for part in reversed(below) if _PROBE.search(part)), "")
         named = _PROBE.search(of_probe)
         probe = probe or (named["probe"] if named else _DEFAULT_PROBE)

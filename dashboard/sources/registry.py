@@ -76,6 +76,15 @@ SOURCES: Registry[SourceEntry] = Registry(
             keeps=("analyzer/*",),
         ),
         SourceEntry(
+            name="nwb",
+            title="NWB",
+            reads="NWB files (.nwb with /units)",
+            settings=("data",),
+            recognises="dashboard.sources.nwb.source:recognises",
+            at="dashboard.sources.nwb.source:at",
+            keeps=("nwb/*",),
+        ),
+        SourceEntry(
             name="alyx",
             title="Alyx server",
             reads="insertions of an Alyx server",

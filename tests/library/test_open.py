@@ -352,7 +352,6 @@ def test_a_folder_is_a_source(tmp_path: Path) -> None:
     ("name", "kind"),
     [
         ("params.py", "part of a Kilosort or phy folder, without spike_times.npy"),
-        ("session.nwb", "NWB"),
         ("run_g0_t0.imec0.ap.meta", "a raw recording of SpikeGLX"),
         ("sorting/provenance.json", "part of a SpikeInterface folder"),
         ("structure.oebin", "a recording of Open Ephys"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 RATE_HZ = 30_000.0
 N, N_TEMPLATES, N_SAMPLES, N_CHANNELS = 3_000, 6, 21, 16
@@ -121,8 +122,45 @@ def write_analyzer(folder: Path, *, ids: tuple[int, ...] | tuple[str, ...] = ("u
     return folder
 
 
+def write_nwb(path: Path, *, probes: tuple[str, ...] = ("imec0",), n: int = N) -> Path:
+    """Write a file of 3 units on each probe, the spikes unit by unit, with trials."""
+    h5py = pytest.importorskip("h5py", reason="NWB files are read by h5py, of the extra nwb")
+    rng = np.random.default_rng(4)
+    n_units = 3 * len(probes)
+    counts = rng.multinomial(n, np.full(n_units, 1 / n_units))
+    ends = np.cumsum(counts)
+    rows = np.repeat(np.arange(n_units), counts)
+    times = np.concatenate([np.sort(rng.uniform(0, 120, count)) for count in counts])
+    names = [probe for probe in probes for _ in range(3)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        units = file.create_group("units")
+        ragged = {
+            "spike_times": times,
+            "spike_amplitudes_uV": rng.uniform(40, 200, n),
+            "spike_distances_from_probe_tip_um": 100.0 + 60 * (rows % 3) + rng.normal(0, 5, n),
+        }
+        for name, values in ragged.items():
+            units[name], units[f"{name}_index"] = values, ends.astype(np.uint16)
+        units["id"], units["probe_name"] = np.arange(n_units), names
+        units["quality"] = ["good", "mua", "good"] * len(probes)
+        units["max_electrode"] = np.array([N_CHANNELS * (k // 3) + 5 * (k % 3) for k in range(n_units)])
+        electrodes = file.create_group("general/extracellular_ephys/electrodes")
+        electrodes["id"] = np.arange(N_CHANNELS * len(probes))
+        electrodes["group_name"] = [probe for probe in probes for _ in range(N_CHANNELS)]
+        electrodes["location"] = ["CA1"] * (N_CHANNELS * len(probes))
+        electrodes["rel_x"] = np.zeros(N_CHANNELS * len(probes))
+        electrodes["rel_y"] = np.tile(20.0 * np.arange(N_CHANNELS), len(probes))
+        trials = file.create_group("intervals/trials")
+        trials["id"], trials["start_time"] = np.arange(20), np.arange(20) * 5.0
+        trials["stop_time"], trials["stim_time"] = np.arange(20) * 5.0 + 4, np.arange(20) * 5.0 + 1
+        trials["side"] = ["left", "right"] * 10
+    return path
+
+
 WRITERS: dict[str, Callable[[Path], object]] = {
     "phy": lambda root: write_phy(root / SESSION / "imec0" / "kilosort25"),
     "analyzer": lambda root: write_analyzer(root / SESSION / "imec0"),
+    "nwb": lambda root: write_nwb(root / SESSION / "M4.nwb"),
 }
 """For each kind of source, what writes one insertion below a folder."""

@@ -41,6 +41,7 @@ KEYS = {
     "alyx": "KM_003/2024-04-11/002/probe02",
     "phy": "M4/2024-05-05/001/imec0",
     "analyzer": "M4/2024-05-05/001/imec0",
+    "nwb": "M4/2024-05-05/001/imec0",
 }
 
 
@@ -263,7 +264,11 @@ def test_a_second_opening_maps_the_columns_of_the_first(
 def test_damaged_data_are_one_line_that_names_the_file(source: Source, insertion: InsertionRef, tmp_path: Path) -> None:
     sorting = source.open(insertion)
     assert sorting.identity is not None
-    path = next(Path(file.path) for file in sorting.identity.files if file.name.startswith("spike"))
+    path = next(
+        Path(file.path)
+        for file in sorting.identity.files
+        if file.name.startswith("spike") or file.name.endswith(".nwb")
+    )
     del sorting
     whole = path.read_bytes()
     home = tmp_path if tmp_path in path.parents else None

@@ -1,0 +1,1 @@
+"""NWB files with a table of units."""

@@ -1,0 +1,118 @@
+"""HDF5 files that others have made: what is in the file itself, within bounds; nothing that it links to elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
+from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_RATIO
+
+_AGAIN = "Copy or fetch the file again"
+EXTRA = "spike-dashboard[nwb]"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file for reading.
+
+    Raises
+    ------
+    BadRequest
+        h5py is not installed.
+    DatasetMissing, DatasetInvalid
+        The file is gone, damaged, in use by who writes it, or something in it is not as NWB has it.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise BadRequest(
+            "NWB files are read by h5py, which is not installed", path, f"pip install '{EXTRA}'"
+        ) from error
+    if not path.exists():
+        raise DatasetMissing(path.name, path, _AGAIN)
+    try:
+        file = h5py.File(path, "r", locking="best-effort")
+    except BlockingIOError as error:
+        raise DatasetInvalid("Another program has the file open to write", [path], "Close it there") from error
+    except OSError as error:
+        if "lock" in str(error):
+            raise DatasetInvalid("Another program has the file open to write", [path], "Close it there") from error
+        why = "truncated" if "truncated" in str(error) else "not an HDF5 file, or damaged"
+        raise DatasetInvalid(f"Cannot be read: {why}", [path], _AGAIN) from error
+    with file:
+        try:
+            yield file
+        except (*DAMAGED, OSError) as error:
+            raise DatasetInvalid(f"Damaged ({' '.join(str(error).split())[:80]})", [path], _AGAIN) from error
+
+
+def member(group: Any, name: str) -> Any:
+    """Return a group or dataset of the file itself, by a path of names; None where there is none.
+
+    Raises
+    ------
+    DatasetInvalid
+        It is a link to another file.
+    """
+    import h5py
+
+    found = group
+    for part in name.split("/"):
+        if not isinstance(found, h5py.Group) or part not in found:
+            return None
+        link = found.get(part, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            what = f"{found.name}/{part} is a link to another file, which is not followed"
+            raise DatasetInvalid(what, [Path(group.file.filename)], "Give that file, or copy its content into this one")
+        found = found.get(part)
+    return found
+
+
+def numbers(group: Any, name: str) -> npt.NDArray[Any] | None:
+    """Return a dataset of numbers, None where there is none or it is of something else.
+
+    Raises
+    ------
+    DatasetInvalid
+        Its values lie in another file, or are more than a file of its size may hold.
+    """
+    dataset = member(group, name)
+    if not _is_dataset(dataset) or dataset.dtype.kind not in "iufb":
+        return None
+    return np.asarray(checked(dataset)[()])
+
+
+def words(group: Any, name: str) -> list[str] | None:
+    """Return a dataset of texts, one for each row; None where there is none."""
+    import h5py
+
+    dataset = member(group, name)
+    if not _is_dataset(dataset) or dataset.ndim != 1:
+        return None
+    if h5py.check_string_dtype(dataset.dtype) is None:
+        return None
+    return [str(text) for text in checked(dataset).asstr(errors="replace")[()]]
+
+
+def checked(dataset: Any) -> Any:
+    """Return a dataset whose values are in the file, and not more than it may hold."""
+    path = Path(dataset.file.filename)
+    if dataset.external or dataset.is_virtual:
+        what = f"{dataset.name} has its values in another file, which is not read"
+        raise DatasetInvalid(what, [path], "Give a file that holds its values")
+    most = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
+    if dataset.size * dataset.dtype.itemsize > most:
+        raise DatasetInvalid(f"{dataset.name} claims more than a file of its size may hold", [path], _AGAIN)
+    return dataset
+
+
+def _is_dataset(found: Any) -> bool:
+    import h5py
+
+    return isinstance(found, h5py.Dataset)

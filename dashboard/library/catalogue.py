@@ -138,6 +138,13 @@ class Catalogue:
             problems = [*self._notes.values(), *(why for (value, _), why in self._refusals.items() if value in mine)]
             return _said(problems, self._reading & self._labels(mine)), any(problems)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether each source was read to its end and none is being read: what is not in the list is not there."""
+        with self._lock:
+            is_read = all(source.name in self._ended and not self._notes.get(source.name) for source in self._sources)
+            return is_read and not self._reading
+
     def is_reading(self, facets: Facets) -> bool:
         """Tell whether insertions that meet `facets` may still come; none do for a region that does not exist."""
         try:

@@ -19,7 +19,7 @@ from dashboard.library.completion import completed
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.open import open_insertion
 from dashboard.model.arrival import Arrived, ArrivedCallback, ignore_arrived
-from dashboard.model.errors import Cancelled, DashboardError, InsertionNotFound, SourceUnavailable
+from dashboard.model.errors import Cancelled, DashboardError, InsertionNotFound, NoSpikeSorting, SourceUnavailable
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress, telling
 from dashboard.model.references import InsertionRef, SortingRequest
 from dashboard.model.sorting import SpikeSorting
@@ -232,6 +232,9 @@ class InsertionStore:
         try:
             ref = opened.sorting.ref
             now = opened.source.state(ref.insertion, SortingRequest(opened.key.sorter, opened.key.revision))
+        except (InsertionNotFound, NoSpikeSorting) as error:
+            logger.info("%s", error)
+            return "the insertion is no longer there"
         except DashboardError as error:
             logger.info("%s", error)
             return ""

@@ -102,6 +102,7 @@ class DashboardSession:
         self.queue = DocumentQueue(document)
         self._store, self._catalogue = store, catalogue
         self._listed: dict[str, None] = {}
+        self._is_filled = False
         self._is_listing = False
         self._opened: OpenInsertion | None = None
         self._scene: Scene | None = None
@@ -255,16 +256,20 @@ class DashboardSession:
             self.queue.later(self._offer_new)
 
     def _offer_new(self) -> None:
-        """Have the picker offer what the lists have gained since it was filled."""
+        """Have the picker offer what the lists have gained since it was filled, and no longer what they have lost."""
         self._is_listing = False
+        if not self._is_filled:
+            return
         table, names = self._catalogue.table, {source.name for source in self._store.sources}
         listed = zip(table["key"], table["source"], strict=True)
-        new = [key for key, source in listed if source in names and key not in self._listed]
-        if self._listed and new and len(self._listed) < MAX_LISTED:
-            self._fill((*self._listed, *new))
+        known = dict.fromkeys(key for key, source in listed if source in names)
+        kept = dict.fromkeys(key for key in self._listed if key in known or not self._catalogue.is_whole)
+        after = tuple(kept | known)[:MAX_LISTED]
+        if after != tuple(self._listed):
+            self._fill(after)
 
     def _fill(self, keys: tuple[str, ...]) -> None:
-        self._listed = dict.fromkeys(keys[:MAX_LISTED])
+        self._listed, self._is_filled = dict.fromkeys(keys[:MAX_LISTED]), True
         self.rail.offer(tuple(self._listed))
         self.queue.later(self.rail.name)
 

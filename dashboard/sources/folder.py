@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.config.settings import Settings
-from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound
+from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.sources.alf.names import (
@@ -102,7 +102,14 @@ class FolderSource(AlfSource):
         return f"FolderSource({str(self.root)!r}, name={self.name!r})"
 
     def insertions(self) -> Iterator[InsertionRef]:
-        """Yield the insertions that hold spikes, in the order of their paths, as they are found."""
+        """Yield the insertions that hold spikes, in the order of their paths, as they are found.
+
+        Raises
+        ------
+        SourceUnavailable
+            The folder itself is not there any more.
+        """
+        self._check()
         seen: set[str] = set()
         for place in self._sessions():
             for insertion, where in self._probes(place):
@@ -152,8 +159,13 @@ class FolderSource(AlfSource):
         ------
         InsertionNotFound
             The folder no longer lists the insertion.
+        SourceUnavailable
+            The folder itself is not there any more.
         """
+        self._check()
         place = self._place(insertion)
+        if not place.session.is_dir():
+            raise InsertionNotFound("The folder is not there any more", place.session, "Check that its disk is mounted")
         if place.loose:
             found = list(files(place.session, f"alf/{insertion.probe}", self._inside))
             if place.session.name == "alf":  # the session's own lie beside the spikes
@@ -203,6 +215,10 @@ class FolderSource(AlfSource):
         if known is None:
             raise InsertionNotFound("No such insertion", f"{insertion.key} in {self.name}", "Look it up in the list")
         return known[1]
+
+    def _check(self) -> None:
+        if not self.root.is_dir():
+            raise SourceUnavailable("The folder is not there any more", self.root, "Check that its disk is mounted")
 
     def _sessions(self) -> Iterator[_Place]:
         place = self._around()

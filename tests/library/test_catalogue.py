@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import pandas as pd
 import pytest
@@ -222,18 +222,20 @@ def test_facets_become_the_recorded_queries(facets: Facets, recorded: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("facets", "file"),
+    ("facets", "query"),
     [
-        (Facets(region="CA1"), "GET_insertions__atlas_acronym=CA1__200.json"),
-        (Facets(tag="2024_Q2_rig"), "GET_insertions__tag=2024_Q2_rig__200.json"),
-        (Facets(subject="KM_00"), "GET_insertions__django=session__subject__nickname__icontains_KM_00__200.json"),
-        (Facets(histology="resolved"), "GET_insertions__django=json__extended_qc__alignment_resolved_2CTrue__200.json"),
+        (Facets(region="CA1"), "atlas_acronym=CA1"),
+        (Facets(tag="2024_Q2_rig"), "tag=2024_Q2_rig"),
+        (Facets(subject="KM_00"), "django=session__subject__nickname__icontains,KM_00"),
+        (Facets(histology="resolved"), "django=json__extended_qc__alignment_resolved,True"),
     ],
 )
 def test_answers_are_those_recorded(
-    replay: Replay, recorded_alyx: Path, tmp_path: Path, facets: Facets, file: str
+    replay: Replay, alyx_folder: Path, tmp_path: Path, facets: Facets, query: str
 ) -> None:
-    body = json.loads((recorded_alyx / "rest" / file).read_text())["response"]["body"]
+    index = json.loads((alyx_folder / "rest" / "index.json").read_text())
+    file = next(entry["file"] for key, entry in index.items() if unquote(key) == f"GET /insertions?{query}")
+    body = json.loads((alyx_folder / "rest" / file).read_text())["response"]["body"]
     found = [row["pid"] for page in new_source(replay, tmp_path).search(facets) for row in page]
     assert len(found) == len(set(found))
     assert set(found) >= {row["id"] for row in body["results"]}

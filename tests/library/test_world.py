@@ -6,6 +6,8 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -38,6 +40,7 @@ from tests.replay.downloading import until
 from tests.replay.server import Replay
 
 OTHER_PID = "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2"
+RICH_PID = "983a6668-5d02-4273-8f0d-1f59989c80c2"
 PID = "6b4fe251-a7c7-4792-af80-4931c5129c8e"
 EID = "f0cf55b9-f908-41f6-a933-2362c62944ec"
 #: Path, kind and options of a fault, and what is missing then.
@@ -74,8 +77,8 @@ def source(replay: Replay, tmp_path: Path) -> Callable[..., AlyxSource]:
     return make
 
 
-def opened(source: AlyxSource, cache: Path) -> SpikeSorting:
-    return open_insertion(PID, source=source, cache=cache)
+def opened(source: AlyxSource, cache: Path, pid: str = PID) -> SpikeSorting:
+    return open_insertion(pid, source=source, cache=cache)
 
 
 def replace_amps(replay: Replay, factor: float) -> None:
@@ -234,6 +237,28 @@ class TestPassingFailure:
         assert out is None or out.exists()
         assert "could not be fetched" not in capsys.readouterr().err
 
+    def test_every_dataset_is_named_while_it_does_not_come(
+        self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Of a sorting with templates, brain locations, drift and trials: `check` names each, with its code."""
+        assert main.main(["check", RICH_PID]) == 0
+        files = [path for path in (tmp_path / "cache" / "one").rglob("*.*.*") if path.is_file() and path.name[0] != "."]
+        assert len(files) > 15
+        for path in files:
+            path.unlink()
+            name = ".".join(path.name.removeprefix("_ibl_").split(".")[:2])
+            replay.faults.clear()
+            replay.faults.add(f"*/{path.name.rpartition('.')[0]}.*", "status", code=503, times=None)
+            capsys.readouterr()
+            code = main.main(["check", RICH_PID])
+            assert code == (2 if name in ("spikes.times", "spikes.clusters") else 1), name
+            assert name in capsys.readouterr().err
+        replay.faults.clear()
+        assert main.main(["check", RICH_PID]) == 0
+        here = opened(source(), tmp_path / "cache", RICH_PID)
+        fresh = opened(source(cache=tmp_path / "fresh"), tmp_path / "fresh", RICH_PID)
+        assert here.missing == fresh.missing and here.clusters.equals(fresh.clusters)
+
     def test_a_batch_tries_again_in_the_next_run(self, replay: Replay, tmp_path: Path) -> None:
         arguments = ["render", PID, OTHER_PID, "--out", str(tmp_path / "out"), "--workers", "1"]
         replay.faults.add("*probe00*spikes.depths*", "status", code=503, times=None)
@@ -315,6 +340,39 @@ class TestPassingFailure:
         assert store.recovered(first)
         store.forget(first)
         assert store.open(PID).sorting.histology is Histology.ALIGNED
+        store.close()
+
+
+class TestASecondProcess:
+    """Another process on the same cache sees the same, says the same, and what it fetched is used here."""
+
+    def test_it_says_what_fails_and_what_it_fetches_is_taken_here(
+        self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(alyx_cache, "FRESH_S", 0.0)
+        login = {"SPIKE_DASHBOARD_ALYX_USER": "alice", "SPIKE_DASHBOARD_ALYX_PASSWORD": "alicepass"}
+
+        def run(command: str) -> tuple[int, str]:
+            line = [sys.executable, "-m", "dashboard", command, PID, "--alyx", replay.url, "--cache", str(cache)]
+            done = subprocess.run(line, env={**os.environ, **login}, capture_output=True, text=True, timeout=300)
+            return done.returncode, done.stderr
+
+        cache = tmp_path / "cache"
+        store = InsertionStore([source()], cache, refresh_s=1e-9)
+        first = store.open(PID)
+        was = amps(first.sorting)
+        replace_amps(replay, 4)
+        replay.faults.add("*spikes.amps*", "truncate", after=1000, times=None)
+        code, said = run("check")
+        assert code == 1 and "spikes.amps" in said
+        assert amps(first.sorting) == was, "what is open is not changed under it"
+        replay.faults.clear()
+        assert run("fetch")[0] == 0
+        n_fetched = sum(replay.data_counts().values())
+        assert store.changes(first) == "replaced: spikes.amps"
+        second = store.open(PID)
+        assert amps(second.sorting) == pytest.approx(4 * was) and not second.sorting.incomplete
+        assert sum(replay.data_counts().values()) == n_fetched, "it was fetched once for both"
         store.close()
 
 

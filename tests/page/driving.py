@@ -19,6 +19,7 @@ from dashboard.library.userdata import UserData, UserSession
 from dashboard.page.export.downloads import Downloads
 from dashboard.page.session import DashboardSession
 from dashboard.server.render_pool import FairPool
+from dashboard.sources.base import Source
 from dashboard.sources.folder import FolderSource
 
 WAIT_S = 60
@@ -70,7 +71,8 @@ class DrivenPage:
             if found := self.do(condition):
                 return found
             pause.wait(0.01)
-        raise AssertionError(f"waited in vain for {what or condition}")
+        alert = self.session.card.alert
+        raise AssertionError(f"waited in vain for {what or condition}; the page says: {alert.visible and alert.object}")
 
     def open(self, text: str) -> None:
         """Open an insertion and wait until its raster is drawn, or it is refused."""
@@ -86,18 +88,18 @@ class DrivenPage:
 
 
 @contextmanager
-def driven_page(folder: Path, cache: Path, query: str = "") -> Iterator[DrivenPage]:
-    """Serve a folder of ALF data to one page; yield it."""
+def driven_page(data: Path | Source, cache: Path, query: str = "", *, refresh_s: float = 0.0) -> Iterator[DrivenPage]:
+    """Serve a source, or a folder of ALF data, to one page; yield it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="page")
     thread.start()
     page = DrivenPage(loop)
-    source, pool = FolderSource(folder), FairPool(2)
+    source, pool = FolderSource(data) if isinstance(data, Path) else data, FairPool(2)
 
     def make() -> DashboardSession:
         share: Any = pool.session()
         return DashboardSession(
-            InsertionStore([source], cache), share, _Document(), query, Catalogue([source]),
+            InsertionStore([source], cache, refresh_s=refresh_s), share, _Document(), query, Catalogue([source]),
             UserSession(UserData.in_folder(cache)), Downloads(cache).of_session(),
         )  # fmt: skip
 

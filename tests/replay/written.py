@@ -333,7 +333,19 @@ def _exchanges(writer: _Writer, sessions: list[_Session]) -> dict[str, Any]:
     details["/subjects"] = _page([{"id": str(_id(s.subject)), "nickname": s.subject, "lab": s.lab} for s in sessions])
     details[f"/insertions?tag={TAG}"] = _page(tagged[:2])
     details["/insertions?atlas_acronym=CA1"] = _page(tagged[:4])
-    details["/api/schema"] = {"openapi": "3.0.3", "paths": {}}
+    named = [row for row in lists["insertions"] if "KM_00" in row["session_info"]["subject"]]
+    details["/insertions?django=session__subject__nickname__icontains,KM_00"] = _page(named)
+    resolved = [
+        row for row in lists["insertions"] if (row["json"] or {}).get("extended_qc", {}).get("alignment_resolved")
+    ]
+    details["/insertions?django=json__extended_qc__alignment_resolved,True"] = _page(resolved)
+    one = {"in": "path", "name": "id", "schema": {"type": "string", "format": "uuid"}, "required": True}
+    details["/api/schema"] = {
+        "openapi": "3.0.3",
+        "paths": {
+            f"/{name}/{{id}}": {"get": {"operationId": f"{name}_retrieve", "parameters": [one]}} for name in lists
+        },
+    }
     return details
 
 
@@ -364,6 +376,12 @@ def write_recordings(folder: Path) -> Path:
         }
         for session in sessions[:5]
     ]
-    (folder / "manifest.json").write_text(json.dumps({"lab": "labrig", "sessions": known}))
+    datasets = [
+        {"id": row["id"], "eid": session.eid, "collection": row["collection"], "name": row["name"],
+         "revision": "2024-05-06" if row["revision"] else "", "default": row["default_revision"] == "True",
+         "size": row["file_size"], "md5": row["hash"], "version": row["version"]}
+        for session in sessions for row in session.datasets
+    ]  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps({"lab": "labrig", "sessions": known, "datasets": datasets}))
     shutil.rmtree(folder / "demo")
     return folder

@@ -10,7 +10,14 @@ from html import escape
 from typing import Any
 
 from dashboard.library.store import InsertionStore, OpenInsertion
-from dashboard.model.errors import CacheUnusable, DashboardError, DownloadFailed, SourceUnavailable
+from dashboard.model.errors import (
+    CacheUnusable,
+    DashboardError,
+    DatasetInvalid,
+    DatasetMissing,
+    DownloadFailed,
+    SourceUnavailable,
+)
 from dashboard.model.progress import Progress, ProgressCallback, progress_text
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.job import Job
@@ -160,7 +167,10 @@ class Opener:
         self._rest()
         self._failed(error)
         self.retry = self.again
-        may_help = isinstance(error, DownloadFailed | SourceUnavailable | CacheUnusable)
+        # files of a folder may be mended, or their disk be there again
+        may_help = isinstance(
+            error, DownloadFailed | SourceUnavailable | CacheUnusable | DatasetInvalid | DatasetMissing
+        )
         self._card.retry.param.update(label=TRY_AGAIN, visible=may_help)
 
     def _finished(self, opened: OpenInsertion) -> None:

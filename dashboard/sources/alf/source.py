@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -258,7 +259,8 @@ def _state(dataset: DatasetRef) -> tuple[object, ...]:
         changed = dataset.path.stat().st_mtime_ns if dataset.path is not None else None
     except OSError:
         changed = None
-    return dataset.relative_path, dataset.size, changed
+    is_readable = dataset.path is not None and os.access(dataset.path, os.R_OK)
+    return dataset.relative_path, dataset.size, changed, is_readable
 
 
 def _validated(

@@ -183,7 +183,6 @@ def test_passwords_are_never_logged(client: Client, caplog: pytest.LogCaptureFix
     assert "alicepass" not in repr(client)
 
 
-@pytest.mark.usefixtures("recorded_alyx")  # the schema is long, and none of ours
 def test_ones_own_methods_go_the_same_way(client: Client, replay: Replay) -> None:
     """`rest` checks against the server's schema, `get` joins pages: both are ONE's."""
     assert client.rest("insertions", "read", id=PID)["name"] == "probe00"

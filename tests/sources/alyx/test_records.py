@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,44 @@ OPENALYX = {
     "22212d26": ("probe01", ["2024-03-22", ""], "experimenter"),
     "27bac116": ("probe00", ["2024-05-06", "2024-03-22", ""], "qc"),
 }
+
+
+def public_record(revisions_: list[str], resolved_by: str) -> dict[str, Any]:
+    """Return a record in the form of the public database: revisions are in addresses, one folder has no sorting."""
+    uuid, base = (
+        "c44e0483-321b-4f18-bfed-5fab0d79f92d",
+        "https://ibl.example.org/public/lab/Subjects/S_1/2022-02-02/001",
+    )
+    names = [("alf/probe00", "", f"electrodeSites.{name}.npy") for name in ("localCoordinates", "mlapdv")]
+    for revision in revisions_:
+        names += [("alf/probe00/pykilosort", revision, f"spikes.{name}.npy") for name in ("times", "clusters")]
+    rows = [
+        {
+            "id": uuid, "name": name, "data_url":
+            f"{base}/{folder}{f'/#{revision}#' if revision else ''}/{name[:-4]}.{uuid}.npy",
+            "file_size": 4152, "hash": "8" * 32, "version": "phylib", "collection": folder, "qc": 0,
+        }
+        for folder, revision, name in names
+    ]  # fmt: skip
+    extended = {"tracing_exists": True, "alignment_count": 3, "alignment_resolved": True}
+    return {
+        "id": uuid, "session": uuid, "model": "3B2", "name": "probe00", "datasets": rows,
+        "session_info": {"subject": "S_1", "start_time": "2022-02-02T17:13:16", "number": 1, "lab": "lab", "id": uuid},
+        "json": {"qc": "PASS", "extended_qc": {**extended, "alignment_resolved_by": resolved_by}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("resolved_by", ["experimenter", "qc"])
+def test_records_in_the_form_of_the_public_database(resolved_by: str) -> None:
+    expected = ["2024-05-06", "2024-03-22", "2022-10-31", ""]
+    record = public_record(expected, resolved_by)
+    datasets = [d for row in record["datasets"] if (d := dataset_from_record(row, {})) is not None]
+    assert len(datasets) == len(record["datasets"])
+    assert sorters(datasets, "probe00") == ["pykilosort"]
+    assert revisions(datasets, "alf/probe00/pykilosort") == expected
+    assert all(d.is_default is None and d.md5 is not None and "#" not in (d.url or "#") for d in datasets)
+    ours = record_from_insertion(record)
+    assert (ours.histology, ours.resolved_by) == (Histology.RESOLVED, resolved_by)
 
 
 @pytest.mark.parametrize("start", sorted(OPENALYX))

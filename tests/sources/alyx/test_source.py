@@ -103,8 +103,8 @@ def test_every_insertion_is_listed_once(source: AlyxSource, replay: Replay) -> N
     assert len(keys) == len(set(keys)) == len(replay.recordings.tables["insertions"])
 
 
-def test_datasets_are_those_of_the_manifest(source: AlyxSource, recorded_alyx: Path) -> None:
-    manifest = json.loads((recorded_alyx / "manifest.json").read_text())["datasets"]
+def test_datasets_are_those_of_the_manifest(source: AlyxSource, alyx_folder: Path) -> None:
+    manifest = json.loads((alyx_folder / "manifest.json").read_text())["datasets"]
     ours = {d.id: d for d in source.datasets(found(source, KM_001[0]))}
     theirs = {
         d["id"]: d

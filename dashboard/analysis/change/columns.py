@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.analysis.change.spans import BAND_UM, MIN_UNITS, TOGETHER, co_movement
+from dashboard.analysis.change.spans import BAND_UM, LEAST_UM, MIN_UNITS, TOGETHER, co_movement
 from dashboard.analysis.events.align import Range
 
 PREFIX = "change_"
@@ -14,7 +14,7 @@ PREFIX = "change_"
 
 ALONE_UM = 10.0
 """A unit that leaves its neighbours by less is not said to move alone: half of the pitch of the contacts' rows.
-Intervals of depth are narrow with many spikes, so that they alone would flag nearly every unit."""
+Nothing below it, and below `LEAST_UM` for the move itself, is a finding, however narrow its interval."""
 
 WITH_OTHERS, ALONE, STEADY = "moved with others", "moved alone", "steady"
 LOST, LOST_TOGETHER, APPEARED, SILENT, UNKNOWN = "lost alone", "lost with others", "appeared", "silent", "–"
@@ -38,8 +38,8 @@ def unit_verdicts(changes: pd.DataFrame, band_um: float = BAND_UM) -> list[str]:
         ``lost alone`` where a unit vanished and most of its band did not, ``lost with others`` where at least half of
         the band (and three units) vanished, ``appeared``, ``silent`` in both spans, ``moved alone`` where its interval
         leaves out zero and the median change of its band, which it leaves by `ALONE_UM` or more, ``moved with others``
-        where its interval leaves out zero in a band that moves the same way, else ``steady``; ``–`` without depths in
-        both spans.
+        where its interval leaves out zero in a band that moves the same way, else, and for less than `LEAST_UM`,
+        ``steady``; ``–`` without depths in both spans.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def unit_verdicts(changes: pd.DataFrame, band_um: float = BAND_UM) -> list[str]:
 
 def _moved(change: float, interval: Range, median: float, *, is_motion: bool) -> str:
     low, high = interval
-    if low <= 0 <= high:
+    if low <= 0 <= high or abs(change) < LEAST_UM:
         return STEADY
     if abs(change - median) >= ALONE_UM and not low <= median <= high:
         return ALONE

@@ -16,12 +16,15 @@ from dashboard.model.errors import BadRequest
 
 #: Intervals are of this confidence.
 CONFIDENCE = 0.95
-#: Blocks in which the dispersion of a unit's rate is measured (in s).
-BLOCK_S = 10.0
+#: Blocks of time in each span, whose differences intervals come from: depth, amplitude and rate wander, so that a
+#: unit's spikes are not independent of each other. Few and long, they hold for what wanders over a tenth of a span.
+N_BLOCKS = 4
 #: A unit is lost where its rate fell below this part, by the upper end of the interval.
 LOST_RATIO = 0.1
 #: Height of the bands in which units are looked at together (in um), and how many units make a band.
 BAND_UM, MIN_UNITS = 200.0, 3
+#: A shorter way is not called motion (in um).
+LEAST_UM = 5.0
 #: Units move together where at least this part of a band moves the same way.
 TOGETHER = 0.5
 
@@ -29,19 +32,20 @@ F64 = npt.NDArray[np.float64]
 
 
 @kernel
-def _accumulate(
-    times: F64, ids: npt.NDArray[Any], values: F64, first: int, last: int, counts: npt.NDArray[np.int64],
-    means: F64, squares: F64,
+def _sum_blocks(
+    times: F64, ids: npt.NDArray[Any], values: F64, first: int, last: int, start: float, per_s: float,
+    origins: F64, counts: npt.NDArray[np.int64], sums: F64,
 ) -> None:  # fmt: skip
-    """Add rows to running means and sums of squared deviations (Welford), value by value."""
+    """Count the values of each unit and block, and sum them from the first one of the unit."""
+    n_blocks = counts.shape[1]
     for i in range(first, last):
         value = values[i]
         if value == value:
-            unit = ids[i]
-            counts[unit] += 1
-            step = value - means[unit]
-            means[unit] += step / counts[unit]
-            squares[unit] += step * (value - means[unit])
+            unit, block = ids[i], min(np.int64((times[i] - start) * per_s), n_blocks - 1)
+            if origins[unit] != origins[unit]:
+                origins[unit] = value
+            counts[unit, block] += 1
+            sums[unit, block] += value - origins[unit]
 
 
 @kernel
@@ -64,22 +68,24 @@ def _check_span(span: Range) -> None:
 
 
 def _block_counts(times: F64, ids: npt.NDArray[Any], n_clusters: int, span: Range) -> npt.NDArray[np.int64]:
-    duration = span[1] - span[0]
-    counts = np.zeros((n_clusters, max(1, round(duration / BLOCK_S))), dtype=np.int64)
-    _count_blocks(times, ids, *_rows(times, span), float(span[0]), counts.shape[1] / duration, counts)
+    counts = np.zeros((n_clusters, N_BLOCKS), dtype=np.int64)
+    _count_blocks(times, ids, *_rows(times, span), float(span[0]), N_BLOCKS / (span[1] - span[0]), counts)
     return counts
 
 
 def _dispersion(before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> F64:
-    """Return how much more a unit's counts vary than a Poisson process's; 1 where that cannot be told."""
-    freedom = before.shape[1] + after.shape[1] - 2
-    if freedom < 1:
-        return np.ones(before.shape[0])
+    """Return how much more a unit's counts vary than a Poisson process's, at least 1.
+
+    It is of few blocks, and as much larger as Student's quantile is than the normal one.
+    """
+    freedom = 2 * (N_BLOCKS - 1)
     chi_square = np.zeros(before.shape[0])
     for counts in (before, after):
         mean = counts.mean(axis=1, keepdims=True)
         chi_square += np.sum((counts - mean) ** 2 / np.where(mean > 0, mean, 1.0), axis=1)
-    dispersion: F64 = np.maximum(1.0, chi_square / freedom)
+    quantile = (1 + CONFIDENCE) / 2
+    widened = chi_square / freedom * (stats.t.ppf(quantile, freedom) / stats.norm.ppf(quantile)) ** 2
+    dispersion: F64 = np.maximum(1.0, widened)
     return dispersion
 
 
@@ -94,18 +100,29 @@ def _ratio_interval(n_before: F64, n_after: F64, time_ratio: float) -> tuple[F64
     return np.where(none, np.nan, limits[0]), np.where(none, np.nan, limits[1])
 
 
+def _block_mean(
+    times: F64, ids: npt.NDArray[Any], values: F64, n_clusters: int, span: Range
+) -> tuple[F64, F64, npt.NDArray[np.int64]]:
+    """Return each unit's mean, its squared standard error from blocks of time, and the blocks that have spikes."""
+    origins = np.full(n_clusters, np.nan)
+    counts, sums = np.zeros((n_clusters, N_BLOCKS), np.int64), np.zeros((n_clusters, N_BLOCKS))
+    per_s = N_BLOCKS / (span[1] - span[0])
+    _sum_blocks(times, ids, values, *_rows(times, span), float(span[0]), per_s, origins, counts, sums)
+    n, n_blocks = counts.sum(axis=1), np.count_nonzero(counts, axis=1)
+    with np.errstate(all="ignore"):
+        mean = np.where(n > 0, sums.sum(axis=1) / n, np.nan)
+        away = sums - mean[:, np.newaxis] * counts  # a ratio of two sums over blocks, linearised
+        error = np.where(n_blocks > 1, n_blocks / (n_blocks - 1) * np.sum(away**2, axis=1) / n**2, np.nan)
+    return origins + mean, error, n_blocks
+
+
 def _mean_change(
     times: F64, ids: npt.NDArray[Any], values: F64, n_clusters: int, spans: tuple[Range, Range], name: str, unit: str
 ) -> dict[str, F64]:
-    """Compare means by Welch's interval; NaN where a span holds fewer than two values."""
-    moments = []
-    for span in spans:
-        counts, means, squares = np.zeros(n_clusters, np.int64), np.zeros(n_clusters), np.zeros(n_clusters)
-        _accumulate(times, ids, values, *_rows(times, span), counts, means, squares)
-        with np.errstate(all="ignore"):
-            error = np.where(counts > 1, squares / (counts - 1) / counts, np.nan)
-        moments.append((counts, np.where(counts > 0, means, np.nan), error))
-    (n_before, before, error_before), (n_after, after, error_after) = moments
+    """Compare means by Welch's interval on blocks of time; NaN where the spikes of a span are in a single block."""
+    (before, error_before, n_before), (after, error_after, n_after) = (
+        _block_mean(times, ids, values, n_clusters, span) for span in spans
+    )
     change, error = after - before, error_before + error_after
     with np.errstate(all="ignore"):
         freedom = error**2 / (error_before**2 / (n_before - 1) + error_after**2 / (n_after - 1))
@@ -131,12 +148,14 @@ def compare_spans(
 ) -> pd.DataFrame:
     """Compare each unit between two spans, with 95 % intervals.
 
+    Each span is cut into `N_BLOCKS` blocks of time, and intervals come from how blocks differ, not single spikes:
+    what wanders over seconds to a tenth of a span is in them. What wanders more slowly looks like a change.
     *Rates.* The interval of the ratio is the exact one of two Poisson counts (Clopper and Pearson,
     on the count of one span given both), with both counts divided by the unit's dispersion: the
-    variance of its counts in 10 s blocks of each span over that of a Poisson process, where that is
+    variance of its counts over blocks relative to that of a Poisson process, where that is
     above 1 (quasi-likelihood). The interval of the difference is Wald's, with the same dispersion.
-    *Depth and amplitude.* Difference of the spikes' means with Welch's interval. It takes spikes
-    for independent; a depth that wanders within a span makes it too narrow.
+    *Depth and amplitude.* Difference of the spikes' means with Welch's interval, the error of each mean
+    being that of a ratio of two sums over blocks.
 
     Parameters
     ----------
@@ -215,8 +234,8 @@ def co_movement(changes: pd.DataFrame, band_um: float = BAND_UM) -> pd.DataFrame
     -------
     DataFrame, one row per band, from the tip upwards
         ``low_um``, ``high_um``, ``n_units`` (with a depth in both spans), ``median_change_um``,
-        ``n_up``, ``n_down`` (whose interval leaves out zero), ``n_lost``, ``n_appeared``, and
-        ``verdict``: ``motion`` where at least half of three or more units move the same way,
+        ``n_up``, ``n_down`` (by `LEAST_UM` or more, and whose interval leaves out zero), ``n_lost``,
+        ``n_appeared``, and ``verdict``: ``motion`` where at least half of three or more units move the same way,
         ``units lost`` where units vanished and the others stayed, ``steady``, or ``too few units``.
 
     Raises
@@ -233,8 +252,8 @@ def co_movement(changes: pd.DataFrame, band_um: float = BAND_UM) -> pd.DataFrame
     bands = np.floor(depth / band_um)
     for band, units in changes.groupby(bands):
         moved = units[units["depth_change_um"].notna()]
-        n_up = int((moved["depth_change_low_um"] > 0).sum())
-        n_down = int((moved["depth_change_high_um"] < 0).sum())
+        n_up = int(((moved["depth_change_low_um"] > 0) & (moved["depth_change_um"] >= LEAST_UM)).sum())
+        n_down = int(((moved["depth_change_high_um"] < 0) & (moved["depth_change_um"] <= -LEAST_UM)).sum())
         n_lost, n_appeared = (int((units["state"] == state).sum()) for state in ("lost", "appeared"))
         if len(moved) >= MIN_UNITS and max(n_up, n_down) >= TOGETHER * len(moved):
             verdict = "motion"

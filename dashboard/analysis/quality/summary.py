@@ -14,9 +14,10 @@ import pandas as pd
 
 from dashboard.analysis.anatomy.probe import region_names
 from dashboard.analysis.events.trials import brainwide_mask
+from dashboard.analysis.quality.stability import Removed, removed_motion
 from dashboard.model.errors import BadRequest
 from dashboard.model.noise import Noise
-from dashboard.model.sorting import Drift, SpikeSorting
+from dashboard.model.sorting import SpikeSorting
 
 AP_RMS_MAX_UV = 40.0
 """90th percentile over channels, after destriping: `MAX_AP_RMS` of RIGOR, in ``RIGOR_script.py`` of
@@ -87,8 +88,8 @@ class Summary:
         Channels by what is wrong with them, from ``channels.labels``, else from the quality files of the raw data.
     n_trials, n_trials_passing : int or None
         Of the session; those in the brain-wide map's mask.
-    drift_rms_um : float or None
-        Root mean square of the motion about its mean over time, over all depths.
+    removed : Removed or None
+        Motion that the sorter estimated and removed.
     ap_rms_uv : ndarray, shape (n_channels,), or None
         Median over time, by channel.
     is_destriped : bool
@@ -115,7 +116,7 @@ class Summary:
     bad_channels: dict[str, int] | None
     n_trials: int | None
     n_trials_passing: int | None
-    drift_rms_um: float | None
+    removed: Removed | None
     ap_rms_uv: npt.NDArray[np.float64] | None
     ap_rms_p90_uv: float | None
     lfp_power_db: npt.NDArray[np.float64] | None
@@ -167,7 +168,7 @@ def summarise(sorting: SpikeSorting, noise: Noise, extended_qc: Mapping[str, obj
         bad_channels=bad_channels(channels, noise.channel_labels),
         n_trials=n_trials,
         n_trials_passing=n_passing,
-        drift_rms_um=drift_rms_um(sorting.drift),
+        removed=removed_motion(sorting.drift),
         ap_rms_uv=ap,
         ap_rms_p90_uv=p90,
         lfp_power_db=lfp,
@@ -252,14 +253,6 @@ def bad_channels(channels: pd.DataFrame, measured: npt.NDArray[np.float64] | Non
     else:
         return None
     return {word: int((labels == value).sum()) for value, word in BAD_CHANNELS.items()}
-
-
-def drift_rms_um(drift: Drift | None) -> float | None:
-    """Return the root mean square of the estimated motion about its mean over time, over all depths."""
-    if drift is None or not drift.um.size:
-        return None
-    values = drift.um - np.nanmean(drift.um, axis=0)
-    return float(np.sqrt(np.nanmean(values**2)))
 
 
 def lfp_power_db(power: npt.NDArray[np.float64], hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:

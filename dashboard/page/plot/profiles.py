@@ -10,13 +10,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.models import BasicTicker, ColumnDataSource, CustomJSTickFormatter, HoverTool, Range1d, RangeTool
+from bokeh.models import (
+    BasicTicker,
+    ColumnDataSource,
+    CustomJSTickFormatter,
+    GlyphRenderer,
+    HoverTool,
+    Label,
+    Range1d,
+    RangeTool,
+)
 
 from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE, PROFILE_BIN_UM, depth_profile, population_rate
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import navigable, plain
+from dashboard.page.core.bokeh_figures import QUIET, navigable, plain
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
@@ -100,6 +109,10 @@ def trial_ticks(trials: Trials | None, top: float) -> dict[str, npt.NDArray[np.f
     return {"time": onsets, "bottom": np.full(len(onsets), top * 0.88), "top": np.full(len(onsets), top)}
 
 
+REMOVED = "removed by the sorter"
+"""What the drift file holds, wherever it is shown: neither residual of the spikes nor displacement of units."""
+
+
 class DriftView:
     """Motion that the sorter estimated and removed, one line per depth."""
 
@@ -115,28 +128,33 @@ class DriftView:
         )
         self.figure.xaxis.visible = False
         self.figure.yaxis.ticker = BasicTicker(desired_num_ticks=2)
-        self.lines = ColumnDataSource({"times": [], "um": [], "colour": [], "where": []})
-        drawn = self.figure.multi_line("times", "um", line_color="colour", line_width=1, source=self.lines)
+        self.figure.add_layout(
+            Label(x=3, y=24, x_units="screen", y_units="screen", text=REMOVED, text_color=QUIET, text_font_size="10px")
+        )
+        self.lines: list[GlyphRenderer] = []
         # The nearest estimate of the line, not the height of the cursor.
-        words = [("", "drift @where: $snap_y{0.0} µm at $snap_x{0,0.0} s")]
-        self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=words, attachment="below"))
+        words = [("", f"{REMOVED} $name: @um{{0.0}} µm at @time{{0,0.0}} s")]
+        self._hover = HoverTool(renderers=[], tooltips=words, attachment="below", line_policy="nearest")
+        self.figure.add_tools(self._hover)
 
     def open(self, drift: Drift | None) -> None:
         """Show the drift of another insertion; nothing where it is missing."""
+        n_depths = 0 if drift is None else drift.um.shape[1]
+        while len(self.lines) < n_depths:
+            source = ColumnDataSource({"time": [], "um": []})
+            self.lines.append(self.figure.line("time", "um", line_width=1, source=source))
+        self._hover.renderers = self.lines[:n_depths]
+        for line in self.lines[n_depths:]:
+            line.data_source.data = {"time": [], "um": []}
         if drift is None:
-            self.lines.data = {"times": [], "um": [], "colour": [], "where": []}
             return
-        n_depths = drift.um.shape[1]
         low, high = float(np.nanmin(drift.um)), float(np.nanmax(drift.um))
         margin = max((high - low) * 0.1, 0.5)
         self.figure.y_range.update(start=low - margin, end=high + margin)
-        palette = [DRIFT_PALETTE[int(i * (len(DRIFT_PALETTE) - 1) / max(n_depths - 1, 1))] for i in range(n_depths)]
-        self.lines.data = {
-            "times": [drift.times_s] * n_depths,
-            "um": [drift.um[:, index] for index in range(n_depths)],
-            "colour": palette,
-            "where": drift_places(drift),
-        }
+        for index, (line, where) in enumerate(zip(self.lines, drift_places(drift), strict=False)):
+            line.name = where
+            line.glyph.line_color = DRIFT_PALETTE[int(index * (len(DRIFT_PALETTE) - 1) / max(n_depths - 1, 1))]
+            line.data_source.data = {"time": drift.times_s, "um": drift.um[:, index]}
 
 
 def drift_places(drift: Drift) -> list[str]:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.signal import lfilter
 
+from dashboard.analysis.change.columns import unit_verdicts
 from dashboard.analysis.change.spans import co_movement, compare_spans
 from dashboard.model.errors import BadRequest
 
@@ -43,15 +45,74 @@ def two_spans(seed=0, n=400, shift=3.0):
     return times, np.zeros(2 * n, np.uint32), depths
 
 
-def test_depth_interval_is_welchs():
-    times, clusters, depths = two_spans()
-    row = compare_spans(times, clusters, 1, BEFORE, AFTER, depths_um=depths).iloc[0]
-    interval = stats.ttest_ind(depths[400:], depths[:400], equal_var=False).confidence_interval(0.95)
+def wandering(seed, n_units, seconds, tau_s, hz):
+    """Return spikes of units whose depth and rate wander, as first-order processes, about means that do not change."""
+    rng = np.random.default_rng(seed)
+    keep = np.exp(-1 / tau_s)
+
+    def wander():
+        steps = np.r_[rng.normal(), rng.normal(size=seconds - 1) * np.sqrt(1 - keep**2)]
+        return lfilter([1], [1, -keep], steps)
+
+    times, units, depths = [], [], []
+    for unit in range(n_units):
+        spikes = np.repeat(np.arange(seconds), rng.poisson(hz * np.exp(0.4 * wander() - 0.08)))
+        depths.append(4 * wander()[spikes] + rng.normal(0, 8, spikes.size))
+        times.append(spikes + rng.uniform(0, 1, spikes.size))
+        units.append(np.full(spikes.size, unit))
+    order = np.argsort(np.concatenate(times))
+    return tuple(np.concatenate(column)[order] for column in (times, units, depths))
+
+
+@pytest.mark.parametrize("tau_s", [2.0, 20.0])
+@pytest.mark.parametrize("hz", [0.2, 2.0])
+def test_intervals_cover_at_their_rate_what_wanders_slowly(tau_s, hz):
+    n, seconds = 500, 1_200
+    times, units, depths = wandering(1, n, seconds, tau_s, hz)
+    table = compare_spans(times, units, n, (0.0, 600.0), (600.0, 1_200.0), depths_um=depths, amps_uv=depths)
+    for name, unit, true in (("depth_change", "_um", 0), ("amp_change", "_uv", 0), ("rate_change", "_hz", 0),
+                             ("rate_ratio", "", 1)):  # fmt: skip
+        covered = table[f"{name}_low{unit}"].le(true) & table[f"{name}_high{unit}"].ge(true)
+        assert 0.92 <= covered.mean() <= 0.99, name
+    # Intervals of single spikes would be half as wide and cover 60 % of them.
+    if tau_s > 10 and hz > 1:
+        n_spikes = table["n_before"].mean()
+        alone = 1.96 * np.sqrt(2 * (8**2 + 4**2) / n_spikes)
+        half = (table["depth_change_high_um"] - table["depth_change_low_um"]).median() / 2
+        assert half > 2 * alone
+
+
+def test_depth_interval_is_welchs_on_blocks_of_time():
+    # As many spikes in each block: the mean over spikes is that over blocks.
+    rng = np.random.default_rng(5)
+    blocks = rng.normal(100, 3, (2, 4))
+    times = np.r_[np.linspace(*BEFORE, 41)[:-1], np.linspace(*AFTER, 41)[:-1]]
+    depths = np.repeat(blocks.ravel(), 10) + np.tile([-1.0, 1.0], 40)
+    row = compare_spans(times, np.zeros(80, np.uint32), 1, BEFORE, AFTER, depths_um=depths).iloc[0]
+    interval = stats.ttest_ind(blocks[1], blocks[0], equal_var=False).confidence_interval(0.95)
+    assert row["depth_change_um"] == pytest.approx(blocks[1].mean() - blocks[0].mean())
     assert row["depth_change_low_um"] == pytest.approx(interval.low)
     assert row["depth_change_high_um"] == pytest.approx(interval.high)
 
 
-@pytest.mark.parametrize(("n_before", "n_after"), [(30, 70), (0, 12), (9, 0), (1, 1)])
+def test_spikes_of_a_single_block_have_no_interval():
+    times = np.r_[1.0, 1.1, 1.2, np.linspace(*AFTER, 41)[:-1]]
+    row = compare_spans(times, np.zeros(43, np.uint32), 1, BEFORE, AFTER, depths_um=np.arange(43.0)).iloc[0]
+    assert np.isfinite(row["depth_change_um"]) and np.isnan(row["depth_change_low_um"])
+
+
+def test_less_than_five_um_is_no_motion():
+    rng = np.random.default_rng(4)
+    times, units = np.sort(rng.uniform(1, 10, 8_000)), rng.integers(4, size=8_000)
+    tables = [
+        compare_spans(times, units, 4, BEFORE, AFTER, depths_um=50 + units + shift * (times > 4.5))
+        for shift in (4.0, 6.0)
+    ]
+    assert [co_movement(table)["verdict"].tolist() for table in tables] == [["steady"], ["motion"]]
+    assert [unit_verdicts(table) for table in tables] == [["steady"] * 4, ["moved with others"] * 4]
+
+
+@pytest.mark.parametrize(("n_before", "n_after"), [(30, 70), (0, 12), (9, 0)])
 def test_rate_ratio_interval_is_the_exact_one(n_before, n_after):
     # Evenly spread: the dispersion is below Poisson's, and counts as 1.
     times = np.r_[np.linspace(1.0, 3.999, n_before), np.linspace(5.0, 9.999, n_after)]
@@ -75,7 +136,7 @@ def test_poisson_intervals_cover_as_often_as_they_say():
     assert 0.92 < covered.mean() < 0.99
     covered = table["rate_change_low_hz"].le(1.0) & table["rate_change_high_hz"].ge(1.0)
     assert 0.92 < covered.mean() < 0.99
-    assert table["dispersion"].median() < 1.1
+    assert table["dispersion"].median() < 1.6  # Student's quantile for 6 degrees of freedom, squared, is 1.56 times
 
 
 def test_bursts_widen_the_intervals():

@@ -145,7 +145,11 @@ def test_trials(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary:
 
 def test_drift(opened: tuple[SpikeSorting, Noise, Mapping[str, Path]], summary: Summary) -> None:
     um = np.load(file(opened, "drift.um"))
-    assert summary.drift_rms_um == pytest.approx(float(np.std(um, axis=0) @ np.std(um, axis=0) / um.shape[1]) ** 0.5)
+    removed = summary.removed
+    assert removed is not None
+    assert removed.rms_um == pytest.approx(float(np.std(um, axis=0) @ np.std(um, axis=0) / um.shape[1]) ** 0.5)
+    ranges = um.max(axis=0) - um.min(axis=0)
+    assert (removed.least_range_um, removed.most_range_um) == (ranges.min(), ranges.max())
 
 
 def test_lfp_by_depth_is_that_of_the_files(
@@ -199,7 +203,7 @@ def test_what_is_not_there_is_none_with_a_reason(opened: tuple[SpikeSorting, Noi
         channels=sorting.channels.drop(columns=["labels"]),
     )
     found = summarise(bare, load_noise([]))
-    assert found.n_good is found.regions is found.bad_channels is found.n_trials is found.drift_rms_um is None
+    assert found.n_good is found.regions is found.bad_channels is found.n_trials is found.removed is None
     assert found.ap_rms_p90_uv is None
     assert all((found.ap_reason, found.lfp_reason, found.trials_reason, found.drift_reason))
 

@@ -55,9 +55,20 @@ def test_ticks_are_the_stimuli_that_were_shown() -> None:
 def test_the_tooltip_of_the_drift_is_the_value_of_its_line() -> None:
     view = DriftView(Axes(ViewState()))
     (hover,) = view.figure.select(HoverTool)
-    words = " ".join(text for pair in hover.tooltips for text in pair)
-    assert "$snap_y" in words, "of the line's nearest estimate"
-    assert "$y" not in words and "$x" not in words, "the cursor is not the data"
+    ((_, words),) = hover.tooltips
+    assert words == "removed by the sorter $name: @um{0.0} µm at @time{0,0.0} s"
+    assert hover.line_policy == "nearest"
+    drift = Drift(np.arange(3.0), np.array([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]), np.array([100.0, 1200.0]))
+    view.open(drift)
+    assert [line.name for line in hover.renderers] == ["at 100 µm", "at 1,200 µm"]
+    for column, line in enumerate(hover.renderers):
+        np.testing.assert_array_equal(line.data_source.data["um"], drift.um[:, column])
+        np.testing.assert_array_equal(line.data_source.data["time"], drift.times_s)
+    view.open(replace(drift, um=drift.um[:, :1], depths_um=None))
+    assert [line.name for line in hover.renderers] == ["depth 1 of 1 from the tip"]
+    assert not len(view.lines[1].data_source.data["um"]), "a line of the insertion before"
+    view.open(None)
+    assert hover.renderers == []
 
 
 def test_lines_of_the_drift_say_where_they_are() -> None:

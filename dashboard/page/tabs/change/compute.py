@@ -10,9 +10,10 @@ import pandas as pd
 
 from dashboard.analysis.change.columns import PREFIX, change_columns
 from dashboard.analysis.change.spans import co_movement, compare_spans
+from dashboard.analysis.quality.stability import removed_between, residual_between
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import BadRequest
-from dashboard.model.sorting import SpikeSorting
+from dashboard.model.sorting import Drift, SpikeSorting
 from dashboard.page.plot.spans import span_text
 
 Span = tuple[float, float]
@@ -20,12 +21,13 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChangeRequest:
-    """Two spans of one sorting, in s."""
+    """Two spans of one sorting, in s, and what its sorter removed."""
 
     columns: SpikeColumns
     before: Span
     after: Span
     amps_are_volts: bool
+    drift: Drift | None = None
 
     def is_of(self, columns: SpikeColumns, before: Span | None, after: Span | None) -> bool:
         """Whether it asks for the same numbers."""
@@ -44,12 +46,18 @@ class Change:
     columns : DataFrame, index = index of the unit
         What the cluster table takes.
     bands : DataFrame, one row per band of depth, from the tip upwards
+    removed_um : (float, float) or None
+        How far the drift file moved between the spans: the least and the most of all depths.
+    residual : DataFrame, one row per band with spikes enough
+        As `dashboard.analysis.quality.stability.residual_between` gives it.
     """
 
     request: ChangeRequest
     units: pd.DataFrame
     columns: pd.DataFrame
     bands: pd.DataFrame
+    removed_um: Span | None
+    residual: pd.DataFrame
 
 
 def render_change(request: ChangeRequest, cancel: threading.Event) -> Change:
@@ -74,7 +82,11 @@ def render_change(request: ChangeRequest, cancel: threading.Event) -> Change:
         if not units[f"n_{name}"].any():
             raise BadRequest(f"The span {name} has no spikes", span_text(span), "Mark another window")
     table = change_columns(units, amps_are_volts=request.amps_are_volts)
-    return Change(request, units, table, co_movement(units))
+    residual = residual_between(
+        columns.times_s, columns.depths_um, columns.amps_uv, request.before, request.after, columns.depth_range_um
+    )
+    removed = removed_between(request.drift, request.before, request.after)
+    return Change(request, units, table, co_movement(units), removed, residual)
 
 
 def with_changes(sorting: SpikeSorting, table: pd.DataFrame | None) -> SpikeSorting:

@@ -105,7 +105,8 @@ class ChangeTab(BaseTab[PageServices]):
                 self._queue.later(partial(self._hand_over, self.change))
             return
         if self._asked is None or not self._asked.is_of(scene.columns, spans.before, spans.after):
-            self._asked = ChangeRequest(scene.columns, spans.before, spans.after, scene.sorting.amps_are_volts)
+            sorting = scene.sorting
+            self._asked = ChangeRequest(scene.columns, spans.before, spans.after, sorting.amps_are_volts, sorting.drift)
             self.refusal.object = ""
             self.busy.begin()
             self._loop.request(self._asked)

@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 
 from dashboard.analysis.change.columns import ALONE, ALONE_UM, APPEARED, LOST, LOST_TOGETHER, WITH_OTHERS
-from dashboard.analysis.change.spans import BAND_UM, CONFIDENCE
+from dashboard.analysis.change.spans import BAND_UM, CONFIDENCE, LEAST_UM, N_BLOCKS
 from dashboard.page.plot.spans import span_text
 from dashboard.page.tabs.change.compute import Change
 
@@ -30,12 +30,12 @@ def head(change: Change) -> str:
     verdicts = change.columns["change_verdict"].value_counts()
     n_fired = int(((units["n_before"] > 0) | (units["n_after"] > 0)).sum())
     moving = bands[bands["verdict"] == "motion"]
-    motion = "No band of depth moves as one."
+    motion = "no band of depth moves as one"
     if len(moving):
         largest = moving.iloc[int(moving["median_change_um"].abs().argmax())]
         motion = (
-            f"<b>Motion</b> in {len(moving)} of {len(bands)} bands of {BAND_UM:g} µm: at most "
-            f"{largest['median_change_um']:+.1f} µm, at {largest['low_um']:,.0f}–{largest['high_um']:,.0f} µm."
+            f"<b>motion</b> in {len(moving)} of {len(bands)} bands of {BAND_UM:g} µm: at most "
+            f"{largest['median_change_um']:+.1f} µm, at {largest['low_um']:,.0f}–{largest['high_um']:,.0f} µm"
         )
     counts = ", ".join(
         f"{int(verdicts.get(name, 0)):,} {name}" for name in (WITH_OTHERS, ALONE, LOST, LOST_TOGETHER, APPEARED)
@@ -44,10 +44,36 @@ def head(change: Change) -> str:
     return (
         f'<div class="unit"><h3>After, {span_text(request.after)} '
         f"<small>against before, {span_text(request.before)}</small></h3>"
-        f"<p>{motion} Of {n_fired:,} units: {counts}.{amps}</p>"
-        f'<p class="absent">All spikes of each unit, whatever the filters; intervals of {CONFIDENCE:.0%}. '
-        f"Alone: {ALONE_UM:g} µm or more from the median of its band.</p></div>"
+        "<table>"
+        f"<tr><th>Displacement of units</th><td>{motion}</td></tr>"
+        f"<tr><th>Residual of the spikes</th><td>{_residual(change)}</td></tr>"
+        f"<tr><th>Removed by the sorter</th><td>{_removed(change)}</td></tr></table>"
+        f"<p>Of {n_fired:,} units: {counts}.{amps}</p>"
+        '<p class="absent">Three quantities, which do not add up: the residual is of the depths of all spikes of a '
+        "band; what the sorter removed before detection is in neither. All spikes of each unit, whatever the filters; "
+        f"intervals of {CONFIDENCE:.0%}, from {N_BLOCKS} blocks of time in each span. Less than {LEAST_UM:g} µm is "
+        f"steady; alone: {ALONE_UM:g} µm or more from the median of its band.</p></div>"
     )
+
+
+def _residual(change: Change) -> str:
+    found = change.residual
+    if not len(found):
+        return "not available: too few spikes in one of the spans"
+    largest = found.iloc[int(found["shift_um"].abs().to_numpy().argmax())]
+    return (
+        f"{found['shift_um'].min():+.1f} to {found['shift_um'].max():+.1f} µm by bands of {BAND_UM:g} µm, most at "
+        f"{largest['low_um']:,.0f}–{largest['high_um']:,.0f} µm (± {largest['half_um']:.1f} µm)"
+    )
+
+
+def _removed(change: Change) -> str:
+    if change.request.drift is None:
+        return "not available: no drift in the files"
+    if change.removed_um is None:
+        return "not available: the drift file has no estimate in one of the spans"
+    low, high = change.removed_um
+    return f"{low:+.1f} to {high:+.1f} µm, by depth (drift file)"
 
 
 def bands_table(bands: pd.DataFrame) -> str:

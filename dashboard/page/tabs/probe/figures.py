@@ -144,12 +144,13 @@ class CorrelationFigure:
         self.figure.update(sizing_mode="fixed", width=width)
         self.mapper = LinearColorMapper(palette=list(diverging(dark=False)), low=-1, high=1, nan_color="#80808030")
         self.image = ColumnDataSource(
-            {name: [] for name in ("image", "x", "y", "dw", "dh")}, name="probe-correlation-data"
+            {name: [] for name in ("image", "across", "along", "x", "y", "dw", "dh")}, name="probe-correlation-data"
         )
         drawn = self.figure.image(
             "image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper, level="image"
         )
-        words = [("depths", "$x{0,0} and $y{0,0} µm"), ("correlation", "@image{0.000}")]
+        # Of the pixel, not of the cursor: the middle of the bins that the value is of.
+        words = [("depths", "@across{0,0} and @along{0,0} µm"), ("correlation", "@image{0.000}")]
         self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=words))
         lighten(self.figure)
 
@@ -158,9 +159,11 @@ class CorrelationFigure:
         edges = picture.found.depth_edges_um
         low, high = float(edges[0]), float(edges[-1])
         self.mapper.update(palette=list(diverging(dark=dark)), low=-picture.limit, high=picture.limit)
+        middles = ((edges[:-1] + edges[1:]) / 2).astype(np.float32)
+        across, along = np.meshgrid(middles, middles)
         self.image.data = {
-            "image": [picture.found.values.astype(np.float32)], "x": [low], "y": [low], "dw": [high - low],
-            "dh": [high - low],
+            "image": [picture.found.values.astype(np.float32)], "across": [across], "along": [along],
+            "x": [low], "y": [low], "dw": [high - low], "dh": [high - low],
         }  # fmt: skip
         self.figure.x_range.update(start=low, end=high)
         self.figure.y_range.update(start=low, end=high)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboard.analysis.quality.stability import PRESENCE_MIN, STABLE_MAX_UM, Residual, residual_motion
 from dashboard.analysis.quality.summary import (
     AP_RMS_MAX_UV,
     LFP_BAND_HZ,
@@ -33,15 +34,13 @@ from dashboard.page.core.job import Job
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab
 from dashboard.page.services.page_services import PageServices
+from dashboard.page.tabs.summary import texts
 from dashboard.sources.base import Source
 
 NOT_SET = "NOT_SET"
 """What Alyx calls a QC that nobody has given."""
 ABSENT = '<span class="absent">not available</span>'
 PLOT_WIDTH, PLOT_HEIGHT = 190, 190
-DRIFT_NAME = (
-    '<span title="Root mean square about the mean; motion that the sorter estimated and removed">drift RMS</span>'
-)
 AXIS_PERCENT = (2.0, 98.0)
 """Percentiles of the values that an axis spans, and a tenth of that to either side."""
 FAR_UV = 100.0
@@ -61,17 +60,29 @@ class SummaryTab(BaseTab[PageServices]):
         self._asking: Job[tuple[dict[str, float], list[Verdict]]] = Job(
             self._queue, "thresholds", self._not_kept, threads=threads
         )
+        self._following: Job[Residual] = Job(self._queue, "stability", self._not_followed, threads=threads)
         self._sorting: SpikeSorting | None = None
         self._summary: Summary | None = None
+        self._residual: Residual | str = ""
         css = self._css
         self._head = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
         self._tests = pn.pane.HTML("", stylesheets=css, margin=(6, 10, 2, 10), sizing_mode="stretch_width")
+        self._motion = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
         self._body = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
         field: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 10), "width": 180}
         self.ap_rms = pmui.FloatInput(label="AP RMS below (µV)", value=AP_RMS_MAX_UV, start=0.0, step=1.0, **field)
         self.least_yield = pmui.FloatInput(label="Units per channel above", value=YIELD_MIN, start=0.0, step=0.05,
                                            **field)  # fmt: skip
-        self._limits = {"ap_rms_max_uv": (self.ap_rms, AP_RMS_MAX_UV), "yield_min": (self.least_yield, YIELD_MIN)}
+        self.stable_max = pmui.FloatInput(label="Depths move less than (µm)", value=STABLE_MAX_UM, start=0.0, step=1.0,
+                                          **field)  # fmt: skip
+        self.least_presence = pmui.FloatInput(label="Spikes in bins above", value=PRESENCE_MIN, start=0.0, end=1.0,
+                                              step=0.05, **field)  # fmt: skip
+        self._limits = {
+            "ap_rms_max_uv": (self.ap_rms, AP_RMS_MAX_UV),
+            "yield_min": (self.least_yield, YIELD_MIN),
+            "stable_max_um": (self.stable_max, STABLE_MAX_UM),
+            "presence_min": (self.least_presence, PRESENCE_MIN),
+        }
         self._is_taking = False
         self._n_edits = 0
         self._record: InsertionRecord | None = None
@@ -81,10 +92,11 @@ class SummaryTab(BaseTab[PageServices]):
             widget.param.watch(partial(self._edited, name), "value")
         self._user_session.listen(self._take_kept)
         # They come with the thresholds that are kept: a change that finds them half drawn would be lost in the browser.
-        self._fields = pn.Row(self.ap_rms, self.least_yield, margin=0)
+        self._fields = pn.FlexBox(*(widget for widget, _ in self._limits.values()), margin=0)
         self.panel = pn.Column(
             self._tests,
             self._head,
+            self._motion,
             self._body,
             sizing_mode="stretch_both",
             margin=0,
@@ -97,9 +109,11 @@ class SummaryTab(BaseTab[PageServices]):
             return
         self._sorting, self._summary, self._words = scene.sorting, None, []
         self._head.object = '<div class="summary"><p class="absent">reading …</p></div>'
-        self._tests.object = self._body.object = ""
+        self._tests.object = self._motion.object = self._body.object = ""
+        self._residual = "computing …"
         self._take_kept()
         self._reading.start(partial(self._read, scene.sorting, scene.opened.source), self._show)
+        self._following.start(partial(_follow, scene), self._followed)
 
     def _edited(self, name: str, event: Any) -> None:
         """Keep a threshold for who edited it; one that is the default again is not kept."""
@@ -176,6 +190,14 @@ class SummaryTab(BaseTab[PageServices]):
         self._head.object = f'<div class="summary"><p class="absent">{escape(str(error))}</p></div>'
         self._failed(error)
 
+    def _followed(self, residual: Residual) -> None:
+        self._residual = residual
+        self._judge()
+
+    def _not_followed(self, error: DashboardError) -> None:
+        self._residual = f"not available: {error}"
+        self._judge()
+
     def _show(self, found: tuple[Summary, InsertionRecord | None, str]) -> None:
         summary, self._record, self._note = found
         self._summary = summary
@@ -184,10 +206,13 @@ class SummaryTab(BaseTab[PageServices]):
         self._judge()
 
     def _judge(self) -> None:
-        if self._summary is None or self.ap_rms.value is None or self.least_yield.value is None:
+        limits = [widget.value for widget, _ in self._limits.values()]
+        if self._summary is None or None in limits:
             return
+        ap_rms, least_yield, stable_max, least_presence = map(float, limits)
+        self._motion.object = texts.motion(self._summary, self._residual)
         rows = []
-        for test in verdicts(self._summary, float(self.ap_rms.value), float(self.least_yield.value)):
+        for test in verdicts(self._summary, ap_rms, least_yield):
             value = f"{test.value:.3g} {test.unit}" if test.value is not None else escape(test.reason)
             source = f' title="from {escape(test.reason)}"' if test.value is not None and test.reason else ""
             name = test.outcome.replace(" ", "-")
@@ -197,7 +222,15 @@ class SummaryTab(BaseTab[PageServices]):
             rows.append(
                 f'<tr><th{source}>{test.name}</th><td>{value}</td><td><b class="{name}">{test.outcome}</b></td></tr>'
             )
+        rows.append(texts.stability_row(self._residual, stable_max, least_presence))
         self._tests.object = f'<div class="summary"><table class="tests">{"".join(rows)}</table></div>'
+
+
+def _follow(scene: Scene, report: ProgressCallback, cancel: threading.Event) -> Residual:
+    columns = scene.columns
+    return residual_motion(
+        columns.times_s, columns.depths_um, columns.amps_uv, columns.time_range_s, columns.depth_range_um, cancel
+    )
 
 
 def head(sorting: SpikeSorting, record: InsertionRecord | None, words: list[Verdict], note: str) -> str:
@@ -237,7 +270,6 @@ def body(summary: Summary) -> str:
     good = f"{s.n_good:,}" if s.n_good is not None else ABSENT
     trials = _absent(s.trials_reason) if s.n_trials is None else f"{s.n_trials:,}"
     passing = f"{s.n_trials_passing:,}" if s.n_trials_passing is not None else _absent(s.trials_reason)
-    drift = f"{s.drift_rms_um:.2f} µm" if s.drift_rms_um is not None else _absent(s.drift_reason)
     bad = ABSENT
     if s.bad_channels is not None:
         bad = ", ".join(f"{n} {word}" for word, n in s.bad_channels.items()) + f" of {s.n_channels}"
@@ -246,7 +278,6 @@ def body(summary: Summary) -> str:
         "trials": trials,
         "in the brain-wide-map mask": passing,
         "bad channels": bad,
-        DRIFT_NAME: drift,
     }
     lines = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
     plots = _plot(

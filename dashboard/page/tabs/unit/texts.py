@@ -164,13 +164,14 @@ def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
     """Return the heading over each figure, with what it measures."""
     isi, test = picture.isi, picture.refractory
     volts = scene.sorting.amps_are_volts
+    is_limited = scene.amp_range_uv is not None
     isi_bin = _bin(float(isi.edges_s[1] - isi.edges_s[0]))
     found = {
         "acg": f"Autocorrelogram, {_bin(picture.acg.bin_s)} bins; dashed: mean rate",
         "close": f"Close-up, {_bin(picture.close_acg.bin_s)} bins",
         "isi": f"Intervals, {isi_bin} bins; {isi.n_beyond:,} of {isi.n_intervals:,} are longer",
         "refractory": _refractory(test.passes, test.max_confidence_pct, test.min_contamination_pct),
-        "depth": f"Depth over time{_beyond(picture.depth_cloud, is_limited=scene.amp_range_uv is not None)}",
+        "depth": f"Depth over time ({_displacement(scene)}){_beyond(picture.depth_cloud, is_limited=is_limited)}",
         "rate": f"Firing rate, {_bin(float(picture.rate_edges_s[1] - picture.rate_edges_s[0]))} bins",
         "pairs": f"Cross-correlograms, {_bin(picture.acg.bin_s)} bins; dashed: mean rate of the second unit",
         "amplitude": "Amplitude over time",
@@ -200,6 +201,10 @@ def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
 def caption(text: str) -> str:
     """Return a heading over a figure."""
     return f'<div class="unit"><h4>{text}</h4></div>'
+
+
+def _displacement(scene: Scene) -> str:
+    return "displacement of the unit" + ("; what the sorter removed is not in it" if scene.sorting.drift else "")
 
 
 def _bin(seconds: float) -> str:

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.conventions import Clock, DepthKind, LabelKind
-from dashboard.model.errors import BadRequest, Incomplete
+from dashboard.model.errors import BadRequest, DatasetMissing, Incomplete
 from dashboard.model.identity import Identity
 from dashboard.model.progress import ProgressCallback
+from dashboard.model.raw import RawRecording
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.shanks import number_shanks, shank_numbers
 from dashboard.model.unit_ids import UnitIds
@@ -218,6 +219,8 @@ class SpikeSorting:
     records_of : str
         Date, ISO, of the oldest record of the database that was taken from the disk because the database did not give
         it; empty where it answered, or there is none.
+    open_raw : callable () -> RawRecording, or None
+        Finds the raw recording; see `raw`.
     units : UnitIds
         Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
         id, arrays and kernels by its index.
@@ -248,6 +251,7 @@ class SpikeSorting:
     amps_at_peak: bool = False
     later: tuple[LaterWork, ...] = ()
     records_of: str = ""
+    open_raw: Callable[[], RawRecording] | None = field(default=None, repr=False)
     units: UnitIds = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -255,6 +259,22 @@ class SpikeSorting:
         channels, clusters = number_shanks(self.channels, self.clusters)
         object.__setattr__(self, "channels", channels)
         object.__setattr__(self, "clusters", clusters)
+
+    @property
+    def raw(self) -> RawRecording:
+        """The raw recording beside the sorting, found when it is first asked for; no sample is read.
+
+        Raises
+        ------
+        DatasetMissing
+            There is none; the message says what would bring it.
+        DatasetInvalid
+            Its files are damaged, or do not belong together.
+        """
+        if self.open_raw is None:
+            what = "Raw data are read beside sortings in ALF layout, from raw_ephys_data of the session"
+            raise DatasetMissing("Raw data", self.title, what)
+        return self.open_raw()
 
     @property
     def unit_ids(self) -> npt.NDArray[Any]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
-from dashboard.model.errors import BadRequest, NoSpikeSorting, RevisionMissing, SorterMissing
+from dashboard.model.errors import BadRequest, DatasetMissing, NoSpikeSorting, RevisionMissing, SorterMissing
 from dashboard.model.facets import Facets
 from dashboard.model.noise import Noise
 from dashboard.model.progress import ProgressCallback, ignore_progress
+from dashboard.model.raw import RawRecording
 from dashboard.model.references import InsertionRecord, InsertionRef, Offer, SortingRef, SortingRequest
 from dashboard.model.sorting import SpikeSorting
 
@@ -167,6 +168,18 @@ class Source(Protocol):
     def noise(self, insertion: InsertionRef) -> Noise:
         """Return what is known of the noise of the raw recording."""
         return Noise()
+
+    def raw(self, insertion: InsertionRef) -> RawRecording:
+        """Return the raw recording of an insertion; nothing of its samples is read.
+
+        Raises
+        ------
+        DatasetMissing
+            There is none where this source looks.
+        DatasetInvalid
+            Its files are damaged, or do not belong together.
+        """
+        raise DatasetMissing("Raw data", insertion.key, "This source has none; open the session's folder in ALF layout")
 
     def asked(self, facets: Facets) -> Facets:
         """Return that part of a search which the source's database looks up; empty where the list is all there is."""

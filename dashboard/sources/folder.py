@@ -19,6 +19,7 @@ from typing import Any
 from dashboard.config.settings import Settings
 from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.raw import RawRecording
 from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.sources.alf.names import (
     REVISION,
@@ -34,6 +35,7 @@ from dashboard.sources.alf.names import (
 )
 from dashboard.sources.alf.source import AlfSource
 from dashboard.sources.base import Source, normal_key
+from dashboard.sources.raw.recording import holds_samples, open_recording
 
 __all__ = ["FolderSource", "parse_file_name"]
 
@@ -194,6 +196,15 @@ class FolderSource(AlfSource):
             raise DatasetMissing(datasets[0].name, datasets[0].path or insertion.key, "Check that the disk is mounted")
         progress(Progress("files", len(paths), len(datasets), "files"))
         return paths
+
+    def raw(self, insertion: InsertionRef) -> RawRecording:
+        """Return the raw recording of the session's folder ``raw_ephys_data``, or of the folder of loose files."""
+        place = self._place(insertion)
+        session = place.session.parent if place.loose and place.session.name == "alf" else place.session
+        home = session / "raw_ephys_data"
+        folders = [home / insertion.probe, home, *([place.session] if place.loose else [])]
+        inside = [folder for folder in folders if folder.resolve().is_relative_to(session)]
+        return open_recording(next((folder for folder in inside if holds_samples(folder)), folders[0]))
 
     def place(self, insertion: InsertionRef) -> str:
         """Return the folder of a listed insertion.

@@ -7,6 +7,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -249,6 +250,7 @@ class AlfSource(Source):
             histology_reason=(why or histology.reason) + _resolved_by(self, insertion, histology),
             offers=offers(datasets, insertion.probe),
             identity=identity_of(ref, self.data_root),
+            open_raw=partial(self.raw, insertion),
         )
 
 

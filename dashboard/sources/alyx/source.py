@@ -17,6 +17,7 @@ from dashboard.config.settings import Settings
 from dashboard.model.errors import DownloadFailed, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
 from dashboard.model.facets import Facets
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.raw import RawRecording
 from dashboard.model.references import UUID, DatasetRef, Histology, InsertionRecord, InsertionRef
 from dashboard.sources.alf.source import AlfSource
 from dashboard.sources.alyx.cache import CachedRecords
@@ -36,6 +37,7 @@ from dashboard.sources.download.checksums import is_known, is_known_other, is_ve
 from dashboard.sources.download.downloader import Downloader, Fetched
 from dashboard.sources.download.partial import is_complete
 from dashboard.sources.download.transfer import ASK, Item
+from dashboard.sources.raw.recording import holds_samples, open_recording
 
 log = logging.getLogger(__name__)
 
@@ -366,6 +368,17 @@ class AlyxSource(AlfSource):
         if found is None:
             raise InsertionNotFound("No such insertion", f"{insertion} on {self.name}", "Look it up in the list")
         return found
+
+    def raw(self, insertion: InsertionRef) -> RawRecording:
+        """Return the raw recording where ONE, or a person, has put it into one of the caches; nothing is fetched."""
+        folders = []
+        for root in (self.one_cache, self.data_root):
+            dataset = DatasetRef("raw", "samples", "cbin", f"raw_ephys_data/{insertion.probe}")
+            if root is not None and (target := self._target(root, insertion, dataset)) is not None:
+                folders.append(target.parent)
+        if not folders:
+            return super().raw(insertion)
+        return open_recording(next((folder for folder in folders if holds_samples(folder)), folders[0]))
 
     def _revision_names(self) -> dict[str, str]:
         return {str(row.get("id")): str(row.get("name")) for row in self.records.listed("/revisions", {})}

@@ -1,0 +1,1 @@
+"""Raw recordings of SpikeGLX, whole or compressed by mtscomp, read by range."""

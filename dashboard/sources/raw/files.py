@@ -1,0 +1,226 @@
+"""Samples of raw files by range: int16 as it is (``.bin``), or in chunks that mtscomp compressed (``.cbin``)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import zlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
+from dashboard.sources.raw.chunks import CHUNKS, ChunkCache
+
+_AGAIN = "Fetch both files again"
+_SUPPORTED = {"algorithm": "zlib", "dtype": "int16", "chunk_order": "F"}
+
+
+class Bytes(Protocol):
+    """Bytes of a file, by range."""
+
+    def __call__(self, first: int, end: int) -> bytes:
+        """Return the bytes from `first` up to and without `end`, all of them.
+
+        Raises
+        ------
+        DashboardError
+            They cannot be had.
+        """
+        ...
+
+
+class LocalBytes:
+    """Bytes of a file on a disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, first: int, end: int) -> bytes:
+        """Return the bytes from `first` up to `end`."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(first)
+                found = file.read(end - first)
+        except OSError as error:
+            raise DatasetMissing(self.path.name, self.path.parent, "Check that the disk is mounted") from error
+        if len(found) != end - first:
+            raise DatasetInvalid(
+                f"The file ends at byte {first + len(found):,} of {end:,}", [self.path], "Fetch it again"
+            )
+        return found
+
+
+class CompressedFile:
+    """A ``.cbin`` with its ``.ch``.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.cbin``.
+    index : Path
+        The ``.ch``.
+    n_columns : int
+        By the ``.meta``.
+    n_bytes : int or None
+        Length of the ``.cbin``; None: that of the file on the disk.
+    bytes_of : callable or None
+        Reads the ``.cbin``; None: from the disk.
+    chunks : ChunkCache
+        Where decoded chunks are kept.
+
+    Raises
+    ------
+    DatasetMissing
+        A file is gone.
+    DatasetInvalid
+        The ``.ch`` cannot be read, or does not describe this file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        index: Path,
+        n_columns: int,
+        n_bytes: int | None = None,
+        bytes_of: Bytes | None = None,
+        chunks: ChunkCache = CHUNKS,
+    ) -> None:
+        self._path, self._chunks = path, chunks
+        self._bytes = bytes_of or LocalBytes(path)
+        try:
+            state = path.stat() if n_bytes is None else None
+            found = json.loads(index.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise DatasetMissing(Path(str(error.filename)).name, path.parent, "Put .cbin and .ch into it") from error
+        except ValueError as error:
+            raise DatasetInvalid(f"The .ch is no JSON ({error})", [index], "Fetch it again") from error
+        self._key = (str(path), n_bytes, *(() if state is None else (state.st_size, state.st_mtime_ns)))
+        n_bytes = state.st_size if state is not None else n_bytes
+        try:
+            self._take(found, n_columns, n_bytes)
+        except (KeyError, TypeError, ValueError) as error:
+            why = f"has no {error}" if isinstance(error, KeyError) else str(error)
+            raise DatasetInvalid(f"The .ch does not describe the .cbin: it {why}", [index, path], _AGAIN) from error
+        self._lock = threading.Lock()
+
+    def _take(self, found: dict[str, Any], n_columns: int, n_bytes: int | None) -> None:
+        for name, value in _SUPPORTED.items():
+            if found[name] != value:
+                raise ValueError(f"says {name} {found[name]!r}, and {value!r} can be read")
+        self._bounds: list[int] = [int(value) for value in found["chunk_bounds"]]
+        self._offsets: list[int] = [int(value) for value in found["chunk_offsets"]]
+        self._over_time, self._over_columns = bool(found["do_time_diff"]), bool(found["do_spatial_diff"])
+        self.n_columns, self.n_samples = int(found["n_channels"]), self._bounds[-1]
+        if self.n_columns != n_columns:
+            raise ValueError(f"has {self.n_columns} columns, the .meta {n_columns}")
+        if len(self._bounds) != len(self._offsets) or len(self._bounds) < 2:
+            raise ValueError(f"has {len(self._bounds)} bounds and {len(self._offsets)} offsets of chunks")
+        for name, values in (("bounds", self._bounds), ("offsets", self._offsets)):
+            if values[0] != 0 or any(b <= a for a, b in itertools.pairwise(values)):
+                raise ValueError(f"has {name} of chunks that do not increase from 0")
+        if self._offsets[-1] != n_bytes:
+            raise ValueError(f"ends at byte {self._offsets[-1]:,}, the .cbin at {n_bytes:,}")
+
+    def chunks_of(self, i0: int, i1: int) -> tuple[int, int]:
+        """Return the first and the last chunk that hold samples `i0` up to `i1`: no more than are needed."""
+        return bisect_right(self._bounds, i0) - 1, bisect_left(self._bounds, i1) - 1
+
+    def __call__(self, i0: int, i1: int) -> npt.NDArray[np.int16]:
+        """Return samples `i0` up to `i1`, shape (i1 - i0, n_columns), int16.
+
+        Raises
+        ------
+        BadRequest
+            The file has no such samples.
+        DatasetInvalid
+            A chunk does not inflate: zlib compares its Adler-32; or it has another length.
+        """
+        check_range(i0, i1, self.n_samples, self._path)
+        first, last = self.chunks_of(i0, i1)
+        chunks = self._held(first, last)
+        parts = [
+            chunk[max(i0 - self._bounds[k], 0) : i1 - self._bounds[k]]
+            for k, chunk in zip(range(first, last + 1), chunks, strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _held(self, first: int, last: int) -> Sequence[npt.NDArray[np.int16]]:
+        """Return decoded chunks; those that are not held are read, each run of them in one range."""
+        wanted = range(first, last + 1)
+        found = {k: chunk for k in wanted if (chunk := self._chunks.get((self._key, k))) is not None}
+        if len(found) < len(wanted):
+            with self._lock:  # whoever asks for the same meanwhile finds it held
+                found |= {k: chunk for k in wanted if (chunk := self._chunks.get((self._key, k))) is not None}
+                lost = [k for k in wanted if k not in found]
+                while lost:
+                    n = next((i for i in range(1, len(lost)) if lost[i] != lost[i - 1] + 1), len(lost))
+                    start = self._offsets[lost[0]]
+                    content = memoryview(self._bytes(start, self._offsets[lost[n - 1] + 1]))
+                    for k in lost[:n]:
+                        found[k] = self._decode(k, content[self._offsets[k] - start : self._offsets[k + 1] - start])
+                        self._chunks.put((self._key, k), found[k])
+                    lost = lost[n:]
+        return [found[k] for k in wanted]
+
+    def _decode(self, k: int, content: memoryview) -> npt.NDArray[np.int16]:
+        n = self._bounds[k + 1] - self._bounds[k]
+        where = f"Chunk {k} (samples {self._bounds[k]:,} to {self._bounds[k + 1] - 1:,})"
+        try:
+            inflated = zlib.decompress(content, bufsize=2 * n * self.n_columns)
+        except zlib.error as error:
+            raise DatasetInvalid(f"{where} does not inflate ({error})", [self._path], "Fetch the file again") from error
+        if len(inflated) != 2 * n * self.n_columns:
+            what = f"{where} holds {len(inflated):,} bytes, not {2 * n * self.n_columns:,}"
+            raise DatasetInvalid(what, [self._path], _AGAIN)
+        counts = np.frombuffer(inflated, np.dtype("<i2")).reshape(self.n_columns, n)
+        if self._over_columns:
+            counts = np.cumsum(counts, axis=0, dtype=np.int16)
+        if self._over_time:  # in int16, as it was written: sums wrap around
+            counts = np.cumsum(counts, axis=1, dtype=np.int16)
+        counts.flags.writeable = False
+        return counts.T
+
+
+def flat_file(path: Path, n_columns: int) -> tuple[Callable[[int, int], npt.NDArray[np.int16]], int]:
+    """Return what reads samples of a ``.bin``, memory-mapped, and how many there are.
+
+    Raises
+    ------
+    DatasetMissing
+        The file is gone.
+    DatasetInvalid
+        It does not end with a whole sample.
+    """
+    try:
+        n_bytes = path.stat().st_size
+    except OSError as error:
+        raise DatasetMissing(path.name, path.parent, "Check that the disk is mounted") from error
+    n_samples, rest = divmod(n_bytes, 2 * n_columns)
+    if rest or not n_samples:
+        what = f"The file of {n_bytes:,} bytes is not a whole number of samples of {n_columns} columns"
+        raise DatasetInvalid(what, [path], "Copy the file again, or the .meta that belongs to it")
+
+    def read(i0: int, i1: int) -> npt.NDArray[np.int16]:
+        check_range(i0, i1, n_samples, path)
+        mapped = np.memmap(path, np.dtype("<i2"), "r", 2 * n_columns * i0, (i1 - i0, n_columns))
+        return np.array(mapped)
+
+    return read, n_samples
+
+
+def check_range(i0: int, i1: int, n_samples: int, path: Path) -> None:
+    """Refuse samples that a file does not have.
+
+    Raises
+    ------
+    BadRequest
+        They are not in it.
+    """
+    if not 0 <= i0 < i1 <= n_samples:
+        raise BadRequest(f"Samples {i0:,} to {i1:,} are not in the file", path, f"It has {n_samples:,} samples")

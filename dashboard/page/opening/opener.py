@@ -140,6 +140,8 @@ class Opener:
         else:
             self._files = {}
             share = f" {100 * progress.done / progress.total:.0f} %" if progress.total else ""
+            if progress.unit == "s":
+                share = f" ({progress.done:.0f} s so far)"
             inside = f"{escape(progress.stage)}{share}"
         has_share = progress.total > 0 and (progress.unit != "B" or ALL_FILES in self._files)
         whole = self._files.get(ALL_FILES, progress)

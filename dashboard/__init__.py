@@ -4,6 +4,7 @@
 >>> sorting = dashboard.open_insertion("demo")  # doctest: +SKIP
 >>> image = dashboard.render(sorting, time_range=(0, 60), depth_range=(0, 3840))  # doctest: +SKIP
 >>> sorting.view()  # in a notebook  # doctest: +SKIP
+>>> sorting.plot.raster() + sorting.plot.unit(12)  # HoloViews  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ def __getattr__(name: str) -> Any:
     """Import the functions when they are first used: ``--help`` need not wait for pandas and numba."""
     if name in ("open_insertion", "render"):
         from dashboard.library.open import open_insertion
+        from dashboard.library.plots import Plots
         from dashboard.library.render import render
         from dashboard.model.sorting import show_with
 
-        show_with(_view)
+        show_with(_view, Plots)
         return open_insertion if name == "open_insertion" else render
     if name == "view":
         from dashboard.page import notebook

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest
 from dashboard.model.registry import load
 from dashboard.model.sorting import SpikeSorting
+from dashboard.version import __version__
 
 
 def render(
@@ -85,6 +87,20 @@ def render(
         columns, time_range, depth_range, width, height, aggregate, categories=categories,
         kept=kept_spikes(columns, clusters, amp_range_uv),
     )  # fmt: skip
+    insertion = sorting.ref.insertion
+    limits = (
+        "" if amp_range_uv is None else f", amplitude {amp_range_uv[0]:g} to {amp_range_uv[1]:g} {sorting.amp_unit}"
+    )
+    origin = {
+        "insertion": insertion.key,
+        "pid": insertion.pid or "none",
+        "sorter": sorting.ref.sorter.value or "base",
+        "revision": sorting.ref.revision.value or "original",
+        "histology": str(sorting.histology),
+        "filters": ("all units" if clusters is None else "some units") + limits,
+        "version": f"spike-dashboard {__version__}",
+    }
+    image = replace(image, origin=origin)
     return with_ids(image, sorting.units) if ids is None else with_category_ids(image, known, NO_REGION)
 
 

@@ -29,11 +29,12 @@ HISTOLOGY = "histology"
 """Name of what the database has to say, among what is missing."""
 
 _viewers: list[Callable[..., Any]] = []
+_plotters: list[Callable[[SpikeSorting], Any]] = []
 
 
-def show_with(viewer: Callable[..., Any]) -> None:
-    """Say what `SpikeSorting.view` calls: the model knows of no view."""
-    _viewers[:] = [viewer]
+def show_with(viewer: Callable[..., Any], plotter: Callable[[SpikeSorting], Any]) -> None:
+    """Say what `SpikeSorting.view` and `SpikeSorting.plot` call: the model knows of no view and no figure."""
+    _viewers[:], _plotters[:] = [viewer], [plotter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,6 +467,19 @@ class SpikeSorting:
         if not _viewers:
             raise BadRequest("Nothing is there to show a sorting", self.title, "Use dashboard.view(sorting)")
         return _viewers[-1](self, **options)
+
+    @property
+    def plot(self) -> Any:
+        """Figures of this sorting for notebooks and scripts, a `dashboard.library.plots.Plots`: ``plot.unit(12)``.
+
+        Raises
+        ------
+        BadRequest
+            Nothing has said what draws sortings (`show_with`).
+        """
+        if not _plotters:
+            raise BadRequest("Nothing is there to draw a sorting", self.title, "Import dashboard.open_insertion first")
+        return _plotters[-1](self)
 
     def missing_reason(self, dataset: str) -> str | None:
         """Why `dataset` is not there, or None where it is."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from dashboard.engine.count.registry import AGGREGATES
 from dashboard.engine.count.window import Window
 from dashboard.engine.threads import spread
 from dashboard.model.unit_ids import UnitIds
+
+if TYPE_CHECKING:
+    import xarray
 
 
 class PixelRequest(NamedTuple):
@@ -111,6 +114,8 @@ class Aggregate:
         What stands in `values` where there is no category: -1, for regions the least int32 (Allen ids are negative on
         the left), for ids of units -1, the least int64 where an id is negative, or an empty text. None for aggregates
         that are measured.
+    origin : mapping of str to str
+        Where the spikes come from, by name: insertion, sorter, revision, version; empty where nobody said.
     """
 
     values: npt.NDArray[Any]
@@ -120,6 +125,39 @@ class Aggregate:
     unit: str
     n_spikes: int
     none: Any = None
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def to_xarray(self) -> xarray.DataArray:
+        """Return the picture as a DataArray, which xarray, HoloViews and Datashader's ``shade`` and ``eq_hist`` take.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions ``depth`` and ``time``, whose coordinates are the middles of the pixels in um and s, with their
+            units. Its attributes hold unit, edges, number of spikes, and `origin`.
+        """
+        import xarray
+
+        def axis(name: str, edges: npt.NDArray[np.float64], unit: str) -> tuple[str, Any, dict[str, str]]:
+            return name, (edges[:-1] + edges[1:]) / 2, {"units": unit}
+
+        return xarray.DataArray(
+            self.values,
+            dims=("depth", "time"),
+            coords={
+                "time": axis("time", self.time_edges_s, "s"),
+                "depth": axis("depth", self.depth_edges_um, "um"),
+            },
+            name=self.kind,
+            attrs={
+                "units": self.unit,
+                "n_spikes": self.n_spikes,
+                "time_edges_s": self.time_edges_s,
+                "depth_edges_um": self.depth_edges_um,
+                **({} if self.none is None else {"none": self.none}),
+                **self.origin,
+            },
+        )
 
 
 def with_ids(found: Aggregate, units: UnitIds) -> Aggregate:

@@ -1,0 +1,103 @@
+"""Figures of an opened sorting for notebooks and scripts: `sorting.plot.unit(12)`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from dashboard.analysis.unit_picture import unit_picture
+from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
+from dashboard.config.settings import load as load_settings
+from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.heatmap import firing_rate
+from dashboard.engine.count.registry import AGGREGATES
+from dashboard.figures.figure import Figure
+from dashboard.figures.registry import Declared
+from dashboard.figures.unit import pairs
+from dashboard.library.render import render
+from dashboard.model.errors import BadRequest
+from dashboard.model.sorting import SpikeSorting
+from dashboard.model.unit_ids import UnitId
+
+if TYPE_CHECKING:
+    from dashboard.figures.figure import Range
+
+
+class Plots:
+    """Figures as elements of HoloViews, which compose with ``+``, ``*`` and ``.opts``.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    cache : str, Path or None
+        As in `dashboard.open_insertion`.
+    """
+
+    def __init__(self, sorting: SpikeSorting, cache: str | Path | None = None) -> None:
+        self._sorting, self._cache = sorting, cache
+
+    @property
+    def _columns(self) -> SpikeColumns:
+        folder = Path(self._cache).expanduser() if self._cache is not None else load_settings().cache
+        return build_columns(self._sorting, folder)
+
+    def raster(
+        self, aggregate: str = "count", clusters: npt.ArrayLike | None = None, *, width: int = 800, height: int = 400
+    ) -> Any:
+        """Return the raster as a DynamicMap: each window of its axes is counted by the engine, from every spike.
+
+        Parameters
+        ----------
+        aggregate : str
+            Name of one that is measured: ``count``, ``rate``, ``amp_mean``, ``amp_max``.
+        clusters : array-like or None
+            Units to keep, as in `dashboard.render`.
+        width, height : int
+            Pixels.
+
+        Raises
+        ------
+        BadRequest
+            An argument cannot be used, or the aggregate shows names and no numbers.
+        """
+        from dashboard.figures.elements import live
+
+        entry = AGGREGATES[aggregate]
+        if entry.categories:
+            raise BadRequest(f"{entry.title} has names and no numbers", aggregate, "Use dashboard.render for its ids")
+
+        def draw(time_range: Range | None, depth_range: Range | None) -> Aggregate:
+            return render(
+                self._sorting, time_range, depth_range, width, height, aggregate, clusters, cache=self._cache
+            )  # fmt: skip
+
+        return live(draw, self._sorting.title)
+
+    def heatmap(self, time_bin_s: float = 0.05, depth_bin_um: float = 10.0) -> Any:
+        """Return the firing rate in bins of one grid as a DynamicMap; too many bins are made wider in time."""
+        from dashboard.figures.elements import live
+
+        columns = self._columns
+        return live(
+            lambda times, depths: firing_rate(columns, time_bin_s, depth_bin_um, times, depths), self._sorting.title
+        )
+
+    def unit(self, *units: UnitId, bins: UnitBins = DEFAULT_BINS) -> Any:
+        """Return all figures of a unit as a Layout; of several, those of the last, the pairs, and all over time.
+
+        Raises
+        ------
+        BadRequest
+            No unit is named, or the sorting has none of that id.
+        """
+        from dashboard.figures.elements import layout
+
+        indexes = tuple(int(index) for index in self._sorting.units.indexes(list(units)))
+        if not indexes:
+            raise BadRequest("No unit is named", self._sorting.title, "Give its id: sorting.plot.unit(12)")
+        found = unit_picture(self._sorting, self._columns, indexes, indexes[-1], bins)
+        figures: list[Figure] = [*Declared("unit", found).values(), *pairs(found)]
+        return layout(figures)

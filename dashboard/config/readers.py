@@ -33,6 +33,17 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return read
 
 
+def positive(text: str) -> float:
+    """Read a number above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a number") from None
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{text} is not above zero")
+    return number
+
+
 def size(text: str) -> int:
     """Read a number of bytes: ``8G``, ``512 MiB``, ``1000000``."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)

@@ -15,7 +15,18 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
-from dashboard.config.readers import folder, one_of, size, switch, web_address, web_origin, web_prefix, web_site, whole
+from dashboard.config.readers import (
+    folder,
+    one_of,
+    positive,
+    size,
+    switch,
+    web_address,
+    web_origin,
+    web_prefix,
+    web_site,
+    whole,
+)
 from dashboard.model.errors import BadRequest
 
 ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
@@ -92,8 +103,23 @@ class Settings:
     """What a process was told; see docs/settings.md, which is made from these fields."""
 
     data: tuple[Path, ...] = setting(
-        (), "Folder with ALF data: a ONE cache, a session, or one sorting; may be given several times",
+        (), "Folder with insertions, of any kind that docs/formats.md lists: a ONE cache, a session, one sorting; "
+        "may be given several times",
         read=folder, flag="--data", metavar="FOLDER", repeated=True, commands=("serve", *READING),
+    )  # fmt: skip
+    events: Path | None = setting(
+        None, "Table of events of the one insertion that is opened, in place of trials: CSV, TSV, parquet or npy with "
+        "a column of times in s; by default events.csv (or .tsv, .npy, .pqt) in the folder of a sorting",
+        read=folder, flag="--events", metavar="FILE", commands=("serve", *READING),
+    )  # fmt: skip
+    sync: Path | None = setting(
+        None, "Table of two clocks of the one insertion that is opened, the probe's and the session's, in s; by "
+        "default sync.csv (or .tsv, .npy) in the folder of a sorting",
+        read=folder, flag="--sync", metavar="FILE", commands=("serve", *READING),
+    )  # fmt: skip
+    bit_uv: float | None = setting(
+        None, "Microvolts per bit of the raw files that Kilosort and phy folders were sorted from, which no file says",
+        read=positive, flag="--bit-uv", metavar="UV", commands=("serve", *READING),
     )  # fmt: skip
     cache: Path = setting(
         default_cache, "Folder for everything that this program writes",

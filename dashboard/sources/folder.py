@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from dashboard.config.settings import Settings
 from dashboard.model.errors import BadRequest, DatasetMissing, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.raw import RawRecording
-from dashboard.model.references import DatasetRef, InsertionRef
+from dashboard.model.references import DatasetRef, InsertionRef, SortingRequest
+from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.names import (
     REVISION,
     SPIKES,
@@ -34,7 +36,8 @@ from dashboard.sources.alf.names import (
     without_twins,
 )
 from dashboard.sources.alf.source import AlfSource
-from dashboard.sources.base import Source, normal_key
+from dashboard.sources.base import DEFAULT, Source, normal_key
+from dashboard.sources.events import with_events
 from dashboard.sources.raw.recording import holds_samples, open_recording
 
 __all__ = ["FolderSource", "parse_file_name"]
@@ -80,6 +83,8 @@ class FolderSource(AlfSource):
         folder of one sorting, or a folder of loose ALF files.
     name : str or None
         Shown to users; by default the name of the folder.
+    events : Path or None
+        Table of events of the one insertion, in place of its trials.
 
     Raises
     ------
@@ -89,7 +94,7 @@ class FolderSource(AlfSource):
         It is not a folder.
     """
 
-    def __init__(self, root: Path, name: str | None = None) -> None:
+    def __init__(self, root: Path, name: str | None = None, events: Path | None = None) -> None:
         root = Path(root)
         if not root.exists():
             raise InsertionNotFound("No such folder", root, "Check the path")
@@ -97,6 +102,7 @@ class FolderSource(AlfSource):
             raise BadRequest("Not a folder", root, "Give the folder that holds the ALF files")
         self.root = root.resolve()
         self.name = name or self.root.name or str(self.root)
+        self._events = events
         self._places: dict[str, tuple[InsertionRef, _Place]] = {}
         self._lock = threading.Lock()
 
@@ -153,6 +159,12 @@ class FolderSource(AlfSource):
         if len(matches) > 1:
             raise InsertionAmbiguous(text, [insertion.key for insertion in matches])
         return matches[0] if matches else None
+
+    def open(self, insertion: InsertionRef, request: SortingRequest = DEFAULT, **options: Any) -> SpikeSorting:
+        """Open a sorting, with the events that were given; see `dashboard.sources.base.Source.open`."""
+        if self._events is not None and len(list(islice(self.insertions(), 2))) > 1:
+            raise BadRequest("--events is for one insertion", self.root, "Give the folder of one insertion with --data")
+        return with_events(super().open(insertion, request, **options), self._events)
 
     def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
         """Return every dataset of the insertion and of its session, with its path and size.
@@ -346,4 +358,4 @@ def recognises(path: Path) -> bool:
 
 def at(path: Path, settings: Settings) -> Source:
     """Return the source of a folder of ALF data."""
-    return FolderSource(path)
+    return FolderSource(path, events=settings.events)

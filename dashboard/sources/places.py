@@ -32,13 +32,14 @@ from dashboard.model.references import Choice, InsertionRef, Offer, SortingRef, 
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.names import scan
 from dashboard.sources.base import DEFAULT, SORTINGS, Source, chosen, normal_key
+from dashboard.sources.events import events_beside, with_events
 
 log = logging.getLogger(__name__)
 
 # As deep as folders of ALF data are searched.
 _MAX_DEPTH = 10
 _SESSION = re.compile(r"(?P<subject>[^/]+)/(?P<date>\d{4}-\d{2}-\d{2})/(?P<number>\d{1,3})(?:/|$)")
-_PROBE = re.compile(r"(?:^|_)(?P<probe>probe[\w-]*|imec\d+[a-z]?)$", re.IGNORECASE)
+_PROBE = re.compile(r"(?:^|_)(?P<probe>probe(?:[\d_-][\w-]*|[a-z])?|imec\d+[a-z]?)$", re.IGNORECASE)
 _SORTER = re.compile(
     r"(?:spike_?sort(?:ing|ers?)|sorter_output|sorting|"
     r"(?:py|ibl)?(?:kilosort|sorter|ks)[\d._]*|phy|spykingcircus\d?|mountainsort\d?|tridesclous\d?)"
@@ -197,7 +198,9 @@ class PlacedSource(Source):
         if cancel is not None and cancel.is_set():
             raise Cancelled("Opening was cancelled")
         place, ref = self._chosen(insertion, request)
-        return replace(self.read(place, ref, cache, progress, cancel), offers=self.sortings(insertion))
+        events = self.of_only_one(self._settings.events, "--events") or events_beside(place.path)
+        sorting = replace(self.read(place, ref, cache, progress, cancel), offers=self.sortings(insertion))
+        return with_events(sorting, events)
 
     def _chosen(self, insertion: InsertionRef, request: SortingRequest) -> tuple[Place, SortingRef]:
         offers = self.sortings(insertion)
@@ -240,7 +243,7 @@ class PlacedSource(Source):
                 below = list(around[first:])
         if path.is_file() and below:
             below[-1:] = [] if session else [path.stem]
-        of_probe = next((part for part in reversed(below) if _PROBE.search(part)), "")
+        of_probe = "" if probe else next((part for part in reversed(below) if _PROBE.search(part)), "")
         named = _PROBE.search(of_probe)
         probe = probe or (named["probe"] if named else _DEFAULT_PROBE)
         sorters = [part for part in below if _SORTER.fullmatch(part) and not _AROUND.fullmatch(part)]
@@ -258,6 +261,16 @@ class PlacedSource(Source):
     def sorter_of(self, path: Path) -> str:
         """Return what made a sorting, where no folder's name says it."""
         return self.sorter
+
+    @property
+    def sync_file(self) -> Path | None:
+        """The table of two clocks that the settings name."""
+        return self.of_only_one(self._settings.sync, "--sync")
+
+    @property
+    def bit_uv(self) -> float | None:
+        """Microvolts per bit of the raw files, by the settings."""
+        return self._settings.bit_uv
 
     def of_only_one(self, given: Path | None, flag: str) -> Path | None:
         """Return a file that the settings name for one insertion.

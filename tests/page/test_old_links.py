@@ -21,8 +21,12 @@ IDS_NOW: dict[str, dict[str, Any]] = {
     "insertion=demo&selected=1.5": {"selected": ["1.5"]},
     "insertion=demo&ids=1,x": {"filters": {"ids": "1,x"}},
     "insertion=demo&ids=-1": {"filters": {"ids": "-1"}},
+    "insertion=demo&event=stimOn_times": {"event": "stimOn_times"},
+    "insertion=demo&split=nosuch": {"split": "nosuch"},
+    "insertion=demo&test=nosuch,none,mask,-0.5,0,0,0.5": {"test": "nosuch,none,mask,-0.5,0,0,0.5"},
 }
-"""Refused before, when ids were counted from 0: other sources have texts and negative numbers for ids."""
+"""Refused before: other sources have texts and negative numbers for ids, and events and conditions of their own, which
+are looked up when the insertion is open."""
 
 
 def plain(values: dict[str, Any]) -> Any:

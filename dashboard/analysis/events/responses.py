@@ -13,13 +13,13 @@ import pandas as pd
 from scipy import stats
 
 from dashboard.analysis.events.align import EventTimes, Range, first_at, usable_events
-from dashboard.analysis.events.trials import BoolArray, event_times
+from dashboard.analysis.events.trials import EVENTS, BoolArray, event_times
 from dashboard.analysis.trains import as_ids, as_train
 from dashboard.engine.compile import kernel
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
 
-#: Event before which the baseline of every test lies, in the same trial.
+#: Event before which the baseline of every test of IBL's events lies, in the same trial.
 BASELINE_EVENT = "stimOn"
 #: Windows of the brain-wide map, relative to the event (in s): 0.5 s after stimOn would hold the movement.
 RESPONSES_S: dict[str, Range] = {
@@ -39,6 +39,11 @@ PER_S = 1_000_000
 #: Sign flips are counted one by one up to so many trials that differ, and so large a sum of their weights; beyond,
 #: their distribution is normal.
 MAX_EXACT_TRIALS, MAX_EXACT_SUM = 50, 20_000
+
+
+def baseline_event(event: str) -> str:
+    """Return the event before which the baseline lies: stimOn, or the event itself where it is none of IBL's."""
+    return BASELINE_EVENT if event in EVENTS else event
 
 
 def default_windows(event: str) -> tuple[Range, Range]:
@@ -64,14 +69,14 @@ def paired_events(
     recording_s: Range | None = None,
     mask: BoolArray | None = None,
 ) -> tuple[EventTimes, EventTimes]:
-    """Return stimulus onsets and events of the trials that have both, with both windows inside the recording.
+    """Return the events of baselines and the events of the trials that have both, with both windows in the recording.
 
     Raises
     ------
     BadRequest
         The table lacks a column, or a window makes no sense.
     """
-    names, windows = (BASELINE_EVENT, event), (baseline_s, response_s)
+    names, windows = (baseline_event(event), event), (baseline_s, response_s)
     times = [event_times(trials, name) for name in names]
     found = [usable_events(*pair, recording_s, mask) for pair in zip(times, windows, strict=True)]
     both = np.intersect1d(found[0].trials, found[1].trials)

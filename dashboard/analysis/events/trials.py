@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.errors import BadRequest
+from dashboard.model.event_names import is_time_name
 
 #: Events to align to: name on the page -> column of the trials table.
 EVENTS = {
@@ -82,13 +84,47 @@ def event_times(trials: pd.DataFrame, event: str) -> npt.NDArray[np.float64]:
     return _column(trials, EVENTS.get(event, event))
 
 
+def has_mask(trials: pd.DataFrame) -> bool:
+    """Return whether the table has what the mask of the brain-wide map asks for."""
+    return set(REQUIRED) <= set(trials.columns)
+
+
 def available_events(trials: pd.DataFrame) -> tuple[str, ...]:
-    """Return the names of `EVENTS` that the table has times for."""
-    return tuple(
-        name
-        for name, column in EVENTS.items()
-        if column in trials.columns and np.isfinite(_column(trials, column)).any()
-    )
+    """Return the names of `EVENTS` that the table has times for; of a table that is not IBL's, its other times too."""
+    known = [name for name, column in EVENTS.items() if _has_times(trials, column)]
+    if not has_mask(trials):
+        others = (str(column) for column in trials.columns if column not in EVENTS.values())
+        known += [name for name in others if is_time_name(name) and _has_times(trials, name)]
+    return tuple(known)
+
+
+def available_splits(trials: pd.DataFrame) -> tuple[str, ...]:
+    """Return what trials can be split by: `SPLITS`; of a table that is not IBL's, its conditions.
+
+    A condition is a column of 2 to `MAX_GROUPS` different values that is none of times.
+    """
+    if has_mask(trials):
+        return SPLITS
+    known = [name for name in _SPLITS if _is_ibls(trials, name)]
+    used = {column for name in known for column in _OF_SPLITS[name]}
+    others = [str(column) for column in trials.columns if column not in used and not is_time_name(str(column))]
+    return ("none", *known, *(name for name in others if name not in known and _is_condition(trials[name])))
+
+
+def _is_ibls(trials: pd.DataFrame, split: str) -> bool:
+    """Return whether the table has IBL's columns of a split; others may call a condition of their own so."""
+    names = _OF_SPLITS[split]
+    return set(names) <= set(trials.columns) and all(pd.api.types.is_numeric_dtype(trials[name]) for name in names)
+
+
+def _is_condition(column: pd.Series[Any]) -> bool:
+    return 2 <= column.nunique() <= MAX_GROUPS
+
+
+def _has_times(trials: pd.DataFrame, column: str) -> bool:
+    if column not in trials.columns or not pd.api.types.is_numeric_dtype(trials[column]):
+        return False
+    return bool(np.isfinite(_column(trials, column)).any())
 
 
 def brainwide_mask(trials: pd.DataFrame) -> BoolArray:
@@ -144,6 +180,8 @@ def trial_view(trials: pd.DataFrame, row: int) -> TrialView:
         for name, column in (*EVENTS.items(), ("start", "intervals_0"), ("end", "intervals_1"))
         if column in trials.columns
     }
+    own = () if has_mask(trials) else available_events(trials)
+    times |= {name: float(_column(trials, name)[row]) for name in own if name not in EVENTS}
     known = {name: time for name, time in times.items() if np.isfinite(time)}
     if not known:
         raise BadRequest("The trial has no times", str(row))
@@ -207,8 +245,38 @@ _SPLITS: dict[str, Callable[[pd.DataFrame], list[TrialGroup]]] = {
     "outcome": _outcome,
     "block": _block,
 }
-#: What trials can be split by.
+#: What IBL's trials can be split by.
 SPLITS = ("none", *_SPLITS)
+_OF_SPLITS = {
+    "contrast": ("contrastLeft", "contrastRight"),
+    "side": ("contrastLeft", "contrastRight"),
+    "choice": ("choice",),
+    "outcome": ("feedbackType",),
+    "block": ("probabilityLeft",),
+}
+#: Groups of a split by a condition.
+MAX_GROUPS = 12
+_COLORS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333", "#882255", "#117733", "#88ccee",
+    "#999933", "#aa4499",
+)  # fmt: skip
+
+
+def _by_condition(trials: pd.DataFrame, name: str) -> list[TrialGroup]:
+    column = trials[name]
+    values = column.dropna().unique().tolist()
+    try:
+        values = sorted(values)
+    except TypeError:  # of several kinds
+        values = sorted(values, key=str)
+    if len(values) > MAX_GROUPS:
+        raise BadRequest(f"{name} has {len(values):,} values", "", f"Split by a column of at most {MAX_GROUPS}")
+    return [
+        TrialGroup(
+            f"{value:g}" if isinstance(value, float) else str(value), color, (column == value).to_numpy(dtype=np.bool_)
+        )
+        for value, color in zip(values, _COLORS, strict=False)
+    ]
 
 
 def split_trials(trials: pd.DataFrame, split: str = "none", mask: BoolArray | None = None) -> tuple[TrialGroup, ...]:
@@ -219,7 +287,8 @@ def split_trials(trials: pd.DataFrame, split: str = "none", mask: BoolArray | No
     trials : DataFrame
         IBL's columns.
     split : str
-        One of `SPLITS`. Trials that lack the value split by are in no group.
+        One of `SPLITS`, or a column of the table: a group for each of its values. Trials that lack the value
+        split by are in no group.
     mask : ndarray, shape (n_trials,), bool, or None
         Trials to use.
 
@@ -233,8 +302,10 @@ def split_trials(trials: pd.DataFrame, split: str = "none", mask: BoolArray | No
         raise BadRequest("The trial mask does not fit the trials", f"{everything.shape} for {len(trials)}")
     if split == "none":
         groups = [TrialGroup("all trials", "#333333", np.ones(len(trials), dtype=np.bool_))]
-    elif split in _SPLITS:
+    elif split in _SPLITS and (split not in trials.columns or _is_ibls(trials, split)):
         groups = _SPLITS[split](trials)
+    elif split in trials.columns:
+        groups = _by_condition(trials, split)
     else:
         raise BadRequest("Trials cannot be split that way", split, f"One of: {', '.join(SPLITS)}")
     masked = (TrialGroup(group.label, group.color, group.mask & everything) for group in groups)

@@ -33,7 +33,14 @@ from dashboard.analysis.events.maps import (
     span_of,
 )
 from dashboard.analysis.events.picture import EventPicture, GroupPicture
-from dashboard.analysis.events.trials import EVENTS, SPLITS, brainwide_mask, event_times, split_trials
+from dashboard.analysis.events.trials import (
+    available_events,
+    available_splits,
+    brainwide_mask,
+    event_times,
+    has_mask,
+    split_trials,
+)
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
 from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.inputs import select_spikes, unit_spikes, within
@@ -41,6 +48,9 @@ from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.numbers import Fields, defaults
 from dashboard.page.core.scene import Scene
+
+MAX_NAME = 60
+"""Characters of the name of an event or condition in a link."""
 
 UNIT, DEPTHS, REGION, FILTER = "unit", "depths", "region", "filter"
 SUBJECTS = {"Selected units": UNIT, "Depths in view": DEPTHS, "Region": REGION, "All that pass": FILTER}
@@ -50,8 +60,8 @@ SUBJECTS = {"Selected units": UNIT, "Depths in view": DEPTHS, "Region": REGION, 
 class AlignmentState(param.Parameterized):
     """What spikes are aligned to, whose, and in which trials."""
 
-    event = param.Selector(default="stimOn", objects=list(EVENTS), doc="Event that spikes are aligned to.")
-    split = param.Selector(default="none", objects=list(SPLITS), doc="What trials are split by.")
+    event = param.String("stimOn", doc="Event that spikes are aligned to: one of IBL's, or a column of times.")
+    split = param.String("none", doc="What trials are split by: one of IBL's splits, or a column of conditions.")
     spikes_of = param.String(UNIT, doc="Whose spikes are aligned: unit, depths, filter, or region:ACRONYM.")
     masked = param.Boolean(default=True, doc="Whether only trials of the brain-wide map are used.")
 
@@ -257,7 +267,7 @@ def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture 
     before : EventPicture or None
         The picture before.
     """
-    units = scene.indexes(values["selected"])
+    units, trials = scene.indexes(values["selected"]), scene.sorting.trials
     subject, _, region = values["spikes_of"].partition(":")
     return EventRequest(
         scene,
@@ -267,7 +277,7 @@ def event_request(scene: Scene, values: Mapping[str, Any], before: EventPicture 
         region,
         values["event"],
         values["split"],
-        values["masked"],
+        values["masked"] and (trials is None or has_mask(trials.table)),
         event_bins(values["bins"]),
         before,
     )
@@ -285,6 +295,41 @@ def read_subject(text: str) -> str:
     if subject not in SUBJECTS.values() or (subject == REGION) != bool(region):
         raise ValueError("is none of unit, depths, filter, region:ACRONYM")
     return text
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be the name of an event or condition; it is looked up when trials are there."""
+    return 0 < len(text) <= MAX_NAME and text.isprintable() and "," not in text
+
+
+def read_name(text: str) -> str:
+    """Return the event or split that a link names.
+
+    Raises
+    ------
+    ValueError
+        No name is like it.
+    """
+    if not is_name(text):
+        raise ValueError("is no name of an event or of a condition")
+    return text
+
+
+def gone_event(event: str, sorting: SpikeSorting, level: str) -> str:
+    """Return that the trials of a sorting have no such event; ``''`` where they have, or there are none."""
+    return _gone("event", event, available_events(sorting.trials.table) if sorting.trials is not None else ())
+
+
+def gone_split(split: str, sorting: SpikeSorting, level: str) -> str:
+    """Return that the trials of a sorting cannot be split so; ``''`` where they can, or there are none."""
+    return _gone("condition", split, available_splits(sorting.trials.table) if sorting.trials is not None else ())
+
+
+def _gone(kind: str, name: str, known: tuple[str, ...]) -> str:
+    default = {"event": AlignmentState.param.event.default, "condition": AlignmentState.param.split.default}[kind]
+    if not known or name in known or name == default:
+        return ""
+    return f"There is no {kind} {name[:20]} in this session; it has {', '.join(known[:8])}."
 
 
 def gone_region(subject: str, sorting: SpikeSorting, level: str) -> str:

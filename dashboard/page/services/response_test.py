@@ -21,11 +21,12 @@ import param
 from dashboard.analysis.events.responses import (
     BASELINE_EVENT,
     MIN_SPIKES,
+    baseline_event,
     default_windows,
     paired_events,
     response_test,
 )
-from dashboard.analysis.events.trials import EVENTS, SPLITS, brainwide_mask, split_trials
+from dashboard.analysis.events.trials import brainwide_mask, has_mask, split_trials
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
@@ -38,7 +39,7 @@ from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import PageState
 from dashboard.page.core.theme import apply_theme
-from dashboard.page.services.alignment import AlignmentState
+from dashboard.page.services.alignment import AlignmentState, is_name
 from dashboard.page.widgets.fields import number, number_field
 from dashboard.page.widgets.progress_line import ProgressLine
 
@@ -97,7 +98,9 @@ class ResponseTestRequest:
     def windows(self) -> str:
         """Both windows in words."""
         (b0, b1), (r0, r1) = self.baseline_s, self.response_s
-        return f"baseline {b0:g} to {b1:g} s of {BASELINE_EVENT}, response {r0:g} to {r1:g} s of {self.event}"
+        return (
+            f"baseline {b0:g} to {b1:g} s of {baseline_event(self.event)}, response {r0:g} to {r1:g} s of {self.event}"
+        )
 
 
 def read_test(text: str) -> ResponseTestRequest:
@@ -110,7 +113,7 @@ def read_test(text: str) -> ResponseTestRequest:
     """
     example = "stimOn,none,mask,-0.1,0,0,0.1"
     parts = text.split(",")
-    if len(parts) != 7 or parts[0] not in EVENTS or parts[1] not in SPLITS or parts[2] not in _MASKS:
+    if len(parts) != 7 or not is_name(parts[0]) or not is_name(parts[1]) or parts[2] not in _MASKS:
         raise BadRequest("test wants event, split, mask or all, baseline, response", text[:60], example)
     try:
         b0, b1, r0, r1 = map(float, parts[3:])
@@ -165,7 +168,7 @@ def run_test(
     if trials is None:
         raise BadRequest("There are no trials to test responses with")
     baseline_s, response_s, event, split = choice.baseline_s, choice.response_s, choice.event, choice.split
-    mask = brainwide_mask(trials.table) if choice.is_masked else None
+    mask = brainwide_mask(trials.table) if choice.is_masked and has_mask(trials.table) else None
     groups = split_trials(trials.table, split, mask)
     tables, words = [], []
     for index, group in enumerate(groups):
@@ -359,7 +362,9 @@ class ResponseTester:
     def _start(self) -> None:
         chosen, self._is_by_hand = self._alignment, True
         b0, b1, r0, r1 = self._read_windows(chosen.event)
-        self._run(ResponseTestRequest(chosen.event, chosen.split, chosen.masked, (b0, b1), (r0, r1)))
+        trials = self._opened.sorting.trials if self._opened is not None else None
+        is_masked = chosen.masked and trials is not None and has_mask(trials.table)
+        self._run(ResponseTestRequest(chosen.event, chosen.split, is_masked, (b0, b1), (r0, r1)))
 
     def _run(self, choice: ResponseTestRequest) -> None:
         if self._opened is None:

@@ -189,8 +189,8 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         "events", "Events", f"{_EVENTS}.tab:EventsTab",
         states=(f"{_ALIGNMENT}:AlignmentState", f"{_RESPONSES}:ResponseTestState", f"{_TRIALS}:TrialState"),
         words=(
-            LinkWord("event"),
-            LinkWord("split"),
+            LinkWord("event", read=f"{_ALIGNMENT}:read_name", gone=f"{_ALIGNMENT}:gone_event"),
+            LinkWord("split", read=f"{_ALIGNMENT}:read_name", gone=f"{_ALIGNMENT}:gone_split"),
             LinkWord("of", "spikes_of", f"{_ALIGNMENT}:read_subject", gone=f"{_ALIGNMENT}:gone_region"),
             LinkWord("mask", "masked"),
             LinkWord("test", read=f"{_RESPONSES}:normalise_test", lasts="insertion"),

@@ -41,7 +41,7 @@ class AnalyzerSource(PlacedSource):
         cancel: threading.Event | None,
     ) -> SpikeSorting:
         """Read an analyzer or a sorting."""
-        return read_analyzer(FolderStore(place.path), ref, cache, progress, cancel)
+        return read_analyzer(FolderStore(place.path), ref, cache, progress, cancel, self.sync_file)
 
 
 def recognises(path: Path) -> bool:

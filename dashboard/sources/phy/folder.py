@@ -76,7 +76,7 @@ def read_folder(
     progress: ProgressCallback,
     cancel: threading.Event | None,
     sync_file: Path | None = None,
-    gain_uv: float | None = None,
+    bit_uv: float | None = None,
 ) -> SpikeSorting:
     """Read a folder.
 
@@ -90,7 +90,7 @@ def read_folder(
     cancel : threading.Event or None
     sync_file : Path or None
         In place of one in the folder.
-    gain_uv : float or None
+    bit_uv : float or None
         Microvolts per bit of the raw file, which no file of the folder says.
 
     Raises
@@ -106,7 +106,7 @@ def read_folder(
     channels = _channels(files)
     _check_templates(files, len(channels))
     is_ks4 = is_kilosort4(folder)
-    state = Identity.of([*files.used, *([sync.path] if sync else [])], f"phy {_VERSION} {gain_uv}")
+    state = Identity.of([*files.used, *([sync.path] if sync else [])], f"phy {_VERSION} {bit_uv}")
     key = state.metrics if state is not None else hashlib.sha256(str(folder).encode()).hexdigest()[:32]
     root = cache / KEPT if cache is not None and state is not None else None
     derived = kept_arrays(root, key, lambda draft: _derive(files, channels, sync, is_ks4, progress, cancel, draft))
@@ -122,7 +122,7 @@ def read_folder(
     if "depths" not in table and len(derived["mean_depths"]):
         table["depths"] = np.asarray(derived["mean_depths"])
     if len(derived["mean_amps"]):
-        scale = gain_uv * 1e-6 if gain_uv is not None and _are_volts(files, is_ks4, gain_uv) else 1.0
+        scale = bit_uv * 1e-6 if bit_uv is not None and _are_volts(files, is_ks4, bit_uv) else 1.0
         table["amps"] = np.asarray(derived["mean_amps"]) * scale
     said, absent = read_tables(folder, ids)
     files.missing += absent
@@ -130,8 +130,8 @@ def read_folder(
     files.notes += _contradictions(merged)
 
     positions = files.get("spike_positions")
-    are_volts = bool(len(derived["amps"])) and _are_volts(files, is_ks4, gain_uv)
-    volts_per_bit = gain_uv * 1e-6 if are_volts and gain_uv is not None else 1.0
+    are_volts = bool(len(derived["amps"])) and _are_volts(files, is_ks4, bit_uv)
+    volts_per_bit = bit_uv * 1e-6 if are_volts and bit_uv is not None else 1.0
     amps = np.asarray(derived["amps"]) * np.float32(volts_per_bit) if are_volts else derived["amps"]
     extra: dict[str, npt.NDArray[Any]] = {"samples": files.times}
     if files.templates_of is not None:
@@ -143,7 +143,7 @@ def read_folder(
         amps if len(amps) else None,
         MappingProxyType(extra),
     )
-    files.notes += _amplitude_notes(files, is_ks4, gain_uv, are_volts)
+    files.notes += _amplitude_notes(files, is_ks4, bit_uv, are_volts)
     if is_ks4:
         files.missing.append(Missing("drift", "Kilosort 4 leaves it in ops.npy, a pickle, which is never loaded"))
     if is_ks4 or _is_whitened(files.params):
@@ -159,7 +159,7 @@ def read_folder(
         templates=_templates(derived, volts_per_bit, files), what="A Kilosort or phy folder",
     )  # fmt: skip
     folders = [root / key] if root is not None else []
-    identity = Identity.of(files.used, f"phy {_VERSION} {gain_uv} {sync.key if sync else ''}", folders)
+    identity = Identity.of(files.used, f"phy {_VERSION} {bit_uv} {sync.key if sync else ''}", folders)
     return replace(sorting, identity=identity, later=later)
 
 
@@ -377,8 +377,8 @@ def _derive(
     return {}
 
 
-def _are_volts(files: _Files, is_ks4: bool, gain_uv: float | None) -> bool:
-    return not is_ks4 and gain_uv is not None and is_mixing(files.get("whitening_mat"))
+def _are_volts(files: _Files, is_ks4: bool, bit_uv: float | None) -> bool:
+    return not is_ks4 and bit_uv is not None and is_mixing(files.get("whitening_mat"))
 
 
 def _contradictions(units: pd.DataFrame) -> list[str]:
@@ -390,7 +390,7 @@ def _contradictions(units: pd.DataFrame) -> list[str]:
     return [f"{n} units have another group than Kilosort's label: quality is the group"] if n else []
 
 
-def _amplitude_notes(files: _Files, is_ks4: bool, gain_uv: float | None, are_volts: bool) -> list[str]:
+def _amplitude_notes(files: _Files, is_ks4: bool, bit_uv: float | None, are_volts: bool) -> list[str]:
     if files.get("amplitudes") is None or are_volts:
         return []
     if is_ks4:
@@ -398,7 +398,7 @@ def _amplitude_notes(files: _Files, is_ks4: bool, gain_uv: float | None, are_vol
     if not is_mixing(files.get("whitening_mat")):
         why = "the whitening matrix only scales, since the sorter whitened the data itself"
     else:
-        why = "no file says how many µV a bit of the raw file is: --gain does" if gain_uv is None else ""
+        why = "no file says how many µV a bit of the raw file is: --bit-uv does" if bit_uv is None else ""
     return [f"Amplitudes are peak-to-peak of the un-whitened template times the spike's factor, in bits: {why}"]
 
 

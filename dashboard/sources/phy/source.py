@@ -41,7 +41,7 @@ class PhySource(PlacedSource):
         cancel: threading.Event | None,
     ) -> SpikeSorting:
         """Read a folder."""
-        return read_folder(place.path, ref, cache, progress, cancel)
+        return read_folder(place.path, ref, cache, progress, cancel, self.sync_file, self.bit_uv)
 
 
 def recognises(path: Path) -> bool:

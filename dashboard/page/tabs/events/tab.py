@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import panel as pn
@@ -10,7 +11,7 @@ from bokeh.events import Tap
 
 from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.events.picture import EventPicture
-from dashboard.analysis.events.trials import available_events
+from dashboard.analysis.events.trials import EVENTS, SPLITS, available_events, available_splits, has_mask
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, pane
@@ -70,13 +71,16 @@ class EventsTab(BaseTab[PageServices]):
     def _make_controls(self) -> None:
         own = self._own
         small: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 4)}
-        self.event = pmui.Select.from_param(own.param.event, label="Align to", width=135, **small)
-        self.split = pmui.Select.from_param(own.param.split, label="Split by", width=125, **small)
+        self.event = pmui.Select(options=list(EVENTS), value=own.event, label="Align to", width=135, **small)
+        self.split = pmui.Select(options=list(SPLITS), value=own.split, label="Split by", width=125, **small)
         self.mask = pmui.Switch.from_param(
             own.param.masked, label="Mask", description=event_texts.MASK_WORDS, size="small", margin=(12, 6)
         )
         self.subject = pmui.Select(label="Spikes of", options=SUBJECTS, value=UNIT, width=175, **small)
         self.region = pmui.Select(label="Region", options=["–"], value="–", width=175, visible=False, **small)
+        for name, widget in (("event", self.event), ("split", self.split)):
+            widget.param.watch(partial(self._picked, name), "value")
+            own.param.watch(partial(self._follow, widget), name)
         self.subject.param.watch(self._chosen, "value")
         self.region.param.watch(self._chosen, "value")
 
@@ -118,12 +122,29 @@ class EventsTab(BaseTab[PageServices]):
         self._is_moving = True
         try:
             self._offer_regions(scene)
-            if self._own.event not in events:
-                self._own.event = events[0]
+            assert trials is not None
+            self._offer(self.event, "event", events)
+            self._offer(self.split, "split", available_splits(trials.table))
+            self.mask.disabled = not has_mask(trials.table)
         finally:
             self._is_moving = False
         self._put_body()  # the browser builds it while the first picture is computed
         self._request()
+
+    def _offer(self, widget: Any, name: str, options: tuple[str, ...]) -> None:
+        """Offer the events or splits of the trials; one that they do not have gives way to the first."""
+        value = getattr(self._own, name)
+        value = value if value in options else options[0]
+        widget.param.update(options=list(options), value=value)
+        setattr(self._own, name, value)
+
+    def _picked(self, name: str, event: Any) -> None:
+        if not self._is_moving and event.new is not None:
+            setattr(self._own, name, event.new)
+
+    def _follow(self, widget: Any, event: Any) -> None:
+        if event.new in widget.options:
+            widget.value = event.new
 
     def _put_body(self) -> None:
         if self._body not in self.panel.objects:

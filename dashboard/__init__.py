@@ -28,15 +28,24 @@ def _view(sorting: Any, **options: Any) -> Any:
     return notebook.view(sorting, **options)
 
 
+def _read(recording: Any, t0: float, t1: float, **options: Any) -> Any:
+    """Read raw voltage; scipy and xarray are imported only now."""
+    from dashboard.analysis.raw.snippet import read
+
+    return read(recording, t0, t1, **options)
+
+
 def __getattr__(name: str) -> Any:
     """Import the functions when they are first used: ``--help`` need not wait for pandas and numba."""
     if name in ("open_insertion", "render"):
         from dashboard.library.open import open_insertion
         from dashboard.library.plots import Plots
         from dashboard.library.render import render
+        from dashboard.model.raw import read_with
         from dashboard.model.sorting import show_with
 
         show_with(_view, Plots)
+        read_with(_read)
         return open_insertion if name == "open_insertion" else render
     if name == "view":
         from dashboard.page import notebook

@@ -238,8 +238,8 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
     with TerminalProgress() as progress:
         sorting = _open(options.insertion[0], options, settings, progress)
         sorting.check_complete()
-        _tell_age(sorting)
         columns = build_columns(sorting, settings.cache, progress)
+    _tell_age(sorting)
     write_figure(out, sorting, columns, request)
     logger.info("wrote %s", out)
     return 0
@@ -341,9 +341,11 @@ def _open(
     text: str, options: argparse.Namespace, settings: Settings, progress: TerminalProgress, *, lazy: bool = False
 ) -> SpikeSorting:
     from dashboard.library.open import open_insertion
+    from dashboard.model.progress import telling
     from dashboard.sources.locate import locate
 
-    source, insertion = locate(text, settings=settings)
+    with telling(progress):
+        source, insertion = locate(text, settings=settings)
     sorter, revision = cli_batch.sorting_of(options)
     return open_insertion(
         insertion, source=source, cache=settings.cache, progress=progress, lazy=lazy, sorter=sorter, revision=revision

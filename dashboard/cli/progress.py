@@ -50,7 +50,9 @@ class TerminalProgress:
             new_stage = progress.stage != self._stage
             if new_stage:
                 self._stage = progress.stage
-                logger.info("%s", progress.stage)
+                # who waits for a server says so where nobody sees the bar, too
+                is_wait = progress.unit == "s" and not self._watched
+                logger.log(logging.WARNING if is_wait else logging.INFO, "%s", progress.stage)
             if not self._watched or (now - self._drawn_at < REDRAW_S and not new_stage):
                 return
             self._drawn_at = now
@@ -59,6 +61,8 @@ class TerminalProgress:
             from dashboard.model.progress import progress_text
 
             line = f"{progress.stage:<28.28} {bar:·<{BAR_WIDTH}} {share:4.0%}  {progress_text(progress)}"
+            if progress.unit == "s":
+                line = f"{progress.stage} ({progress.done:.0f} s so far)"
             self._stream.write("\r" + line.ljust(self._width))
             self._stream.flush()
             self._width = len(line)

@@ -306,6 +306,19 @@ class TestPassingFailure:
         assert main.main(arguments) == 0
         assert "what is known is of 20" in capsys.readouterr().err
 
+    def test_a_command_says_whom_it_waits_for(
+        self,
+        replay: Replay,
+        capsys: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(alyx_cache, "MAX_ANSWER_S", 1.0)
+        replay.faults.add("/insertions/*", "stall_headers", times=None)
+        assert main.main(["check", PID]) == 2
+        assert f"waiting for 127.0.0.1:{replay.port}, 1 s at most" in caplog.text
+        assert "has not answered for 1 s" in capsys.readouterr().err.splitlines()[-1]
+
     def test_what_the_server_does_not_have_does_not_exist(self, replay: Replay, tmp_path: Path) -> None:
         """A file that is gone for good keeps nobody from drawing the rest."""
         replay.faults.add("*spikes.depths*", "status", code=404, times=None)

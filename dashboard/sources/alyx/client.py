@@ -34,6 +34,8 @@ CONNECT_S, READ_S = 10.0, 60.0
 # A page waits for these answers: a longer wait looks like a hang.
 MAX_WAIT_S = 10.0
 ATTEMPTS = 3
+#: A batch says that it waits where the server asks for so long.
+SAID_S = 5.0
 # The most rows that Alyx puts on a page, whatever is asked for.
 PAGE = 1000
 _SETTINGS = "Set SPIKE_DASHBOARD_ALYX_USER with _ALYX_PASSWORD, or _ALYX_TOKEN"
@@ -281,7 +283,8 @@ class Client(AlyxClient):  # type: ignore[misc]
             waited += wait
             if wait > (MAX_ASKED_S if is_patient() else MAX_WAIT_S):
                 raise ServerBusy(wait, self.base_url)
-            log.info("%s answered %d; asking again in %.1f s", self.host, status, wait)
+            level = logging.WARNING if is_patient() and wait >= SAID_S else logging.INFO
+            log.log(level, "%s answered %d; asking again in %.1f s", self.host, status, wait)
             self._sleep_as_told(wait)
         raise self._refused(None)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +43,17 @@ def shared() -> Path:
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder.name}/ is not beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_cases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders as people have them, a folder for each case."""
+    make = shared / "cases" / "make.py"
+    if not make.is_file():
+        pytest.skip("no folders as people have them: shared/cases is absent")
+    folder = tmp_path_factory.mktemp("cases")
+    subprocess.run([sys.executable, "-W", "ignore", make, folder], check=True, capture_output=True, timeout=150)
     return folder
 
 

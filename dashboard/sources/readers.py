@@ -162,6 +162,7 @@ def read_text_table(path: Path, separator: str, **options: Any) -> pd.DataFrame:
     ----------
     path : Path
     separator : str
+        Tabs are taken for it where the first line has some, and none of it: tables are copied and renamed.
     **options
         For `pandas.read_csv`.
 
@@ -171,6 +172,9 @@ def read_text_table(path: Path, separator: str, **options: Any) -> pd.DataFrame:
     """
     with path.open("rb") as file:
         begin = file.read(2 * MAX_ROW_BYTES)
+        first, mark = begin.partition(b"\n")[0], separator.encode()
+        if b"\t" in first and mark not in first:
+            separator = "\t"
         rows = csv.reader(io.StringIO(begin.decode("utf-8", "replace"), newline=""), delimiter=separator)
         # Where the first row is longer than the names, pandas takes what is more for an index.
         n_columns = max((len(row) for row, _ in zip(rows, range(2), strict=False)), default=0)

@@ -30,7 +30,7 @@ from dashboard.page.core.state import ViewState
 from dashboard.page.plot.texts import spike_counts
 from dashboard.page.rail.filtered_scene import passing
 from tests.library.alf_folder import write
-from tests.page.driving import driven_page
+from tests.page.driving import driven_page, is_at_rest
 
 N_FOLDERS = int(os.environ.get("FOLDERS", "200"))
 BATCH = 20
@@ -280,7 +280,7 @@ def check_page(sorting: SpikeSorting, root: Path) -> None:
         for tab in TABS:
             made = page.select(tab, *sorting.unit_ids[:2].tolist())
             loops = getattr(made, "_loops", ())
-            page.wait(lambda loops=loops: not any(one._is_busy or one._is_waiting or one._wanted for one in loops), tab)
+            page.wait(lambda loops=loops: is_at_rest(loops), tab)
 
 
 def check_folder(number: int, root: Path) -> None:

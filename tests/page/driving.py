@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +35,11 @@ class _Document(Document):
 
     def add_next_tick_callback(self, callback: Any) -> Any:
         self._loop.add_callback(callback)
+
+
+def is_at_rest(loops: Iterable[Any]) -> bool:
+    """Whether no render loop has anything to do."""
+    return not any(loop._future is not None or loop._is_waiting or loop._wanted is not None for loop in loops)
 
 
 class DrivenPage:
@@ -88,18 +93,23 @@ class DrivenPage:
 
 
 @contextmanager
-def driven_page(data: Path | Source, cache: Path, query: str = "", *, refresh_s: float = 0.0) -> Iterator[DrivenPage]:
-    """Serve a source, or a folder of ALF data, to one page; yield it."""
+def driven_page(
+    data: Path | Source | Sequence[Path], cache: Path, query: str = "", *, refresh_s: float = 0.0
+) -> Iterator[DrivenPage]:
+    """Serve a source, or one or several folders of ALF data, to one page; yield it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="page")
     thread.start()
     page = DrivenPage(loop)
-    source, pool = FolderSource(data) if isinstance(data, Path) else data, FairPool(2)
+    if isinstance(data, Path):
+        data = [data]
+    sources = [FolderSource(folder) for folder in data] if isinstance(data, Sequence) else [data]
+    pool = FairPool(2)
 
     def make() -> DashboardSession:
         share: Any = pool.session()
         return DashboardSession(
-            InsertionStore([source], cache, refresh_s=refresh_s), share, _Document(), query, Catalogue([source]),
+            InsertionStore(sources, cache, refresh_s=refresh_s), share, _Document(), query, Catalogue(sources),
             UserSession(UserData.in_folder(cache)), Downloads(cache).of_session(),
         )  # fmt: skip
 

@@ -141,11 +141,19 @@ def load_spikes(ref: SortingRef, attributes: Sequence[str] = ()) -> tuple[Spikes
         missing.append(Missing("spikes.templates", reason))
     elif "spikes.templates" in ref.datasets and "templates" not in columns:
         missing.append(Missing("spikes.templates", "the file is damaged"))
+    for name in ("depths", "amps"):
+        odd = columns.get(name)
+        if odd is not None and odd.shape[:1] == columns["times"].shape and not _is_column(odd):
+            del columns[name]
+            what = f"should be one column of numbers, and is {odd.dtype} of shape {odd.shape}"
+            missing.append(Missing(f"spikes.{name}", what))
     _check_columns(ref, columns)
-    if "depths" not in columns:
-        missing.append(Missing("spikes.depths", "no file spikes.depths"))
-    if "amps" not in columns:
-        missing.append(Missing("spikes.amps", "no file spikes.amps"))
+    said = {item.dataset for item in missing}
+    missing += [
+        Missing(name, f"no file {name}")
+        for name in ("spikes.depths", "spikes.amps")
+        if name.removeprefix("spikes.") not in columns and name not in said
+    ]
     for name in attributes:
         attribute = name.removeprefix("spikes.")
         if name.startswith("spikes.") and attribute != "*" and attribute not in columns:
@@ -370,10 +378,14 @@ def _file_columns(ref: SortingRef) -> dict[str, npt.NDArray[Any]]:
     return columns
 
 
+def _is_column(values: npt.NDArray[Any]) -> bool:
+    return values.ndim == 1 and values.dtype.kind in "iuf"
+
+
 def _check_columns(ref: SortingRef, columns: Mapping[str, npt.NDArray[Any]]) -> None:
     for name, column in columns.items():
         main = name in ("times", "clusters", "depths", "amps")
-        if main and (column.ndim != 1 or column.dtype.kind not in "iuf"):
+        if main and not _is_column(column):
             what = f"spikes.{name} should be one column of numbers, and is {column.dtype} of shape {column.shape}"
             raise DatasetInvalid(what, [_path(_dataset(ref, name))], "Fetch or export it again")
     n = columns["times"].shape[0]

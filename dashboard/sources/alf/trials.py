@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -69,14 +70,15 @@ def load_trials(datasets: Sequence[DatasetRef]) -> tuple[Trials | None, tuple[Mi
     Returns
     -------
     trials : Trials or None
-        Columns of ``_ibl_trials.table`` and of the single files beside it that have its length;
-        ``intervals`` as ``intervals_0`` and ``intervals_1``. A session with a passive period and no
-        trials gives an empty table.
+        Columns of ``_ibl_trials.table`` and of the single files beside it that have its length, without a table those
+        of the length that most have; ``intervals`` as ``intervals_0`` and ``intervals_1``. A session with a passive
+        period and no trials gives an empty table.
     missing : tuple of Missing
         A damaged file is reported here: the sorting opens without it.
     """
     missing: list[Missing] = []
-    columns: dict[str, object] = {}
+    read: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     n: int | None = None
     passive: tuple[float, float] | None = None
     ordered = sorted(datasets, key=lambda d: d.attribute != "table")
@@ -92,13 +94,17 @@ def load_trials(datasets: Sequence[DatasetRef]) -> tuple[Trials | None, tuple[Mi
         except DatasetInvalid as error:
             missing.append(Missing(dataset.name, str(error)))
             continue
+        if dataset.attribute == "table":
+            n = next((len(values) for values in found.values()), n)
         for name, values in found.items():
-            if n is None:
-                n = len(values)
-            if len(values) == n and name not in columns:
-                columns[name] = values
-            elif len(values) != n:
-                missing.append(Missing(f"trials.{name}", f"{len(values)} rows for {n} trials"))
+            read.setdefault(name, values)
+    if n is None and read:
+        n = Counter(len(values) for values in read.values()).most_common(1)[0][0]
+    for name, values in read.items():
+        if len(values) == n:
+            columns[name] = values
+        else:
+            missing.append(Missing(f"trials.{name}", f"{len(values)} rows for {n} trials"))
     if n is None and passive is None:
         return None, (*missing, Missing("trials", "no trials file in the session"))
     if n is None:

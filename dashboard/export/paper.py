@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from dashboard.analysis.events.picture import theme_ink
 from dashboard.export.sheet import NARROW_EM, SheetStyle
 from dashboard.figures.figure import PALETTES, Bands, Bars, Figure, Ink, Levels, Lines, Matrix, Pictures
 
@@ -17,8 +18,8 @@ MANY_MARKS = 2_000
 """Spikes from which their marks are a picture in files of vectors."""
 
 
-def draw_figure(axes: Axes, figure: Figure, style: SheetStyle) -> None:
-    """Draw a figure, or say why there is nothing to draw."""
+def draw_figure(axes: Axes, figure: Figure, style: SheetStyle, *, legend_above: bool = False) -> None:
+    """Draw a figure, or say why there is nothing to draw; its legend is inside, or above."""
     if figure.absent:
         absent(axes, figure.absent)
         return
@@ -32,7 +33,7 @@ def draw_figure(axes: Axes, figure: Figure, style: SheetStyle) -> None:
         if given.is_session_time:
             axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,g}"))
     if figure.legend:
-        _legend(axes, figure, style)
+        _legend(axes, figure, style, is_above=legend_above)
 
 
 def absent(axes: Axes, reason: str) -> None:
@@ -48,7 +49,7 @@ def colour(ink: Ink, style: SheetStyle) -> str:
         "bar": colours.accent, "high": "#0072B2", "limit": "#D55E00", "mean": "#e69f00", "quiet": colours.dim,
         "ink": colours.ink,
     }  # fmt: skip
-    return inks.get(ink, ink)
+    return inks.get(ink) or theme_ink(ink, dark=style.theme == "dark")
 
 
 def _draw(axes: Axes, mark: Any, style: SheetStyle) -> None:
@@ -73,12 +74,16 @@ def _draw(axes: Axes, mark: Any, style: SheetStyle) -> None:
         )  # fmt: skip
         axes.set_facecolor("#80808040")
         label = f"{mark.label} ({mark.unit})" if mark.unit else mark.label
-        axes.figure.colorbar(image, ax=axes, pad=0.02).set_label(label)
+        low, high = np.nanmin(mark.values, initial=np.inf), np.nanmax(mark.values, initial=-np.inf)
+        ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+        extend = ends[bool(low < mark.limits[0]), bool(high > mark.limits[1])]
+        axes.figure.colorbar(image, ax=axes, pad=0.02, extend=extend).set_label(label)
     elif isinstance(mark, Pictures):
         for x, y, ink in mark.spikes:
             width = (0.08 if len(x) > 5000 else 0.13) * size
             axes.plot(x, y, "o", ms=width, mew=0, color=colour(ink, style), rasterized=len(x) > MANY_MARKS)
-        for picture, across, up in () if mark.spikes else zip(mark.images, mark.x, mark.y, strict=True):
+        images = () if mark.spikes else mark.painted(lambda ink: colour(ink, style))
+        for picture, across, up in zip(images, mark.x, mark.y, strict=False):
             axes.imshow(_rgba(picture), **_place(across, up))
     else:
         share = 0.55 if style.preset.width < NARROW_EM * style.preset.em else 0.8
@@ -105,20 +110,26 @@ def _rgba(image: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(image).view(np.uint8).reshape(*image.shape, 4)
 
 
-def _legend(axes: Axes, figure: Figure, style: SheetStyle) -> None:
-    """Name the lines inside the axes, above what is drawn."""
+def _legend(axes: Axes, figure: Figure, style: SheetStyle, *, is_above: bool) -> None:
+    """Name the lines above the axes, or inside them, above what is drawn."""
     lines = [mark for mark in figure.marks if isinstance(mark, Lines) and mark.names]
     patches = [
         Patch(color=colour(ink, style), label=name)
         for mark in lines
         for name, ink in zip(mark.names, mark.inks, strict=True)
     ]
+    is_narrow = style.preset.width < NARROW_EM * style.preset.em
+    if is_above:
+        axes.legend(
+            handles=patches, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2 if is_narrow else 3, frameon=False,
+            borderpad=0.1, handlelength=0.8, columnspacing=1.0, title=figure.legend, title_fontsize="small",
+        )  # fmt: skip
+        return
     axes.legend(
         handles=patches, loc="upper left", fontsize=0.55 * style.preset.font_pt, ncols=2, facecolor="inherit",
         edgecolor="none", framealpha=1, borderpad=0.1, handlelength=0.7, labelspacing=0.2, columnspacing=0.8,
         handletextpad=0.4, borderaxespad=0.1,
     )  # fmt: skip
-    is_narrow = style.preset.width < NARROW_EM * style.preset.em
     low, high = figure.y.limits
     room = (0.22 if is_narrow else 0.12) * -(-len(patches) // 2)
     axes.set_ylim(low, high + room * (high - low))

@@ -149,7 +149,7 @@ def _parts(mark: Any, x: Any, y: Any) -> list[Any]:
                 np.flipud(np.ascontiguousarray(picture).view(np.uint8).reshape(*picture.shape, 4)),
                 bounds=_bounds(across, up), kdims=[x, y], vdims=[*hv.RGB.vdims, hv.RGB.alpha_dimension],
             )
-            for picture, across, up in zip(mark.images, mark.x, mark.y, strict=True)
+            for picture, across, up in zip(mark.painted(_colour), mark.x, mark.y, strict=True)
         ]  # fmt: skip
     assert isinstance(mark, Words)
     return [hv.Labels((list(mark.x), list(mark.y), list(mark.texts)), [x, y], "text")]

@@ -7,12 +7,14 @@ It holds numbers and no widget, so it can be made in any thread. The page draws 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from dashboard.model.colours import rgb
 
 Ink = str
 """``#rrggbb``, or what a colour stands for: ``bar``, ``limit``, ``mean``, ``high``, ``quiet``, ``ink``. Page and paper
@@ -147,18 +149,32 @@ class Pictures:
 
     Attributes
     ----------
-    images : sequence of ndarray, shape (height, width), uint32
-        RGBA as bytes; row 0 is at the low end of y.
+    images : sequence of ndarray, shape (height, width), uint32 or uint8
+        RGBA as bytes, or opacities of the picture's ink; row 0 is at the low end of y.
     x, y : sequence of (float, float), one per picture
         Outer edges.
     spikes : tuple of (ndarray, ndarray, Ink)
         What the pictures count, x and y of each kind: paper draws marks. Empty where only pictures are drawn.
+    inks : sequence of Ink, one per picture
+        Of opacities.
     """
 
-    images: Sequence[npt.NDArray[np.uint32]]
+    images: Sequence[Numbers]
     x: Sequence[Range]
     y: Sequence[Range]
     spikes: tuple[tuple[Numbers, Numbers, Ink], ...] = ()
+    inks: Sequence[Ink] = ()
+
+    def painted(self, colour: Callable[[Ink], str]) -> list[npt.NDArray[np.uint32]]:
+        """Return the pictures as RGBA, with their inks in the colours of whoever draws them."""
+        if not self.inks:
+            return list(self.images)
+        made = []
+        for opacity, ink in zip(self.images, self.inks, strict=True):
+            image = np.empty((*opacity.shape, 4), np.uint8)
+            image[..., :3], image[..., 3] = rgb(colour(ink)), opacity
+            made.append(image.view(np.uint32)[..., 0])
+        return made
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -42,7 +42,7 @@ class FigureEntry:
     declare: str
 
 
-_UNIT = "dashboard.figures.unit"
+_UNIT, _EVENTS = "dashboard.figures.unit", "dashboard.figures.events"
 
 OWN = (
     FigureEntry("unit-acg", "Autocorrelogram", "unit", f"{_UNIT}:autocorrelogram"),
@@ -54,6 +54,9 @@ OWN = (
     FigureEntry("unit-depth", "Depth over time", "unit", f"{_UNIT}:depth_over_time"),
     FigureEntry("unit-rate", "Firing rate", "unit", f"{_UNIT}:rate"),
     FigureEntry("unit-template", "Template", "unit", f"{_UNIT}:template"),
+    FigureEntry("event-psth", "PSTH", "event", f"{_EVENTS}:psth"),
+    FigureEntry("event-raster", "Trials", "event", f"{_EVENTS}:trials"),
+    FigureEntry("event-map", "Population", "event", f"{_EVENTS}:population"),
 )
 
 

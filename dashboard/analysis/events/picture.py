@@ -59,6 +59,8 @@ class EventPicture:
         Of all units that pass the filters.
     map_key : tuple
     render_ms : float
+    event, split : str
+        What the spikes are aligned to, and trials are split by.
     """
 
     subject: str
@@ -72,6 +74,8 @@ class EventPicture:
     map: EventMap
     map_key: tuple[object, ...]
     render_ms: float
+    event: str = ""
+    split: str = "none"
 
     def trial_at(self, y: float) -> int | None:
         """Return the row, in the trials table, of the trial drawn at a height of the raster; None outside."""

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.unit_picture import unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
-from dashboard.export.kinds.events import bins_of, draw_rates
+from dashboard.export.kinds.events import bins_of
 from dashboard.export.origin import Subject, provenance, whole_recording
 from dashboard.export.paper import absent, draw_figure
 from dashboard.export.sheet import NARROW_EM, Sheet, SheetStyle, lay_out_between
@@ -90,7 +90,7 @@ def unit_sheet(
         if isinstance(response, str):
             absent(axes, response)
         else:
-            draw_rates(axes, style, response.picture, response.event, response.split, is_small=True)
+            draw_figure(axes, Declared("event", response.picture)["event-psth"], style)
 
     names = (*ON_PAPER, *(name for name in figures if name not in FIGURES.own))
     parts: list[Callable[[Axes], None]] = [partial(draw_figure, figure=figures[name], style=style) for name in names]

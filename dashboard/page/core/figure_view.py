@@ -8,6 +8,7 @@ import numpy as np
 from bokeh.models import BasicTicker, ColumnDataSource, HoverTool, LinearColorMapper
 from bokeh.plotting import figure
 
+from dashboard.analysis.events.picture import theme_ink
 from dashboard.figures.figure import PALETTES, Axis, Bands, Bars, Figure, Ink, Levels, Lines, Matrix, Pictures, Words
 from dashboard.page.core.bokeh_figures import QUIET, lighten, small, time_ticks
 from dashboard.page.core.shading import palette
@@ -23,7 +24,7 @@ AnyMark = TypeVar("AnyMark", contravariant=True)
 
 def colour(ink: Ink, *, dark: bool) -> str:
     """Return what a colour of a figure is on the page."""
-    return ("#ffffff" if dark else "#000000") if ink == "ink" else INKS.get(ink, ink)
+    return INKS.get(ink) or theme_ink("#000000" if ink == "ink" else ink, dark=dark)
 
 
 class FigureView:
@@ -54,8 +55,12 @@ class FigureView:
         self._mappers: dict[int, LinearColorMapper] = {}
         self._shown: Figure | None = None
 
-    def show(self, shown: Figure) -> None:
-        """Draw a figure; one that is absent leaves what was drawn, for whoever hides the place and says why."""
+    def show(self, shown: Figure, *, dark: bool | None = None) -> None:
+        """Draw a figure, in another theme where that is given.
+
+        One that is absent leaves what was drawn, for whoever hides the place and says why.
+        """
+        self._dark = self._dark if dark is None else dark
         if shown.absent:
             return
         if not self.sources:
@@ -65,7 +70,7 @@ class FigureView:
             self.sources[k].data = data
             if isinstance(mark, Matrix):
                 self._mappers[k].update(
-                    palette=list(_palette(mark.palette, dark=self._dark)), low=mark.limits[0], high=mark.limits[1]
+                    palette=list(ramp(mark.palette, dark=self._dark)), low=mark.limits[0], high=mark.limits[1]
                 )
         plot = self.figure
         for own, given, extent in ((plot.xaxis[0], shown.x, plot.x_range), (plot.yaxis[0], shown.y, plot.y_range)):
@@ -125,7 +130,7 @@ class FigureView:
         return plot.image(**place, source=source, color_mapper=mapper, level="image")
 
 
-def _palette(name: str, *, dark: bool) -> tuple[str, ...]:
+def ramp(name: str, *, dark: bool) -> tuple[str, ...]:
     """Return the colours of a palette of figures; ``binary`` runs towards the ink."""
     return palette(name if name == "binary" else PALETTES[name][dark], dark=dark)
 
@@ -159,7 +164,7 @@ def _columns(mark: Any, *, dark: bool) -> dict[str, Any]:
     if isinstance(mark, Matrix):
         return _placed([mark.values.astype(np.float32)], [mark.x], [mark.y])
     assert isinstance(mark, Pictures)
-    return _placed(list(mark.images), list(mark.x), list(mark.y))
+    return _placed(mark.painted(lambda ink: colour(ink, dark=dark)), list(mark.x), list(mark.y))
 
 
 def _placed(images: list[Any], x: list[tuple[float, float]], y: list[tuple[float, float]]) -> dict[str, Any]:

@@ -17,3 +17,8 @@ def style_sheets(*more: str) -> list[str]:
 def html_pane(text: str = "", *sheets: str, **params: Any) -> pn.pane.HTML:
     """Return a pane as wide as what it stands in, with the style sheets of `style_sheets`."""
     return pn.pane.HTML(text, **{"stylesheets": style_sheets(*sheets), "sizing_mode": "stretch_width", **params})
+
+
+def caption(text: str) -> str:
+    """Return a heading over a figure; `text` is HTML."""
+    return f'<div class="unit"><h4>{text}</h4></div>'

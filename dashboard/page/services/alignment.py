@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import param
 
+from dashboard.analysis.alignment import DEFAULT_BINS, EventBins, align
 from dashboard.analysis.anatomy.regions import at_level
-from dashboard.analysis.events.align import (
-    PSTH_BIN_S,
-    RASTER_BIN_S,
-    WINDOW_S,
-    Selection,
-    bin_edges,
-    count_around,
-    psth_of_counts,
-    usable_events,
-)
-from dashboard.analysis.events.maps import (
-    BASELINE_S,
-    DEPTH_BIN_UM,
-    TIME_BIN_S,
-    EventMap,
-    depth_rows,
-    event_map,
-    span_of,
-)
-from dashboard.analysis.events.picture import EventPicture, GroupPicture
-from dashboard.analysis.events.trials import (
-    available_events,
-    available_splits,
-    brainwide_mask,
-    event_times,
-    has_mask,
-    split_trials,
-)
+from dashboard.analysis.events.align import Selection
+from dashboard.analysis.events.picture import EventPicture
+from dashboard.analysis.events.trials import available_events, available_splits, has_mask
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
 from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.inputs import select_spikes, unit_spikes, within
-from dashboard.model.errors import BadRequest, Cancelled
+from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.numbers import Fields, defaults
 from dashboard.page.core.scene import Scene
@@ -66,27 +40,15 @@ class AlignmentState(param.Parameterized):
     masked = param.Boolean(default=True, doc="Whether only trials of the brain-wide map are used.")
 
 
-@dataclass(frozen=True, slots=True)
-class EventBins:
-    """Bins and windows, in s and um; the defaults are IBL's."""
-
-    window_s: tuple[float, float] = WINDOW_S
-    psth_bin_s: float = PSTH_BIN_S
-    raster_bin_s: float = RASTER_BIN_S
-    baseline_s: tuple[float, float] = BASELINE_S
-    map_bin_s: float = TIME_BIN_S
-    map_bin_um: float = DEPTH_BIN_UM
-
-
 EVENT_FIELDS: Fields = {
-    "start": ("Window (s)", EventBins().window_s[0]),
-    "end": ("to (s)", EventBins().window_s[1]),
-    "psth_bin": ("PSTH bin (ms)", 1e3 * EventBins().psth_bin_s),
-    "raster_bin": ("Raster bin (ms)", 1e3 * EventBins().raster_bin_s),
-    "quiet_start": ("z-score on (s)", EventBins().baseline_s[0]),
-    "quiet_end": ("to (s)", EventBins().baseline_s[1]),
-    "map_bin": ("Map bin (ms)", 1e3 * EventBins().map_bin_s),
-    "map_um": ("Map bin (µm)", EventBins().map_bin_um),
+    "start": ("Window (s)", DEFAULT_BINS.window_s[0]),
+    "end": ("to (s)", DEFAULT_BINS.window_s[1]),
+    "psth_bin": ("PSTH bin (ms)", 1e3 * DEFAULT_BINS.psth_bin_s),
+    "raster_bin": ("Raster bin (ms)", 1e3 * DEFAULT_BINS.raster_bin_s),
+    "quiet_start": ("z-score on (s)", DEFAULT_BINS.baseline_s[0]),
+    "quiet_end": ("to (s)", DEFAULT_BINS.baseline_s[1]),
+    "map_bin": ("Map bin (ms)", 1e3 * DEFAULT_BINS.map_bin_s),
+    "map_um": ("Map bin (µm)", DEFAULT_BINS.map_bin_um),
 }
 """Name in the link -> words on the page and default of each field of Events; windows are relative to the event."""
 
@@ -122,7 +84,7 @@ class EventRequest:
     event: str
     split: str
     is_masked: bool
-    bins: EventBins = EventBins()
+    bins: EventBins = DEFAULT_BINS
     before: EventPicture | None = None
 
     @property
@@ -144,50 +106,18 @@ def render_events(request: EventRequest, cancel: threading.Event) -> EventPictur
     Cancelled
         `cancel` was set.
     """
-    started = time.perf_counter()
-    scene, bins = request.scene, request.bins
+    scene = request.scene
     if scene.sorting.trials is None:
         raise BadRequest("There are no trials to align to")
-    trials, columns = scene.sorting.trials.table, scene.columns
-    times = event_times(trials, request.event)
-    mask = brainwide_mask(trials) if request.is_masked else np.ones(len(trials), dtype=np.bool_)
-    events = usable_events(times, bins.window_s, columns.time_range_s, mask)
     selection, words = choose(request)
     if scene.amp_range_uv is not None:
         words += f", {say_spike_amp(scene.amp_range_uv, scene.sorting.amp_unit)}"
-    _check(cancel)
-    edges, fine = bin_edges(bins.psth_bin_s, bins.window_s), bin_edges(bins.raster_bin_s, bins.window_s)
-    spikes, counts = count_around(selection, events, fine), count_around(selection, events, edges)
-    groups = []
-    n_grouped = 0
-    for group in split_trials(trials, request.split, mask):
-        rows = group.mask[events.trials]
-        n_grouped += int(rows.sum())
-        if rows.any():
-            groups.append(GroupPicture(group, spikes[rows], psth_of_counts(counts[rows], edges), events.trials[rows]))
-    _check(cancel)
-    if request.before is not None and request.before.map_key == request.map_key:
-        found = request.before.map
-    else:
-        found = population_map(scene, times, mask, bins)
-    return EventPicture(
-        words,
-        tuple(groups),
-        fine,
-        events,
-        len(trials),
-        int(np.count_nonzero(~mask)),
-        len(events) - n_grouped,
-        request.subject == UNIT and len(request.units) == 1,
-        found,
-        request.map_key,
-        1e3 * (time.perf_counter() - started),
-    )
-
-
-def _check(cancel: threading.Event) -> None:
-    if cancel.is_set():
-        raise Cancelled
+    return align(
+        scene.sorting, scene.columns, selection, words, request.event, request.split, bins=request.bins,
+        is_masked=request.is_masked, is_single=request.subject == UNIT and len(request.units) == 1,
+        passing=scene.mask, amp_range_uv=scene.amp_range_uv, map_key=request.map_key, before=request.before,
+        cancel=cancel,
+    )  # fmt: skip
 
 
 def choose(request: EventRequest) -> tuple[Selection, str]:
@@ -225,22 +155,6 @@ def choose(request: EventRequest) -> tuple[Selection, str]:
         return select_spikes(columns, keep, amp_range_uv=amps), f"{int(keep.sum()):,} units in {request.region}{among}"
     words = "all units" if passing is None else f"the {scene.n_clusters_passing:,} units that pass the filters"
     return select_spikes(columns, passing, amp_range_uv=amps), words
-
-
-def population_map(
-    scene: Scene, times_s: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], bins: EventBins
-) -> EventMap:
-    """Return the rate by depth around an event of all units that pass the filters, z-scored on the baseline."""
-    columns = scene.columns
-    events = usable_events(times_s, span_of(bins.window_s, bins.baseline_s), columns.time_range_s, mask)
-    return event_map(
-        select_spikes(columns, scene.mask, amp_range_uv=scene.amp_range_uv),
-        events,
-        depth_rows(columns.depth_range_um, bins.map_bin_um),
-        bin_s=bins.map_bin_s,
-        window_s=bins.window_s,
-        baseline_s=bins.baseline_s,
-    )
 
 
 def event_bins(bins: Mapping[str, float]) -> EventBins:

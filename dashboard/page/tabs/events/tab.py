@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
+from html import escape
 from typing import Any
 
 import panel as pn
@@ -12,7 +14,10 @@ from bokeh.events import Tap
 from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.events.trials import EVENTS, SPLITS, available_events, available_splits, has_mask
+from dashboard.figures.registry import FIGURES, Declared
 from dashboard.model.errors import DashboardError
+from dashboard.page.core.figure_view import FigureView
+from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, pane
 from dashboard.page.core.theme import apply_theme
@@ -30,11 +35,18 @@ from dashboard.page.services.alignment import (
 )
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.events import texts as event_texts
-from dashboard.page.tabs.events.figures import MapFigure, PsthFigure, TrialRaster
 from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.sections import folded
 
-PSTH_PX, RASTER_PX, MAP_PX = 170, 252, 320
+HEIGHTS_PX = {"event-psth": 170, "event-raster": 252, "event-map": 320}
+ADDED_PX = 170
+"""Of figures of other packages."""
+
+
+def draw_events(request: EventRequest, cancel: threading.Event) -> tuple[EventPicture, Declared]:
+    """Compute what is around the event, and declare its figures."""
+    picture = render_events(request, cancel)
+    return picture, Declared("event", picture)
 
 
 class EventsTab(BaseTab[PageServices]):
@@ -52,17 +64,20 @@ class EventsTab(BaseTab[PageServices]):
         self._own = own = services.states[AlignmentState]
         self._is_moving = False
         self.picture: EventPicture | None = None
-        self._loop = self.loop(render_events, self._apply, pause_s=0)
+        self._loop = self.loop(draw_events, self._apply, pause_s=0)
         self._make_controls()
-        self.psth, self.raster, self.map = PsthFigure(PSTH_PX), TrialRaster(RASTER_PX), MapFigure(MAP_PX)
-        self._captions = {name: self.html() for name in ("head", "psth", "raster", "map")}
-        self._captions["head"].object = event_texts.WORKING
+        names = [entry.name for entry in FIGURES if entry.of == "event"]
+        dark = self._state.dark
+        self.views = {name: FigureView(name, HEIGHTS_PX.get(name, ADDED_PX), dark=dark) for name in names}
+        self._panes = {name: pane(view.figure) for name, view in self.views.items()}
+        self._captions = {name: self.html() for name in ("event-head", *names)}
+        self._captions["event-head"].object = event_texts.WORKING
         self.notice = self.html()
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         self.panel = pn.Column(
             self.refusal, self.busy.panel, self.notice, sizing_mode="stretch_both", margin=0, scroll=True
         )
-        self.raster.figure.on_event(Tap, self._tapped)
+        self.views["event-raster"].figure.on_event(Tap, self._tapped)
         own.param.watch(self._follow_subject, "spikes_of")
         own.param.watch(self._request, ["event", "split", "spikes_of", "masked"])
         self._state.param.watch(self._request, ["selected", "tab", "bins", "dark"])
@@ -89,16 +104,15 @@ class EventsTab(BaseTab[PageServices]):
         return [
             pn.Row(self.event, self.split, self.mask, margin=(0, 6)),
             pn.Row(self.subject, self.region, margin=(0, 6)),
-            self._captions["head"],
-            self._captions["psth"],
-            pane(self.psth.figure),
-            self._captions["raster"],
-            pane(self.raster.figure),
+            self._captions["event-head"],
+            *self._captioned("event-psth", "event-raster"),
             self._browser.panel,
-            self._captions["map"],
-            pane(self.map.figure),
+            *self._captioned("event-map", *(name for name in self.views if name not in FIGURES.own)),
             folded(parts, margin=(4, 10)),
         ]
+
+    def _captioned(self, *names: str) -> list[Any]:
+        return [part for name in names for part in (self._captions[name], self._panes[name])]
 
     def _make_bins(self) -> Any:
         fields = BinFields(self._state, EVENT_FIELDS).widgets.values()
@@ -204,18 +218,24 @@ class EventsTab(BaseTab[PageServices]):
         self.busy.begin()
         self._loop.request(event_request(scene, self._services.states.values(), self.picture))
 
-    def _apply(self, request: EventRequest, picture: EventPicture) -> None:
+    def _apply(self, request: EventRequest, drawn: tuple[EventPicture, Declared]) -> None:
         if request.scene is not self._scene:
             return
-        self.picture = picture
+        self.picture, figures = drawn
         dark = self._state.dark
         aside = "no unit is selected, so " if self._own.spikes_of == UNIT and request.subject != UNIT else ""
-        texts = event_texts.captions(picture, request.event, request.split, aside, dark=dark)
+        texts = event_texts.captions(self.picture, request.event, request.split, aside, dark=dark)
         for name, text in texts.items():
-            self._captions[name].object = text
-        self.psth.show(picture.groups, request.event, dark=dark)
-        self.raster.show(picture.groups, request.event, picture.raster_edges_s, is_single=picture.is_single, dark=dark)
-        self.map.show(picture.map, request.event, dark=dark)
+            self._captions[f"event-{name}"].object = text
+        for name, view in self.views.items():
+            if name not in FIGURES.own:
+                self._captions[name].object = caption(escape(FIGURES[name].title))
+            with self.drawing(self._captions[name]):
+                figure = figures[name]
+                if figure.absent:
+                    self._captions[name].object = caption(f"{escape(FIGURES[name].title)}: {escape(figure.absent)}")
+                view.show(figure, dark=dark)
+                self._panes[name].visible = not figure.absent
         self.answered()
         self.notice.visible = False
         self._put_body()

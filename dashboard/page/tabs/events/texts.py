@@ -6,9 +6,10 @@ from html import escape
 
 from dashboard.analysis.events.picture import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.analysis.events.trials import REACTION_S
+from dashboard.figures.events import Z_LIMIT
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted, duration_text
-from dashboard.page.tabs.events.figures import Z_LIMIT, map_palette
+from dashboard.page.core.figure_view import ramp
 
 MASK_WORDS = (
     f"Only trials of the brain-wide map: first movement {REACTION_S[0]:g} to {REACTION_S[1]:g} s after the stimulus, "
@@ -45,7 +46,7 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
     )
     psth_bin = picture.groups[0].psth.edges_s if picture.groups else edges
     found = picture.map
-    stops = ",".join(map_palette(dark=dark)[::17])
+    stops = ",".join(ramp("zscore", dark=dark)[::17])
     bar = (
         f'<div class="bar-row"><span class="title">z</span><span>−{Z_LIMIT:g}</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{Z_LIMIT:g}</span></div>'

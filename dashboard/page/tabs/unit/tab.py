@@ -13,6 +13,7 @@ from dashboard.figures.figure import Figure
 from dashboard.figures.registry import FIGURES
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.figure_view import FigureView
+from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices, pane
 from dashboard.page.core.theme import apply_theme
@@ -184,12 +185,12 @@ class UnitTab(BaseTab[TabServices]):
         for name, text in texts.captions(scene, self.picture).items():
             self._captions[f"unit-{name}"].object = text
         for entry in self._added:
-            self._captions[entry.name].object = texts.caption(escape(entry.title))
+            self._captions[entry.name].object = caption(escape(entry.title))
         for name, view in self.views.items():
             with self.drawing(self._caption_of[name]):
                 figure = drawing.figures[name]
                 if figure.absent and name not in FIGURES.own:
-                    self._captions[name].object = texts.caption(escape(figure.title) + texts.absent(figure.absent))
+                    self._captions[name].object = caption(escape(figure.title) + texts.absent(figure.absent))
                 view.show(figure)
                 self._panes[name].visible = not figure.absent
         with self.drawing(self._captions["unit-pairs"]):

@@ -19,6 +19,7 @@ from dashboard.model.colours import hex_colour
 from dashboard.model.conventions import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted, duration_text
+from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.tabs.unit.picture import MAX_UNITS
 from dashboard.sources.alf.clusters import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT, NOISE_CUTOFF, label_tests
@@ -196,11 +197,6 @@ def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
     else:
         found["template"] += f" ({escape(picture.template.name)}), 30 kHz; orange: peak channel"
     return {name: caption(text) for name, text in found.items()}
-
-
-def caption(text: str) -> str:
-    """Return a heading over a figure."""
-    return f'<div class="unit"><h4>{text}</h4></div>'
 
 
 def _displacement(scene: Scene) -> str:

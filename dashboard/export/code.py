@@ -52,7 +52,7 @@ def dashboard_snippet(subject: Subject) -> str:
     elif subject.mask is not None:
         words = {word: text for word, text in subject.filters.items() if word not in SPIKE_WORDS}
         table = "sorting.clusters"
-        if "label" in subject.sorting.clusters:
+        if "label" in subject.sorting.clusters or not subject.sorting.why_no_labels:
             table = _labelled(subject)
         volts = "" if subject.sorting.amps_are_volts else ", amps_are_volts=False"
         lines += [
@@ -89,7 +89,7 @@ def _words(words: Mapping[str, str]) -> str:
 def _labelled(subject: Subject) -> str:
     """Return the table as filters see it: ``label`` is IBL's, or is not there."""
     if subject.sorting.why_no_labels:
-        return 'sorting.clusters.drop(columns="label")'
+        return 'sorting.clusters.drop(columns="label", errors="ignore")'
     return "sorting.clusters.assign(label=sorting.labels)"
 
 

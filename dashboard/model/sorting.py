@@ -25,6 +25,9 @@ from dashboard.model.unit_ids import UnitIds
 # Objects that depths, amplitudes, labels and regions of spikes and units are read from.
 _UNITS_FROM = ("spikes", "passingSpikes", "clusters", "channels", "electrodeSites")
 
+QUALITY = "quality"
+"""Column of units with the group of a curation, else the sorter's label: ``good``, ``mua``, ``noise``, other words."""
+
 HISTOLOGY = "histology"
 """Name of what the database has to say, among what is missing."""
 
@@ -374,12 +377,24 @@ class SpikeSorting:
 
     @property
     def labels(self) -> npt.NDArray[np.float64]:
-        """The fraction of the three IBL tests passed, or the file's own 0 or 1, shape (n_clusters,); NaN for none."""
+        """The fraction of the three IBL tests passed, or the file's own 0 or 1, shape (n_clusters,); NaN for none.
+
+        Where units have a `QUALITY` of a curation or of Kilosort: 1 for ``good``, 0 for another.
+        """
+        if self.label_kind in (LabelKind.CURATED, LabelKind.KILOSORT) and QUALITY in self.clusters:
+            quality = self.clusters[QUALITY]
+            return np.where(quality.isna(), np.nan, (quality == "good").astype(np.float64))
         if self.label_kind not in (LabelKind.IBL, LabelKind.FILE) or "label" not in self.clusters:
             return np.full(self.n_clusters, np.nan)
         values = pd.to_numeric(self.clusters["label"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         # What is no fraction is no label either, and would be no colour of the views.
         return np.where((values >= 0) & (values <= 1), values, np.nan)
+
+    @property
+    def good_words(self) -> str:
+        """Whose opinion makes a unit with label 1 a good one: ``IBL good``."""
+        words = {LabelKind.FILE: "good by the file's label", LabelKind.CURATED: "good by its group"}
+        return (words | {LabelKind.KILOSORT: "good by Kilosort"}).get(self.label_kind, "IBL good")
 
     @property
     def amp_unit(self) -> str:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.conventions import LabelKind
+from dashboard.model.sorting import QUALITY
 
-QUALITY, GROUP, KSLABEL = "quality", "group", "KSLabel"
+GROUP, KSLABEL = "group", "KSLabel"
 UNDECIDED = ("unsorted", "")
 """Groups that are no decision."""
 

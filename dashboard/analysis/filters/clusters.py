@@ -288,11 +288,11 @@ def _criteria(wanted: ClusterFilter, table: pd.DataFrame, units: UnitIds, amps_a
 
 
 def filtered_table(sorting: SpikeSorting) -> pd.DataFrame:
-    """Return the clusters as filters see them: ``label`` is the IBL label, or is not there."""
+    """Return the clusters as filters see them: ``label`` is `SpikeSorting.labels`, or is not there."""
     table = sorting.clusters
-    if "label" not in table:
-        return table
-    return table.drop(columns="label") if sorting.why_no_labels else table.assign(label=sorting.labels)
+    if sorting.why_no_labels:
+        return table.drop(columns="label", errors="ignore")
+    return table.assign(label=sorting.labels)
 
 
 def filter_clusters(

@@ -144,7 +144,7 @@ def summarise(sorting: SpikeSorting, noise: Noise, extended_qc: Mapping[str, obj
         Of the insertion's record.
     """
     clusters, channels = sorting.clusters, sorting.channels
-    good = None if sorting.why_no_labels else good_units(clusters)
+    good = None if sorting.why_no_labels else good_units(clusters.assign(label=sorting.labels))
     n_trials = n_passing = None
     trials_reason = ""
     if sorting.trials is None or not len(sorting.trials):

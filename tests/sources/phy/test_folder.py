@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import dashboard
+from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters, filtered_table
 from dashboard.engine.build import build_columns
 from dashboard.library.completion import completed, titles
 from dashboard.model.conventions import Clock, DepthKind, LabelKind
@@ -42,6 +43,16 @@ def test_curated_ids_have_gaps_and_merges(tmp_path: Path, cache: Path) -> None:
     assert list(sorting.differences) == ["clock", "amplitude", "labels"]
     image = dashboard.render(sorting, (0, 120), (-100, 400), 24, 16, cache=cache)
     assert image.values.sum() == N
+
+
+def test_good_units_are_those_of_the_curation_and_no_ibl_label_is_claimed(tmp_path: Path, cache: Path) -> None:
+    sorting = opened(write_phy(tmp_path / "data").folder, cache)
+    assert sorting.labels.tolist() == [0, 0, 1, 1]
+    assert (sorting.why_no_labels, sorting.good_words) == ("", "good by its group")
+    kept = filter_clusters(ClusterFilter(labels=(1.0,)), filtered_table(sorting)).mask
+    assert sorting.unit_ids[kept].tolist() == [5, 7]
+    assert "label" not in sorting.clusters
+    assert sorting.clusters["firing_rate"].notna().all()
 
 
 def test_depths_are_those_of_the_features_in_the_background(tmp_path: Path, cache: Path) -> None:

@@ -24,7 +24,7 @@ def failed_tests(sorting: SpikeSorting) -> list[str] | None:
     list of str, one per row of the clusters, or None
         Empty for a cluster that passes all; a dash for one whose metrics are not known.
     """
-    if sorting.why_no_labels or sorting.label_kind is LabelKind.FILE:
+    if sorting.why_no_labels or sorting.label_kind is not LabelKind.IBL:
         return None
     tests = label_tests(sorting.clusters)
     if not len(tests.columns):

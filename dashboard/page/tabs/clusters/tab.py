@@ -34,7 +34,10 @@ from dashboard.page.tabs.clusters.formats import (
 )
 from dashboard.page.tabs.clusters.widget import HINT, ClusterRows, header_configuration, header_fields, refusals
 
-LEADING = ("cluster_id", "label", "firing_rate", "activity", "amp_uv", "depths", "acronym", "failed", "beryl", "cosmos")
+LEADING = (
+    "cluster_id", "label", "quality", "firing_rate", "activity", "amp_uv", "depths", "acronym", "failed", "beryl",
+    "cosmos",
+)  # fmt: skip
 """Columns that stand first, in this order, where they exist."""
 
 HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
@@ -76,7 +79,7 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the leading columns first, those of a test of responses after the label."""
     tested = [name for kind in TESTED for name in table if str(name).startswith(kind)]
     tested += [name for name in CHANGED if name in table]
-    first = [name for name in (*LEADING[:2], *tested, *LEADING[2:], "amp_au") if name in table]
+    first = [name for name in (*LEADING[:3], *tested, *LEADING[3:], "amp_au") if name in table]
     return table[[*first, *(name for name in table if name not in first)]]
 
 

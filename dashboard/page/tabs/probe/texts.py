@@ -7,7 +7,6 @@ from html import escape
 import numpy as np
 
 from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE
-from dashboard.model.conventions import LabelKind
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.core.shading import diverging
 from dashboard.page.plot.profiles import ProfilePicture, ProfileRequest
@@ -91,7 +90,7 @@ def _colours(scene: Scene, units: Units, look: MarkStyle) -> str:
     if scene.sorting.why_no_labels:
         chips = {"no IBL label": (UNLABELLED, False)}
     elif not np.isfinite(units.labels).all():
-        chips["no IBL label"] = (UNLABELLED, False)
+        chips["no label"] = (UNLABELLED, False)
     absent = ""
     if look.colour == DURATION:
         words = escape(f"peak-to-trough is not available: {units.why_no_waveforms}")
@@ -100,7 +99,7 @@ def _colours(scene: Scene, units: Units, look: MarkStyle) -> str:
 
 
 def _good(scene: Scene) -> str:
-    return "good by the file's label" if scene.sorting.label_kind is LabelKind.FILE else "IBL good"
+    return scene.sorting.good_words
 
 
 def _chips(chips: dict[str, tuple[str, bool]]) -> str:

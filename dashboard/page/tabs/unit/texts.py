@@ -17,7 +17,7 @@ from dashboard.analysis.units.clouds import Cloud
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
 from dashboard.model.colours import hex_colour
 from dashboard.model.conventions import LabelKind
-from dashboard.model.sorting import SpikeSorting
+from dashboard.model.sorting import QUALITY, SpikeSorting
 from dashboard.model.texts import counted, duration_text
 from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import UNKNOWN, Scene
@@ -116,6 +116,10 @@ def tests(sorting: SpikeSorting, unit: int, computed: Mapping[str, tuple[float, 
     if not np.isfinite(label):
         why = sorting.why_no_labels or "this unit has none"
         verdict = f'<p class="absent">No IBL label: {escape(why)}.</p>'
+    elif sorting.label_kind in (LabelKind.CURATED, LabelKind.KILOSORT):
+        is_curated = sorting.label_kind is LabelKind.CURATED
+        whose = "group of the curation, else Kilosort's label" if is_curated else "Kilosort's label"
+        verdict = f"<p>Quality <b>{escape(str(row[QUALITY]))}</b> ({whose}); the IBL tests were not made</p>"
     elif sorting.label_kind is LabelKind.FILE:
         verdict = f"<p>Label of the file <b>{label:g}</b>: the IBL tests are not in the file</p>"
     else:

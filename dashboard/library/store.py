@@ -57,7 +57,7 @@ class OpenInsertion:
     load_s : float
         Time the load took, in s.
     state : mapping of str to object
-        What its files and its record were when it was opened; see `Source.state`.
+        What its files and its record were before it was opened; see `Source.state`.
     """
 
     key: StoreKey
@@ -342,6 +342,9 @@ class InsertionStore:
 
     def _load(self, key: StoreKey, source: Source, insertion: InsertionRef, load: _Load) -> OpenInsertion:
         started = time.perf_counter()
+        with telling(load.report):
+            # before it is read: what is replaced meanwhile is then seen as new, and not taken for what was read
+            state = self._state(key, source, insertion)
         sorting = open_insertion(
             insertion,
             sorter=key.sorter,
@@ -354,9 +357,7 @@ class InsertionStore:
             arrived=load.came,
         )
         columns = self._columns(sorting, load)
-        opened = OpenInsertion(
-            key, sorting, columns, source, time.perf_counter() - started, self._state(key, source, insertion)
-        )
+        opened = OpenInsertion(key, sorting, columns, source, time.perf_counter() - started, state)
         with self._lock:
             self._looked[key] = time.monotonic()
         self.observe(opened.load_s)

@@ -511,6 +511,22 @@ class TestARunningServer:
         assert store.changes(second) == ""
         store.close()
 
+    def test_a_file_that_is_replaced_while_it_is_opened_is_not_taken_for_the_one_that_was_read(
+        self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(alyx_cache, "FRESH_S", 0.0)
+        store, left = InsertionStore([source()], tmp_path / "cache", refresh_s=1e-9), [4]
+
+        def meanwhile(progress: Progress) -> None:
+            if progress.stage == "checking spikes" and left:
+                replace_amps(replay, left.pop())
+
+        first = store.open(PID, progress=meanwhile)
+        assert not left
+        assert store.changes(first) == "replaced: spikes.amps"
+        assert amps(store.open(PID).sorting) == pytest.approx(4 * amps(first.sorting))
+        store.close()
+
     def test_a_replaced_file_of_a_folder_is_read_when_the_insertion_is_opened_again(self, tmp_path: Path) -> None:
         folder = write_session(tmp_path / "data")
         store = InsertionStore([FolderSource(tmp_path / "data")], tmp_path / "cache", refresh_s=1e-9)

@@ -16,6 +16,7 @@ import pytest
 import requests
 from bokeh.document import Document
 from bokeh.models import Div
+from bokeh.server.connection import ServerConnection
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -371,6 +372,13 @@ def test_a_flood_of_pages_leaves_others_their_own(site: Site, tmp_path: Path, mo
 def test_who_asks_is_told_apart_by_login_before_address(site: Site) -> None:
     request = SimpleNamespace(cookies={}, remote_ip="10.0.0.1")
     assert site.server.process.owner_of(request) == "address 10.0.0.1"
+
+
+def test_a_websocket_that_a_ping_counted_out_is_not_counted_out_again() -> None:
+    handler = shares.SocketHandler.__new__(shares.SocketHandler)
+    connection = ServerConnection.__new__(ServerConnection)
+    connection._session, handler.connection = None, connection
+    handler.on_close()  # Bokeh alone asks the connection for the session that it has left
 
 
 @pytest.mark.parametrize("is_early", [False, True])

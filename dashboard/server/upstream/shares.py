@@ -52,9 +52,10 @@ class SocketHandler(WSHandler):
             super().on_close()
 
     def on_close(self) -> None:
-        """Count the websocket out."""
+        """Count the websocket out, unless a ping found it closed and did so before."""
         self._closed_early = self.connection is None
-        super().on_close()
+        if self._closed_early or self.connection._session is not None:
+            super().on_close()
 
     async def get(self, *args: Any, **named: Any) -> None:
         """Open the websocket, and serve it until it ends."""

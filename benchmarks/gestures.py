@@ -43,10 +43,12 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
             timed(page, rows.nth(k + 2).click, "raster-overlay", "raster") for k in range(runs + 1)
         ][1:]
         page.keyboard.press("Escape")
+        panel(page, "Filters")
         quality = [page.get_by_role("button", name=name) for name in ("Good units", "All units")]
         times["quality filter to raster"] = [
             timed(page, quality[k % 2].click, "raster-image", "raster") for k in range(runs + 1)
         ][1:]
+        panel(page, "Colour")
         times["colour by mean amplitude to raster"] = [
             timed(page, colour_option(page, name).click, "raster-image", "raster")
             for name in ["Mean amplitude", "Spike count"] * (runs + 1)
@@ -75,6 +77,12 @@ def open_page(browser: Browser, url: str) -> Page:
     page.locator(".status-line", has_text="spikes").wait_for()
     page.wait_for_timeout(REST_MS)
     return page
+
+
+def panel(page: Page, name: str) -> None:
+    """Open a panel of the rail."""
+    page.get_by_role("navigation", name="Panels").get_by_role("button", name=name).click()
+    page.wait_for_timeout(REST_MS)
 
 
 def timed(page: Page, gesture: Callable[[], None], source: str, *figures: str) -> float:

@@ -7,14 +7,12 @@ from typing import Any
 
 import panel_material_ui as pmui
 
+from dashboard.page.browser.panels import DockTabs
 from dashboard.page.core.assets import asset
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.core.tab import TabSlot
-
-DOCK_PX = 440
-FITTING = 7
-"""Tabs that fit with the usual room between their titles; of another package come more."""
 
 
 class Dock:
@@ -26,9 +24,17 @@ class Dock:
         ``tab`` names the open one.
     tabs : mapping of str to TabSlot
         By the names of their entries, in order.
+    queue : DocumentQueue
+
+    Attributes
+    ----------
+    panel : Tabs
+        What the open tab shows.
+    tabs : DockTabs
+        Their titles, upright, which stay on the page where the dock is closed.
     """
 
-    def __init__(self, state: ViewState, tabs: Mapping[str, TabSlot]) -> None:
+    def __init__(self, state: ViewState, tabs: Mapping[str, TabSlot], queue: DocumentQueue) -> None:
         self._state = state
         self.slots = tabs
         self._tabs = tuple(tabs.values())
@@ -38,21 +44,20 @@ class Dock:
         self.panel = pmui.Tabs(
             *((tab.title, tab.panel) for tab in self._tabs),
             active=self._active(),
-            sizing_mode="stretch_height",
-            width=DOCK_PX,
+            sizing_mode="stretch_both",
             dynamic=True,
             margin=0,
             css_classes=["dock"],
-            # The tabs fit; after a change of theme they are measured wrongly, and arrows would take their room.
-            sx={
-                "& .MuiTab-root": {"minWidth": 0, "padding": f"12px {6 if len(tabs) <= FITTING else 3}px"},
-                "& .MuiTabs-scrollButtons": {"display": "none"},
-            },
+            sx={"& .MuiTabs-root": {"display": "none"}},
             stylesheets=[asset("page/dock.css")],
+        )
+        self.tabs = DockTabs(
+            lambda title: queue.later(lambda: self._clicked(title)), titles=list(self._titles), active=self._title
         )
         # Before Panel shows the tab, which it does at -1: what the tab holds by then comes with it.
         self.panel.param._watch(self._turned, "active", precedence=-2)
         state.param.watch(self._asked, "tab")
+        state.param.watch(self._selected, "selected")
 
     def open(self, scene: Scene) -> None:
         """Give every tab another scene; those out of sight take it when they are turned to."""
@@ -73,6 +78,19 @@ class Dock:
         for tab in self._tabs:
             tab.close()
 
+    @property
+    def _title(self) -> str:
+        return self._titles[self._active()]
+
+    def _clicked(self, title: str) -> None:
+        if title in self._titles:
+            self._state.tab = title
+
+    def _selected(self, event: Any) -> None:
+        """Have the dock opened with the first unit of a selection: the table has its row."""
+        if event.new and not event.old:
+            self.tabs.calls += 1
+
     def _active(self) -> int:
         return self._titles.index(self._state.tab) if self._state.tab in self._titles else 0
 
@@ -82,6 +100,7 @@ class Dock:
 
     def _asked(self, event: Any) -> None:
         self.panel.active = self._active()
+        self.tabs.active = self._title
 
     def _refresh(self) -> None:
         self._take(self._tabs[self.panel.active])

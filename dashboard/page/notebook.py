@@ -116,7 +116,8 @@ class PlainCentre(Centre):
             name="",
             description=description.partition(" (")[0].partition(":")[0],
             variant="outline",
-            margin=(3, 8, 5, 8),
+            margin=0,
+            css_classes=["choice"],
             stylesheets=[BUTTONS_CSS],
         )
 

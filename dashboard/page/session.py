@@ -34,7 +34,7 @@ from dashboard.page.core.theme import apply_theme
 from dashboard.page.dock import Dock
 from dashboard.page.export.controller import ExportController
 from dashboard.page.export.downloads import SessionDownloads
-from dashboard.page.layout import SidebarFold, page, work_row
+from dashboard.page.layout import page, work_row
 from dashboard.page.opening.card import TRY_AGAIN, OpeningCard
 from dashboard.page.opening.metrics import MetricsJob
 from dashboard.page.opening.opener import Opener, OpenRequest
@@ -163,7 +163,7 @@ class DashboardSession:
             )
             for entry in TABS
         }
-        self.dock = Dock(self.state, slots)
+        self.dock = Dock(self.state, slots, self.queue)
         self.keys = Keys(self.state, self.axes, slots)
         self.bridge.keys = [*PAGE_KEYS, *(key for entry in TABS for key in entry.keys)]
         self.export_controller = ExportController(
@@ -183,17 +183,16 @@ class DashboardSession:
         working = [self.metrics_job.line.panel, self.response_test.aside, self.reload]
         self.refresh = pmui.Button(label="Look for new data", size="small", variant="text", margin=(0, 8))
         self.refresh.on_click(lambda event: self._look_again())
-        self.rail = Rail(self.state, self.open, fit, working, self.filters.objects)
-        self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
-        self.search = Search(
-            self.state, catalogue, user_session, self.queue, self.open, ahead, lambda on: self.room.make(on)
-        )
+        self.search = Search(self.state, catalogue, user_session, self.queue, self.open, ahead)
+        find = [self.search.button, self.refresh]
+        self.rail = Rail(self.state, self.open, fit, self.queue, find, [self.filters.fields])
+        self.centre.stand_over(self.filters.said, working)
+        self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         self.card.empty.append(self.search.empty_button)
-        self.header = html_pane(margin=(9, 8))
+        self.header = html_pane(margin=(5, 8))
         self.picker = UnitPicker(self.state, self.raster, self.heatmap, self.queue, self._picked)
         self.page = self._page()
-        self.room = SidebarFold(self.state, self.page, self.work)
         self._watch()
         self._visit(links.at_place(links.parse(query)))
         self.opener.settle(QUICK_S)
@@ -208,11 +207,8 @@ class DashboardSession:
         self.work = work_row(self.centre, self.dock)
         card = self.card
         over = [self.search.panel, card.alert, card.retry, card.loading, card.empty]
-        rail, header = (
-            [self.search.button, self.refresh, *self.rail.objects],
-            [self.header, *self.export_controller.buttons],
-        )
-        return page(rail, header, [*over, self.work, self.bridge, self.export_controller.dialogs], dark=False)
+        header = [self.header, *self.export_controller.buttons]
+        return page(self.rail, header, [*over, self.work, self.bridge, self.export_controller.dialogs], dark=False)
 
     def _watch(self) -> None:
         state, bridge = self.state, self.bridge

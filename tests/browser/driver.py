@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from dashboard.sources.base import Source
 from tests.serving import serving, visits
@@ -72,6 +72,20 @@ class Visit:
         line = self.page.locator(".status-line", has_text="spikes")
         line.wait_for(timeout=timeout)
         return line.inner_text()
+
+
+def open_panel(page: Page, name: str) -> None:
+    """Have a panel of the rail on the page: ``Open``, ``Filters``, ``Colour`` or ``View``."""
+    icon = page.get_by_role("navigation", name="Panels").get_by_role("button", name=name, exact=True)
+    if icon.get_attribute("aria-expanded") != "true":
+        icon.click()
+    expect(icon).to_have_attribute("aria-expanded", "true")
+
+
+def close_panel(page: Page) -> None:
+    """Put the panel away that lies over the page."""
+    for icon in page.get_by_role("navigation", name="Panels").get_by_role("button", expanded=True).all():
+        icon.click()
 
 
 def new_visit(browser: Browser, width: int = 1600, height: int = 1000, *, dark: bool = False) -> Visit:

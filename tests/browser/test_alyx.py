@@ -12,7 +12,7 @@ from dashboard.page.opening import watch
 from dashboard.sources.alyx import cache
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.download import transfer
-from tests.browser.driver import Visit, served
+from tests.browser.driver import Visit, open_panel, served
 from tests.replay.server import Replay
 
 WAIT_MS = 30_000
@@ -101,6 +101,7 @@ def test_a_dataset_that_does_not_come_is_named_and_can_come_later(
     replay.faults.add("*drift.um*", "status", times=None, code=404)
     visit.open(f"{site}/?insertion={pid}&t=10,40")
     assert N_SPIKES in visit.wait_for_spikes()
+    open_panel(visit.page, "Open")
     notes = visit.page.locator(".notes").first
     expect(notes).to_contain_text("drift.um")
     expect(notes).to_contain_text("404")
@@ -147,6 +148,7 @@ def test_what_changed_under_an_open_page_is_offered(site: str, replay: Replay, v
     header = visit.page.locator("div.header")
     expect(header).to_contain_text("histology: traced", timeout=WAIT_MS)
     replay.insertion(pid)["json"] = {"extended_qc": {}}
+    open_panel(visit.page, "Open")
     visit.page.get_by_role("button", name="Look for new data").click()
     alert = visit.page.get_by_role("alert")
     expect(alert).to_contain_text("histology is none in the database, and was traced", timeout=WAIT_MS)
@@ -180,5 +182,6 @@ def test_without_the_server_what_was_fetched_opens_and_says_so(
     with served([source(replay, tmp_path)], tmp_path) as url:
         visit.open(f"{url}/?insertion={pid}")
         assert N_SPIKES in visit.wait_for_spikes()
+        open_panel(visit.page, "Open")
         expect(visit.page.locator(".notice")).to_contain_text("Offline")
         visit.page.goto("about:blank")

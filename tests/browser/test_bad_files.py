@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.sources.folder import FolderSource
-from tests.browser.driver import Visit, served
+from tests.browser.driver import Visit, open_panel, served
 from tests.library.alf_folder import N_SPIKES, write_session
 from tests.library.bad_folders import KINDS, SESSION
 
@@ -34,6 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def paste(visit: Visit, text: str) -> None:
+    open_panel(visit.page, "Open")
     box = visit.page.get_by_role("combobox", name="Insertion")
     box.fill(text)
     box.press("Enter")
@@ -79,6 +80,7 @@ def test_a_sorter_that_does_not_exist_lists_those_that_do_and_loses_nothing(site
 def test_what_was_chosen_and_why_is_on_the_page(site: str, visit: Visit) -> None:
     visit.open(f"{site}/?insertion=revised/2024-01-02/001/probe00&revision=2024-06-01")
     visit.wait_for_spikes()
+    open_panel(visit.page, "Open")
     words = visit.page.locator(".notes").first
     expect(words).to_contain_text("sorter pykilosort: the only sorting")
     expect(words).to_contain_text("revision 2024-05-06: the greatest not after '2024-06-01' that was asked for")
@@ -91,11 +93,14 @@ def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(site: str,
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line
     assert "hidden" not in line
     assert "quality=good" not in visit.page.url
+    open_panel(visit.page, "Filters")
     expect(visit.page.get_by_role("button", name="Good units")).to_be_disabled()
     expect(visit.page.get_by_text("Good units are not known")).to_contain_text("Kilosort's own opinion")
     paste(visit, "kilosorts/2024-01-02/001/probe00")
     visit.page.wait_for_url("**kilosorts/2024-01-02**", timeout=WAIT_MS)
+    open_panel(visit.page, "Open")
     expect(visit.page.locator(".notes").first).to_contain_text("recomputed from the spikes", timeout=WAIT_MS)
+    open_panel(visit.page, "Filters")
     expect(visit.page.get_by_role("button", name="Good units")).to_be_enabled()
     expect(visit.page.get_by_role("columnheader", name="max_confidence")).to_be_attached()
 
@@ -104,6 +109,7 @@ def test_spikes_without_any_depth_say_so_and_another_opens(site: str, visit: Vis
     visit.open(f"{site}/?insertion=nowhere/2024-01-02/001/probe00")
     line = visit.wait_for_spikes()
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line, "rows of units need no depth"
+    open_panel(visit.page, "Open")
     expect(visit.page.locator(".notes").first).to_contain_text("no spike can be placed")
     paste(visit, GOOD)
     expect(visit.page.locator(".status-line")).to_contain_text(f"{N_SPIKES:,} of {N_SPIKES:,}", timeout=WAIT_MS)
@@ -114,6 +120,7 @@ def test_what_is_odd_is_shown_and_said(name: str, site: str, visit: Visit) -> No
     visit.open(f"{site}/?insertion={name}/2024-01-02/001/probe00")
     line = visit.wait_for_spikes()
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line
+    open_panel(visit.page, "Open")
     words = visit.page.locator(".notes").first
     for said in KINDS[name].says:
         expect(words).to_contain_text(said)
@@ -123,6 +130,7 @@ def test_missing_metrics_are_computed_while_the_raster_is_there(site: str, visit
     visit.open(f"{site}/?insertion=no_metrics/2024-01-02/001/probe00")
     visit.wait_for_spikes()
     expect(visit.page.get_by_role("columnheader", name="label")).to_be_visible(timeout=WAIT_MS)
+    open_panel(visit.page, "Filters")
     good = visit.page.get_by_role("button", name="Good units")
     expect(good).to_be_enabled()
     assert "t=" in visit.page.url
@@ -131,6 +139,7 @@ def test_missing_metrics_are_computed_while_the_raster_is_there(site: str, visit
 def test_amplitude_views_are_off_without_amplitudes(site: str, visit: Visit) -> None:
     visit.open(f"{site}/?insertion=no_amps/2024-01-02/001/probe00&color=amp_mean")
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in visit.wait_for_spikes()
+    open_panel(visit.page, "Colour")
     expect(visit.page.get_by_text("Mean amplitude, Largest amplitude: off, no file spikes.amps")).to_be_visible()
     visit.page.wait_for_url(lambda url: "amp_mean" not in url)
     visit.page.locator("[role=combobox]", has_text="Spike count").click()

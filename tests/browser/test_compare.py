@@ -22,7 +22,7 @@ from dashboard.page.tabs.compare import matching
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
 from tests.browser.conftest import DEMO_SPIKES, REAL
-from tests.browser.driver import Visit, served
+from tests.browser.driver import Visit, open_panel, served
 from tests.browser.test_page import frame_of, in_view, wait_until
 from tests.library.alf_folder import N_SPIKES, sorting_arrays, write_session
 
@@ -129,6 +129,7 @@ def test_another_sorter_beside_what_is_open(site: str, visit: Visit, sides: tupl
     expect(page.get_by_text(words)).to_be_visible(timeout=60_000)
 
     # Filters act on both, each by its own labels.
+    open_panel(page, "Filters")
     page.get_by_role("button", name="Good units").click()
     expect(page.get_by_text(re.compile("Units that pass"))).to_be_visible()
     wait_until(visit, lambda: 0 < in_view_of_b(visit) < b.n_spikes // 2)
@@ -147,6 +148,7 @@ def test_two_filters_of_one_sorting(site: str, visit: Visit, sides: tuple[Any, A
     visit.page.get_by_text("Keep the rail's filters as B").click()
     expect(visit.page.get_by_text("B: filters: quality good")).to_be_visible()
     wait_until(visit, lambda: "compare=filter" in visit.page.url)
+    open_panel(visit.page, "Filters")
     visit.page.get_by_role("button", name="All units").click()
     expect(visit.page.get_by_text(re.compile(r"in both \d+ · .* only in A [1-9]\d* · only in B 0"))).to_be_visible()
     wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)

@@ -13,7 +13,7 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.page.tabs.clusters.columns import failed_tests
 from dashboard.sources.demo.source import DemoSource
 from tests.browser.conftest import DEMO_SPIKES, REAL
-from tests.browser.driver import Visit
+from tests.browser.driver import Visit, open_panel
 from tests.browser.test_page import frame_of, in_view, wait_until
 
 DEMO = "insertion=demo"
@@ -63,6 +63,7 @@ def test_an_expression_in_the_link_filters_and_the_chip_clears_it(
 def test_filter_select_overlay_clear_and_back(site: str, visit: Visit, sorting: SpikeSorting) -> None:
     visit.open(f"{site}/?{DEMO}")
     visit.wait_for_spikes()
+    open_panel(visit.page, "Filters")
     visit.page.get_by_role("button", name="Good units").click()
     good = (sorting.clusters["label"] == 1).to_numpy()
     wait_until(visit, lambda: numbers(visit) == expected(sorting, good))
@@ -102,7 +103,7 @@ def test_a_filter_that_cannot_be_read_says_so_and_hides_nothing(site: str, visit
     visit.wait_for_spikes()
     expect(visit.page.locator(".refused")).to_contain_text("no_such_column")
     assert numbers(visit)[0] == DEMO_SPIKES
-    visit.page.get_by_role("button", name="More filters").click()
+    open_panel(visit.page, "Filters")
     box = visit.page.get_by_label("Expression")
     box.fill("__import__('os').system('true')")
     box.press("Enter")
@@ -135,8 +136,10 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     noisy = np.char.find(words, "noise") >= 0
     page.locator('.tabulator-col[tabulator-field="failed"] input').press_sequentially("noise", delay=30)
     expect(rows).to_have_count(min(int(noisy.sum()), 100))
+    open_panel(page, "Filters")
     page.get_by_role("button", name="Good units").click()
     expect(rows).to_have_count(0)
+    open_panel(page, "Filters")
     page.get_by_role("button", name="All units").click()
     expect(rows).to_have_count(min(int(noisy.sum()), 100))
     field = page.locator('.tabulator-col[tabulator-field="firing_rate"] input')
@@ -166,5 +169,6 @@ def test_what_the_real_sorting_lacks_hides_nothing_and_is_said(site: str, visit:
     visit.wait_for_spikes()
     assert numbers(visit) == (290_360, 403)
     expect(visit.page.locator(".filtered")).to_contain_text("brain locations are not known")
+    open_panel(visit.page, "Filters")
     expect(visit.page.get_by_role("button", name="Good units")).to_be_disabled()
     wait_until(visit, lambda: "quality=good" not in visit.page.url)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from dashboard.sources.folder import FolderSource
-from tests.browser.driver import Visit, served
+from tests.browser.driver import Visit, open_panel, served
 from tests.library.alf_folder import N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
 
 EVIL = "<img src=x onerror=window.pwned=1><script>window.pwned=2<"
@@ -42,6 +42,7 @@ def test_names_are_text(site: str, visit: Visit) -> None:
     assert page.get_by_text(EVIL).count() > 1
     assert page.locator("img[src='x']").count() == 0
     assert page.evaluate(PWNED) is None
+    open_panel(page, "Open")
     box = page.get_by_role("combobox", name="Insertion")
     for text in (KEY.replace("probe00", "probe01"), EVIL):
         box.fill(text)

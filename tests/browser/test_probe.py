@@ -13,7 +13,7 @@ from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.demo.source import DemoSource
 from tests.browser.conftest import DEMO_SPIKES, REAL
-from tests.browser.driver import Visit
+from tests.browser.driver import Visit, open_panel
 from tests.browser.test_page import frame_of, wait_until
 from tests.browser.test_units import data, selected
 
@@ -87,6 +87,7 @@ def test_from_the_map_to_a_unit_through_a_filter_to_all_spikes(site: str, visit:
     wait_until(visit, lambda: len(selected(visit)) == 2 and selected(visit)[0] == unit.name)
 
     # Filters act here, too; what is selected stays.
+    open_panel(page, "Filters")
     page.get_by_role("button", name="Good units").click()
     good = sorting.clusters.index[sorting.clusters["label"] == 1].tolist()
     wait_until(visit, lambda: drawn(visit) == sorted({*good, *selected(visit)}))

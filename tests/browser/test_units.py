@@ -18,7 +18,7 @@ from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.demo.source import DemoSource
 from tests.browser.conftest import DEMO_SPIKES, REAL
-from tests.browser.driver import Visit
+from tests.browser.driver import Visit, open_panel
 from tests.browser.test_linked import numbers
 from tests.browser.test_page import frame_of, time_window, wait_until
 
@@ -148,7 +148,7 @@ def check_the_test_of_responses(visit: Visit, sorting: SpikeSorting) -> None:
     recording = float(spikes.times_s[0]), float(spikes.times_s[-1])
     events = usable_events(table["feedback_times"], (-0.5, 0.5), recording, brainwide_mask(table))
     test = response_test(spikes.times_s, spikes.clusters, sorting.n_clusters, events)
-    page.get_by_role("button", name="More filters").click()
+    open_panel(page, "Filters")
     box = page.get_by_label("Expression")
     box.fill("resp_auc > 0.5")
     box.press("Enter")

@@ -15,7 +15,7 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
 from tests.browser.conftest import DEMO_SPIKES, REAL
-from tests.browser.driver import Visit, served
+from tests.browser.driver import Visit, open_panel, served
 from tests.browser.test_linked import numbers
 from tests.browser.test_page import frame_of, in_view, time_window, wait_until
 from tests.library.alf_folder import DURATION_S, N_SPIKES, sorting_arrays, write_session
@@ -85,7 +85,7 @@ def test_spikes_by_amplitude_then_units_by_row_and_back(site: str, visit: Visit,
     page = visit.page
     visit.open(f"{site}/?insertion=demo&t=0,100")
     visit.wait_for_spikes()
-    page.get_by_role("button", name="More filters").click()
+    open_panel(page, "Filters")
     # The limits of single spikes are the last pair but that of the metric.
     fill(visit, "from", "80", 3)
     fill(visit, "to", "150.5", 3)
@@ -94,6 +94,7 @@ def test_spikes_by_amplitude_then_units_by_row_and_back(site: str, visit: Visit,
     amps = (np.asarray(spikes.amps_v, np.float64) * 1e6).astype(np.float32)
     inside = (amps >= 80) & (amps < 150.5)
     wait_until(visit, lambda: numbers(visit) == (int(inside.sum()), sorting.n_clusters))
+    open_panel(page, "Filters")
     page.get_by_role("button", name="Good units").click()
     good = np.isin(spikes.clusters, sorting.clusters.index[sorting.labels == 1])
     both = int((inside & good).sum()), int((sorting.labels == 1).sum())
@@ -195,7 +196,7 @@ def test_the_real_sorting_without_histology_trials_or_volts(site: str, visit: Vi
     page = visit.page
     visit.open(f"{site}/?insertion={REAL_KEY}")
     assert "290,360 of 290,360 spikes" in visit.wait_for_spikes()
-    page.get_by_role("button", name="More filters").click()
+    open_panel(page, "Filters")
     expect(page.get_by_text("Amplitude of single spikes (a.u.)")).to_be_visible()
     folder = next(real_alf.rglob("spikes.amps.npy")).parent
     amps, ids = (np.load(folder / f"spikes.{name}.npy").reshape(-1) for name in ("amps", "clusters"))
@@ -235,7 +236,7 @@ def test_poor_sortings_walk_the_same_way(poor: str, visit: Visit) -> None:
     page.get_by_role("button", name="Both", exact=True).click()
     wait_until(visit, lambda: overlaid(visit))
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="More filters").click()
+    open_panel(page, "Filters")
     fill(visit, "Unit ids", "7")
     wait_until(visit, lambda: numbers(visit) == (0, 0))
     expect(page.locator(".status-line")).to_contain_text(f"0 spikes here; {N_SPIKES:,} hidden by filters")

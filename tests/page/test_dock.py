@@ -6,7 +6,9 @@ from typing import Any
 
 import panel as pn
 import pytest
+from bokeh.document import Document
 
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import ViewState
 from dashboard.page.core.tab import TabSlot
 from dashboard.page.dock import Dock
@@ -37,7 +39,11 @@ class Plain:
 def test_a_tab_is_made_when_it_is_looked_at_and_only_once() -> None:
     happened: list[str] = []
     state = ViewState(tab=TABS[0])
-    dock = Dock(state, {title: TabSlot(title, lambda title=title: Plain(title, happened)) for title in TABS})
+    dock = Dock(
+        state,
+        {title: TabSlot(title, lambda title=title: Plain(title, happened)) for title in TABS},
+        DocumentQueue(Document()),
+    )
     assert happened == [] and [len(tab.panel) for tab in dock._tabs] == [0, 0]
     dock.open("a")  # type: ignore[arg-type]
     assert happened == [f"{TABS[0]} made", f"{TABS[0]} opens a"]
@@ -59,7 +65,11 @@ def test_a_tab_that_was_never_looked_at_closes() -> None:
 
 def test_a_tab_comes_to_the_browser_with_what_it_holds() -> None:
     state = ViewState(tab=TABS[0])
-    dock = Dock(state, {title: TabSlot(title, lambda title=title: Plain(title, [])) for title in TABS})
+    dock = Dock(
+        state,
+        {title: TabSlot(title, lambda title=title: Plain(title, [])) for title in TABS},
+        DocumentQueue(Document()),
+    )
     dock.open("a")  # type: ignore[arg-type]
     shown: list[int] = []
     # What Panel does when a tab is turned to: it draws the tab as it is at that moment.

@@ -11,7 +11,7 @@ from dashboard.page.layout import page
 
 
 def test_panels_state_keeps_no_page() -> None:
-    made = page([], [], [pn.pane.HTML("words")], dark=False)
+    made = page(None, [], [pn.pane.HTML("words")], dark=False)
     kept = weakref.ref(made)
     del made
     gc.collect()

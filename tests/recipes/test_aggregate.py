@@ -113,17 +113,19 @@ def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_the_page_offers_draws_reads_links_and_exports_it(tmp_path: Path, visit: Visit) -> None:
     from playwright.sync_api import expect
 
-    from tests.browser.driver import served
+    from tests.browser.driver import close_panel, open_panel, served
 
     page, cache = visit.page, tmp_path / "cache"
     source = DemoSource(cache, n_spikes=200_000)
     with served([source], cache, plugins=(NAME,)) as site:
         visit.open(f"{site}/?insertion=demo&t=0,600")
         visit.wait_for_spikes()
+        open_panel(page, "Colour")
         page.locator("[role=combobox]", has_text="Spike count").click()
         page.get_by_role("menuitem", name="Distinct units").click()
         expect(page.locator(".bar-row", has_text=re.compile(r"units per .* × .* µm"))).to_be_visible()
         page.wait_for_url(re.compile("color=units"))
+        close_panel(page)
         figures = [figure.bounding_box() for figure in page.locator(".bk-Figure.navigable").all()]
         box = max((box for box in figures if box), key=lambda box: box["width"] * box["height"])  # the raster
         readout = page.locator(".readout", has_text=re.compile(r"\d+ units? in "))
@@ -144,6 +146,7 @@ def test_the_page_offers_draws_reads_links_and_exports_it(tmp_path: Path, visit:
         visit.open(f"{site}/?insertion=demo&color=units")
         visit.wait_for_spikes()
         expect(page.get_by_text("color=units cannot be used")).to_be_visible()
+        open_panel(page, "Colour")
         page.locator("[role=combobox]", has_text="Spike count").click()
         expect(page.get_by_role("menuitem", name="Firing rate", exact=True)).to_be_visible()
         expect(page.get_by_role("menuitem", name="Distinct units")).to_have_count(0)

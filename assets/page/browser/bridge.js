@@ -26,13 +26,6 @@ function* everything(root) {
   }
 }
 
-// On narrow screens the dock lies below the pictures: a tab that is turned to comes into sight.
-function show_dock() {
-  for (const element of everything(document)) {
-    if (element.classList.contains("dock")) element.scrollIntoView({ block: "nearest", behavior: "smooth" })
-  }
-}
-
 function dialog_is_open() {
   for (const element of everything(document)) {
     if (element.getAttribute("role") === "dialog" && element.checkVisibility({ visibilityProperty: true })) return true
@@ -68,7 +61,7 @@ export function render({ model, el }) {
     const with_ctrl = event.ctrlKey && event.shiftKey && event.key.toLowerCase() === "e"
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
     if (!with_ctrl && (event.ctrlKey || event.altKey || !keys.has(key))) return
-    if (focus && focus.closest?.("[role=slider], [role=tab], [role=menu]") && key.startsWith("Arrow")) return
+    if (focus && focus.closest?.("[role=slider], [role=tab], [role=menu], [role=separator]") && key.startsWith("Arrow")) return
     if (dialog_is_open() && key !== "?") return
     event.preventDefault()
     if (key === "Backspace") {
@@ -97,7 +90,7 @@ export function render({ model, el }) {
   let tab = null
   const rewrite = () => {
     const wanted = new URLSearchParams(model.query).get("tab")
-    if (wanted !== tab) setTimeout(show_dock, 200)  // once it is laid out
+    if (wanted !== tab) window.spike_layout?.show({ dock: true })  // a tab that is turned to comes into sight
     tab = wanted
     if (`${window.location.pathname}${window.location.search}` === place()) return
     if (has_settled && window.location.search) window.history.pushState({ step: step() + 1 }, "", place())

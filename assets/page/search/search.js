@@ -5,7 +5,6 @@ const SPARE = 15  // rows beyond the edges that are drawn, too
 const AHEAD = 150  // rows beyond the edges that should have come
 const MANY = 600  // rows that are asked for at a time
 const LOST_MS = 3000  // a question that is not answered so long is asked again
-const NARROW = 1440  // below it the dock stands under the raster, but for a triage
 const AUTHOR = "spike-dashboard-author"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const FIELDS = [
@@ -274,12 +273,9 @@ export function render({ model, el }) {
     if (event.key === "Escape") comment.blur()
     event.stopPropagation()
   })
-  let has_room = false
   const draw_triage = () => {
     const { on = false, text = "", aside = "", said: words = [] } = model.triage ?? {}
     strip.hidden = !on || model.shown
-    if (on && !has_room && window.innerWidth < NARROW) act("room")
-    has_room = on
     where.textContent = text
     away.textContent = aside
     const first = [...words].sort((one, other) => (one.verdict === "comment") - (other.verdict === "comment"))
@@ -294,7 +290,7 @@ export function render({ model, el }) {
     // over what the page's main column shows, whatever the rail beside it does
     const { left } = host.getBoundingClientRect()
     strip.classList.toggle("narrow", innerWidth - left < 1200)  // words then have a line of their own, from the start
-    Object.assign(panel.style, { left: `${left}px`, top: "48px", width: `${innerWidth - left}px`, height: `${innerHeight - 48}px` })
+    Object.assign(panel.style, { left: `${left}px`, top: "40px", width: `${innerWidth - left}px`, height: `${innerHeight - 40}px` })
   }
   listen(window, "resize", place)
   const watcher = new ResizeObserver(place)

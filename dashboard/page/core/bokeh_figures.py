@@ -20,7 +20,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-LEFT_BORDER_PX = 74
+LEFT_BORDER_PX = 67
 """Room for the depth axis; the same in every row, so that frames line up."""
 
 RIGHT_BORDER_PX = 6
@@ -120,7 +120,9 @@ def plain(**options: Any) -> figure:
         axis.axis_label_text_font_style = "normal"
         axis.axis_label_text_font_size = "12px"
         axis.major_label_text_font_size = "11px"
-        axis.axis_label_standoff = 4
+        axis.axis_label_standoff = 1
+        axis.major_label_standoff = 3
+        axis.major_tick_out = 3
         axis.minor_tick_line_color = None
         axis.axis_line_alpha = 0.35
         axis.major_tick_in = 0
@@ -156,9 +158,15 @@ def inner_size(plot: figure, otherwise: tuple[int, int]) -> tuple[int, int]:
         return otherwise
 
 
-def time_ticks() -> CustomJSTickFormatter:
-    """Return the formatter of time axes: seconds with thousands separated."""
-    return CustomJSTickFormatter(code=TIME_TICKS)
+def time_ticks(unit: str = "") -> CustomJSTickFormatter:
+    """Return the formatter of time axes: seconds with thousands separated.
+
+    Parameters
+    ----------
+    unit : str
+        After each number, where the axis has no label: ``" s"``.
+    """
+    return CustomJSTickFormatter(code=TIME_TICKS.rstrip() + (f" + {unit!r}" if unit else ""))
 
 
 QUIET = "#808080"

@@ -113,9 +113,9 @@ class LiveImage(Generic[Shown, Request, Picture]):
         """Make the figure on the page's axes; `rows` is another vertical axis and its limits."""
         vertical, limits = rows or (axes.depth, axes.depth_limits)
         self.figure: figure = navigable(
-            axes.time, vertical, axes.time_limits, limits, name=name, x_axis_label="Time (s)", y_axis_label=depth_label
+            axes.time, vertical, axes.time_limits, limits, name=name, y_axis_label=depth_label
         )
-        self.figure.xaxis.formatter = time_ticks()
+        self.figure.xaxis.formatter = time_ticks(" s")
         self.tools: dict[str, Tool] = {"pan": PanTool(), "zoom": BoxZoomTool()}
         if select is not None:
             self.tools["select"] = select

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-STRIP_PX = 62
+STRIP_PX = 44
+
+PROFILE_PX = 112
+"""Of the profiles that lie over the right edge of a picture."""
 
 
-PROFILE_PX = 128
-
-
-AXIS_PX = 42
-"""Height of a time axis with its label; kept free in every figure of a row, so frames line up."""
+AXIS_PX = 26
+"""Height of a time axis; kept free in every figure of a row, so frames line up."""

@@ -25,7 +25,7 @@ from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE, PROFILE_BIN_U
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import QUIET, navigable, plain
+from dashboard.page.core.bokeh_figures import QUIET, navigable, plain, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
@@ -43,9 +43,11 @@ class OverviewView:
     def __init__(self, axes: Axes) -> None:
         self.figure = plain(x_range=axes.time_limits, y_range=Range1d(0, 1), name="overview")
         self.figure.update(min_border_bottom=16, min_border_top=2)
-        self.figure.xaxis.formatter = CustomJSTickFormatter(code="return tick.toLocaleString('en-US') + ' s'")
+        self.figure.xaxis.formatter = time_ticks(" s")
         self.figure.yaxis.ticker = []
-        self.figure.yaxis.axis_label = "kHz"
+        self.figure.yaxis.formatter = CustomJSTickFormatter(code="return tick + ' kHz'")
+        for axis in self.figure.axis:
+            axis.update(major_label_text_font_size="10px", major_label_standoff=1, major_tick_out=2)
         self.rate = ColumnDataSource({"time": [], "rate": []})
         self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
         self.periods = ColumnDataSource({"start": [], "end": [], "colour": [], "what": []}, name="overview-periods")
@@ -262,11 +264,14 @@ class DepthProfileView:
             axes.depth_limits,
             only="y",
             name="amplitude-profile" if of_amplitudes else "profile",
-            x_axis_label="" if of_amplitudes else f"Hz / {PROFILE_BIN_UM:g} µm",
+            outline_line_color=None,
         )
-        self.figure.update(min_border_left=4, min_border_right=10)
-        self.figure.yaxis.visible = False
-        self.figure.xaxis.ticker = BasicTicker(desired_num_ticks=3)
+        # It lies over the edge of a picture, and takes no room: its scale stands inside.
+        self.figure.update(min_border_left=0, min_border_right=2)
+        self.figure.axis.visible = False
+        self._unit = "" if of_amplitudes else f"Hz / {PROFILE_BIN_UM:g} µm"
+        self.scale = scale_label()
+        self.figure.add_layout(self.scale)
         self.line = ColumnDataSource({"value": [], "depth": []}, name=f"{self.figure.name}-line")
         self.figure.line("value", "depth", source=self.line, line_color=LINE, line_width=1.2)
         self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
@@ -280,7 +285,7 @@ class DepthProfileView:
         """Show another insertion, or the same one through other filters."""
         self._scene = scene
         if self._of_amplitudes:
-            self.figure.xaxis.axis_label = amplitude_label(scene)
+            self._unit = amplitude_label(scene)
         self._request()
 
     def draw_now(self) -> None:
@@ -310,7 +315,16 @@ class DepthProfileView:
     def _apply(self, request: ProfileRequest, picture: ProfilePicture) -> None:
         if request.scene is self._scene:
             self.figure.x_range.end = picture.end
+            self.scale.text = f"0 – {picture.end:.3g} {self._unit}"
             self.line.data = {"value": picture.values, "depth": picture.depth_um}
+
+
+def scale_label() -> Label:
+    """Return the words at the foot of a profile that say what its width stands for."""
+    return Label(
+        x=2, y=2, x_units="screen", y_units="screen", text="", text_font_size="11px", text_color="#283593",
+        background_fill_color="#ffffff", background_fill_alpha=0.85,
+    )  # fmt: skip
 
 
 def amplitude_label(scene: Scene) -> str:

@@ -12,16 +12,13 @@ from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.sizes import PROFILE_PX, STRIP_PX
 from dashboard.page.core.state import PageState
 from dashboard.page.widgets.chips import Chips
 
 SPANS = {"before": ("[", "#009e73"), "after": ("]", "#d55e00")}
 """Parameter of `SpanState`, and word on the page -> key that marks it, colour (Okabe-Ito)."""
 
-MARGIN_PX = 4
-WIDTH_PX = STRIP_PX + PROFILE_PX - 2 * MARGIN_PX
-"""The overview beside it is then as wide as the raster."""
+WIDTH_PX = 132
 
 
 class SpanState(param.Parameterized):
@@ -64,9 +61,10 @@ class SpanMarks:
             self._pressed,
             about="Spans to compare",
             width=WIDTH_PX,
-            margin=(2, MARGIN_PX),
+            margin=(1, 4),
             sizing_mode="fixed",
-            height=54,
+            height=38,
+            css_classes=["small"],
         )
         self._state.param.watch(self._follow, list(SPANS))
         states.view.param.watch(self._follow, "insertion")

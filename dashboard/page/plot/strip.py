@@ -20,8 +20,13 @@ from dashboard.page.core.sizes import STRIP_PX
 MIN_LABELLED_PX = 13
 """Spans that are lower on screen carry no label: it would run into its neighbour's."""
 
-LETTER_PX = 8
-"""Room for a letter of a label that runs along the probe."""
+LETTER_PX = 7
+"""Room for a letter of a label."""
+
+MIN_ACROSS_PX = 9
+"""Strips of shanks that are narrower carry no labels."""
+
+LABEL_COLUMNS = ("across", "middle", "label", "ink", "angle")
 
 ASSUMED_HEIGHT_PX = 400
 """Height of a frame that the browser has not laid out yet."""
@@ -80,7 +85,7 @@ class StripView:
         self.figure.xaxis.update(visible=False, axis_label="shank", axis_line_color=None, major_tick_line_color=None)
         self.figure.yaxis.visible = False
         self.spans = ColumnDataSource({name: [] for name in SPAN_COLUMNS})
-        self.labels = ColumnDataSource({name: [] for name in ("across", "middle", "label", "ink")})
+        self.labels = ColumnDataSource({name: [] for name in LABEL_COLUMNS})
         quads = self.figure.quad(
             left="left",
             right="right",
@@ -91,14 +96,15 @@ class StripView:
             line_color="white",
             source=self.spans,
         )
-        self.names = self.figure.text(
+        self.figure.text(
             "across",
             "middle",
             text="label",
             text_color="ink",
             text_align="center",
             text_baseline="middle",
-            text_font_size="11px",
+            text_font_size="10px",
+            angle="angle",
             source=self.labels,
         )
         self.figure.on_event(Tap, self._tapped)
@@ -138,7 +144,6 @@ class StripView:
             ticker=FixedTicker(ticks=ticks),
             major_label_overrides={tick: str(shank) for shank, tick in zip(shanks, ticks, strict=True)},
         )
-        self.names.glyph.update(angle=np.pi / 2 if len(shanks) > 1 else 0.0)
         self.spans.data = {
             "left": left,
             "right": [place + wide for place in left],
@@ -170,25 +175,24 @@ class StripView:
         width_px, height_px = inner_size(self.figure, (STRIP_PX, self._assumed_px))
         n = len(self._shanks)
         is_upright = n == 1
-        if not is_upright and width_px / n < MIN_LABELLED_PX:
+        if not is_upright and width_px / n < MIN_ACROSS_PX:
             height_px = 0  # no name has room across
         labelled = [
-            ((self._shanks.index(span.shank) + 0.5) / n, middle, label, _ink(span))
+            ((self._shanks.index(span.shank) + 0.5) / n, middle, label, _ink(span), angle)
             for span in self._regions
-            for middle, label in [place_label(span, window, height_px, is_upright=is_upright)]
+            for middle, label, angle in [place_label(span, window, height_px, is_upright=is_upright)]
             if label
         ]
-        labelled += [(0.0, 0.0, "", NO_REGION_INK)] * (LABEL_ROWS - len(labelled))
-        places, middles, labels, inks = zip(*labelled, strict=True)
-        wanted = {"across": list(places), "middle": list(middles), "label": list(labels), "ink": list(inks)}
+        labelled += [(0.0, 0.0, "", NO_REGION_INK, 0.0)] * (LABEL_ROWS - len(labelled))
+        wanted = {name: list(values) for name, values in zip(LABEL_COLUMNS, zip(*labelled, strict=True), strict=True)}
         if wanted != self.labels.data:
             self.labels.data = wanted
 
 
 def place_label(
     span: RegionSpan, window_um: tuple[float, float], height_px: int, *, is_upright: bool = True
-) -> tuple[float, str]:
-    """Return the depth of a span's label and its text, empty where there is no room for it.
+) -> tuple[float, str, float]:
+    """Return the depth of a span's label, its text, empty where there is no room for it, and its angle in rad.
 
     Parameters
     ----------
@@ -198,16 +202,17 @@ def place_label(
     height_px : int
         Height of the frame.
     is_upright : bool
-        False where labels run along the probe.
+        False where labels run along the probe; a name that is wider than the strip does so, too.
     """
     low, high = max(span.bottom_um, window_um[0]), min(span.top_um, window_um[1])
     middle = (low + high) / 2
     if span.acronym == UNKNOWN:
-        return middle, "no\nbrain\nlocations" if is_upright else ""
+        return middle, "no brain locations" if is_upright else "", np.pi / 2
     seen_px = (high - low) / max(window_um[1] - window_um[0], 1e-9) * height_px
-    needed_px = MIN_LABELLED_PX if is_upright else LETTER_PX * len(span.acronym)
+    is_across = is_upright and LETTER_PX * len(span.acronym) <= STRIP_PX
+    needed_px = MIN_LABELLED_PX if is_across else LETTER_PX * len(span.acronym)
     is_named = span.acronym not in UNLABELLED and seen_px >= needed_px
-    return middle, span.acronym if is_named else ""
+    return middle, span.acronym if is_named else "", 0.0 if is_across else np.pi / 2
 
 
 def _colour(span: RegionSpan) -> str:

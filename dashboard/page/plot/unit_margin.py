@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import panel as pn
-from bokeh.models import BasicTicker, ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, Range1d
 
 from dashboard.analysis.anatomy.probe import RegionSpan
 from dashboard.page.core.axes import Axes
@@ -14,7 +14,7 @@ from dashboard.page.core.bokeh_figures import lighten, navigable
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
 from dashboard.page.core.state import ViewState, toggle_region
-from dashboard.page.plot.profiles import LINE
+from dashboard.page.plot.profiles import LINE, scale_label
 from dashboard.page.plot.strip import StripView
 from dashboard.page.plot.unit_rows import RowsPicture
 
@@ -38,17 +38,26 @@ class UnitMargin:
         self._scene: Scene | None = None
         self.strip = StripView(axes, partial(toggle_region, state), along=rows, along_limits=row_limits)
         self.rates = navigable(
-            Range1d(0, 1), rows, axes.time_limits, row_limits, only="y", name="unit-rates", x_axis_label="Hz of a unit"
+            Range1d(0, 1),
+            rows,
+            axes.time_limits,
+            row_limits,
+            only="y",
+            name="unit-rates",
+            outline_line_color=None,
         )
-        self.rates.update(min_border_left=4, min_border_right=10)
-        self.rates.yaxis.visible = False
-        self.rates.xaxis.ticker = BasicTicker(desired_num_ticks=3)
+        # It lies over the edge of the picture: its scale stands inside.
+        self.rates.update(min_border_left=0, min_border_right=2)
+        self.rates.axis.visible = False
+        self.scale = scale_label()
+        self.rates.add_layout(self.scale)
         self.line = ColumnDataSource({"rate": [], "row": []}, name="unit-rates-line")
         self.rates.line("rate", "row", source=self.line, line_color=LINE, line_width=1.2)
         self.panes = []
-        for plot, width in ((self.strip.figure, STRIP_PX), (self.rates, PROFILE_PX)):
+        for plot, width, place in ((self.strip.figure, STRIP_PX, []), (self.rates, PROFILE_PX, ["over-edge"])):
             lighten(plot)
-            plot.update(min_border_bottom=AXIS_PX, sizing_mode="stretch_height", width=width, css_classes=["navigable"])
+            classes = ["navigable", *place]
+            plot.update(min_border_bottom=AXIS_PX, sizing_mode="stretch_height", width=width, css_classes=classes)
             self.panes.append(pn.pane.Bokeh(plot, sizing_mode="stretch_height", margin=0))
 
     def show(self, scene: Scene, picture: RowsPicture) -> None:
@@ -59,7 +68,9 @@ class UnitMargin:
         drawn = picture.aggregate
         seconds = float(np.ptp(drawn.time_edges_s))
         rates = drawn.values.sum(axis=1, dtype=np.float64) / (seconds or 1.0) / picture.n_together
-        self.rates.x_range.end = float(rates.max(initial=0.0)) * 1.05 or 1.0
+        end = float(rates.max(initial=0.0)) * 1.05 or 1.0
+        self.rates.x_range.end = end
+        self.scale.text = f"0 – {end:.3g} Hz of a unit"
         self.line.data = {"rate": np.repeat(rates, 2), "row": np.repeat(drawn.depth_edges_um, 2)[1:-1]}
 
 

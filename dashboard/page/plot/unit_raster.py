@@ -23,6 +23,7 @@ from dashboard.engine.count.unit_raster import unit_raster
 from dashboard.model.errors import DashboardError
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
+from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.live_image import LiveImage, extent, placed
@@ -120,7 +121,7 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
         self.margin = UnitMargin(self._state, axes, self.rows, self.row_limits)
         row = pn.Row(
             pane, *self.margin.panes, sizing_mode="stretch_both", margin=0,
-            styles={"flex": "3 1 0", "min-height": "220px"},
+            styles={"flex": "3 1 0", "min-height": "220px"}, stylesheets=[asset("page/centre.css")],
         )  # fmt: skip
         self._centre.stand_units(row)
 

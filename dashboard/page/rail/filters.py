@@ -129,27 +129,16 @@ class FiltersView:
         )
         self.ids = pmui.TextInput(label="Unit ids", placeholder="1,2,3", margin=(6, 4), **_SMALL)
         rows = [row.panel for row in self._limits.values()]
-        self._inside = [
-            self.labels,
-            self.shanks,
-            self.regions,
-            *rows,
-            self.metric,
-            self._metric_limits.panel,
-            self.where,
-            self.ids,
-        ]
-        self._folded = pn.Column(sizing_mode="stretch_width", margin=0)
-        self.more = pmui.Accordion(
-            ("More filters", self._folded),
-            active=[],
-            title_variant="body2",
-            sizing_mode="stretch_width",
-            margin=(2, 12),
+        self.fields = pn.Column(
+            self.labels, self.shanks, self.regions, *rows, self.metric, self._metric_limits.panel, self.where, self.ids,
+            sizing_mode="stretch_width", margin=(2, 8),
+        )  # fmt: skip
+        self.line = html_pane(margin=(0, 8), sizing_mode="fixed", width=None)
+        self.chips = Chips(self.clear, margin=(2, 8))
+        self.said = pn.FlexBox(
+            self.line, self.chips, align_items="center", sizing_mode="stretch_width", margin=(0, 4), visible=False
         )
-        self.more.param.watch(self._unfold, "active")
-        self.line = html_pane(margin=(0, 12))
-        self.chips = Chips(self.clear, sizing_mode="stretch_width", margin=(0, 10))
+        """What the filters do, and a chip to clear each: over the pictures while there is one."""
         self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")
         self.shanks.param.watch(lambda event: self._set("shanks", ",".join(event.new)), "value")
         self.regions.param.watch(lambda event: self._set("regions", ",".join(event.new)), "value")
@@ -158,16 +147,6 @@ class FiltersView:
         self.ids.param.watch(lambda event: self._set("ids", tidy_ids(event.new)), "value")
         state.param.watch(self._follow, "filters")
         self._follow()
-
-    @property
-    def objects(self) -> list[Any]:
-        """Widgets in reading order."""
-        return [self.line, self.chips, self.more]
-
-    def _unfold(self, event: object) -> None:
-        """Put the widgets on the page: the first time that somebody looks at them."""
-        if not self._folded.objects:
-            self._folded[:] = self._inside
 
     def offer(self, sorting: SpikeSorting) -> None:
         """Offer the regions and the numeric columns of an insertion."""
@@ -210,6 +189,7 @@ class FiltersView:
         self.line.object = said + "".join(map(_refused, self._unfinished.values()))
         chips = [(criterion.name, f"{criterion.text} ✕") for criterion in asks]
         self.chips.chips = [*chips, ("", "Clear all")] if len(chips) > 1 else chips
+        self.said.visible = bool(chips or self._unfinished)
 
     def refuse(self, sorting: SpikeSorting) -> None:
         """Take out of the state what cannot act on a sorting: it stays in its field, with the reason."""

@@ -1,4 +1,4 @@
-"""The left rail: what is open, which spikes are shown, and how."""
+"""The rail: panels for what is open, which spikes are shown, and how; they fly out from icons."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import panel_material_ui as pmui
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
+from dashboard.page.browser.panels import PanelIcons
+from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import PALETTES, ViewState
 from dashboard.page.rail.colours import colours_off, colours_off_words
@@ -24,13 +26,17 @@ WIDEST_PCT = 200
 PALETTE_WORDS = {name: name for name in PALETTES if name != "hot"} | {"hot (steps not even)": "hot"}
 """Palettes by the words of the page: all but one are perceptually even."""
 
+PANEL_PX = 300
+
 CLOSED = "open an insertion first"
 
 _FIELD = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width", "margin": (6, 12)}
 
 
 class Rail:
-    """Widgets of the rail; callbacks only set the state or ask to open something.
+    """Icons and panels of the rail; callbacks only set the state or ask to open something.
+
+    A panel is given its widgets when it is first opened: a page that is only looked at does without them.
 
     Parameters
     ----------
@@ -38,10 +44,16 @@ class Rail:
     open_insertion : callable (text, sorter, revision) -> None
     fit_limits : callable () -> None
         Fits the colour limits to what is in view.
-    extras : sequence of Viewable
-        Shown under the notes.
+    queue : DocumentQueue
+    find : sequence of Viewable
+        First in the panel of what is open.
     filters : sequence of Viewable
         Shown under the choice of units.
+
+    Attributes
+    ----------
+    icons : PanelIcons
+    panels : dict of str to Column
     """
 
     def __init__(
@@ -49,14 +61,14 @@ class Rail:
         state: ViewState,
         open_insertion: Callable[[str, str | None, str | None], None],
         fit_limits: Callable[[], None],
-        extras: Sequence[Any] = (),
+        queue: DocumentQueue,
+        find: Sequence[Any] = (),
         filters: Sequence[Any] = (),
     ) -> None:
-        self._filters = filters
-        self._extras = extras
+        self._filters, self._find = filters, find
         self._state = state
         self._open = open_insertion
-        self._is_moving = False
+        self._is_moving = self._is_missing = False
         self.search = pmui.AutocompleteInput(
             label="Insertion",
             options=[],
@@ -112,6 +124,29 @@ class Rail:
         self.pull.param.watch(self._pulled, "value")
         self.default_limits.on_click(lambda event: state.param.update(limits=None))
         state.param.watch(self._recoloured, ["color", "limits"])
+        state.param.watch(self._mark, ["quality", "filters"])
+        self.reset = pmui.Button(
+            label="Reset the layout", variant="outlined", size="small", sizing_mode="stretch_width", margin=(6, 12)
+        )
+        self.icons = PanelIcons(lambda name: queue.later(lambda: self.fill(name)))
+        self.reset.on_click(lambda event: self.icons.param.update(resets=self.icons.resets + 1))
+        self.panels = {
+            name: pn.Column(
+                width=PANEL_PX, sizing_mode="stretch_height", margin=0, css_classes=["flyout", f"panel-{name}"]
+            )
+            for name in self._objects
+        }
+
+    def fill(self, name: str) -> None:
+        """Put the widgets of a panel on the page: the first time that somebody opens it."""
+        if name in self.panels and not self.panels[name].objects:
+            self.panels[name][:] = self._objects[name]
+
+    def _mark(self, *events: object) -> None:
+        """Mark the panel of filters while one is in force, and that of what is open where something is missing."""
+        state = self._state
+        marked = {"open": self._is_missing, "filters": bool(state.filters or state.quality != "all")}
+        self.icons.marks = [name for name, is_marked in marked.items() if is_marked]
 
     def offer(self, keys: Sequence[str]) -> None:
         """Have the picker offer these insertions; `name` has to follow in a turn of its own."""
@@ -147,6 +182,8 @@ class Rail:
             )
         finally:
             self._is_moving = False
+        self._is_missing = bool(sorting.missing)
+        self._mark()
         reason = sorting.why_no_labels
         self.quality.disabled = bool(reason)
         words = f"Good units are not known: {escape(reason)}. All units are shown."
@@ -196,31 +233,16 @@ class Rail:
         self._open(self._state.insertion, unnamed(self.sorter.value, BASE_SORTER), revision)
 
     @property
-    def objects(self) -> list[Any]:
-        """Widgets in reading order."""
-        return [
-            _heading("Recording"),
-            self.search,
-            self.sorter,
-            self.revision,
-            self.notes,
-            *self._extras,
-            _heading("Units"),
-            self.quality,
-            self.no_labels,
-            *self._filters,
-            _heading("Raster"),
-            self.color,
-            self.colours_off,
-            self.scale,
-            self.cmap,
-            self.pull,
-            self.fit,
-            self.default_limits,
-            _heading("Heatmap and regions"),
-            pn.Row(self.time_bin, self.depth_bin, sizing_mode="stretch_width", margin=0),
-            self.level,
-        ]
+    def _objects(self) -> dict[str, list[Any]]:
+        """Widgets of each panel in reading order."""
+        limits = [self.pull, self.fit, self.default_limits]
+        bins = pn.Row(self.time_bin, self.depth_bin, sizing_mode="stretch_width", margin=0)
+        return {
+            "open": [_heading("Recording"), *self._find, self.search, self.sorter, self.revision, self.notes],
+            "filters": [_heading("Units"), self.quality, self.no_labels, *self._filters],
+            "colour": [_heading("Raster"), self.color, self.colours_off, self.scale, self.cmap, *limits],
+            "view": [_heading("Heatmap and regions"), bins, self.level, _heading("Layout"), self.reset],
+        }
 
 
 def unnamed(word: str, stands_for_none: str) -> str:

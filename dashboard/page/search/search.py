@@ -64,8 +64,6 @@ class Search:
     open_insertion : callable (text) -> None
     prefetch : callable (key, cancel) -> object
         Loads an insertion into the store; blocks.
-    make_room : callable (bool) -> None
-        Told that a triage in a narrow window needs the room beside the page, and that it does no longer.
     """
 
     def __init__(
@@ -76,7 +74,6 @@ class Search:
         queue: DocumentQueue,
         open_insertion: Callable[[str], None],
         prefetch: Callable[[str, threading.Event], object],
-        make_room: Callable[[bool], None],
     ) -> None:
         self._state, self._catalogue, self._user_session, self._queue = state, catalogue, user_session, queue
         self._open = open_insertion
@@ -92,7 +89,7 @@ class Search:
         self._is_stale = self._is_closed = False
         login = user_session.login
         self.panel = BrowserList(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
-        self.triage = Triage(state, catalogue, self.panel, open_insertion, prefetch, make_room)
+        self.triage = Triage(state, catalogue, self.panel, open_insertion, prefetch)
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
         self.empty_button.margin = (6, 0)  # in line with what stands above it
@@ -174,8 +171,6 @@ class Search:
                 self.triage.begin(self._found, write_query(self._found_by), _whole(action.get("at")))
             case "step":
                 self.triage.step(_whole(action.get("by")))
-            case "room":
-                self.triage.make_room()
             case "judge":
                 self._judge(action)
             case "end":

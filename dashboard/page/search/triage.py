@@ -30,7 +30,7 @@ class Triage:
     catalogue : Catalogue
     panel : BrowserList
         Shows it.
-    open_insertion, prefetch, make_room : callable
+    open_insertion, prefetch : callable
         As for `dashboard.page.search.search.Search`.
     """
 
@@ -41,10 +41,9 @@ class Triage:
         panel: BrowserList,
         open_insertion: Callable[[str], None],
         prefetch: Callable[[str, threading.Event], object],
-        make_room: Callable[[bool], None],
     ) -> None:
         self._state, self._catalogue, self._panel = state, catalogue, panel
-        self._open, self._prefetch, self._make_room = open_insertion, prefetch, make_room
+        self._open, self._prefetch = open_insertion, prefetch
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._cancel = threading.Event()
         self._words: Mapping[str, Sequence[Verdict]] = {}
@@ -114,15 +113,10 @@ class Triage:
         self._words = words
         self._show()
 
-    def make_room(self) -> None:
-        """Ask for room beside the raster: the window is narrow."""
-        self._make_room(self._walk is not None)
-
     def end(self) -> None:
         """Go through no list any more."""
         self._walk, self._state.triage = None, ""
         self._cancel.set()
-        self._make_room(False)
         self._show()
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from dashboard.page.core.bokeh_figures import LEFT_BORDER_PX
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import style_sheets
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
+from dashboard.page.core.sizes import AXIS_PX, STRIP_PX
 from dashboard.page.core.state import ViewState, shown_shanks, toggle_region
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
@@ -28,7 +28,6 @@ from dashboard.page.rail.colours import colours_off
 from dashboard.page.services import difference
 from dashboard.page.services.difference import DifferencePicture, DifferenceView, Sides
 
-TICKS_PX = 24
 """Height of a time axis without its label, which the difference below has."""
 
 SHARED = ("time_range", "depth_range", "color", "scale", "limits", "cmap", "mode", "dark")
@@ -80,7 +79,6 @@ class SideView:
         self._picking = UnitPicker(
             self.other, self.raster, None, queue, lambda words: show(f"B: {words}" if words else "")
         )
-        self.raster.figure.xaxis.axis_label = None
         css = style_sheets()
         line: dict[str, Any] = {
             "stylesheets": css, "margin": (0, 8, 0, LEFT_BORDER_PX), "height": 20, "sizing_mode": "stretch_width",
@@ -88,18 +86,17 @@ class SideView:
         self.words = pn.pane.HTML("", **line)
         self.bar = pn.pane.HTML("", **line)
         for plot in (self.raster.figure, self.difference.figure, self.strip.figure):
-            plot.min_border_bottom = TICKS_PX if plot is not self.difference.figure else AXIS_PX
+            plot.min_border_bottom = AXIS_PX
             plot.css_classes = ["navigable"]
         self.strip.figure.update(sizing_mode="stretch_height", width=STRIP_PX)
         self._b = _row(
             _pane(self.raster.figure),
             _pane(self.strip.figure),
-            pn.Spacer(width=PROFILE_PX),
             styles={"flex": "3 1 0", "min-height": "200px"},
         )
         self._minus = _row(
             _pane(self.difference.figure),
-            pn.Spacer(width=STRIP_PX + PROFILE_PX),
+            pn.Spacer(width=STRIP_PX),
             styles={"flex": "2 1 0", "min-height": "150px"},
         )
         self._words = pn.Row(self.words, sizing_mode="stretch_width", margin=0, height=22, visible=False)

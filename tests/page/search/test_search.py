@@ -29,13 +29,12 @@ class Place:
         self.state = ViewState()
         self.opened: list[str] = []
         self.ahead: list[tuple[str, threading.Event]] = []
-        self.rooms: list[bool] = []
         queue = DocumentQueue(Document())
         queue.later = lambda change: change()  # type: ignore[method-assign]
         self.catalogue = Catalogue((), folder / "list.csv")
         self.search = Search(
             self.state, self.catalogue, UserSession(self.user_data, login), queue, self.opened.append,
-            lambda key, cancel: self.ahead.append((key, cancel)), self.rooms.append,
+            lambda key, cancel: self.ahead.append((key, cancel)),
         )  # fmt: skip
 
     def act(self, kind: str, **more: object) -> None:
@@ -222,14 +221,6 @@ def test_what_the_list_does_not_have_is_not_judged(place: Place) -> None:
     place.search.resume("region=CA77", "")
     assert "No such region" in place.search.panel.message
     assert place.strip == ("0 insertions", "none meets the link")
-
-
-def test_a_narrow_window_gets_room_for_a_triage_only(place: Place) -> None:
-    place.act("room")
-    place.act("triage")
-    place.act("room")
-    place.act("end")
-    assert place.rooms == [False, True, False]
 
 
 def test_two_people_judge_one_insertion_and_see_it_of_each_other(place: Place, tmp_path: Path) -> None:

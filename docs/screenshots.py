@@ -97,9 +97,6 @@ def take(browser: Browser, address: str, shot: Shot, insertion: str, out: Path) 
         visit.open(f"{address}/{query}")
         if shot.query is not None:
             visit.wait_for_spikes()
-        if shot.dark:
-            visit.page.get_by_role("button", name="Toggle theme").click()
-            visit.page.mouse.move(shot.size[0] / 2, 2)  # or its tooltip stays
         visit.page.wait_for_timeout(shot.patience_ms)
         for key in shot.keys:
             visit.page.keyboard.press(key)

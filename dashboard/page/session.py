@@ -186,7 +186,7 @@ class DashboardSession:
         ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
         self.search = Search(self.state, catalogue, user_session, self.queue, self.open, ahead)
         find = [self.search.button, self.refresh]
-        self.rail = Rail(self.state, self.open, fit, self.queue, find, [self.filters.fields])
+        self.rail = Rail(self.state, self.bridge, self.open, fit, self.queue, find, [self.filters.fields])
         self.centre.stand_over(self.filters.said, working)
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         self.card.empty.append(self.search.empty_button)
@@ -214,6 +214,7 @@ class DashboardSession:
         state, bridge = self.state, self.bridge
         state.param.watch(self._filter, ["quality", "filters", "level"])
         self.page.param.watch(self._change_theme, "dark_theme")
+        bridge.param.watch(lambda event: self.queue.later(partial(self._follow_theme, event.new)), "dark")
         # In turns of their own: two messages that come together would otherwise change the document without its lock.
         bridge.param.watch(lambda event: self.queue.later(partial(self.keys.press, event.new.get("key", ""))), "key")
         bridge.param.watch(lambda event: self.queue.later(partial(self.spans.draw, event.new)), "span")
@@ -443,6 +444,11 @@ class DashboardSession:
 
     def _change_theme(self, event: Any) -> None:
         self.state.dark = self.opener.is_dark = apply_theme(self.page, dark=bool(event.new))
+        if self.bridge.dark not in (None, event.new):  # the button in the header
+            self.bridge.theme = "dark" if event.new else "light"
+
+    def _follow_theme(self, is_dark: bool) -> None:
+        self.page.dark_theme = is_dark
 
     def _measured(self, event: Any) -> None:
         self.raster.pixel_ratio = min(max(1.0, float(event.new)), 3.0)  # 1 where it is not a number

@@ -1,5 +1,6 @@
 // Keys, address bar and pixel ratio of the page. Nothing here draws.
 
+const THEME_KEY = "spike-dashboard-theme"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 function deepest_focus() {
   let element = document.activeElement
@@ -122,7 +123,20 @@ export function render({ model, el }) {
   listen(document, "mousemove", (event) => cursor.move(event.clientX, event.clientY))
   listen(document.documentElement, "mouseleave", () => cursor.move(-1, -1))
   new SpanDrag(cursor, listen, dialog_is_open, (span) => model.send_msg(span))
-  model.dark = window.matchMedia("(prefers-color-scheme: dark)").matches
+
+  // Light or dark: as a person chose, which is remembered; else as the system, and with it.
+  const system = window.matchMedia("(prefers-color-scheme: dark)")
+  const follow_theme = () => { model.dark = model.theme === "system" ? system.matches : model.theme === "dark" }
+  try {
+    const kept = localStorage.getItem(THEME_KEY)
+    if (["light", "dark"].includes(kept)) model.theme = kept
+  } catch { /* storage may be off */ }
+  model.on("theme", () => {
+    try { localStorage.setItem(THEME_KEY, model.theme) } catch { /* as above */ }
+    follow_theme()
+  })
+  listen(system, "change", follow_theme)
+  follow_theme()
 
   const write_text = async (text) => {
     try {

@@ -24,7 +24,10 @@ class Bridge(JSComponent):
     span = param.Dict({}, doc="Last span that was drawn on the overview: {span, start, end, n}, times in s.")
     pixel_ratio = param.Number(1.0, doc="Device pixels per CSS pixel.")
     is_ready = param.Boolean(False, doc="Whether the page answers to mouse and keys; also on the root element.")
-    dark = param.Boolean(None, allow_None=True, doc="Whether the browser prefers a dark page.")
+    theme = param.Selector(
+        default="system", objects=["system", "light", "dark"], doc="What a person chose, which the browser remembers."
+    )
+    dark = param.Boolean(None, allow_None=True, doc="Whether the page is to be dark: as was chosen, or as the system.")
     cursor = param.Dict({}, doc="Where the mouse is on a figure: {figure, x, y}, empty outside.")
     announce = param.String("", doc="Short message for the status line, shown for some seconds.")
     link = param.Integer(0, doc="A change copies the address of the view.")

@@ -315,7 +315,7 @@ class DepthProfileView:
     def _apply(self, request: ProfileRequest, picture: ProfilePicture) -> None:
         if request.scene is self._scene:
             self.figure.x_range.end = picture.end
-            self.scale.text = f"0 – {picture.end:.3g} {self._unit}"
+            self.scale.text = f"{self._unit}\n0 – {picture.end:.3g}"
             self.line.data = {"value": picture.values, "depth": picture.depth_um}
 
 

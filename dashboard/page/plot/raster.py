@@ -17,6 +17,7 @@ from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import TOP_LEVEL
 from dashboard.engine.count.queries import count_in, spikes_in
 from dashboard.engine.count.raster import aggregate
+from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
@@ -307,7 +308,12 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
 
     def _follow_palette(self) -> None:
         is_aside = self.picture is not None and self.picture.is_aside
-        self.mapper.palette = list(shading.palette(self._state.cmap, dark=self._state.dark, is_aside=is_aside))
+        colours = shading.palette(self._state.cmap, dark=self._state.dark, is_aside=is_aside)
+        self.mapper.palette = list(colours)
+        # Where nothing is counted the picture has the colour of zero, which any count then differs from.
+        kind = self.picture.aggregate.kind if self.picture is not None else "count"
+        has_zero = self._image.visible and AGGREGATES[kind].zero_is_empty
+        self.figure.update(background_fill_color=colours[0], background_fill_alpha=1.0 if has_zero else 0.0)
 
     def _recolour(self, *events: object) -> None:
         self._follow_palette()

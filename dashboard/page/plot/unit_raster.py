@@ -105,6 +105,7 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
         self.image = self._source("image")
         self.colours, self.overlay = self._source("colours", np.uint32), self._source("overlay", np.uint32)
         self._image = self.figure.image("image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper)
+        self._follow_palette()
         self._colours, self._overlay = (
             self.figure.image_rgba("image", "x", "y", "dw", "dh", source=source)
             for source in (self.colours, self.overlay)
@@ -124,6 +125,10 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
             styles={"flex": "3 1 0", "min-height": "220px"}, stylesheets=[asset("page/centre.css")],
         )  # fmt: skip
         self._centre.stand_units(row)
+
+    def _follow_palette(self) -> None:
+        self.mapper.palette = self._palette()
+        self.figure.update(background_fill_color=self.mapper.palette[0], background_fill_alpha=1.0)
 
     def _palette(self) -> list[str]:
         return list(shading.palette(self._state.cmap, dark=self._state.dark))
@@ -183,7 +188,7 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
 
     def _recolour(self, *events: object) -> None:
         if self._is_made:
-            self.mapper.palette = self._palette()
+            self._follow_palette()
             self._request()
 
     # -- what the hand does ----------------------------------------------------------------------

@@ -12,10 +12,12 @@ import panel_material_ui as pmui
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
+from dashboard.page.browser.bridge import Bridge
 from dashboard.page.browser.panels import PanelIcons
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import PALETTES, ViewState
+from dashboard.page.core.theme import apply_theme
 from dashboard.page.rail.colours import colours_off, colours_off_words
 
 SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantitative)": "eq"}
@@ -41,6 +43,8 @@ class Rail:
     Parameters
     ----------
     state : ViewState
+    bridge : Bridge
+        Keeps the theme.
     open_insertion : callable (text, sorter, revision) -> None
     fit_limits : callable () -> None
         Fits the colour limits to what is in view.
@@ -59,6 +63,7 @@ class Rail:
     def __init__(
         self,
         state: ViewState,
+        bridge: Bridge,
         open_insertion: Callable[[str, str | None, str | None], None],
         fit_limits: Callable[[], None],
         queue: DocumentQueue,
@@ -128,6 +133,12 @@ class Rail:
         self.reset = pmui.Button(
             label="Reset the layout", variant="outlined", size="small", sizing_mode="stretch_width", margin=(6, 12)
         )
+        self.theme = pmui.RadioButtonGroup.from_param(
+            bridge.param.theme,
+            options={"As the system": "system", "Light": "light", "Dark": "dark"},
+            label="",
+            **_group(),
+        )
         self.icons = PanelIcons(lambda name: queue.later(lambda: self.fill(name)))
         self.reset.on_click(lambda event: self.icons.param.update(resets=self.icons.resets + 1))
         self.panels = {
@@ -141,6 +152,7 @@ class Rail:
         """Put the widgets of a panel on the page: the first time that somebody opens it."""
         if name in self.panels and not self.panels[name].objects:
             self.panels[name][:] = self._objects[name]
+            apply_theme(self.panels[name], dark=self._state.dark)
 
     def _mark(self, *events: object) -> None:
         """Mark the panel of filters while one is in force, and that of what is open where something is missing."""
@@ -241,7 +253,15 @@ class Rail:
             "open": [_heading("Recording"), *self._find, self.search, self.sorter, self.revision, self.notes],
             "filters": [_heading("Units"), self.quality, self.no_labels, *self._filters],
             "colour": [_heading("Raster"), self.color, self.colours_off, self.scale, self.cmap, *limits],
-            "view": [_heading("Heatmap and regions"), bins, self.level, _heading("Layout"), self.reset],
+            "view": [
+                _heading("Heatmap and regions"),
+                bins,
+                self.level,
+                _heading("Theme"),
+                self.theme,
+                _heading("Layout"),
+                self.reset,
+            ],
         }
 
 

@@ -1,0 +1,99 @@
+"""Where everything stands: the shares of the page, what the browser remembers, light and dark."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.driver import Visit, new_visit, open_panel
+from tests.browser.test_page import DEMO, N_OF_N, frame_of, wait_until
+
+EMPTY_AND_ZERO = """() => {
+  const figure = Bokeh.documents[0].get_model_by_name("raster")
+  const { background_fill_color, background_fill_alpha } = figure
+  return [background_fill_color, background_fill_alpha, figure.renderers[0].glyph.color_mapper.palette[0]]
+}"""
+"""Colour and opacity of an empty pixel of the raster, and the colour of the palette's zero."""
+
+
+def share(visit: Visit, name: str) -> float:
+    """Return the share of the window's pixels that a picture's frame has, less what the dock covers of it."""
+    x, _, width, height = frame_of(visit, name)
+    dock, size = visit.page.locator(".dock").bounding_box(), visit.page.viewport_size
+    assert size is not None
+    right = min(x + width, dock["x"]) if dock else x + width
+    return (right - x) * height / (size["width"] * size["height"])
+
+
+def dock_width(page: Page) -> float:
+    """Return the width of the dock, 0 where it is closed."""
+    box = page.locator(".dock").bounding_box()
+    return box["width"] if box else 0.0
+
+
+def test_the_raster_has_its_share_of_the_page(site: str, visit: Visit) -> None:
+    page = visit.page
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    for size, heatmap in (((1600, 1000), 0.20), ((1440, 900), 0.0), ((1280, 800), 0.0)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        wait_until(visit, lambda: share(visit, "raster") >= 0.30)
+        wait_until(visit, lambda least=heatmap: share(visit, "raster") + share(visit, "heatmap") >= 0.30 + least)  # type: ignore[misc]
+        expect(page.locator(".tabulator-row").first).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")  # the dock lies over the pictures here
+    expect(page.locator(".dock")).to_be_hidden()
+    page.get_by_role("tab", name="Clusters").click()
+    page.set_viewport_size({"width": 1600, "height": 1000})
+    page.keyboard.press("h")
+    wait_until(visit, lambda: share(visit, "raster") >= 0.50)
+    page.get_by_role("tab", name="Clusters").click()
+    wait_until(visit, lambda: share(visit, "raster") >= 0.68)
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    for tab in page.get_by_role("tab").all():
+        expect(tab).to_be_in_viewport(ratio=1)
+
+
+def test_the_browser_remembers_the_layout_until_it_is_reset(site: str, visit: Visit) -> None:
+    page = visit.page
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    divider = page.get_by_role("separator", name="Width of the dock")
+    wait_until(visit, lambda: dock_width(page) == 430)
+    box = divider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 3, 500)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 97, 500, steps=4)
+    page.mouse.up()
+    wait_until(visit, lambda: dock_width(page) == 530)
+    open_panel(page, "View")
+    page.get_by_role("button", name="Pin").click()
+    page.reload()
+    visit.wait_for_spikes()
+    wait_until(visit, lambda: dock_width(page) == 530)
+    reset = page.get_by_role("button", name="Reset the layout")
+    reset.click()  # the panel is pinned, and has come with the page
+    expect(reset).to_be_hidden()
+    wait_until(visit, lambda: dock_width(page) == 430)
+    page.get_by_role("tab", name="Clusters").click()
+    expect(page.locator(".dock")).to_be_hidden()
+    page.keyboard.press("j")  # a selection opens it
+    wait_until(visit, lambda: dock_width(page) == 430)
+    page.get_by_role("button", name="drift ▾").click()
+    expect(page.get_by_role("button", name="drift ▴")).to_be_visible()
+
+
+def test_the_theme_follows_the_system_and_then_the_choice(site: str, browser: Browser) -> None:
+    visit = new_visit(browser, dark=True)
+    page = visit.page
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    wait_until(visit, lambda: page.evaluate(EMPTY_AND_ZERO) == ["#000000", 1, "#000000"])
+    page.get_by_role("button", name="Toggle theme").click()
+    wait_until(visit, lambda: page.evaluate(EMPTY_AND_ZERO) == ["#ffffff", 1, "#ffffff"])
+    wait_until(visit, lambda: page.evaluate("localStorage.getItem('spike-dashboard-theme')") == "light")
+    page.reload()
+    visit.wait_for_spikes()
+    wait_until(visit, lambda: page.evaluate(EMPTY_AND_ZERO) == ["#ffffff", 1, "#ffffff"])
+    expect(page.get_by_text(N_OF_N).first).to_be_visible()
+    page.context.close()
+    assert visit.complaints == []

@@ -48,6 +48,7 @@ from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.plot.spans import SpanMarks
 from dashboard.page.plot.strip import StripView
 from dashboard.page.plot.unit_raster import UnitRaster
+from dashboard.page.plot.window_fields import WindowFields
 from dashboard.page.rail.colours import colours_off
 from dashboard.page.rail.filtered_scene import everything, passing
 from dashboard.page.rail.filters import FiltersView
@@ -165,6 +166,7 @@ class DashboardSession:
         }
         self.dock = Dock(self.state, slots, self.queue)
         self.keys = Keys(self.state, self.axes, slots)
+        self.centre.stand_beside(WindowFields(self.state, self.axes, self.keys, self.queue))
         self.bridge.keys = [*PAGE_KEYS, *(key for entry in TABS for key in entry.keys)]
         self.export_controller = ExportController(
             self.states,

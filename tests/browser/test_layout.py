@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlparse
+
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import DEMO_SPIKES
 from tests.browser.driver import Visit, new_visit, open_panel
-from tests.browser.test_page import DEMO, N_OF_N, frame_of, wait_until
+from tests.browser.test_page import DEMO, N_OF_N, frame_of, in_view, time_window, wait_until
 
 EMPTY_AND_ZERO = """() => {
   const figure = Bokeh.documents[0].get_model_by_name("raster")
@@ -97,3 +100,30 @@ def test_the_theme_follows_the_system_and_then_the_choice(site: str, browser: Br
     expect(page.get_by_text(N_OF_N).first).to_be_visible()
     page.context.close()
     assert visit.complaints == []
+
+
+def test_a_window_is_typed_and_a_pinch_zooms_the_raster_only(site: str, visit: Visit) -> None:
+    page = visit.page
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    for name, text in (("t (s)", "1000 +- 1"), ("depth (µm)", "400-600")):
+        field = page.get_by_role("textbox", name=name)
+        field.fill(text)
+        field.press("Enter")
+    wait_until(visit, lambda: time_window(visit) == (999.0, 1001.0))
+    assert parse_qs(urlparse(page.url).query)["depth"] == ["400,600"]
+    field.fill("soon")
+    field.press("Enter")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    page.keyboard.press("Escape")
+    x, y, width, height = frame_of(visit, "raster")
+    page.mouse.move(x + width / 2, y + height / 2)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    wait_until(visit, lambda: time_window(visit)[1] - time_window(visit)[0] < 2)
+    low, high = map(float, parse_qs(urlparse(page.url).query)["depth"][0].split(","))
+    assert high - low < 200
+    assert page.evaluate("window.visualViewport.scale") == 1
+    page.get_by_role("button", name="All", exact=True).click()
+    wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)

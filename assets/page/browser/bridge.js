@@ -73,9 +73,11 @@ export function render({ model, el }) {
     model.send_msg({ key, shift: event.shiftKey, ctrl: event.ctrlKey, n })
   })
 
-  // The wheel belongs to the figure under it, not to the page's scroll bar.
+  // The wheel belongs to the figure under it, not to the page's scroll bar; a pinch, which is a wheel with the control
+  // key, never enlarges the page with its pictures.
+  const OF_PICTURES = ["navigable", "pictures"]
   listen(document, "wheel", (event) => {
-    if (event.composedPath().some((node) => node.classList?.contains("navigable"))) event.preventDefault()
+    if (event.composedPath().some((node) => OF_PICTURES.some((name) => node.classList?.contains(name)))) event.preventDefault()
   }, { passive: false })
 
   // Address bar: a view that moves replaces its own entry of the history, one that stood still is left behind there.

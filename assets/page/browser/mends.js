@@ -8,6 +8,14 @@ for (const name of ["_measure_layout", "_after_layout"]) {
   figures[name] = function () { if (this.layout != null) original.call(this) }
 }
 
+// What a figure takes from mouse and wheel it takes even where its element is to take nothing: a profile that lies over
+// the raster's edge would keep clicks and wheel from the raster.
+const { initialize: initialize_canvas } = Bokeh.Models.get("Canvas").prototype.default_view.prototype
+Bokeh.Models.get("Canvas").prototype.default_view.prototype.initialize = function () {
+  initialize_canvas.call(this)
+  if (this.parent?.model?.css_classes?.includes?.("over-edge")) this.events_el.style.pointerEvents = "none"
+}
+
 // Bokeh asks the browser for a style of every colour, width and alpha at each of their uses, which is a sixth of the
 // time of a drag; style sheets may set them (as --bk-...), and none here does.
 Bokeh.require("core/visuals/visual").VisualProperties.prototype._get_css_value = () => ""

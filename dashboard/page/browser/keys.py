@@ -15,6 +15,7 @@ MODES = {"v": "pan", "b": "select", "z": "zoom"}
 
 HELP: tuple[tuple[tuple[str, ...], str], ...] = (
     (("wheel",), "zoom time; over the depth axis, or with Alt, zoom depth"),
+    (("pinch", "Ctrl + wheel"), "zoom time and depth"),
     (("drag",), "what the mode says: pan, select or zoom"),
     (("V", "B", "Z"), "mode: pan, select units by a box, zoom into a box"),
     (("click",), "pick the nearest unit"),

@@ -15,7 +15,10 @@ from bokeh.models import (
     CustomJSTickFormatter,
     GlyphRenderer,
     Grid,
+    Metric,
+    MetricLength,
     Range1d,
+    ScaleBar,
     UnionRenderers,
 )
 from bokeh.plotting import figure
@@ -25,25 +28,31 @@ LEFT_BORDER_PX = 67
 
 RIGHT_BORDER_PX = 6
 
+SCALE_INK = "#d55e00"
+"""Seen on light, dark and busy pictures."""
+
 _WHEEL = """
 // The wheel zooms time about the cursor; over the depth axis, or with Alt, it zooms depth.
-const frame = cb_obj.origin
+// A pinch, which comes as a wheel with the control key and in small steps, zooms both.
+const { alt, ctrl } = cb_obj.modifiers
 const over_axis = cb_obj.sx < left
-const vertical = only == "y" || (only == "" && (over_axis || cb_obj.modifiers.alt))
-const range = vertical ? y_range : x_range
-const limits = vertical ? y_limits : x_limits
-const at = vertical ? cb_obj.y : cb_obj.x
-const least = vertical ? 4 : 0.002
-const most = limits.end - limits.start
-const span = range.end - range.start
-if (!isFinite(at) || span <= 0) return
-const wanted = span * Math.exp(-Math.max(-240, Math.min(240, cb_obj.delta)) / 480)
-const factor = Math.min(Math.max(wanted, least), most) / span
-let start = at - (at - range.start) * factor
-let end = start + span * factor
-if (start < limits.start) { end += limits.start - start; start = limits.start }
-if (end > limits.end) { start = Math.max(limits.start, start - (end - limits.end)); end = limits.end }
-range.setv({start, end})
+const vertical = only == "y" || (only == "" && (over_axis || alt))
+const delta = ctrl && Math.abs(cb_obj.delta) < 50 ? 8 * cb_obj.delta : cb_obj.delta
+const zoom = (range, limits, at, least) => {
+  const most = limits.end - limits.start
+  const span = range.end - range.start
+  if (!isFinite(at) || span <= 0) return
+  const wanted = span * Math.exp(-Math.max(-240, Math.min(240, delta)) / 480)
+  const factor = Math.min(Math.max(wanted, least), most) / span
+  let start = at - (at - range.start) * factor
+  let end = start + span * factor
+  if (start < limits.start) { end += limits.start - start; start = limits.start }
+  if (end > limits.end) { start = Math.max(limits.start, start - (end - limits.end)); end = limits.end }
+  range.setv({start, end})
+}
+const is_pinch = ctrl && only == ""
+if (!vertical || is_pinch) zoom(x_range, x_limits, cb_obj.x, 0.002)
+if (vertical || is_pinch) zoom(y_range, y_limits, cb_obj.y, 4)
 """
 
 TIME_TICKS = """
@@ -156,6 +165,19 @@ def inner_size(plot: figure, otherwise: tuple[int, int]) -> tuple[int, int]:
         return plot.inner_width or otherwise[0], plot.inner_height or otherwise[1]
     except UnsetValueError:  # nothing was laid out yet
         return otherwise
+
+
+def scale_bars(time: Range1d, depth: Range1d) -> tuple[ScaleBar, ScaleBar]:
+    """Return bars of a round length in time and in depth for the lower left corner of a picture."""
+    look: dict[str, Any] = {
+        "bar_line_color": SCALE_INK, "label_text_color": SCALE_INK, "label_text_font_size": "11px", "padding": 2,
+        "border_line_color": None, "background_fill_alpha": 0, "bar_line_width": 2, "label_standoff": 2,
+        "bar_length": 0.1, "length_sizing": "adaptive",
+    }  # fmt: skip
+    seconds, microns = Metric(base_unit="s", include=["s", "ms", "µs"]), MetricLength(include=["µm", "mm"])
+    across = ScaleBar(range=time, unit="s", dimensional=seconds, location="bottom_left", margin=8, **look)
+    look |= {"orientation": "vertical", "location": "bottom_left", "margin": 42}
+    return across, ScaleBar(range=depth, unit="µm", dimensional=microns, **look)
 
 
 def time_ticks(unit: str = "") -> CustomJSTickFormatter:

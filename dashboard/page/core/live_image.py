@@ -116,7 +116,7 @@ class LiveImage(Generic[Shown, Request, Picture]):
             axes.time, vertical, axes.time_limits, limits, name=name, y_axis_label=depth_label
         )
         self.figure.xaxis.formatter = time_ticks(" s")
-        self.tools: dict[str, Tool] = {"pan": PanTool(), "zoom": BoxZoomTool()}
+        self.tools: dict[str, Tool] = {"pan": PanTool(), "zoom": BoxZoomTool(dimensions="both")}
         if select is not None:
             self.tools["select"] = select
         self.figure.add_tools(*self.tools.values(), *more)

@@ -41,6 +41,13 @@ def _row(*items: Any, **options: Any) -> pn.Row:
 class Centre:
     """Overview, drift, raster, heatmap and status line, one above the other; tools and legends lie over the pictures.
 
+    Parameters
+    ----------
+    state : ViewState
+    figures : dict of str to figure
+    marks : Viewable or None
+        Stands beside the overview; without it, as in a notebook, nothing here needs a script of the page.
+
     Attributes
     ----------
     column : Column
@@ -73,13 +80,14 @@ class Centre:
             height=STATUS_PX,
             sizing_mode="stretch_width",
         )
-        overview = _row(_pane(figures["overview"]), *([marks] if marks else []), height=OVERVIEW_PX)
+        self._overview = _row(_pane(figures["overview"]), *([marks] if marks else []), height=OVERVIEW_PX)
         self._unfold = Chips(
             lambda name: self._fold_drift(not self._is_folded), about="Drift", width=STRIP_PX, margin=0,
             sizing_mode="fixed", css_classes=["tight"],
-        )  # fmt: skip
-        self._drift = _row(_pane(figures["drift"]), self._unfold, height=DRIFT_PX)
-        self._fold_drift(is_folded=True)
+        ) if marks else None  # fmt: skip
+        self._drift = _row(_pane(figures["drift"]), self._unfold or pn.Spacer(width=STRIP_PX), height=DRIFT_PX)
+        if marks:
+            self._fold_drift(is_folded=True)
         self._raster = _row(
             _pane(figures["raster"]),
             _pane(figures["strip"], width=STRIP_PX),
@@ -99,7 +107,7 @@ class Centre:
             sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self.column = pn.Column(
-            overview,
+            self._overview,
             self._drift,
             self.pictures,
             _row(self.status, height=STATUS_PX),
@@ -130,6 +138,10 @@ class Centre:
             sx={"& .MuiToggleButton-root": {"padding": "1px 7px", "fontSize": "12px"}},
         )
 
+    def stand_beside(self, fields: Any) -> None:
+        """Give the fields of the window their place beside the overview."""
+        self._overview.append(fields)
+
     def stand_over(self, filters: Any, working: Sequence[Any]) -> None:
         """Give what the filters do its place above the pictures, and what is computed one in their lower corner."""
         self.column.insert(self.column.index(self.pictures), filters)
@@ -148,6 +160,7 @@ class Centre:
         plot.yaxis.visible = not is_folded
         plot.update(min_border_top=1 if is_folded else 4, min_border_bottom=1 if is_folded else 4)
         self._drift.height = DRIFT_LINE_PX if is_folded else DRIFT_PX
+        assert self._unfold is not None, "there is nothing to fold it with"
         what, arrow = ("Unfold", "▾") if is_folded else ("Fold", "▴")
         self._unfold.chips = [("drift", f"drift {arrow}", f"{what} the drift that the sorter estimated")]
 

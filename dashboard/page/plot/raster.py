@@ -21,6 +21,7 @@ from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
+from dashboard.page.core.bokeh_figures import scale_bars
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.live_image import NOWHERE, Extent, LiveImage, extent, placed
 from dashboard.page.core.scene import Scene, drawn_kind
@@ -232,6 +233,8 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
         box_select = BoxSelectTool(persistent=False, continuous=False)
         self._make_figure(axes, name, "Depth along probe (µm)", hover, select=box_select)
         self._make_renderers()
+        for bar in scale_bars(axes.time, axes.depth):
+            self.figure.add_layout(bar)
         hover.renderers = [self._marks]
 
     def _make_renderers(self) -> None:

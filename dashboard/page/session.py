@@ -166,7 +166,7 @@ class DashboardSession:
         }
         self.dock = Dock(self.state, slots, self.queue)
         self.keys = Keys(self.state, self.axes, slots)
-        self.centre.stand_beside(WindowFields(self.state, self.axes, self.keys, self.queue))
+        self.centre.stand_beside(WindowFields(self.state, self.axes, self.keys.press, self.queue))
         self.bridge.keys = [*PAGE_KEYS, *(key for entry in TABS for key in entry.keys)]
         self.export_controller = ExportController(
             self.states,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,6 @@ import param
 from panel.custom import JSComponent
 from tornado.ioloop import IOLoop
 
-from dashboard.page.browser.keys import Keys
 from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
@@ -86,8 +86,8 @@ class WindowFields(JSComponent):
     ----------
     state : ViewState
     axes : Axes
-    keys : Keys
-        What the buttons do.
+    press : callable (str) -> None
+        Acts on the key that a button stands for.
     queue : DocumentQueue
     """
 
@@ -97,7 +97,7 @@ class WindowFields(JSComponent):
 
     _esm = asset("page/browser/window_fields.js")
 
-    def __init__(self, state: ViewState, axes: Axes, keys: Keys, queue: DocumentQueue) -> None:
+    def __init__(self, state: ViewState, axes: Axes, press: Callable[[str], None], queue: DocumentQueue) -> None:
         super().__init__(
             width=336,
             height=34,
@@ -105,7 +105,7 @@ class WindowFields(JSComponent):
             margin=(3, 4),
             stylesheets=[asset("page/browser/window_fields.css")],
         )
-        self._state, self._axes, self._keys, self._queue = state, axes, keys, queue
+        self._state, self._axes, self._press, self._queue = state, axes, press, queue
         self._is_waiting = False
         state.param.watch(self._moved, ["time_range", "depth_range"])
 
@@ -130,7 +130,7 @@ class WindowFields(JSComponent):
         if state.time_range is None or state.depth_range is None:
             return
         if data.get("key") in ("+", "-", "Home"):
-            self._keys.press(data["key"])
+            self._press(data["key"])
             return
         name, text = data.get("field"), data.get("text")
         if name not in ("time", "depth") or not isinstance(text, str):

@@ -7,12 +7,12 @@ from typing import Any
 
 import panel_material_ui as pmui
 
-from dashboard.page.browser.panels import DockTabs
 from dashboard.page.core.assets import asset
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.core.tab import TabSlot
+from dashboard.page.widgets.panels import DockTabs
 
 
 class Dock:

@@ -188,7 +188,7 @@ class DashboardSession:
         ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
         self.search = Search(self.state, catalogue, user_session, self.queue, self.open, ahead)
         find = [self.search.button, self.refresh]
-        self.rail = Rail(self.state, self.bridge, self.open, fit, self.queue, find, [self.filters.fields])
+        self.rail = Rail(self.state, self.bridge.param.theme, self.open, fit, self.queue, find, [self.filters.fields])
         self.centre.stand_over(self.filters.said, working)
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         self.card.empty.append(self.search.empty_button)

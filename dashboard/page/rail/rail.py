@@ -8,17 +8,17 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
-from dashboard.page.browser.bridge import Bridge
-from dashboard.page.browser.panels import PanelIcons
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import PALETTES, ViewState
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.rail.colours import colours_off, colours_off_words
+from dashboard.page.widgets.panels import PanelIcons
 
 SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantitative)": "eq"}
 
@@ -43,8 +43,8 @@ class Rail:
     Parameters
     ----------
     state : ViewState
-    bridge : Bridge
-        Keeps the theme.
+    theme : param.Parameter
+        Of the theme that was chosen: ``system``, ``light`` or ``dark``.
     open_insertion : callable (text, sorter, revision) -> None
     fit_limits : callable () -> None
         Fits the colour limits to what is in view.
@@ -63,7 +63,7 @@ class Rail:
     def __init__(
         self,
         state: ViewState,
-        bridge: Bridge,
+        theme: param.Parameter,
         open_insertion: Callable[[str, str | None, str | None], None],
         fit_limits: Callable[[], None],
         queue: DocumentQueue,
@@ -134,7 +134,7 @@ class Rail:
             label="Reset the layout", variant="outlined", size="small", sizing_mode="stretch_width", margin=(6, 12)
         )
         self.theme = pmui.RadioButtonGroup.from_param(
-            bridge.param.theme,
+            theme,
             options={"As the system": "system", "Light": "light", "Dark": "dark"},
             label="",
             **_group(),

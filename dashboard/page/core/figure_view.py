@@ -45,7 +45,7 @@ class FigureView:
     ----------
     figure : bokeh.plotting.figure
     sources : list of ColumnDataSource
-        One per mark; the first is named after the figure: ``unit-acg-data``.
+        One per mark; that of the first one but bands is named after the figure: ``unit-acg-data``.
     """
 
     def __init__(self, name: str, height: int, *, dark: bool = False, **options: Any) -> None:
@@ -91,8 +91,9 @@ class FigureView:
                 own.formatter = time_ticks()
             if axis.is_whole:
                 own.ticker = BasicTicker(desired_num_ticks=own.ticker.desired_num_ticks, min_interval=1)
+        main = next((k for k, mark in enumerate(shown.marks) if not isinstance(mark, Bands)), 0)
         for k, mark in enumerate(shown.marks):
-            source = ColumnDataSource(name=f"{self._name}-data" if k == 0 else f"{self._name}-data-{k}")
+            source = ColumnDataSource(name=f"{self._name}-data" if k == main else f"{self._name}-data-{k}")
             source.data = {name: [] for name in _columns(mark, dark=self._dark)}
             self.sources.append(source)
             drawn = self._glyph(mark, source, k)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dashboard.figures.figure import Axis, Bars, Figure, Levels, Lines, Matrix, Words
+from dashboard.figures.figure import Axis, Bands, Bars, Figure, Levels, Lines, Matrix, Words
 from dashboard.page.core.figure_view import INKS, FigureView
 
 FIGURE = Figure(
@@ -70,3 +70,12 @@ def test_values_under_the_cursor_are_those_of_the_data_with_units() -> None:
     assert ("Lag", "@left{0,0.[000]} to @right{0,0.[000]} ms") in tips
     assert ("Pairs", "@top{0,0.[000]}") in tips
     assert ("Confidence", "@image{0,0.[00]} %") in tips
+
+
+def test_data_are_found_by_the_name_of_the_figure_whatever_lies_under_them() -> None:
+    x = np.arange(2.0)
+    lines = Lines([x], [x], ["#123456"])
+    view = FigureView("trial", 100)
+    view.show(replace(FIGURE, marks=(Bands([x], [x], [x + 1], ["#123456"]), lines)))
+    assert [source.name for source in view.sources] == ["trial-data-0", "trial-data"]
+    assert len(view.sources[1].data["y"][0]) == 2

@@ -1,0 +1,61 @@
+"""Folders as people have them, gone through with the console open: every tab and the exports, without an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from dashboard.sources.folder import FolderSource
+from tests.browser.driver import Visit, served
+from tests.page.test_shared_cases import CASES
+
+TABS = ("Summary", "Clusters", "Probe", "Events", "Compare", "Change", "Unit")
+WAIT_MS = 60_000
+QUICK = ("c05b", "c13c")
+"""Of every kind of trouble one; the others are gone through by `make walks`."""
+
+TWINS = ("c03a2", "c05")
+"""Cases whose insertions have the name of another one's."""
+
+
+@pytest.fixture(scope="module")
+def site(shared_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a dashboard that has the cases."""
+    folders = [folder for folder in sorted(shared_cases.iterdir()) if folder.is_dir() and folder.name not in TWINS]
+    with served([FolderSource(folder) for folder in folders], tmp_path_factory.mktemp("cache")) as url:
+        yield url
+
+
+def go_through(visit: Visit, site: str, shared_cases: Path, case: str) -> None:
+    """Open a case with a unit selected, go to every tab, then to the exports; nothing is left computing."""
+    page = visit.page
+    (insertion, *_) = FolderSource(shared_cases / case).insertions()
+    unit = 5 if CASES[case].n_units > 5 and case != "c18a" else 0
+    visit.open(f"{site}/?insertion={quote(insertion.key)}&selected={unit}&tab=Unit")
+    expect(page.locator(".status-line"), case).to_contain_text("in view", timeout=WAIT_MS)
+    for tab in TABS:
+        page.get_by_role("tab", name=tab, exact=True).click()
+        expect(page.get_by_role("tab", name=tab, exact=True)).to_have_attribute("aria-selected", "true")
+        expect(page.locator(".unit.busy"), f"{case}, {tab}").to_have_count(0, timeout=WAIT_MS)
+    page.keyboard.press("Control+Shift+E")
+    expect(page.get_by_alt_text("Preview of the figure"), case).to_be_visible(timeout=WAIT_MS)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog").first, case).to_be_hidden()
+    assert visit.complaints == [], case
+
+
+@pytest.mark.timeout(900)
+def test_cases_are_gone_through_without_an_error(site: str, visit: Visit, shared_cases: Path) -> None:
+    for case in QUICK:
+        go_through(visit, site, shared_cases, case)
+
+
+@pytest.mark.walk
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("case", [case for case in CASES if case not in (*QUICK, *TWINS)])
+def test_a_case_is_gone_through_without_an_error(case: str, site: str, visit: Visit, shared_cases: Path) -> None:
+    go_through(visit, site, shared_cases, case)

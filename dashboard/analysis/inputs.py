@@ -17,6 +17,9 @@ from dashboard.engine.build import SpikeColumns
 from dashboard.engine.count.few_units import unit_rows
 from dashboard.model.errors import BadRequest
 
+APART_UM = 1e6
+"""Spikes on neighbouring shanks are taken to be so far apart where they are matched: no probe is as long."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitSpikes:
@@ -107,9 +110,21 @@ def select_spikes(
     )
 
 
-def matchable(columns: SpikeColumns) -> SortedSpikes:
-    """Return the columns that `unit_pairs.compare_units` takes."""
-    return SortedSpikes.of(columns.times_s, columns.clusters, columns.depths_um, columns.n_clusters)
+def matchable(columns: SpikeColumns, shanks: npt.NDArray[np.int64] | None = None) -> SortedSpikes:
+    """Return the columns that `unit_pairs.compare_units` takes.
+
+    Parameters
+    ----------
+    columns : SpikeColumns
+    shanks : ndarray, shape (n_units,), int, or None
+        Shank of each unit, where the probe has several: spikes on different ones are too far apart to coincide.
+    """
+    depths = columns.depths_um
+    if shanks is not None:
+        of_units = np.zeros(columns.n_clusters)
+        of_units[: len(shanks)] = shanks
+        depths = depths + APART_UM * of_units[columns.clusters]
+    return SortedSpikes.of(columns.times_s, columns.clusters, depths, columns.n_clusters)
 
 
 def session_rates(

@@ -82,9 +82,9 @@ def find_shanks(lateral_um: npt.NDArray[np.floating]) -> Shanks:
 def number_shanks(channels: pd.DataFrame, units: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return channels and units with a column `SHANK` where the probe has several shanks; as they are where it has one.
 
-    Numbers that come with the channels are kept where they are whole numbers; else shanks are told apart by the gaps
-    between the columns of channels, or by those along the depth where shanks were stacked. A unit is on the shank of
-    its channel.
+    Numbers that come with the channels are kept where they are of several shanks (many programs write one for all).
+    Else shanks are told apart by the gaps between the columns of channels, or by those along the depth where shanks
+    were stacked. A unit is on the shank of its channel.
 
     Parameters
     ----------
@@ -93,7 +93,9 @@ def number_shanks(channels: pd.DataFrame, units: pd.DataFrame) -> tuple[pd.DataF
     units : DataFrame, one row per unit
         With ``channels``, the row of each unit's channel, or ``lateral_um`` of it.
     """
-    if (of_channels := _shanks_of(channels)) is None or (SHANK in channels and SHANK in units):
+    if (of_channels := _shanks_of(channels)) is None:
+        return channels, units
+    if SHANK in units and SHANK in channels and np.array_equal(channels[SHANK], of_channels):
         return channels, units
     of_units = np.full(len(units), UNKNOWN_SHANK)
     if "channels" in units:
@@ -117,7 +119,8 @@ def _shanks_of(channels: pd.DataFrame) -> npt.NDArray[np.int64] | None:
         given = _numbers(channels[SHANK])
         if np.isfinite(given).all() and (given == np.floor(given)).all():
             whole = given.astype(np.int64)
-            return whole if len(np.unique(whole)) > 1 and whole.min() >= 0 and whole.max() < MAX_SHANKS else None
+            if len(np.unique(whole)) > 1 and whole.min() >= 0 and whole.max() < MAX_SHANKS:
+                return whole
     if "lateral_um" not in channels:
         return None
     lateral = _numbers(channels["lateral_um"])

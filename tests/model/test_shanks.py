@@ -57,6 +57,13 @@ def test_units_are_on_the_shank_of_their_channel() -> None:
     assert again[1] is units
 
 
+def test_one_number_for_all_shanks_is_none() -> None:
+    given = channels_of(np.repeat(250.0 * np.arange(4), 48), ROWS).assign(shank=0)
+    channels, units = number_shanks(given, pd.DataFrame({"channels": [0, 191], "shank": [0, 0]}))
+    assert shank_numbers(channels) == (0, 1, 2, 3)
+    assert units["shank"].tolist() == [0, 3]
+
+
 def test_one_shank_has_no_number() -> None:
     channels, units = channels_of(NEUROPIXELS_1, np.arange(384.0)), pd.DataFrame({"channels": [3]})
     assert number_shanks(channels, units) == (channels, units)
@@ -76,7 +83,7 @@ def test_banks_of_one_shank_are_no_shanks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "numbers"), [([1, 1, 3, 3], (1, 3)), ([0, 0, 0, 0], (0,)), (["a", "a", "b", "b"], (0, 1))]
+    ("given", "numbers"), [([1, 1, 3, 3], (1, 3)), ([0, 0, 0, 0], (0, 1)), (["a", "a", "b", "b"], (0, 1))]
 )
 def test_numbers_that_come_with_the_channels_are_kept(given: list[object], numbers: tuple[int, ...]) -> None:
     lateral = [0.0, 32.0, 250.0, 282.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from dashboard.export.figure import FigureRequest, draw_figure, prepare, what_is
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest
+from dashboard.model.progress import ignore_progress
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.plot.strip import PALE
+from dashboard.page.tabs.compare.matching import match, shanks_of
 from tests.library.alf_folder import N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
 from tests.page.driving import driven_page
 
@@ -98,6 +101,16 @@ def test_a_figure_has_a_strip_for_each_shank_and_may_show_one(sorting: SpikeSort
     assert [(box.x0, box.x1) for box in boxes] == [(0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1)]
     with pytest.raises(BadRequest, match="There are 0, 1, 2, 3"):
         prepare(sorting, columns, FigureRequest(shank=4))
+
+
+def test_spikes_of_different_shanks_do_not_coincide(sorting: SpikeSorting, tmp_path: Path) -> None:
+    columns = build_columns(sorting, tmp_path / "cache")
+    own = shanks_of(sorting, sorting)
+    assert own[0] is not None
+    moved = (own[0], (own[0] + 1) % 4)
+    together = match(columns, columns, (0.0004, 100.0), ignore_progress, Event(), own).comparison
+    apart = match(columns, columns, (0.0004, 100.0), ignore_progress, Event(), moved).comparison
+    assert (together.n_matched_spikes, apart.n_matched_spikes) == (N_SPIKES, 0)
 
 
 def test_a_click_on_the_region_of_a_shank_filters_by_both(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from weakref import ref
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from dashboard.analysis.compare.tables import pair_table
@@ -14,6 +16,8 @@ from dashboard.analysis.inputs import matchable
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
+from dashboard.model.shanks import SHANK
+from dashboard.model.sorting import SpikeSorting
 
 MAX_S = 0.005
 """A wider coincidence pairs spikes by chance, and every spike of a dense recording with hundreds of others."""
@@ -43,10 +47,22 @@ class MatchedUnits:
         return f"spikes coincide within ±{1e3 * seconds:g} ms and {microns:g} µm"
 
 
+def shanks_of(*sortings: SpikeSorting) -> tuple[npt.NDArray[np.int64] | None, ...]:
+    """Return the shank of each unit of each sorting; None for all where one of them knows of one shank only."""
+    if any(SHANK not in sorting.clusters for sorting in sortings):
+        return (None,) * len(sortings)
+    return tuple(sorting.clusters[SHANK].to_numpy(dtype=np.int64) for sorting in sortings)
+
+
 def match(
-    a: SpikeColumns, b: SpikeColumns, tolerance: Tolerance, report: ProgressCallback, cancel: threading.Event
+    a: SpikeColumns,
+    b: SpikeColumns,
+    tolerance: Tolerance,
+    report: ProgressCallback,
+    cancel: threading.Event,
+    shanks: tuple[npt.NDArray[np.int64] | None, ...] = (None, None),
 ) -> MatchedUnits:
-    """Match the units of two sortings.
+    """Match the units of two sortings; spikes on different shanks, as `shanks_of` tells them, do not coincide.
 
     Raises
     ------
@@ -59,6 +75,11 @@ def match(
     if not seconds <= MAX_S:
         raise BadRequest("Spikes that far apart do not coincide", f"{1e3 * seconds:g} ms", f"At most {1e3 * MAX_S:g}")
     comparison = compare_units(
-        matchable(a), matchable(b), tolerance_s=seconds, tolerance_um=microns, progress=report, cancel=cancel
+        matchable(a, shanks[0]),
+        matchable(b, shanks[1]),
+        tolerance_s=seconds,
+        tolerance_um=microns,
+        progress=report,
+        cancel=cancel,
     )
     return MatchedUnits(ref(a), ref(b), tolerance, comparison, pair_table(comparison))

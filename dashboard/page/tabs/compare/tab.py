@@ -28,7 +28,7 @@ from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.compare import texts
 from dashboard.page.tabs.compare import words as compared
 from dashboard.page.tabs.compare.fields import COMPARE_FIELDS, match_tolerance
-from dashboard.page.tabs.compare.matching import MatchedUnits, match
+from dashboard.page.tabs.compare.matching import MatchedUnits, match, shanks_of
 from dashboard.page.tabs.compare.selection import JointSelection
 from dashboard.page.tabs.compare.state import CompareState
 from dashboard.page.tabs.compare.table import PairRows
@@ -225,7 +225,8 @@ class CompareTab(BaseTab[PageServices]):
             return
         self.line.run(Progress("comparing spikes"))
         asked = (self._a.columns, self._other.columns, match_tolerance(self._state.bins))
-        self._job.start(partial(match, *asked), self._done)
+        shanks = shanks_of(self._a.sorting, self._other.sorting)
+        self._job.start(partial(match, *asked, shanks=shanks), self._done)
 
     def _rematch(self, event: Any) -> None:
         """Match once more where spikes are to coincide within something else."""

@@ -127,12 +127,13 @@ def test_files_are_held_against_the_records(tmp_path: Path) -> None:
     (root / "spikes.amps.npy").write_bytes(content)
     (root / ".spikes.depths.npy.0123abcd.part").write_bytes(b"12")
     (answers / "insertions_y.json").write_text("{")
+    (root / ".spikes.clusters.npy.verified").write_text("{")
     found = {problem.path.name: problem.why for problem in verify(tmp_path)}
     assert found["spikes.times.npy"] == "cut short: 200 of 928 bytes"
     assert found["spikes.amps.npy"] == "damaged: its MD5 is not that of the record"
     assert found[".spikes.depths.npy.0123abcd.part"] == "a download that is not finished (2 bytes)"
-    assert "insertions_y.json" in found
-    assert len(found) == 5
+    assert {"insertions_y.json", ".spikes.clusters.npy.verified"} <= set(found)
+    assert len(found) == 6
 
 
 def test_a_damaged_database_is_said_and_never_removed(tmp_path: Path) -> None:
@@ -180,10 +181,13 @@ def test_the_oldest_go_first_and_what_was_just_used_stays(tmp_path: Path) -> Non
         folders.append(folder)
     session = tmp_path / "one" / "host" / "lab" / "Subjects" / "M_1" / "2024-01-15" / "001"
     session.mkdir(parents=True)
-    (session / "spikes.times.npy").write_bytes(bytes(1000))
+    (session / "spikes.times.npy").write_bytes(bytes(900))
+    (session / ".spikes.times.npy.verified").write_bytes(bytes(100))
     os.utime(session, (1.0, 1.0))
     assert DiskLimit(tmp_path, 10_000).evict() == []
-    assert DiskLimit(tmp_path, 2500).evict() == [session, folders[0]]
+    assert DiskLimit(tmp_path, 3999).evict() == [session], "what was verified counts, and goes with its files"
+    assert not session.exists()
+    assert DiskLimit(tmp_path, 2500).evict() == [folders[0]]
     assert DiskLimit(tmp_path, 1).evict() == [folders[1]], "one that was used a moment ago went"
 
 

@@ -295,6 +295,46 @@ class TestPassingFailure:
         assert "done before" not in capsys.readouterr().err, "what was made offline is made anew"
         assert f"{OTHER_PID},done," in (out / "report.csv").read_text() and len(list(out.glob("*.png"))) == 2
 
+    def test_a_batch_beside_a_server_that_hangs_is_incomplete_and_ends(
+        self, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is known opens, and is not taken for final; what is not known is not waited for without end."""
+        monkeypatch.setattr(alyx_cache, "PATIENCE_S", 0.1)
+        monkeypatch.setattr(alyx_cache, "MAX_ANSWER_S", 0.5)
+        arguments = ["prefetch", PID, OTHER_PID, "--workers", "1"]
+        assert main.main(arguments[:2]) == 0
+        monkeypatch.setenv("SPIKE_DASHBOARD_ALYX_TOKEN", next(iter(replay.tokens)))
+        replay.faults.add("*", "stall_headers", times=None)
+        assert main.main(arguments) == 1
+        said = capsys.readouterr().err
+        assert f"{PID}: " in said and "what is known is of 20" in said
+        assert f"{OTHER_PID}: The Alyx server has not answered" in said
+        replay.faults.clear()
+        assert main.main(arguments) == 0
+
+    @pytest.mark.parametrize("command", ["render", "check", "fetch", "prefetch", "units"])
+    def test_each_command_takes_the_file_that_replaced_another(
+        self, command: str, replay: Replay, tmp_path: Path
+    ) -> None:
+        out = {"render": tmp_path / "a.png", "units": tmp_path / "a.parquet"}.get(command)
+        arguments = [command, PID, *(["--out", str(out)] if out else [])]
+        assert main.main(arguments) == 0
+        replace_amps(replay, 4)
+        if command == "units":
+            shutil.rmtree(tmp_path / "a.parquet.parts")  # else it was done before
+        assert main.main(arguments) == 0
+        (file,) = (tmp_path / "cache" / "one").rglob("probe00/pykilosort/spikes.amps.npy")
+        assert file.read_bytes() == replay.content(replay.data_path(replay.dataset(EID, AMPS)))
+
+    def test_a_batch_finds_what_was_registered_a_moment_ago(self, replay: Replay, tmp_path: Path) -> None:
+        login = {"alyx_url": replay.url, "alyx_user": "alice", "alyx_password": "alicepass"}
+        settings, wanted = Settings(cache=tmp_path, **login), read_query("probe=probe07")  # type: ignore[arg-type]
+        with pytest.raises(BadRequest, match="No insertion meets"):
+            targets.found(wanted, settings)
+        detail = {**replay.insertion(PID), "id": str(uuid.uuid4()), "name": "probe07"}
+        replay.add_insertion(detail)
+        assert targets.found(wanted, settings) == [detail["id"]]
+
     @pytest.mark.parametrize("command", ["render", "check", "fetch"])
     def test_a_command_on_remembered_records_says_of_which_date_they_are(
         self, command: str, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]

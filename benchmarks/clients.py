@@ -59,6 +59,7 @@ class Client:
     _n: int = 0
     _socket: WebSocketClientConnection | None = None
     _figure: dict[str, Any] = field(default_factory=dict)
+    document: Any = None
 
     async def open(self) -> float:
         """Open the page and wait for the first picture; return how long that took, in s."""
@@ -81,7 +82,7 @@ class Client:
         content, largest = await self._receive()
         while "doc" not in content:
             content, largest = await self._receive()
-        document = json.loads(content)["doc"]
+        self.document = document = json.loads(content)["doc"]
         self._figure = next(f for f in figures(document) if self.is_plain or f["attributes"].get("name") == "raster")
         size = zip(("inner_width", "inner_height"), FRAME_PX, strict=True)
         events = [self._changed(self._figure["id"], name, value) for name, value in size]
@@ -128,6 +129,19 @@ class Client:
             await self._rest()
             took.append(await self.zoom())
         return took
+
+    async def tell(self, *events: dict[str, Any]) -> None:
+        """Send messages of the browser."""
+        await self._send("PATCH-DOC", {"events": list(events)})
+
+    async def heard(self, seconds: float) -> str:
+        """Return what the server says in the next message, and for so long after it; empty where nothing comes."""
+        found = ""
+        while True:
+            try:
+                found += (await asyncio.wait_for(self._receive(), seconds))[0]
+            except TimeoutError:
+                return found
 
     def close(self) -> None:
         if self._pending is not None:
@@ -205,10 +219,15 @@ def event(name: str, **values: object) -> dict[str, Any]:
 
 def figures(node: Any) -> Iterator[dict[str, Any]]:
     """Yield every figure of a document."""
+    return (found for found in objects(node) if found.get("name") == "Figure")
+
+
+def objects(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield every model of a document."""
     if isinstance(node, dict):
-        if node.get("name") == "Figure" and "attributes" in node:
+        if "attributes" in node:
             yield node
         node = list(node.values())
     if isinstance(node, list):
         for child in node:
-            yield from figures(child)
+            yield from objects(child)

@@ -35,9 +35,11 @@ class DownloadHandler(RequestHandler):
         downloads: Downloads,
         user_of: Callable[[HTTPServerRequest], str | None],
         owner_of: Callable[[HTTPServerRequest], str],
+        spend_bytes: Callable[[str, float], None],
     ) -> None:
-        """Take the files, who asks, and in whose share that is counted."""
+        """Take the files, who asks, in whose share that is counted, and where."""
         self._downloads, self._user_of, self._owner_of = downloads, user_of, owner_of
+        self._spend_bytes = spend_bytes
 
     async def get(self, token: str) -> None:
         """Send the file, or say that it is gone."""
@@ -57,6 +59,7 @@ class DownloadHandler(RequestHandler):
         with offer.path.open("rb") as file, self._downloads.sending(owner):
             while block := await loop.run_in_executor(None, file.read, BLOCK_BYTES):
                 self.write(block)
+                self._spend_bytes(owner, len(block))
                 try:
                     await self.flush()
                 except StreamClosedError:

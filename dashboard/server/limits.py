@@ -31,11 +31,20 @@ MAX_SOCKETS = 2
 UNCLAIMED_S = 8.0
 """A page whose websocket does not come ends after this; the `KEPT` newest of somebody after a minute."""
 
-MESSAGE_SHARE = 0.2
-"""Of the event loop, for the messages of one person beside others, once `FREE_MESSAGES_S` of it are used up."""
+LOOP_SHARE = 0.2
+"""Of the event loop, for requests and messages of one person beside others, once `FREE_LOOP_S` of it are used up."""
 
-FREE_MESSAGES_S = 2.0
+FREE_LOOP_S = 2.0
+BYTES_PER_S = 64 << 20
+"""Of files, to one person beside others, once `FREE_BYTES` have gone."""
+
+FREE_BYTES = 256 << 20
 MAX_PAUSE_S = 2.0
+"""Of what is under way: nothing is read of somebody for longer, nor sent to them, without a look at it again."""
+
+MAX_LINE = 64
+"""Requests of one person that wait because others are there; more are refused."""
+
 MAX_REMEMBERED = 1_000
 
 KEPT = 2
@@ -57,6 +66,11 @@ class BuildQueue:
         Whether anybody else has a page open, who would be held up.
     clock : callable
         Seconds.
+
+    Attributes
+    ----------
+    builds_for : str or None
+        Whose page is being built.
     """
 
     def __init__(self, has_others: Callable[[str], bool], clock: Callable[[], float] = time.monotonic) -> None:
@@ -65,6 +79,7 @@ class BuildQueue:
         self._built: dict[str, deque[float]] = {}
         self._not_before: dict[str, float] = {}
         self._is_busy = False
+        self.builds_for: str | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def n_waiting(self, owner: str) -> int:
@@ -93,10 +108,11 @@ class BuildQueue:
         except asyncio.CancelledError:
             self._leave(owner, place)
             raise
-        started = self._clock()
+        started, self.builds_for = self._clock(), owner
         try:
             yield
         finally:
+            self.builds_for = None
             self._done(owner, self._clock() - started)
 
     def _leave(self, owner: str, place: asyncio.Future[None]) -> None:
@@ -151,6 +167,41 @@ class BuildQueue:
         self._next()
 
 
+class Budget:
+    """What each person may use of something beside others: so much at once, then so much a second.
+
+    Parameters
+    ----------
+    free : float
+    per_s : float
+    has_others : callable (owner) -> bool
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(
+        self, free: float, per_s: float, has_others: Callable[[str], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._free, self._per_s, self._has_others, self._clock = free, per_s, has_others, clock
+        self._used: dict[str, tuple[float, float]] = {}
+
+    def spend(self, owner: str, amount: float) -> None:
+        """Count what somebody has used."""
+        now = self._clock()
+        if len(self._used) > MAX_REMEMBERED:
+            self._used.clear()
+        self._used[owner] = self._now_used(owner, now) + amount, now
+
+    def wait_s(self, owner: str) -> float:
+        """Return how long somebody has to wait before using more, in s; 0 where nobody else is there."""
+        over = self._now_used(owner, self._clock()) - self._free
+        return over / self._per_s if over > 0 and self._has_others(owner) else 0.0
+
+    def _now_used(self, owner: str, now: float) -> float:
+        used, at = self._used.get(owner, (0.0, now))
+        return max(0.0, used - (now - at) * self._per_s)
+
+
 class Limits:
     """Counts what each person has.
 
@@ -166,10 +217,16 @@ class Limits:
 
     def __init__(self, owner_of: Callable[[Any], str], owners: Callable[[], Iterator[str]], max_sessions: int) -> None:
         self.owner_of, self._owners, self.max_sessions = owner_of, owners, max_sessions
-        self.queue = BuildQueue(lambda owner: any(other != owner for other in self._owners()))
+        self.queue = BuildQueue(self.has_others)
+        self.loop = Budget(FREE_LOOP_S, LOOP_SHARE, self.has_others)
+        self.bytes = Budget(FREE_BYTES, BYTES_PER_S, self.has_others)
+        self._in_line: Counter[str] = Counter()
         self._sockets: Counter[str] = Counter()
         self._of_pages: Counter[str] = Counter()
-        self._spent: dict[str, tuple[float, float]] = {}
+
+    def has_others(self, owner: str) -> bool:
+        """Whether anybody else has a page open, who would be held up."""
+        return any(other != owner for other in self._owners())
 
     def is_full(self, owner: str) -> bool:
         """Whether somebody has as many pages open as one may."""
@@ -183,16 +240,35 @@ class Limits:
             return "You are opening as many pages as one person may at once."
         return ""
 
-    def pause_s(self, owner: str, took_s: float) -> float:
-        """Return how long nothing more is read of somebody whose message took so long, in s."""
-        now = time.monotonic()
-        used, at = self._spent.get(owner, (0.0, now))
-        used = max(0.0, used - (now - at) * MESSAGE_SHARE) + took_s
-        if len(self._spent) > MAX_REMEMBERED:
-            self._spent.clear()
-        self._spent[owner] = used, now
-        is_greedy = used > FREE_MESSAGES_S and any(other != owner for other in self._owners())
-        return min(took_s / MESSAGE_SHARE, MAX_PAUSE_S) if is_greedy else 0.0
+    def spend_loop(self, owner: str, seconds: float) -> None:
+        """Count time of the event loop; pages being built have a share of their own."""
+        if self.queue.builds_for != owner:
+            self.loop.spend(owner, seconds)
+
+    def pause_s(self, owner: str) -> float:
+        """Return how long what is under way for somebody rests, in s; the page that is being built does not."""
+        wait = max(self.loop.wait_s(owner), self.bytes.wait_s(owner))
+        return min(wait, MAX_PAUSE_S) if self.queue.builds_for != owner else 0.0
+
+    async def admit(self, owner: str) -> None:
+        """Wait until there is room for another request of somebody.
+
+        Raises
+        ------
+        TooMany
+        """
+        if not self.loop.wait_s(owner):
+            return
+        if self._in_line[owner] >= MAX_LINE:
+            raise TooMany("as many requests waiting")
+        self._in_line[owner] += 1
+        try:
+            while wait := self.loop.wait_s(owner):
+                await asyncio.sleep(wait)
+        finally:
+            self._in_line[owner] -= 1
+            if not self._in_line[owner]:
+                del self._in_line[owner]
 
     @contextmanager
     def socket(self, owner: str, page: str) -> Iterator[None]:

@@ -300,7 +300,12 @@ def make_server(
         )
     elif settings.oauth is not None:
         process.guests = oauth.InvitedUsers(settings)
-    files = {"downloads": process.downloads, "user_of": process.user_of, "owner_of": process.owner_of}
+    files = {
+        "downloads": process.downloads,
+        "user_of": process.user_of,
+        "owner_of": process.owner_of,
+        "spend_bytes": process.limits.bytes.spend,
+    }
     send_head_early()
     count_sockets()
     origins = [f"{address}:{port}", f"localhost:{port}"] if port else []

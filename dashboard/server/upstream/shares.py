@@ -4,6 +4,7 @@
 - A page without a websocket stays for a quarter of a minute, however many there are of one person; a slow line needs
   longer, and a loop of requests fills the memory.
 - One token opens any number of websockets, and a websocket that sends without pause is read without pause.
+- Whoever asks for files without pause has the loop to themselves: each request is answered as it comes.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import types
 from collections import defaultdict
-from functools import wraps
-from typing import Any
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial, wraps
+from typing import Any, TypeVar
 
 from bokeh.protocol.exceptions import ProtocolError
 from bokeh.server import urls
@@ -22,12 +25,14 @@ from bokeh.server.session import ServerSession
 from bokeh.server.tornado import BokehTornado
 from bokeh.util.token import get_session_id
 from panel.io.server import WSHandler
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RequestHandler
 
 from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, UNCLAIMED_S, Limits, TooMany
 from dashboard.server.upstream.slices import awaited_in_slices, build_in_slices
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 MAX_MESSAGE_BYTES = 1 << 20
 """Of what a page sends: the largest, a list of selected units, has some kB."""
@@ -80,11 +85,7 @@ class SocketHandler(WSHandler):
         self._counted = now
         if self._left < 0:
             await asyncio.sleep(-self._left / PARTS_PER_S)
-        began = time.monotonic()
         await super().on_message(fragment)
-        limits: Limits | None = getattr(self.application, "limits", None)
-        if limits is not None and (pause := limits.pause_s(limits.owner_of(self.request), time.monotonic() - began)):
-            await asyncio.sleep(pause)
 
 
 def count_sockets() -> None:
@@ -94,9 +95,77 @@ def count_sockets() -> None:
             urls.per_app_patterns[k] = (pattern, SocketHandler)
 
 
+@types.coroutine
+def paced(made: Coroutine[Any, Any, Result], limits: Limits, owner: str) -> Generator[Any, Any, Result]:
+    """Run a coroutine whose steps are counted as time of the loop that somebody uses, and which rests for it."""
+    step: Callable[[Any], Any] = made.send
+    given: Any = None
+    while True:
+        began = time.thread_time()
+        try:
+            waits = step(given)
+        except StopIteration as end:
+            return end.value
+        finally:
+            limits.spend_loop(owner, time.thread_time() - began)
+        try:
+            if pause := limits.pause_s(owner):
+                yield from asyncio.sleep(pause).__await__()
+            step, given = made.send, (yield waits)
+        except BaseException as error:  # handed to whom it is for  # noqa: BLE001
+            step, given = made.throw, error
+
+
+def pace_requests() -> None:
+    """Have requests, and what pages do with their documents, counted and paced by person; done once, it stays."""
+    original = RequestHandler._execute
+    if getattr(original, "_is_paced", False):
+        return
+
+    @wraps(original)
+    async def execute(self: RequestHandler, transforms: Any, *args: Any, **named: Any) -> None:
+        limits: Limits | None = vars(self.application).get("limits")
+        if limits is None:
+            await original(self, transforms, *args, **named)
+            return
+        owner = limits.owner_of(self.request)
+        try:
+            await limits.admit(owner)
+        except TooMany as error:
+            await asyncio.sleep(REFUSAL_S)
+            self._transforms = transforms
+            self.set_status(429)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish(f"You have {error} as one person may\n")
+            return
+        await paced(original(self, transforms, *args, **named), limits, owner)
+
+    vars(execute)["_is_paced"] = True
+    RequestHandler._execute = execute  # type: ignore[method-assign]
+    locked = ServerSession.with_document_locked
+
+    @wraps(locked)
+    async def with_document_locked(self: ServerSession, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        spend: Callable[[float], None] | None = vars(self).get("spend_loop")
+        if spend is None:
+            return await locked(self, work, *args, **named)
+
+        def counted(*args: Any, **named: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return work(*args, **named)
+            finally:
+                spend(time.thread_time() - began)
+
+        return await locked(self, counted, *args, **named)
+
+    ServerSession.with_document_locked = with_document_locked
+
+
 def share_out(application: BokehTornado, limits: Limits) -> None:
     """Have pages built in turns, and websockets counted."""
     build_in_slices()
+    pace_requests()
     vars(application)["limits"] = limits
     for context in application._applications.values():
         _build_in_turns(context, limits)
@@ -116,7 +185,9 @@ def _build_in_turns(context: ApplicationContext, limits: Limits) -> None:
                     raise TooMany("as many pages open")
                 if _has_gone(request):
                     raise HTTPError(499, reason="The browser has gone")
-                return await awaited_in_slices(original(session_id, request, token))
+                session = await awaited_in_slices(original(session_id, request, token))
+                vars(session)["spend_loop"] = partial(limits.spend_loop, owner)
+                return session
         except TooMany as error:
             logger.debug("a page is not built: %s has %s as one person may", owner, error)
             if request.headers.get("Upgrade", "").lower() == "websocket":

@@ -149,8 +149,8 @@ ATTACKS: dict[str, Callable[[Serving, dict[str, str], float], Awaitable[None]]] 
 async def measure(
     server: Serving, length: float, people: Sequence[dict[str, str]], seconds: float, names: Sequence[str]
 ) -> list[Row]:
-    """Return the rows; the first of `people` is the hostile one."""
-    clients = [Client(server.url + QUERY, False, length, headers) for headers in people[1:]]
+    """Return the rows; the first of `people` are hostile, one in each attack."""
+    clients = [Client(server.url + QUERY, False, length, headers) for headers in people[len(ATTACKS) :]]
     for one in clients:
         await one.open()
     rows = []
@@ -165,13 +165,13 @@ async def measure(
         return [value for found in await asyncio.gather(*map(person, clients)) for value in found]
 
     await zooming(time.monotonic() + WARM_S)
-    for name in names:
+    for name, hostile in zip(names, people, strict=False):
         until = time.monotonic() + seconds
-        took, answers = await asyncio.gather(zooming(until), health(server, people[1], until))
+        took, answers = await asyncio.gather(zooming(until), health(server, people[-1], until))
         quiet, quiet_health = percentile(took, 0.95), percentile(answers, 0.95)
         before, until = server.memory()["RssAnon"], time.monotonic() + seconds
         took, answers, _ = await asyncio.gather(
-            zooming(until), health(server, people[1], until), ATTACKS[name](server, people[0], until)
+            zooming(until), health(server, people[-1], until), ATTACKS[name](server, hostile, until)
         )
         p95, p95_health = percentile(took, 0.95), percentile(answers, 0.95)
         rows.append(Row("hostile", f"{len(clients)} zoom, quiet before {name}, p95", "ms", quiet))
@@ -214,7 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ["SPIKE_DASHBOARD_BEHIND_PROXY"] = "yes"
     with tempfile.TemporaryDirectory(prefix="spike-dashboard-hostile-") as folder:
-        cache, names = (options.cache or Path(folder)).absolute(), [f"person{k}" for k in range(options.people + 1)]
+        cache, names = (
+            (options.cache or Path(folder)).absolute(),
+            [f"person{k}" for k in range(options.people + len(ATTACKS))],
+        )
         if options.logins:
             from dashboard.server.auth.passwords import add_user
 
@@ -223,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.environ["SPIKE_DASHBOARD_USERS"] = str(Path(folder) / "users.json")
         flags = ["--cache", str(cache), "--spikes", str(options.spikes), "--port", "0", "--no-browser"]
         with serve("dashboard", "demo", *flags) as server:
-            people = [{"X-Real-IP": f"10.0.0.{k}"} for k in range(options.people + 1)]
+            people = [{"X-Real-IP": f"10.0.0.{k}"} for k in range(options.people + len(ATTACKS))]
             if options.logins:
                 people = asyncio.run(logged_in(server, names))
             else:

@@ -38,6 +38,7 @@ from dashboard.server.auth.gate import guard, limit, token_of
 from dashboard.server.auth.logins import Logins, network_of
 from dashboard.server.auth.passwords import Accounts
 from dashboard.server.downloads import ROUTE, DownloadHandler
+from dashboard.server.garbage import GarbageCollection
 from dashboard.server.headers import send_headers
 from dashboard.server.limits import KEPT_S, Limits
 from dashboard.server.metrics import LOAD_BUCKETS_S, RENDER_BUCKETS_S, Histogram, counter, gauges
@@ -98,6 +99,7 @@ class Process:
         self.logins: Logins | None = None
         self.guests: oauth.InvitedUsers | None = None
         self.downloads = Downloads(cache)
+        self.garbage: GarbageCollection | None = None
         self._n_seen = self._n_tidied = 0
         self._at_start = anonymous_bytes()
 
@@ -168,6 +170,8 @@ class Process:
     def tidy(self) -> None:
         """Give memory back to the system once the pages rest; asked for every second, on the server's thread."""
         n, self._n_seen = self._n_seen, self.renders.count
+        if self.garbage is not None:
+            self.garbage.look(len(self.sessions), is_idle=n == self._n_seen and not self.store.n_loading)
         if n == self._n_seen != self._n_tidied:
             self._n_tidied = n
             IOLoop.current().run_in_executor(None, return_memory)
@@ -383,6 +387,7 @@ async def stop_gently(server: Server) -> None:
 
 def run(server: Server) -> None:
     """Serve until SIGTERM or Ctrl-C; downloads to browsers finish, those from data servers are parked."""
+    server.process.garbage = GarbageCollection()
     server._sigterm = lambda: server.io_loop.add_callback(stop_gently, server)
     try:
         server.run_until_shutdown()

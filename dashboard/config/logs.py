@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -46,6 +47,39 @@ class RedactSecrets(logging.Filter):
         if (safe := _SECRET.sub(lambda found: f"{found[1] or found[2]}…", text)) != text:
             record.msg, record.args = safe, None
         return True
+
+
+NOISY = ("bokeh.protocol", "bokeh.server.views.ws", "tornado.access", "tornado.general")
+"""Loggers of what strangers send."""
+
+MAX_LINES = 60
+LINES_S = 60.0
+
+
+class FewLines(logging.Filter):
+    """Lets a logger write so many lines a minute: whoever sends nonsense without end fills no disk.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock, self._began, self._n = clock, clock(), 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a line pass or not; the first of the next minute says how many did not."""
+        if self._clock() - self._began >= LINES_S:
+            if self._n > MAX_LINES:
+                record.msg, record.args = (
+                    f"{record.getMessage()} ({self._n - MAX_LINES} lines before are left out)",
+                    None,
+                )
+            self._began, self._n = self._clock(), 0
+        self._n += 1
+        return self._n <= MAX_LINES
 
 
 class JsonFormatter(logging.Formatter):
@@ -102,6 +136,10 @@ def configure_logging(level: str, formatter: logging.Formatter | None = None) ->
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     logging.getLogger("dashboard").setLevel(level.upper())
+    for name in NOISY:
+        noisy = logging.getLogger(name)
+        if not any(isinstance(known, FewLines) for known in noisy.filters):
+            noisy.addFilter(FewLines())
     for handler in logging.getLogger().handlers:
         if not any(isinstance(known, RedactSecrets) for known in handler.filters):
             handler.addFilter(RedactSecrets())

@@ -264,7 +264,7 @@ class Limits:
         self._in_line[owner] += 1
         try:
             while wait := self.loop.wait_s(owner):
-                await asyncio.sleep(wait)
+                await asyncio.sleep(min(wait, MAX_PAUSE_S))
         finally:
             self._in_line[owner] -= 1
             if not self._in_line[owner]:

@@ -1,53 +1,27 @@
-"""Names, comments and columns that are markup: header, verdicts, gallery and SVG show them as text."""
+"""Names, comments and columns that are markup are text in header, tooltips, verdicts, gallery, SVG and notebook."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+import dashboard
 from dashboard.cli.batch.gallery import write_gallery
 from dashboard.cli.batch.report import Entry
 from dashboard.engine.build import SpikeColumns
 from dashboard.export.figure import FigureRequest
 from dashboard.export.save import write_figure
 from dashboard.library.userdata import Verdict
-from dashboard.model.references import InsertionRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.plot.texts import header, notes
 from dashboard.page.tabs.summary.tab import head
-from tests.hostile import FORMULAS, MARKUP
+from tests.hostile import MARKUP, NAMES, Shape, named
 
 PLAIN = "plain"
-NAMES = (*MARKUP, *FORMULAS, "a' onmouseover='BITTEN=1", 'a" onmouseover="BITTEN=1', "a onmouseover=BITTEN=1")
-
-
-class Shape(HTMLParser):
-    """What a page is made of, without its texts: elements, and the names of their attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, tuple[str, ...]]] = []
-        self.links: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, tuple(name for name, _ in attrs)))
-        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
-
-
-def named(sorting: SpikeSorting, name: str) -> SpikeSorting:
-    """Return a sorting with a name wherever one can be."""
-    ref = sorting.ref
-    insertion = InsertionRef(name, name, 1, name, source=name, lab=name, pid=name, eid=name)
-    parts = [replace(choice, value=name, reason=name) for choice in (ref.sorter, ref.revision)]
-    changed = replace(ref, insertion=insertion, sorter=parts[0], revision=parts[1])
-    return replace(sorting, ref=changed, notes=(name,), histology_reason=name)
 
 
 def verdicts(sorting: SpikeSorting, name: str) -> str:
@@ -100,3 +74,14 @@ def test_no_script_of_the_page_makes_markup_of_text(repository: Path) -> None:
     assert scripts
     unsafe = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function")
     assert [path.name for path in scripts if unsafe.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_names_change_no_element_of_a_notebook(small_demo: SpikeSorting, cache: Path) -> None:
+    """All names at once: a bundle takes its time."""
+    shapes = []
+    for name in (PLAIN, " ".join(NAMES)):
+        bundle = dashboard.view(named(small_demo, name), cache=cache, show="raster")._repr_mimebundle_()
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        assert not any(word in data["text/html"] for word in MARKUP if "<" in word)
+        shapes.append(Shape(data["text/html"]).found)
+    assert shapes[0] == shapes[1]

@@ -20,7 +20,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from dashboard.cli import main
-from dashboard.config.logs import JsonFormatter, RedactSecrets
+from dashboard.config.logs import LINES_S, MAX_LINES, FewLines, JsonFormatter, RedactSecrets
 from dashboard.server.auth.gate import COOKIE
 from dashboard.server.server import _close_idle, session_name
 from dashboard.sources.demo.source import DemoSource
@@ -226,3 +226,17 @@ def test_the_cache_is_listed_and_cleared_by_name(tmp_path: Path, capsys: pytest.
     assert outside.is_dir()
     assert run("clear", "columns")[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["kept.sqlite"]
+
+
+def test_nonsense_without_end_fills_no_log() -> None:
+    now = [0.0]
+    few = FewLines(lambda: now[0])
+
+    def passes() -> tuple[bool, str]:
+        record = logging.LogRecord("tornado.access", logging.WARNING, __file__, 1, "403 %s", ("GET /",), None)
+        return few.filter(record), record.getMessage()
+
+    assert sum(passes()[0] for _ in range(10 * MAX_LINES)) == MAX_LINES
+    now[0] += LINES_S
+    assert passes() == (True, f"403 GET / ({9 * MAX_LINES} lines before are left out)")
+    assert passes() == (True, "403 GET /")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -289,6 +290,109 @@ def test_a_websocket_that_floods_is_read_at_a_pace(monkeypatch: pytest.MonkeyPat
     assert len(read) == shares.MAX_PARTS + 100, "something was lost"
     assert len(slept) == 100
     assert slept[-1] == pytest.approx(100 / shares.PARTS_PER_S)
+
+
+def test_what_comes_before_the_page_is_there_waits_for_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bokeh answered with a trace in the log, and once more when the browser left."""
+    opened, joining = threading.Event(), shares.WSHandler._async_open
+
+    async def join_late(self: shares.SocketHandler, token: str) -> None:
+        opened.set()
+        await asyncio.sleep(0.5)  # the message is there meanwhile
+        await joining(self, token)
+
+    monkeypatch.setattr(shares.WSHandler, "_async_open", join_late)
+    assert "raster" in pulled(site, site.login().cookies[COOKIE])
+    assert opened.is_set()
+    until(lambda: not site.server.process.limits._of_pages, 30)
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_nothing_more_is_read_of_a_browser_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, unsent = list[str](), [b"x" * (shares.MAX_UNSENT_BYTES + 1)]
+
+    async def on_message(self: object, fragment: str) -> None:
+        read.append(fragment)
+
+    monkeypatch.setattr(shares.WSHandler, "on_message", on_message)
+    monkeypatch.setattr(shares, "UNSENT_S", 0.0)
+    handler = shares.SocketHandler.__new__(shares.SocketHandler)
+    handler.application = SimpleNamespace()
+    stream = SimpleNamespace(closed=lambda: False, _write_buffer=unsent[0])
+    handler.ws_connection = SimpleNamespace(stream=stream)
+
+    async def ask() -> None:
+        asking = asyncio.create_task(handler.on_message("{}"))
+        await settled()
+        assert read == []
+        stream._write_buffer = b""
+        await asking
+
+    run_apart(ask())
+    assert read == ["{}"]
+
+
+def test_requests_beyond_a_share_wait_and_a_crowd_of_them_is_refused(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_LINE", 2)
+    monkeypatch.setattr(limits, "MAX_PAUSE_S", 0.05)
+    monkeypatch.setattr(shares, "REFUSAL_S", 0.0)
+    add_user(tmp_path / "users.json", "bob", PASSWORD)
+    eve, bob = (site.login(name).cookies[COOKIE] for name in ("ann", "bob"))
+    loop, path = site.server.process.limits.loop, "/static/js/bokeh.min.js"
+    assert site.get("/", bob).status_code == 200
+    assert site.get(path, eve).status_code == 200
+    loop.spend("login ann", 1e6)
+    with ThreadPoolExecutor(3) as threads:
+        flood = [threads.submit(site.get, path, eve) for _ in range(3)]
+        until(lambda: any(one.done() for one in flood), 30)
+        assert site.get(path, bob).status_code == 200
+        assert sum(one.done() for one in flood) == 1
+        loop._used.clear()
+        answers = sorted(one.result(30).status_code for one in flood)
+    assert answers == [200, 200, 429]
+
+
+def test_a_coroutine_is_paced_by_what_it_uses_and_does_what_it_does() -> None:
+    counted = limits.Limits(str, lambda: iter(["login ann", "login eve"]), 4)
+    slept: list[float] = []
+
+    async def work() -> int:
+        await asyncio.sleep(0)
+        try:
+            await asyncio.get_running_loop().create_task(fail())
+        except KeyError:
+            counted.loop.spend("login eve", limits.FREE_LOOP_S + 0.002)
+        await asyncio.sleep(0)
+        return 7
+
+    async def fail() -> None:
+        raise KeyError("a")
+
+    async def visit() -> int:
+        began = asyncio.get_running_loop().time()
+        result = await shares.paced(work(), counted, "login eve")
+        slept.append(asyncio.get_running_loop().time() - began)
+        return int(result)
+
+    assert run_apart(visit()) == 7
+    assert slept[0] >= 0.002 / limits.LOOP_SHARE / 2, "it did not rest"
+
+
+def test_a_budget_is_so_much_at_once_and_then_so_much_a_second() -> None:
+    now, others = [0.0], [True]
+    budget = limits.Budget(10.0, 2.0, lambda owner: others[0], lambda: now[0])
+    budget.spend("eve", 10.0)
+    assert budget.wait_s("eve") == 0.0
+    budget.spend("eve", 4.0)
+    assert (budget.wait_s("eve"), budget.wait_s("ann")) == (2.0, 0.0)
+    now[0] += 1.0
+    assert budget.wait_s("eve") == 1.0
+    others[0] = False
+    assert budget.wait_s("eve") == 0.0
 
 
 def test_messages_that_cost_much_are_read_at_a_pace_beside_others() -> None:

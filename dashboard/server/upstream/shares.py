@@ -4,6 +4,7 @@
 - A page without a websocket stays for a quarter of a minute, however many there are of one person; a slow line needs
   longer, and a loop of requests fills the memory.
 - One token opens any number of websockets, and a websocket that sends without pause is read without pause.
+- What a browser asks for and does not read stays in memory, however much it is.
 - Whoever asks for files without pause has the loop to themselves: each request is answered as it comes.
 """
 
@@ -40,6 +41,10 @@ MAX_MESSAGE_BYTES = 1 << 20
 PARTS_PER_S = 600.0
 """Parts of messages that a websocket may send for long: a drag makes some 60 messages of 3 parts in a second."""
 
+MAX_UNSENT_BYTES = 16 << 20
+"""What waits for a browser that does not read: nothing more is read of it. A page has one to four MB."""
+
+UNSENT_S = 0.1
 REFUSAL_S = 0.5
 MAX_PARTS = 1_200
 """At once."""
@@ -49,18 +54,27 @@ class SocketHandler(WSHandler):
     """Panel's handler of a websocket, counted and paced."""
 
     _left, _counted, _closed_early = float(MAX_PARTS), 0.0, False
+    _joined: asyncio.Event | None = None
 
     async def _async_open(self, token: str) -> None:
         """Join the websocket to its page; one that closed meanwhile is counted out, which Bokeh leaves undone."""
-        await super()._async_open(token)
+        try:
+            await super()._async_open(token)
+        finally:
+            self._let_in()
         if self._closed_early:
             super().on_close()
 
     def on_close(self) -> None:
         """Count the websocket out, unless a ping found it closed and did so before."""
         self._closed_early = self.connection is None
+        self._let_in()
         if self._closed_early or self.connection._session is not None:
             super().on_close()
+
+    def _let_in(self) -> None:
+        if self._joined is not None:
+            self._joined.set()
 
     async def get(self, *args: Any, **named: Any) -> None:
         """Open the websocket, and serve it until it ends."""
@@ -68,6 +82,7 @@ class SocketHandler(WSHandler):
         if limits is None:
             await super().get(*args, **named)
             return
+        self._joined = asyncio.Event()
         token = self.request.headers.get("Sec-WebSocket-Protocol", "").partition(",")[2].strip()
         try:
             with limits.socket(limits.owner_of(self.request), get_session_id(token)):
@@ -85,7 +100,19 @@ class SocketHandler(WSHandler):
         self._counted = now
         if self._left < 0:
             await asyncio.sleep(-self._left / PARTS_PER_S)
+        if self._joined is not None and self.connection is None:
+            await self._joined.wait()  # until its page is built; Bokeh fails on what comes before
+            if self.connection is None:
+                return
+        while self._unsent_bytes > MAX_UNSENT_BYTES:
+            await asyncio.sleep(UNSENT_S)
         await super().on_message(fragment)
+
+    @property
+    def _unsent_bytes(self) -> int:
+        """How much waits for a browser that does not read; 0 where it has gone."""
+        stream = getattr(getattr(self, "ws_connection", None), "stream", None)
+        return len(stream._write_buffer) if stream is not None and not stream.closed() else 0
 
 
 def count_sockets() -> None:

@@ -19,6 +19,7 @@ from tornado.web import create_signed_value
 
 from dashboard.cli import main
 from dashboard.server.auth.oauth import may_enter
+from tests.hostile import MARKUP, NAMES, Shape
 from tests.server.asking import connect, token_in, told_by
 
 SECRETS = {
@@ -192,6 +193,26 @@ def test_those_named_come_in_and_other_accounts_do_not(url: str) -> None:
     assert get(f"{url}/health", "ann").json()["sessions"] == 1, "the page is one of an error"
     for route in ("/", *ROUTES):
         assert get(f"{url}{route}", "mallory").status_code == 403, route
+
+
+def test_names_of_the_provider_are_text(url: str, guests: Path) -> None:
+    """Of who may come in, on the page; of who may not, nowhere."""
+    for name in NAMES:
+        refused = get(f"{url}/", name)
+        assert refused.status_code in (401, 403), name
+        assert refused.headers["Content-Type"].startswith("text/plain")
+        assert "BITTEN" not in refused.text
+    known = guests.read_text()
+    guests.write_text("".join(f"{name}\n" for name in MARKUP) + known)
+    try:
+        expected = Shape(get(f"{url}/", "zoe").text).found
+        for name in MARKUP[:3]:
+            page = get(f"{url}/", name)
+            assert page.status_code == 200, name
+            assert "BITTEN" not in page.text
+            assert Shape(page.text).found == expected
+    finally:
+        guests.write_text(known)
 
 
 def test_the_whole_way_through_the_provider(url: str, guests: Path) -> None:

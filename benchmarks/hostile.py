@@ -58,29 +58,29 @@ async def loop_of_requests(server: Serving, headers: dict[str, str], path: str, 
     await asyncio.gather(*(ask() for _ in range(LOOPS)), return_exceptions=True)
 
 
-async def pages(server: Serving, headers: dict[str, str], until: float) -> None:
+async def pages(server: Serving, headers: dict[str, str], until: float, held: Sequence[Client]) -> None:
     await loop_of_requests(server, headers, QUERY, until)
 
 
-async def downloads(server: Serving, headers: dict[str, str], until: float) -> None:
+async def downloads(server: Serving, headers: dict[str, str], until: float, held: Sequence[Client]) -> None:
     await loop_of_requests(server, headers, "static/js/bokeh.min.js", until)
 
 
-async def tabs(server: Serving, headers: dict[str, str], until: float) -> None:
+async def tabs(server: Serving, headers: dict[str, str], until: float, held: Sequence[Client]) -> None:
     """Open as many tabs as the server gives, and keep them."""
-    held: list[Client] = []
+    more: list[Client] = []
     while time.monotonic() < until:
         tab = Client(server.url + QUERY, False, 1.0, headers)
         try:
             await asyncio.wait_for(tab.open(), max(0.1, until - time.monotonic()))
-            held.append(tab)
+            more.append(tab)
         except (HTTPClientError, NoPicture, TimeoutError, OSError):
             await asyncio.sleep(0.05)
-    for tab in held:
+    for tab in more:
         tab.close()
 
 
-async def websockets(server: Serving, headers: dict[str, str], until: float) -> None:
+async def websockets(server: Serving, headers: dict[str, str], until: float, held: Sequence[Client]) -> None:
     """Open websockets on one page's token, and send on each without pause."""
     page = (await client().fetch(server.url + QUERY, headers=headers)).body.decode()
     token, left = page.split('"token":"')[1].split('"')[0], [MAX_REQUESTS]
@@ -102,31 +102,23 @@ async def websockets(server: Serving, headers: dict[str, str], until: float) -> 
     await asyncio.gather(*(flood() for _ in range(LOOPS)), return_exceptions=True)
 
 
-async def exports(server: Serving, headers: dict[str, str], until: float) -> None:
+async def exports(server: Serving, headers: dict[str, str], until: float, held: Sequence[Client]) -> None:
     """Ask for exports in two tabs without pause, and fetch what comes of them."""
-    made = 0
+    made, http = 0, client()
 
-    async def keep_exporting() -> None:
+    async def keep_exporting(tab: Client) -> None:
         nonlocal made
-        tab = Client(server.url + QUERY, False, 1.0, headers)
-        http = client()
-        try:
-            await asyncio.wait_for(tab.open(), max(0.1, until - time.monotonic()))
-            bridge = next(found for found in objects(tab.document) if found["attributes"].get("class_name") == "Bridge")
-            for n in range(MAX_REQUESTS):
-                if time.monotonic() > until:
-                    return
-                pressed = {"type": "map", "entries": [["key", "e"], ["ctrl", True], ["n", n]]}
-                await tab.tell(event("data_event", model={"id": bridge["id"]}, data=pressed))
-                for path in set(re.findall(r"download/[\w-]{43}/[^\"'\\ )]+", await tab.heard(0.1))):
-                    made += 1
-                    await http.fetch(server.url + path, headers=headers, raise_error=False)
-        except (HTTPClientError, NoPicture, TimeoutError, OSError):
-            await asyncio.sleep(0.05)
-        finally:
-            tab.close()
+        bridge = next(found for found in objects(tab.document) if found["attributes"].get("class_name") == "Bridge")
+        for n in range(MAX_REQUESTS):
+            if time.monotonic() > until:
+                return
+            pressed = {"type": "map", "entries": [["key", "e"], ["ctrl", True], ["n", n]]}
+            await tab.tell(event("data_event", model={"id": bridge["id"]}, data=pressed))
+            for path in set(re.findall(r"download/[\w-]{43}/[\w.,=+-]+", await tab.heard(0.1))):
+                made += 1
+                await http.fetch(server.url + path, headers=headers, raise_error=False)
 
-    await asyncio.gather(keep_exporting(), keep_exporting())
+    await asyncio.gather(*map(keep_exporting, held), return_exceptions=True)
     print(f"(exports: {made} files made and fetched)", flush=True)
 
 
@@ -141,7 +133,7 @@ async def health(server: Serving, headers: dict[str, str], until: float) -> list
     return took
 
 
-ATTACKS: dict[str, Callable[[Serving, dict[str, str], float], Awaitable[None]]] = {
+ATTACKS: dict[str, Callable[[Serving, dict[str, str], float, Sequence[Client]], Awaitable[None]]] = {
     "pages": pages, "tabs": tabs, "websockets": websockets, "exports": exports, "downloads": downloads,
 }  # fmt: skip
 
@@ -166,13 +158,18 @@ async def measure(
 
     await zooming(time.monotonic() + WARM_S)
     for name, hostile in zip(names, people, strict=False):
+        held = [Client(server.url + QUERY, False, length, hostile) for _ in range(2 if name == "exports" else 0)]
+        for tab in held:
+            await tab.open()
         until = time.monotonic() + seconds
         took, answers = await asyncio.gather(zooming(until), health(server, people[-1], until))
         quiet, quiet_health = percentile(took, 0.95), percentile(answers, 0.95)
         before, until = server.memory()["RssAnon"], time.monotonic() + seconds
         took, answers, _ = await asyncio.gather(
-            zooming(until), health(server, people[-1], until), ATTACKS[name](server, hostile, until)
+            zooming(until), health(server, people[-1], until), ATTACKS[name](server, hostile, until, held)
         )
+        for tab in held:
+            tab.close()
         p95, p95_health = percentile(took, 0.95), percentile(answers, 0.95)
         rows.append(Row("hostile", f"{len(clients)} zoom, quiet before {name}, p95", "ms", quiet))
         rows.append(Row("hostile", f"{len(clients)} zoom, {name}, p95", "ms", p95, most=2 * quiet))

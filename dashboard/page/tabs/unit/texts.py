@@ -93,7 +93,8 @@ def _computed(scene: Scene, picture: UnitPicture) -> dict[str, tuple[float, bool
     test, found = picture.refractory, {}
     if np.isfinite(test.max_confidence_pct):
         found["max_confidence"] = (float(test.max_confidence_pct), bool(test.passes))
-    if picture.amplitudes is not None and np.isfinite(picture.amplitudes.noise.cutoff):
+    at_peak = scene.sorting.amps_at_peak  # the test is of peak-to-peak amplitudes
+    if picture.amplitudes is not None and np.isfinite(picture.amplitudes.noise.cutoff) and not at_peak:
         noise = picture.amplitudes.noise
         found["noise_cutoff"] = (float(noise.cutoff), bool(noise.passes_label))
     return found

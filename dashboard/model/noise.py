@@ -31,6 +31,9 @@ class Noise:
     lfp_hz : ndarray, shape (n_frequencies,), float64, or None
     missing : tuple of Missing
     n_lfp_windows : int or None
+    ap_times_s, lf_times_s : ndarray, shape (n_times,), float64, or None
+        Of the rows of `ap_rms_v` and `lf_rms_v`, on the probe's clock; None where they are of another number.
+    lf_rms_v : ndarray, shape (n_times, n_channels), float64, in volts, or None
     """
 
     ap_rms_v: npt.NDArray[np.float64] | None = None
@@ -40,3 +43,6 @@ class Noise:
     channel_rms_v: npt.NDArray[np.float64] | None = None
     channel_labels: npt.NDArray[np.float64] | None = None
     n_lfp_windows: int | None = None
+    ap_times_s: npt.NDArray[np.float64] | None = None
+    lf_rms_v: npt.NDArray[np.float64] | None = None
+    lf_times_s: npt.NDArray[np.float64] | None = None

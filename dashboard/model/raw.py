@@ -13,6 +13,8 @@ import numpy.typing as npt
 from dashboard.model.errors import BadRequest, DatasetMissing
 
 BANDS = ("ap", "lf")
+RAW, HIGH_PASS, DESTRIPED = STEPS = ("raw", "high-pass", "destriped")
+"""What can be done to the voltage; see `dashboard.analysis.raw.snippet.cut`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ KEPT: tuple[int, ...] = ()
 PAGES = 50
 """Of so many folders one is opened in a page."""
 
-TABS = ("Summary", "Clusters", "Unit", "Probe", "Events", "Compare", "Change")
+TABS = ("Summary", "Clusters", "Unit", "Probe", "Events", "Compare", "Change", "Raw")
 SUBJECTS = ("M%d", "M%d", "Mäuse %d #3+50%%", "O'Brien & Søn %d", "小鼠_%d")
 PROBES = ("probe00", "probe00/pykilosort", "imec0", "probe_left/iblsorter", "Probe 1 ü", "shank_0")
 

@@ -64,7 +64,7 @@ def test_a_figure_that_fails_is_one_line_and_the_rest_is_drawn(
     assert any(record.exc_info for record in caplog.records)
 
 
-@pytest.mark.parametrize("tab", ["Unit", "Summary", "Probe", "Events", "Change", "Compare"])
+@pytest.mark.parametrize("tab", ["Unit", "Summary", "Probe", "Events", "Change", "Compare", "Raw"])
 def test_a_tab_whose_computation_fails_says_so(
     tab: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

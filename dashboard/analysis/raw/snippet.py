@@ -13,12 +13,11 @@ import pandas as pd
 
 from dashboard.analysis.raw import filters
 from dashboard.model.errors import BadRequest
-from dashboard.model.raw import RawBand, RawRecording
+from dashboard.model.raw import DESTRIPED, HIGH_PASS, RAW, STEPS, RawBand, RawRecording
 
 if TYPE_CHECKING:
     from xarray import DataArray
 
-RAW, HIGH_PASS, DESTRIPED = STEPS = ("raw", "high-pass", "destriped")
 PADDING_S = MappingProxyType({"ap": 0.05, "lf": 2.0})
 """Read on either side before filters, whose ends are then not in what is returned; less at the ends of the file."""
 MAX_SAMPLES = MappingProxyType({"ap": 300_000, "lf": 300_000})

@@ -222,6 +222,22 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         follows_hidden=True, words=(LinkWord("before", lasts="session"), LinkWord("after", lasts="session")),
         keys=("[", "]"), help=((("[", "]"), "mark the window in view as the span before, or after"),),
     ),
+    TabEntry(
+        "raw", "Raw", f"{_TABS}.raw.tab:RawTab", states=(f"{_TABS}.raw.state:RawState",),
+        words=(
+            LinkWord(
+                "rawat", "raw_at", read=f"{_TABS}.raw.state:read_at", write=f"{_TABS}.raw.state:write_at",
+                lasts="session",
+            ),
+            LinkWord("rawband", "raw_band"), LinkWord("rawstep", "raw_step"), LinkWord("rawms", "raw_ms"),
+            LinkWord("rawdb", "raw_db"),
+        ),
+        keys=("r", ",", "."),
+        help=(
+            (("R",), "the raw voltage in the middle of the view, or where the raster is clicked"),
+            ((",", "."), "previous and next spike of the selected unit, in the raw voltage"),
+        ),
+    ),
 ])  # fmt: skip
 
 

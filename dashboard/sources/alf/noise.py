@@ -21,8 +21,18 @@ LFP_POWER = "ephysSpectralDensityLF.power"
 LFP_FREQUENCIES = "ephysSpectralDensityLF.freqs"
 LFP_WINDOWS = "ephysTimeRmsLF.timestamps"
 """A time for each window whose spectrum ``ibllib.ephys.ephysqc`` adds to the file of LFP power."""
+AP_TIMES, LF_RMS = "ephysTimeRmsAP.timestamps", "ephysTimeRmsLF.rms"
 _DIMENSIONS = MappingProxyType(
-    {AP_RMS: 2, CHANNEL_RMS: 2, CHANNEL_LABELS: 1, LFP_POWER: 2, LFP_FREQUENCIES: 1, LFP_WINDOWS: 1}
+    {
+        AP_TIMES: 1,
+        LF_RMS: 2,
+        AP_RMS: 2,
+        CHANNEL_RMS: 2,
+        CHANNEL_LABELS: 1,
+        LFP_POWER: 2,
+        LFP_FREQUENCIES: 1,
+        LFP_WINDOWS: 1,
+    }
 )
 
 
@@ -45,7 +55,7 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
     for name, n_dimensions in _DIMENSIONS.items():
         dataset = next((d for d in datasets if d.name == name and d.path is not None), None)
         if dataset is None or dataset.path is None:
-            if name == LFP_WINDOWS:  # of which nothing is shown
+            if name in (LFP_WINDOWS, AP_TIMES, LF_RMS):  # what is shown of them is asked for by the Raw tab only
                 continue
             missing.append(Missing(name, "no such file"))
             continue
@@ -71,4 +81,12 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
     return Noise(
         found.get(AP_RMS), power, hz if power is not None else None, tuple(missing),
         found.get(CHANNEL_RMS), found.get(CHANNEL_LABELS), n_windows,
+        _times(found, AP_TIMES, AP_RMS), found.get(LF_RMS), _times(found, LFP_WINDOWS, LF_RMS),
     )  # fmt: skip
+
+
+def _times(found: dict[str, npt.NDArray[np.float64]], name: str, of: str) -> npt.NDArray[np.float64] | None:
+    """Return the times of rows of an array; None where they are not as many, or do not increase."""
+    times = found.get(name)
+    is_whole = times is not None and len(times) == len(found.get(of, ())) and bool((np.diff(times) > 0).all())
+    return times if is_whole else None

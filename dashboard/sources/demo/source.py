@@ -19,6 +19,7 @@ import numpy as np
 from dashboard.config.settings import Settings
 from dashboard.model.errors import BadRequest, CacheUnusable, Cancelled
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
+from dashboard.model.raw import RawRecording
 from dashboard.model.references import DatasetRef, InsertionRef
 from dashboard.sources.alf.arrays import why_not_whole
 from dashboard.sources.alf.names import parse_file_name
@@ -27,6 +28,7 @@ from dashboard.sources.base import Source
 from dashboard.sources.demo.behaviour import make_behaviour, make_events
 from dashboard.sources.demo.channels import make_channels
 from dashboard.sources.demo.motion import make_motion
+from dashboard.sources.demo.raw import synthetic_recording
 from dashboard.sources.demo.session import SESSION_FILES, write_session
 from dashboard.sources.demo.sortings import default_sorting, resort, sorting_files, write_sorting
 from dashboard.sources.demo.spikes import draw_trains, make_tracks
@@ -154,6 +156,11 @@ class DemoSource(AlfSource):
         session = write_demo(self.folder, self.n_spikes, self.seed, report, cancel or self._cancel)
         paths = {dataset.relative_path: session / dataset.relative_path for dataset in datasets}
         return {relative: path for relative, path in paths.items() if path.is_file()}
+
+    def raw(self, insertion: InsertionRef) -> RawRecording:
+        """Return a minute of synthetic voltage, made when it is read; the demo is written where it was not yet."""
+        session = write_demo(self.folder, self.n_spikes, self.seed, self._progress, self._cancel)
+        return synthetic_recording(session / _COLLECTIONS[0][0], self.seed)
 
 
 def _located(dataset: DatasetRef, path: Path, size: int | None) -> DatasetRef:

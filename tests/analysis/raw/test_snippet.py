@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import dashboard
-from dashboard.analysis.raw.snippet import STEPS, cut, displayed_rows, read
+from dashboard.analysis.raw.snippet import cut, displayed_rows, read
 from dashboard.model.errors import BadRequest, DatasetMissing
-from dashboard.model.raw import RawRecording
+from dashboard.model.raw import STEPS, RawRecording
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.raw.recording import open_recording
 from tests.sources.raw.samples import write_recording

@@ -1,0 +1,141 @@
+"""Figures of the Raw tab: voltage over channels, RMS over time and depth, spectrum by depth; made once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bokeh.models import ColumnDataSource, FixedTicker, LinearColorMapper, Range1d
+from bokeh.plotting import figure
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+from dashboard.analysis.raw.maps import DepthImage
+from dashboard.model.colours import SELECTION
+from dashboard.page.core.axes import Axes
+from dashboard.page.core.bokeh_figures import lighten, navigable, small, time_ticks
+from dashboard.page.core.scene import Scene
+from dashboard.page.tabs.raw.picture import TRACES_BELOW, Maps, SnippetPicture
+
+SNIPPET_PX, MAP_PX = 380, 220
+N_TICKS = 9
+LEVELS = 255
+GREYS = tuple(to_hex(colour) for colour in colormaps["gray"](np.linspace(0, 1, LEVELS + 1)))
+PALETTES = {
+    name: tuple(to_hex(colour) for colour in colormaps[name](np.linspace(0, 1, 256))) for name in ("plasma", "inferno")
+}
+GOOD, OTHER = "#009E73", "#CC3311"
+LABELS = {1: ("dead", "#56B4E9"), 2: ("noisy", "#D55E00"), 3: ("outside the brain", "#808080")}
+_IMAGE = ("image", "x", "y", "dw", "dh")
+
+
+class SnippetFigure:
+    """Voltage by channel, the lowest at the bottom, a row for each; lines where few are in view."""
+
+    def __init__(self) -> None:
+        self.figure = small(SNIPPET_PX, "Time from the middle (ms)", "Depth (µm) and region", name="raw-snippet")
+        self.figure.update(min_border_left=96)
+        self.figure.yaxis.ticker = self._ticker = FixedTicker(ticks=[])
+        self.image = ColumnDataSource({name: [] for name in _IMAGE}, name="raw-snippet-data")
+        self.figure.image(
+            *_IMAGE, source=self.image, color_mapper=LinearColorMapper(palette=GREYS, low=0, high=LEVELS),
+            level="image",
+        )  # fmt: skip
+        self.traces = ColumnDataSource({"x": [], "y": []}, name="raw-traces-data")
+        self._lines = self.figure.multi_line("x", "y", source=self.traces, line_color="#808080", line_width=1)
+        empty: dict[str, list[Any]] = {name: [] for name in ("x", "y", "colour", "size")}
+        self.marks = ColumnDataSource(empty, name="raw-marks-data")
+        self.figure.scatter(
+            "x", "y", size="size", fill_color=None, line_color="colour", line_width=1.6, source=self.marks
+        )  # fmt: skip
+        lighten(self.figure)
+
+    def show(self, scene: Scene, picture: SnippetPicture, at_s: float, gain_db: int, selected: tuple[int, ...]) -> None:
+        """Draw a snippet."""
+        uv, n = picture.uv, len(picture.uv)
+        end_uv = picture.scale_uv * 10 ** (-gain_db / 20)
+        times = picture.snippet.times_s
+        step = 1e3 / picture.snippet.band.fs_hz
+        left, right = (times[0] - at_s) * 1e3 - step / 2, (times[-1] - at_s) * 1e3 + step / 2
+        is_image = n >= TRACES_BELOW
+        if is_image:
+            levels = np.clip((uv / end_uv + 1) * (LEVELS / 2), 0, LEVELS).astype(np.uint8)
+            width = uv.shape[1] * picture.n_pooled * step
+            values: tuple[Any, ...] = (levels, left, -0.5, width, n)
+            self.image.data = dict(zip(_IMAGE, ([value] for value in values), strict=True))
+            self.traces.data = {"x": [], "y": []}
+        else:
+            along = left + (np.arange(uv.shape[1]) + 0.5) * step * picture.n_pooled
+            self.image.data = {name: [] for name in _IMAGE}
+            self.traces.data = {
+                "x": [along.astype(np.float32)] * n,
+                "y": [(row + trace / (2 * end_uv)).astype(np.float32) for row, trace in enumerate(uv)],
+            }
+        self.marks.data = _mark_data(scene, picture, at_s, selected)
+        self.figure.x_range.update(start=left, end=right)
+        self.figure.y_range.update(start=-0.5 if is_image else -1, end=n - 0.5 if is_image else n)
+        rows = np.unique(np.linspace(0, n - 1, min(n, N_TICKS)).round().astype(int)).tolist()
+        self._ticker.ticks = rows
+        self.figure.yaxis.major_label_overrides = {
+            row: f"{picture.depths_um[row]:,.0f} {picture.regions[row]}".strip() for row in rows
+        }
+
+
+def _mark_data(scene: Scene, picture: SnippetPicture, at_s: float, selected: tuple[int, ...]) -> dict[str, Any]:
+    marks, labels = picture.marks, scene.sorting.labels
+    colours, sizes = [], []
+    for unit in marks.units.tolist():
+        chosen = unit in selected
+        good = unit < len(labels) and labels[unit] == 1
+        colours.append(SELECTION[selected.index(unit) % len(SELECTION)] if chosen else GOOD if good else OTHER)
+        sizes.append(13 if chosen else 8)
+    return {"x": (marks.times_s - at_s) * 1e3, "y": marks.rows, "colour": colours, "size": sizes}
+
+
+class MapFigure:
+    """Values over time and depth on the raster's axes, or over frequency and depth."""
+
+    def __init__(self, axes: Axes, name: str, *, over_time: bool, palette: str) -> None:
+        x_range, limits = (axes.time, axes.time_limits) if over_time else (Range1d(0, 300), Range1d(0, 300))
+        self.figure: figure = navigable(
+            x_range, axes.depth, limits, axes.depth_limits, only="" if over_time else "y", name=name,
+            x_axis_label="Time (s)" if over_time else "Frequency (Hz)", y_axis_label="Depth (µm)",
+        )  # fmt: skip
+        self.figure.update(sizing_mode="stretch_width", height=MAP_PX)
+        if over_time:
+            self.figure.xaxis.formatter = time_ticks()
+        self._mapper = LinearColorMapper(palette=PALETTES[palette], low=0, high=1, nan_color="#00000000")
+        self.image = ColumnDataSource({name: [] for name in _IMAGE}, name=f"{name}-data")
+        self.figure.image(*_IMAGE, source=self.image, color_mapper=self._mapper, level="image")
+        self.bad = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"{name}-bad-data")
+        if not over_time:
+            self.figure.scatter("x", "y", marker="square", size=5, color="colour", source=self.bad)
+        lighten(self.figure)
+
+    def show(self, image: DepthImage, palette: str) -> None:
+        """Draw an image; rows are as high as their depths are apart, so that none covers another."""
+        low, high = image.levels
+        self._mapper.update(palette=PALETTES[palette], low=low, high=high)
+        depths, along = image.depths_um, image.along
+        apart = float(np.median(np.diff(depths))) if len(depths) > 1 else 20.0
+        first = float(along[0] - np.diff(along[:2])[0] / 2)
+        width = float(along[-1] - along[0]) * len(along) / (len(along) - 1)
+        runs = np.split(np.arange(len(depths)), np.flatnonzero(np.diff(depths) > 1.5 * apart) + 1)
+        data: dict[str, list[Any]] = {name: [] for name in _IMAGE}
+        for run in runs:
+            height = float(depths[run[-1]] - depths[run[0]]) + apart
+            values = (image.values[run].astype(np.float32), first, float(depths[run[0]]) - apart / 2, width, height)
+            for name, value in zip(_IMAGE, values, strict=True):
+                data[name].append(value)
+        self.image.data = data
+
+    def show_bad(self, maps: Maps) -> None:
+        """Mark the channels that are dead, noisy or outside the brain."""
+        if maps.labels is None:
+            return
+        bad = [row for row in np.flatnonzero(maps.labels) if row < len(maps.depths_um)]
+        self.bad.data = {
+            "x": [4.0] * len(bad),
+            "y": maps.depths_um[bad],
+            "colour": [LABELS[int(maps.labels[row])][1] for row in bad],
+        }

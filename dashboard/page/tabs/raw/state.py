@@ -1,0 +1,43 @@
+"""What the Raw tab shows."""
+
+from __future__ import annotations
+
+import math
+
+import param
+
+from dashboard.model.raw import BANDS, HIGH_PASS, STEPS
+
+WIDTHS_MS = (2, 10, 35, 70, 200, 500, 1000, 2000)
+MAX_GAIN_DB = 60
+
+
+class RawState(param.Parameterized):
+    """Own state of the Raw tab."""
+
+    raw_at = param.Number(default=None, allow_None=True, doc="Middle of the snippet, session time in s.")
+    raw_band = param.Selector(default="ap", objects=list(BANDS), doc="File that the snippet is cut from.")
+    raw_step = param.Selector(default=HIGH_PASS, objects=list(STEPS), doc="What is done to the voltage.")
+    raw_ms = param.Selector(default=70, objects=list(WIDTHS_MS), doc="Length of the snippet, in ms.")
+    raw_db = param.Integer(
+        default=0, bounds=(-MAX_GAIN_DB, MAX_GAIN_DB), step=3, doc="Gain of the picture against its default, in dB."
+    )
+
+
+def read_at(text: str) -> float | None:
+    """Return the middle of the snippet as links have it.
+
+    Raises
+    ------
+    ValueError
+        It is no time.
+    """
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("no time")
+    return value
+
+
+def write_at(value: float | None) -> str:
+    """Return the middle of the snippet for a link, to 10 us."""
+    return "" if value is None else f"{value:.5f}"

@@ -1,0 +1,226 @@
+"""The Raw tab: the voltage around a moment with its spikes, and the quality of the recording by depth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+from bokeh.events import Tap
+
+from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.raw import BANDS
+from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.scene import Scene
+from dashboard.page.core.tab import BaseTab, pane, refusal_text
+from dashboard.page.services.page_services import PageServices
+from dashboard.page.tabs.raw import texts
+from dashboard.page.tabs.raw.figures import MapFigure, SnippetFigure
+from dashboard.page.tabs.raw.picture import (
+    Maps,
+    SnippetPicture,
+    SnippetRequest,
+    render_maps,
+    render_snippet,
+    step_to_spike,
+    threads,
+)
+from dashboard.page.tabs.raw.state import MAX_GAIN_DB, WIDTHS_MS, RawState
+
+GAIN_STEP_DB = 3
+PALETTE = {"ap": "plasma", "lf": "inferno"}
+
+
+class RawTab(BaseTab[PageServices]):
+    """Voltage by channel around a moment, RMS over time and depth, spectrum by depth.
+
+    Attributes
+    ----------
+    picture : SnippetPicture or None
+    maps : Maps or None
+        What the tab shows.
+    """
+
+    def __init__(self, services: PageServices, title: str) -> None:
+        super().__init__(services, title)
+        self._own = own = services.states[RawState]
+        self.picture: SnippetPicture | None = None
+        self.maps: Maps | None = None
+        self._drawn: SnippetRequest | None = None
+        self._mapped: Any = None
+        self._snippet_loop = self._raw_loop(render_snippet, self._show, self.refuse)
+        self._maps_loop = self._raw_loop(render_maps, self._show_maps, self._no_maps)
+        self.snippet = SnippetFigure()
+        axes = services.axes
+        self.rms = MapFigure(axes, "raw-rms", over_time=True, palette="plasma")
+        self.spectrum = MapFigure(axes, "raw-spectrum", over_time=False, palette="inferno")
+        self._captions = {name: self.html() for name in ("snippet", "rms", "spectrum")}
+        self._captions["snippet"].object = texts.WORKING
+        self._panes = {
+            # A column: a pane of a figure that was hidden stays hidden.
+            name: pn.Column(pane(drawn.figure), visible=False, sizing_mode="stretch_width", margin=0)
+            for name, drawn in (("snippet", self.snippet), ("rms", self.rms), ("spectrum", self.spectrum))
+        }
+        self.panel = pn.Column(
+            self.refusal, self.busy.panel, self._controls(), self._captions["snippet"], self._panes["snippet"],
+            self._captions["rms"], self._panes["rms"], self._captions["spectrum"], self._panes["spectrum"],
+            sizing_mode="stretch_both", margin=0, scroll=True,
+        )  # fmt: skip
+        services.raster.figure.on_event(Tap, self._tapped)
+        own.param.watch(self._request, ["raw_at", "raw_step", "raw_ms"])
+        own.param.watch(self._banded, "raw_band")
+        own.param.watch(self._redraw, "raw_db")
+        self._state.param.watch(self._request, ["tab", "selected", "depth_range"])
+
+    def _raw_loop(self, render: Any, apply: Any, refuse: Any) -> RenderLoop[Any, Any]:
+        """Return what computes on the threads of raw data."""
+        made: RenderLoop[Any, Any] = RenderLoop(self._queue, threads(), render, apply, refuse)
+        self._loops.append(made)
+        return made
+
+    def _controls(self) -> Any:
+        own = self._own
+
+        def choice(parameter: Any, label: str, options: Any, width: int) -> Any:
+            return pn.widgets.Select.from_param(
+                parameter, label=label, options=options, description=None, width=width, margin=(4, 3)
+            )
+
+        def button(label: str, about: str, act: Any) -> Any:
+            made = pn.widgets.Button(label=label, description=about, width=42, height=30, margin=(20, 2, 0, 2))
+            made.on_click(lambda event: act())
+            return made
+
+        return pn.FlexBox(
+            choice(own.param.raw_band, "Band", {name.upper(): name for name in BANDS}, 62),
+            choice(own.param.raw_step, "Voltage", {words: name for name, words in texts.STEPS.items()}, 108),
+            choice(own.param.raw_ms, "Length", {f"{ms:,} ms": ms for ms in WIDTHS_MS}, 84),
+            button("−3", "Less gain, by 3 dB", lambda: self._gain(-GAIN_STEP_DB)),
+            button("+3", "More gain, by 3 dB", lambda: self._gain(GAIN_STEP_DB)),
+            button("◀", "Previous spike of the selected unit (,)", lambda: self._step(-1)),
+            button("▶", "Next spike of the selected unit (.)", lambda: self._step(1)),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def open(self, scene: Scene) -> None:
+        """Show another insertion, or the same one through other filters."""
+        self._scene = scene
+        self._request()
+
+    def press(self, key: str) -> None:
+        """Open the tab at the spike of the selected unit next to the middle of the view; step to another spike."""
+        if key in (",", "."):
+            self._step(-1 if key == "," else 1)
+        else:
+            self._state.tab = self.title
+
+    # -- where -----------------------------------------------------------------------------------
+
+    def _tapped(self, event: Tap) -> None:
+        if self.is_seen and event.x is not None:
+            self._queue.later(lambda: self._own.param.update(raw_at=float(event.x)))
+
+    def _middle(self, scene: Scene) -> float | None:
+        """Return the middle of the snippet: as it was set, else a spike of the selected unit, else that of the view."""
+        if self._own.raw_at is not None:
+            return float(self._own.raw_at)
+        if self._state.time_range is None:
+            return None
+        middle = sum(self._state.time_range) / 2
+        if units := scene.indexes(self._state.selected):
+            try:
+                return step_to_spike(scene, units[-1], middle, 1)
+            except BadRequest:
+                pass
+        return middle
+
+    def _step(self, direction: int) -> None:
+        scene = self._scene
+        if scene is None:
+            return
+        units = scene.indexes(self._state.selected)
+        at = self._middle(scene)
+        try:
+            if not units or at is None:
+                raise BadRequest("No unit is selected", "", "Click a spike in the raster")
+            self._own.raw_at = step_to_spike(scene, units[-1], at, direction)
+        except BadRequest as error:
+            self.refuse(error)
+
+    def _gain(self, db: int) -> None:
+        self._own.raw_db = max(-MAX_GAIN_DB, min(self._own.raw_db + db, MAX_GAIN_DB))
+
+    # -- asking and showing ----------------------------------------------------------------------
+
+    def _request(self, *events: object) -> None:
+        scene = self._scene
+        if scene is None or not self.is_seen or self._state.depth_range is None:
+            return
+        if self._mapped is not scene.sorting:
+            self._mapped = scene.sorting
+            self._maps_loop.request(scene)
+        at = self._middle(scene)
+        if at is None:
+            return
+        own = self._own
+        request = SnippetRequest(
+            scene, at, own.raw_ms / 1e3, own.raw_band, own.raw_step, self._state.depth_range,
+            scene.indexes(self._state.selected),
+        )  # fmt: skip
+        if request != self._drawn:
+            self.busy.begin()
+            self._snippet_loop.request(request)
+
+    def _show(self, request: SnippetRequest, picture: SnippetPicture) -> None:
+        if request.scene is not self._scene:
+            return
+        self.answered()
+        self.picture, self._drawn = picture, request
+        self._redraw()
+        self._panes["snippet"].visible = True
+
+    def _redraw(self, *events: object) -> None:
+        request, picture = self._drawn, self.picture
+        if request is None or picture is None or request.scene is not self._scene:
+            return
+        gain = self._own.raw_db
+        self.snippet.show(request.scene, picture, request.at_s, gain, request.selected)
+        self._captions["snippet"].object = texts.snippet(picture, request.at_s, gain)
+
+    def refuse(self, error: DashboardError) -> None:
+        """Say it in the tab; what was drawn of this insertion stays."""
+        super().refuse(error)
+        if self._drawn is None or self._drawn.scene is not self._scene:
+            self._panes["snippet"].visible = False
+            self._captions["snippet"].object = ""
+
+    def _banded(self, *events: object) -> None:
+        self._request()
+        self._draw_rms()
+
+    def _show_maps(self, scene: Scene, maps: Maps) -> None:
+        if self._scene is None or scene.sorting is not self._scene.sorting:
+            return
+        self.maps = maps
+        self._draw_rms()
+        self._captions["spectrum"].object = texts.spectrum(maps)
+        self._panes["spectrum"].visible = maps.spectrum is not None
+        if maps.spectrum is not None:
+            self.spectrum.show(maps.spectrum, "inferno")
+            self.spectrum.show_bad(maps)
+
+    def _draw_rms(self) -> None:
+        if self.maps is None:
+            return
+        band = self._own.raw_band
+        self._captions["rms"].object = texts.rms(self.maps, band)
+        self._panes["rms"].visible = band in self.maps.rms
+        if band in self.maps.rms:
+            self.rms.show(self.maps.rms[band], PALETTE[band])
+
+    def _no_maps(self, error: DashboardError) -> None:
+        self.maps = None
+        for name in ("rms", "spectrum"):
+            self._panes[name].visible = False
+            self._captions[name].object = ""
+        self._captions["rms"].object = refusal_text(error)

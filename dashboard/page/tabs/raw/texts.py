@@ -1,0 +1,95 @@
+"""What the Raw tab says."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from dashboard.analysis.raw.snippet import PADDING_S
+from dashboard.model.raw import BANDS, RAW
+from dashboard.model.texts import counted
+from dashboard.page.tabs.raw.figures import GOOD, LABELS, OTHER
+from dashboard.page.tabs.raw.picture import Maps, SnippetPicture
+
+WORKING = '<div class="unit"><p>Reading …</p></div>'
+STEPS = {"raw": "as recorded", "high-pass": "high-pass", "destriped": "destriped"}
+_DOT = '<span style="color:{colour}">○</span> {word}'
+
+
+def _said(text: str) -> str:
+    return f'<div class="unit">{text}</div>'
+
+
+def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
+    """Return what is shown: file, samples, filter, colours, marks."""
+    found = picture.snippet
+    end = picture.scale_uv * 10 ** (-gain_db / 20)
+    last = found.first + found.volts.shape[1] - 1
+    made = "<b>Synthetic voltage of the demo.</b> " if picture.recording.is_synthetic else ""
+    padding = "" if found.step == RAW else f" (filtered with {PADDING_S[found.band.name]:g} s more on either side)"
+    pooled = f" Each column shows the farthest from zero of {picture.n_pooled} samples." if picture.n_pooled > 1 else ""
+    labels = "" if picture.recording.labels is not None else " No file of bad channels: all count as good."
+    others = picture.marks.n_elsewhere
+    hidden = f", {counted(others, 'spike')} on channels out of view" if others else ""
+    return _said(
+        f"<p>{made}{found.band.name.upper()} at {at_s:,.5f} s, samples {found.first:,}–{last:,} of "
+        f"{escape(found.band.path.name)}; {escape(found.filtered)}{padding}. Black to white: ∓{end:,.0f} µV "
+        f"({gain_db:+d} dB); {counted(len(picture.uv), 'channel')} of {found.band.n_channels}.{pooled}{labels}</p>"
+        f"<p>{counted(len(picture.marks.units), 'spike')} marked{hidden}: {_DOT.format(colour=GOOD, word='good')}, "
+        f"{_DOT.format(colour=OTHER, word='other')}, larger: selected units in their colours.</p>"
+    )
+
+
+def rms(maps: Maps, name: str) -> str:
+    """Return what the image of RMS shows, or why there is none."""
+    if name not in maps.rms:
+        names = " and ".join(band.upper() for band in BANDS if band in maps.rms) or "none"
+        files = f"_iblqc_ephysTimeRms{name.upper()}.rms and .timestamps in raw_ephys_data of the probe"
+        return _said(f"<p>No RMS of {name.upper()} over time ({names} is there); it is drawn from {files}.</p>")
+    image = maps.rms[name]
+    low, high = image.levels
+    step = float(np.median(np.diff(image.along)))
+    return _said(
+        f"<p>RMS of {name.upper()} ({low:,.1f}–{high:,.1f} µV), less the median over depths of each time; as recorded, "
+        f"in steps of {step:,.2g} s, {maps.clock}.</p>"
+    )
+
+
+def spectrum(maps: Maps) -> str:
+    """Return what the spectrum shows, or why there is none, and which channels are bad."""
+    bad = _channels(maps)
+    if maps.spectrum is None:
+        files = "_iblqc_ephysSpectralDensityLF.power and .freqs in raw_ephys_data of the probe"
+        return _said(f"<p>No spectrum of LF; it is drawn from {files}.</p>{bad}")
+    low, high = maps.spectrum.levels
+    hz = maps.spectrum.along
+    of_sum = "a sum over an unknown number of windows" if maps.is_sum else "the mean over windows"
+    powers = ", ".join(f"{name} {np.nanmedian(values):.0f}" for name, values in maps.powers.items())
+    return _said(
+        f"<p>Power of LF ({low:,.0f} to {high:,.0f} dB re 1 V²/Hz, {of_sum}), bins of {hz[1] - hz[0]:.2f} Hz, "
+        f"no common reference taken off. Median over channels, without 0 Hz: {powers} dB.</p>{bad}"
+    )
+
+
+def _channels(maps: Maps) -> str:
+    """Return which channels are bad."""
+    if maps.labels is None:
+        return "<p>Bad channels are not known: no _iblqc_ephysChannels.labels.</p>"
+    said = [
+        f"{word} {_numbers(np.flatnonzero(maps.labels == label).tolist())}"
+        for label, (word, _) in LABELS.items()
+        if (maps.labels == label).any()
+    ]
+    return f"<p>Bad channels, by column of the file: {'; '.join(said) or 'none'}.</p>"
+
+
+def _numbers(rows: list[int]) -> str:
+    """Return numbers with runs shortened: ``55, 364–383``."""
+    runs: list[list[int]] = []
+    for row in rows:
+        if runs and runs[-1][-1] == row - 1:
+            runs[-1][1:] = [row]
+        else:
+            runs.append([row])
+    return ", ".join("–".join(map(str, run)) for run in runs)

@@ -1,0 +1,102 @@
+"""The Raw tab in a page: from a key to a snippet, on to other spikes, through its filters; and what is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dashboard.page.tabs.raw.state import RawState
+from dashboard.sources.demo.source import DemoSource
+from dashboard.sources.folder import FolderSource
+from tests.conftest import SMALL_DEMO_SPIKES
+from tests.library.alf_folder import write_session
+from tests.page.driving import driven_page
+
+SAMPLE = Path(__file__).parents[5] / "shared" / "formats" / "raw"
+
+
+def test_from_a_key_to_the_next_spike_destriped_and_back_to_lf(cache: Path) -> None:
+    demo = DemoSource(cache, n_spikes=SMALL_DEMO_SPIKES)
+    with driven_page(demo, cache) as page:
+        page.open(next(demo.insertions()).key)
+        state, own = page.session.state, page.session.states[RawState]
+        scene: Any = page.session._scene
+        early = np.asarray(scene.columns.clusters[scene.columns.times_s < 55])
+        unit = int(np.bincount(early).argmax())
+        times = scene.columns.times_s[np.asarray(scene.columns.clusters) == unit]
+
+        page.do(lambda: state.param.update(selected=scene.ids([unit]), time_range=(10.0, 20.0)))
+        page.do(lambda: page.session.keys.press("r"))
+        assert page.do(lambda: state.tab) == "Raw"
+        slot: Any = page.session.keys._of_tabs["r"]
+        tab = page.wait(lambda: slot.made, "the tab")
+
+        def drawn(**asked: Any) -> Any:
+            """Wait for a picture of what was asked for."""
+            return page.wait(
+                lambda: (
+                    tab.refusal.object
+                    or (tab._drawn and all(getattr(tab._drawn, k) == v for k, v in asked.items()) and tab.picture)
+                ),
+                str(asked),
+            )
+
+        first = float(times[np.searchsorted(times, 15.0)])
+        picture = drawn(at_s=pytest.approx(first, abs=1e-4))
+        assert picture.uv.shape == (384, len(picture.snippet.times_s))
+        assert unit in picture.marks.units
+        page.do(lambda: page.session.keys.press("."))
+        second = float(times[np.searchsorted(times, first + 1e-5)])
+        drawn(at_s=pytest.approx(second, abs=1e-5))
+        page.do(lambda: own.param.update(raw_step="destriped", raw_ms=35))
+        assert "high-pass along the probe" in drawn(step="destriped", width_s=0.035).snippet.filtered
+        assert "Synthetic" in page.do(lambda: tab._captions["snippet"].object)
+        page.do(lambda: tab._gain(3))
+        assert "(+3 dB)" in page.do(lambda: tab._captions["snippet"].object)
+        page.do(lambda: own.param.update(raw_band="lf", raw_ms=500))
+        assert drawn(band="lf").snippet.volts.shape[1] == pytest.approx(1_250, abs=2)
+        page.do(lambda: state.param.update(depth_range=(1_000.0, 1_100.0)))  # few channels are lines
+        drawn(depth_range=(1_000.0, 1_100.0))
+        assert page.do(lambda: (len(tab.snippet.traces.data["x"]), len(tab.snippet.image.data["image"]))) == (12, 0)
+        page.wait(lambda: tab.maps, "the maps")
+        assert page.do(lambda: tab._panes["spectrum"].visible)
+        assert page.do(lambda: len(tab.spectrum.image.data["image"])) == 1
+
+
+@pytest.mark.skipif(not SAMPLE.is_dir(), reason="the sample session is not beside the repository")
+def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path) -> None:
+    """Times are the session's; the sample and the file's column come back out of them."""
+    source = FolderSource(SAMPLE / "lab")
+    with driven_page(source, cache, "tab=raw&rawat=12.2") as page:
+        page.open(next(source.insertions()).key)
+        tab = page.select("Raw")
+        picture = page.wait(lambda: tab.refusal.object or tab.picture, "the picture")
+        with np.load(SAMPLE / "oracle" / "truth.npz") as arrays:
+            truth = dict(arrays)
+        first, n = picture.snippet.first, picture.snippet.volts.shape[1]
+        inside = (truth["samples"] >= first) & (truth["samples"] < first + n)
+        marks = picture.marks
+        samples = np.rint(picture.recording.samples_at("ap", marks.times_s)).astype(int)
+        found = sorted(zip(samples.tolist(), picture.columns[marks.rows].tolist(), strict=True))
+        known = zip(truth["samples"][inside].tolist(), truth["file_column"][inside].tolist(), strict=True)
+        assert found == sorted(known)
+        assert marks.n_elsewhere == 0
+        maps = page.wait(lambda: tab.maps, "the maps")
+        assert set(maps.rms) == {"ap", "lf"}
+        assert maps.rms["ap"].along[0] == pytest.approx(12.0457 + 1.5, abs=0.02)
+        assert "364–383" in page.do(lambda: tab._captions["spectrum"].object)
+
+
+def test_without_raw_data_one_line_says_what_would_bring_them(tmp_path: Path, cache: Path) -> None:
+    write_session(tmp_path)
+    with driven_page(tmp_path, cache) as page:
+        page.open("MOUSE_1/2024-01-02/001/probe00")
+        tab = page.select("Raw", 3)
+        said = page.wait(lambda: tab.refusal.object, "the line")
+        assert "Raw data is missing" in said
+        assert "raw_ephys_data" in said
+        page.wait(lambda: "No RMS of AP" in tab._captions["rms"].object, "the maps")
+        assert not page.do(lambda: any(each.visible for each in tab._panes.values()))

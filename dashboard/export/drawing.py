@@ -69,6 +69,13 @@ def draw_bar(
     drawn.update_ticks()
 
 
+def ends_beyond(values: npt.NDArray[Any], low: float, high: float) -> str:
+    """Return which ends of a colour bar are pointed: those that values lie beyond."""
+    finite = np.ma.compressed(np.ma.masked_invalid(values))
+    beyond = bool((finite < low).any()), bool((finite > high).any())
+    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
+
+
 def extent(picture: Aggregate) -> dict[str, Any]:
     """Return how a picture is laid on the axes of time and depth."""
     times, depths = picture.time_edges_s, picture.depth_edges_um

@@ -144,7 +144,6 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
     """
     sorting, insertion = subject.sorting, subject.sorting.ref.insertion
     dropped = f" ({sorting.n_dropped:,} dropped: {sorting.drop_reason})" if sorting.n_dropped else ""
-    is_final = sorting.histology in (Histology.NONE, Histology.UNKNOWN) or sorting.histology.is_final
     return {
         "insertion": insertion.key,
         "pid": insertion.pid or "none",
@@ -155,7 +154,7 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
         "probe": insertion.probe,
         "sorter": sorting.ref.sorter.value or "base",
         "revision": sorting.ref.revision.value or "original",
-        "histology": str(sorting.histology) + ("" if is_final else ", not final"),
+        "histology": words_of_histology(sorting.histology),
         "time": f"{_say(subject.time_range)} s",
         "depth": f"{_say(subject.depth_range)} um",
         "filters": subject.filter_text,
@@ -166,6 +165,12 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
         "version": f"spike-dashboard {__version__}",
         "link": subject.link or "none",
     }
+
+
+def words_of_histology(state: Histology) -> str:
+    """Return what brain locations rest on, and whether that is not final."""
+    is_final = state in (Histology.NONE, Histology.UNKNOWN) or state.is_final
+    return f"{state}{'' if is_final else ', not final'}"
 
 
 def stamp(words: Mapping[str, str]) -> str:

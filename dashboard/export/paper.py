@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dashboard.analysis.events.picture import theme_ink
+from dashboard.export.drawing import ends_beyond
 from dashboard.export.sheet import NARROW_EM, SheetStyle
 from dashboard.figures.figure import PALETTES, Bands, Bars, Figure, Ink, Levels, Lines, Matrix, Pictures
 
@@ -74,9 +75,7 @@ def _draw(axes: Axes, mark: Any, style: SheetStyle) -> None:
         )  # fmt: skip
         axes.set_facecolor("#80808040")
         label = f"{mark.label} ({mark.unit})" if mark.unit else mark.label
-        low, high = np.nanmin(mark.values, initial=np.inf), np.nanmax(mark.values, initial=-np.inf)
-        ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-        extend = ends[bool(low < mark.limits[0]), bool(high > mark.limits[1])]
+        extend = ends_beyond(mark.values, *mark.limits)
         axes.figure.colorbar(image, ax=axes, pad=0.02, extend=extend).set_label(label)
     elif isinstance(mark, Pictures):
         for x, y, ink in mark.spikes:

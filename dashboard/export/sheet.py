@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
@@ -12,7 +13,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dashboard.export.origin import stamp
-from dashboard.export.save import STYLE, drawing_lock
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
+    "font.size": 9.0,
+    "axes.linewidth": 0.7,
+    "axes.titlesize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",  # text as text
+    "svg.hashsalt": "spike-dashboard",  # the same figure gives the same file
+    "pdf.fonttype": 42,
+    "text.parse_math": False,  # names of subjects may hold dollar signs
+}
+
+drawing_lock = threading.Lock()
+"""Style and fonts are global in matplotlib: one figure is drawn at a time."""
+
 
 MM_PER_INCH = 25.4
 FORMATS = ("png", "svg", "pdf")

@@ -118,7 +118,7 @@ def test_render_writes_the_figure(small_demo: object, tmp_path: Path, ending: st
     if ending == "png":
         with Image.open(out) as picture:
             assert picture.size == (800, 600)
-            assert "1.00 – 9.00 s; 0 – 3,000 µm" in picture.info["Description"]
+            assert "time 1 to 9 s; depth 0 to 3000 um" in picture.info["Description"]
 
 
 def test_render_the_real_sorting(real_alf: Path, tmp_path: Path) -> None:

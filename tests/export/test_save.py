@@ -20,7 +20,9 @@ from dashboard.engine.build import SpikeColumns
 from dashboard.engine.count.raster import aggregate
 from dashboard.export import drawing
 from dashboard.export.drawing import bin_text
-from dashboard.export.figure import FigureRequest, colour_limits, lay_out, prepare, what_is_shown
+from dashboard.export.figure import FigureRequest, colour_limits, figure_sheet, style_of, subject_of
+from dashboard.export.kinds.raster import lay_out
+from dashboard.export.origin import stamp
 from dashboard.export.save import render_figure, write_figure
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import Histology
@@ -36,6 +38,11 @@ def _no_marks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
     """The small demo has few spikes: draw it as counts unless a test is about marks."""
     if "marks" not in request.node.name:
         monkeypatch.setattr(drawing, "MAX_PAPER_MARKS", 0)
+
+
+def raster_box(width: int, height: int) -> tuple[int, int, int, int]:
+    style = style_of(width, height)
+    return lay_out(style.preset, ("raster",), style.room).rows["raster"]
 
 
 def drawn(sorting: SpikeSorting, columns: SpikeColumns, kind: str = "png", **asked: object) -> bytes:
@@ -56,7 +63,7 @@ def test_every_pixel_of_the_png_is_a_count(
     )
     pixels = np.asarray(Image.open(BytesIO(content)).convert("L"))
     assert pixels.shape == (height, width)
-    left, bottom, wide, high = lay_out(width, height).raster
+    left, bottom, wide, high = raster_box(width, height)
     raster = pixels[height - bottom - high : height - bottom, left : left + wide][::-1]
     counts = aggregate(small_columns, window, depths, wide, high).values
     assert counts.sum() > 1000
@@ -82,7 +89,7 @@ def test_text_in_svg_is_text_and_the_raster_is_embedded(small_demo: SpikeSorting
     assert small_demo.title in texts
     assert {"time (s)", "depth along the probe (µm)", "VISp", "CA1"} <= texts
     assert any("spikes per" in text for text in texts)
-    _, _, wide, high = lay_out(1600, 1000).raster
+    _, _, wide, high = raster_box(1600, 1000)
     embedded = [
         Image.open(BytesIO(base64.b64decode(node.attrib[f"{XLINK}href"].partition("base64,")[2]))).size
         for node in root.iter(f"{SVG}image")
@@ -126,30 +133,29 @@ def test_figures_are_drawn_from_many_threads(small_demo: SpikeSorting, small_col
 
 
 def test_few_spikes_are_marks(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
-    request = FigureRequest(time_range=(2.0, 2.5))
-    drawing = prepare(small_demo, small_columns, request)
-    assert drawing.marks is not None
-    assert len(drawing.marks[0]) == drawing.picture.n_spikes > 0
+    n_spikes = subject_of(small_demo, small_columns, FigureRequest(time_range=(2.0, 2.5))).n_in_view
+    assert n_spikes > 0
     content = drawn(small_demo, small_columns, "svg", time_range=(2.0, 2.5)).decode()
     assert "one mark per spike" in content
     uses = re.findall(r'<use xlink:href="#(\w+)" x="([\d.]+)" y="([\d.]+)"', content)
     names = [name for name, _, _ in uses]
     most = max(set(names), key=names.count)
-    assert names.count(most) == drawing.picture.n_spikes
+    assert names.count(most) == n_spikes
 
 
 def test_good_units_only(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
-    drawing = prepare(small_demo, small_columns, FigureRequest(good_units=True))
+    said = stamp(figure_sheet(small_demo, small_columns, FigureRequest(good_units=True)).words)
     good = small_demo.clusters.index[small_demo.clusters["label"] == 1]
     expected = int(np.isin(np.asarray(small_columns.clusters), good).sum())
-    assert 0 < drawing.picture.n_spikes == expected < small_columns.n_spikes
-    assert f"good units (label 1)  ·  histology alf  ·  {expected:,} of 50,000 spikes" in what_is_shown(drawing)
+    assert 0 < expected < small_columns.n_spikes
+    assert "good units (label 1)" in said
+    assert f"{expected:,} of 50,000 spikes" in said
 
 
 def test_what_was_dropped_is_said(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
     sorting = replace(small_demo, n_dropped=42, drop_reason="no depth")
-    said = what_is_shown(prepare(sorting, small_columns, FigureRequest()))
-    assert said.endswith("50,000 of 50,000 spikes (42 dropped: no depth)")
+    said = stamp(figure_sheet(sorting, small_columns, FigureRequest()).words)
+    assert "50,000 of 50,000 spikes (42 dropped: no depth)" in said
 
 
 @pytest.mark.parametrize("state", [Histology.TRACED, Histology.RESOLVED, Histology.NONE])

@@ -8,12 +8,13 @@ from threading import Event
 import numpy as np
 import pytest
 from bokeh.events import Tap
+from matplotlib.figure import Figure
 
 from dashboard.analysis.filters.clusters import filter_clusters, filtered_table
 from dashboard.analysis.filters.words import read_words, write_words
 from dashboard.cli.main import describe
 from dashboard.engine.build import build_columns
-from dashboard.export.figure import FigureRequest, draw_figure, prepare, what_is_shown
+from dashboard.export.figure import FigureRequest, figure_sheet, subject_of
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest
@@ -92,15 +93,17 @@ def test_a_filter_of_shanks_on_a_probe_of_one_hides_nothing(tmp_path: Path) -> N
 
 def test_a_figure_has_a_strip_for_each_shank_and_may_show_one(sorting: SpikeSorting, tmp_path: Path) -> None:
     columns = build_columns(sorting, tmp_path / "cache")
-    drawing = prepare(sorting, columns, FigureRequest(shank=1))
-    assert drawing.picture.n_spikes == spikes_of((1,))
-    assert "shank 1" in what_is_shown(drawing)
-    strip = next(axes for axes in draw_figure(drawing).axes if axes.get_title().startswith("histology"))
+    request = FigureRequest(shank=1)
+    assert subject_of(sorting, columns, request).n_in_view == spikes_of((1,))
+    sheet, figure = figure_sheet(sorting, columns, request), Figure()
+    assert "shank 1" in sheet.words["filters"]
+    sheet.draw(figure)
+    strip = next(axes for axes in figure.axes if axes.get_title().startswith("histology"))
     assert [text.get_text() for text in strip.texts] == ["0", "1", "2", "3"]
     boxes = [patch.get_bbox() for patch in strip.patches]
     assert [(box.x0, box.x1) for box in boxes] == [(0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1)]
     with pytest.raises(BadRequest, match="There are 0, 1, 2, 3"):
-        prepare(sorting, columns, FigureRequest(shank=4))
+        figure_sheet(sorting, columns, FigureRequest(shank=4))
 
 
 def test_spikes_of_different_shanks_do_not_coincide(sorting: SpikeSorting, tmp_path: Path) -> None:

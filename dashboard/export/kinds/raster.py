@@ -26,6 +26,7 @@ from dashboard.export.drawing import (
     bin_text,
     draw_bar,
     draw_regions,
+    ends_beyond,
     extent,
     find_marks,
     is_whole,
@@ -33,13 +34,16 @@ from dashboard.export.drawing import (
     palette,
 )
 from dashboard.export.kinds.legend import draw_drift, name_selected
-from dashboard.export.origin import Subject, provenance
+from dashboard.export.origin import Subject, provenance, words_of_histology
 from dashboard.export.sheet import Preset, Sheet, SheetStyle, place
 from dashboard.model.errors import BadRequest
 from dashboard.model.shanks import shank_numbers
 
 WEIGHTS = {"raster": 3.0, "heatmap": 2.0, "a": 3.0, "b": 3.0, "difference": 2.0}
 """How the height of a sheet is shared out among its rows."""
+
+MANY_MARKS = 2_500
+"""Spikes above which marks are smaller."""
 
 LAYOUTS = {"raster": ("raster",), "layout": ("drift", "raster", "heatmap")}
 
@@ -191,7 +195,8 @@ def _draw(
         strip = place(figure, preset, places.strips[row])
         draw_strip(strip, style, subject, places.strips[row][3])
         if row == "raster":
-            strip.set_title(f"histology {subject.sorting.histology}", fontsize=0.75 * preset.font_pt, pad=2)
+            histology = words_of_histology(subject.sorting.histology)
+            strip.set_title(f"histology {histology}", fontsize=0.75 * preset.font_pt, pad=2)
 
 
 def time_axis(axes: Axes, subject: Subject, *, is_last: bool) -> None:
@@ -248,7 +253,7 @@ def draw_raster(figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subjec
     """Draw a raster with its colour bar."""
     picture = parts.raster
     if parts.marks is not None:
-        size = 0.16 * style.preset.font_pt
+        size = (0.16 if len(parts.marks[0]) > MANY_MARKS else 0.24) * style.preset.font_pt
         axes.plot(*parts.marks, "o", color=style.colours.ink, markersize=size, markeredgewidth=0)
         note(bar, "one mark per spike")
     elif subject.categories is not None:
@@ -260,7 +265,10 @@ def draw_raster(figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subjec
         title = bar_title(picture)
         if subject.scale == "eq":
             title += "\nequalised: not quantitative"
-        draw_bar(figure, bar, image, title, is_whole=is_whole(picture) and subject.scale == "linear")
+        draw_bar(
+            figure, bar, image, title, is_whole=is_whole(picture) and subject.scale == "linear",
+            extend=ends_beyond(values, float(norm.vmin or 0), float(norm.vmax or 0)),
+        )  # fmt: skip
         if subject.scale == "eq":
             bar.set_yticks([])
     if parts.overlay is not None:

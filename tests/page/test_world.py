@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboard.library.open import open_insertion
 from dashboard.page.opening import watch
 from dashboard.sources.alyx import cache as alyx_cache
 from dashboard.sources.alyx import client
@@ -87,6 +88,24 @@ def test_who_is_waited_for_is_named_and_for_how_long_at_most(page: DrivenPage, r
     page.wait(lambda: f"waiting for 127.0.0.1:{replay.port}, 60 s at most" in str(stage.object), "the name")
     page.do(page.session.opener.cancel)
     page.wait(lambda: not page.session.card.loading.visible)
+
+
+@pytest.mark.parametrize("how", ["hangs", "is down"])
+def test_what_is_known_opens_without_the_server_and_says_its_date(
+    how: str, replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alyx_cache, "PATIENCE_S", 0.2)
+    login = {"user": "alice", "password": "alicepass"}
+    open_insertion(PID, source=AlyxSource(replay.url, cache=tmp_path, **login), cache=tmp_path)
+    if how == "hangs":
+        replay.faults.add("*", "stall_headers", times=None)
+    replay.down = how == "is down"
+    with driven_page(AlyxSource(replay.url, cache=tmp_path, **login), tmp_path) as page:
+        page.open(PID)
+        opened = page.do(lambda: page.session._opened)
+        assert opened is not None and opened.sorting.n_spikes == 60_000
+        assert str(opened.sorting.histology) == "aligned" and not opened.sorting.incomplete
+        assert "what is known is of 20" in page.do(lambda: str(page.session.rail.notes.object))
 
 
 def test_a_server_that_asks_to_wait_long_is_named_with_how_long(

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from dashboard.sources.alyx import cache as alyx_cache
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.download import meter
-from tests.browser.driver import Visit, served
+from tests.browser.driver import Visit, open_panel, served
 from tests.replay.server import Replay
 
 WAIT_MS = 60_000
@@ -91,6 +91,7 @@ def test_a_replaced_file_is_offered_under_an_open_page(
     np.save(file, np.load(io.BytesIO(content)) * 4)
     replay.put(record, file.getvalue())
     record["hash"] = hashlib.md5(file.getvalue()).hexdigest()
+    open_panel(visit.page, "Open")
     visit.page.get_by_role("button", name="Look for new data").click()
     alert = visit.page.get_by_role("alert")
     expect(alert).to_contain_text("The data have changed: replaced: spikes.amps", timeout=WAIT_MS)

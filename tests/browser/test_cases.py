@@ -14,7 +14,7 @@ from tests.browser.driver import Visit, served
 from tests.page.test_shared_cases import CASES
 
 TABS = ("Summary", "Clusters", "Probe", "Events", "Compare", "Change", "Unit")
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 QUICK = ("c05b", "c13c")
 """Of every kind of trouble one; the others are gone through by `make walks`."""
 

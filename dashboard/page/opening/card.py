@@ -43,10 +43,10 @@ class OpeningCard:
             styles={"position": "absolute", "left": f"calc(50% - {CARD_PX // 2}px)", "top": "14%", "z-index": "20"},
         )
         # over an open panel: what failed or has changed is said in answer to what was pressed there
-        above = {"position": "relative", "z-index": "40"}
+        above = {"position": "relative", "z-index": "40", "background": "light-dark(#ffffff, #1b1b1f)"}
         self.alert = pmui.Alert(
             title="", severity="error", closeable=True, visible=False, sizing_mode="stretch_width", margin=(4, 8),
-            styles={**above, "background": "light-dark(#ffffff, #1b1b1f)"},
+            styles=above,
         )  # fmt: skip
         self.retry = pmui.Button(
             label=TRY_AGAIN, variant="outlined", size="small", visible=False, margin=(0, 8), styles=above

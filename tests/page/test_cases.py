@@ -34,57 +34,6 @@ def test_a_clock_may_start_anywhere(offset_s: float, tmp_path: Path, cache: Path
     assert times[-1] - times[0] < DURATION_S
 
 
-FIGURES = {
-    "Histogram.show_lags": ("acg", "close"),
-    "Histogram.show_intervals": ("isi",),
-    "RefractoryFigure.show": ("refractory",),
-    "CloudFigure.show": ("amplitude", "depth"),
-    "AmplitudeBars.show": ("amplitude",),
-    "RateFigure.show": ("rate",),
-}
-
-
-@pytest.mark.parametrize("method", FIGURES)
-def test_a_figure_that_fails_is_one_line_and_the_rest_is_drawn(
-    method: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*arguments: object) -> None:
-        raise IndexError("of no use to a reader")
-
-    monkeypatch.setattr(f"dashboard.page.tabs.unit.figures.{method}", fail)
-    write_session(tmp_path)
-    with driven_page(tmp_path, cache) as page:
-        page.open(KEY)
-        tab = page.select("Unit", 3)
-        page.wait(lambda: tab.picture is not None and tab._body.visible, "the tab")
-        said = page.do(lambda: {name for name, text in tab._captions.items() if "could not be drawn" in text.object})
-        assert said == set(FIGURES[method])
-        assert page.do(lambda: (tab.busy.panel.object, tab.refusal.object)) == ("", "")
-        assert page.do(lambda: len(tab.rate.lines.data["x"])) == (method != "RateFigure.show")
-    assert any(record.exc_info for record in caplog.records)
-
-
-@pytest.mark.parametrize("tab", ["Unit", "Summary", "Probe", "Events", "Change", "Compare", "Raw"])
-def test_a_tab_whose_computation_fails_says_so(
-    tab: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever a tab computes and however that ends, nothing is left waiting."""
-
-    def fail(*arguments: object) -> None:
-        raise IndexError("of no use to a reader")
-
-    write_session(tmp_path)
-    with driven_page(tmp_path, cache) as page:
-        page.open(KEY)
-        made = page.select(tab, 3)
-        for loop in made._loops:
-            loop._render = fail
-        page.select("Clusters")
-        page.select(tab, 4)
-        page.wait(lambda: not any(loop._is_busy or loop._is_waiting or loop._wanted for loop in made._loops), tab)
-        assert page.do(lambda: made.busy.panel.object) == ""
-
-
 def test_a_unit_of_any_number_of_spikes_is_drawn(tmp_path: Path, cache: Path) -> None:
     """Units of no spike, of few, and of amplitudes that are none: no figure is left waiting."""
     arrays = sorting_arrays()

@@ -163,7 +163,12 @@ def _columns(mark: Any, *, dark: bool) -> dict[str, Any]:
         angles = [np.pi / 2 if is_turned else 0.0 for is_turned in mark.is_turned]
         return {"x": list(mark.x), "y": list(mark.y), "text": list(mark.texts), "angle": angles}
     if isinstance(mark, Matrix):
-        return _placed([mark.values.astype(np.float32)], [mark.x], [mark.y])
+        middles = [
+            start + (end - start) * (np.arange(n) + 0.5) / max(n, 1)
+            for (start, end), n in ((mark.x, mark.values.shape[1]), (mark.y, mark.values.shape[0]))
+        ]
+        x, y = np.meshgrid(*(middle.astype(np.float32) for middle in middles))
+        return {**_placed([mark.values.astype(np.float32)], [mark.x], [mark.y]), "x_middle": [x], "y_middle": [y]}
     assert isinstance(mark, Pictures)
     return _placed(mark.painted(lambda ink: colour(ink, dark=dark)), list(mark.x), list(mark.y))
 
@@ -191,6 +196,7 @@ def _tips(mark: Any, x: Axis, y: Axis) -> list[tuple[str, str]]:
         spans = f"@{ends[0]}{{{THOUSANDTHS}}} to {value(ends[1], along)}"
         return [(along.label, spans), (other.label, value(ends[2], other))]
     if isinstance(mark, Matrix):
-        at = [(axis.label, f"${name}{{0,0.[00]}} {axis.unit}") for name, axis in (("x", x), ("y", y))]
+        # Middles of the pixel under the cursor, whose value it is: not the place of the cursor.
+        at = [(axis.label, value(f"{name}_middle", axis)) for name, axis in (("x", x), ("y", y))]
         return [*at, (mark.label, f"@image{{0,0.[00]}}{f' {mark.unit}' if mark.unit else ''}")]
     return []

@@ -81,6 +81,8 @@ class LiveImage(Generic[Shown, Request, Picture]):
     """
 
     pixel_ratio = 1.0
+    title = "This view"
+    """What it is called where it could not be drawn."""
 
     def __init__(
         self,
@@ -96,7 +98,9 @@ class LiveImage(Generic[Shown, Request, Picture]):
         self._state, self._queue = state, queue
         self._scene: Shown | None = None
         self.picture: Picture | None = None
-        self._loop: RenderLoop[Request, Picture] = RenderLoop(queue, pool, render, self._apply, failed)
+        self._loop: RenderLoop[Request, Picture] = RenderLoop(
+            queue, pool, render, self._apply, failed, title=self.title
+        )
         state.param.watch(self._request, list(follows))
         state.param.watch(self._recolour, list(recoloured))
         state.param.watch(self._change_mode, "mode")

@@ -45,6 +45,8 @@ class RenderLoop(Generic[Request, Result]):
         So long requests are gathered, and so long is waited between two renders where it is more than is needed for
         gathering: what stands beside the pictures must not keep the processor from them. 0: a request starts at once,
         while whoever asked for it still works on the page.
+    title : str
+        Of what is drawn, with a capital, in the line that says that it could not be.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class RenderLoop(Generic[Request, Result]):
         apply: Callable[[Request, Result], None],
         fail: Callable[[DashboardError], None],
         pause_s: float = COALESCE_S,
+        title: str = "This view",
     ) -> None:
         self._queue = queue
-        self._pause_s = pause_s
+        self._pause_s, self._title = pause_s, title
         self._pool = pool
         self._render = render
         self._apply = apply
@@ -67,6 +70,11 @@ class RenderLoop(Generic[Request, Result]):
         self._is_waiting = False
         self._future: Future[Result] | None = None
         self._is_closed = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is rendered, shown or asked for."""
+        return self._future is None and self._wanted is None and not self._is_waiting
 
     def request(self, request: Request) -> None:
         """Ask for a render; a request that waits is replaced."""
@@ -132,5 +140,5 @@ class RenderLoop(Generic[Request, Result]):
     def _report(self, request: Request, error: Exception) -> None:
         if not isinstance(error, DashboardError):
             logger.error("a render failed: %s", request, exc_info=error)
-            error = DashboardError("This view could not be drawn", type(error).__name__, "The log has the details")
+            error = DashboardError(f"{self._title} could not be drawn", type(error).__name__, "The log has the details")
         self._fail(error)

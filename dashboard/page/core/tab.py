@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -82,6 +81,14 @@ Result = TypeVar("Result")
 Services = TypeVar("Services", bound=TabServices)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that a tab draws: what it is called, and where a failure is said."""
+
+    title: str
+    caption: Any
+
+
 class BaseTab(Generic[Services]):
     """A tab that computes away from the page, and says in one line why it cannot.
 
@@ -98,6 +105,8 @@ class BaseTab(Generic[Services]):
     busy : BusyIndicator
     refusal : HTML
         Why what was asked for cannot be drawn; empty where it can.
+    parts : dict of str to Part
+        Everything that the tab draws, by name; a figure by the name of its Bokeh figure.
     """
 
     for_export: Any = None
@@ -108,6 +117,8 @@ class BaseTab(Generic[Services]):
         self._scene: Scene | None = None
         self._css = style_sheets(*sheets)
         self._loops: list[RenderLoop[Any, Any]] = []
+        self.parts: dict[str, Part] = {}
+        self._refused: dict[str, str] = {}
         self.busy, self.refusal = BusyIndicator(self._queue, self._css), refusal_line(self._css)
 
     @property
@@ -136,14 +147,34 @@ class BaseTab(Generic[Services]):
         self.busy.end()
         self.refusal.object = refusal_text(error)
 
-    @contextmanager
-    def drawing(self, caption: Any) -> Iterator[None]:
-        """Draw one figure inside: where that fails its caption says so, the log has the trace, the rest is drawn."""
+    def part(self, name: str, title: str, caption: Any) -> None:
+        """Say what the tab draws: `draw` takes the name.
+
+        Parameters
+        ----------
+        name : str
+            Of the Bokeh figure, where it is one: every figure of a tab is a part of it.
+        title : str
+            With a capital, in the line that says that it could not be drawn.
+        caption : HTML
+            Over it; takes that line.
+        """
+        self.parts[name] = Part(title, caption)
+
+    def draw(self, name: str, show: Callable[..., object], *arguments: Any) -> None:
+        """Draw one part, its caption included: where that fails, its caption is one line, and the log has the trace."""
         try:
-            yield
+            run_part(self, name, partial(show, *arguments))
         except Exception as error:
-            logger.exception("a figure of the tab %s failed", self.title)
-            caption.object += refusal_text(DashboardError("This could not be drawn", type(error).__name__, LOG_SAYS))
+            logger.exception("%s of the tab %s failed", name, self.title)
+            part = self.parts[name]
+            reason = error if isinstance(error, DashboardError) else DashboardError(type(error).__name__, "", LOG_SAYS)
+            self._refused[name] = text = refusal_text(DashboardError(f"{part.title} could not be drawn", str(reason)))
+            part.caption.object = text
+        else:
+            before, caption = self._refused.pop(name, None), self.parts[name].caption
+            if before is not None and caption.object == before:  # what it draws has no caption of its own
+                caption.object = ""
 
     def answered(self) -> None:
         """What was asked for is drawn, or no longer wanted."""
@@ -157,6 +188,11 @@ class BaseTab(Generic[Services]):
         """Stop what runs: the browser has gone."""
         for loop in self._loops:
             loop.close()
+
+
+def run_part(tab: BaseTab[Any], name: str, show: Callable[[], object]) -> None:
+    """Draw a part of a tab; tests have each one fail here."""
+    show()
 
 
 class TabSlot:

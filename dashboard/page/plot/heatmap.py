@@ -82,6 +82,8 @@ def render(request: HeatmapRequest, cancel: threading.Event) -> HeatmapPicture:
 class HeatmapView(LiveImage[Scene, HeatmapRequest, HeatmapPicture]):
     """The heatmap figure, on the axes of the raster."""
 
+    title = "The heatmap"
+
     def __init__(
         self,
         state: ViewState,

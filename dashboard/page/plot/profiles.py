@@ -275,7 +275,13 @@ class DepthProfileView:
         self.line = ColumnDataSource({"value": [], "depth": []}, name=f"{self.figure.name}-line")
         self.figure.line("value", "depth", source=self.line, line_color=LINE, line_width=1.2)
         self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
-            queue, pool, render_profile, self._apply, failed, COALESCE_S if of_amplitudes else PROFILE_PAUSE_S
+            queue,
+            pool,
+            render_profile,
+            self._apply,
+            failed,
+            COALESCE_S if of_amplitudes else PROFILE_PAUSE_S,
+            title="The amplitude by depth" if of_amplitudes else "The rate by depth",
         )
         self._queue = queue
         self._timer: Timer | None = None

@@ -206,6 +206,8 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
         Place among the selection's colours of selected units by index; those that are absent stand in their order.
     """
 
+    title = "The raster"
+
     def __init__(
         self,
         state: ViewState,

@@ -73,6 +73,8 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
         Rows in view, counted from the tip.
     """
 
+    title = "The raster of units"
+
     def __init__(
         self,
         state: ViewState,

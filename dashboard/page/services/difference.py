@@ -159,6 +159,8 @@ class DifferenceView(LiveImage[Sides, DifferenceRequest, DifferencePicture]):
     failed : callable (DashboardError) -> None
     """
 
+    title = "The difference"
+
     def __init__(
         self,
         state: ViewState,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ class ChangeRequest:
     before: Span
     after: Span
     amps_are_volts: bool
-    drift: Drift | None = None
+    drift: Drift | None = field(default=None, repr=False)
 
     def is_of(self, columns: SpikeColumns, before: Span | None, after: Span | None) -> bool:
         """Whether it asks for the same numbers."""

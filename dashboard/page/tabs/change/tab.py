@@ -154,8 +154,17 @@ class ChangeTab(BaseTab[PageServices]):
         if self._body is None:
             self._build()
         change, scene = self.change, self._scene
+        self.draw("change-head", self._show_head, change)
+        self.draw("change", self._show_units, change, scene)
+        self.draw("change-bands", self._show_bands, change)
+        self.draw("change-flagged", self._show_flagged, change, scene)
+        self._show_body(is_there=True)
+
+    def _show_head(self, change: Change) -> None:
         self.head.object = texts.head(change)
-        self.bands.object = texts.bands_table(change.bands)
+
+    def _show_units(self, change: Change, scene: Scene) -> None:
+        self.legend.object = change_legend()
         marks = unit_marks(change, scene, scene.indexes(self._state.selected))
         self.marks.data = marks
         known = np.asarray(marks["change"], dtype=np.float64)
@@ -163,13 +172,17 @@ class ChangeTab(BaseTab[PageServices]):
         self.figure.x_range.update(start=-reach, end=reach)
         medians, middles = running_median(change.bands)
         self.median.data = {"change": medians, "depth": middles}
+
+    def _show_bands(self, change: Change) -> None:
+        self.bands.object = texts.bands_table(change.bands)
+
+    def _show_flagged(self, change: Change, scene: Scene) -> None:
         flagged = flagged_chips(change, scene)
         self.flagged.chips = flagged[:MAX_FLAGGED]
         named = f"{min(len(flagged), MAX_FLAGGED)} of {len(flagged):,}" if flagged else "none"
         self.look.object = f'<div class="unit"><h4>Units to look at ({named}), the largest change first</h4></div>'
         by = [name for name, start in LINES.items() if any(str(c).startswith(start) for c in change.columns)]
         self.sorting.chips = [(name, f"by {name}", f"Sort the table of units by the change of {name}") for name in by]
-        self._show_body(is_there=True)
 
     def _show_body(self, *, is_there: bool) -> None:
         self.empty.visible = not is_there
@@ -201,10 +214,13 @@ class ChangeTab(BaseTab[PageServices]):
         Clicks(self._state, self._queue, self._clicked).follow(plot)
         self.flagged = Chips(self._picked, about="Units to look at", sizing_mode="stretch_width", margin=(2, 10))
         self.sorting = Chips(self._sort, about="Sort the table of units", sizing_mode="stretch_width", margin=(2, 10))
-        legend = self.html(change_legend())
-        self.look = self.html()
+        self.legend, self.look = self.html(), self.html()
+        self.part("change-head", "What is compared", self.head)
+        self.part("change", "The change of units by depth", self.legend)
+        self.part("change-bands", "The table of bands", self.bands)
+        self.part("change-flagged", "Units to look at", self.look)
         self._body = pn.Column(
-            self.head, legend, pane(plot),
+            self.head, self.legend, pane(plot),
             self.html('<div class="unit"><h4>Rank all units in the table</h4></div>'), self.sorting,
             self.look, self.flagged,
             self.html('<div class="unit"><h4>Bands of depth</h4></div>'), self.bands,

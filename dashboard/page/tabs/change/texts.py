@@ -8,6 +8,7 @@ import pandas as pd
 
 from dashboard.analysis.change.columns import ALONE, ALONE_UM, APPEARED, LOST, LOST_TOGETHER, WITH_OTHERS
 from dashboard.analysis.change.spans import BAND_UM, CONFIDENCE, LEAST_UM, N_BLOCKS
+from dashboard.analysis.quality.stability import STABLE_MAX_UM
 from dashboard.page.plot.spans import span_text
 from dashboard.page.tabs.change.compute import Change
 
@@ -57,9 +58,9 @@ def head(change: Change) -> str:
 
 
 def _residual(change: Change) -> str:
-    found = change.residual
+    found = change.residual[2 * change.residual["half_um"] <= STABLE_MAX_UM]
     if not len(found):
-        return "not available: too few spikes in one of the spans"
+        return "undetermined: too few spikes in one of the spans"
     largest = found.iloc[int(found["shift_um"].abs().to_numpy().argmax())]
     return (
         f"{found['shift_um'].min():+.1f} to {found['shift_um'].max():+.1f} µm by bands of {BAND_UM:g} µm, most at "

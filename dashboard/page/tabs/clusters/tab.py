@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from html import escape
 from typing import Any
@@ -33,6 +34,8 @@ from dashboard.page.tabs.clusters.formats import (
     column_words,
 )
 from dashboard.page.tabs.clusters.widget import HINT, ClusterRows, header_configuration, header_fields, refusals
+
+logger = logging.getLogger(__name__)
 
 LEADING = (
     "cluster_id", "label", "quality", "firing_rate", "activity", "amp_uv", "depths", "acronym", "failed", "beryl",
@@ -107,7 +110,9 @@ class ClusterTable(BaseTab[TabServices]):
         self._ranked_by = ""
         self._amplitude = ""
         self._columns = pmui.CheckBoxGroup(options=[], value=[], inline=True, margin=(0, 8), visible=False)
+        self.part("clusters", "The table", self.refusal)
         self.panel = pn.Column(
+            self.refusal,
             pn.Row(self._choose, self._search, margin=(0, 4)),
             pn.Column(self._columns, sizing_mode="stretch_width", margin=0, max_height=170, scroll="y-auto"),
             self._box,
@@ -223,7 +228,11 @@ class ClusterTable(BaseTab[TabServices]):
                 self._services.pool.submit(self._draw, scene)
                 return
             self._drawn = scene.columns, activity(scene.columns)
-        table = _with_activity(cluster_table(scene.sorting), self._drawn[1])
+        self.refusal.object = ""
+        self.draw("clusters", self._show, scene, self._drawn[1])
+
+    def _show(self, scene: Scene, lines: list[str]) -> None:
+        table = _with_activity(cluster_table(scene.sorting), lines)
         table = _second(table, self._ranked_by)
         if scene.mask is not None:
             table = table[scene.mask[: len(table)]]
@@ -257,7 +266,8 @@ class ClusterTable(BaseTab[TabServices]):
         """Draw the rates over time, in a thread of the pool."""
         try:
             lines = activity(scene.columns)
-        except OSError:  # the file went away under the memory map: the table does without
+        except Exception:  # the file went away under the memory map, for one: the table does without
+            logger.exception("rates over time of the table failed")
             lines = [""] * scene.columns.n_clusters
         drawn = scene.columns, lines
         self._queue.later(partial(self._take, drawn))

@@ -75,6 +75,9 @@ class CompareTab(BaseTab[PageServices]):
         self._hint = pn.pane.HTML("", stylesheets=css, margin=(4, 10), sizing_mode="stretch_width")
         self._pair = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
         self._counts = pn.pane.HTML("", stylesheets=css, margin=(2, 10), sizing_mode="stretch_width")
+        self.part("compare-counts", "The counts", self._counts)
+        self.part("compare-pairs", "The table of matched units", self._pair)
+        self.part("compare-sides", "The other side", self._hint)
         self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), queue)
         self.pairs = JointSelection(self._state, beside.other, beside.raster, self.rows, self._pair)
         self.choice.param.watch(self._chosen, "value")
@@ -97,8 +100,8 @@ class CompareTab(BaseTab[PageServices]):
         """Take another insertion, or the same one through other filters, for side A."""
         is_new = self._a is None or self._a.opened.columns is not scene.opened.columns
         self._a = scene
-        if not is_new and self._other is not None:
-            self._remake()
+        if not is_new and (self._other is not None or self._job.is_running):
+            self._remake()  # where B is not open yet, it is being opened: to begin anew would cancel what one waits for
             return
         self._leave()
         self._offer()
@@ -304,7 +307,10 @@ class CompareTab(BaseTab[PageServices]):
             return
         title = compared.read(self._own.compare).title
         self.minus.disabled = compared.read(self._own.compare).kind == "probe"
-        self.beside.open(Sides(self._a, self._b), title, self._note, has_difference=self._has_difference)
+        sides = Sides(self._a, self._b)
+        self.draw(
+            "compare-sides", partial(self.beside.open, sides, title, self._note, has_difference=self._has_difference)
+        )
 
     @property
     def _has_difference(self) -> bool:
@@ -314,7 +320,10 @@ class CompareTab(BaseTab[PageServices]):
         a, b = self._a, self._b
         if a is None or b is None:
             return
-        self._counts.object = texts.counts(a, b)
+        self.draw("compare-counts", lambda: self._counts.param.update(object=texts.counts(a, b)))
+        self.draw("compare-pairs", self._show_pairs, a, b)
+
+    def _show_pairs(self, a: Scene, b: Scene) -> None:
         wanted = compared.read(self._own.compare)
         if wanted.kind == "filter":
             everything = np.ones(a.columns.n_clusters, dtype=np.bool_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
 from html import escape
 from typing import Any
@@ -72,6 +73,10 @@ class EventsTab(BaseTab[PageServices]):
         self._panes = {name: pane(view.figure) for name, view in self.views.items()}
         self._captions = {name: self.html() for name in ("event-head", *names)}
         self._captions["event-head"].object = event_texts.WORKING
+        self._texts: dict[str, str] = {}
+        self.part("event-head", "What is aligned", self._captions["event-head"])
+        for name in names:
+            self.part(name, FIGURES[name].title, self._captions[name])
         self.notice = self.html()
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         self.panel = pn.Column(
@@ -224,21 +229,27 @@ class EventsTab(BaseTab[PageServices]):
         self.picture, figures = drawn
         dark = self._state.dark
         aside = "no unit is selected, so " if self._own.spikes_of == UNIT and request.subject != UNIT else ""
-        texts = event_texts.captions(self.picture, request.event, request.split, aside, dark=dark)
-        for name, text in texts.items():
-            self._captions[f"event-{name}"].object = text
-        for name, view in self.views.items():
-            if name not in FIGURES.own:
-                self._captions[name].object = caption(escape(FIGURES[name].title))
-            with self.drawing(self._captions[name]):
-                figure = figures[name]
-                if figure.absent:
-                    self._captions[name].object = caption(f"{escape(FIGURES[name].title)}: {escape(figure.absent)}")
-                view.show(figure, dark=dark)
-                self._panes[name].visible = not figure.absent
+        self._texts = {}
+        write = partial(event_texts.captions, self.picture, request.event, request.split, aside, dark=dark)
+        self.draw("event-head", self._show_head, write)
+        for name in self.views:
+            self.draw(name, self._show_view, name, figures)
         self.answered()
         self.notice.visible = False
         self._put_body()
+
+    def _show_head(self, write: Callable[[], dict[str, str]]) -> None:
+        self._texts = {f"event-{name}": text for name, text in write().items()}
+        self._captions["event-head"].object = self._texts["event-head"]
+
+    def _show_view(self, name: str, figures: Declared) -> None:
+        """Draw a figure under its caption."""
+        figure = figures[name]
+        absent = f": {escape(figure.absent)}" if figure.absent else ""
+        title = caption(f"{escape(FIGURES[name].title)}{absent}")
+        self._captions[name].object = title if absent else self._texts.get(name, title)
+        self.views[name].show(figure, dark=self._state.dark)
+        self._panes[name].visible = not figure.absent
 
     def _tapped(self, event: Tap) -> None:
         """Show the trial that was clicked."""

@@ -44,6 +44,11 @@ PROFILES = ("rate", "amplitude")
 FIGURES_PX, BODY_PX = 400, 1000
 """Least heights of map and amplitudes, and of everything: a low dock scrolls."""
 
+PARTS = {
+    "probe-map": ("The map of units", "legend"),
+    "probe-amplitudes": ("What stands beside the map", "amplitudes"),
+    "probe-correlation": ("The correlation of depths", "correlation"),
+}
 CAPTIONS_PX = {"legend": 38, "amplitudes": 46, "correlation": 62}
 """Heights of what is said: two lines, and a colour bar."""
 
@@ -85,6 +90,8 @@ class ProbeTab(BaseTab[TabServices]):
         # Of one height whatever they say: figures do not follow where the room between them shrinks.
         self._captions = {name: self.html(height=height) for name, height in CAPTIONS_PX.items()}
         self._captions["correlation"].object = texts.CORRELATING
+        for name, (title, caption) in PARTS.items():
+            self.part(name, title, self._captions[caption])
         self._beside = pane(self.amplitudes.figure)
         self._matrix = pane(self.correlation.figure)
         self._body = pn.Column(
@@ -156,8 +163,7 @@ class ProbeTab(BaseTab[TabServices]):
             return
         self.units, self._placed = units, (scene.sorting, scene.level)
         self.answered()
-        self.map.show(scene, units)
-        self._draw(self._scene, units)
+        self._draw(self._scene, units, is_new=True)
         if self._body not in self.panel.objects:
             self.notice.visible = False
             self.panel.append(self._body)
@@ -170,11 +176,20 @@ class ProbeTab(BaseTab[TabServices]):
         """Indexes of the selected units."""
         return () if self._scene is None else self._scene.indexes(self._state.selected)
 
-    def _draw(self, scene: Scene, units: Units) -> None:
+    def _draw(self, scene: Scene, units: Units, *, is_new: bool = False) -> None:
+        self.draw("probe-map", self._show_map, scene, units, is_new)
+        self.draw("probe-amplitudes", self._show_beside, scene, units)
+        self._correlate(scene)
+
+    def _show_map(self, scene: Scene, units: Units, is_new: bool) -> None:
+        if is_new:
+            self.map.show(scene, units)
         look = self._snapshot()
         self.marks.data = marks.marks(scene, units, look)
         self._captions["legend"].object = texts.legend(scene, units, look)
         self._point([])
+
+    def _show_beside(self, scene: Scene, units: Units) -> None:
         has_spikes, beside = scene.columns.amps_uv is not None, self._own.beside
         if beside != "spikes":
             self._spikes_loop.cancel()
@@ -192,7 +207,6 @@ class ProbeTab(BaseTab[TabServices]):
                 self._request_spikes(scene)
             else:
                 self._request_profile(scene)
-        self._correlate(scene)
 
     def _request_profile(self, scene: Scene) -> None:
         if self._state.time_range is not None:
@@ -245,24 +259,32 @@ class ProbeTab(BaseTab[TabServices]):
         if request.scene is not self._scene or self._own.beside != "spikes":
             return
         self.answered()
+        self.draw("probe-amplitudes", self._draw_spikes, request, picture)
+
+    def _draw_spikes(self, request: SpikesRequest, picture: SpikesPicture) -> None:
         self.amplitudes.show_spikes(picture, texts.amplitude_unit(request.scene))
         self._captions["amplitudes"].object = texts.spikes(request.scene, picture, request.palette)
 
     def _show_profile(self, request: ProfileRequest, picture: ProfilePicture) -> None:
         if request.scene is self._scene and request.of_amplitudes == (self._own.beside == "amplitude"):
             self.refusal.object = ""
-            unit = f"Mean amplitude ({texts.amplitude_unit(request.scene)})"
-            rate = f"Firing rate (Hz per {request.bin_um:g} µm)"
-            self.amplitudes.show_profile(picture, unit if request.of_amplitudes else rate)
-            self._captions["amplitudes"].object = texts.profile(request, picture)
+            self.draw("probe-amplitudes", self._draw_profile, request, picture)
+
+    def _draw_profile(self, request: ProfileRequest, picture: ProfilePicture) -> None:
+        unit = f"Mean amplitude ({texts.amplitude_unit(request.scene)})"
+        rate = f"Firing rate (Hz per {request.bin_um:g} µm)"
+        self.amplitudes.show_profile(picture, unit if request.of_amplitudes else rate)
+        self._captions["amplitudes"].object = texts.profile(request, picture)
 
     def _no_profile(self, error: DashboardError) -> None:
         self._beside.visible = False
         self._captions["amplitudes"].object = texts.no_profile(error)
 
     def _show_correlation(self, request: CorrelationRequest, picture: CorrelationPicture) -> None:
-        if request.scene is not self._scene:
-            return
+        if request.scene is self._scene:
+            self.draw("probe-correlation", self._draw_correlation, request, picture)
+
+    def _draw_correlation(self, request: CorrelationRequest, picture: CorrelationPicture) -> None:
         dark = self._state.dark
         self._captions["correlation"].object = texts.correlation(request, picture, dark=dark)
         self._matrix.visible = picture.n_known > 1

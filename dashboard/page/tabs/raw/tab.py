@@ -30,6 +30,10 @@ GAIN_STEP_DB = 3
 PALETTE = {"ap": "plasma", "lf": "inferno"}
 
 
+PARTS = {"snippet": "The raw data", "rms": "The map of the noise", "spectrum": "The map of the spectrum"}
+"""What the tab draws, by the name of its caption."""
+
+
 class RawTab(BaseTab[PageServices]):
     """Voltage by channel around a moment, RMS over time and depth, spectrum by depth.
 
@@ -55,6 +59,8 @@ class RawTab(BaseTab[PageServices]):
         self.spectrum = MapFigure(axes, "raw-spectrum", over_time=False, palette="inferno")
         self._captions = {name: self.html() for name in ("snippet", "rms", "spectrum")}
         self._captions["snippet"].object = texts.WORKING
+        for name, about in PARTS.items():
+            self.part(f"raw-{name}", about, self._captions[name])
         self._panes = {
             # A column: a pane of a figure that was hidden stays hidden.
             name: pn.Column(pane(drawn.figure), visible=False, sizing_mode="stretch_width", margin=0)
@@ -177,12 +183,15 @@ class RawTab(BaseTab[PageServices]):
         self.answered()
         self.picture, self._drawn = picture, request
         self._redraw()
-        self._panes["snippet"].visible = True
+        self._panes["snippet"].visible = True  # whatever of it could be drawn
 
     def _redraw(self, *events: object) -> None:
         request, picture = self._drawn, self.picture
         if request is None or picture is None or request.scene is not self._scene:
             return
+        self.draw("raw-snippet", self._draw_snippet, request, picture)
+
+    def _draw_snippet(self, request: SnippetRequest, picture: SnippetPicture) -> None:
         gain = self._own.raw_db
         self.snippet.show(request.scene, picture, request.at_s, gain, request.selected)
         self._captions["snippet"].object = texts.snippet(picture, request.at_s, gain)
@@ -203,6 +212,9 @@ class RawTab(BaseTab[PageServices]):
             return
         self.maps = maps
         self._draw_rms()
+        self.draw("raw-spectrum", self._draw_spectrum, maps)
+
+    def _draw_spectrum(self, maps: Maps) -> None:
         self._captions["spectrum"].object = texts.spectrum(maps)
         self._panes["spectrum"].visible = maps.spectrum is not None
         if maps.spectrum is not None:
@@ -210,13 +222,15 @@ class RawTab(BaseTab[PageServices]):
             self.spectrum.show_bad(maps)
 
     def _draw_rms(self) -> None:
-        if self.maps is None:
-            return
+        if self.maps is not None:
+            self.draw("raw-rms", self._draw_map, self.maps)
+
+    def _draw_map(self, maps: Maps) -> None:
         band = self._own.raw_band
-        self._captions["rms"].object = texts.rms(self.maps, band)
-        self._panes["rms"].visible = band in self.maps.rms
-        if band in self.maps.rms:
-            self.rms.show(self.maps.rms[band], PALETTE[band])
+        self._captions["rms"].object = texts.rms(maps, band)
+        self._panes["rms"].visible = band in maps.rms
+        if band in maps.rms:
+            self.rms.show(maps.rms[band], PALETTE[band])
 
     def _no_maps(self, error: DashboardError) -> None:
         self.maps = None

@@ -69,6 +69,10 @@ class SummaryTab(BaseTab[PageServices]):
         self._tests = pn.pane.HTML("", stylesheets=css, margin=(6, 10, 2, 10), sizing_mode="stretch_width")
         self._motion = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
         self._body = pn.pane.HTML("", stylesheets=css, margin=(0, 10), sizing_mode="stretch_width")
+        self.part("summary-head", "The record", self._head)
+        self.part("summary-tests", "The verdicts", self._tests)
+        self.part("summary-motion", "Motion along the probe", self._motion)
+        self.part("summary-body", "The numbers", self._body)
         field: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 10), "width": 180}
         self.ap_rms = pmui.FloatInput(label="AP RMS below (µV)", value=AP_RMS_MAX_UV, start=0.0, step=1.0, **field)
         self.least_yield = pmui.FloatInput(label="Units per channel above", value=YIELD_MIN, start=0.0, step=0.05,
@@ -166,7 +170,10 @@ class SummaryTab(BaseTab[PageServices]):
     def _show_head(self) -> None:
         if self._sorting is not None and self._summary is not None:
             note = f"{self._note} {self._kept_note}".strip()
-            self._head.object = head(self._sorting, self._record, self._words, note)
+            self.draw("summary-head", self._write_head, self._sorting, note)
+
+    def _write_head(self, sorting: SpikeSorting, note: str) -> None:
+        self._head.object = head(sorting, self._record, self._words, note)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
@@ -202,17 +209,22 @@ class SummaryTab(BaseTab[PageServices]):
         summary, self._record, self._note = found
         self._summary = summary
         self._show_head()
-        self._body.object = body(summary)
+        self.draw("summary-body", lambda: self._body.param.update(object=body(summary)))
         self._judge()
 
     def _judge(self) -> None:
         limits = [widget.value for widget, _ in self._limits.values()]
         if self._summary is None or None in limits:
             return
-        ap_rms, least_yield, stable_max, least_presence = map(float, limits)
-        self._motion.object = texts.motion(self._summary, self._residual)
+        summary = self._summary
+        self.draw("summary-motion", lambda: self._motion.param.update(object=texts.motion(summary, self._residual)))
+        self.draw("summary-tests", self._write_tests, summary, *map(float, limits))
+
+    def _write_tests(
+        self, summary: Summary, ap_rms: float, least_yield: float, stable_max: float, least_presence: float
+    ) -> None:
         rows = []
-        for test in verdicts(self._summary, ap_rms, least_yield):
+        for test in verdicts(summary, ap_rms, least_yield):
             value = f"{test.value:.3g} {test.unit}" if test.value is not None else escape(test.reason)
             source = f' title="from {escape(test.reason)}"' if test.value is not None and test.reason else ""
             name = test.outcome.replace(" ", "-")

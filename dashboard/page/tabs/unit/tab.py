@@ -25,6 +25,7 @@ from dashboard.page.widgets.sections import folded
 
 SMALL_PX, WIDE_PX, TEMPLATE_PX, BESIDE_PX = 170, 160, 320, 110
 HEIGHTS_PX = {"amplitude": WIDE_PX, "depth": WIDE_PX, "rate": WIDE_PX, "template": TEMPLATE_PX}
+TITLES = {"unit-pairs": "Cross-correlograms"}
 MAX_PAIRS = 6
 """Pairs of four units."""
 
@@ -45,10 +46,13 @@ class UnitTab(BaseTab[TabServices]):
         self._aside = ""
         self._is_moving = False
         self.picture: UnitPicture | None = None
+        self._texts: dict[str, str] = {}
         self._loop = self.loop(draw_units, self._apply)
         self.empty = self.html(texts.EMPTY)
         self.head = self.html()
         self.metrics = self.html()
+        self.part("unit-head", "What is known of the unit", self.head)
+        self.part("unit-metrics", "The table of metrics", self.metrics)
         self.focus = pmui.RadioButtonGroup(
             options=["–"], value="–", size="small", visible=False, margin=(6, 10), label=""
         )
@@ -79,8 +83,12 @@ class UnitTab(BaseTab[TabServices]):
         self._panes = {name: pane(view.figure) for name, view in self.views.items()}
         self._captions = {name: self.html() for name in (*names, "unit-pairs")}
         self._pair_captions = [self.html() for _ in self.pairs]
+        for name, over in self._captions.items():
+            self.part(name, TITLES.get(name) or FIGURES[name].title, over)
         # The histogram stands under the caption of what it is beside.
-        self._caption_of = {**self._captions, "unit-amplitudes": self._captions["unit-amplitude"]}
+        self.part("unit-amplitudes", FIGURES["unit-amplitudes"].title, self._captions["unit-amplitude"])
+        for view, over in zip(self.pairs, self._pair_captions, strict=True):
+            self.part(str(view.figure.name), TITLES["unit-pairs"], over)
 
     def _recolour(self, event: Any) -> None:
         for view in (*self.views.values(), *self.pairs):
@@ -180,21 +188,14 @@ class UnitTab(BaseTab[TabServices]):
                 self.panel.remove(self._bins)
             self._body[:] = self._sections()
         self.picture, scene = drawing.picture, request.scene
-        self.head.object = texts.head(scene, self.picture, self._aside)
-        self.metrics.object = texts.metrics(scene.sorting, self.picture.focus.unit)
-        for name, text in texts.captions(scene, self.picture).items():
-            self._captions[f"unit-{name}"].object = text
-        for entry in self._added:
-            self._captions[entry.name].object = caption(escape(entry.title))
-        for name, view in self.views.items():
-            with self.drawing(self._caption_of[name]):
-                figure = drawing.figures[name]
-                if figure.absent and name not in FIGURES.own:
-                    self._captions[name].object = caption(escape(figure.title) + texts.absent(figure.absent))
-                view.show(figure)
-                self._panes[name].visible = not figure.absent
-        with self.drawing(self._captions["unit-pairs"]):
-            self._show_pairs(drawing.pairs)
+        self._texts = {}
+        self.draw("unit-head", self._show_head, scene, self.picture)
+        self.draw("unit-metrics", self._show_metrics, scene, self.picture)
+        for name in self.views:
+            self.draw(name, self._show_view, name, drawing)
+        self.draw("unit-pairs", self._show_pairs, drawing.pairs)
+        for view, over, pair in zip(self.pairs, self._pair_captions, drawing.pairs, strict=False):
+            self.draw(str(view.figure.name), self._show_pair, view, over, pair)
         self.answered()
         self.empty.visible = False
         self._body.visible = True
@@ -202,10 +203,29 @@ class UnitTab(BaseTab[TabServices]):
             apply_theme(self._body, dark=self._state.dark)
             self.panel.append(self._body)
 
+    def _show_head(self, scene: Scene, picture: UnitPicture) -> None:
+        self.head.object = texts.head(scene, picture, self._aside)
+        self._texts = {f"unit-{name}": text for name, text in texts.captions(scene, picture).items()}
+
+    def _show_metrics(self, scene: Scene, picture: UnitPicture) -> None:
+        self.metrics.object = texts.metrics(scene.sorting, picture.focus.unit)
+
+    def _show_view(self, name: str, drawing: UnitDrawing) -> None:
+        figure = drawing.figures[name]
+        if name in self._captions:
+            absent = texts.absent(figure.absent) if figure.absent else ""
+            text = self._texts.get(name) or caption(escape(figure.title) + absent)
+            self._captions[name].object = text
+        self.views[name].show(figure)
+        self._panes[name].visible = not figure.absent
+
     def _show_pairs(self, pairs: tuple[Figure, ...]) -> None:
+        self._captions["unit-pairs"].object = self._texts.get("unit-pairs", "")
         self._pair_box.visible = bool(pairs)
-        for k, (view, box) in enumerate(zip(self.pairs, self._pair_panes, strict=True)):
+        for k, box in enumerate(self._pair_panes):
             box.visible = k < len(pairs)
-            if k < len(pairs):
-                self._pair_captions[k].object = f'<div class="unit"><h5>{escape(pairs[k].title)}</h5></div>'
-                view.show(pairs[k])
+
+    @staticmethod
+    def _show_pair(view: FigureView, caption: Any, pair: Figure) -> None:
+        caption.object = f'<div class="unit"><h5>{escape(pair.title)}</h5></div>'
+        view.show(pair)

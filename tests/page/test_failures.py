@@ -1,0 +1,182 @@
+"""Whatever a tab computes or draws and however that fails, it says so in one line, and the rest is drawn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import panel as pn
+import pytest
+
+from dashboard.library.store import OpenInsertion
+from dashboard.page.core import tab as core_tab
+from dashboard.page.core.job import Job
+from dashboard.page.core.tab import BaseTab
+from dashboard.page.tabs.registry import TABS
+from tests.page.driving import DrivenPage, driven_page
+
+ALERT = 'role="alert"'
+WAITING = ("computing", "reading …", "opening ", "comparing ")
+LOOK = {"before": (10.0, 100.0), "after": (120.0, 220.0), "compare": "sorting:pykilosort,original"}
+
+
+class Faults:
+    """Which part of a tab fails, and which were drawn.
+
+    Attributes
+    ----------
+    title, wanted : str
+        The tab, and the name of its part that fails; empty for none.
+    drawn : set of str
+    """
+
+    def __init__(self) -> None:
+        self.wanted = self.title = ""
+        self.drawn: set[str] = set()
+
+    def run(self, tab: BaseTab[Any], name: str, show: Callable[[], object]) -> None:
+        if name == self.wanted:
+            raise IndexError("of no use to a reader")
+        show()
+        if name in tab.parts and tab.title == self.title:
+            self.drawn.add(name)
+
+
+@pytest.fixture(scope="module")
+def page(opened: OpenInsertion, cache: Any) -> Iterator[DrivenPage]:
+    """One page with two spans and another sorting beside it, for every tab."""
+    with driven_page(opened.source, cache) as made:
+        made.open("demo")
+        made.do(lambda: made.session.states.update(**LOOK, selected=[3, 5]))
+        yield made
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    made = Faults()
+    monkeypatch.setattr(core_tab, "run_part", made.run)
+    return made
+
+
+def texts(tab: BaseTab[Any]) -> str:
+    """Return everything that a tab says."""
+    return " ".join(_texts(tab.panel))
+
+
+def _texts(item: Any) -> Iterator[str]:
+    if item.visible:
+        if isinstance(item, pn.pane.HTML):
+            yield str(item.object)
+        for inner in getattr(item, "objects", ()):
+            yield from _texts(inner)
+
+
+def is_idle(tab: BaseTab[Any]) -> bool:
+    """Whether nothing of a tab is computed, or waits for it."""
+    jobs = [value for value in vars(tab).values() if isinstance(value, Job)]
+    return all(loop.is_idle for loop in tab._loops) and not any(job.is_running for job in jobs)
+
+
+def show(page: DrivenPage, title: str) -> BaseTab[Any]:
+    """Turn to a tab, have it draw everything anew, and wait until it rests."""
+    session = page.session
+    slot = next(slot for slot in session.dock.slots.values() if slot.title == title)
+    page.do(lambda: setattr(session.state, "tab", title))
+    made: BaseTab[Any] = page.wait(lambda: slot.made, title)
+
+    def again() -> None:
+        if hasattr(made, "_is_laid_out"):  # a browser says so
+            made._is_laid_out = True
+        opened = session._opened
+        assert opened is not None
+        session._tested(replace(opened, sorting=replace(opened.sorting)))  # as with metrics that come later
+        session._catch_up()
+
+    page.do(again)
+    page.wait(lambda: is_idle(made), f"{title} to rest")
+    return made
+
+
+@pytest.mark.parametrize("title", [entry.title for entry in TABS])
+def test_each_part_of_a_tab_that_fails_is_one_line_and_the_rest_is_drawn(
+    title: str, page: DrivenPage, faults: Faults, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults.title = title
+    tab = show(page, title)
+    parts = page.do(lambda: dict(tab.parts))
+    try:
+        whole = page.wait(lambda: set(faults.drawn) if is_idle(tab) and not waits(tab) else None)
+    except AssertionError as error:
+        said = page.do(lambda: (is_idle(tab), waits(tab), faults.drawn, texts(tab)))
+        raise AssertionError(f"{title} was not drawn: {said}") from error
+    assert parts, f"{title} has no parts"
+    figures = page.do(lambda: {pane.object.name for pane in tab.panel.select(pn.pane.Bokeh)})
+    assert figures <= set(parts), "a figure that is no part of its tab: it would fail unsaid"
+    n_alerts = page.do(lambda: texts(tab).count(ALERT))  # of what the files of the demo lack
+    for name in sorted(whole):
+        caplog.clear()
+        faults.wanted, faults.drawn = name, set()
+        show(page, title)
+        rest = whole - {name}
+        page.wait(lambda rest=rest: rest <= faults.drawn and is_idle(tab), f"{title} without {name}")
+        line = page.do(lambda name=name: tab.parts[name].caption.object)
+        assert ALERT in line and parts[name].title in line and "IndexError" in line and "of no use" not in line
+        assert page.do(lambda: texts(tab).count(ALERT)) == n_alerts + 1, name
+        assert not page.do(lambda: waits(tab)), name
+        assert any(record.exc_info for record in caplog.records), name
+    faults.wanted = ""
+    show(page, title)
+    page.wait(lambda: texts(tab).count(ALERT) == n_alerts, f"{title} to be whole again")
+
+
+def waits(tab: BaseTab[Any]) -> list[str]:
+    """Return what of a tab says that something is on its way."""
+    said = texts(tab)
+    return [word for word in WAITING if word in said]
+
+
+@pytest.mark.parametrize("title", [entry.title for entry in TABS])
+def test_each_computation_of_a_tab_that_fails_is_said(
+    title: str, page: DrivenPage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise IndexError("of no use to a reader")
+
+    tab = show(page, title)
+    for loop in tab._loops:
+        with monkeypatch.context() as patch:
+            caplog.clear()
+            patch.setattr(loop, "_render", fail)
+            show(page, title)
+            if any(record.exc_info for record in caplog.records):  # what is not on the page is not asked for
+                page.wait(lambda: ALERT in texts(tab) or "IndexError" in texts(tab), title)
+            assert not page.do(lambda: waits(tab))
+    show(page, title)
+
+
+def test_a_picture_of_the_page_that_fails_is_named_and_the_others_are_drawn(
+    opened: OpenInsertion, cache: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise IndexError("of no use to a reader")
+
+    views = {"raster": "raster", "heatmap": "heatmap", "profile": "rate by depth", "amplitudes": "amplitude by depth"}
+    with driven_page(opened.source, cache) as page:
+        page.open("demo")
+        session = page.session
+        page.wait(lambda: session.heatmap.picture is not None, "the heatmap")
+        for place, (name, words) in enumerate(views.items()):
+            caplog.clear()
+            view = getattr(session, name)
+            kept, view._loop._render = view._loop._render, fail
+            page.do(lambda: session.card.alert.param.update(object="", visible=False))
+            page.do(lambda place=place: session.state.param.update(time_range=(10.0 + place, 60.0)))
+            said = page.wait(lambda: session.card.alert.visible and session.card.alert.object, name)
+            assert words in said.lower() and "IndexError" in said
+            assert any(record.exc_info for record in caplog.records)
+            view._loop._render = kept
+            others = [session.raster, session.heatmap]
+            page.wait(lambda others=others: all(each._loop.is_idle for each in others), "the others")
+        assert all(logging.getLevelName(record.levelno) != "CRITICAL" for record in caplog.records)

@@ -24,7 +24,7 @@ RESULTS = HERE / "results.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 START, END = "<!-- table: start -->", "<!-- table: end -->"
 QUICK_SPIKES = 200_000
-PARTS = ("engine", "units", "browser", "gestures", "sessions")
+PARTS = ("engine", "units", "formats", "browser", "gestures", "sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,12 @@ def units(plan: Plan) -> tuple[list[Row], object]:
 
     records = units.measure(plan.cache, plan.n_spikes)
     return units.table(records), records
+
+
+def formats(plan: Plan) -> tuple[list[Row], object]:
+    from benchmarks import formats
+
+    return formats.measure(plan.cache, plan.is_quick), None
 
 
 def browser(plan: Plan) -> tuple[list[Row], object]:

@@ -26,7 +26,7 @@ from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.phy.depths import depths_from_features
 from dashboard.sources.phy.params import Params, read_params
-from dashboard.sources.phy.units import count_units, read_tables
+from dashboard.sources.phy.units import count_units, read_tables, row_finder
 from dashboard.sources.sync import Sync, sync_at
 from dashboard.sources.unit_columns import GROUP, KSLABEL, UNDECIDED, with_columns
 from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, means_of_units, put
@@ -364,8 +364,10 @@ def _derive(
     waveforms *= means[:, np.newaxis, np.newaxis].astype(np.float32)
     put(draft, ids=counts.ids, main_templates=counts.templates, peaks=peaks, waveforms=waveforms, near=near)
 
+    find = row_finder(counts.ids)
+
     def units(rows: slice) -> npt.NDArray[np.int64]:
-        return np.searchsorted(counts.ids, np.asarray(files.clusters[rows]).astype(np.int64))
+        return find(np.asarray(files.clusters[rows]))
 
     n_units, positions = len(counts.ids), files.get("spike_positions")
     depths = positions[:, 1] if positions is not None and not len(peaks) else None  # where no template says more

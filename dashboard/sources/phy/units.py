@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,16 @@ class Counts:
     templates: npt.NDArray[np.int64]
 
 
+def row_finder(ids: npt.NDArray[np.int64]) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.int64]]:
+    """Return a function from ids, each of which is in `ids`, to their rows there; `ids` ascend."""
+    low = int(ids[0]) if len(ids) else 0
+    if not len(ids) or int(ids[-1]) - low >= _MAX_TABLE:
+        return lambda block: np.searchsorted(ids, block).astype(np.int64)
+    table = np.zeros(int(ids[-1]) - low + 1, np.int64)
+    table[ids - low] = np.arange(len(ids))
+    return lambda block: table[block.astype(np.int64) - low]
+
+
 def count_units(
     clusters: npt.NDArray[Any], templates: npt.NDArray[Any] | None, cancel: threading.Event | None = None
 ) -> Counts:
@@ -72,10 +83,10 @@ def count_units(
     n_templates = max((int(np.asarray(templates[rows]).max()) for rows in blocks), default=-1) + 1
     if len(ids) * n_templates > _MAX_PAIRS:
         return Counts(ids, main)
-    pairs = np.zeros(len(ids) * n_templates, np.int64)
+    pairs, find = np.zeros(len(ids) * n_templates, np.int64), row_finder(ids)
     for rows in blocks:
         _check(cancel)
-        units = np.searchsorted(ids, np.asarray(clusters[rows]).astype(np.int64))
+        units = find(np.asarray(clusters[rows]))
         pairs += np.bincount(units * n_templates + np.asarray(templates[rows]).astype(np.int64), minlength=len(pairs))
     return Counts(ids, pairs.reshape(len(ids), n_templates).argmax(axis=1))
 

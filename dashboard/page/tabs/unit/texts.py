@@ -129,6 +129,9 @@ def tests(sorting: SpikeSorting, unit: int, computed: Mapping[str, tuple[float, 
             f"<p>IBL label <b>{label:.2f}</b>: {n_passed} of 3 tests pass{' (good unit)' if n_passed == 3 else ''}</p>"
         )
     rows = []
+    of_peaks = (
+        ("noise_cutoff", "amp_median") if sorting.amps_at_peak else ()
+    )  # the tests are of peak-to-peak amplitudes
     for name, (words, threshold, comparison, factor, suffix) in TESTS.items():
         if name not in made.index and name in computed:
             value, is_passed = computed[name]
@@ -138,7 +141,7 @@ def tests(sorting: SpikeSorting, unit: int, computed: Mapping[str, tuple[float, 
             )
             rows.append(f'<tr><th>{words}</th><td>{number}</td><td><b class="{outcome}">{outcome}</b></td></tr>')
             continue
-        if name not in made.index or (name == "amp_median" and not sorting.amps_are_volts):
+        if name not in made.index or (name == "amp_median" and not sorting.amps_are_volts) or name in of_peaks:
             rows.append(f'<tr><th>{words}</th><td class="absent" colspan="2">not available</td></tr>')
             continue
         value = float(row[name]) * factor

@@ -62,7 +62,7 @@ def layout(figures: Iterable[Figure], n_columns: int = 2) -> Any:
     return hv.Layout([element(figure) for figure in figures]).cols(n_columns).opts(shared_axes=False)
 
 
-def live(draw: Callable[[Range | None, Range | None], Aggregate], title: str) -> Any:
+def live(draw: Callable[[Range | None, Range | None], Aggregate], title: str, *, is_signed: bool = False) -> Any:
     """Return a picture of the engine that is counted anew, exactly, for every window that its axes show.
 
     Parameters
@@ -70,6 +70,8 @@ def live(draw: Callable[[Range | None, Range | None], Aggregate], title: str) ->
     draw : callable (time_range, depth_range) -> Aggregate
         None: all of it.
     title : str
+    is_signed : bool
+        Whether zero is the middle of the colours.
 
     Returns
     -------
@@ -79,7 +81,12 @@ def live(draw: Callable[[Range | None, Range | None], Aggregate], title: str) ->
     _load_backend()
 
     def picture(x_range: Range | None, y_range: Range | None) -> Any:
-        return _look(image(draw(x_range, y_range)), title=title)
+        found = draw(x_range, y_range)
+        made = _look(image(found), title=title)
+        if is_signed:
+            most = float(np.nanmax(np.abs(found.values), initial=1.0))
+            made = _look(made, cmap=PALETTES["diverging"][0], clim=(-most, most))
+        return made
 
     return hv.DynamicMap(picture, streams=[RangeXY()])
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from dashboard.analysis.alignment import DEFAULT_BINS as EVENT_BINS
+from dashboard.analysis.alignment import EventBins, align
+from dashboard.analysis.anatomy.correlation import depth_correlation
+from dashboard.analysis.compare.difference import difference
+from dashboard.analysis.events.align import Selection
+from dashboard.analysis.events.trials import has_mask
+from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.unit_picture import unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.config.settings import load as load_settings
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.heatmap import firing_rate
+from dashboard.engine.count.raster import aggregate as count_spikes
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.figures.figure import Figure
+from dashboard.figures.probe import depth_correlation_figure
 from dashboard.figures.registry import Declared
 from dashboard.figures.unit import pairs
 from dashboard.library.render import render
@@ -101,3 +111,56 @@ class Plots:
         found = unit_picture(self._sorting, self._columns, indexes, indexes[-1], bins)
         figures: list[Figure] = [*Declared("unit", found).values(), *pairs(found)]
         return layout(figures)
+
+    def psth(self, unit: UnitId, event: str = "stimOn", split: str = "none", bins: EventBins = EVENT_BINS) -> Any:
+        """Return rate, trials and population around an event as a Layout.
+
+        Parameters
+        ----------
+        unit : UnitId
+        event, split : str
+            What the spikes are aligned to, and trials are split by, as on the Events tab.
+        bins : EventBins
+
+        Raises
+        ------
+        BadRequest
+            There is no such unit, event or split, or there are no trials.
+        """
+        from dashboard.figures.elements import layout
+
+        sorting, columns = self._sorting, self._columns
+        (index,) = sorting.units.indexes([unit])
+        spikes = unit_spikes(columns, int(index))
+        found = align(
+            sorting, columns, Selection.of(spikes.times_s), f"unit {unit}, {len(spikes):,} spikes", event, split,
+            bins=bins, is_masked=sorting.trials is not None and has_mask(sorting.trials.table), is_single=True,
+        )  # fmt: skip
+        return layout(Declared("event", found).values())
+
+    def probe(self) -> Any:
+        """Return the correlation of firing rates between depths."""
+        from dashboard.figures.elements import element
+
+        return element(depth_correlation_figure(depth_correlation(self._columns)))
+
+    def compare(self, other: SpikeSorting, *, width: int = 400, height: int = 200) -> Any:
+        """Return spikes of this sorting minus those of another per bin, as a DynamicMap that follows its axes.
+
+        Raises
+        ------
+        BadRequest
+            A window makes no sense.
+        """
+        from dashboard.figures.elements import live
+
+        mine, its = self._columns, Plots(other, self._cache)._columns
+
+        def draw(time_range: Range | None, depth_range: Range | None) -> Aggregate:
+            times, depths = time_range or mine.time_range_s, depth_range or mine.depth_range_um
+            a, b = (count_spikes(columns, times, depths, width, height) for columns in (mine, its))
+            found = difference(b, a)
+            return replace(a, values=found.values, n_spikes=a.n_spikes - b.n_spikes)
+
+        title = f"{self._sorting.title} − {other.title}"
+        return live(draw, title, is_signed=True)

@@ -70,6 +70,18 @@ def test_a_heatmap_is_the_engines(plot: Plots, small_columns: SpikeColumns) -> N
     assert values(found).sum() == pytest.approx(np.count_nonzero(inside))
 
 
+def test_an_event_the_probe_and_a_difference_compose(
+    plot: Plots, small_demo: SpikeSorting, small_columns: SpikeColumns
+) -> None:
+    compared = plot.compare(small_demo, width=30, height=20)
+    compared.streams[0].event(**WINDOW)
+    assert values(compared[()]).shape == (20, 30)
+    assert not values(compared[()]).any(), "a sorting is no different from itself"
+    around = plot.psth(12, "stimOn", "outcome")
+    assert len(around) == 3
+    assert hv.render(around + plot.probe(), backend="bokeh") is not None
+
+
 def test_what_cannot_be_drawn_is_one_line(plot: Plots) -> None:
     with pytest.raises(BadRequest, match="No unit is named"):
         plot.unit()

@@ -20,6 +20,10 @@ TIME_BIN_S, DEPTH_BIN_UM = 0.05, 40.0
 MAX_CELLS = 40_000_000
 
 
+CORRELATION_PCT = 99.0
+"""Percentile of the correlations between different depths at which their colours end."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DepthCorrelation:
     """Correlation between depths.
@@ -35,6 +39,13 @@ class DepthCorrelation:
     values: npt.NDArray[np.float64]
     depth_edges_um: npt.NDArray[np.float64]
     n_time_bins: int
+
+    @property
+    def limit(self) -> float:
+        """Where the colours end on either side of zero: that percentile of correlations between different depths."""
+        apart = np.abs(self.values[~np.eye(len(self.values), dtype=np.bool_)])
+        apart = apart[np.isfinite(apart)]
+        return (float(np.percentile(apart, CORRELATION_PCT)) if len(apart) else 1.0) or 1.0
 
 
 def correlate_rows(rates: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -9,21 +9,18 @@ from bokeh.models import (
     BasicTicker,
     ColumnDataSource,
     FixedTicker,
-    HoverTool,
-    LinearColorMapper,
     PanTool,
     Range1d,
 )
 from bokeh.plotting import figure
 
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import lighten, navigable, small
+from dashboard.page.core.bokeh_figures import lighten, navigable
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.shading import diverging
 from dashboard.page.plot.profiles import LINE, ProfilePicture
 from dashboard.page.plot.strip import NO_REGION
 from dashboard.page.tabs.probe.marks import NAMES
-from dashboard.page.tabs.probe.picture import CorrelationPicture, Shank, SpikesPicture, Units
+from dashboard.page.tabs.probe.picture import Shank, SpikesPicture, Units
 
 MAP_PX = 178
 CORRELATION_PX = (404, 366)
@@ -133,40 +130,6 @@ class AmplitudeDepth:
         for drawn in (self._image, self._marks, self._line):
             drawn.visible = drawn is chosen
         self._ring.visible = chosen is not self._line
-
-
-class CorrelationFigure:
-    """Which depths fire together: a matrix, the tip at the lower left."""
-
-    def __init__(self) -> None:
-        width, height = CORRELATION_PX
-        self.figure = small(height, "Depth along probe (µm)", "Depth along probe (µm)", name="probe-correlation")
-        self.figure.update(sizing_mode="fixed", width=width)
-        self.mapper = LinearColorMapper(palette=list(diverging(dark=False)), low=-1, high=1, nan_color="#80808030")
-        self.image = ColumnDataSource(
-            {name: [] for name in ("image", "across", "along", "x", "y", "dw", "dh")}, name="probe-correlation-data"
-        )
-        drawn = self.figure.image(
-            "image", "x", "y", "dw", "dh", source=self.image, color_mapper=self.mapper, level="image"
-        )
-        # Of the pixel, not of the cursor: the middle of the bins that the value is of.
-        words = [("depths", "@across{0,0} and @along{0,0} µm"), ("correlation", "@image{0.000}")]
-        self.figure.add_tools(HoverTool(renderers=[drawn], tooltips=words))
-        lighten(self.figure)
-
-    def show(self, picture: CorrelationPicture, *, dark: bool) -> None:
-        """Draw a matrix."""
-        edges = picture.found.depth_edges_um
-        low, high = float(edges[0]), float(edges[-1])
-        self.mapper.update(palette=list(diverging(dark=dark)), low=-picture.limit, high=picture.limit)
-        middles = ((edges[:-1] + edges[1:]) / 2).astype(np.float32)
-        across, along = np.meshgrid(middles, middles)
-        self.image.data = {
-            "image": [picture.found.values.astype(np.float32)], "across": [across], "along": [along],
-            "x": [low], "y": [low], "dw": [high - low], "dh": [high - low],
-        }  # fmt: skip
-        self.figure.x_range.update(start=low, end=high)
-        self.figure.y_range.update(start=low, end=high)
 
 
 def mark_source() -> ColumnDataSource:

@@ -28,8 +28,6 @@ SAMPLED = 1_000_000
 """Spikes from which that percentile is taken, evenly over the session."""
 
 AXIS_ROOM = 1.06
-CORRELATION_PCT = 99.0
-"""Percentile of the correlations between different depths at which their colours end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +280,7 @@ def render_correlation(request: CorrelationRequest, cancel: threading.Event) -> 
         kept=scene.kept,
         cancel=cancel,
     )
-    apart = found.values[~np.eye(len(found.values), dtype=np.bool_)]
-    apart = np.abs(apart[np.isfinite(apart)])
-    limit = float(np.percentile(apart, CORRELATION_PCT)) if len(apart) else 1.0
-    return CorrelationPicture(found, limit if limit > 0 else 1.0)
+    return CorrelationPicture(found, found.limit)
 
 
 def warm_up() -> None:

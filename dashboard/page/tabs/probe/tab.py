@@ -8,19 +8,21 @@ import numpy as np
 import panel as pn
 from bokeh.events import Tap
 
+from dashboard.figures.probe import depth_correlation_figure
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.assets import asset
 from dashboard.page.core.bokeh_figures import inner_size
+from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices, pane
 from dashboard.page.plot import cursor
 from dashboard.page.plot.clicks import Clicks
 from dashboard.page.plot.profiles import PROFILE_PAUSE_S, ProfilePicture, ProfileRequest, render_profile
 from dashboard.page.tabs.probe import marks, texts
-from dashboard.page.tabs.probe.figures import AmplitudeDepth, CorrelationFigure, ProbeMap, mark_source, ring_source
+from dashboard.page.tabs.probe.figures import CORRELATION_PX, AmplitudeDepth, ProbeMap, mark_source, ring_source
 from dashboard.page.tabs.probe.marks import COLOURS, MarkStyle
 from dashboard.page.tabs.probe.picture import (
     CorrelationPicture,
@@ -86,7 +88,9 @@ class ProbeTab(BaseTab[TabServices]):
         self.marks, self.ring = mark_source(), ring_source()
         self.map = ProbeMap(axes, self.marks, self.ring)
         self.amplitudes = AmplitudeDepth(axes, self.marks, self.ring)
-        self.correlation = CorrelationFigure()
+        width, height = CORRELATION_PX
+        self.correlation = FigureView("probe-correlation", height, dark=self._state.dark)
+        self.correlation.figure.update(sizing_mode="fixed", width=width)
         # Of one height whatever they say: figures do not follow where the room between them shrinks.
         self._captions = {name: self.html(height=height) for name, height in CAPTIONS_PX.items()}
         self._captions["correlation"].object = texts.CORRELATING
@@ -289,7 +293,7 @@ class ProbeTab(BaseTab[TabServices]):
         self._captions["correlation"].object = texts.correlation(request, picture, dark=dark)
         self._matrix.visible = picture.n_known > 1
         if picture.n_known > 1:
-            self.correlation.show(picture, dark=dark)
+            self.correlation.show(depth_correlation_figure(picture.found), dark=dark)
 
     # -- pointing --------------------------------------------------------------------------------
 

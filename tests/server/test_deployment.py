@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,11 +170,29 @@ def test_the_dockerfile_in_detail(repository: Path) -> None:
     assert not re.search(r"(PASSWORD|TOKEN|SECRET)\s*=", text)
     installs = re.findall(r"pip install [^&]*", text)
     assert installs
-    pinned = ("-c /src/constraints.txt", "--require-hashes", "--no-deps")
+    pinned = ("--require-hashes", "--no-build-isolation")
     assert all("--no-cache-dir" in line and any(word in line for word in pinned) for line in installs)
     written = re.findall(r"SPIKE_DASHBOARD_CACHE=(\S+)|NUMBA_CACHE_DIR=(\S+)|MPLCONFIGDIR=(\S+)", text)
     volume = dict(instructions)["VOLUME"].strip()
     assert all("".join(found).startswith(volume) for found in written), "root is read-only: all that is written"
+
+
+def test_the_image_installs_what_was_tested_by_hash(repository: Path) -> None:
+    """deploy/README.md has the command that makes the list."""
+    tested = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)$", (repository / "constraints.txt").read_text()))
+    tested = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in tested.items()}
+    text = (repository / "deploy" / "requirements.txt").read_text()
+    assert "://" not in text
+    parts = re.findall(r"(?m)^([\w.-]+)==(\S+)([^\n]*)\\\n((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n?)+)", text)
+    assert len(parts) == len(re.findall(r"==\d", re.sub(r";.*", "", text))), "a line has no hash"
+    listed = {name: version for name, version, _, _ in parts}
+    elsewhere = {name for name, _, where, _ in parts if "sys_platform" in where}
+    assert {name: tested.get(name) for name in listed if name not in elsewhere} == {
+        name: version for name, version in listed.items() if name not in elsewhere
+    }
+    project = tomllib.loads((repository / "pyproject.toml").read_text())
+    for wanted in (*project["project"]["dependencies"], *project["build-system"]["requires"]):
+        assert re.split(r"[^\w.-]", wanted)[0].replace("_", "-").lower() in listed, wanted
 
 
 def test_an_unprivileged_user_serves_from_a_clean_folder(repository: Path) -> None:

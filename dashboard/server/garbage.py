@@ -14,8 +14,8 @@ from collections.abc import Callable
 from panel.io import document
 
 NEVER = 1_000_000_000
-MAX_ENDED = 8
-"""Pages that have ended before garbage is looked for beside others who draw: some 100 MB."""
+MAX_ENDED = 16
+"""Pages that have ended before garbage is looked for beside others who draw: some 160 MB."""
 
 EVERY_S = 60.0
 """Beside others who draw, for what no page has left."""

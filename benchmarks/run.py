@@ -24,7 +24,7 @@ RESULTS = HERE / "results.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 START, END = "<!-- table: start -->", "<!-- table: end -->"
 QUICK_SPIKES = 200_000
-PARTS = ("engine", "units", "formats", "browser", "gestures", "sessions")
+PARTS = ("engine", "units", "formats", "raw", "browser", "gestures", "sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,12 @@ def formats(plan: Plan) -> tuple[list[Row], object]:
     from benchmarks import formats
 
     return formats.measure(plan.cache, plan.is_quick), None
+
+
+def raw(plan: Plan) -> tuple[list[Row], object]:
+    from benchmarks import raw
+
+    return raw.measure(plan.cache, plan.n_spikes, 2 if plan.is_quick else 7), None
 
 
 def browser(plan: Plan) -> tuple[list[Row], object]:

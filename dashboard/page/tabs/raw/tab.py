@@ -61,16 +61,15 @@ class RawTab(BaseTab[PageServices]):
         self._captions["snippet"].object = texts.WORKING
         for name, about in PARTS.items():
             self.part(f"raw-{name}", about, self._captions[name])
-        self._panes = {
-            # A column: a pane of a figure that was hidden stays hidden.
-            name: pn.Column(pane(drawn.figure), visible=False, sizing_mode="stretch_width", margin=0)
+        # Figures come with their first picture: one that was hidden has no width when it is shown.
+        self._figures = {
+            name: pane(drawn.figure)
             for name, drawn in (("snippet", self.snippet), ("rms", self.rms), ("spectrum", self.spectrum))
         }
-        self.panel = pn.Column(
-            self.refusal, self.busy.panel, self._controls(), self._captions["snippet"], self._panes["snippet"],
-            self._captions["rms"], self._panes["rms"], self._captions["spectrum"], self._panes["spectrum"],
-            sizing_mode="stretch_both", margin=0, scroll=True,
-        )  # fmt: skip
+        self._shown: frozenset[str] = frozenset()
+        self._head = [self.refusal, self.busy.panel, self._controls()]
+        self.panel = pn.Column(sizing_mode="stretch_both", margin=0, scroll=True)
+        self._arrange()
         services.raster.figure.on_event(Tap, self._tapped)
         own.param.watch(self._request, ["raw_at", "raw_step", "raw_ms"])
         own.param.watch(self._banded, "raw_band")
@@ -92,7 +91,7 @@ class RawTab(BaseTab[PageServices]):
             )
 
         def button(label: str, about: str, act: Any) -> Any:
-            made = pn.widgets.Button(label=label, description=about, width=42, height=30, margin=(20, 2, 0, 2))
+            made = pn.widgets.Button(label=label, description=about, width=30, height=30, margin=(20, 1, 0, 1))
             made.on_click(lambda event: act())
             return made
 
@@ -183,7 +182,19 @@ class RawTab(BaseTab[PageServices]):
         self.answered()
         self.picture, self._drawn = picture, request
         self._redraw()
-        self._panes["snippet"].visible = True  # whatever of it could be drawn
+        self._set("snippet", True)  # whatever of it could be drawn
+
+    def _set(self, name: str, is_shown: bool) -> None:
+        """Put a figure under its caption, or take it out."""
+        if (name in self._shown) != is_shown:
+            self._shown ^= {name}
+            self._arrange()
+
+    def _arrange(self) -> None:
+        parts = list(self._head)
+        for name, figure in self._figures.items():
+            parts += [self._captions[name], figure] if name in self._shown else [self._captions[name]]
+        self.panel[:] = parts
 
     def _redraw(self, *events: object) -> None:
         request, picture = self._drawn, self.picture
@@ -200,7 +211,7 @@ class RawTab(BaseTab[PageServices]):
         """Say it in the tab; what was drawn of this insertion stays."""
         super().refuse(error)
         if self._drawn is None or self._drawn.scene is not self._scene:
-            self._panes["snippet"].visible = False
+            self._set("snippet", False)
             self._captions["snippet"].object = ""
 
     def _banded(self, *events: object) -> None:
@@ -216,7 +227,7 @@ class RawTab(BaseTab[PageServices]):
 
     def _draw_spectrum(self, maps: Maps) -> None:
         self._captions["spectrum"].object = texts.spectrum(maps)
-        self._panes["spectrum"].visible = maps.spectrum is not None
+        self._set("spectrum", maps.spectrum is not None)
         if maps.spectrum is not None:
             self.spectrum.show(maps.spectrum, "inferno")
             self.spectrum.show_bad(maps)
@@ -228,13 +239,13 @@ class RawTab(BaseTab[PageServices]):
     def _draw_map(self, maps: Maps) -> None:
         band = self._own.raw_band
         self._captions["rms"].object = texts.rms(maps, band)
-        self._panes["rms"].visible = band in maps.rms
+        self._set("rms", band in maps.rms)
         if band in maps.rms:
             self.rms.show(maps.rms[band], PALETTE[band])
 
     def _no_maps(self, error: DashboardError) -> None:
         self.maps = None
         for name in ("rms", "spectrum"):
-            self._panes[name].visible = False
+            self._set(name, False)
             self._captions[name].object = ""
         self._captions["rms"].object = refusal_text(error)

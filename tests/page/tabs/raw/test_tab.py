@@ -62,7 +62,7 @@ def test_from_a_key_to_the_next_spike_destriped_and_back_to_lf(cache: Path) -> N
         drawn(depth_range=(1_000.0, 1_100.0))
         assert page.do(lambda: (len(tab.snippet.traces.data["x"]), len(tab.snippet.image.data["image"]))) == (12, 0)
         page.wait(lambda: tab.maps, "the maps")
-        assert page.do(lambda: tab._panes["spectrum"].visible)
+        assert page.do(lambda: tab._figures["spectrum"] in tab.panel.objects)
         assert page.do(lambda: len(tab.spectrum.image.data["image"])) == 1
 
 
@@ -99,4 +99,4 @@ def test_without_raw_data_one_line_says_what_would_bring_them(tmp_path: Path, ca
         assert "Raw data is missing" in said
         assert "raw_ephys_data" in said
         page.wait(lambda: "No RMS of AP" in tab._captions["rms"].object, "the maps")
-        assert not page.do(lambda: any(each.visible for each in tab._panes.values()))
+        assert not page.do(lambda: any(each in tab.panel.objects for each in tab._figures.values()))

@@ -37,7 +37,7 @@ BATCH = 20
 KEPT: tuple[int, ...] = ()
 """Folders that failed, by number."""
 
-PAGES = 50
+PAGES = 100
 """Of so many folders one is opened in a page."""
 
 TABS = ("Summary", "Clusters", "Unit", "Probe", "Events", "Compare", "Change", "Raw")

@@ -22,7 +22,7 @@ from dashboard.server.render_pool import FairPool
 from dashboard.sources.base import Source
 from dashboard.sources.folder import FolderSource
 
-WAIT_S = 60
+WAIT_S = 120
 Found = TypeVar("Found")
 
 

@@ -109,7 +109,8 @@ def test_values_are_right_where_they_were_wrong(page: DrivenPage, opened: OpenIn
         np.testing.assert_array_equal(value(line, "um"), drift.um[:, column])
         np.testing.assert_array_equal(value(line, "time"), drift.times_s)
     (correlation,) = tools["probe-correlation"].renderers
-    image, across, along = (value(correlation, name)[0] for name in ("image", "across", "along"))
+    names = ("image", "x_middle", "y_middle")
+    image, across, along = (value(correlation, name)[0] for name in names)
     low, wide = value(correlation, "x")[0], value(correlation, "dw")[0]
     n = image.shape[0]
     middles = low + wide * (np.arange(n) + 0.5) / n

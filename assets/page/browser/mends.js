@@ -8,6 +8,15 @@ for (const name of ["_measure_layout", "_after_layout"]) {
   figures[name] = function () { if (this.layout != null) original.call(this) }
 }
 
+// Bokeh lays out what stands in a row in a row, but stops at the third of them: figures in a widget of another kind below,
+// as in the tabs of the dock, keep a frame of no size.
+Bokeh.require("models/layouts/layout_dom").LayoutDOMView.prototype._propagate_layout = function () {
+  for (const child of this.layoutable_views) {
+    if (child.layout == null) child._compute_layout()
+    else child._propagate_layout()
+  }
+}
+
 // What a figure takes from mouse and wheel it takes even where its element is to take nothing: a profile that lies over
 // the raster's edge would keep clicks and wheel from the raster.
 const { initialize: initialize_canvas } = Bokeh.Models.get("Canvas").prototype.default_view.prototype

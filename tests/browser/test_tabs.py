@@ -1,0 +1,37 @@
+"""Every tab of the dock shows its figures as large as their places."""
+
+from __future__ import annotations
+
+from tests.browser.driver import Visit
+
+FRAMES = """() => {
+  const found = [], seen = new Set()
+  const look = (view) => {
+    if (seen.has(view)) return
+    seen.add(view)
+    if (view.model.type === "Figure" && view.is_displayed && view.bbox.width > 0) {
+      found.push([view.model.name, view.bbox.width, view.frame.bbox.width, view.frame.bbox.height])
+    }
+    for (const child of view.child_views ?? []) look(child)
+  }
+  for (const root of Bokeh.index.roots) look(root)
+  return found
+}"""
+TITLES = ("Summary", "Unit", "Probe", "Events", "Change", "Raw")
+
+
+def test_each_figure_of_each_tab_fills_its_place(site: str, visit: Visit) -> None:
+    visit.open(f"{site}/?insertion=demo&selected=12&t=10,60")
+    visit.wait_for_spikes()
+    page = visit.page
+    before = len(page.evaluate(FRAMES))
+    drawn = {}
+    for title in TITLES:
+        page.get_by_role("tab", name=title).click()
+        if title != "Change":  # which asks for two spans first
+            page.wait_for_function(f"(n) => ({FRAMES})().length > n", arg=before)
+        page.wait_for_function(
+            f"() => ({FRAMES})().every(([name, width, inner, height]) => inner > width / 3 && height > 10)"
+        )
+        drawn[title] = len(page.evaluate(FRAMES)) - before
+    assert drawn["Unit"] >= 8

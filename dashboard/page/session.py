@@ -45,6 +45,7 @@ from dashboard.page.plot.heatmap import HeatmapPicture, HeatmapView
 from dashboard.page.plot.picker import UnitPicker
 from dashboard.page.plot.profiles import DepthProfileView, DriftView, OverviewView
 from dashboard.page.plot.raster import RasterPicture, RasterView
+from dashboard.page.plot.selection_chip import SelectionChip
 from dashboard.page.plot.spans import SpanMarks
 from dashboard.page.plot.strip import StripView
 from dashboard.page.plot.unit_raster import UnitRaster
@@ -189,7 +190,8 @@ class DashboardSession:
         self.search = Search(self.state, catalogue, user_session, self.queue, self.open, ahead)
         find = [self.search.button, self.refresh]
         self.rail = Rail(self.state, self.bridge.param.theme, self.open, fit, self.queue, find, [self.filters.fields])
-        self.centre.stand_over(self.filters.said, working)
+        self.selection_chip = SelectionChip(self.state, self.queue)
+        self.centre.stand_over(self.filters.said, self.selection_chip.panel, working)
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         self.card.empty.append(self.search.empty_button)
         self.header = html_pane(margin=(5, 8))
@@ -361,6 +363,7 @@ class DashboardSession:
         self.units.open(scene)
         self.profile.open(scene)
         self.picker.open(scene)
+        self.selection_chip.open(scene)
         for strip in self.strips:
             strip.open(sorting.channels, self.state.level, sorting.histology, shown_shanks(self.state))
         self._is_behind = True

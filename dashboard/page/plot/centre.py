@@ -100,10 +100,10 @@ class Centre:
             self.heatmap_bar,
             styles={"flex": "1 1 0", "min-height": "110px"},
         )
-        tools = _row(self.mode, self.show, self.colour_bar, self.readout, css_classes=["tools"])
+        self._tools = _row(self.mode, self.show, self.colour_bar, self.readout, css_classes=["tools"])
         sheets = [asset("page/centre.css")]
         self.pictures = pn.Column(
-            self._raster, self._heatmap, tools, css_classes=["pictures"], stylesheets=sheets,
+            self._raster, self._heatmap, self._tools, css_classes=["pictures"], stylesheets=sheets,
             sizing_mode="stretch_both", margin=0,
         )  # fmt: skip
         self.column = pn.Column(
@@ -142,8 +142,9 @@ class Centre:
         """Give the fields of the window their place beside the overview."""
         self._overview.append(fields)
 
-    def stand_over(self, filters: Any, working: Sequence[Any]) -> None:
-        """Give what the filters do its place above the pictures, and what is computed one in their lower corner."""
+    def stand_over(self, filters: Any, chip: Any, working: Sequence[Any]) -> None:
+        """Give what the filters do its place above the pictures, the selected unit and what is computed one on them."""
+        self._tools.insert(3, chip)
         self.column.insert(self.column.index(self.pictures), filters)
         self.pictures.append(
             pn.Column(*working, css_classes=["working"], margin=0, stylesheets=[asset("page/centre.css")])

@@ -6,13 +6,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.engine.count.few_units import aggregate_units
+from dashboard.engine.count.raster import aggregate
 from dashboard.model.colours import selection_colours
 from dashboard.page.core import shading
 from dashboard.page.core.live_image import NOWHERE, Extent
 from dashboard.page.core.scene import Scene
 
 SPREAD_PX = 1
-"""A spike is drawn so many pixels wider on each side."""
+"""A spike is drawn so many pixels wider on each side, where spikes stand apart."""
+
+DENSE_SHARE = 0.1
+"""Share of the units' own rows that their spikes fill from which on they are drawn by their density."""
+
+FAINTEST, TOP_PERCENTILE = 70, 95.0
+"""Opacity, of 255, of the least count of a dense picture; percentile of the counts that is opaque."""
 
 
 def draw_overlay(
@@ -24,6 +31,9 @@ def draw_overlay(
     size: tuple[int, int],
 ) -> tuple[npt.NDArray[np.uint32], Extent]:
     """Draw units; rows of depth in which none of them is, below and above all of them, are left out.
+
+    Spikes that stand apart are opaque and a little larger than a pixel; where they fill their rows, as in a view of a
+    whole session, opacity is their count: what lies under them shows.
 
     Parameters
     ----------
@@ -55,7 +65,23 @@ def draw_overlay(
     band = drawn.values[first:last]
     values = np.where(band < 0, -1, lookup[band])
     image = shading.categorical(values, selection_colours(len(ids), ranks))
+    if (values >= 0).mean() > DENSE_SHARE:
+        counted = aggregate(
+            scene.columns, time_range, depth_range, *size, "count", kept=scene.kept.only(ids), snap=True
+        ).values[first:last]
+        image = _by_density(image, counted)
+    else:
+        image = shading.spread_rgba(image, SPREAD_PX)
     times, depths = drawn.time_edges_s, drawn.depth_edges_um
     start, bottom = float(times[0]), float(depths[first])
     extent = (start, bottom, float(times[-1]) - start, float(depths[last]) - bottom)
-    return shading.spread_rgba(image, SPREAD_PX), extent
+    return image, extent
+
+
+def _by_density(image: npt.NDArray[np.uint32], counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Return an image whose opacity grows with the counts."""
+    top = max(float(np.percentile(counts[counts > 0], TOP_PERCENTILE)), 1.0)
+    alpha = np.where(counts > 0, FAINTEST + (255 - FAINTEST) * np.minimum(counts / top, 1.0), 0)
+    made = np.ascontiguousarray(image)
+    made.view(np.uint8).reshape(*made.shape, 4)[..., 3] = alpha.astype(np.uint8)
+    return made

@@ -145,7 +145,7 @@ class FiltersView:
         self.metric.param.watch(self._show_metric, "value")
         self.where.param.watch(lambda event: self._set("where", event.new.strip()), "value")
         self.ids.param.watch(lambda event: self._set("ids", tidy_ids(event.new)), "value")
-        state.param.watch(self._follow, "filters")
+        state.param.watch(self._follow, ["filters", "quality"])
         self._follow()
 
     def offer(self, sorting: SpikeSorting) -> None:
@@ -275,7 +275,8 @@ class FiltersView:
         try:
             regions = [part for part in words.get("regions", "").split(",") if part]
             self.regions.param.update(options=list(dict.fromkeys([*self.regions.options, *regions])), value=regions)
-            self.labels.value = [part for part in words.get("label", "").split(",") if part in LABELS.values()]
+            labels = "1" if self._state.quality == "good" else words.get("label", "")
+            self.labels.value = [part for part in labels.split(",") if part in LABELS.values()]
             shanks = [part for part in words.get("shanks", "").split(",") if part]
             self.shanks.value = [shank for shank in self.shanks.options if shank in shanks]
             for word in ("where", "ids", *self._limits):

@@ -25,7 +25,7 @@ from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE, PROFILE_BIN_U
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import QUIET, navigable, plain, time_ticks
+from dashboard.page.core.bokeh_figures import QUIET, SCALE_INK, navigable, plain, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
@@ -328,7 +328,7 @@ class DepthProfileView:
 def scale_label() -> Label:
     """Return the words at the foot of a profile that say what its width stands for."""
     return Label(
-        x=2, y=2, x_units="screen", y_units="screen", text="", text_font_size="11px", text_color="#283593",
+        x=2, y=2, x_units="screen", y_units="screen", text="", text_font_size="11px", text_color=SCALE_INK,
         background_fill_color="#ffffff", background_fill_alpha=0.85,
     )  # fmt: skip
 

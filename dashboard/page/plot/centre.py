@@ -21,6 +21,9 @@ OVERVIEW_PX, STATUS_PX = 40, 24
 DRIFT_PX, DRIFT_LINE_PX = 64, 18
 """Height of the drift, unfolded and as a line."""
 
+SIDE = {"flex": "2 1 0", "min-height": "160px"}
+"""Share of the height that a raster has: that of both sides of a comparison is the same."""
+
 SHARED_AXIS_PX = 6
 """Room under a picture whose time axis is that of the one below it."""
 
@@ -92,7 +95,7 @@ class Centre:
             _pane(figures["raster"]),
             _pane(figures["strip"], width=STRIP_PX),
             _pane(figures["profile"], width=PROFILE_PX, is_over=True),
-            styles={"flex": "2 1 0", "min-height": "160px"},
+            styles=SIDE,
         )
         self._heatmap = _row(
             _pane(figures["heatmap"]),
@@ -185,7 +188,8 @@ class Centre:
     def say(self, status: str, bar: str) -> None:
         """Take the status line and the colour bar of the picture that is shown."""
         self.status.object = f'<div class="status-line" role="status" aria-live="polite">{status}</div>'
-        self.colour_bar.object = bar
+        side = '<b title="What is open; B stands below">A</b>' if self._is_comparing else ""
+        self.colour_bar.object = bar.replace('<div class="bar-row">', f'<div class="bar-row">{side}', 1)
 
     def stand_amplitudes(self, plot: figure) -> None:
         """Give the profile of amplitudes its place over the heatmap's edge, if it does not stand there yet."""

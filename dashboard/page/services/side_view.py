@@ -20,7 +20,7 @@ from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX, STRIP_PX
 from dashboard.page.core.state import ViewState, shown_shanks, toggle_region
 from dashboard.page.plot import texts
-from dashboard.page.plot.centre import Centre
+from dashboard.page.plot.centre import SIDE, Centre
 from dashboard.page.plot.picker import UnitPicker
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.plot.strip import StripView
@@ -92,12 +92,12 @@ class SideView:
         self._b = _row(
             _pane(self.raster.figure),
             _pane(self.strip.figure),
-            styles={"flex": "3 1 0", "min-height": "200px"},
+            styles=SIDE,
         )
         self._minus = _row(
             _pane(self.difference.figure),
             pn.Spacer(width=STRIP_PX),
-            styles={"flex": "2 1 0", "min-height": "150px"},
+            styles={"flex": "1 1 0", "min-height": "110px"},
         )
         self._words = pn.Row(self.words, sizing_mode="stretch_width", margin=0, height=22, visible=False)
         self._bar = pn.Row(self.bar, sizing_mode="stretch_width", margin=0, height=22, visible=False)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.analysis.compare.tables import pair_table
-from dashboard.analysis.compare.units import Comparison, compare_units
+from dashboard.analysis.compare.units import MATCH_SCORE, Comparison, compare_units
 from dashboard.analysis.inputs import matchable
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import BadRequest
@@ -44,7 +44,10 @@ class MatchedUnits:
     def words(self) -> str:
         """How spikes were matched."""
         seconds, microns = self.tolerance
-        return f"spikes coincide within ±{1e3 * seconds:g} ms and {microns:g} µm"
+        return (
+            f"spikes coincide within ±{1e3 * seconds:g} ms and {microns:g} µm; "
+            f"a unit is in both from an agreement of {MATCH_SCORE:g} on"
+        )
 
 
 def shanks_of(*sortings: SpikeSorting) -> tuple[npt.NDArray[np.int64] | None, ...]:

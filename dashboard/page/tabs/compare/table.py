@@ -17,6 +17,9 @@ from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import UNKNOWN, Scene
 
+TALL_CSS = ":host { min-height: max(320px, calc(100vh - 440px)) !important; } .tabulator { height: 100% !important; }"
+"""On a tall screen the table has what the rest of the tab leaves."""
+
 EVERY = "all"
 PAGE_SIZE = 100
 TABLE_PX = 320
@@ -85,7 +88,7 @@ class PairRows:
             height=TABLE_PX,
             titles=TITLES,
             header_tooltips=TOOLTIPS,
-            stylesheets=[asset("page/core/table.css")],
+            stylesheets=[asset("page/core/table.css"), TALL_CSS],
         )
         self.widget.param.watch(self._clicked, "selection")
         self.words = html_pane(margin=(4, 10, 0, 10))

@@ -124,6 +124,7 @@ _PAGE = (
     LinkWord("scale"),
     LinkWord("cmap"),
     LinkWord("show"),
+    LinkWord("drag", "mode"),
     LinkWord("tab", read=_tab),
     LinkWord("bins", read=read_bins, write=write_bins),
     LinkWord("triage", read=_triage),

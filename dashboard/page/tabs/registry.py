@@ -205,7 +205,8 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     ),
     TabEntry(
         "compare", "Compare", f"{_COMPARE}.tab:CompareTab", states=(f"{_COMPARE}.state:CompareState",),
-        words=(LinkWord("compare", read=f"{_COMPARE}.words:normalise"),), bins=f"{_COMPARE}.fields:COMPARE_FIELDS",
+        words=(LinkWord("compare", read=f"{_COMPARE}.words:normalise"), LinkWord("groups")),
+        bins=f"{_COMPARE}.fields:COMPARE_FIELDS",
         sheets=(
             SheetEntry(
                 "compare", "Comparison", f"{_COMPARE}.exports:draw_comparison", is_first=True, needs_shown=True

@@ -78,7 +78,9 @@ class CompareTab(BaseTab[PageServices]):
         self.part("compare-counts", "The counts", self._counts)
         self.part("compare-pairs", "The table of matched units", self._pair)
         self.part("compare-sides", "The other side", self._hint)
-        self.rows = PairRows(lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), queue)
+        self.rows = PairRows(
+            lambda units_a, units_b: self.pairs.select(list(units_a), list(units_b)), queue, self._own.param.groups
+        )
         self.pairs = JointSelection(self._state, beside.other, beside.raster, self.rows, self._pair)
         self.choice.param.watch(self._chosen, "value")
         self.keep.on_click(self._kept)

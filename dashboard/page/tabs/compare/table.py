@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
+import param
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboard.analysis.compare.tables import COLUMNS, KINDS, rows_passing
@@ -16,14 +17,14 @@ from dashboard.page.core.assets import asset
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import UNKNOWN, Scene
+from dashboard.page.tabs.compare.state import EVERY
 
 TALL_CSS = ":host { min-height: max(320px, calc(100vh - 440px)) !important; } .tabulator { height: 100% !important; }"
 """On a tall screen the table has what the rest of the tab leaves."""
 
-EVERY = "all"
 PAGE_SIZE = 100
 TABLE_PX = 320
-"""Fixed: where the dock stands low under the raster, a table that stretches is given no room and draws no rows."""
+"""Least height: a table that stretches is given no room in a tab that scrolls, and draws no rows."""
 
 MAX_NAMED = 4
 TITLES = {
@@ -52,19 +53,25 @@ class PairRows:
     ----------
     picked : callable (units of A, units of B) -> None
     queue : DocumentQueue
+    groups : param.Parameter
+        Of the kind of group that the table has.
     """
 
-    def __init__(self, picked: Callable[[tuple[int, ...], tuple[int, ...]], None], queue: DocumentQueue) -> None:
+    def __init__(
+        self,
+        picked: Callable[[tuple[int, ...], tuple[int, ...]], None],
+        queue: DocumentQueue,
+        groups: param.Parameter,
+    ) -> None:
         self._picked, self._queue = picked, queue
         self._is_moving = False
         self._marked: tuple[Sequence[int], Sequence[int]] = ((), ())
         self._all = pd.DataFrame(columns=list(COLUMNS))
         self._shown = self._all
         self._scenes: tuple[Scene, Scene] | None = None
-        self.kind = pmui.Select(
+        self.kind = pmui.Select.from_param(
+            groups,
             label="Rows",
-            options=[EVERY, *KINDS],
-            value=EVERY,
             size="small",
             variant="outlined",
             margin=(6, 10),

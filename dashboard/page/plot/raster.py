@@ -314,11 +314,11 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
     def _follow_palette(self) -> None:
         is_aside = self.picture is not None and self.picture.is_aside
         colours = shading.palette(self._state.cmap, dark=self._state.dark, is_aside=is_aside)
-        self.mapper.palette = list(colours)
         # Where nothing is counted the picture has the colour of zero, which any count then differs from.
         kind = self.picture.aggregate.kind if self.picture is not None else "count"
-        has_zero = self._image.visible and AGGREGATES[kind].zero_is_empty
-        self.figure.update(background_fill_color=colours[0], background_fill_alpha=1.0 if has_zero else 0.0)
+        self.mapper.update(
+            palette=list(colours), low_color=colours[0] if AGGREGATES[kind].zero_is_empty else "#00000000"
+        )
 
     def _recolour(self, *events: object) -> None:
         self._follow_palette()

@@ -129,8 +129,8 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
         self._centre.stand_units(row)
 
     def _follow_palette(self) -> None:
-        self.mapper.palette = self._palette()
-        self.figure.update(background_fill_color=self.mapper.palette[0], background_fill_alpha=1.0)
+        colours = self._palette()
+        self.mapper.update(palette=colours, low_color=colours[0])  # where nothing is counted
 
     def _palette(self) -> list[str]:
         return list(shading.palette(self._state.cmap, dark=self._state.dark))

@@ -204,3 +204,12 @@ def test_a_trial_or_region_that_is_gone_is_said(small_demo: SpikeSorting) -> Non
 def test_tabs_may_be_written_small() -> None:
     assert links.parse("tab=probe").values == {"tab": "Probe"}
     assert "tab=Nowhere" in links.parse("tab=Nowhere").problems[0]
+
+
+def test_what_a_drag_does_and_the_groups_of_a_comparison_go_into_the_link() -> None:
+    query = "insertion=demo&drag=zoom&tab=Compare&compare=sorting:pykilosort,original&groups=only%20in%20A"
+    link = links.parse(query)
+    assert (link.values["mode"], link.values["groups"], link.problems) == ("zoom", "only in A", ())
+    written = links.write(page_state(**link.values))
+    assert links.parse(written).values == link.values
+    assert links.parse("insertion=demo&drag=fly").problems

@@ -29,6 +29,10 @@ IDS_NOW: dict[str, dict[str, Any]] = {
 are looked up when the insertion is open."""
 
 
+SINCE = {"drag", "groups", "shanks"}
+"""Words that no link of before had; `test_link` reads and writes them."""
+
+
 def plain(values: dict[str, Any]) -> Any:
     return json.loads(json.dumps(values))
 
@@ -50,6 +54,6 @@ def test_it_asks_for_what_it_asked_for(old: dict[str, Any]) -> None:
 
 def test_there_are_links_of_every_word() -> None:
     assert len(OLD) >= 60
-    assert set(links.words()) | set(links.FILTER_KEYS) <= {
+    assert (set(links.words()) | set(links.FILTER_KEYS)) - SINCE <= {
         part.partition("=")[0] for old in OLD for part in old["link"].split("&")
     }

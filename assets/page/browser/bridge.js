@@ -116,6 +116,9 @@ export function render({ model, el }) {
 
   for (const shown of window.Bokeh?.documents ?? []) shown.on_event("connection_lost", say_lost)
 
+  // A page that comes back whole from the browser's memory has lost its session: its address opens the view again.
+  listen(window, "pageshow", (event) => { if (event.persisted) window.location.reload() })
+
   model.on("is_ready", () => { document.documentElement.dataset.ready = "" })
 
   const measure = () => { model.pixel_ratio = window.devicePixelRatio || 1 }

@@ -45,8 +45,12 @@ class PageHandler(DocHandler):
     _nonce = ""
 
     async def prepare(self) -> None:
-        """Say which scripts may run: those that carry the nonce of this answer."""
+        """Say which scripts may run: those that carry the nonce of this answer.
+
+        A page that a browser kept would come back with a session that is gone: it is asked for anew instead.
+        """
         await super().prepare()
+        self.set_header("Cache-Control", "no-store")
         self._nonce = new_nonce()
         self.set_header("Content-Security-Policy", page_policy(ancestors_of(self), self.request, self._nonce))
 

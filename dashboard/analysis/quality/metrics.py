@@ -104,7 +104,8 @@ def recompute(
             _refractory(table, cluster, times[own], start, stop)
             in_file = own if rows is None else rows[own]
             if sorting.spikes.depths_um is not None:
-                steps = np.abs(np.diff(np.asarray(sorting.spikes.depths_um[in_file])))
+                with np.errstate(invalid="ignore"):  # between depths that are infinite
+                    steps = np.abs(np.diff(np.asarray(sorting.spikes.depths_um[in_file])))
                 table["drift"][cluster] = np.sum(steps) / (stop - start) * 3600 if stop > start else np.nan
             if amps is not None:
                 table["noise_cutoff"][cluster] = noise_cutoff(np.asarray(amps[in_file]))

@@ -17,7 +17,7 @@ FRAMES = """() => {
   for (const root of Bokeh.index.roots) look(root)
   return found
 }"""
-TITLES = ("Summary", "Unit", "Probe", "Events", "Change", "Raw")
+TITLES = ("Unit", "Probe", "Events", "Change", "Raw")
 
 
 def test_each_figure_of_each_tab_fills_its_place(site: str, visit: Visit) -> None:

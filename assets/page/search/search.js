@@ -276,6 +276,8 @@ export function render({ model, el }) {
   const draw_triage = () => {
     const { on = false, text = "", aside = "", said: words = [] } = model.triage ?? {}
     strip.hidden = !on || model.shown
+    // The Summary has to be in sight: in a narrow window the dock then lies over the overview's row, too.
+    document.documentElement.style.setProperty("--dock-top", on ? "0px" : "40px")
     where.textContent = text
     away.textContent = aside
     const first = [...words].sort((one, other) => (one.verdict === "comment") - (other.verdict === "comment"))

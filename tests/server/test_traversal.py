@@ -134,7 +134,8 @@ def test_every_word_of_a_link(session: DashboardSession, secret: Path, word: str
 
 def test_every_text_field_of_the_page(session: DashboardSession, secret: Path) -> None:
     served = next(iter(session._store.sources)).root  # type: ignore[attr-defined]
-    session.filters._unfold(None)  # these come when they are first looked at
+    for name in session.rail.panels:  # these come when they are first looked at
+        session.rail.fill(name)
     assert session.export_controller.dialog
     widgets = [widget for kind in TEXT_FIELDS for widget in session.page.select(kind)]
     assert len(widgets) > 5

@@ -94,7 +94,7 @@ def _lead(
 
 def aggregate_units(
     columns: SpikeColumns,
-    ids: npt.ArrayLike,
+    ids: npt.ArrayLike | None,
     time_range: tuple[float, float] | None = None,
     depth_range: tuple[float, float] | None = None,
     width: int = 1600,
@@ -110,10 +110,10 @@ def aggregate_units(
     Parameters
     ----------
     columns : SpikeColumns
-    ids : array-like of int
-        Indexes of units, or a bool per unit.
+    ids : array-like of int, or None
+        Indexes of units, or a bool per unit; None: those that are kept.
     kept : Kept or None
-        Its limits of amplitudes are used: the units are those of `ids`.
+        Its limits of amplitudes are used, and its units where there are no `ids`.
     time_range, depth_range, width, height, snap, threads, cancel
         As in `dashboard.engine.count.raster.aggregate`, whose edges these are.
 
@@ -127,7 +127,9 @@ def aggregate_units(
     BadRequest
     Cancelled
     """
-    kept = checked(columns, kept).only(ids)
+    kept = checked(columns, kept)
+    if ids is not None:
+        kept = kept.only(ids)
     window = lay_pixels(columns, time_range, depth_range, (width, height), snap)
     image = np.full(window.shape, NO_VOTE, dtype=np.int32)
     counts, most = np.zeros(window.shape, dtype=np.uint32), np.zeros(window.shape, dtype=np.uint32)

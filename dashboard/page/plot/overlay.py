@@ -55,7 +55,8 @@ def draw_overlay(
         Where it lies.
     """
     ids = np.asarray(selected, dtype=np.int64)
-    drawn = aggregate_units(scene.columns, ids, time_range, depth_range, *size, snap=True, kept=scene.kept)
+    kept = scene.kept.only(ids)
+    drawn = aggregate_units(scene.columns, None, time_range, depth_range, *size, snap=True, kept=kept)
     rows = np.flatnonzero((drawn.values >= 0).any(axis=1))
     if not len(rows):
         return np.zeros((1, 1), np.uint32), NOWHERE
@@ -66,10 +67,8 @@ def draw_overlay(
     values = np.where(band < 0, -1, lookup[band])
     image = shading.categorical(values, selection_colours(len(ids), ranks))
     if (values >= 0).mean() > DENSE_SHARE:
-        counted = aggregate(
-            scene.columns, time_range, depth_range, *size, "count", kept=scene.kept.only(ids), snap=True
-        ).values[first:last]
-        image = _by_density(image, counted)
+        counted = aggregate(scene.columns, time_range, depth_range, *size, "count", kept=kept, snap=True)
+        image = _by_density(image, counted.values[first:last])
     else:
         image = shading.spread_rgba(image, SPREAD_PX)
     times, depths = drawn.time_edges_s, drawn.depth_edges_um

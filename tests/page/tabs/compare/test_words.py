@@ -57,7 +57,7 @@ def test_tolerances_that_make_no_sense_are_one_line(tolerance: tuple[float, floa
 
 def test_what_was_matched_says_how_and_of_what(opened: OpenInsertion) -> None:
     found = match(opened.columns, opened.columns, (0.0002, 50.0), ignore_progress, threading.Event())
-    assert found.words == "spikes coincide within ±0.2 ms and 50 µm"
+    assert found.words == "spikes coincide within ±0.2 ms and 50 µm; a unit is in both from an agreement of 0.5 on"
     assert set(found.table["kind"]) == {"in both"}
     assert found.is_of(opened.columns, opened.columns, match_tolerance({"match": 0.2, "match_um": 50.0}))
     assert not found.is_of(opened.columns, opened.columns, match_tolerance({}))

@@ -75,7 +75,7 @@ def test_the_command_line_draws_it(cache: Path, tmp_path: Path, capsys: pytest.C
     assert "No such aggregate: 'units'. Choose one of count, rate" in capsys.readouterr().err
     assert main([*asked, "--plugin", NAME]) == 0
     with Image.open(tmp_path / "figure.png") as picture:
-        assert "units per " in picture.info["Description"]
+        assert picture.info["colour"] == "distinct units"
 
 
 def test_a_name_that_nobody_has_is_logged_in_one_line(cache: Path, caplog: pytest.LogCaptureFixture) -> None:

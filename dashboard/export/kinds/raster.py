@@ -128,6 +128,7 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
     rows = tuple(row for row in LAYOUTS[layout] if row != "drift" or subject.sorting.drift is not None)
     places = lay_out(style.preset, rows, style.room)
     pictures = _compute(subject, rows, places)
+    colour = AGGREGATES[subject.kind].title.lower()
     bins = f"raster {bin_text(pictures.parts.raster)}".replace("×", "x").replace("µ", "u")
     if "heatmap" in rows:
         bins += f", heatmap {subject.heat_bins[0]:g} s x {subject.heat_bins[1]:g} um"
@@ -137,7 +138,7 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
     def draw(figure: Figure) -> None:
         _draw(figure, style, subject, rows, places, pictures)
 
-    return Sheet(subject.sorting.title, provenance(subject, bins=bins), style, draw)
+    return Sheet(subject.sorting.title, provenance(subject, colour=colour, bins=bins), style, draw)
 
 
 def raster_parts(subject: Subject, box: Box) -> RasterParts:

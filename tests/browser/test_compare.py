@@ -32,8 +32,9 @@ MODEL = "name => Bokeh.documents[0].get_model_by_name(name)"
 
 
 def drawn(visit: Visit, name: str) -> list[int]:
-    """Return the distinct values of an image that are not empty."""
-    script = f"name => [...new Set(({MODEL})(name).data.image[0])].filter((v) => v != 0)"
+    """Return the distinct colours of an image, whatever their opacity."""
+    pixels = f"[...({MODEL})(name).data.image[0]].filter((v) => v != 0).map((v) => v & 0xffffff)"
+    script = f"name => [...new Set({pixels})]"
     return sorted(visit.page.evaluate(script, name))
 
 

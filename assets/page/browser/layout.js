@@ -52,6 +52,7 @@ window.spike_layout ??= new class {
     for (const name of PANELS) root.setProperty(`--panel-${name}`, this.panel === name ? "flex" : "none")
     root.setProperty("--panel-position", this.pinned ? "relative" : "absolute")
     root.setProperty("--panel-left", this.pinned ? "0" : "44px")
+    root.setProperty("--panel-over", this.panel && !this.pinned ? "300px" : "0px")  // what it hides of the rest
     root.setProperty("--dock-display", this.dock ? "flex" : "none")
     root.setProperty("--dock-px", `${this.dock_px}px`)
     root.setProperty("--dock-position", this.is_narrow ? "absolute" : "relative")

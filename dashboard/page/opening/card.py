@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.page.core.panes import style_sheets
+from dashboard.page.core.sizes import PANEL_PX
 from dashboard.page.opening.preview import ArrivingView
 
 TRY_AGAIN = "Try again"
@@ -42,14 +43,15 @@ class OpeningCard:
             visible=False,
             styles={"position": "absolute", "left": f"calc(50% - {CARD_PX // 2}px)", "top": "14%", "z-index": "20"},
         )
-        # over an open panel: what failed or has changed is said in answer to what was pressed there
-        above = {"position": "relative", "z-index": "40", "background": "light-dark(#ffffff, #1b1b1f)"}
+        # Beside an open panel: what failed or has changed is said in answer to what was pressed there. The button stays
+        # where it is when the press closes the panel.
+        beside, always_beside = {"padding-left": "var(--panel-over, 0px)"}, {"margin-left": f"{PANEL_PX + 10}px"}
         self.alert = pmui.Alert(
             title="", severity="error", closeable=True, visible=False, sizing_mode="stretch_width", margin=(4, 8),
-            styles=above,
+            styles=beside,
         )  # fmt: skip
         self.retry = pmui.Button(
-            label=TRY_AGAIN, variant="outlined", size="small", visible=False, margin=(0, 8), styles=above
+            label=TRY_AGAIN, variant="outlined", size="small", visible=False, margin=(0, 8), styles=always_beside
         )
         self.paste = pmui.TextInput(
             label="Insertion",

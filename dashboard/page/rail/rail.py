@@ -15,6 +15,7 @@ from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane
+from dashboard.page.core.sizes import PANEL_PX
 from dashboard.page.core.state import PALETTES, ViewState
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.rail.colours import colours_off, colours_off_words
@@ -27,8 +28,6 @@ WIDEST_PCT = 200
 
 PALETTE_WORDS = {name: name for name in PALETTES if name != "hot"} | {"hot (steps not even)": "hot"}
 """Palettes by the words of the page: all but one are perceptually even."""
-
-PANEL_PX = 300
 
 CLOSED = "open an insertion first"
 

@@ -72,6 +72,7 @@ class PairRows:
         self.kind = pmui.Select.from_param(
             groups,
             label="Rows",
+            description=None,
             size="small",
             variant="outlined",
             margin=(6, 10),

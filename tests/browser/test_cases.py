@@ -15,7 +15,7 @@ from tests.page.test_shared_cases import CASES
 
 TABS = ("Summary", "Clusters", "Probe", "Events", "Compare", "Change", "Unit")
 WAIT_MS = 120_000
-QUICK = ("c05b", "c13c")
+QUICK = ("c13c",)
 """Of every kind of trouble one; the others are gone through by `make walks`."""
 
 TWINS = ("c03a2", "c05")

@@ -41,6 +41,18 @@ def _no_faults_left(world: tuple[Replay, Replay, str]) -> Iterator[None]:
         replay.faults.clear()
 
 
+def test_a_short_wait_is_waited_and_a_long_one_is_named(world: tuple[Replay, Replay, str], visit: Visit) -> None:
+    replay, other, url = world
+    replay.faults.add(f"/insertions/{PID}", "status", times=1, code=429, retry_after="1")
+    visit.open(f"{url}/?insertion={PID}")
+    assert "60,000 of 60,000 spikes" in visit.wait_for_spikes()
+    other.faults.add(f"/insertions/{NOWHERE}", "status", times=None, code=429, retry_after="60")
+    visit.open(f"{url}/?insertion={NOWHERE}")
+    alert = visit.page.get_by_role("alert")
+    expect(alert).to_contain_text("asks to wait 60 s", timeout=WAIT_MS)
+    expect(visit.page.get_by_role("button", name="Try again")).to_be_visible()
+
+
 def test_who_hangs_is_named_and_need_not_be_waited_for(world: tuple[Replay, Replay, str], visit: Visit) -> None:
     replay, _, url = world
     replay.faults.add(f"/insertions/{HANGING}", "stall_headers", times=None)
@@ -63,18 +75,6 @@ def test_a_download_that_stands_still_says_so(
     expect(row).not_to_contain_text("s left")
     visit.page.get_by_role("button", name="Cancel").click()
     expect(visit.page.locator(".stage-title")).to_be_hidden(timeout=WAIT_MS)
-
-
-def test_a_short_wait_is_waited_and_a_long_one_is_named(world: tuple[Replay, Replay, str], visit: Visit) -> None:
-    replay, other, url = world
-    replay.faults.add(f"/insertions/{PID}", "status", times=1, code=429, retry_after="1")
-    visit.open(f"{url}/?insertion={PID}")
-    assert "60,000 of 60,000 spikes" in visit.wait_for_spikes()
-    other.faults.add(f"/insertions/{NOWHERE}", "status", times=None, code=429, retry_after="60")
-    visit.open(f"{url}/?insertion={NOWHERE}")
-    alert = visit.page.get_by_role("alert")
-    expect(alert).to_contain_text("asks to wait 60 s", timeout=WAIT_MS)
-    expect(visit.page.get_by_role("button", name="Try again")).to_be_visible()
 
 
 def test_a_replaced_file_is_offered_under_an_open_page(

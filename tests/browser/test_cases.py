@@ -48,6 +48,7 @@ def go_through(visit: Visit, site: str, shared_cases: Path, case: str) -> None:
     assert visit.complaints == [], case
 
 
+@pytest.mark.walk
 @pytest.mark.timeout(900)
 def test_cases_are_gone_through_without_an_error(site: str, visit: Visit, shared_cases: Path) -> None:
     for case in QUICK:

@@ -14,6 +14,7 @@ from tests.browser.driver import Visit, served
 from tests.sources.samples import N, write_analyzer, write_nwb, write_phy
 
 
+@pytest.mark.walk
 @pytest.mark.timeout(900)
 def test_each_kind_opens_with_every_spike_and_says_what_its_numbers_mean(tmp_path: Path, visit: Visit) -> None:
     data, cache, page = tmp_path / "data", tmp_path / "cache", visit.page

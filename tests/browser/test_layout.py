@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlparse
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import DEMO_SPIKES
@@ -54,6 +55,7 @@ def test_the_raster_has_its_share_of_the_page(site: str, visit: Visit) -> None:
         expect(tab).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.walk
 def test_the_browser_remembers_the_layout_until_it_is_reset(site: str, visit: Visit) -> None:
     page = visit.page
     visit.open(f"{site}/?{DEMO}")

@@ -48,6 +48,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Spike
         yield url, source.open(next(iter(source.insertions())), cache=cache)
 
 
+@pytest.mark.walk
 def test_texts_are_clicked_linked_filtered_and_exported(
     texts: tuple[str, SpikeSorting], visit: Visit, tmp_path: Path
 ) -> None:

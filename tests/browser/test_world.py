@@ -41,6 +41,7 @@ def _no_faults_left(world: tuple[Replay, Replay, str]) -> Iterator[None]:
         replay.faults.clear()
 
 
+@pytest.mark.walk
 def test_a_short_wait_is_waited_and_a_long_one_is_named(world: tuple[Replay, Replay, str], visit: Visit) -> None:
     replay, other, url = world
     replay.faults.add(f"/insertions/{PID}", "status", times=1, code=429, retry_after="1")
@@ -63,6 +64,7 @@ def test_who_hangs_is_named_and_need_not_be_waited_for(world: tuple[Replay, Repl
     expect(visit.page.get_by_text("Open an insertion").first).to_be_visible(timeout=WAIT_MS)
 
 
+@pytest.mark.walk
 def test_a_download_that_stands_still_says_so(
     world: tuple[Replay, Replay, str], visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -338,7 +338,9 @@ def pages(shared_cases: Path, cache: Path) -> Iterator[Callable[[str], DrivenPag
         yield lambda case: other if case in second else first
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.walk] if k % 3 else []) for k, case in enumerate(CASES)]
+)
 def test_the_page_tells_the_same(case: str, opened: Opening, pages: Callable[[str], DrivenPage]) -> None:
     found, wanted, page = opened(case), CASES[case], pages(case)
     session, key, n = page.session, found.sorting.ref.insertion.key, len(found.files["spikes.times"])

@@ -50,6 +50,7 @@ def test_the_unit_runs_a_command_that_exists(repository: Path) -> None:
     assert "User=spike-dashboard" in text
 
 
+@pytest.mark.walk
 def test_nginx_in_front_of_two_processes(repository: Path, tmp_path: Path, cache: Path) -> None:
     """As the files of deploy/ say: prefix, login, page, script, websocket; logins are good in both processes."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 import pytest
-from bokeh.models import GlyphRenderer, HoverTool, Image, Plot
+from bokeh.models import GlyphRenderer, HoverTool, Image, Label, Plot, ScaleBar
 
 from dashboard.library.store import OpenInsertion
 from dashboard.page.core.tab import BaseTab
@@ -95,6 +95,22 @@ def test_every_figure_that_can_tell_a_value_has_data_under_its_tooltip(page: Dri
             else:
                 shapes = {np.shape(column)[:1] for column in columns.values()}
             assert len(shapes) <= 1, f"{plot.name}: {shapes}"
+
+
+def test_what_is_written_over_pictures_reads_in_either_theme(page: DrivenPage) -> None:
+    shown = [plot for plot in plots(page) if plot.name != "beside"]  # which takes over the theme when it is opened
+    written = [part for plot in shown for kind in (Label, ScaleBar) for part in plot.select({"type": kind})]
+    assert {type(part) for part in written} == {Label, ScaleBar}
+    for dark in (True, False):
+        page.do(lambda dark=dark: setattr(page.session.state, "dark", dark))
+        for part in written:
+            if part.background_fill_color is not None:
+                assert (luminance(part.background_fill_color) < 0.1) == dark, part
+
+
+def luminance(colour: str) -> float:
+    """Return the mean of the channels of ``#rrggbb``, 1 for white."""
+    return sum(int(colour[k : k + 2], 16) for k in (1, 3, 5)) / 765
 
 
 def value(renderer: GlyphRenderer, name: str) -> Any:

@@ -28,9 +28,6 @@ LEFT_BORDER_PX = 67
 
 RIGHT_BORDER_PX = 6
 
-SCALE_INK = "#283593"
-"""On white, over a picture of any theme; no colour of a selection."""
-
 _WHEEL = """
 // The wheel zooms time about the cursor; over the depth axis, or with Alt, it zooms depth.
 // A pinch, which comes as a wheel with the control key and in small steps, zooms both.
@@ -170,9 +167,8 @@ def inner_size(plot: figure, otherwise: tuple[int, int]) -> tuple[int, int]:
 def scale_bars(time: Range1d, depth: Range1d) -> tuple[ScaleBar, ScaleBar]:
     """Return bars of a round length in time and in depth for the lower left corner of a picture."""
     look: dict[str, Any] = {
-        "bar_line_color": SCALE_INK, "label_text_color": SCALE_INK, "label_text_font_size": "11px", "padding": 2,
-        "border_line_color": None, "background_fill_color": "#ffffff", "background_fill_alpha": 0.6,
-        "bar_line_width": 2, "label_standoff": 2,
+        "label_text_font_size": "11px", "padding": 2, "border_line_color": None, "background_fill_alpha": 0.6,
+        "bar_line_color": "#5c6bc0", "bar_line_width": 2, "label_standoff": 2,
         "bar_length": 0.08, "length_sizing": "adaptive",
     }  # fmt: skip
     seconds, microns = Metric(base_unit="s", include=["s", "ms", "µs"]), MetricLength(include=["µm", "mm"])

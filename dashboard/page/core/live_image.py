@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
@@ -51,7 +52,7 @@ def placed(image: npt.NDArray[Any], where: Extent) -> dict[str, list[Any]]:
     return {"image": [image], "x": [x], "y": [y], "dw": [width], "dh": [height]}
 
 
-class LiveImage(Generic[Shown, Request, Picture]):
+class LiveImage(ABC, Generic[Shown, Request, Picture]):
     """What the live figures share: their axes and tools, one render in flight, the newest request wins.
 
     A view says what to ask for (`_asked`) and shows what came (`_show`); it calls `_make_figure` before anything is
@@ -151,16 +152,17 @@ class LiveImage(Generic[Shown, Request, Picture]):
         """Stop rendering."""
         self._loop.close()
 
+    @abstractmethod
     def _asked(self, scene: Shown) -> Request | None:
         """Return what to draw of a scene as the state is; None where nothing is shown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _show(self, request: Request, picture: Picture) -> None:
         """Bring a picture of the scene that is open to the browser."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _recolour(self, *events: object) -> None:
-        raise NotImplementedError
+        """Follow the palette and the theme."""
 
     def _pixels(self, coarser: int = 1) -> tuple[int, int]:
         """Return width and height of the image that fills the frame, in bins of `coarser` pixels."""

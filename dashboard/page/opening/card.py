@@ -64,7 +64,7 @@ class OpeningCard:
         self.empty = pn.Column(
             pn.pane.HTML(
                 '<div class="empty"><h2>Open an insertion</h2><p>Paste a pid, an eid and probe, or a session path, '
-                "or pick one on the left.</p></div>",
+                "or find one in the lists.</p></div>",
                 stylesheets=css,
                 margin=0,
                 sizing_mode="stretch_width",
@@ -72,5 +72,6 @@ class OpeningCard:
             self.paste,
             demo,
             width=520,
-            margin=(120, 0, 0, 120),
+            align="center",
+            margin=(120, 0, 0, 0),
         )

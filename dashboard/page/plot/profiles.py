@@ -25,11 +25,12 @@ from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE, PROFILE_BIN_U
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import QUIET, SCALE_INK, navigable, plain, time_ticks
+from dashboard.page.core.bokeh_figures import QUIET, navigable, plain, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
+from dashboard.page.plot.ink import follow_theme
 
 RATE_BIN_S = 1.0
 LINE = "#5c6bc0"
@@ -272,6 +273,7 @@ class DepthProfileView:
         self._unit = "" if of_amplitudes else f"Hz / {PROFILE_BIN_UM:g} µm"
         self.scale = scale_label()
         self.figure.add_layout(self.scale)
+        follow_theme(state, self.scale)
         self.line = ColumnDataSource({"value": [], "depth": []}, name=f"{self.figure.name}-line")
         self.figure.line("value", "depth", source=self.line, line_color=LINE, line_width=1.2)
         self._loop: RenderLoop[ProfileRequest, ProfilePicture] = RenderLoop(
@@ -328,8 +330,7 @@ class DepthProfileView:
 def scale_label() -> Label:
     """Return the words at the foot of a profile that say what its width stands for."""
     return Label(
-        x=2, y=2, x_units="screen", y_units="screen", text="", text_font_size="11px", text_color=SCALE_INK,
-        background_fill_color="#ffffff", background_fill_alpha=0.85,
+        x=2, y=2, x_units="screen", y_units="screen", text="", text_font_size="11px", background_fill_alpha=0.85
     )  # fmt: skip
 
 

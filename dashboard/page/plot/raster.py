@@ -26,6 +26,7 @@ from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.live_image import NOWHERE, Extent, LiveImage, extent, placed
 from dashboard.page.core.scene import Scene, drawn_kind
 from dashboard.page.core.state import ViewState
+from dashboard.page.plot.ink import follow_theme
 from dashboard.page.plot.overlay import draw_overlay
 
 logger = logging.getLogger(__name__)
@@ -235,8 +236,10 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
         box_select = BoxSelectTool(persistent=False, continuous=False)
         self._make_figure(axes, name, "Depth along probe (µm)", hover, select=box_select)
         self._make_renderers()
-        for bar in scale_bars(axes.time, axes.depth):
+        bars = scale_bars(axes.time, axes.depth)
+        for bar in bars:
             self.figure.add_layout(bar)
+        follow_theme(state, *bars)
         hover.renderers = [self._marks]
 
     def _make_renderers(self) -> None:

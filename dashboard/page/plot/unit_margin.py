@@ -14,6 +14,7 @@ from dashboard.page.core.bokeh_figures import lighten, navigable
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
 from dashboard.page.core.state import ViewState, toggle_region
+from dashboard.page.plot.ink import follow_theme
 from dashboard.page.plot.profiles import LINE, scale_label
 from dashboard.page.plot.strip import StripView
 from dashboard.page.plot.unit_rows import RowsPicture
@@ -51,6 +52,7 @@ class UnitMargin:
         self.rates.axis.visible = False
         self.scale = scale_label()
         self.rates.add_layout(self.scale)
+        follow_theme(state, self.scale)
         self.line = ColumnDataSource({"rate": [], "row": []}, name="unit-rates-line")
         self.rates.line("rate", "row", source=self.line, line_color=LINE, line_width=1.2)
         self.panes = []

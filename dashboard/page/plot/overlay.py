@@ -16,7 +16,7 @@ SPREAD_PX = 1
 """A spike is drawn so many pixels wider on each side, where spikes stand apart."""
 
 DENSE_SHARE = 0.1
-"""Share of the units' own rows that their spikes fill from which on they are drawn by their density."""
+"""Share of the rows that hold units that their spikes fill from which on they are drawn by their density."""
 
 FAINTEST, TOP_PERCENTILE = 70, 95.0
 """Opacity, of 255, of the least count of a dense picture; percentile of the counts that is opaque."""
@@ -66,7 +66,8 @@ def draw_overlay(
     band = drawn.values[first:last]
     values = np.where(band < 0, -1, lookup[band])
     image = shading.categorical(values, selection_colours(len(ids), ranks))
-    if (values >= 0).mean() > DENSE_SHARE:
+    own = (values >= 0).any(axis=1)  # units of a selection may be far from each other
+    if (values[own] >= 0).mean() > DENSE_SHARE:
         counted = aggregate(scene.columns, time_range, depth_range, *size, "count", kept=kept, snap=True)
         image = _by_density(image, counted.values[first:last])
     else:

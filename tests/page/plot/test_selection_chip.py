@@ -58,6 +58,10 @@ def test_a_unit_that_fills_its_rows_is_drawn_by_its_density(scene: Scene) -> Non
     assert 0 < alpha[alpha > 0].min() < 255
     assert alpha[alpha > 0].min() >= FAINTEST
     assert alpha.max() == 255
+    busy = np.argsort(counts)[-10:]
+    far = int(busy[np.argmax(np.abs(scene.unit_depths[busy] - scene.unit_depths[busiest]))])
+    both, _ = draw_overlay(scene, (busiest, far), (), whole, limits, (64, 512))
+    assert len(np.unique(both.view(np.uint8).reshape(*both.shape, 4)[..., 3])) > 10, "however far units are apart"
     quietest = int(np.flatnonzero(counts > 0)[counts[counts > 0].argmin()])
     sparse, _ = draw_overlay(scene, (quietest,), (), whole, limits, (2000, 512))
     assert set(np.unique(sparse.view(np.uint8).reshape(*sparse.shape, 4)[..., 3])) <= {0, 255}

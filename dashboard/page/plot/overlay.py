@@ -16,10 +16,10 @@ SPREAD_PX = 1
 """A spike is drawn so many pixels wider on each side, where spikes stand apart."""
 
 DENSE_SHARE = 0.1
-"""Share of the rows that hold units that their spikes fill from which on they are drawn by their density."""
+"""Share of a unit's own rows that its spikes fill, from which on it is drawn by its density."""
 
-FAINTEST, TOP_PERCENTILE = 70, 95.0
-"""Opacity, of 255, of the least count of a dense picture; percentile of the counts that is opaque."""
+FAINTEST, TOP_PERCENTILE = 120, 90.0
+"""Opacity, of 255, of the least count of a dense picture; percentile of a unit's counts that is opaque."""
 
 
 def draw_overlay(
@@ -32,8 +32,8 @@ def draw_overlay(
 ) -> tuple[npt.NDArray[np.uint32], Extent]:
     """Draw units; rows of depth in which none of them is, below and above all of them, are left out.
 
-    Spikes that stand apart are opaque and a little larger than a pixel; where they fill their rows, as in a view of a
-    whole session, opacity is their count: what lies under them shows.
+    Spikes that stand apart are opaque and a little larger than a pixel; where those of a unit fill its rows, as in a
+    view of a whole session, opacity is their count: what lies under them shows.
 
     Parameters
     ----------
@@ -66,22 +66,34 @@ def draw_overlay(
     band = drawn.values[first:last]
     values = np.where(band < 0, -1, lookup[band])
     image = shading.categorical(values, selection_colours(len(ids), ranks))
-    own = (values >= 0).any(axis=1)  # units of a selection may be far from each other
-    if (values[own] >= 0).mean() > DENSE_SHARE:
+    dense = _dense_units(values, len(ids))
+    is_dense = np.append(dense, False)[values]  # -1: none
+    apart = shading.spread_rgba(np.where(is_dense, np.uint32(0), image), SPREAD_PX)
+    if dense.any():
         counted = aggregate(scene.columns, time_range, depth_range, *size, "count", kept=kept, snap=True)
-        image = _by_density(image, counted.values[first:last])
-    else:
-        image = shading.spread_rgba(image, SPREAD_PX)
+        where = np.nonzero(is_dense & (apart == 0))
+        opacity = _opacity(values[where], counted.values[first:last][where])
+        apart[where] = image[where] & np.uint32(0xFFFFFF) | opacity.astype(np.uint32) << np.uint32(24)
     times, depths = drawn.time_edges_s, drawn.depth_edges_um
     start, bottom = float(times[0]), float(depths[first])
     extent = (start, bottom, float(times[-1]) - start, float(depths[last]) - bottom)
-    return image, extent
+    return apart, extent
 
 
-def _by_density(image: npt.NDArray[np.uint32], counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """Return an image whose opacity grows with the counts."""
-    top = max(float(np.percentile(counts[counts > 0], TOP_PERCENTILE)), 1.0)
-    alpha = np.where(counts > 0, FAINTEST + (255 - FAINTEST) * np.minimum(counts / top, 1.0), 0)
-    made = np.ascontiguousarray(image)
-    made.view(np.uint8).reshape(*made.shape, 4)[..., 3] = alpha.astype(np.uint8)
-    return made
+def _dense_units(values: npt.NDArray[np.int32], n_units: int) -> npt.NDArray[np.bool_]:
+    """Return for each unit whether it fills its rows; `values` are places of units, -1 where there is none."""
+    rows, columns = np.nonzero(values >= 0)
+    height, width = values.shape
+    filled = np.bincount(values[rows, columns] * height + rows, minlength=n_units * height).reshape(n_units, height)
+    share = filled.sum(axis=1) / np.maximum((filled > 0).sum(axis=1) * width, 1)
+    return np.asarray(share > DENSE_SHARE)
+
+
+def _opacity(units: npt.NDArray[np.int32], counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    """Return an opacity for each pixel that grows with its count, for each unit by its own counts."""
+    opacity = np.zeros(len(units), np.uint8)
+    for unit in np.unique(units):
+        own = units == unit
+        top = max(float(np.percentile(counts[own], TOP_PERCENTILE)), 1.0)
+        opacity[own] = FAINTEST + (255 - FAINTEST) * np.minimum(counts[own] / top, 1.0)
+    return opacity

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakSet
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
 
-from dashboard.model.errors import BadRequest, DashboardError
-from dashboard.model.files import make_private
+from dashboard.library.database import TABLES, Database
+from dashboard.model.errors import BadRequest
 from dashboard.model.tables import rows_csv
 
 VERDICTS = ("pass", "fail", "comment")
-LOCK_WAIT_S = 5.0
-"""A write of SQLite takes milliseconds; who holds the database longer than this is stuck."""
 MAX_RECENT = 30
 
-_metadata = sa.MetaData()
 _opened = sa.Table(
-    "opened", _metadata,
+    "opened", TABLES,
     sa.Column("author", sa.String(200), primary_key=True),
     sa.Column("insertion", sa.String(400), primary_key=True),
     sa.Column("time", sa.String(40), nullable=False),
 )  # fmt: skip
 _favourites = sa.Table(
-    "favourites", _metadata,
+    "favourites", TABLES,
     sa.Column("author", sa.String(200), primary_key=True),
     sa.Column("insertion", sa.String(400), primary_key=True),
 )  # fmt: skip
 _thresholds = sa.Table(
-    "thresholds", _metadata,
+    "thresholds", TABLES,
     sa.Column("author", sa.String(200), primary_key=True),
     sa.Column("name", sa.String(40), primary_key=True),
     sa.Column("value", sa.Float, nullable=False),
 )  # fmt: skip
 _verdicts = sa.Table(
-    "verdicts", _metadata,
+    "verdicts", TABLES,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("insertion", sa.String(400), nullable=False, index=True),
     sa.Column("pid", sa.String(40), nullable=False),
@@ -50,10 +44,6 @@ _verdicts = sa.Table(
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("time", sa.String(40), nullable=False),
 )  # fmt: skip
-
-
-class UserDataUnavailable(DashboardError):
-    """The database of what users keep cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +77,15 @@ class UserData:
     Parameters
     ----------
     url : str
-        A SQLAlchemy address, ``sqlite:////data/kept.sqlite``; its tables are made where they are not.
+        Of its database; see `Database`.
+
+    Attributes
+    ----------
+    database : Database
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            address = sa.make_url(url)
-            options = {"timeout": LOCK_WAIT_S} if address.get_backend_name() == "sqlite" else {}
-            self._engine = sa.create_engine(address, connect_args=options)
-        except (SQLAlchemyError, ImportError) as error:
-            # the address may hold a password and is not shown
-            raise BadRequest(
-                "The database address cannot be used", "SPIKE_DASHBOARD_DATABASE", type(error).__name__
-            ) from None
-        self._is_ready = False
+        self.database = Database(url)
         self._desks: WeakSet[UserSession] = WeakSet()
 
     @classmethod
@@ -108,35 +93,9 @@ class UserData:
         """Return the default one: ``kept.sqlite`` in a folder."""
         return cls(f"sqlite:///{folder.absolute() / 'kept.sqlite'}")
 
-    @contextmanager
-    def _connection(self) -> Iterator[sa.Connection]:
-        try:
-            if not self._is_ready:
-                database = self._engine.url.database
-                if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
-                    Path(database).parent.mkdir(parents=True, exist_ok=True)
-                    make_private(Path(database))
-                with self._engine.begin() as connection:
-                    for table in _metadata.sorted_tables:
-                        # In the statement: two who look first would both find that it is not there.
-                        connection.execute(CreateTable(table, if_not_exists=True))
-                        for index in table.indexes:
-                            connection.execute(CreateIndex(index, if_not_exists=True))
-                self._is_ready = True
-            with self._engine.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            reason = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__)
-            shown = self._engine.url.render_as_string(hide_password=True)
-            if "locked" in reason:
-                raise UserDataUnavailable("The database is locked by another program", shown, "Try again") from error
-            raise UserDataUnavailable(
-                f"The database did not take this: {reason}", shown, "Try again; see SPIKE_DASHBOARD_DATABASE"
-            ) from error
-
     def remember(self, author: str, insertion: str) -> None:
         """Note that somebody has opened an insertion now."""
-        with self._connection() as connection:
+        with self.database.connection() as connection:
             mine = (_opened.c.author == author) & (_opened.c.insertion == insertion)
             connection.execute(_opened.delete().where(mine))
             connection.execute(_opened.insert().values(author=author, insertion=insertion, time=_now()))
@@ -144,12 +103,12 @@ class UserData:
     def recent(self, author: str) -> list[str]:
         """Return the keys that somebody opened, newest first."""
         chosen = sa.select(_opened.c.insertion).where(_opened.c.author == author)
-        with self._connection() as connection:
+        with self.database.connection() as connection:
             return list(connection.scalars(chosen.order_by(_opened.c.time.desc()).limit(MAX_RECENT)))
 
     def star(self, author: str, insertion: str, *, on: bool) -> None:
         """Make an insertion one of somebody's favourites, or no longer."""
-        with self._connection() as connection:
+        with self.database.connection() as connection:
             mine = (_favourites.c.author == author) & (_favourites.c.insertion == insertion)
             connection.execute(_favourites.delete().where(mine))
             if on:
@@ -157,18 +116,18 @@ class UserData:
 
     def favourites(self, author: str) -> set[str]:
         """Return the keys of somebody's favourites."""
-        with self._connection() as connection:
+        with self.database.connection() as connection:
             return set(connection.scalars(sa.select(_favourites.c.insertion).where(_favourites.c.author == author)))
 
     def thresholds(self, author: str) -> dict[str, float]:
         """Return the thresholds that somebody has changed, by name."""
         chosen = sa.select(_thresholds.c.name, _thresholds.c.value).where(_thresholds.c.author == author)
-        with self._connection() as connection:
+        with self.database.connection() as connection:
             return {str(name): float(value) for name, value in connection.execute(chosen)}
 
     def keep_threshold(self, author: str, name: str, value: float | None) -> None:
         """Keep somebody's own threshold; None goes back to the default."""
-        with self._connection() as connection:
+        with self.database.connection() as connection:
             mine = (_thresholds.c.author == author) & (_thresholds.c.name == name)
             connection.execute(_thresholds.delete().where(mine))
             if value is not None:
@@ -181,7 +140,7 @@ class UserData:
         ------
         BadRequest
             No author, no such verdict, or a comment without words.
-        KeepingFailed
+        UserDataUnavailable
             It was not written.
         """
         author, comment = author.strip(), comment.strip()
@@ -192,7 +151,7 @@ class UserData:
         if verdict == "comment" and not comment:
             raise BadRequest("The comment is empty", "", "Write something")
         said = Verdict(insertion, pid, author, verdict, comment, _now())
-        with self._connection() as connection:
+        with self.database.connection() as connection:
             connection.execute(
                 _verdicts.insert().values(
                     insertion=said.insertion, pid=said.pid, author=said.author, verdict=said.verdict,
@@ -206,7 +165,7 @@ class UserData:
         chosen = sa.select(*(_verdicts.c[name] for name in Verdict.__slots__)).order_by(_verdicts.c.id)
         if insertion is not None:
             chosen = chosen.where(_verdicts.c.insertion == insertion)
-        with self._connection() as connection:
+        with self.database.connection() as connection:
             return [Verdict(*row) for row in connection.execute(chosen)]
 
     def csv(self) -> str:
@@ -228,7 +187,7 @@ class UserData:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._engine.dispose()
+        self.database.close()
 
 
 class UserSession:

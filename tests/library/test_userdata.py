@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import dashboard.library.userdata as keeping
-from dashboard.library.userdata import UserData, UserDataUnavailable, UserSession, together
+import dashboard.library.database as database
+from dashboard.library.database import UserDataUnavailable
+from dashboard.library.userdata import UserData, UserSession, together
 from dashboard.model.errors import BadRequest
 
 KEY = "S/2024-01-01/001/probe00"
@@ -66,7 +67,7 @@ def test_two_at_a_time_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_says_so_and_works_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr(database, "LOCK_WAIT_S", 0.05)
     user_data = UserData.in_folder(tmp_path)
     user_data.judge(KEY, "Ada", "pass")
     other = sqlite3.connect(tmp_path / "kept.sqlite", isolation_level=None)
@@ -127,16 +128,6 @@ def test_thresholds_are_each_users_own_and_survive(tmp_path: Path) -> None:
     assert again.thresholds("Bob") == {"yield_min": 0.2}
     again.keep_threshold("Ada", "ap_rms_max_uv", None)
     assert again.thresholds("Ada") == {}
-
-
-def test_a_database_of_an_older_version_gets_the_tables_it_lacks(tmp_path: Path) -> None:
-    UserData.in_folder(tmp_path).judge(KEY, "Ada", "pass")
-    with sqlite3.connect(tmp_path / "kept.sqlite") as old:
-        old.execute("DROP TABLE thresholds")
-    old.close()
-    user_data = UserData.in_folder(tmp_path)
-    assert user_data.thresholds("Ada") == {}
-    assert [said.author for said in user_data.verdicts()] == ["Ada"]
 
 
 def test_a_desk_takes_the_name_a_browser_says_only_where_nobody_logs_in(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Decisions about units: kept, read, brought in and given out."""

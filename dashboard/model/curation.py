@@ -1,0 +1,62 @@
+"""Decisions about units as plain values, and the categories of labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WITHDRAWN = "withdrawn"
+KINDS = ("label", "note", "flag", "merge", "span", WITHDRAWN)
+"""What a decision can be: see `Decision`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one person decided about one unit, once; it is never changed, only withdrawn by a later one.
+
+    Attributes
+    ----------
+    author : str
+    insertion : str
+        Key.
+    kind : {'label', 'note', 'flag', 'merge', 'span', 'withdrawn'}
+        ``label``: `name` is the category and `value` the label, where several hold together one on each line, ``''``
+        for none. ``note``: `value` is the text. ``flag``: `value` is ``'1'`` or ``''``. ``merge``: `value` has the ids
+        of the units, as `dashboard.model.unit_ids.write_ids` writes them. ``span``: `value` has begin and end in s, of
+        `unit` or, where that is empty, of all. ``withdrawn``: `value` is the `step` that holds no longer.
+    value : str
+    unit : str
+        Id, as text.
+    uuid : str
+        Of the unit, where the files have one.
+    name : str
+        Of a category.
+    reason : str
+    collection, revision : str
+        Which sorting.
+    spikes : str
+        Identity of the units of its spikes: two files with other bytes have others.
+    imported_by : str
+        Who brought it in where the author did not decide it here.
+    time : str
+        ISO, UTC.
+    step : str
+        Decisions made at once have the same, and are withdrawn together.
+    id : int
+        Order in which they were kept; 0 before.
+    """
+
+    author: str
+    insertion: str
+    kind: str
+    value: str
+    unit: str = ""
+    uuid: str = ""
+    name: str = ""
+    reason: str = ""
+    collection: str = ""
+    revision: str = ""
+    spikes: str = ""
+    imported_by: str = ""
+    time: str = ""
+    step: str = ""
+    id: int = 0

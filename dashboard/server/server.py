@@ -48,6 +48,7 @@ from dashboard.server.upstream.messages import send_in_order, send_small_frames_
 from dashboard.server.upstream.security import harden, session_options
 from dashboard.server.upstream.session_cost import anonymous_bytes, reduce_session_cost, return_memory
 from dashboard.server.upstream.shares import MAX_MESSAGE_BYTES, count_sockets, end_unclaimed, share_out
+from dashboard.server.upstream.static_files import compress_files
 from dashboard.sources.base import Source
 from dashboard.version import __version__
 
@@ -349,6 +350,7 @@ def make_server(
     tidying = PeriodicCallback(process.tidy, TIDY_MS)
     server.io_loop.add_callback(tidying.start)
     application = server._tornado
+    compress_files(application)
     harden(application, settings.prefix, lambda request: process.user_of(request, touch=False) or "")
     send_headers(application, settings.frame_ancestor)
     limit(application, settings.prefix, lambda request: process.why_not(request))

@@ -35,25 +35,26 @@ SESSION = Axis("Time", "s", is_session_time=True)
 def autocorrelogram(found: UnitPicture) -> Figure:
     """Return the lags of the unit's spikes as rates, with its mean rate."""
     title = f"Autocorrelogram, {duration_text(found.acg.bin_s)} bins"
-    return _lags("unit-acg", title, found.acg, found.mean_hz(found.focus.unit))
+    return lags("unit-acg", title, found.acg, found.mean_hz(found.focus.unit))
 
 
 def close_up(found: UnitPicture) -> Figure:
     """Return the short lags of the unit's spikes."""
     title = f"Close-up, {duration_text(found.close_acg.bin_s)} bins"
-    return _lags("unit-close", title, found.close_acg, found.mean_hz(found.focus.unit))
+    return lags("unit-close", title, found.close_acg, found.mean_hz(found.focus.unit))
 
 
 def pairs(found: UnitPicture) -> tuple[Figure, ...]:
     """Return the lags of each pair of units, as rates of the second one, with its mean rate."""
     names = {unit.unit: name for unit, name in zip(found.units, found.names, strict=True)}
     return tuple(
-        _lags(f"unit-pair-{k}", f"{names[second]} from {names[first]}", lags, found.mean_hz(second))
-        for k, (first, second, lags) in enumerate(found.pairs)
+        lags(f"unit-pair-{k}", f"{names[second]} from {names[first]}", pair, found.mean_hz(second))
+        for k, (first, second, pair) in enumerate(found.pairs)
     )
 
 
-def _lags(name: str, title: str, found: Correlogram, mean_hz: float) -> Figure:
+def lags(name: str, title: str, found: Correlogram, mean_hz: float, ink: Ink = "bar") -> Figure:
+    """Return a correlogram as rates, with the mean rate of the unit whose spikes are counted."""
     half = found.bin_s / 2
     edges = 1e3 * np.append(found.lags_s - half, found.lags_s[-1] + half)
     return Figure(
@@ -61,7 +62,7 @@ def _lags(name: str, title: str, found: Correlogram, mean_hz: float) -> Figure:
         title,
         Axis("Lag", "ms", _ends(edges)),
         Axis("Rate", "Hz", room_above(found.rate_hz, mean_hz)),
-        (Bars(edges, found.rate_hz), Levels([mean_hz], "y", "mean")),
+        (Bars(edges, found.rate_hz, ink), Levels([mean_hz], "y", "mean")),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from dashboard.analysis.alignment import DEFAULT_BINS as EVENT_BINS
 from dashboard.analysis.alignment import EventBins, align
 from dashboard.analysis.anatomy.correlation import depth_correlation
-from dashboard.analysis.compare.difference import difference
+from dashboard.analysis.compare.difference import count_both, subtract
 from dashboard.analysis.events.align import Selection
 from dashboard.analysis.events.trials import has_mask
 from dashboard.analysis.inputs import unit_spikes
@@ -21,7 +20,6 @@ from dashboard.config.settings import load as load_settings
 from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.heatmap import firing_rate
-from dashboard.engine.count.raster import aggregate as count_spikes
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.figures.figure import Figure
 from dashboard.figures.probe import depth_correlation_figure
@@ -158,9 +156,7 @@ class Plots:
 
         def draw(time_range: Range | None, depth_range: Range | None) -> Aggregate:
             times, depths = time_range or mine.time_range_s, depth_range or mine.depth_range_um
-            a, b = (count_spikes(columns, times, depths, width, height) for columns in (mine, its))
-            found = difference(b, a)
-            return replace(a, values=found.values, n_spikes=a.n_spikes - b.n_spikes)
+            return subtract(*count_both((mine, None), (its, None), times, depths, width, height))
 
         title = f"{self._sorting.title} − {other.title}"
         return live(draw, title, is_signed=True)

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from dashboard.analysis.anatomy.regions import at_level
 from dashboard.analysis.filters.clusters import LABEL_TOLERANCE
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.columns.filter import Kept
 from dashboard.engine.count.aggregate import Aggregate
+from dashboard.engine.count.raster import aggregate
 from dashboard.model.errors import BadRequest
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Difference:
-    """One picture minus another.
-
-    Attributes
-    ----------
-    values : ndarray, shape (height, width), float64
-        ``b - a``; NaN where either has no value.
-    limits : (float, float)
-        Shared limits of the two pictures: the smallest and the largest value of either.
-    difference_limit : float
-        Largest absolute difference: the difference is drawn from minus to plus this.
-    time_edges_s, depth_edges_um : ndarray
-    unit : str
-    """
-
-    values: npt.NDArray[np.float64]
-    limits: tuple[float, float]
-    difference_limit: float
-    time_edges_s: npt.NDArray[np.float64]
-    depth_edges_um: npt.NDArray[np.float64]
-    unit: str
+COARSER = 2
+"""Pixels per bin and side of a difference: sorters differ by fractions of a ms and some um, which is no difference."""
 
 
-def difference(a: Aggregate, b: Aggregate) -> Difference:
-    """Subtract two pictures on the same edges.
+Side = tuple[SpikeColumns, Kept | None]
+"""Spikes of one side of a comparison, and which of them count; None for all."""
+
+
+def count_both(
+    a: Side,
+    b: Side,
+    time_range: tuple[float, float] | None,
+    depth_range: tuple[float, float] | None,
+    width: int,
+    height: int,
+    *,
+    snap: bool = False,
+    cancel: threading.Event | None = None,
+) -> tuple[Aggregate, Aggregate]:
+    """Return the spikes per bin of both sides on the same edges; arguments as in `dashboard.engine.count.raster`."""
+    first, second = (
+        aggregate(columns, time_range, depth_range, width, height, kept=kept, snap=snap, cancel=cancel)
+        for columns, kept in (a, b)
+    )
+    return first, second
+
+
+def subtract(a: Aggregate, b: Aggregate) -> Aggregate:
+    """Return ``a - b`` of two pictures on the same edges, float64; NaN where either has no value.
 
     Raises
     ------
@@ -50,18 +55,25 @@ def difference(a: Aggregate, b: Aggregate) -> Difference:
         raise BadRequest("These pictures have no difference", f"{a.kind} and {b.kind}", "Colour both by density")
     if not (np.array_equal(a.time_edges_s, b.time_edges_s) and np.array_equal(a.depth_edges_um, b.depth_edges_um)):
         raise BadRequest("Only pictures on the same edges can be subtracted", a.kind, "Give both the same window")
-    first, second = a.values.astype(np.float64), b.values.astype(np.float64)
-    values = second - first
-    both = np.concatenate([first[np.isfinite(first)], second[np.isfinite(second)]])
-    finite = values[np.isfinite(values)]
-    return Difference(
-        values,
-        (float(both.min()), float(both.max())) if both.size else (0.0, 0.0),
-        float(np.abs(finite).max()) if finite.size else 0.0,
-        a.time_edges_s,
-        a.depth_edges_um,
-        a.unit,
-    )
+    values = a.values.astype(np.float64) - b.values
+    return replace(a, values=values, n_spikes=a.n_spikes - b.n_spikes)
+
+
+def bin_area(picture: Aggregate) -> float:
+    """Return the size of a bin, in s times um."""
+    return float(np.diff(picture.time_edges_s[:2])[0] * np.diff(picture.depth_edges_um[:2])[0])
+
+
+def difference_limit(picture: Aggregate, density: float) -> float:
+    """Return the limit of the colours of a difference, in spikes per bin; one spike is never past it.
+
+    Parameters
+    ----------
+    picture : Aggregate
+    density : float
+        The limit in spikes per s and um.
+    """
+    return max(density * bin_area(picture), 1.0)
 
 
 def units_by_region(clusters: pd.DataFrame, level: str = "beryl") -> pd.DataFrame:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dashboard.analysis.compare.difference import Difference, difference
+from dashboard.analysis.compare.difference import COARSER, count_both, difference_limit, subtract
 from dashboard.analysis.compare.tables import KINDS
 from dashboard.engine.count.aggregate import Aggregate
-from dashboard.engine.count.raster import aggregate
 from dashboard.export.drawing import bin_text, draw_bar, extent
 from dashboard.export.kinds.raster import (
     Places,
@@ -27,9 +25,6 @@ from dashboard.export.kinds.raster import (
 )
 from dashboard.export.origin import Subject, provenance
 from dashboard.export.sheet import Sheet, SheetStyle, place
-
-COARSER = 2
-"""Pixels of a bin of the difference, as on the page: sorters differ by fractions of a ms and some um."""
 
 WORDS_SHARE = 0.8
 """Size of the letters of the matched counts, of those of the axes."""
@@ -66,6 +61,11 @@ class BothSides:
     table: pd.DataFrame | None
     note: str = ""
 
+    def pictures(self, width: int, height: int) -> tuple[Aggregate, Aggregate]:
+        """Return the spikes per bin of A and of B in the window of A."""
+        a, b = ((side.columns, side.kept) for side in (self.a, self.b))
+        return count_both(a, b, self.a.time_range, self.a.depth_range, width, height)
+
     @property
     def counts(self) -> str:
         """What became of the units, in one line."""
@@ -74,22 +74,6 @@ class BothSides:
         found = self.table["kind"].value_counts()
         units = "units: " + " · ".join(f"{kind} {int(found.get(kind, 0)):,}" for kind in KINDS)
         return f"{units} ({self.note})" if self.note else units
-
-
-def pictures(sides: BothSides, width: int, height: int) -> tuple[Aggregate, Aggregate]:
-    """Return the spikes per bin of A and of B on the same edges."""
-    a, b = (
-        aggregate(
-            side.columns,
-            sides.a.time_range,
-            sides.a.depth_range,
-            width,
-            height,
-            kept=side.kept,
-        )
-        for side in (sides.a, sides.b)
-    )
-    return a, b
 
 
 def compare_sheet(sides: BothSides, style: SheetStyle) -> Sheet:
@@ -111,8 +95,7 @@ def compare_sheet(sides: BothSides, style: SheetStyle) -> Sheet:
     found = None
     if sides.has_difference:
         _, _, wide, high = places.rows["difference"]
-        a, b = pictures(sides, max(wide // COARSER, 1), max(high // COARSER, 1))
-        found = difference(b, a)
+        found = subtract(*sides.pictures(max(wide // COARSER, 1), max(high // COARSER, 1)))
     bins = f"raster {bin_text(parts['a'].raster)}".replace("×", "x").replace("µ", "u")
     spikes_b = provenance(sides.b)["spikes"]
     words = provenance(sides.a, bins=bins, compared=f"B: {sides.names[1]}, {spikes_b}", matched=counts)
@@ -151,26 +134,19 @@ def _draw_side(
     _name(axes, style, name)
 
 
-def _draw_difference(figure: Figure, style: SheetStyle, places: Places, sides: BothSides, found: Difference) -> None:
+def _draw_difference(figure: Figure, style: SheetStyle, places: Places, sides: BothSides, found: Aggregate) -> None:
     preset, box = style.preset, places.rows["difference"]
     axes, bar = place(figure, preset, box), place(figure, preset, places.bars["difference"])
     time_axis(axes, sides.a, is_last=True)
     depth_axis(axes, sides.a, "depth (µm)")
-    picture = Aggregate(found.values, found.time_edges_s, found.depth_edges_um, "count", "spikes", 0)
-    limit = difference_limit(sides, found)
+    limit = difference_limit(found, sides.density)
     image = axes.imshow(
-        found.values, cmap="berlin" if style.theme == "dark" else "RdBu_r", vmin=-limit, vmax=limit, **extent(picture)
+        found.values, cmap="berlin" if style.theme == "dark" else "RdBu_r", vmin=-limit, vmax=limit, **extent(found)
     )
-    draw_bar(figure, bar, image, f"A − B, spikes per\n{bin_text(picture)}", is_whole=True, extend="both")
+    draw_bar(figure, bar, image, f"A − B, spikes per\n{bin_text(found)}", is_whole=True, extend="both")
     _shrink(bar, style)
     draw_strip(place(figure, preset, places.strips["difference"]), style, sides.a, box[3])
     _name(axes, style, "A − B")
-
-
-def difference_limit(sides: BothSides, found: Difference) -> float:
-    """Return the limit of the colours of a difference, in spikes per bin; one spike is never past it."""
-    seconds, microns = np.diff(found.time_edges_s[:2])[0], np.diff(found.depth_edges_um[:2])[0]
-    return max(sides.density * float(seconds * microns), 1.0)
 
 
 def _shrink(bar: Axes, style: SheetStyle) -> None:

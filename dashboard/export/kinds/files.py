@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.analysis.compare.difference import difference
+from dashboard.analysis.compare.difference import subtract
 from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.analysis.units.correlograms import autocorrelogram
-from dashboard.export.kinds.compare import BothSides, pictures
+from dashboard.export.kinds.compare import BothSides
 from dashboard.export.kinds.events import bins_of
 from dashboard.export.kinds.pairs import correlate
 from dashboard.export.kinds.unit import chosen_unit
@@ -170,12 +170,12 @@ def write_comparison(path: Path, sides: BothSides, kind: str) -> int:
         )
         return write_table(path, sides.a, table.assign(**names))
     _check(kind)
-    a, b = pictures(sides, *AGGREGATE_SIZE)
+    a, b = sides.pictures(*AGGREGATE_SIZE)
     arrays: Arrays = {
         "a": a.values, "b": b.values, "time_edges_s": a.time_edges_s, "depth_edges_um": a.depth_edges_um,
     }  # fmt: skip
     if sides.has_difference:
-        arrays["a_minus_b"] = difference(b, a).values
+        arrays["a_minus_b"] = subtract(a, b).values
     write_arrays(path, sides.a, arrays, side_a=names["a"], side_b=names["b"], matched=sides.counts)
     return int(a.values.size)
 

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.analysis.units.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.export.origin import Subject, own_spikes, provenance, whole_recording
+from dashboard.export.paper import draw_figure
 from dashboard.export.sheet import Sheet, SheetStyle, lay_out_between
+from dashboard.figures.unit import lags
 from dashboard.model.errors import BadRequest
 
 MAX_UNITS = 4
@@ -82,20 +84,15 @@ def pair_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
         for axes in grid.flat:
             axes.set_visible(False)
         for first, second, found in pairs:
-            row, column = units.index(first), units.index(second)
-            axes = grid[row, column]
+            axes, is_self = grid[units.index(first), units.index(second)], first == second
             axes.set_visible(True)
-            lags_ms, half = 1e3 * found.lags_s, 500 * found.bin_s
-            edges = [*(lags_ms - half), lags_ms[-1] + half]
-            is_self = first == second
-            axes.stairs(found.rate_hz, edges, fill=True, color=style.colours.dim if is_self else "C0")
-            axes.axhline(n_spikes[second] / seconds, color="#e69f00", lw=0.6, ls="--")
-            axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None))
             name, other = subject.unit_name(first), subject.unit_name(second)
-            axes.set_title(f"{name}, {n_spikes[first]:,} spikes" if is_self else f"{other} from {name}")
-            if is_self:
-                axes.set(xlabel="lag (ms)", ylabel="rate (Hz)")
-                axes.tick_params(labelbottom=True)
+            title = f"{name}, {n_spikes[first]:,} spikes" if is_self else f"{other} from {name}"
+            shown = lags("", title, found, n_spikes[second] / seconds, "quiet" if is_self else "bar")
+            draw_figure(axes, shown, style)
+            axes.tick_params(labelbottom=is_self)
+            if not is_self:
+                axes.set(xlabel="", ylabel="")
         note = grid[-1, 0]
         note.set_visible(True)
         note.set_axis_off()

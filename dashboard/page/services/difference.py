@@ -13,10 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 from bokeh.models import LinearColorMapper
 
-from dashboard.analysis.compare.difference import Difference, difference
+from dashboard.analysis.compare.difference import COARSER, bin_area, count_both, difference_limit, subtract
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import STANDARD_DEVIATIONS
-from dashboard.engine.count.raster import aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
@@ -25,8 +24,7 @@ from dashboard.page.core.live_image import LiveImage, extent, placed
 from dashboard.page.core.scene import OVERVIEW_HEIGHT, OVERVIEW_WIDTH, Scene
 from dashboard.page.core.state import ViewState
 
-COARSER = 2
-"""Screen pixels per bin and side: sorters differ by fractions of a ms and some um, which is no difference."""
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,34 +37,24 @@ class Sides:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def counts(
-        self,
-        time_range: tuple[float, float] | None,
-        depth_range: tuple[float, float] | None,
-        width: int,
-        height: int,
-        cancel: threading.Event | None = None,
-    ) -> Difference:
+        self, times: Range, depths: Range, width: int, height: int, cancel: threading.Event | None = None
+    ) -> Aggregate:
         """Return A - B, in spikes per bin, on one lattice."""
-        a, b = (
-            aggregate(scene.columns, time_range, depth_range, width, height, kept=scene.kept, snap=True, cancel=cancel)
-            for scene in (self.a, self.b)
-        )
-        return difference(b, a)
+        a, b = ((scene.columns, scene.kept) for scene in (self.a, self.b))
+        return subtract(*count_both(a, b, times, depths, width, height, snap=True, cancel=cancel))
 
     def density(self, cancel: threading.Event | None = None) -> float:
         """Return the default limit in spikes per s and um; it does not change with the window."""
         with self._lock:
             if not self._density:
                 columns = self.a.columns
-                whole = self.counts(
-                    columns.time_range_s if columns.n_spikes else (0.0, 1.0),
-                    columns.depth_range_um if columns.depth_range_um[0] < columns.depth_range_um[1] else (0.0, 1.0),
-                    OVERVIEW_WIDTH // COARSER,
-                    OVERVIEW_HEIGHT // COARSER,
-                    cancel,
-                )
+                times = columns.time_range_s if columns.n_spikes else (0.0, 1.0)
+                low, high = columns.depth_range_um
+                size = (OVERVIEW_WIDTH // COARSER, OVERVIEW_HEIGHT // COARSER)
+                depths = (low, high) if low < high else (0.0, 1.0)
+                whole = self.counts(times, depths, *size, cancel)
                 spread = STANDARD_DEVIATIONS * float(np.sqrt(np.mean(whole.values**2)))
-                self._density.append(spread / _bin_area(whole))
+                self._density.append(spread / bin_area(whole))
             return self._density[0]
 
 
@@ -96,11 +84,6 @@ class OtherSide:
     ranks: tuple[int, ...] = ()
 
 
-def _bin_area(picture: Difference) -> float:
-    times, depths = picture.time_edges_s, picture.depth_edges_um
-    return float((times[1] - times[0]) * (depths[1] - depths[0]))
-
-
 @dataclass(frozen=True, slots=True)
 class DifferenceRequest:
     """One difference image that was asked for."""
@@ -126,10 +109,9 @@ class DifferencePicture:
 def render(request: DifferenceRequest, cancel: threading.Event) -> DifferencePicture:
     """Draw a request."""
     found = request.scene.counts(request.time_range, request.depth_range, request.width, request.height, cancel)
-    limit = max(request.scene.density(cancel) * _bin_area(found), 1.0)
-    picture = Aggregate(found.values, found.time_edges_s, found.depth_edges_um, "count", "spikes", 0)
     more, less = found.values[found.values > 0].sum(), -found.values[found.values < 0].sum()
-    return DifferencePicture(found.values.astype(np.float32), picture, limit, int(more), int(less))
+    limit = difference_limit(found, request.scene.density(cancel))
+    return DifferencePicture(found.values.astype(np.float32), found, limit, int(more), int(less))
 
 
 def bar(picture: DifferencePicture, *, dark: bool) -> str:

@@ -35,6 +35,7 @@ HELD_BY = {
     },
     "The database is down": {
         WORLD: ["test_a_batch_on_remembered_records_is_incomplete",
+                "test_a_batch_that_is_done_is_not_done_again_for_what_cannot_be_compared",
                 "test_a_command_on_remembered_records_says_of_which_date_they_are"],
         ALYX: ["test_without_the_server_what_was_fetched_opens_and_says_so"],
         "server/test_faults.py": ["test_alyx_down_opens_what_was_fetched_and_comes_back_by_itself"],
@@ -63,6 +64,7 @@ HELD_BY = {
     "A file was replaced": {
         WORLD: ["test_is_fetched_again", "test_it_says_what_fails_and_what_it_fetches_is_taken_here",
                 "test_a_replaced_file_is_read_when_the_insertion_is_opened_again",
+                "test_a_batch_that_is_done_is_done_again_where_what_is_on_record_has_changed",
                 "test_a_replaced_file_of_a_folder_is_read_when_the_insertion_is_opened_again"],
         PAGE: ["test_a_replaced_dataset_is_offered_and_taken_when_asked_for",
                "test_a_replaced_file_is_offered_by_itself"],

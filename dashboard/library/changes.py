@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from dashboard.model.sorting import HISTOLOGY
 from dashboard.sources.base import SORTINGS
 
 MAX_NAMED = 4
+
+
+def kept_state(state: Mapping[str, object]) -> dict[str, str]:
+    """Return a state as plain texts that can be written down and compared with a later one by `said_of_changes`."""
+    return {
+        name: str(value) if name == HISTOLOGY else hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+        for name, value in state.items()
+    }
 
 
 def said_of_changes(before: Mapping[str, object], after: Mapping[str, object]) -> str:

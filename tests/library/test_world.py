@@ -269,6 +269,63 @@ class TestPassingFailure:
         assert main.main(arguments) == 0
         assert f"{PID},done," in (tmp_path / "out" / "report.csv").read_text()
 
+    def test_a_batch_that_is_done_is_done_again_where_what_is_on_record_has_changed(
+        self, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A file, also where it does not come at first; an alignment that leaves the state of histology as it was."""
+        parts = tmp_path / "a.parquet.parts"
+        arguments = ["units", PID, OTHER_PID, "--out", str(tmp_path / "a.parquet"), "--workers", "1"]
+        assert main.main(arguments) == 0
+        made = {path.name: path.stat().st_mtime_ns for path in parts.glob("*probe0*")}
+        n_asked = sum(replay.data_counts().values())
+        capsys.readouterr()
+        assert main.main(arguments) == 0
+        assert capsys.readouterr().err == "2 of 2: done before\n"
+        assert sum(replay.data_counts().values()) == n_asked, "no file was fetched to compare"
+
+        replace_amps(replay, 4)
+        replay.faults.add("*spikes.amps*", "status", code=503, times=None)
+        assert main.main(arguments) == 1
+        assert f"{PID},incomplete," in (parts / "report.csv").read_text()
+        replay.faults.clear()
+        capsys.readouterr()
+        assert main.main(arguments) == 0
+        assert "1 of 2: done before" in capsys.readouterr().err
+        again = {path.name: path.stat().st_mtime_ns for path in parts.glob("*probe0*")}
+        assert again.keys() == made.keys()
+        assert [name for name in made if made[name] != again[name]] == [name for name in made if "probe00" in name]
+
+        replace_amps(replay, 4)
+        assert main.main(arguments) == 0
+        assert f"{PID}: made anew: replaced: spikes.amps\n" in capsys.readouterr().err
+        assert f"{PID},done,made anew: replaced: spikes.amps," in (parts / "report.csv").read_text()
+
+        detail = replay.recordings.insertion_details[PID]
+        aligned = {"extended_qc": {**detail["json"]["extended_qc"], "alignment_count": 2}}
+        replay.recordings.insertion_details[PID] = {**detail, "json": {**detail["json"], **aligned}}
+        assert main.main(arguments) == 0
+        assert f"{PID}: made anew: replaced: alignment\n" in capsys.readouterr().err
+
+    def test_a_batch_that_is_done_is_not_done_again_for_what_cannot_be_compared(
+        self, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It is kept and said, with a code that is not 0; once the database answers, it is compared."""
+        out = tmp_path / "a.parquet"
+        arguments = ["units", PID, OTHER_PID, "--out", str(out), "--workers", "1"]
+        assert main.main(arguments) == 0
+        made = {path: path.stat().st_mtime_ns for path in Path(f"{out}.parts").glob("*.parquet")}
+        table = out.read_bytes()
+        replay.down = True
+        capsys.readouterr()
+        assert main.main(arguments) == 1
+        said = capsys.readouterr()
+        assert f"{PID}: kept as it is, and not compared with the data on record now: the database did not" in said.err
+        assert "what is known is of 20" in said.err and "0 of 2 insertions done" in said.out
+        assert out.read_bytes() == table
+        replay.down = False
+        assert main.main(arguments) == 0
+        assert len(made) == 2 and {path: path.stat().st_mtime_ns for path in made} == made
+
     def test_a_fault_that_passes_during_a_batch_costs_nothing(self, replay: Replay, tmp_path: Path) -> None:
         replay.faults.add("*probe00*spikes.depths*", "status", code=503, times=transfer.ATTEMPTS)
         out = tmp_path / "out"
@@ -565,6 +622,19 @@ class TestARunningServer:
         assert not left
         assert store.changes(first) == "replaced: spikes.amps"
         assert amps(store.open(PID).sorting) == pytest.approx(4 * amps(first.sorting))
+        store.close()
+
+    def test_a_file_of_which_the_database_knows_no_checksum_is_not_new_for_having_been_fetched(
+        self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(alyx_cache, "FRESH_S", 0.0)
+        record = replay.dataset(EID, AMPS)
+        record["hash"] = None
+        store = InsertionStore([source()], tmp_path / "cache", refresh_s=1e-9)
+        first = store.open(PID)
+        assert store.changes(first) == ""
+        record["file_size"] += 8
+        assert store.changes(first) == "replaced: spikes.amps"
         store.close()
 
     def test_a_replaced_file_of_a_folder_is_read_when_the_insertion_is_opened_again(self, tmp_path: Path) -> None:

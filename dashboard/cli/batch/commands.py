@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from dashboard.cli.batch.report import Report
     from dashboard.cli.batch.run import Result, Task
+    from dashboard.cli.batch.tasks import RenderTask, UnitsTask
     from dashboard.export.figure import FigureRequest
 
 logger = logging.getLogger(__name__)
@@ -211,19 +213,40 @@ def _opening(options: argparse.Namespace, settings: Settings) -> Any:
     return Opening.of(settings, *sorting_of(options))
 
 
-def _run(task: Task, insertions: Sequence[str], report: Report, settings: Settings) -> int:
-    """Do what was not done before; return how many failed."""
+def _run(task: RenderTask | UnitsTask, insertions: Sequence[str], report: Report, settings: Settings) -> int:
+    """Do what was not done before, or was done of other data than those on record now; return how many failed."""
     from dashboard.cli.batch import run
 
-    left = [name for name in insertions if not report.is_done(name)]
-    if len(left) < len(insertions):
-        _say(f"{len(insertions) - len(left)} of {len(insertions)}", "done before")
-    failed = 0
+    left, changed, failed = _not_done(task, insertions, report, settings)
     for result in _results(task, left, settings):
         failed += result.status != run.DONE
+        if result.status == run.DONE and result.insertion in changed:
+            result = replace(result, why=f"made anew: {changed[result.insertion]}")
         entry = report.take(result, _content(result.payload))
         _say(entry.insertion, entry.why or str(entry.facts["title"]))
     return failed
+
+
+def _not_done(
+    task: RenderTask | UnitsTask, insertions: Sequence[str], report: Report, settings: Settings
+) -> tuple[list[str], dict[str, str], int]:
+    """Return what is left to do, what has changed of it, and of how many it could not be told."""
+    from dashboard.cli.batch.comparison import compared
+    from dashboard.cli.batch.tasks import STATE
+
+    states = {name: report.entries[name].facts.get(STATE) for name in insertions if report.is_done(name)}
+    changed: dict[str, str] = {}
+    n_unknown = 0
+    for one in compared(states, task.opening.request, settings):
+        if one.changed:
+            changed[one.insertion] = one.changed
+        elif one.unknown:
+            n_unknown += 1
+            _say(one.insertion, f"kept as it is, and not compared with the data on record now: {one.unknown}")
+    left = [name for name in insertions if name not in states or name in changed]
+    if len(left) < len(insertions):
+        _say(f"{len(insertions) - len(left)} of {len(insertions)}", "done before")
+    return left, changed, n_unknown
 
 
 def _results(task: Task, insertions: Sequence[str], settings: Settings) -> Iterator[Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,15 @@ from dashboard.config.throttling import waiting_as_asked
 from dashboard.engine.build import build_columns
 from dashboard.export.figure import FigureRequest
 from dashboard.export.save import render_figure
+from dashboard.library.changes import kept_state
 from dashboard.library.open import open_insertion
 from dashboard.model.errors import BadRequest
+from dashboard.model.references import SortingRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.locate import locate
+
+STATE = "state"
+"""The fact of a report that tells what its data were when they were read: `dashboard.library.changes.kept_state`."""
 
 TEST = "baseline before stimOn, exact sign flips"
 """How responses are tested: parts of a run with another test are of an earlier version."""
@@ -58,8 +63,13 @@ class Opening:
         changed["data"] = tuple(folder.absolute() for folder in settings.data)
         return cls(replace(settings, **changed), sorter, revision)
 
-    def open(self, insertion: str) -> SpikeSorting:
-        """Open an insertion, with metrics computed where they are missing.
+    @property
+    def request(self) -> SortingRequest:
+        """Which sorting is wanted."""
+        return SortingRequest(self.sorter, self.revision)
+
+    def open(self, insertion: str) -> tuple[SpikeSorting, dict[str, str]]:
+        """Open an insertion, with metrics computed where they are missing; return also the state of its data.
 
         Raises
         ------
@@ -74,21 +84,23 @@ class Opening:
         settings = replace(self.settings, **{name: getattr(own, name) for name in _secrets()})
         with waiting_as_asked():
             source, ref = locate(insertion, settings=settings)
+            # before it is read: what is replaced meanwhile is then seen as new
+            state = kept_state(source.state(ref, self.request))
             sorting = open_insertion(
                 ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision
             )
         sorting.check_complete()
         if not settings.offline:
             sorting.check_recent()
-        return sorting
+        return sorting, state
 
 
 def _secrets() -> list[str]:
     return [item.name for item in fields(Settings) if item.metadata["secret"]]
 
 
-def facts_of(sorting: SpikeSorting) -> dict[str, Any]:
-    """Return what a report says of an insertion."""
+def facts_of(sorting: SpikeSorting, state: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a report says of an insertion, and holds against what is on record when it is run again."""
     insertion, n_good = sorting.ref.insertion, int((sorting.labels == 1).sum())
     return {
         "key": insertion.key,
@@ -101,6 +113,7 @@ def facts_of(sorting: SpikeSorting) -> dict[str, Any]:
         "n_spikes": sorting.n_spikes,
         "n_clusters": sorting.n_clusters,
         "n_good": None if sorting.why_no_labels else n_good,
+        STATE: dict(state),
     }
 
 
@@ -121,11 +134,11 @@ class RenderTask:
 
     def __call__(self, insertion: str) -> tuple[dict[str, Any], bytes]:
         """Return facts and the figure."""
-        sorting = self.opening.open(insertion)
+        sorting, state = self.opening.open(insertion)
         columns = build_columns(sorting, self.opening.settings.cache)
         file = io.BytesIO()
         render_figure(file, sorting, columns, self.request, self.kind)
-        return facts_of(sorting), file.getvalue()
+        return facts_of(sorting, state), file.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +164,7 @@ class UnitsTask:
 
     def __call__(self, insertion: str) -> tuple[dict[str, Any], pd.DataFrame]:
         """Return facts and the table."""
-        sorting = self.opening.open(insertion)
+        sorting, state = self.opening.open(insertion)
         table = filtered_table(sorting)
         if self.event is not None:
             table = table.join(self._responses(sorting).drop(columns="n_trials"), how="left")
@@ -159,7 +172,7 @@ class UnitsTask:
         chosen = _with_identity(table[kept], sorting)
         if self.event is not None:
             chosen.attrs[OTHER_P] = _counted_p(table[~kept]).dropna().tolist()
-        return {**facts_of(sorting), "n_units": len(chosen)}, chosen
+        return {**facts_of(sorting, state), "n_units": len(chosen)}, chosen
 
     def _responses(self, sorting: SpikeSorting) -> pd.DataFrame:
         if sorting.trials is None:
@@ -231,6 +244,6 @@ class PrefetchTask:
 
     def __call__(self, insertion: str) -> tuple[dict[str, Any], None]:
         """Return facts."""
-        sorting = self.opening.open(insertion)
+        sorting, state = self.opening.open(insertion)
         build_columns(sorting, self.opening.settings.cache)
-        return facts_of(sorting), None
+        return facts_of(sorting, state), None

@@ -120,14 +120,21 @@ class AlfSource(Source):
         return offers(self.datasets(insertion), insertion.probe)
 
     def state(self, insertion: InsertionRef, request: SortingRequest = DEFAULT) -> Mapping[str, object]:
-        """Return path and MD5 of each dataset, or size and time of change; see `Source.state`."""
+        """Return path and MD5 of each dataset, or size and time of change; see `Source.state`.
+
+        Where the brain locations are the database's own, the alignment that they are of is one of them.
+        """
         datasets = self.datasets(insertion)
         ref = self._resolve(insertion, datasets, request)
         own = (*ref.datasets.values(), *trials_datasets(datasets))
+        record = self.record(insertion)
+        qc = record.extended_qc if record is not None and BRAIN_LOCATIONS not in ref.datasets else {}
+        alignment = [qc.get(name) for name in ("alignment_count", "alignment_stored")]
         return {
             **{dataset.name: _state(dataset) for dataset in own},
+            **({"alignment": alignment} if any(alignment) else {}),
             SORTINGS: tuple(sorted((offer.sorter, offer.revision) for offer in offers(datasets, insertion.probe))),
-            HISTOLOGY: str(histology_of(self.record(insertion))),
+            HISTOLOGY: str(histology_of(record)),
         }
 
     def noise(self, insertion: InsertionRef) -> Noise:
@@ -257,6 +264,8 @@ class AlfSource(Source):
 def _state(dataset: DatasetRef) -> tuple[object, ...]:
     if dataset.md5 is not None:
         return dataset.relative_path, dataset.md5
+    if dataset.url is not None:  # when its file came here says nothing of the one on record
+        return dataset.relative_path, dataset.size
     try:
         changed = dataset.path.stat().st_mtime_ns if dataset.path is not None else None
     except OSError:

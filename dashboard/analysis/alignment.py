@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.analysis.computed import value_of
 from dashboard.analysis.events.align import (
     PSTH_BIN_S,
     RASTER_BIN_S,
@@ -16,8 +16,6 @@ from dashboard.analysis.events.align import (
     Range,
     Selection,
     bin_edges,
-    count_around,
-    psth_of_counts,
     usable_events,
 )
 from dashboard.analysis.events.maps import (
@@ -29,7 +27,7 @@ from dashboard.analysis.events.maps import (
     event_map,
     span_of,
 )
-from dashboard.analysis.events.picture import EventPicture, GroupPicture
+from dashboard.analysis.events.picture import EventPicture, GroupPicture, TrialCounts
 from dashboard.analysis.events.trials import brainwide_mask, event_times, split_trials
 from dashboard.analysis.inputs import select_spikes
 from dashboard.engine.build import SpikeColumns
@@ -69,7 +67,7 @@ def align(
     before: EventPicture | None = None,
     cancel: threading.Event | None = None,
 ) -> EventPicture:
-    """Align spikes, and those of the whole population, to an event.
+    """Align spikes, and those of the whole population, to an event; they are counted when they are first read.
 
     Parameters
     ----------
@@ -96,6 +94,7 @@ def align(
     before : EventPicture or None
         The last picture: its map is used again where its key is the same.
     cancel : threading.Event or None
+        Once it is set, what is not counted yet raises `Cancelled`.
 
     Raises
     ------
@@ -104,7 +103,6 @@ def align(
     Cancelled
         `cancel` was set.
     """
-    started = time.perf_counter()
     if sorting.trials is None:
         raise BadRequest("There are no trials to align to")
     trials = sorting.trials.table
@@ -113,19 +111,20 @@ def align(
     events = usable_events(times, bins.window_s, columns.time_range_s, mask)
     _check(cancel)
     edges, fine = bin_edges(bins.psth_bin_s, bins.window_s), bin_edges(bins.raster_bin_s, bins.window_s)
-    spikes, counts = count_around(selection, events, fine), count_around(selection, events, edges)
+    counts = TrialCounts(selection, events, edges, fine, cancel)
     groups = []
     n_grouped = 0
     for group in split_trials(trials, split, mask):
         rows = group.mask[events.trials]
         n_grouped += int(rows.sum())
         if rows.any():
-            groups.append(GroupPicture(group, spikes[rows], psth_of_counts(counts[rows], edges), events.trials[rows]))
-    _check(cancel)
-    if before is not None and before.map_key == map_key:
-        found = before.map
-    else:
-        found = population_map(columns, times, mask, bins, passing, amp_range_uv)
+            groups.append(GroupPicture(group, events.trials[rows], counts, rows))
+    known: EventMap | None = value_of(before, "map") if before is not None and before.map_key == map_key else None
+
+    def make_map() -> EventMap:
+        _check(cancel)
+        return population_map(columns, times, mask, bins, passing, amp_range_uv) if known is None else known
+
     return EventPicture(
         subject,
         tuple(groups),
@@ -135,9 +134,8 @@ def align(
         int(np.count_nonzero(~mask)),
         len(events) - n_grouped,
         is_single,
-        found,
+        make_map,
         map_key,
-        1e3 * (time.perf_counter() - started),
         event,
         split,
     )

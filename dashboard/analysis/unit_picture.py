@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.analysis.computed import Computed
 from dashboard.analysis.events.align import Range
 from dashboard.analysis.inputs import UnitSpikes, session_rates, unit_spikes, within
 from dashboard.analysis.units.amplitudes import AmplitudeHistogram, amplitude_histogram
@@ -27,74 +28,185 @@ MAX_AMP_BINS = 1_000
 """Bars that the browser can draw beside the amplitudes, and a few times the pixels that they have."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class UnitPicture:
     """Everything of one look at units; parts that the sorting has no data for are None, with a reason.
 
+    Each part is computed when it is first read, and kept; one that fails raises its error wherever it is read, and
+    leaves the others.
+
     Attributes
     ----------
+    sorting : SpikeSorting
+    columns : SpikeColumns
     units : tuple of UnitSpikes
         In the order of selection; those within the limits of single spikes, where there are any.
+    whole : tuple of UnitSpikes
+        All spikes of the units, whatever their amplitude.
+    place : int
+        Of the unit that the single figures show, among `units`.
     names : tuple of UnitId
         Their ids.
     colours : ndarray, shape (n_units, 3), uint8
         Those that the units have in the raster.
-    focus : UnitSpikes
-        The one of `units` that the single figures show.
-    whole : tuple of UnitSpikes
-        All spikes of the units, whatever their amplitude.
-    n_whole : int
-        Spikes of `focus`, whatever their amplitude.
     bins : UnitBins
     amp_range_uv : (float, float) or None
         Limits of single spikes.
-    amp_unit : str
-    why_no_amplitudes : str
-    time_range_s : (float, float)
-        Of the recording.
+    cancel : threading.Event or None
     acg, close_acg, isi, refractory
         Of `focus`.
     amplitudes : AmplitudeHistogram or None
         Of all its spikes: the low end of a distribution that was cut tells nothing.
-    pairs : tuple of (int, int, Correlogram)
-        Indexes of reference and other, lags of the other's spikes.
     amplitude_cloud : Cloud or None
         Of all spikes of the units.
     depth_cloud : Cloud
-    rate_edges_s : ndarray, shape (n_bins + 1,), float64
-    rates_hz : tuple of ndarray, shape (n_bins,), one per unit
-    template : TemplatePicture or None
-    why_no_template : str
+    rates : (edges, rates)
+        As `session_rates` returns them.
+    template_or_why : (TemplatePicture or None, str)
     """
 
+    sorting: SpikeSorting
+    columns: SpikeColumns
     units: tuple[UnitSpikes, ...]
+    whole: tuple[UnitSpikes, ...]
+    place: int
     names: tuple[UnitId, ...]
     colours: npt.NDArray[np.uint8]
-    focus: UnitSpikes
-    whole: tuple[UnitSpikes, ...]
-    n_whole: int
     bins: UnitBins
     amp_range_uv: Range | None
-    amp_unit: str
-    why_no_amplitudes: str
-    time_range_s: Range
-    acg: Correlogram
-    close_acg: Correlogram
-    isi: IsiHistogram
-    refractory: RefractoryTest
-    amplitudes: AmplitudeHistogram | None
-    pairs: tuple[tuple[int, int, Correlogram], ...]
-    amplitude_cloud: Cloud | None
-    depth_cloud: Cloud
-    rate_edges_s: npt.NDArray[np.float64]
-    rates_hz: tuple[npt.NDArray[np.float64], ...]
-    template: TemplatePicture | None
-    why_no_template: str
+    cancel: threading.Event | None = None
+
+    @property
+    def focus(self) -> UnitSpikes:
+        """The unit that the single figures show."""
+        return self.units[self.place]
+
+    @property
+    def n_whole(self) -> int:
+        """Spikes of `focus`, whatever their amplitude."""
+        return len(self.whole[self.place])
+
+    @property
+    def amp_unit(self) -> str:
+        """Unit of amplitudes."""
+        return self.sorting.amp_unit
+
+    @property
+    def time_range_s(self) -> Range:
+        """Of the recording."""
+        return self.columns.time_range_s
+
+    @property
+    def why_no_amplitudes(self) -> str:
+        """Empty where there are some."""
+        if all(unit.amps_uv is not None for unit in self.whole):
+            return ""
+        return self.sorting.missing_reason("spikes.amps") or "there are no amplitudes"
 
     def mean_hz(self, unit: int) -> float:
         """Return the mean rate of one of the units over the recording, by its index."""
         first, last = self.time_range_s
         return sum(len(own) for own in self.units if own.unit == unit) / max(last - first, 1e-9)
+
+    @Computed
+    def acg(self) -> Correlogram:
+        """Lags of the unit's spikes."""
+        self._check()
+        return autocorrelogram(self.focus.times_s, self.bins.lag_bin_s, 2 * self.bins.lag_half_s)
+
+    @Computed
+    def close_acg(self) -> Correlogram:
+        """Short lags of the unit's spikes."""
+        self._check()
+        return autocorrelogram(self.focus.times_s, self.bins.close_bin_s, 2 * self.bins.close_half_s)
+
+    @Computed
+    def isi(self) -> IsiHistogram:
+        """Intervals of the unit's spikes."""
+        return isi_histogram(self.focus.times_s, self.bins.isi_bin_s, self.bins.isi_window_s)
+
+    @Computed
+    def refractory(self) -> RefractoryTest:
+        """Sliding refractory test of the unit."""
+        self._check()
+        return refractory_test(self.focus.times_s)
+
+    @Computed
+    def amplitudes(self) -> AmplitudeHistogram | None:
+        """Histogram of the amplitudes of all the unit's spikes."""
+        amps = self.whole[self.place].amps_uv
+        return None if amps is None else amplitude_histogram(amps, self.bins.n_amp_bins)
+
+    @Computed
+    def amplitude_cloud(self) -> Cloud | None:
+        """Amplitudes of all spikes of the units over the session."""
+        self._check()
+        amps = [unit.amps_uv for unit in self.whole if unit.amps_uv is not None]
+        if self.why_no_amplitudes:
+            return None
+        times = [unit.times_s for unit in self.whole]
+        return cloud(times, amps, self.time_range_s, from_zero=True, colours=self.colours)
+
+    @Computed
+    def depth_cloud(self) -> Cloud:
+        """Depths of the units' spikes over the session."""
+        self._check()
+        times, depths = [unit.times_s for unit in self.units], [unit.depths_um for unit in self.units]
+        return cloud(times, depths, self.time_range_s, colours=self.colours)
+
+    @Computed
+    def rates(self) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], ...]]:
+        """Edges of bins in s, shape (n_bins + 1,), and the rate of each unit in Hz, shape (n_bins,)."""
+        return session_rates([unit.times_s for unit in self.units], self.time_range_s, self.bins.rate_bin_s)
+
+    @Computed
+    def template_or_why(self) -> tuple[TemplatePicture | None, str]:
+        """The template of `focus`, or why there is none."""
+        self._check()
+        return unit_template(self.sorting, self.columns, self.focus.unit)
+
+    @property
+    def rate_edges_s(self) -> npt.NDArray[np.float64]:
+        """Edges of the bins of `rates_hz`, shape (n_bins + 1,)."""
+        return self.rates[0]
+
+    @property
+    def rates_hz(self) -> tuple[npt.NDArray[np.float64], ...]:
+        """Rate of each unit over the session, shape (n_bins,)."""
+        return self.rates[1]
+
+    @property
+    def template(self) -> TemplatePicture | None:
+        """Mean waveforms of `focus`."""
+        return self.template_or_why[0]
+
+    @property
+    def why_no_template(self) -> str:
+        """Empty where there is one."""
+        return self.template_or_why[1]
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs of units."""
+        return len(self.units) * (len(self.units) - 1) // 2
+
+    def pair(self, k: int) -> tuple[int, int, Correlogram]:
+        """Return indexes of reference and other of one pair, and the lags of the other's spikes.
+
+        Raises
+        ------
+        Cancelled
+            It is no longer wanted.
+        """
+        self._check()
+        first, second = list(combinations(self.units, 2))[k]
+        bins = self.bins
+        lags = crosscorrelogram(first.times_s, second.times_s, bins.lag_bin_s, 2 * bins.lag_half_s)
+        return first.unit, second.unit, lags
+
+    def _check(self) -> None:
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled
 
 
 def unit_picture(
@@ -108,7 +220,7 @@ def unit_picture(
     amp_range_uv: Range | None = None,
     cancel: threading.Event | None = None,
 ) -> UnitPicture:
-    """Compute everything that is shown of some units.
+    """Return what is shown of some units; each part of it is computed when it is first read.
 
     Parameters
     ----------
@@ -124,68 +236,25 @@ def unit_picture(
     amp_range_uv : (float, float) or None
         Limits of single spikes.
     cancel : threading.Event or None
+        Once it is set, what is not computed yet raises `Cancelled`.
 
     Raises
     ------
     BadRequest
         There is no such unit, or bins make no sense.
-    Cancelled
-        `cancel` was set.
     """
     if not 1 <= bins.n_amp_bins <= MAX_AMP_BINS:
         raise BadRequest("The histogram of amplitudes needs bins", str(bins.n_amp_bins), f"1 to {MAX_AMP_BINS:,}")
     whole = tuple(unit_spikes(columns, index) for index in indexes)
-    units = tuple(within(unit, amp_range_uv) for unit in whole)
-    place = indexes.index(focus)
-    own = units[place]
-    _check(cancel)
-    window = 2 * bins.lag_half_s
-    acg = autocorrelogram(own.times_s, bins.lag_bin_s, window)
-    close = autocorrelogram(own.times_s, bins.close_bin_s, 2 * bins.close_half_s)
-    _check(cancel)
-    refractory = refractory_test(own.times_s)
-    _check(cancel)
-    pairs = []
-    for first, second in combinations(units, 2):
-        lags = crosscorrelogram(first.times_s, second.times_s, bins.lag_bin_s, window)
-        pairs.append((first.unit, second.unit, lags))
-        _check(cancel)
-    span = columns.time_range_s
-    amps = [unit.amps_uv for unit in whole if unit.amps_uv is not None]
-    own_amps = whole[place].amps_uv
-    edges, rates = session_rates([unit.times_s for unit in units], span, bins.rate_bin_s)
-    template, why = unit_template(sorting, columns, focus)
-    colours = selection_colours(len(units), ranks)
-    has_amps = len(amps) == len(whole)
     return UnitPicture(
-        units=units,
-        names=tuple(sorting.units.of(index) for index in indexes),
-        colours=colours,
-        focus=own,
-        whole=whole,
-        n_whole=len(whole[place]),
-        bins=bins,
-        amp_range_uv=amp_range_uv,
-        amp_unit=sorting.amp_unit,
-        why_no_amplitudes="" if has_amps else sorting.missing_reason("spikes.amps") or "there are no amplitudes",
-        time_range_s=span,
-        acg=acg,
-        close_acg=close,
-        isi=isi_histogram(own.times_s, bins.isi_bin_s, bins.isi_window_s),
-        refractory=refractory,
-        amplitudes=None if own_amps is None else amplitude_histogram(own_amps, bins.n_amp_bins),
-        pairs=tuple(pairs),
-        amplitude_cloud=cloud([unit.times_s for unit in whole], amps, span, from_zero=True, colours=colours)
-        if has_amps
-        else None,
-        depth_cloud=cloud([unit.times_s for unit in units], [unit.depths_um for unit in units], span, colours=colours),
-        rate_edges_s=edges,
-        rates_hz=rates,
-        template=template,
-        why_no_template=why,
+        sorting,
+        columns,
+        tuple(within(unit, amp_range_uv) for unit in whole),
+        whole,
+        indexes.index(focus),
+        tuple(sorting.units.of(index) for index in indexes),
+        selection_colours(len(indexes), ranks),
+        bins,
+        amp_range_uv,
+        cancel,
     )
-
-
-def _check(cancel: threading.Event | None) -> None:
-    if cancel is not None and cancel.is_set():
-        raise Cancelled

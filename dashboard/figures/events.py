@@ -24,7 +24,7 @@ def psth(found: EventPicture) -> Figure:
     low = min((float((rate.mean_hz - error).min()) for rate, error in zip(rates, errors, strict=True)), default=0.0)
     high = max((float((rate.mean_hz + error).max()) for rate, error in zip(rates, errors, strict=True)), default=0.0)
     inks = [group.group.color for group in groups]
-    n_trials = sum(len(group.counts) for group in groups)
+    n_trials = sum(map(len, groups))
     by = f" by {found.split}" if found.split != "none" else ""
     return Figure(
         "event-psth",
@@ -40,7 +40,7 @@ def psth(found: EventPicture) -> Figure:
             ),
             Lines(
                 [rate.centres_s for rate in rates], [rate.mean_hz for rate in rates], inks, width=1.8,
-                names=[f"{group.group.label} ({len(group.counts):,})" for group in groups],
+                names=[f"{group.group.label} ({len(group):,})" for group in groups],
             ),
             Levels([0.0], "x", is_dashed=False),
         ),
@@ -52,7 +52,7 @@ def psth(found: EventPicture) -> Figure:
 def trials(found: EventPicture) -> Figure:
     """Return spikes by trial and time from the event, groups one above the other in their colours."""
     rows = pooled_groups(found.groups, is_single=found.is_single)
-    tops = np.cumsum([len(group.counts) for group in found.groups]).tolist()
+    tops = np.cumsum([len(group) for group in found.groups]).tolist()
     start, end = (float(edge) for edge in found.raster_edges_s[[0, -1]])
     n_trials = tops[-1] if tops else 0
     per_row = trials_per_row(n_trials)

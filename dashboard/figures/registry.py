@@ -7,10 +7,12 @@ entry point of the group ``spike_dashboard.figures``, which names a `FigureEntry
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from dashboard.model.errors import Cancelled
 from dashboard.model.registry import Registry, load
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ OWN = (
 )
 
 
+NO_MORE: Mapping[str, Callable[[Any], Figure]] = MappingProxyType({})
+
 FIGURES: Registry[FigureEntry] = Registry("figure", "spike_dashboard.figures", OWN)
 
 
@@ -71,16 +75,26 @@ class Declared(Mapping[str, "Figure"]):
     of : str
     found : Any
         What the functions of the entries are given.
+    more : mapping of str to callable (found) -> Figure
+        Figures of this look alone.
+
+    Raises
+    ------
+    Cancelled
+        The look is no longer wanted.
     """
 
-    def __init__(self, of: str, found: Any) -> None:
+    def __init__(self, of: str, found: Any, more: Mapping[str, Callable[[Any], Figure]] = NO_MORE) -> None:
         self._made: dict[str, Figure | Exception] = {}
-        for entry in FIGURES:
-            if entry.of == of:
-                try:
-                    self._made[entry.name] = load(entry.declare)(found)
-                except Exception as error:  # noqa: BLE001 - one figure that fails leaves the others
-                    self._made[entry.name] = error
+        entries = {entry.name: entry for entry in FIGURES if entry.of == of}
+        for name in (*entries, *more):
+            try:
+                declare = more[name] if name in more else load(entries[name].declare)
+                self._made[name] = declare(found)
+            except Cancelled:
+                raise
+            except Exception as error:  # noqa: BLE001 - one figure that fails leaves the others
+                self._made[name] = error
 
     def __getitem__(self, name: str) -> Figure:
         made = self._made[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from dashboard.figures.figure import (
     Words,
     room_above,
 )
+from dashboard.figures.registry import Declared
 from dashboard.model.colours import hex_colour
 from dashboard.model.texts import duration_text
 
@@ -44,13 +46,16 @@ def close_up(found: UnitPicture) -> Figure:
     return lags("unit-close", title, found.close_acg, found.mean_hz(found.focus.unit))
 
 
-def pairs(found: UnitPicture) -> tuple[Figure, ...]:
-    """Return the lags of each pair of units, as rates of the second one, with its mean rate."""
+def pair(found: UnitPicture, k: int) -> Figure:
+    """Return the lags of one of the pairs of units, as rates of the second one, with its mean rate."""
     names = {unit.unit: name for unit, name in zip(found.units, found.names, strict=True)}
-    return tuple(
-        lags(f"unit-pair-{k}", f"{names[second]} from {names[first]}", pair, found.mean_hz(second))
-        for k, (first, second, pair) in enumerate(found.pairs)
-    )
+    first, second, own = found.pair(k)
+    return lags(f"unit-pair-{k}", f"{names[second]} from {names[first]}", own, found.mean_hz(second))
+
+
+def declare(found: UnitPicture) -> Declared:
+    """Declare all figures of units, those of pairs included."""
+    return Declared("unit", found, {f"unit-pair-{k}": partial(pair, k=k) for k in range(found.n_pairs)})
 
 
 def lags(name: str, title: str, found: Correlogram, mean_hz: float, ink: Ink = "bar") -> Figure:

@@ -21,10 +21,9 @@ from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.registry import AGGREGATES
-from dashboard.figures.figure import Figure
 from dashboard.figures.probe import depth_correlation_figure
 from dashboard.figures.registry import Declared
-from dashboard.figures.unit import pairs
+from dashboard.figures.unit import declare
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
@@ -107,8 +106,7 @@ class Plots:
         if not indexes:
             raise BadRequest("No unit is named", self._sorting.title, "Give its id: sorting.plot.unit(12)")
         found = unit_picture(self._sorting, self._columns, indexes, indexes[-1], bins)
-        figures: list[Figure] = [*Declared("unit", found).values(), *pairs(found)]
-        return layout(figures)
+        return layout(declare(found).values())
 
     def psth(self, unit: UnitId, event: str = "stimOn", split: str = "none", bins: EventBins = EVENT_BINS) -> Any:
         """Return rate, trials and population around an event as a Layout.

@@ -26,7 +26,9 @@ def found(small_demo: SpikeSorting, small_columns: SpikeColumns) -> UnitPicture:
 def test_bars_of_a_unit_without_a_verdict_are_plain(found: UnitPicture, n_spikes: int, factor: float) -> None:
     amps = factor * np.random.default_rng(n_spikes).lognormal(4.5, 0.3, n_spikes)
     own = amplitude_histogram(amps)
-    bars = unit.amplitudes(replace(found, amplitudes=own)).marks[0]
+    other = replace(found)
+    vars(other)["amplitudes"] = own
+    bars = unit.amplitudes(other).marks[0]
     assert isinstance(bars, Bars)
     assert bars.values.sum() == n_spikes
     inks = set(bars.inks)
@@ -56,11 +58,11 @@ def test_every_figure_is_declared_with_numbers_and_units(found: UnitPicture) -> 
 
 
 def test_pairs_are_named_and_have_the_mean_rate_of_the_second_unit(found: UnitPicture) -> None:
-    (pair,) = unit.pairs(found)
+    pair = unit.declare(found)["unit-pair-0"]
     bars, mean = pair.marks
     assert pair.title == "7 from 3"
     assert isinstance(bars, Bars) and isinstance(mean, Levels)
-    np.testing.assert_array_equal(bars.values, found.pairs[0][2].rate_hz)
+    np.testing.assert_array_equal(bars.values, found.pair(0)[2].rate_hz)
     assert mean.values == [found.mean_hz(7)]
 
 

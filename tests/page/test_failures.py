@@ -10,6 +10,9 @@ from typing import Any
 import panel as pn
 import pytest
 
+from dashboard.analysis.computed import Computed, computed_names
+from dashboard.analysis.events.picture import EventPicture, GroupPicture, TrialCounts
+from dashboard.analysis.unit_picture import UnitPicture
 from dashboard.library.store import OpenInsertion
 from dashboard.page.core import tab as core_tab
 from dashboard.page.core.job import Job
@@ -154,6 +157,43 @@ def test_each_computation_of_a_tab_that_fails_is_said(
                 page.wait(lambda: ALERT in texts(tab) or "IndexError" in texts(tab), title)
             assert not page.do(lambda: waits(tab))
     show(page, title)
+
+
+VALUES = {
+    "Unit": [(UnitPicture, name) for name in computed_names(UnitPicture)] + [(UnitPicture, "pair")],
+    "Events": [(each, name) for each in (TrialCounts, GroupPicture, EventPicture) for name in computed_names(each)],
+}
+MOST_OF_ONE = {"amplitude_cloud": 2, "pair": 1}
+"""Figures that one value may cost, where not 1: the histogram of amplitudes stands on the axis of what is beside it."""
+
+
+@pytest.mark.parametrize(("title", "owner", "name"), [(title, *value) for title in VALUES for value in VALUES[title]])
+def test_a_value_that_cannot_be_computed_costs_its_own_figure_alone(
+    title: str, owner: type, name: str, page: DrivenPage, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def fail(*arguments: object) -> None:
+        raise IndexError("of no use to a reader")
+
+    tab = show(page, title)
+    n_alerts = page.wait(lambda: [texts(tab).count(ALERT)] if tab.parts and not waits(tab) else None)[0]
+    with monkeypatch.context() as patch:
+        if isinstance(value := vars(owner)[name], Computed):
+            patch.setattr(value, "_compute", fail)
+        else:
+            patch.setattr(owner, name, fail)
+        caplog.clear()
+        show(page, title)
+        more = page.wait(lambda: texts(tab).count(ALERT) - n_alerts, f"{title} without {name}")
+        failed = page.do(lambda: {part for part, text in tab._refused.items() if "IndexError" in text})
+        assert 1 <= len(failed) <= MOST_OF_ONE.get(name, 1) and 1 <= more <= len(failed), failed
+        hidden = page.do(lambda: [part for part in failed if not tab.parts[part].pane.visible])
+        assert sorted(hidden) == sorted(failed), "a figure of something else stands under the line of the failure"
+        assert not page.do(lambda: tab.refusal.object)
+        assert not page.do(lambda: waits(tab))
+        assert any(record.exc_info for record in caplog.records)
+    show(page, title)
+    page.wait(lambda: texts(tab).count(ALERT) == n_alerts, f"{title} to be whole again")
 
 
 def test_a_picture_of_the_page_that_fails_is_named_and_the_others_are_drawn(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.analysis.events.align import EventTimes, Psth
+from dashboard.analysis.computed import Computed
+from dashboard.analysis.events.align import EventTimes, Psth, Selection, count_around, psth_of_counts
 from dashboard.analysis.events.maps import EventMap
 from dashboard.analysis.events.trials import TrialGroup
+from dashboard.model.errors import Cancelled
 
 RASTER_ROWS = 200
 """Rows of pixels of the raster: of more trials, some share a row."""
@@ -18,29 +22,78 @@ OUTER_PCT = (1.0, 99.5)
 """Percentiles of the counts of many units between which the raster's opacity runs."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
+class TrialCounts:
+    """Spikes around each event that can be used, counted when they are first read.
+
+    Attributes
+    ----------
+    selection : Selection
+    events : EventTimes
+    psth_edges_s, raster_edges_s : ndarray, shape (n_bins + 1,), float64
+    cancel : threading.Event or None
+        Once it is set, what is not counted yet raises `Cancelled`.
+    """
+
+    selection: Selection
+    events: EventTimes
+    psth_edges_s: npt.NDArray[np.float64]
+    raster_edges_s: npt.NDArray[np.float64]
+    cancel: threading.Event | None = None
+
+    @Computed
+    def psth(self) -> npt.NDArray[np.uint32]:
+        """Spikes per trial and bin of the rates."""
+        return self._count(self.psth_edges_s)
+
+    @Computed
+    def raster(self) -> npt.NDArray[np.uint32]:
+        """Spikes per trial and bin of the raster."""
+        return self._count(self.raster_edges_s)
+
+    def _count(self, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled
+        return count_around(self.selection, self.events, edges)
+
+
+@dataclass(frozen=True, eq=False)
 class GroupPicture:
-    """Trials of one group.
+    """Trials of one group; its length is how many there are.
 
     Attributes
     ----------
     group : TrialGroup
-    counts : ndarray, shape (n_trials, n_bins), uint32
-        Spikes per trial and bin of the raster, in order of trials.
-    psth : Psth
     trials : ndarray, shape (n_trials,), int64
         Their rows in the trials table.
+    of_all : TrialCounts
+        Spikes of the trials of all groups.
+    rows : ndarray, shape (n_events,), bool
+        The group's own among these.
     """
 
     group: TrialGroup
-    counts: npt.NDArray[np.uint32]
-    psth: Psth
     trials: npt.NDArray[np.int64]
+    of_all: TrialCounts
+    rows: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    @Computed
+    def counts(self) -> npt.NDArray[np.uint32]:
+        """Spikes per trial and bin of the raster, in order of trials, shape (n_trials, n_bins)."""
+        return self.of_all.raster[self.rows]
+
+    @Computed
+    def psth(self) -> Psth:
+        """Mean rate over the trials."""
+        return psth_of_counts(self.of_all.psth[self.rows], self.of_all.psth_edges_s)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class EventPicture:
-    """Everything of one look at the tab.
+    """Everything of one look at the tab; counts and map are computed when they are first read.
 
     Attributes
     ----------
@@ -55,10 +108,9 @@ class EventPicture:
         Trials that lack the value split by.
     is_single : bool
         Whether the spikes are those of one unit.
-    map : EventMap
-        Of all units that pass the filters.
+    make_map : callable () -> EventMap
     map_key : tuple
-    render_ms : float
+        What the map depends on.
     event, split : str
         What the spikes are aligned to, and trials are split by.
     """
@@ -71,11 +123,15 @@ class EventPicture:
     n_masked: int
     n_unsplit: int
     is_single: bool
-    map: EventMap
+    make_map: Callable[[], EventMap]
     map_key: tuple[object, ...]
-    render_ms: float
     event: str = ""
     split: str = "none"
+
+    @Computed
+    def map(self) -> EventMap:
+        """Rate by depth of all units that pass the filters, as z-scores."""
+        return self.make_map()
 
     def trial_at(self, y: float) -> int | None:
         """Return the row, in the trials table, of the trial drawn at a height of the raster; None outside."""
@@ -113,7 +169,7 @@ def trials_per_row(n_trials: int) -> int:
 
 def pooled_groups(groups: tuple[GroupPicture, ...], *, is_single: bool) -> list[npt.NDArray[np.float64]]:
     """Return the rows of each group as they are drawn."""
-    per_row = trials_per_row(sum(len(group.counts) for group in groups))
+    per_row = trials_per_row(sum(map(len, groups)))
     return [pooled(group.counts, per_row, is_single=is_single) for group in groups]
 
 

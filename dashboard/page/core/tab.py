@@ -83,10 +83,11 @@ Services = TypeVar("Services", bound=TabServices)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Something that a tab draws: what it is called, and where a failure is said."""
+    """Something that a tab draws: what it is called, where a failure is said, and what is hidden then."""
 
     title: str
     caption: Any
+    pane: Any = None
 
 
 class BaseTab(Generic[Services]):
@@ -147,7 +148,7 @@ class BaseTab(Generic[Services]):
         self.busy.end()
         self.refusal.object = refusal_text(error)
 
-    def part(self, name: str, title: str, caption: Any) -> None:
+    def part(self, name: str, title: str, caption: Any, pane: Any = None) -> None:
         """Say what the tab draws: `draw` takes the name.
 
         Parameters
@@ -158,21 +159,27 @@ class BaseTab(Generic[Services]):
             With a capital, in the line that says that it could not be drawn.
         caption : HTML
             Over it; takes that line.
+        pane : Viewable or None
+            What holds the figure: hidden where it could not be drawn, since it may show something else still.
         """
-        self.parts[name] = Part(title, caption)
+        self.parts[name] = Part(title, caption, pane)
 
     def draw(self, name: str, show: Callable[..., object], *arguments: Any) -> None:
         """Draw one part, its caption included: where that fails, its caption is one line, and the log has the trace."""
+        part = self.parts[name]
+        if part.pane is not None and name in self._refused:
+            part.pane.visible = True
         try:
             run_part(self, name, partial(show, *arguments))
         except Exception as error:
             logger.exception("%s of the tab %s failed", name, self.title)
-            part = self.parts[name]
+            if part.pane is not None:
+                part.pane.visible = False
             reason = error if isinstance(error, DashboardError) else DashboardError(type(error).__name__, "", LOG_SAYS)
             self._refused[name] = text = refusal_text(DashboardError(f"{part.title} could not be drawn", str(reason)))
             part.caption.object = text
         else:
-            before, caption = self._refused.pop(name, None), self.parts[name].caption
+            before, caption = self._refused.pop(name, None), part.caption
             if before is not None and caption.object == before:  # what it draws has no caption of its own
                 caption.object = ""
 

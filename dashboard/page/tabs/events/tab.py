@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import partial
 from html import escape
 from typing import Any
@@ -13,6 +12,7 @@ import panel_material_ui as pmui
 from bokeh.events import Tap
 
 from dashboard.analysis.anatomy.regions import at_level
+from dashboard.analysis.computed import compute_all
 from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.events.trials import EVENTS, SPLITS, available_events, available_splits, has_mask
 from dashboard.figures.registry import FIGURES, Declared
@@ -47,6 +47,7 @@ ADDED_PX = 170
 def draw_events(request: EventRequest, cancel: threading.Event) -> tuple[EventPicture, Declared]:
     """Compute what is around the event, and declare its figures."""
     picture = render_events(request, cancel)
+    compute_all(picture)
     return picture, Declared("event", picture)
 
 
@@ -73,10 +74,9 @@ class EventsTab(BaseTab[PageServices]):
         self._panes = {name: pane(view.figure) for name, view in self.views.items()}
         self._captions = {name: self.html() for name in ("event-head", *names)}
         self._captions["event-head"].object = event_texts.WORKING
-        self._texts: dict[str, str] = {}
         self.part("event-head", "What is aligned", self._captions["event-head"])
         for name in names:
-            self.part(name, FIGURES[name].title, self._captions[name])
+            self.part(name, FIGURES[name].title, self._captions[name], self._panes[name])
         self.notice = self.html()
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         self.panel = pn.Column(
@@ -227,27 +227,23 @@ class EventsTab(BaseTab[PageServices]):
         if request.scene is not self._scene:
             return
         self.picture, figures = drawn
-        dark = self._state.dark
         aside = "no unit is selected, so " if self._own.spikes_of == UNIT and request.subject != UNIT else ""
-        self._texts = {}
-        write = partial(event_texts.captions, self.picture, request.event, request.split, aside, dark=dark)
-        self.draw("event-head", self._show_head, write)
+        self.draw("event-head", self._show_head, self.picture, aside)
         for name in self.views:
-            self.draw(name, self._show_view, name, figures)
+            self.draw(name, self._show_view, name, self.picture, figures)
         self.answered()
         self.notice.visible = False
         self._put_body()
 
-    def _show_head(self, write: Callable[[], dict[str, str]]) -> None:
-        self._texts = {f"event-{name}": text for name, text in write().items()}
-        self._captions["event-head"].object = self._texts["event-head"]
+    def _show_head(self, picture: EventPicture, aside: str) -> None:
+        self._captions["event-head"].object = event_texts.head(picture, aside, dark=self._state.dark)
 
-    def _show_view(self, name: str, figures: Declared) -> None:
+    def _show_view(self, name: str, picture: EventPicture, figures: Declared) -> None:
         """Draw a figure under its caption."""
         figure = figures[name]
         absent = f": {escape(figure.absent)}" if figure.absent else ""
-        title = caption(f"{escape(FIGURES[name].title)}{absent}")
-        self._captions[name].object = title if absent else self._texts.get(name, title)
+        own = "" if absent else event_texts.heading(name, picture, dark=self._state.dark)
+        self._captions[name].object = own or caption(f"{escape(FIGURES[name].title)}{absent}")
         self.views[name].show(figure, dark=self._state.dark)
         self._panes[name].visible = not figure.absent
 

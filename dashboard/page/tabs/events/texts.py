@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from html import escape
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
 
 from dashboard.analysis.events.picture import EventPicture, pooled_groups, raster_limits, theme_ink, trials_per_row
 from dashboard.analysis.events.trials import REACTION_S
@@ -28,23 +33,46 @@ def absent(sorting: SpikeSorting, why: str = "") -> str:
     )
 
 
-def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, dark: bool) -> dict[str, str]:
-    """Return the heading over each figure, and the line of what is drawn."""
-    edges = picture.raster_edges_s
-    n_used = sum(len(group.counts) for group in picture.groups)
-    per_row = trials_per_row(n_used)
+def head(picture: EventPicture, aside: str, *, dark: bool) -> str:
+    """Return whose spikes are aligned, in which trials, and the colours of their groups."""
+    chips = "".join(
+        f'<span class="chip"><i style="background:{theme_ink(group.group.color, dark=dark)}"></i>'
+        f"{escape(group.group.label)} ({len(group):,})</span>"
+        for group in picture.groups
+    )
+    words = escape(f"{aside}{picture.subject} · {picture.trials_text(picture.event)}")
+    return (
+        f'<div class="unit"><h3><small>{words}</small></h3>'
+        f'<p class="chips">{chips if picture.split != "none" else ""}</p></div>'
+    )
+
+
+def heading(name: str, picture: EventPicture, *, dark: bool) -> str:
+    """Return the heading over a figure of the tab, with what it measures; empty for one of another package."""
+    write = HEADINGS.get(name)
+    return "" if write is None else f'<div class="unit">{write(picture, dark)}</div>'
+
+
+def _psth(picture: EventPicture, dark: bool) -> str:
+    together = "" if picture.is_single else "; rate of all spikes together"
+    edges = picture.groups[0].psth.edges_s
+    return f"<h4>PSTH: mean ± SEM over trials, {_bin(edges)} bins, not smoothed{together}</h4>"
+
+
+def _raster(picture: EventPicture, dark: bool) -> str:
+    per_row = trials_per_row(sum(map(len, picture.groups)))
     shared = ""
     if per_row > 1:
         how = "the largest count" if picture.is_single else "their mean"
         shared = f"; {per_row} trials share a row of pixels, {how} is drawn"
-    together = "" if picture.is_single else "; rate of all spikes together"
     low, high = raster_limits(pooled_groups(picture.groups, is_single=picture.is_single), is_single=picture.is_single)
-    chips = "".join(
-        f'<span class="chip"><i style="background:{theme_ink(group.group.color, dark=dark)}"></i>'
-        f"{escape(group.group.label)} ({len(group.counts):,})</span>"
-        for group in picture.groups
+    return (
+        f"<h4>Trials, {_bin(picture.raster_edges_s)} bins, {low:.3g} to {high:.3g} spikes{shared}; "
+        "a click shows the trial in the large raster</h4>"
     )
-    psth_bin = picture.groups[0].psth.edges_s if picture.groups else edges
+
+
+def _map(picture: EventPicture, dark: bool) -> str:
     found = picture.map
     stops = ",".join(ramp("zscore", dark=dark)[::17])
     bar = (
@@ -52,17 +80,17 @@ def captions(picture: EventPicture, event: str, split: str, aside: str = "", *, 
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i><span>{Z_LIMIT:g}</span></div>'
     )
     depth_bin = float(found.depth_edges_um[1] - found.depth_edges_um[0])
-    time_bin = duration_text(float(found.time_edges_s[1] - found.time_edges_s[0]))
-    raster_bin = duration_text(float(edges[1] - edges[0]))
-    words = escape(f"{aside}{picture.subject} · {picture.trials_text(event)}")
-    return {
-        "head": f'<div class="unit"><h3><small>{words}</small></h3>'
-        f'<p class="chips">{chips if split != "none" else ""}</p></div>',
-        "psth": f'<div class="unit"><h4>PSTH: mean ± SEM over trials, '
-        f"{duration_text(float(psth_bin[1] - psth_bin[0]))} bins, not smoothed{together}</h4></div>",
-        "raster": f'<div class="unit"><h4>Trials, {raster_bin} bins, {low:.3g} to {high:.3g} spikes{shared}; '
-        "a click shows the trial in the large raster</h4></div>",
-        "map": '<div class="unit"><h4>Population, all units that pass the filters: rate in '
-        f"{depth_bin:g} µm × {time_bin} bins as z-score of the baseline, "
-        f"{counted(found.n_trials, 'trial')}; grey: the baseline does not vary</h4>{bar}</div>",
-    }
+    return (
+        f"<h4>Population, all units that pass the filters: rate in {depth_bin:g} µm × {_bin(found.time_edges_s)} bins "
+        f"as z-score of the baseline, {counted(found.n_trials, 'trial')}; grey: the baseline does not vary</h4>{bar}"
+    )
+
+
+HEADINGS: Mapping[str, Callable[[EventPicture, bool], str]] = MappingProxyType(
+    {"event-psth": _psth, "event-raster": _raster, "event-map": _map}
+)
+"""Name of a figure -> what stands over it, in a theme."""
+
+
+def _bin(edges: npt.NDArray[np.float64]) -> str:
+    return duration_text(float(edges[1] - edges[0]))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from dashboard.analysis.computed import compute_all
 from dashboard.analysis.unit_picture import UnitPicture, unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
-from dashboard.figures.figure import Figure
 from dashboard.figures.registry import Declared
-from dashboard.figures.unit import pairs
+from dashboard.figures.unit import declare
 from dashboard.page.core.scene import Scene
 
 MAX_UNITS = 4
@@ -32,23 +32,24 @@ class UnitRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitDrawing:
-    """The numbers of a look, its figures by name, and those of pairs."""
+    """The numbers of a look and its figures by name, those of pairs included."""
 
     picture: UnitPicture
     figures: Declared
-    pairs: tuple[Figure, ...]
 
 
 def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     """Compute everything that the tab draws; see `unit_picture`."""
     scene = request.scene
-    return unit_picture(
+    found = unit_picture(
         scene.sorting, scene.columns, request.ids, request.focus, request.bins, ranks=request.ranks,
         amp_range_uv=scene.amp_range_uv, cancel=cancel,
     )  # fmt: skip
+    compute_all(found)
+    return found
 
 
 def draw_units(request: UnitRequest, cancel: threading.Event) -> UnitDrawing:
     """Compute it, and declare its figures."""
     picture = render_units(request, cancel)
-    return UnitDrawing(picture, Declared("unit", picture), pairs(picture))
+    return UnitDrawing(picture, declare(picture))

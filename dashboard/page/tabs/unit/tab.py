@@ -9,7 +9,6 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.analysis.unit_picture import UnitPicture
-from dashboard.figures.figure import Figure
 from dashboard.figures.registry import FIGURES
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.figure_view import FigureView
@@ -46,7 +45,6 @@ class UnitTab(BaseTab[TabServices]):
         self._aside = ""
         self._is_moving = False
         self.picture: UnitPicture | None = None
-        self._texts: dict[str, str] = {}
         self._loop = self.loop(draw_units, self._apply)
         self.empty = self.html(texts.EMPTY)
         self.head = self.html()
@@ -84,11 +82,13 @@ class UnitTab(BaseTab[TabServices]):
         self._captions = {name: self.html() for name in (*names, "unit-pairs")}
         self._pair_captions = [self.html() for _ in self.pairs]
         for name, over in self._captions.items():
-            self.part(name, TITLES.get(name) or FIGURES[name].title, over)
+            self.part(name, TITLES.get(name) or FIGURES[name].title, over, self._panes.get(name))
         # The histogram stands under the caption of what it is beside.
-        self.part("unit-amplitudes", FIGURES["unit-amplitudes"].title, self._captions["unit-amplitude"])
-        for view, over in zip(self.pairs, self._pair_captions, strict=True):
-            self.part(str(view.figure.name), TITLES["unit-pairs"], over)
+        beside_of = self._captions["unit-amplitude"]
+        self.part("unit-amplitudes", FIGURES["unit-amplitudes"].title, beside_of, self._panes["unit-amplitudes"])
+        self._pair_plots = [pane(view.figure) for view in self.pairs]
+        for view, over, plot in zip(self.pairs, self._pair_captions, self._pair_plots, strict=True):
+            self.part(str(view.figure.name), TITLES["unit-pairs"], over, plot)
 
     def _recolour(self, event: Any) -> None:
         for view in (*self.views.values(), *self.pairs):
@@ -97,8 +97,7 @@ class UnitTab(BaseTab[TabServices]):
     def _sections(self) -> list[Any]:
         captions, panes = self._captions, self._panes
         self._pair_panes = [
-            self._stack(caption, pane(pair.figure))
-            for caption, pair in zip(self._pair_captions, self.pairs, strict=True)
+            self._stack(caption, plot) for caption, plot in zip(self._pair_captions, self._pair_plots, strict=True)
         ]
         self._pair_box = self._stack(
             captions["unit-pairs"], *(self._beside(*self._pair_panes[k : k + 2]) for k in range(0, MAX_PAIRS, 2))
@@ -188,14 +187,14 @@ class UnitTab(BaseTab[TabServices]):
                 self.panel.remove(self._bins)
             self._body[:] = self._sections()
         self.picture, scene = drawing.picture, request.scene
-        self._texts = {}
         self.draw("unit-head", self._show_head, scene, self.picture)
         self.draw("unit-metrics", self._show_metrics, scene, self.picture)
         for name in self.views:
-            self.draw(name, self._show_view, name, drawing)
-        self.draw("unit-pairs", self._show_pairs, drawing.pairs)
-        for view, over, pair in zip(self.pairs, self._pair_captions, drawing.pairs, strict=False):
-            self.draw(str(view.figure.name), self._show_pair, view, over, pair)
+            self.draw(name, self._show_view, name, scene, drawing)
+        n_pairs = self.picture.n_pairs
+        self.draw("unit-pairs", self._show_pairs, scene, self.picture)
+        for view, over in zip(self.pairs[:n_pairs], self._pair_captions[:n_pairs], strict=True):
+            self.draw(str(view.figure.name), self._show_pair, view, over, drawing)
         self.answered()
         self.empty.visible = False
         self._body.visible = True
@@ -205,27 +204,27 @@ class UnitTab(BaseTab[TabServices]):
 
     def _show_head(self, scene: Scene, picture: UnitPicture) -> None:
         self.head.object = texts.head(scene, picture, self._aside)
-        self._texts = {f"unit-{name}": text for name, text in texts.captions(scene, picture).items()}
 
     def _show_metrics(self, scene: Scene, picture: UnitPicture) -> None:
         self.metrics.object = texts.metrics(scene.sorting, picture.focus.unit)
 
-    def _show_view(self, name: str, drawing: UnitDrawing) -> None:
+    def _show_view(self, name: str, scene: Scene, drawing: UnitDrawing) -> None:
         figure = drawing.figures[name]
         if name in self._captions:
             absent = texts.absent(figure.absent) if figure.absent else ""
-            text = self._texts.get(name) or caption(escape(figure.title) + absent)
+            text = texts.heading(name, scene, drawing.picture) or caption(escape(figure.title) + absent)
             self._captions[name].object = text
         self.views[name].show(figure)
         self._panes[name].visible = not figure.absent
 
-    def _show_pairs(self, pairs: tuple[Figure, ...]) -> None:
-        self._captions["unit-pairs"].object = self._texts.get("unit-pairs", "")
-        self._pair_box.visible = bool(pairs)
+    def _show_pairs(self, scene: Scene, picture: UnitPicture) -> None:
+        self._captions["unit-pairs"].object = texts.heading("unit-pairs", scene, picture)
+        self._pair_box.visible = bool(picture.n_pairs)
         for k, box in enumerate(self._pair_panes):
-            box.visible = k < len(pairs)
+            box.visible = k < picture.n_pairs
 
     @staticmethod
-    def _show_pair(view: FigureView, caption: Any, pair: Figure) -> None:
+    def _show_pair(view: FigureView, caption: Any, drawing: UnitDrawing) -> None:
+        pair = drawing.figures[str(view.figure.name)]
         caption.object = f'<div class="unit"><h5>{escape(pair.title)}</h5></div>'
         view.show(pair)

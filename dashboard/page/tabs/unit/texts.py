@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from types import MappingProxyType
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dashboard.analysis.computed import value_of
 from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.unit_picture import UnitPicture
-from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS
+from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS, AmplitudeHistogram
 from dashboard.analysis.units.clouds import Cloud
-from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT
+from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT, RefractoryTest
 from dashboard.model.colours import hex_colour
 from dashboard.model.conventions import LabelKind
 from dashboard.model.sorting import QUALITY, SpikeSorting
@@ -90,13 +91,14 @@ def _computed(scene: Scene, picture: UnitPicture) -> dict[str, tuple[float, bool
     """Return value and verdict of the tests that the figures make of all spikes of the unit, by the column's name."""
     if scene.amp_range_uv is not None:
         return {}
-    test, found = picture.refractory, {}
-    if np.isfinite(test.max_confidence_pct):
+    found = {}
+    test: RefractoryTest | None = value_of(picture, "refractory")
+    if test is not None and np.isfinite(test.max_confidence_pct):
         found["max_confidence"] = (float(test.max_confidence_pct), bool(test.passes))
     at_peak = scene.sorting.amps_at_peak  # the test is of peak-to-peak amplitudes
-    if picture.amplitudes is not None and np.isfinite(picture.amplitudes.noise.cutoff) and not at_peak:
-        noise = picture.amplitudes.noise
-        found["noise_cutoff"] = (float(noise.cutoff), bool(noise.passes_label))
+    amplitudes: AmplitudeHistogram | None = value_of(picture, "amplitudes")
+    if amplitudes is not None and np.isfinite(amplitudes.noise.cutoff) and not at_peak:
+        found["noise_cutoff"] = (float(amplitudes.noise.cutoff), bool(amplitudes.noise.passes_label))
     return found
 
 
@@ -169,42 +171,96 @@ def metrics(sorting: SpikeSorting, unit: int) -> str:
     )
 
 
-def captions(scene: Scene, picture: UnitPicture) -> dict[str, str]:
-    """Return the heading over each figure, with what it measures."""
-    isi, test = picture.isi, picture.refractory
-    volts = scene.sorting.amps_are_volts
-    is_limited = scene.amp_range_uv is not None
-    isi_bin = _bin(float(isi.edges_s[1] - isi.edges_s[0]))
-    found = {
-        "acg": f"Autocorrelogram, {_bin(picture.acg.bin_s)} bins; dashed: mean rate",
-        "close": f"Close-up, {_bin(picture.close_acg.bin_s)} bins",
-        "isi": f"Intervals, {isi_bin} bins; {isi.n_beyond:,} of {isi.n_intervals:,} are longer",
-        "refractory": _refractory(test.passes, test.max_confidence_pct, test.min_contamination_pct),
-        "depth": f"Depth over time ({_displacement(scene)}){_beyond(picture.depth_cloud, is_limited=is_limited)}",
-        "rate": f"Firing rate, {_bin(float(picture.rate_edges_s[1] - picture.rate_edges_s[0]))} bins",
-        "pairs": f"Cross-correlograms, {_bin(picture.acg.bin_s)} bins; dashed: mean rate of the second unit",
-        "amplitude": "Amplitude over time",
-        "template": "Template",
-    }
-    if picture.amplitude_cloud is None or picture.amplitudes is None:
-        found["amplitude"] += absent(picture.why_no_amplitudes)
-    else:
-        noise = picture.amplitudes.noise
-        found["amplitude"] += f"{_beyond(picture.amplitude_cloud)}; {_cutoff(noise.cutoff, passes=noise.passes_label)}"
-        n_bins = len(picture.amplitudes.counts)
+def heading(name: str, scene: Scene, picture: UnitPicture) -> str:
+    """Return the heading over a figure of the tab, with what it measures; empty for one of another package."""
+    write = HEADINGS.get(name)
+    return "" if write is None else caption(write(scene, picture))
+
+
+def _acg(scene: Scene, picture: UnitPicture) -> str:
+    return f"Autocorrelogram, {_bin(picture.acg.bin_s)} bins; dashed: mean rate"
+
+
+def _close(scene: Scene, picture: UnitPicture) -> str:
+    return f"Close-up, {_bin(picture.close_acg.bin_s)} bins"
+
+
+def _isi(scene: Scene, picture: UnitPicture) -> str:
+    isi = picture.isi
+    width = _bin(float(isi.edges_s[1] - isi.edges_s[0]))
+    return f"Intervals, {width} bins; {isi.n_beyond:,} of {isi.n_intervals:,} are longer"
+
+
+def _refractory(scene: Scene, picture: UnitPicture) -> str:
+    test = picture.refractory
+    confidence, contamination = test.max_confidence_pct, test.min_contamination_pct
+    if not np.isfinite(confidence):
+        return f"Refractory test{absent('too few spikes')}"
+    verdict = f'<b class="{"pass" if test.passes else "fail"}">{"pass" if test.passes else "fail"}</b>'
+    least = (
+        f"contamination ≤ {contamination:g} % at {CONFIDENCE_PCT:g} %"
+        if np.isfinite(contamination)
+        else f"no level reaches {CONFIDENCE_PCT:g} %"
+    )
+    return f"Refractory test {verdict} {confidence:.0f} % confident of ≤ {CONTAMINATION_PCT:g} %; {least} (blue)"
+
+
+def _pairs(scene: Scene, picture: UnitPicture) -> str:
+    if not picture.n_pairs:
+        return ""
+    return f"Cross-correlograms, {_bin(picture.bins.lag_bin_s)} bins; dashed: mean rate of the second unit"
+
+
+def _amplitude(scene: Scene, picture: UnitPicture) -> str:
+    words = "Amplitude over time"
+    if picture.amplitude_cloud is None:
+        return words + absent(picture.why_no_amplitudes)
+    words += _beyond(picture.amplitude_cloud)
+    amplitudes: AmplitudeHistogram | None = value_of(picture, "amplitudes")
+    if amplitudes is not None:
+        noise, n_bins = amplitudes.noise, len(amplitudes.counts)
+        words += f"; {_cutoff(noise.cutoff, passes=noise.passes_label)}"
         if noise.low_bin >= 0:
-            found["amplitude"] += " (orange bin against the blue ones)"
+            words += " (orange bin against the blue ones)"
         if n_bins != N_BINS:
-            found["amplitude"] += f"; {n_bins:,} bins, those of the test are {len(noise.counts):,}"
-        if scene.amp_range_uv is not None:
-            found["amplitude"] += "; dashed: limits of single spikes"
-        if not volts:
-            found["amplitude"] += "; arbitrary units: the values in the file are no volts"
+            words += f"; {n_bins:,} bins, those of the test are {len(noise.counts):,}"
+    if scene.amp_range_uv is not None:
+        words += "; dashed: limits of single spikes"
+    if not scene.sorting.amps_are_volts:
+        words += "; arbitrary units: the values in the file are no volts"
+    return words
+
+
+def _depth(scene: Scene, picture: UnitPicture) -> str:
+    beyond = _beyond(picture.depth_cloud, is_limited=scene.amp_range_uv is not None)
+    return f"Depth over time ({_displacement(scene)}){beyond}"
+
+
+def _rate(scene: Scene, picture: UnitPicture) -> str:
+    edges = picture.rate_edges_s
+    return f"Firing rate, {_bin(float(edges[1] - edges[0]))} bins"
+
+
+def _template(scene: Scene, picture: UnitPicture) -> str:
     if picture.template is None:
-        found["template"] += absent(picture.why_no_template)
-    else:
-        found["template"] += f" ({escape(picture.template.name)}), 30 kHz; orange: peak channel"
-    return {name: caption(text) for name, text in found.items()}
+        return "Template" + absent(picture.why_no_template)
+    return f"Template ({escape(picture.template.name)}), 30 kHz; orange: peak channel"
+
+
+HEADINGS: Mapping[str, Callable[[Scene, UnitPicture], str]] = MappingProxyType(
+    {
+        "unit-acg": _acg,
+        "unit-close": _close,
+        "unit-isi": _isi,
+        "unit-refractory": _refractory,
+        "unit-pairs": _pairs,
+        "unit-amplitude": _amplitude,
+        "unit-depth": _depth,
+        "unit-rate": _rate,
+        "unit-template": _template,
+    }
+)
+"""Name of a figure -> what stands over it."""
 
 
 def _displacement(scene: Scene) -> str:
@@ -225,18 +281,6 @@ def _beyond(found: Cloud, *, is_limited: bool = False) -> str:
     spikes = counted(found.n_spikes, "spike")
     spikes = f"{spikes} within the limits" if is_limited else f"all {spikes}"
     return f": {spikes}{aside}"
-
-
-def _refractory(passes: bool, confidence: float, contamination: float) -> str:
-    if not np.isfinite(confidence):
-        return f"Refractory test{absent('too few spikes')}"
-    verdict = f'<b class="{"pass" if passes else "fail"}">{"pass" if passes else "fail"}</b>'
-    least = (
-        f"contamination ≤ {contamination:g} % at {CONFIDENCE_PCT:g} %"
-        if np.isfinite(contamination)
-        else f"no level reaches {CONFIDENCE_PCT:g} %"
-    )
-    return f"Refractory test {verdict} {confidence:.0f} % confident of ≤ {CONTAMINATION_PCT:g} %; {least} (blue)"
 
 
 def _cutoff(cutoff: float, *, passes: bool) -> str:

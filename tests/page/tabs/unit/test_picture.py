@@ -46,8 +46,9 @@ def test_all_spikes_of_the_unit_are_in_its_correlogram_and_intervals(scene: Scen
 
 
 def test_each_pair_is_correlated_once(scene: Scene, picture: UnitPicture) -> None:
-    assert [(first, second) for first, second, _ in picture.pairs] == [(3, 7), (3, 8), (7, 8)]
-    for first, second, lags in picture.pairs:
+    pairs = [picture.pair(k) for k in range(picture.n_pairs)]
+    assert [(first, second) for first, second, _ in pairs] == [(3, 7), (3, 8), (7, 8)]
+    for first, second, lags in pairs:
         expected = crosscorrelogram(times_of(scene, first), times_of(scene, second))
         assert lags.counts.tolist() == expected.counts.tolist()
 
@@ -82,7 +83,7 @@ def test_bins_can_be_changed(scene: Scene) -> None:
     assert len(found.isi.counts) == 50
     assert found.amplitudes is not None
     assert len(found.amplitudes.counts) == 30
-    assert "30 bins, those of the test are 99" in unit_texts.captions(scene, found)["amplitude"]
+    assert "30 bins, those of the test are 99" in unit_texts.heading("unit-amplitude", scene, found)
     assert found.rate_edges_s[1] - found.rate_edges_s[0] == pytest.approx(60.0)
 
 
@@ -177,7 +178,7 @@ def test_without_amplitudes_the_rest_is_drawn(scene: Scene) -> None:
     found = render_units(UnitRequest(bare, (7,), 7), threading.Event())
     assert found.amplitude_cloud is None
     assert found.acg.counts.any()
-    assert "not available" in unit_texts.captions(bare, found)["amplitude"]
+    assert "not available" in unit_texts.heading("unit-amplitude", bare, found)
 
 
 def test_limits_of_single_spikes_hold_for_all_but_amplitudes(scene: Scene) -> None:
@@ -191,7 +192,7 @@ def test_limits_of_single_spikes_hold_for_all_but_amplitudes(scene: Scene) -> No
     assert 0 < len(times[7]) < (clusters == 7).sum()
     assert found.acg.counts.tolist() == autocorrelogram(times[7]).counts.tolist()
     assert found.isi.n_intervals == len(times[7]) - 1
-    assert found.pairs[2][2].counts.tolist() == crosscorrelogram(times[7], times[8]).counts.tolist()
+    assert found.pair(2)[2].counts.tolist() == crosscorrelogram(times[7], times[8]).counts.tolist()
     assert found.depth_cloud.n_spikes == sum(map(len, times.values()))
     widths = np.diff(found.rate_edges_s)
     assert [round(float(rate @ widths)) for rate in found.rates_hz] == [len(times[unit]) for unit in IDS]
@@ -201,10 +202,9 @@ def test_limits_of_single_spikes_hold_for_all_but_amplitudes(scene: Scene) -> No
     head = unit_texts.head(limited, found, "")
     assert f"{len(times[7]):,} of {found.n_whole:,} spikes" in head
     assert "150 ≤ spike amplitude &lt; 250 µV" in head
-    texts = unit_texts.captions(limited, found)
-    assert "within the limits" in texts["depth"]
-    assert "dashed: limits" in texts["amplitude"]
-    assert f"all {found.n_whole:,} spikes" in unit_texts.head(scene, replace(found, focus=found.focus), "")
+    assert "within the limits" in unit_texts.heading("unit-depth", limited, found)
+    assert "dashed: limits" in unit_texts.heading("unit-amplitude", limited, found)
+    assert f"all {found.n_whole:,} spikes" in unit_texts.head(scene, found, "")
 
 
 def test_the_last_four_of_many_are_shown_and_it_is_said() -> None:
@@ -223,9 +223,8 @@ def test_a_test_that_only_the_figures_make_has_one_answer(opened: OpenInsertion,
     assert text.count("computed here") == 2
     verdict = "pass" if picture.refractory.passes else "fail"
     assert f"{round(picture.refractory.max_confidence_pct, 3):.4g} %" in text
-    assert (
-        f'<b class="{verdict}">{verdict}</b> {picture.refractory.max_confidence_pct:.0f} %'
-        in unit_texts.captions(scene, picture)["refractory"]
+    assert f'<b class="{verdict}">{verdict}</b> {picture.refractory.max_confidence_pct:.0f} %' in unit_texts.heading(
+        "unit-refractory", scene, picture
     )
 
 

@@ -36,6 +36,10 @@ READING = (*BATCH, "check", "fetch", "convert")
 OPERATING = ("user", "cache")
 ANY = (*SERVING, *READING, *OPERATING)
 OAUTH_PROVIDERS = ("auth0", "azure", "azurev2", "bitbucket", "generic", "github", "gitlab", "google", "okta")
+PUBLIC_HOSTS = (
+    "ibl.flatironinstitute.org", "ibl-brain-wide-map-public.s3.amazonaws.com", "api.dandiarchive.org",
+    "dandiarchive.s3.amazonaws.com", "dandiarchive.s3.us-east-2.amazonaws.com",
+)  # fmt: skip
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -271,6 +275,23 @@ class Settings:
     offline: bool = setting(
         False, "Ask no server: open what was fetched before",
         read=switch, flag="--offline", commands=("serve", *READING),
+    )  # fmt: skip
+    range_host: tuple[str, ...] = setting(
+        PUBLIC_HOSTS, "Server, as `host` or `host:port`, of which parts of large files may be read (raw data, NWB); "
+        "may be repeated, and then replaces the public ones of the default",
+        read=web_origin, flag="--range-host", metavar="HOST", repeated=True, commands=("serve", *READING),
+    )  # fmt: skip
+    range_disk: int = setting(
+        8 * 2**30, "Bytes of parts of files in the cache folder before those not used for longest are removed",
+        read=size, flag="--range-disk", metavar="SIZE", commands=("serve", *READING),
+    )  # fmt: skip
+    range_budget: int = setting(
+        16 * 2**30, "Bytes of parts of files that one person may have fetched in an hour",
+        read=size, flag="--range-budget", metavar="SIZE", commands=("serve", *READING),
+    )  # fmt: skip
+    raw_memory: int = setting(
+        512 * 2**20, "Bytes of decoded raw data to hold for all together before the least recently used is let go",
+        read=size, flag="--raw-memory", metavar="SIZE", commands=SERVING,
     )  # fmt: skip
     one_cache: Path | None = setting(
         None, "Existing ONE cache whose files are used as they are, before anything is fetched",

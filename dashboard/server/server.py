@@ -50,6 +50,8 @@ from dashboard.server.upstream.session_cost import anonymous_bytes, reduce_sessi
 from dashboard.server.upstream.shares import MAX_MESSAGE_BYTES, count_sockets, end_unclaimed, share_out
 from dashboard.server.upstream.static_files import compress_files
 from dashboard.sources.base import Source
+from dashboard.sources.download.ranges import FETCHED
+from dashboard.sources.raw.chunks import CHUNKS
 from dashboard.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class Process:
             refresh_s=60.0 * self.settings.refresh,
         )
         self.store.is_listed = self.catalogue.matching
+        CHUNKS.limit(self.settings.raw_memory)
         self.loads, self.renders = Histogram(LOAD_BUCKETS_S), Histogram(RENDER_BUCKETS_S)
         self.store.observe = self.loads.observe
         self.pool = FairPool(RENDER_THREADS, self.renders.observe)
@@ -211,6 +214,7 @@ class Process:
                     "spike_dashboard_sessions": ("Open browser sessions.", len(self.sessions)),
                     "spike_dashboard_insertions_open": ("Insertions in the store.", len(self.store)),
                     "spike_dashboard_bytes_held": ("Bytes of their columns.", self.store.bytes_held),
+                    "spike_dashboard_raw_bytes_held": ("Bytes of decoded raw data.", CHUNKS.n_bytes),
                     "spike_dashboard_loads_running": ("Loads under way, downloads included.", self.store.n_loading),
                     "spike_dashboard_downloads_running": ("Loads that fetch files now.", self.store.n_fetching),
                     "spike_dashboard_anonymous_bytes": ("Memory that no file backs.", anonymous_bytes()),
@@ -221,6 +225,10 @@ class Process:
             *counter(
                 "spike_dashboard_downloaded_bytes_total", "Bytes of files that came from servers.",
                 self.store.bytes_fetched,
+            ),
+            *counter(
+                "spike_dashboard_range_bytes_total", "Bytes of parts of large files that came from servers.",
+                FETCHED.n_bytes,
             ),
         ]  # fmt: skip
         return "\n".join(lines) + "\n"

@@ -47,7 +47,8 @@ def share(settings: Settings) -> list[Settings]:
     return [
         replace(
             settings, processes=1, port=settings.port + index, no_browser=True,
-            memory=settings.memory // n, max_sessions=-(-settings.max_sessions // n),
+            memory=settings.memory // n, raw_memory=settings.raw_memory // n,
+            max_sessions=-(-settings.max_sessions // n),
         )
         for index in range(n)
     ]  # fmt: skip

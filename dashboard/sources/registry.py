@@ -90,7 +90,7 @@ SOURCES: Registry[SourceEntry] = Registry(
             reads="insertions of an Alyx server",
             settings=(
                 "alyx_url", "alyx_user", "alyx_password", "alyx_token", "data_user", "data_password", "one_cache",
-                "offline",
+                "offline", "range_host", "range_disk", "range_budget",
             ),
             configured="dashboard.sources.alyx.source:configured",
             problems="dashboard.sources.alyx.files:problems",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import socket
 import threading
@@ -59,6 +60,8 @@ class Replay:
         Every request, in order.
     down : bool
         Hang up on everyone, as a dead server does.
+    sent : Counter
+        Bytes of bodies that went out, by the decoded path of a data file.
     etags, ranges : bool
         Whether data answers carry an ETag, and whether parts of a file can be asked for.
     """
@@ -72,6 +75,7 @@ class Replay:
         self.data_auth = data_auth
         self.faults = Faults()
         self.seen: list[Seen] = []
+        self.sent: Counter[str] = Counter()
         self.tokens: set[str] = set()
         self.down = False
         self.etags = self.ranges = True
@@ -309,52 +313,58 @@ class _Handler(BaseHTTPRequestHandler):
             return
         kind = fault.kind if fault else ""
         etag = f'"{abs(hash(content)):x}"'
-        if kind == "truncate" and fault:
-            content = content[: fault.after]
         if kind == "corrupt" and fault:
             at = min(fault.after, len(content) - 1)
             content = content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :]
-        start = self._start(etag) if replay.ranges and kind != "ignore_range" else 0
-        if start and start >= len(content):
-            self._send(416, b"", "text/plain", {"Content-Range": f"bytes */{len(content)}"})
+        size = len(content)
+        span = self._span(etag, size) if replay.ranges and kind != "ignore_range" else None
+        start, end = span or (0, size)
+        if start >= size and span:
+            self._send(416, b"", "text/plain", {"Content-Range": f"bytes */{size}"})
             return
         if start and kind == "wrong_range":
             start //= 2
-        self.send_response(206 if start else 200)
+        part = content[start:end]
+        if kind == "truncate" and fault:
+            part = part[: fault.after]
+        self.send_response(206 if span else 200)
         self.send_header("Content-Type", "application/octet-stream")
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if span:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         if replay.etags:
             self.send_header("ETag", etag)
         if kind == "no_length":
             self.send_header("Connection", "close")
             self.close_connection = True
         else:
-            self.send_header("Content-Length", str(len(content) - start))
+            self.send_header("Content-Length", str(len(part)))
         self.send_header("Accept-Ranges", "bytes")
         self.end_headers()
-        self._body(content[start:], fault)
+        self._body(path, part, fault)
 
-    def _start(self, etag: str) -> int:
-        asked = self.headers.get("Range", "")
-        if not asked.startswith("bytes=") or not asked.endswith("-"):
-            return 0
-        valid = self.headers.get("If-Range")
-        return int(asked[6:-1]) if valid is None or valid == etag else 0
+    def _span(self, etag: str, size: int) -> tuple[int, int] | None:
+        """Return start and end of the range that is asked for, None where the whole file is."""
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if asked is None or self.headers.get("If-Range") not in (None, etag):
+            return None
+        return int(asked[1]), min(int(asked[2]) + 1, size) if asked[2] else size
 
-    def _body(self, content: bytes, fault: Fault | None) -> None:
+    def _body(self, path: str, content: bytes, fault: Fault | None) -> None:
         kind, replay = (fault.kind if fault else ""), self.server.replay
         if fault and kind in ("drop", "stall"):
             self.wfile.write(content[: fault.after])
             self.wfile.flush()
+            replay.sent[path] += len(content[: fault.after])
             if kind == "stall":
                 replay.stopping.wait(20)
             self._hang_up()
         elif fault and kind == "throttle":
             for at in range(0, len(content), fault.after):
                 self.wfile.write(content[at : at + fault.after])
+                replay.sent[path] += len(content[at : at + fault.after])
                 if replay.stopping.wait(fault.delay):
                     return
         else:
             for at in range(0, len(content), _CHUNK):
                 self.wfile.write(content[at : at + _CHUNK])
+                replay.sent[path] += len(content[at : at + _CHUNK])

@@ -27,7 +27,8 @@ LOG_SAYS = "The log has the details"
 WAIT_S = 0.2
 """Shorter waits show nothing: two changes of the page cost as much as they would tell."""
 
-WORDS = '<div class="unit busy" role="status">computing …</div>'
+BUSY = '<div class="unit busy" role="status">{}</div>'
+WORDS = BUSY.format("computing …")
 
 
 @dataclass
@@ -304,6 +305,11 @@ class BusyIndicator:
         """Something is being computed."""
         self._n += 1
         self._queue.after(WAIT_S, partial(self._queue.later, partial(self._show, self._n)))
+
+    def tell(self, text: str) -> None:
+        """Say how far it has come, where it still goes on."""
+        if self.panel.object:
+            self.panel.object = BUSY.format(escape(text))
 
     def end(self) -> None:
         """It is done, or no longer wanted."""

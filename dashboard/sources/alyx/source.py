@@ -14,7 +14,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pandas as pd
 
 from dashboard.config.settings import Settings
-from dashboard.model.errors import DownloadFailed, InsertionAmbiguous, InsertionNotFound, SourceUnavailable
+from dashboard.model.errors import (
+    DatasetMissing,
+    DownloadFailed,
+    InsertionAmbiguous,
+    InsertionNotFound,
+    SourceUnavailable,
+)
 from dashboard.model.facets import Facets
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.raw import RawRecording
@@ -36,8 +42,9 @@ from dashboard.sources.base import Row, Source
 from dashboard.sources.download.checksums import is_known, is_known_other, is_verified, record_path
 from dashboard.sources.download.downloader import Downloader, Fetched
 from dashboard.sources.download.partial import is_complete
+from dashboard.sources.download.ranges import RangeReader, shared_reader
 from dashboard.sources.download.transfer import ASK, Item
-from dashboard.sources.raw.recording import holds_samples, open_recording
+from dashboard.sources.raw.recording import holds_samples, is_of_recording, is_of_samples, open_recording
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +78,8 @@ class AlyxSource(AlfSource):
         Ask no server.
     client, downloader : or None
         Instead of those made from the other parameters.
+    ranges : RangeReader or None
+        Reads parts of raw data; None: raw data are those on the disk.
     """
 
     def __init__(
@@ -87,6 +96,7 @@ class AlyxSource(AlfSource):
         offline: bool = False,
         client: Client | None = None,
         downloader: Downloader | None = None,
+        ranges: RangeReader | None = None,
     ) -> None:
         self.client = client or Client(url, user, password, token)
         self.name = self.client.host
@@ -96,6 +106,8 @@ class AlyxSource(AlfSource):
         stored = stored_parameters(self.client.base_url)
         known = one_cache or stored.get("CACHE_DIR")
         self.one_cache = Path(known) if known else None
+        self.ranges = ranges
+        self._recordings: dict[str, RawRecording] = {}
         self.downloader = downloader or Downloader(
             self.data_root / ".locks",
             user=data_user or stored.get("HTTP_DATA_SERVER_LOGIN"),
@@ -162,6 +174,7 @@ class AlyxSource(AlfSource):
     def look_again(self) -> None:
         """Ask the server at the next question; see `CachedRecords.look_again`."""
         self.records.look_again()
+        self._recordings.clear()
 
     def datasets(self, insertion: InsertionRef) -> Sequence[DatasetRef]:
         """Return every dataset of the insertion and of its session; see `AlfSource.datasets`.
@@ -175,6 +188,14 @@ class AlyxSource(AlfSource):
             The server no longer has it.
         """
         insertion = self._complete(insertion)
+        found = self._listed_datasets(insertion)
+        base = (d.collection.split("/") for d in found.values() if d.object in ("spikes", "passingSpikes"))
+        sorted_probes = {parts[1] for parts in base if parts[0] == "alf" and len(parts) > 1}
+        wanted = [d for d in found.values() if concerns(d, insertion.probe, sorted_probes)]
+        return [self._with_path(insertion, dataset) for dataset in wanted]
+
+    def _listed_datasets(self, insertion: InsertionRef) -> dict[str, DatasetRef]:
+        """Return every dataset that the session's record names, by its path."""
         session = self.records.read(f"/sessions/{insertion.eid}")
         rows = session.get("data_dataset_session_related") if session else None
         if rows is None:
@@ -182,11 +203,7 @@ class AlyxSource(AlfSource):
             record = self.records.read(f"/insertions/{insertion.pid}") or {}
             rows = [row for row in record.get("datasets") or () if isinstance(row, dict)]
         names = self._revision_names() if needs_revision_names(rows) else {}
-        found = {d.relative_path: d for row in rows if (d := dataset_from_record(row, names)) is not None}
-        base = (d.collection.split("/") for d in found.values() if d.object in ("spikes", "passingSpikes"))
-        sorted_probes = {parts[1] for parts in base if parts[0] == "alf" and len(parts) > 1}
-        wanted = [d for d in found.values() if concerns(d, insertion.probe, sorted_probes)]
-        return [self._with_path(insertion, dataset) for dataset in wanted]
+        return {d.relative_path: d for row in rows if (d := dataset_from_record(row, names)) is not None}
 
     def fetch_files(
         self,
@@ -370,15 +387,45 @@ class AlyxSource(AlfSource):
         return found
 
     def raw(self, insertion: InsertionRef) -> RawRecording:
-        """Return the raw recording where ONE, or a person, has put it into one of the caches; nothing is fetched."""
-        folders = []
-        for root in (self.one_cache, self.data_root):
-            dataset = DatasetRef("raw", "samples", "cbin", f"raw_ephys_data/{insertion.probe}")
-            if root is not None and (target := self._target(root, insertion, dataset)) is not None:
-                folders.append(target.parent)
-        if not folders:
-            return super().raw(insertion)
-        return open_recording(next((folder for folder in folders if holds_samples(folder)), folders[0]))
+        """Return the raw recording: from one of the caches, where ONE or a person has put it, else by parts.
+
+        Of a recording on the data server the small files are fetched, and of the samples nothing: the chunks that a
+        window needs come when it is looked at.
+
+        Raises
+        ------
+        DatasetMissing
+            The database lists none.
+        DownloadFailed
+            A file that describes it does not come, or its server may not be asked.
+        """
+        home = f"raw_ephys_data/{insertion.probe}"
+        targets = (
+            self._target(root, insertion, DatasetRef("raw", "samples", "cbin", home))
+            for root in (self.one_cache, self.data_root)
+            if root is not None
+        )
+        folders = [target.parent for target in targets if target is not None]
+        if here := next((folder for folder in folders if holds_samples(folder)), None):
+            return open_recording(here)
+        if self.records.offline or self.ranges is None:
+            return open_recording(folders[0]) if folders else super().raw(insertion)
+        if (known := self._recordings.get(insertion.key)) is not None:
+            return known
+        complete = self._complete(insertion)
+        listed = [d for d in self._listed_datasets(complete).values() if d.collection == home]
+        named = [d for d in listed if is_of_recording(d.file_name)]
+        samples = [d for d in named if is_of_samples(d.file_name)]
+        if not samples:
+            raise DatasetMissing("Raw data", insertion.key, "The database lists no .cbin or .bin of this probe")
+        small = [d for d in named if d not in samples]
+        paths = self.fetch_files(complete, small) if small else Fetched()
+        for error in paths.failures.values():
+            raise error
+        remote = [self.ranges.open(d.url or "", d.size, d.md5) for d in samples]
+        folder = next((path.parent for path in paths.values()), folders[0])
+        self._recordings[insertion.key] = recording = open_recording(folder, remote=remote)
+        return recording
 
     def _revision_names(self) -> dict[str, str]:
         return {str(row.get("id")): str(row.get("name")) for row in self.records.listed("/revisions", {})}
@@ -422,6 +469,12 @@ def configured(settings: Settings, default: bool) -> list[Source]:
     address = settings.alyx_url or (default_address() if default else None)
     if address is None:
         return []
+    stored = stored_parameters(address)
+    with_login = replace(
+        settings,
+        data_user=settings.data_user or stored.get("HTTP_DATA_SERVER_LOGIN"),
+        data_password=settings.data_password or stored.get("HTTP_DATA_SERVER_PWD"),
+    )
     return [
         AlyxSource(
             address,
@@ -433,6 +486,7 @@ def configured(settings: Settings, default: bool) -> list[Source]:
             data_password=settings.data_password,
             one_cache=settings.one_cache,
             offline=settings.offline,
+            ranges=shared_reader(with_login),
             client=shared_client(address, settings.alyx_user, settings.alyx_password, settings.alyx_token),
         )
     ]

@@ -28,7 +28,7 @@ MAX_RETRY_AFTER_S = 120.0
 # Once is bad luck on the wire; the same wrong bytes twice are wrong on the server.
 WRONG_BYTES_ALLOWED = 2
 _BLOCK = 1 << 18
-_TRANSIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
+TRANSIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
 ASK = "Ask the data managers"
 
 
@@ -175,8 +175,8 @@ class Transfer:
             response = self._transport.get(self.url, headers)
         except (requests.RequestException, ValueError) as error:
             if isinstance(error, ValueError):  # not an address, or not one of the web
-                raise self._failure(_why(error), ASK, may_pass=False) from error
-            raise _Transient(_why(error), unreachable=isinstance(error, requests.ConnectionError)) from error
+                raise self._failure(why_not(error), ASK, may_pass=False) from error
+            raise _Transient(why_not(error), unreachable=isinstance(error, requests.ConnectionError)) from error
         with response:
             self._check_status(response)
             etag = response.headers.get("ETag", "")
@@ -193,7 +193,7 @@ class Transfer:
             raise _Transient("the server has another part of it than asked for")
         if status == 200:
             return
-        if status in _TRANSIENT_STATUS:
+        if status in TRANSIENT_STATUS:
             wait_s = retry_after(response.headers.get("Retry-After", ""))
             raise _Transient(f"the data server answered {status}", wait_s)
         if status in (401, 403):
@@ -217,7 +217,7 @@ class Transfer:
             try:
                 block = response.raw.read1(_BLOCK)
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise _Transient(_why(error)) from error
+                raise _Transient(why_not(error)) from error
             if not block:
                 break
             part.write(block)
@@ -231,7 +231,7 @@ class Transfer:
             raise _Transient(f"only {part.length:,} of {expected:,} bytes came")
 
 
-def _why(error: Exception) -> str:
+def why_not(error: Exception) -> str:
     """Return a clause for the page; the exceptions' own texts name objects in memory, and addresses."""
     if isinstance(error, requests.ConnectTimeout):
         return "the data server did not answer in time"

@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 import weakref
-from collections.abc import Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -127,7 +127,7 @@ class Transport:
         pool_size: int,
     ) -> None:
         self._auth = HTTPBasicAuth(user, password or "") if user else None
-        self._hosts = frozenset(origin for host in hosts for origin in _origins(host))
+        self._hosts = frozenset(origin for host in hosts for origin in origins(host))
         self._timeout = (connect_s, read_s)
         self._session = requests.Session()
         adapter = _Adapter(sockets, pool_size)
@@ -138,8 +138,17 @@ class Transport:
         """Close the connections that wait for a next request."""
         self._session.close()
 
-    def get(self, url: str, headers: MutableMapping[str, str]) -> requests.Response:
+    def get(
+        self, url: str, headers: MutableMapping[str, str], check: Callable[[str], None] | None = None
+    ) -> requests.Response:
         """Send a GET and return the answer with its body not yet read.
+
+        Parameters
+        ----------
+        url : str
+        headers : mapping of str to str
+        check : callable, optional
+            Called with each address before it is asked, that of each redirect too; raises for one that may not be.
 
         Raises
         ------
@@ -148,6 +157,8 @@ class Transport:
         """
         secret = self._auth is not None and url.startswith("https:")
         for _ in range(MAX_REDIRECTS):
+            if check is not None:
+                check(url)
             may_see = self.may_see(url) and (not secret or url.startswith("https:"))
             response = self._session.get(
                 url,
@@ -165,11 +176,22 @@ class Transport:
 
     def may_see(self, url: str) -> bool:
         """Return whether the server of `url` may be sent the password."""
-        parts = urlsplit(url)
-        return (parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)) in self._hosts
+        return origin_of(url) in self._hosts
 
 
-def _origins(host: str) -> set[tuple[str, int]]:
+def origin_of(url: str) -> tuple[str, int]:
+    """Return host and port of an address.
+
+    Raises
+    ------
+    ValueError
+        Its port is no number.
+    """
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+
+
+def origins(host: str) -> set[tuple[str, int]]:
     """Return host and port of ``host:port``; of a bare ``host`` with the usual ports."""
     parts = urlsplit(f"//{host.lower().rpartition('@')[2]}")
     try:

@@ -48,8 +48,23 @@ class ChunkCache:
                 return
             self._chunks[key] = chunk
             self.n_bytes += chunk.nbytes
-            while self.n_bytes > self.max_bytes:
-                self.n_bytes -= self._chunks.popitem(last=False)[1].nbytes
+            self._shrink()
+
+    def clear(self) -> None:
+        """Forget every chunk."""
+        with self._lock:
+            self._chunks.clear()
+            self.n_bytes = 0
+
+    def limit(self, max_bytes: int) -> None:
+        """Hold no more than this from now on."""
+        with self._lock:
+            self.max_bytes = max_bytes
+            self._shrink()
+
+    def _shrink(self) -> None:
+        while self.n_bytes > self.max_bytes:
+            self.n_bytes -= self._chunks.popitem(last=False)[1].nbytes
 
 
 CHUNKS = ChunkCache()

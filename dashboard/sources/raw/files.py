@@ -7,7 +7,9 @@ import json
 import threading
 import zlib
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,14 +20,16 @@ from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
 from dashboard.sources.raw.chunks import CHUNKS, ChunkCache
 
 _AGAIN = "Fetch both files again"
+FLAT_BLOCK = 3_000
+"""Samples of a file elsewhere, not compressed, that come and are kept together: 0.1 s of AP."""
 _SUPPORTED = {"algorithm": "zlib", "dtype": "int16", "chunk_order": "F"}
 
 
 class Bytes(Protocol):
     """Bytes of a file, by range."""
 
-    def __call__(self, first: int, end: int) -> bytes:
-        """Return the bytes from `first` up to and without `end`, all of them.
+    def pieces(self, bounds: Sequence[int]) -> Sequence[bytes | memoryview]:
+        """Return the bytes between each two of `bounds`, all of them.
 
         Raises
         ------
@@ -34,12 +38,25 @@ class Bytes(Protocol):
         """
         ...
 
+    def forget(self, bounds: Sequence[int]) -> bool:
+        """Forget these pieces, which are wrong; return whether others may come in their place."""
+        ...
+
 
 class LocalBytes:
     """Bytes of a file on a disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def pieces(self, bounds: Sequence[int]) -> Sequence[memoryview]:
+        """Return the bytes between each two of `bounds`, read at once."""
+        content = memoryview(self(bounds[0], bounds[-1]))
+        return [content[a - bounds[0] : b - bounds[0]] for a, b in itertools.pairwise(bounds)]
+
+    def forget(self, bounds: Sequence[int]) -> bool:
+        """Return False: the disk has no others."""
+        return False
 
     def __call__(self, first: int, end: int) -> bytes:
         """Return the bytes from `first` up to `end`."""
@@ -73,6 +90,8 @@ class CompressedFile:
         Reads the ``.cbin``; None: from the disk.
     chunks : ChunkCache
         Where decoded chunks are kept.
+    key : str
+        What they are kept by, where the file is not on the disk.
 
     Raises
     ------
@@ -90,6 +109,7 @@ class CompressedFile:
         n_bytes: int | None = None,
         bytes_of: Bytes | None = None,
         chunks: ChunkCache = CHUNKS,
+        key: str = "",
     ) -> None:
         self._path, self._chunks = path, chunks
         self._bytes = bytes_of or LocalBytes(path)
@@ -100,13 +120,14 @@ class CompressedFile:
             raise DatasetMissing(Path(str(error.filename)).name, path.parent, "Put .cbin and .ch into it") from error
         except ValueError as error:
             raise DatasetInvalid(f"The .ch is no JSON ({error})", [index], "Fetch it again") from error
-        self._key = (str(path), n_bytes, *(() if state is None else (state.st_size, state.st_mtime_ns)))
+        self._key = (key or str(path), n_bytes, *(() if state is None else (state.st_size, state.st_mtime_ns)))
         n_bytes = state.st_size if state is not None else n_bytes
         try:
             self._take(found, n_columns, n_bytes)
         except (KeyError, TypeError, ValueError) as error:
             why = f"has no {error}" if isinstance(error, KeyError) else str(error)
             raise DatasetInvalid(f"The .ch does not describe the .cbin: it {why}", [index, path], _AGAIN) from error
+        self._locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
 
     def _take(self, found: dict[str, Any], n_columns: int, n_bytes: int | None) -> None:
@@ -155,20 +176,38 @@ class CompressedFile:
         wanted = range(first, last + 1)
         found = {k: chunk for k in wanted if (chunk := self._chunks.get((self._key, k))) is not None}
         if len(found) < len(wanted):
-            with self._lock:  # whoever asks for the same meanwhile finds it held
+            with ExitStack() as stack:  # whoever asks for the same chunk meanwhile finds it held
+                with self._lock:
+                    locks = [self._locks[k] for k in wanted if k not in found]
+                for lock in locks:  # in the order of the file, so that no two wait for each other
+                    stack.enter_context(lock)
                 found |= {k: chunk for k in wanted if (chunk := self._chunks.get((self._key, k))) is not None}
                 lost = [k for k in wanted if k not in found]
                 while lost:
                     n = next((i for i in range(1, len(lost)) if lost[i] != lost[i - 1] + 1), len(lost))
-                    start = self._offsets[lost[0]]
-                    content = memoryview(self._bytes(start, self._offsets[lost[n - 1] + 1]))
-                    for k in lost[:n]:
-                        found[k] = self._decode(k, content[self._offsets[k] - start : self._offsets[k + 1] - start])
-                        self._chunks.put((self._key, k), found[k])
+                    found |= self._read(lost[:n])
                     lost = lost[n:]
         return [found[k] for k in wanted]
 
-    def _decode(self, k: int, content: memoryview) -> npt.NDArray[np.int16]:
+    def _read(self, run: Sequence[int]) -> dict[int, npt.NDArray[np.int16]]:
+        """Read chunks that follow each other, and decode them; one that is damaged is asked for once more."""
+        bounds, found = self._offsets[run[0] : run[-1] + 2], {}
+        for k, content in zip(run, self._bytes.pieces(bounds), strict=True):
+            own = self._offsets[k : k + 2]
+            try:
+                found[k] = self._decode(k, content)
+            except DatasetInvalid:
+                if not self._bytes.forget(own):
+                    raise
+                try:
+                    found[k] = self._decode(k, self._bytes.pieces(own)[0])
+                except DatasetInvalid:
+                    self._bytes.forget(own)
+                    raise
+            self._chunks.put((self._key, k), found[k])
+        return found
+
+    def _decode(self, k: int, content: bytes | memoryview) -> npt.NDArray[np.int16]:
         n = self._bounds[k + 1] - self._bounds[k]
         where = f"Chunk {k} (samples {self._bounds[k]:,} to {self._bounds[k + 1] - 1:,})"
         try:
@@ -210,6 +249,31 @@ def flat_file(path: Path, n_columns: int) -> tuple[Callable[[int, int], npt.NDAr
         check_range(i0, i1, n_samples, path)
         mapped = np.memmap(path, np.dtype("<i2"), "r", 2 * n_columns * i0, (i1 - i0, n_columns))
         return np.array(mapped)
+
+    return read, n_samples
+
+
+def remote_flat_file(
+    path: Path, n_columns: int, n_bytes: int, bytes_of: Bytes
+) -> tuple[Callable[[int, int], npt.NDArray[np.int16]], int]:
+    """Return what reads samples of a ``.bin`` elsewhere, in blocks of `FLAT_BLOCK`, and how many there are.
+
+    Raises
+    ------
+    DatasetInvalid
+        It does not end with a whole sample.
+    """
+    n_samples, rest = divmod(n_bytes, 2 * n_columns)
+    if rest or not n_samples:
+        what = f"The file of {n_bytes:,} bytes is not a whole number of samples of {n_columns} columns"
+        raise DatasetInvalid(what, [path], "Ask for the .meta that belongs to it")
+
+    def read(i0: int, i1: int) -> npt.NDArray[np.int16]:
+        check_range(i0, i1, n_samples, path)
+        first = i0 // FLAT_BLOCK * FLAT_BLOCK
+        bounds = [min(at, n_samples) * 2 * n_columns for at in range(first, i1 + FLAT_BLOCK, FLAT_BLOCK)]
+        counts = np.frombuffer(b"".join(bytes_of.pieces(bounds)), "<i2").reshape(-1, n_columns)
+        return counts[i0 - first : i1 - first]
 
     return read, n_samples
 

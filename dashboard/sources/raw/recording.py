@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import numpy.typing as npt
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.raw import RawBand, RawRecording, SampleClock
 from dashboard.sources.alf.arrays import read_array
-from dashboard.sources.raw.files import CompressedFile, flat_file
+from dashboard.sources.download.ranges import RemoteFile
+from dashboard.sources.raw.files import CompressedFile, flat_file, remote_flat_file
 from dashboard.sources.raw.meta import Meta, read_meta
 
 _UUID = r"(?:\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?"
@@ -24,13 +25,15 @@ NOT_THERE = "Put the .cbin (or .bin) with its .ch and .meta into the folder raw_
 _CLOCK_REMEDY = "Put the file .timestamps.npy or .sync.npy of the probe into the folder"
 
 
-def open_recording(folder: Path, *, is_synthetic: bool = False) -> RawRecording:
+def open_recording(folder: Path, *, remote: Sequence[RemoteFile] = (), is_synthetic: bool = False) -> RawRecording:
     """Return the raw recording in a folder; what was opened before and did not change is opened once.
 
     Parameters
     ----------
     folder : Path
         ``raw_ephys_data/probe00``: the SpikeGLX files of one probe, and ``.timestamps.npy`` or ``.sync.npy``.
+    remote : sequence of RemoteFile
+        Files of samples that are not in the folder.
     is_synthetic : bool
 
     Raises
@@ -46,22 +49,34 @@ def open_recording(folder: Path, *, is_synthetic: bool = False) -> RawRecording:
         files = []
     states = [(path.name, path.stat()) for path in files]
     state = tuple((name, found.st_size, found.st_mtime_ns) for name, found in states)
-    return _open(folder, state, is_synthetic)
+    return _open(folder, state, tuple(remote), is_synthetic)
+
+
+def is_of_recording(name: str) -> bool:
+    """Return whether a file belongs to a raw recording: samples, what describes them, the clock, labels of channels."""
+    return any(pattern.match(name) for pattern in (_BAND_FILE, _CLOCK_FILE, _LABEL_FILE))
+
+
+def is_of_samples(name: str) -> bool:
+    """Return whether a file holds the samples themselves."""
+    match = _BAND_FILE.match(name)
+    return match is not None and match["kind"] in ("cbin", "bin")
 
 
 def holds_samples(folder: Path) -> bool:
     """Return whether a folder has raw files."""
     try:
-        return any(
-            (match := _BAND_FILE.match(path.name)) and match["kind"].endswith("bin") for path in folder.iterdir()
-        )
+        return any(is_of_samples(path.name) for path in folder.iterdir())
     except OSError:
         return False
 
 
 @lru_cache(maxsize=16)
-def _open(folder: Path, state: tuple[tuple[str, int, int], ...], is_synthetic: bool) -> RawRecording:
-    names = [name for name, _, _ in state]
+def _open(
+    folder: Path, state: tuple[tuple[str, int, int], ...], remote: tuple[RemoteFile, ...], is_synthetic: bool
+) -> RawRecording:
+    elsewhere = {file.name: file for file in remote}
+    names = [*(name for name, _, _ in state if name not in elsewhere), *elsewhere]
     by_band = _by_band(folder, names)
     bands: dict[str, RawBand] = {}
     metas: list[Meta] = []
@@ -70,7 +85,7 @@ def _open(folder: Path, state: tuple[tuple[str, int, int], ...], is_synthetic: b
         if meta.band != band:
             raise DatasetInvalid(f"The .meta is of the band {meta.band}", [meta.path], "Copy the right .meta file")
         metas.append(meta)
-        bands[band] = _band(folder, meta, paths)
+        bands[band] = _band(folder, meta, paths, elsewhere)
     serials = {meta.serial for meta in metas}
     if len(serials) > 1:
         what = f"The .meta files are of different probes ({' and '.join(sorted(serials))})"
@@ -109,13 +124,17 @@ def _needed(paths: Mapping[str, Path], kind: str, folder: Path, band: str) -> Pa
     return paths[kind]
 
 
-def _band(folder: Path, meta: Meta, paths: Mapping[str, Path]) -> RawBand:
+def _band(folder: Path, meta: Meta, paths: Mapping[str, Path], elsewhere: Mapping[str, RemoteFile]) -> RawBand:
+    path = paths["cbin"] if "cbin" in paths else paths["bin"]
+    remote = elsewhere.get(path.name)
     if "cbin" in paths:
-        path = paths["cbin"]
-        file = CompressedFile(path, _needed(paths, "ch", folder, meta.band), meta.n_columns)
+        index = _needed(paths, "ch", folder, meta.band)
+        size, key = (remote.size, remote.key) if remote is not None else (None, "")
+        file = CompressedFile(path, index, meta.n_columns, size, remote, key=key)
         columns, n_samples = file, file.n_samples
+    elif remote is not None:
+        columns, n_samples = remote_flat_file(path, meta.n_columns, remote.size, remote)  # type: ignore[assignment]
     else:
-        path = paths["bin"]
         columns, n_samples = flat_file(path, meta.n_columns)  # type: ignore[assignment]
     if n_samples != meta.n_samples:
         what = f"The .meta says {meta.n_samples:,} samples, the data have {n_samples:,}"

@@ -51,6 +51,11 @@ class SnippetRequest:
     depth_range: tuple[float, float]
     selected: tuple[int, ...]
 
+    def is_of_the_samples_of(self, other: SnippetRequest) -> bool:
+        """Return whether another request reads the same samples."""
+        mine, others = ((r.scene.sorting, r.at_s, r.width_s, r.band) for r in (self, other))
+        return mine[0] is others[0] and mine[1:] == others[1:]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marks:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import panel as pn
 from bokeh.events import Tap
 
 from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.progress import Progress, progress_text
 from dashboard.model.raw import BANDS
+from dashboard.model.requester import reading_for
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
@@ -27,6 +31,8 @@ from dashboard.page.tabs.raw.picture import (
 from dashboard.page.tabs.raw.state import MAX_GAIN_DB, WIDTHS_MS, RawState
 
 GAIN_STEP_DB = 3
+TELL_S = 0.25
+"""Between two words on how far a transfer has come."""
 PALETTE = {"ap": "plasma", "lf": "inferno"}
 
 
@@ -51,6 +57,8 @@ class RawTab(BaseTab[PageServices]):
         self.maps: Maps | None = None
         self._drawn: SnippetRequest | None = None
         self._mapped: Any = None
+        self._asked: SnippetRequest | None = None
+        self._told = 0.0
         self._snippet_loop = self._raw_loop(render_snippet, self._show, self.refuse)
         self._maps_loop = self._raw_loop(render_maps, self._show_maps, self._no_maps)
         self.snippet = SnippetFigure()
@@ -78,9 +86,20 @@ class RawTab(BaseTab[PageServices]):
 
     def _raw_loop(self, render: Any, apply: Any, refuse: Any) -> RenderLoop[Any, Any]:
         """Return what computes on the threads of raw data."""
-        made: RenderLoop[Any, Any] = RenderLoop(self._queue, threads(), render, apply, refuse)
+
+        def read(request: Any, cancel: threading.Event) -> Any:
+            with reading_for(self._services.user_session.login, cancel, self._arriving):
+                return render(request, cancel)
+
+        made: RenderLoop[Any, Any] = RenderLoop(self._queue, threads(), read, apply, refuse)
         self._loops.append(made)
         return made
+
+    def _arriving(self, progress: Progress) -> None:
+        """Say how many bytes have come from a server; called from the threads that read."""
+        if time.monotonic() - self._told > TELL_S:
+            self._told = time.monotonic()
+            self._queue.later(lambda: self.busy.tell(f"{progress.stage}: {progress_text(progress)}"))
 
     def _controls(self) -> Any:
         own = self._own
@@ -174,6 +193,9 @@ class RawTab(BaseTab[PageServices]):
         )  # fmt: skip
         if request != self._drawn:
             self.busy.begin()
+            if self._asked is not None and not request.is_of_the_samples_of(self._asked):
+                self._snippet_loop.cancel()  # what comes from a server for the one before is of no use
+            self._asked = request
             self._snippet_loop.request(request)
 
     def _show(self, request: SnippetRequest, picture: SnippetPicture) -> None:

@@ -10,7 +10,9 @@ from weakref import WeakSet
 
 import sqlalchemy as sa
 
+from dashboard.library.curation.decisions import Decisions
 from dashboard.library.database import TABLES, Database
+from dashboard.model.curation import CurationRules
 from dashboard.model.errors import BadRequest
 from dashboard.model.tables import rows_csv
 
@@ -82,10 +84,15 @@ class UserData:
     Attributes
     ----------
     database : Database
+    decisions : Decisions
+        About units.
+    rules : CurationRules
+        How people decide about units.
     """
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self.decisions, self.rules = Decisions(self.database), CurationRules()
         self._desks: WeakSet[UserSession] = WeakSet()
 
     @classmethod
@@ -185,6 +192,11 @@ class UserData:
         for user_session in list(self._desks):
             user_session.tell()
 
+    def tell_decided(self, insertion: str) -> None:
+        """Tell every session of this process that there are decisions about units; call it from any thread."""
+        for user_session in list(self._desks):
+            user_session.tell_decided(insertion)
+
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
@@ -211,6 +223,7 @@ class UserSession:
         self.is_login = login is not None
         self.author = _name(login or "")
         self._listeners: list[Callable[[], None]] = []
+        self._of_decisions: list[Callable[[str], None]] = []
         user_data.join(self)
 
     def close(self) -> None:
@@ -233,6 +246,20 @@ class UserSession:
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` when the author has changed, or something was written here."""
         self._listeners.append(listener)
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether the rules let the author decide about units."""
+        return self.user_data.rules.may_decide(self.author)
+
+    def listen_to_decisions(self, listener: Callable[[str], None]) -> None:
+        """Call `listener`, from any thread, with the key of an insertion that has new decisions about its units."""
+        self._of_decisions.append(listener)
+
+    def tell_decided(self, insertion: str) -> None:
+        """Say that there are decisions."""
+        for listener in self._of_decisions:
+            listener(insertion)
 
     def tell(self) -> None:
         """Say that something was written."""

@@ -60,3 +60,51 @@ class Decision:
     time: str = ""
     step: str = ""
     id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Labels of one kind that a unit can be given.
+
+    Attributes
+    ----------
+    name : str
+    labels : tuple of str
+    keys : tuple of str
+        Small letter of each label, which gives it together with Alt; ``''`` for none.
+    is_exclusive : bool
+        Whether a unit has one of them at most.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    is_exclusive: bool = True
+
+
+QUALITY = Category("quality", ("good", "mua", "noise"), ("g", "m", "n"))
+"""phy's groups and keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurationRules:
+    """How a server has its people decide.
+
+    Attributes
+    ----------
+    categories : tuple of Category
+        The first is what ``my_label`` and ``curated`` are of.
+    curators : tuple of str
+        Who may decide; empty: everybody.
+    precedence : {'mine', 'last'}
+        Whose label of a unit is shown as curated: one's own where there is one, else the last of anybody; or the
+        last of anybody.
+    """
+
+    categories: tuple[Category, ...] = (QUALITY,)
+    curators: tuple[str, ...] = ()
+    precedence: str = "mine"
+
+    def may_decide(self, author: str) -> bool:
+        """Tell whether somebody may decide."""
+        return not self.curators or author in self.curators

@@ -55,6 +55,7 @@ from dashboard.page.rail.filtered_scene import everything, passing
 from dashboard.page.rail.filters import FiltersView
 from dashboard.page.rail.rail import Rail
 from dashboard.page.search.search import Search
+from dashboard.page.services.curation import CurationService
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.services.response_test import ResponseTester, carry
 from dashboard.page.services.trial_browser import TrialBrowser, TrialLines
@@ -124,7 +125,10 @@ class DashboardSession:
         self.bridge = Bridge(settled_ms=SETTLED_MS)
         self.address = AddressBar(self.states, self.bridge, self.queue)
         self.card = OpeningCard(lambda event: self.open("demo"))
-        self.opener = Opener(store, self.card, self.queue, self._show, self._refused)
+        self.curation = CurationService(
+            self.states, self.queue, user_session, self._decided, self._failed, lambda key: self.keys.press(key)
+        )
+        self.opener = Opener(store, self.card, self.queue, self._show, self._refused, self.curation.prepare)
         self.metrics_job = MetricsJob(store, self.queue, self._completed, self._failed)
         self.watch = OpenedWatch(store, self.queue, self._reload, self._offer)
         self.centre = Centre(
@@ -151,6 +155,7 @@ class DashboardSession:
             self.centre,
             TrialBrowser(self.states, TrialLines(self.raster.figure, self.heatmap.figure)),
             ResponseTester(self.states, self.queue, self._tested),
+            self.curation,
             self._tested,
             self._picked,
             self._failed,
@@ -166,9 +171,9 @@ class DashboardSession:
             for entry in TABS
         }
         self.dock = Dock(self.state, slots, self.queue)
-        self.keys = Keys(self.state, self.axes, slots)
+        self.keys = Keys(self.state, self.axes, slots, self.curation.press)
         self.centre.stand_beside(WindowFields(self.state, self.axes, self.keys.press, self.queue))
-        self.bridge.keys = [*PAGE_KEYS, *(key for entry in TABS for key in entry.keys)]
+        self.bridge.keys = [*PAGE_KEYS, *(key for entry in TABS for key in entry.keys), *self.curation.keys]
         self.export_controller = ExportController(
             self.states,
             self.bridge,
@@ -289,6 +294,7 @@ class DashboardSession:
             self.open(state.insertion, state.sorter, state.revision, **kept)
 
     def _show(self, opened: OpenInsertion, wanted: OpenRequest) -> None:
+        opened = self.curation.dress(opened)
         sorting, columns = opened.sorting, opened.columns
         values = dict(wanted.values)
         if values.get("color", self.state.color) in colours_off(sorting):
@@ -331,9 +337,16 @@ class DashboardSession:
 
     def _tested(self, opened: OpenInsertion) -> None:
         """Take columns that were added to the clusters."""
-        self._opened = opened
+        self._opened = opened = self.curation.dress(opened)
         self._filter()
         self._tell(opened.sorting)
+
+    def _decided(self) -> None:
+        """Show what was decided about units."""
+        if self._opened is not None:
+            self._opened = self.curation.dress(self._opened)
+            self._filter()
+            self.queue.later(self._catch_up)
 
     def _tell(self, sorting: SpikeSorting) -> None:
         self.rail.show(sorting)

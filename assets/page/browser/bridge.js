@@ -60,8 +60,13 @@ export function render({ model, el }) {
     const focus = deepest_focus()
     if (focus?.closest?.(EDITABLE) || event.metaKey) return
     const with_ctrl = event.ctrlKey && event.shiftKey && event.key.toLowerCase() === "e"
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key
-    if (!with_ctrl && (event.ctrlKey || event.altKey || !keys.has(key))) return
+    // With Alt, macOS writes other signs: the key itself is meant. A combination is named as Alt+g, Ctrl+Shift+z.
+    const is_sign = event.altKey && /^Key[A-Z]$/.test(event.code) && !/^[a-z]$/i.test(event.key)
+    const letter = is_sign ? event.code.slice(3) : event.key
+    const plain = letter.length === 1 ? letter.toLowerCase() : letter
+    const ctrl = event.ctrlKey && !with_ctrl ? (event.shiftKey ? "Ctrl+Shift+" : "Ctrl+") : ""
+    const key = ctrl + (event.altKey ? "Alt+" : "") + plain
+    if (!with_ctrl && !keys.has(key)) return
     if (focus && focus.closest?.("[role=slider], [role=tab], [role=menu], [role=separator]") && key.startsWith("Arrow")) return
     if (dialog_is_open() && key !== "?") return
     event.preventDefault()

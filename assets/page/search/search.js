@@ -267,6 +267,7 @@ export function render({ model, el }) {
     act("author", { author })
   }
   listen(by, "change", remember)
+  model.on("author", () => { if (!model.login && model.author && model.author !== author) { by.value = model.author; remember() } })
   listen(by, "keydown", (event) => { if (event.key === "Enter" || event.key === "Escape") { by.blur(); event.stopPropagation() } })
   listen(comment, "keydown", (event) => {
     if (event.key === "Enter" && comment.value.trim()) { keep("comment", comment.value); comment.value = ""; if (author) comment.blur() }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -43,15 +43,26 @@ class Keys:
     axes : Axes
     tabs : mapping of str to TabSlot
         By the names of their entries, which name their keys.
+    decide : callable (str) -> bool
+        Acts on keys that decide about units.
     """
 
-    def __init__(self, state: ViewState, axes: Axes, tabs: Mapping[str, TabSlot]) -> None:
+    def __init__(
+        self,
+        state: ViewState,
+        axes: Axes,
+        tabs: Mapping[str, TabSlot],
+        decide: Callable[[str], bool] = lambda key: False,
+    ) -> None:
+        self._decide = decide
         self._state = state
         self._axes = axes
         self._of_tabs = {key: tabs[entry.name] for entry in TABS if entry.name in tabs for key in entry.keys}
 
     def press(self, key: str) -> None:
         """Act on one key; keys that mean nothing here are ignored."""
+        if self._decide(key):
+            return
         state = self._state
         match key:
             case "v" | "b" | "z":

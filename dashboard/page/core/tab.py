@@ -14,6 +14,7 @@ import panel as pn
 from bokeh.plotting import figure
 
 from dashboard.model.errors import DashboardError
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane, style_sheets
@@ -54,6 +55,10 @@ class TabServices:
     def state(self) -> ViewState:
         """The state that views share."""
         return self.states.view
+
+    def walked(self, ids: list[UnitId]) -> list[UnitId]:
+        """Return those of some units that J and K stop at."""
+        return ids
 
 
 class Tab(Protocol):

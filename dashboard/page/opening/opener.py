@@ -57,6 +57,8 @@ class Opener:
     queue : DocumentQueue
     opened : callable (OpenInsertion, Wanted) -> None
     failed : callable (DashboardError) -> None
+    prepare : callable (OpenInsertion) -> None
+        Called in the thread of the load, with what came.
     """
 
     def __init__(
@@ -66,8 +68,9 @@ class Opener:
         queue: DocumentQueue,
         opened: Callable[[OpenInsertion, OpenRequest], None],
         failed: Callable[[DashboardError], None],
+        prepare: Callable[[OpenInsertion], object] = lambda opened: None,
     ) -> None:
-        self._store = store
+        self._store, self._prepare = store, prepare
         self._card = card
         self._queue = queue
         self._opened = opened
@@ -95,7 +98,7 @@ class Opener:
         self._job.start(partial(self._load, wanted), self._finished)
 
     def _load(self, wanted: OpenRequest, report: ProgressCallback, cancel: threading.Event) -> OpenInsertion:
-        return self._store.open(
+        opened = self._store.open(
             wanted.text,
             wanted.sorter,
             wanted.revision,
@@ -103,6 +106,8 @@ class Opener:
             cancel=cancel,
             arrived=Arrivals(partial(self._arrived, wanted, cancel)),
         )
+        self._prepare(opened)
+        return opened
 
     def settle(self, seconds: float) -> None:
         """Give a load that is quick so long to end: what it brings is part of the page from the start."""

@@ -31,6 +31,7 @@ class BrowserList(JSComponent):
     open_key = param.String("", doc="Key of the insertion in the page.")
     shown = param.Boolean(False, doc="Whether the list is over the page.")
     asked = param.Dict({}, doc="What the fields shall say: facets, and n, which counts.")
+    author = param.String("", doc="Who works here, as was written elsewhere on the page; the browser remembers it.")
     login = param.String("", doc="Who has logged in; empty where nobody has to.")
     dark = param.Boolean(False)
     download = param.Dict({}, doc="name and text of a file to save.")

@@ -279,6 +279,7 @@ class Search:
 
     def _reload(self, answer: object = None) -> None:
         author, user_data = self._user_session.author, self._user_session.user_data
+        self.panel.author = author
         self._keep(lambda: (user_data.favourites(author), user_data.recent(author), user_data.verdicts()), self._take)
 
     def _take(self, kept: tuple[set[str], list[str], list[Verdict]]) -> None:

@@ -9,9 +9,11 @@ from functools import cached_property
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.errors import DashboardError
+from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.tab import TabServices
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.raster import RasterPicture, RasterView
+from dashboard.page.services.curation import CurationService
 from dashboard.page.services.response_test import ResponseTester
 from dashboard.page.services.side_view import SideView
 from dashboard.page.services.trial_browser import TrialBrowser
@@ -30,6 +32,7 @@ class PageServices(TabServices):
         The column of pictures.
     trials : TrialBrowser
     response_test : ResponseTester
+    curation : CurationService
     take : callable (OpenInsertion) -> None
         Takes the open insertion with columns that were added to its clusters, or without them.
     read_out : callable (str) -> None
@@ -44,6 +47,7 @@ class PageServices(TabServices):
     centre: Centre
     trials: TrialBrowser
     response_test: ResponseTester
+    curation: CurationService
     take: Callable[[OpenInsertion], None]
     read_out: Callable[[str], None]
     failed: Callable[[DashboardError], None]
@@ -59,8 +63,13 @@ class PageServices(TabServices):
         if "side_view" in self.__dict__:
             self.side_view.match_limits(picture)
 
+    def walked(self, ids: list[UnitId]) -> list[UnitId]:
+        """Return those of some units that J and K stop at: all, or those that nobody has judged yet."""
+        return self.curation.walked(ids)
+
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
+        self.curation.close()
         self.response_test.close()
         if "side_view" in self.__dict__:
             self.side_view.close()

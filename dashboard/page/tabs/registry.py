@@ -152,8 +152,8 @@ PAGE_KEYS = (
 """Keys that belong to the page itself."""
 
 _TABS, _SPANS = "dashboard.page.tabs", "dashboard.page.plot.spans"
-_ALIGNMENT, _RESPONSES, _TRIALS = (
-    f"dashboard.page.services.{name}" for name in ("alignment", "response_test", "trial_browser")
+_ALIGNMENT, _CURATION, _RESPONSES, _TRIALS = (
+    f"dashboard.page.services.{name}" for name in ("alignment", "curation", "response_test", "trial_browser")
 )
 _UNIT, _PROBE, _EVENTS, _COMPARE = (f"{_TABS}.{name}" for name in ("unit", "probe", "events", "compare"))
 
@@ -178,6 +178,14 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         data_files=(
             _file("correlogram", "Autocorrelogram of the unit", _UNIT, "correlogram", names_unit=True),
             _file("pairs", "Cross-correlograms of the selected units", _UNIT, "pairs"),
+        ),
+    ),
+    TabEntry(
+        "curation", "Curation", f"{_TABS}.curation.tab:CurationTab", states=(f"{_CURATION}:CurationState",),
+        words=(LinkWord("unjudged"),),
+        help=(
+            (("Alt + G", "M", "N"), "label the selected units good, mua or noise; a server may name more"),
+            (("Ctrl + Z", "Ctrl + Shift + Z"), "undo and redo one's own labels, notes and flags"),
         ),
     ),
     TabEntry(

@@ -30,6 +30,15 @@ CHANGED = {
 }
 """Columns of two spans of the session, which stand after those, and their words; limits are of 95 % intervals."""
 
+CURATED = {
+    "my_label": "my label",
+    "curated": "curated",
+    "all_labels": "labels",
+    "flag": "flagged by",
+    "note": "note",
+}
+"""Columns of what people have decided about units, which stand before those, and their words."""
+
 TITLES = {
     "cluster_id": "id",
     "firing_rate": "rate (Hz)",
@@ -59,7 +68,7 @@ def column_words(table: pd.DataFrame) -> dict[str, str]:
         for name in table
         if str(name).startswith(kind)
     }
-    return TITLES | CHANGED | tested
+    return TITLES | CHANGED | CURATED | tested
 
 
 def column_titles(table: pd.DataFrame) -> dict[str, str]:

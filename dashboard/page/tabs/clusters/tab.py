@@ -27,6 +27,7 @@ from dashboard.page.core.tab import BaseTab, TabServices
 from dashboard.page.tabs.clusters.columns import N_BINS, failed_tests, sparklines
 from dashboard.page.tabs.clusters.formats import (
     CHANGED,
+    CURATED,
     TESTED,
     column_formats,
     column_titles,
@@ -82,6 +83,7 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the leading columns first, those of a test of responses after the label."""
     tested = [name for kind in TESTED for name in table if str(name).startswith(kind)]
     tested += [name for name in CHANGED if name in table]
+    tested = [name for name in CURATED if name in table] + tested
     first = [name for name in (*LEADING[:3], *tested, *LEADING[3:], "amp_au") if name in table]
     return table[[*first, *(name for name in table if name not in first)]]
 
@@ -293,9 +295,12 @@ class ClusterTable(BaseTab[TabServices]):
     def press(self, key: str) -> None:
         """Select the next or the previous unit of the table."""
         ids, step = self.ids(), 1 if key == "j" else -1
-        if ids:
+        stops = set(self._services.walked(ids))
+        if stops:
             current = self._state.selected[-1] if self._state.selected else None
             position = ids.index(current) + step if current in ids else (0 if step > 0 else -1)
+            while ids[position % len(ids)] not in stops:
+                position += step
             self._state.selected = [ids[position % len(ids)]]
 
     def ids(self) -> list[UnitId]:

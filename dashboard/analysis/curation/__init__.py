@@ -1,0 +1,1 @@
+"""What decisions about units come to."""

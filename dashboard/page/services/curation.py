@@ -1,0 +1,414 @@
+"""Decisions about units: a key, a row in the database, and then what the page shows of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import param
+
+from dashboard.analysis.curation.state import (
+    UnitState,
+    history,
+    unit_columns,
+    unit_states,
+    with_columns,
+)
+from dashboard.analysis.curation.subject import Subject
+from dashboard.library.database import UserDataUnavailable
+from dashboard.library.store import OpenInsertion
+from dashboard.library.userdata import UserSession
+from dashboard.model.curation import WITHDRAWN, Category, Decision
+from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.unit_ids import UnitId
+from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.state import PageState
+
+logger = logging.getLogger(__name__)
+
+MAX_UNASKED = 20
+"""A decision about more units at once is asked for a second time."""
+
+RETRY_S = 1.0
+"""Pause before a decision that the database did not take is written again."""
+
+
+class CurationState(param.Parameterized):
+    """How a person walks through units to judge."""
+
+    unjudged = param.Boolean(False, doc="Whether J and K stop only at units that the person has not judged yet.")
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Decisions of one opened sorting, as they are in the database."""
+
+    opened: OpenInsertion
+    subject: Subject | None = None
+    rows: list[Decision] = field(default_factory=list)
+
+    @property
+    def last(self) -> int:
+        return self.rows[-1].id if self.rows else 0
+
+
+class CurationService:
+    """Takes decisions, has them kept, and gives the units their columns.
+
+    Parameters
+    ----------
+    states : PageState
+        `ViewState.selected` is what is decided about.
+    queue : DocumentQueue
+    user_session : UserSession
+    changed : callable () -> None
+        Called in the document's turn when columns are others.
+    failed : callable (DashboardError) -> None
+    step : callable (str) -> None
+        Takes a key of the table: ``"j"``.
+
+    Attributes
+    ----------
+    states : dict of str to UnitState
+        What holds of each unit that somebody has decided about, by id as text.
+    message : str
+        What was kept last, or is not kept yet.
+    is_bad : bool
+        Whether it is something that failed.
+    """
+
+    def __init__(
+        self,
+        states: PageState,
+        queue: DocumentQueue,
+        user_session: UserSession,
+        changed: Callable[[], None],
+        failed: Callable[[DashboardError], None],
+        step: Callable[[str], None],
+    ) -> None:
+        self._view, self._state = states.view, states[CurationState]
+        self._queue, self._user_session = queue, user_session
+        self._changed, self._failed, self._step = changed, failed, step
+        self.rules = user_session.user_data.rules
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decide")
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[_Kept, Callable[[Subject], list[Decision]]]] = deque()
+        self._prepared: _Kept | None = None
+        self._kept: _Kept | None = None
+        self._judged_now: set[str] = set()
+        self._known_as = user_session.author
+        self._asked: object = None
+        self._added: tuple[str, ...] = ()
+        self._listeners: list[Callable[[], None]] = []
+        self.states: dict[str, UnitState] = {}
+        self.message, self.is_bad = "", False
+        self.keys: dict[str, Callable[[], None]] = {
+            **{
+                f"Alt+{key}": partial(self.label, category, label)
+                for category in self.rules.categories
+                for label, key in zip(category.labels, category.keys, strict=False)
+                if key
+            },
+            "Ctrl+z": self.undo,
+            "Ctrl+Shift+z": self.redo,
+            "Ctrl+y": self.redo,
+        }
+        user_session.listen_to_decisions(self._told)
+        user_session.listen(self._renamed)
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    @property
+    def author(self) -> str:
+        """Who decides here."""
+        return self._user_session.author
+
+    @property
+    def rows(self) -> Sequence[Decision]:
+        """Decisions about the open insertion, oldest first."""
+        return self._kept.rows if self._kept is not None else ()
+
+    @property
+    def subject(self) -> Subject | None:
+        """The open sorting; None while nobody has decided about its insertion."""
+        return self._kept.subject if self._kept is not None else None
+
+    @property
+    def n_waiting(self) -> int:
+        """Steps that are not kept yet."""
+        return len(self._waiting)
+
+    @property
+    def n_judged(self) -> int:
+        """Units that the person has given a label of the first category."""
+        name, author = self.rules.categories[0].name, self.author
+        return sum(author in state.labels.get(name, {}) for state in self.states.values())
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, in the document's turn, when something here has changed."""
+        self._listeners.append(listener)
+
+    def walked(self, ids: list[UnitId]) -> list[UnitId]:
+        """Return those of some units that J and K stop at."""
+        if not self._state.unjudged:
+            return ids
+        name, author = self.rules.categories[0].name, self.author
+        judged = {unit for unit, state in self.states.items() if author in state.labels.get(name, {})}
+        judged |= self._judged_now
+        return [unit for unit in ids if str(unit) not in judged]
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def prepare(self, opened: OpenInsertion) -> None:
+        """Read what was decided; called in a thread, before the page shows the insertion."""
+        kept = _Kept(opened)
+        try:
+            kept.rows = self._user_session.user_data.decisions.read(opened.sorting.ref.insertion.key)
+        except DashboardError as error:
+            logger.warning("%s", error)
+            self._queue.later(partial(self._failed, error))
+        if kept.rows:
+            kept.subject = Subject.of(opened.sorting)
+        self._prepared = kept
+
+    def dress(self, opened: OpenInsertion) -> OpenInsertion:
+        """Return an insertion with the columns of its decisions."""
+        kept, prepared = self._kept, self._prepared
+        if kept is None or kept.opened.columns is not opened.columns:
+            if prepared is not None and prepared.opened.columns is opened.columns:
+                kept = prepared
+            else:  # depths, for one, that came later, with columns of their own
+                kept = _Kept(opened)
+                self._threads.submit(self._read, kept)
+            self._kept, self._judged_now, self._added = kept, set(), ()
+            self._reduce()
+        found: dict[str, list[str]] = {}
+        if kept.subject is not None and len(kept.subject.ids) == opened.sorting.n_clusters:
+            found = unit_columns(self.states, kept.subject, self.author, self.rules)
+        table = with_columns(opened.sorting.clusters, found, self._added)
+        self._added = tuple(found)
+        if table is opened.sorting.clusters:
+            return opened
+        return replace(opened, sorting=replace(opened.sorting, clusters=table))
+
+    def _reduce(self) -> None:
+        kept = self._kept
+        self.states = {} if kept is None or kept.subject is None else unit_states(kept.rows, kept.subject)
+
+    # -- deciding --------------------------------------------------------------------------------
+
+    def press(self, key: str) -> bool:
+        """Act on a key; return whether it is one of these."""
+        if key not in self.keys:
+            return False
+        self.keys[key]()
+        return True
+
+    def label(self, category: Category, label: str, units: Sequence[UnitId] | None = None) -> None:
+        """Give units a label, or take it off where all have it; ``''`` takes off all of the category.
+
+        Parameters
+        ----------
+        category : Category
+        label : str
+        units : sequence of int or str, optional
+            Those that are selected, where absent.
+        """
+        units = list(self._view.selected if units is None else units)
+        what = f"label {label}" if label else "no label"
+        if not self._may(units, what):
+            return
+        author, name = self.author, category.name
+        if category.is_exclusive:
+            values = dict.fromkeys(map(str, units), label)
+        else:
+            before = {str(unit): self._own(unit, name) for unit in units}
+            is_on = bool(label) and all(label in labels for labels in before.values())
+            values = {
+                unit: "\n".join([one for one in labels if one != label] + [label] * (bool(label) and not is_on))
+                for unit, labels in before.items()
+            }
+        self._keep(lambda subject: [subject.decide(author, "label", values[str(u)], u, name=name) for u in units])
+        if category is self.rules.categories[0]:
+            (self._judged_now.update if label else self._judged_now.difference_update)(map(str, units))
+            if self._state.unjudged and label:
+                self._step("j")
+
+    def note(self, text: str) -> None:
+        """Give the selected units a note; an empty one takes it off."""
+        units, author = list(self._view.selected), self.author
+        if self._may(units, "note"):
+            self._keep(lambda subject: [subject.decide(author, "note", text.strip(), unit) for unit in units])
+
+    def flag(self) -> None:
+        """Flag the selected units, or take the flag off where all have it."""
+        units, author = list(self._view.selected), self.author
+        if self._may(units, "flag"):
+            is_on = all(author in self._state_of(unit).flags for unit in units)
+            self._keep(lambda subject: [subject.decide(author, "flag", "" if is_on else "1", unit) for unit in units])
+
+    def undo(self) -> None:
+        """Withdraw one's last step that holds."""
+        self._withdraw(0, "There is nothing to undo")
+
+    def redo(self) -> None:
+        """Withdraw one's last withdrawal."""
+        self._withdraw(1, "There is nothing to redo")
+
+    def withdraw(self, step: str) -> None:
+        """Withdraw a step of one's own: an import, for one."""
+        author = self.author
+        if self._may_at_all():
+            self._keep(lambda subject: [subject.decide(author, WITHDRAWN, step)])
+
+    def _withdraw(self, which: int, nothing: str) -> None:
+        if not self._may_at_all():
+            return
+        author, kept = self.author, self._kept
+
+        def decide(subject: Subject) -> list[Decision]:  # in the thread, after all that was pressed before
+            steps = history(kept.rows if kept is not None else (), author)[which]
+            if not steps:
+                raise BadRequest(nothing)
+            return [subject.decide(author, WITHDRAWN, steps[-1])]
+
+        self._judged_now.clear()
+        self._keep(decide)
+
+    def _own(self, unit: UnitId, name: str) -> list[str]:
+        return [one for one in self._state_of(unit).labels.get(name, {}).get(self.author, "").split("\n") if one]
+
+    def _state_of(self, unit: UnitId) -> UnitState:
+        return self.states.get(str(unit)) or UnitState()
+
+    def _may_at_all(self) -> bool:
+        if self._kept is None:
+            return False
+        if not self.author:
+            self._refuse(BadRequest("A decision needs its author", "", "Write your name in the tab Curation"))
+        elif not self._user_session.may_decide:
+            self._refuse(BadRequest("Not among those who may decide", self.author, "Ask whoever runs the server"))
+        else:
+            return True
+        return False
+
+    def _may(self, units: list[UnitId], what: str) -> bool:
+        """Tell whether to decide about units; more than a few are asked for once."""
+        if not self._may_at_all():
+            return False
+        if not units:
+            self._refuse(BadRequest("No unit is selected", what, "Select one, or several"))
+            return False
+        asked, self._asked = self._asked, None
+        if len(units) > MAX_UNASKED and asked != (what, tuple(units)):
+            self._asked = (what, tuple(units))
+            self._say(f"{len(units):,} units would get: {what}. The same again does it.")
+            return False
+        return True
+
+    # -- keeping: in the one thread --------------------------------------------------------------
+
+    def _keep(self, decide: Callable[[Subject], list[Decision]]) -> None:
+        assert self._kept is not None
+        with self._lock:
+            self._waiting.append((self._kept, decide))
+        self._threads.submit(self._write)
+
+    def _write(self) -> None:
+        """Write the oldest step that waits; where the database does not take it, again and again."""
+        kept, decide = self._waiting[0]
+        store, insertion = self._user_session.user_data.decisions, kept.opened.sorting.ref.insertion.key
+        try:
+            if kept.subject is None:
+                kept.subject = Subject.of(kept.opened.sorting)
+            rows = decide(kept.subject)
+            while True:
+                try:
+                    store.add(rows)
+                    break
+                except UserDataUnavailable as error:
+                    logger.warning("%s", error)
+                    if self._closed.is_set():
+                        logger.error("%d decisions of %s about %s are lost", len(rows), rows[0].author, insertion)
+                        return
+                    self._queue.later(partial(self._say, f"Not kept yet, tried again: {error}", is_bad=True))
+                    self._closed.wait(RETRY_S)
+        except DashboardError as error:
+            self._queue.later(partial(self._refuse, error))
+            return
+        finally:
+            with self._lock:
+                self._waiting.popleft()
+        self._read(kept, _said(rows))
+        self._user_session.user_data.tell_decided(insertion)
+
+    def _read(self, kept: _Kept, said: str = "") -> None:
+        """Take what is new in the database: one's own, and what others have decided meanwhile."""
+        key = kept.opened.sorting.ref.insertion.key
+        try:
+            new = self._user_session.user_data.decisions.read(key, kept.last)
+            if new and kept.subject is None:
+                kept.subject = Subject.of(kept.opened.sorting)
+        except DashboardError as error:
+            self._queue.later(partial(self._refuse, error))
+            return
+        if new:
+            kept.rows = [*kept.rows, *new]
+        if new or said:
+            self._queue.later(partial(self._take, kept, said))
+
+    def _take(self, kept: _Kept, said: str) -> None:
+        if kept is self._kept:
+            if not self._waiting:
+                self._judged_now.clear()
+            self._reduce()
+            self._say(said)
+            self._changed()
+
+    def _told(self, insertion: str) -> None:
+        kept = self._kept
+        if kept is not None and kept.opened.sorting.ref.insertion.key == insertion and not self._closed.is_set():
+            self._threads.submit(self._read, kept)
+
+    def _renamed(self) -> None:
+        if self._known_as == self.author:
+            return
+        self._known_as = self.author
+        self._judged_now.clear()
+        if self.states:
+            self._changed()
+        self._tell()
+
+    def _refuse(self, error: DashboardError) -> None:
+        self._say(str(error), is_bad=True)
+        self._failed(error)
+
+    def _say(self, text: str, *, is_bad: bool = False) -> None:
+        self.message, self.is_bad = text, is_bad
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    def close(self) -> None:
+        """Write what waits, and stop: the browser has gone."""
+        self._closed.set()
+        self._threads.shutdown(wait=False)
+
+
+def _said(rows: Sequence[Decision]) -> str:
+    """Return what was kept, in words."""
+    one = rows[0]
+    if one.kind == WITHDRAWN:
+        return "Kept: undone or redone"
+    what = one.value.replace("\n", ", ") or f"no {one.kind}"
+    what = {"1": "flagged"}.get(what, what) if one.kind == "flag" else what
+    about = f"unit {one.unit}" if len(rows) == 1 else f"{len(rows):,} units"
+    return f"Kept: {about}: {what}"

@@ -1,0 +1,78 @@
+"""What the tab Curation says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from dashboard.analysis.curation.state import UnitState, standing
+from dashboard.analysis.curation.subject import Subject
+from dashboard.model.curation import Category, Decision
+from dashboard.model.unit_ids import UnitId
+
+N_LOGGED = 12
+
+
+def button(label: str, key: str, category: Category) -> str:
+    """Return what a button says: the label, its key; or that it takes labels off."""
+    if not label:
+        return f"no {category.name}"
+    return f"{label} · Alt+{key.upper()}" if key else label
+
+
+def message(text: str, n_waiting: int, *, is_bad: bool, may: bool, author: str) -> str:
+    """Return what was kept last, or why nothing is."""
+    if not may:
+        return f'<div class="notes">{escape(author or "Who has no name")} may look, and not decide.</div>'
+    if not author:
+        return '<div class="notes">Write your name: every decision is kept with its author.</div>'
+    waits = f" {n_waiting:,} waiting to be kept." if n_waiting else ""
+    kind = "notes refused" if is_bad else "notes"
+    return f'<div class="{kind}" role="status">{escape(text)}{waits}</div>' if text or waits else ""
+
+
+def about(unit: UnitId | None, state: UnitState | None, counts: tuple[int, int, int, int], author: str) -> str:
+    """Return what people say of a unit, and how far the person has come.
+
+    Parameters
+    ----------
+    unit : int, str or None
+    state : UnitState or None
+    counts : tuple of int
+        Units that `author` has judged, all units, units selected, units that pass the filters.
+    author : str
+    """
+    n_judged, n_units, n_selected, n_passing = counts
+    parts = [f"<p>{n_selected:,} selected, {n_passing:,} pass the filters</p>"]
+    if unit is not None:
+        rows = []
+        if state is not None:
+            for name, labels in state.labels.items():
+                rows += [(f"{name}, {who}", label.replace("\n", ", ")) for who, label in labels.items()]
+            rows += [(f"note, {who}", text) for who, text in state.notes.items()]
+            rows += [("flagged by", who) for who in state.flags]
+        body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
+        said = f"<table>{body}</table>" if rows else '<p class="absent">Nobody has decided about it.</p>'
+        parts.append(f"<h4>Unit {escape(str(unit))}</h4>{said}")
+    if author:
+        parts.append(f"<p>{n_judged:,} of {n_units:,} units judged by {escape(author)}</p>")
+    return f'<div class="unit">{"".join(parts)}</div>'
+
+
+def log(rows: Sequence[Decision], subject: Subject | None) -> str:
+    """Return the last decisions that hold, newest first."""
+    held = standing(rows)
+    if not held:
+        return ""
+    body = ""
+    for one in held[: -N_LOGGED - 1 : -1]:
+        about = f"unit {one.unit}" if one.unit else ""
+        if subject is not None and subject.own(one) is None:
+            about += " of another revision"
+        what = one.value.replace("\n", ", ") or f"no {one.kind}"
+        by = f"{one.author}, brought in by {one.imported_by}" if one.imported_by else one.author
+        cells = (one.time[:16].replace("T", " "), by, about, one.kind, what)
+        body += "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    left = len(subject.left_behind(held)) if subject is not None else 0
+    behind = f"<p>{left:,} decisions are about units of another revision or sorter, and are not shown.</p>" * bool(left)
+    return f'<div class="unit"><h4>Last decisions (times in UTC)</h4><table>{body}</table>{behind}</div>'

@@ -1,0 +1,156 @@
+"""Decisions on the page: kept before they are shown, undone after a reload, seen by others."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dashboard.library.database as database
+import dashboard.page.services.curation as service
+from dashboard.library.userdata import UserData
+from dashboard.model.curation import CurationRules
+from dashboard.sources.demo.source import DemoSource
+from tests.page.driving import DrivenPage, driven_page
+
+N_SPIKES = 20_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("decided")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Iterator[DrivenPage]:
+    """A page that the tests share: each has an author of its own."""
+    with opened_page(folder) as page:
+        yield page
+
+
+def opened_page(folder: Path, query: str = "insertion=demo") -> Any:
+    return driven_page(DemoSource(folder, n_spikes=N_SPIKES), folder, query)
+
+
+def begin(page: DrivenPage, author: str) -> None:
+    page.wait(lambda: page.session.raster.picture, "the raster")
+    page.wait(lambda: table_of(page).ids(), "the table")
+    page.do(lambda: page.session.services.user_session.say(author))
+    page.do(lambda: page.session.states.update(filters={}, unjudged=False, selected=[]))
+
+
+def table_of(page: DrivenPage) -> Any:
+    return page.session.dock.slots["clusters"].made
+
+
+def press(page: DrivenPage, key: str, *units: int) -> None:
+    if units:
+        page.do(lambda: page.session.state.param.update(selected=list(units)))
+    page.do(lambda: page.session.keys.press(key))
+
+
+def labels(page: DrivenPage, column: str = "my_label") -> dict[int, str]:
+    """Return the units that have something in a column, as the page shows it."""
+    scene = page.session._scene
+    if scene is None or column not in scene.sorting.clusters:
+        return {}
+    return {unit: text for unit, text in scene.sorting.clusters[column].items() if text}
+
+
+def test_a_label_is_kept_then_shown_and_can_be_undone_after_a_reload(page: DrivenPage, folder: Path) -> None:
+    begin(page, "Ada")
+    press(page, "Alt+g", 3)
+    press(page, "Alt+m", 5, 8)
+    page.wait(lambda: labels(page) == {3: "good", 5: "mua", 8: "mua"}, "labels")
+    assert len(UserData.in_folder(folder).decisions.read()) == 3
+    # the link of a filter on labels opens as it was
+    with opened_page(folder, "insertion=demo&where=curated%20%3D%3D%20'good'") as later:
+        begin(later, "Ada")
+        assert later.do(lambda: labels(later)) == {3: "good", 5: "mua", 8: "mua"}
+        press(later, "Ctrl+z")
+        later.wait(lambda: labels(later) == {3: "good"}, "one step undone")
+        press(later, "Ctrl+Shift+z")
+        later.wait(lambda: labels(later) == {3: "good", 5: "mua", 8: "mua"}, "one step redone")
+
+
+def test_a_link_with_a_filter_on_labels_opens_with_it(page: DrivenPage, folder: Path) -> None:
+    begin(page, "Lin")
+    press(page, "Alt+n", 30)
+    page.wait(lambda: labels(page), "a label")
+    page.do(lambda: page.session.state.param.update(filters={"where": "my_label == 'noise'"}))
+    page.wait(lambda: table_of(page).ids() == [30], "the table")
+    titles = page.do(lambda: [table_of(page).widget.titles[name] for name in ("my_label", "curated", "all_labels")])
+    assert titles == ["my label", "curated", "labels"]
+
+
+def test_what_another_decides_appears(page: DrivenPage) -> None:
+    begin(page, "Mia")
+    press(page, "Alt+g", 13)
+    page.wait(lambda: labels(page), "a label")
+    user_data = page.session.services.user_session.user_data
+    said = user_data.decisions.read()[-1]
+    user_data.decisions.add([replace(said, author="Bob", value="noise", unit="15", uuid="")])
+    user_data.tell_decided(said.insertion)
+    page.wait(lambda: labels(page, "curated").get(15) == "noise", "what Bob says")
+    assert page.do(lambda: labels(page)) == {13: "good"}
+
+
+def test_a_locked_database_is_said_and_tried_again(
+    page: DrivenPage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "RETRY_S", 0.05)
+    begin(page, "Noa")
+    press(page, "Alt+g", 3)
+    page.wait(lambda: labels(page), "a label")
+    user_data = page.session.services.user_session.user_data
+    other = sqlite3.connect(folder / "kept.sqlite", isolation_level=None)
+    monkeypatch.setattr(database, "LOCK_WAIT_S", 0.05)
+    quick = database.Database(f"sqlite:///{folder}/kept.sqlite")
+    monkeypatch.setattr(user_data.decisions, "_database", quick)
+    other.execute("BEGIN EXCLUSIVE")
+    press(page, "Alt+m", 5)
+    page.wait(lambda: "locked" in page.session.curation.message, "what is wrong")
+    assert page.do(lambda: labels(page)) == {3: "good"}
+    other.execute("ROLLBACK")
+    other.close()
+    page.wait(lambda: labels(page) == {3: "good", 5: "mua"}, "the label, kept at last")
+    quick.close()
+
+
+def test_many_are_asked_for_once(page: DrivenPage) -> None:
+    begin(page, "Oda")
+    many = range(service.MAX_UNASKED + 1)
+    press(page, "Alt+g", *many)
+    assert "21 units would get: label good" in page.do(lambda: page.session.curation.message)
+    assert page.do(lambda: page.session.curation.n_waiting) == 0
+    press(page, "Alt+g")
+    page.wait(lambda: len(labels(page)) == 21, "labels")
+
+
+def test_who_may_not_decide_and_who_has_no_name_is_told(page: DrivenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(page, "")
+    press(page, "Alt+g", 3)
+    assert "needs its author" in page.do(lambda: page.session.curation.message)
+    user_data = page.session.services.user_session.user_data
+    monkeypatch.setattr(user_data, "rules", CurationRules(curators=("Bob",)))
+    begin(page, "Pia")
+    press(page, "Alt+g", 3)
+    assert "Not among those who may decide" in page.do(lambda: page.session.curation.message)
+    assert {one.author for one in user_data.decisions.read()}.isdisjoint({"", "Pia"})
+
+
+def test_the_queue_walks_units_that_are_not_judged(page: DrivenPage) -> None:
+    begin(page, "Quin")
+    page.do(lambda: page.session.states.update(unjudged=True))
+    order = page.do(lambda: table_of(page).ids())
+    press(page, "j")
+    for label in ("Alt+g", "Alt+m", "Alt+n"):
+        press(page, label)
+    assert page.do(lambda: page.session.state.selected) == [order[3]]  # before anything is kept
+    page.wait(lambda: labels(page) == dict(zip(order, ("good", "mua", "noise"), strict=False)), "labels")
+    press(page, "k")
+    assert page.do(lambda: page.session.state.selected) == [order[-1]]

@@ -79,6 +79,13 @@ def web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def web_file(text: str) -> str:
+    """Read the address of a file on a server, without a user or password in it."""
+    if not re.fullmatch(r"https?://[^\s/@?#]+/[^\s@#]+", text):
+        raise ValueError(f"'{text}' is not the address of a file such as https://data.example.org/M4.nwb")
+    return text
+
+
 def web_site(text: str) -> str:
     """Read the origin of a site, ``https://wiki.example.org``."""
     if not re.fullmatch(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", text):

@@ -46,7 +46,9 @@ def _default_text(item: Field[Any]) -> str:
     if isinstance(value, bool):
         return "no"
     if item.metadata["read"] is size:
-        return f"`{value // 2**30}G`"
+        return f"`{value // 2**30}G`" if value >= 2**30 else f"`{value // 2**20}M`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{part}`" for part in value)
     return f"`{value}`"
 
 

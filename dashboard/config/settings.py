@@ -22,6 +22,7 @@ from dashboard.config.readers import (
     size,
     switch,
     web_address,
+    web_file,
     web_origin,
     web_prefix,
     web_site,
@@ -84,7 +85,8 @@ def setting(
     secret : bool
         Never shown, never a flag, never in the configuration file.
     repeated : bool
-        Whether the flag may be given several times; the environment separates by ``os.pathsep``.
+        Whether the flag may be given several times; the environment separates by ``os.pathsep``, and what has colons of
+        its own (hosts with ports, addresses) by spaces.
     """
     if secret and flag:
         raise ValueError("a secret cannot be a flag")
@@ -276,6 +278,10 @@ class Settings:
         False, "Ask no server: open what was fetched before",
         read=switch, flag="--offline", commands=("serve", *READING),
     )  # fmt: skip
+    nwb: tuple[str, ...] = setting(
+        (), "Address of an NWB file on a server of --range-host, which is read by parts; may be repeated",
+        read=web_file, flag="--nwb", metavar="URL", repeated=True, commands=("serve", *READING),
+    )  # fmt: skip
     range_host: tuple[str, ...] = setting(
         PUBLIC_HOSTS, "Server, as `host` or `host:port`, of which parts of large files may be read (raw data, NWB); "
         "may be repeated, and then replaces the public ones of the default",
@@ -380,7 +386,8 @@ def load_with_origins(
             origins[item.name] = item.metadata["flag"]
         elif environ.get(variable):
             text = environ[variable]
-            values[item.name] = _read(item, text.split(os.pathsep) if item.metadata["repeated"] else text, variable)
+            by = None if item.metadata["read"] in (web_file, web_origin, web_site) else os.pathsep
+            values[item.name] = _read(item, text.split(by) if item.metadata["repeated"] else text, variable)
             origins[item.name] = variable
     if (path := values.get("config")) is not None:
         found = _from_file(path)

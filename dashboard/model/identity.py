@@ -79,5 +79,10 @@ class Identity:
             files = [FileState.of(path) for path in paths]
         except OSError:
             return None
+        return cls.of_states(files, read_as, folders)
+
+    @classmethod
+    def of_states(cls, files: Iterable[FileState], read_as: str = "", folders: Iterable[Path] = ()) -> Identity:
+        """Return the identity of a sorting that is read from files whose states are known; see `of`."""
         states = (FileState("read as", read_as, 0, 0), *files)
         return cls(states, hashlib.sha256(json.dumps(states).encode()).hexdigest()[:32], tuple(folders))

@@ -73,6 +73,12 @@ def sources_at(path: Path, settings: Settings) -> list[Source]:
     return [load(entry.at)(path, settings) for entry in SOURCES if entry.recognises and load(entry.recognises)(path)]
 
 
+def source_at_address(text: str, settings: Settings) -> Source | None:
+    """Return the source of a web address that a person typed; None where no kind of source reads such an address."""
+    entries = (entry for entry in SOURCES if entry.at_address)
+    return next((found for entry in entries if (found := load(entry.at_address)(text, settings)) is not None), None)
+
+
 def _of_data_folder(folder: Path, settings: Settings) -> list[Source]:
     """Return the sources of a folder of the settings; insertions may come into an empty one later."""
     found = sources_at(folder, settings)
@@ -223,6 +229,8 @@ def locate(
     path = Path(insertion).expanduser()
     if isinstance(insertion, Path) or (insertion != DEMO and path.exists()):
         return only_insertion(path, settings)
+    if (by_address := source_at_address(insertion, settings)) is not None:
+        return _only_of([by_address], insertion)
     sources = configured_sources(settings)
     try:
         return find(insertion, sources)
@@ -252,11 +260,19 @@ def only_insertion(path: Path, settings: Settings) -> tuple[Source, InsertionRef
     """
     if not path.exists():
         raise InsertionNotFound("No such folder", path, "Check the path")
-    sources = sources_at(path, settings)
+    try:
+        return _only_of(sources_at(path, settings), str(path.resolve()))
+    except NoSpikeSorting:
+        raise _nothing_at(path) from None
+
+
+def _only_of(sources: Sequence[Source], text: str) -> tuple[Source, InsertionRef]:
     listed = ((source, insertion) for source in sources for insertion in source.insertions())
     found = list(islice(listed, _MAX_NAMED))
     if not found:
-        raise _nothing_at(path)
+        raise NoSpikeSorting("No spike sorting", text)
     if len(found) > 1:
-        raise InsertionAmbiguous(str(path.resolve()), [source.place(insertion) for source, insertion in found])
+        places = [source.place(insertion) for source, insertion in found]
+        is_told = len(set(places)) == len(places)  # a file with several probes is one place
+        raise InsertionAmbiguous(text, places if is_told else [insertion.key for _, insertion in found])
     return found[0]

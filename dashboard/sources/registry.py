@@ -26,6 +26,9 @@ class SourceEntry:
         nothing of it is executed. Empty where paths are not its matter.
     at : str
         ``"module:function (path, settings)"``: the source of a path.
+    at_address : str
+        ``"module:function (text, settings)"``: the source of a web address that a person typed, None where it is none
+        of this kind. Never asked about text from a page or a link. Empty where addresses are not its matter.
     problems : str
         ``"module:function (cache)"``: yields path and reason of what is not whole in the source's part of the cache.
     keeps : tuple of str
@@ -39,6 +42,7 @@ class SourceEntry:
     configured: str = ""
     recognises: str = ""
     at: str = ""
+    at_address: str = ""
     problems: str = ""
     keeps: tuple[str, ...] = ()
 
@@ -79,7 +83,9 @@ SOURCES: Registry[SourceEntry] = Registry(
             name="nwb",
             title="NWB",
             reads="NWB files (.nwb with /units)",
-            settings=("data",),
+            settings=("data", "nwb", "range_host", "range_disk", "range_budget"),
+            configured="dashboard.sources.nwb.remote:configured",
+            at_address="dashboard.sources.nwb.remote:at_address",
             recognises="dashboard.sources.nwb.source:recognises",
             at="dashboard.sources.nwb.source:at",
             keeps=("nwb/*",),

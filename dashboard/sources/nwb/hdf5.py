@@ -10,16 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
+from dashboard.model.errors import BadRequest, DashboardError, DatasetInvalid, DatasetMissing
+from dashboard.sources.download.ranges import RemoteFile
+from dashboard.sources.nwb.range_file import RangeFile
 from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_RATIO
+
+_SIZES: dict[str, int] = {}
+"""Of files on servers, by the name that HDF5 knows them by."""
 
 _AGAIN = "Copy or fetch the file again"
 EXTRA = "spike-dashboard[nwb]"
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a file for reading.
+def opened(where: Path | RemoteFile) -> Iterator[Any]:
+    """Open a file for reading, on the disk or by parts on a server.
 
     Raises
     ------
@@ -27,17 +32,35 @@ def opened(path: Path) -> Iterator[Any]:
         h5py is not installed.
     DatasetMissing, DatasetInvalid
         The file is gone, damaged, in use by who writes it, or something in it is not as NWB has it.
+    DownloadFailed
+        The server does not give a part.
     """
+    path = path_of(where)
     try:
         import h5py
     except ImportError as error:
         raise BadRequest(
             "NWB files are read by h5py, which is not installed", path, f"pip install '{EXTRA}'"
         ) from error
-    if not path.exists():
-        raise DatasetMissing(path.name, path, _AGAIN)
+    if isinstance(where, Path):
+        source: Any = where
+        if not where.exists():
+            raise DatasetMissing(path.name, path, _AGAIN)
+    else:
+        source = RangeFile(where)
     try:
-        file = h5py.File(path, "r", locking="best-effort")
+        with _opened(h5py, source, path) as file:
+            yield file
+    except DashboardError:
+        if getattr(source, "error", None) is not None:  # in the words of who reads, not in HDF5's
+            raise source.error from None
+        raise
+
+
+@contextmanager
+def _opened(h5py: Any, source: Any, path: Path) -> Iterator[Any]:
+    try:
+        file = h5py.File(source, "r", **({"locking": "best-effort"} if source is path else {}))
     except BlockingIOError as error:
         raise DatasetInvalid("Another program has the file open to write", [path], "Close it there") from error
     except OSError as error:
@@ -45,11 +68,18 @@ def opened(path: Path) -> Iterator[Any]:
             raise DatasetInvalid("Another program has the file open to write", [path], "Close it there") from error
         why = "truncated" if "truncated" in str(error) else "not an HDF5 file, or damaged"
         raise DatasetInvalid(f"Cannot be read: {why}", [path], _AGAIN) from error
+    if source is not path:
+        _SIZES[file.filename] = source.size
     with file:
         try:
             yield file
         except (*DAMAGED, OSError) as error:
             raise DatasetInvalid(f"Damaged ({' '.join(str(error).split())[:80]})", [path], _AGAIN) from error
+
+
+def path_of(where: Path | RemoteFile) -> Path:
+    """Return what messages call a file."""
+    return where if isinstance(where, Path) else Path(where.name)
 
 
 def member(group: Any, name: str) -> Any:
@@ -106,7 +136,8 @@ def checked(dataset: Any) -> Any:
     if dataset.external or dataset.is_virtual:
         what = f"{dataset.name} has its values in another file, which is not read"
         raise DatasetInvalid(what, [path], "Give a file that holds its values")
-    most = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
+    n_bytes = _SIZES[dataset.file.filename] if dataset.file.filename in _SIZES else path.stat().st_size
+    most = max(FREE_BYTES, MAX_RATIO * n_bytes)
     if dataset.size * dataset.dtype.itemsize > most:
         raise DatasetInvalid(f"{dataset.name} claims more than a file of its size may hold", [path], _AGAIN)
     return dataset

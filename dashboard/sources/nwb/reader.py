@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ import pandas as pd
 from dashboard.model import sidecars
 from dashboard.model.conventions import Clock, LabelKind
 from dashboard.model.errors import Cancelled, DatasetInvalid
-from dashboard.model.identity import Identity
+from dashboard.model.identity import FileState, Identity
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import Histology, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates
 from dashboard.sources.alf.channels import regions
 from dashboard.sources.alf.clusters import merge_clusters
-from dashboard.sources.nwb.hdf5 import member, numbers, opened, words
+from dashboard.sources.download.ranges import RemoteFile
+from dashboard.sources.nwb.hdf5 import member, numbers, opened, path_of, words
 from dashboard.sources.nwb.trials import read_trials
 from dashboard.sources.unit_columns import with_columns
 from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, means_of_units, put
@@ -51,7 +53,16 @@ _AGAIN = "Write the file again"
 _BLOCK = 1 << 20
 
 
-def probes_of(path: Path) -> list[str]:
+def subject_of(where: Path | RemoteFile) -> str:
+    """Return the subject that a file names, empty where it names none."""
+    with opened(where) as file:
+        group = member(file, "general/subject")
+        found = member(group, "subject_id") if group is not None else None
+        name = found.asstr(errors="replace")[()] if found is not None and found.shape == () else ""
+    return re.sub(r"[^\w.-]+", "-", str(name)).strip("-")[:64]
+
+
+def probes_of(where: Path | RemoteFile) -> list[str]:
     """Return the probes of the units of a file, in their order; one empty name where it does not tell them apart.
 
     Raises
@@ -59,12 +70,12 @@ def probes_of(path: Path) -> list[str]:
     BadRequest, DatasetMissing, DatasetInvalid
         As `dashboard.sources.nwb.hdf5.opened`.
     """
-    with opened(path) as file:
+    with opened(where) as file:
         return list(dict.fromkeys(_probe_of_units(file)))
 
 
 def read_units(
-    path: Path,
+    where: Path | RemoteFile,
     probe: str,
     ref: SortingRef,
     cache: Path | None,
@@ -83,10 +94,11 @@ def read_units(
     progress(Progress("reading files"))
     missing: list[Missing] = []
     notes: list[str] = []
-    state = Identity.of([path], f"nwb {_VERSION} {probe}")
+    path, read_as = path_of(where), f"nwb {_VERSION} {probe}"
+    state = _identity(where, read_as)
     key = state.metrics if state is not None else hashlib.sha256(f"{path} {probe}".encode()).hexdigest()[:32]
     root = cache / KEPT if cache is not None and state is not None else None
-    with opened(path) as file:
+    with opened(where) as file:
         units = member(file, "units")
         if units is None or member(units, "spike_times") is None:
             raise DatasetInvalid("Has no units with spike times (/units/spike_times)", [path], "Give another file")
@@ -134,10 +146,16 @@ def read_units(
     located = "atlas_id" in channels
     return replace(
         sorting,
-        identity=Identity.of([path], f"nwb {_VERSION} {probe}", [root / key] if root is not None else []),
+        identity=_identity(where, read_as, [root / key] if root is not None else []),
         histology=Histology.ALF if located else Histology.NONE,
         histology_reason="the file's electrodes have locations" if located else sorting.histology_reason,
     )
+
+
+def _identity(where: Path | RemoteFile, read_as: str, folders: Sequence[Path] = ()) -> Identity | None:
+    if isinstance(where, Path):
+        return Identity.of([where], read_as, folders)
+    return Identity.of_states([FileState(where.name, where.url, where.size, 0, where.version)], read_as, folders)
 
 
 def _probe_of_units(file: Any) -> list[str]:

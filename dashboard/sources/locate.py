@@ -166,18 +166,22 @@ def find(text: str, sources: Sequence[Source]) -> tuple[Source, InsertionRef]:
     SourceUnavailable
         None of those that answer knows it, and one does not answer.
     """
-    unavailable: SourceUnavailable | None = None
+    unavailable: list[SourceUnavailable] = []
     for source in sources:
         try:
             insertion = source.find(text.strip())
         except SourceUnavailable as error:
             # Another source may know it; only where none does is this what went wrong.
-            unavailable = unavailable or error
+            unavailable.append(error)
             continue
         if insertion is not None:
             return source, insertion
-    if unavailable is not None:
-        raise unavailable
+    if len(unavailable) > 1:
+        first, *others = unavailable
+        remedy = ". ".join([f"{other.what}: {other.where}" for other in others] + [first.remedy])
+        raise SourceUnavailable(first.what, first.where, remedy)
+    if unavailable:
+        raise unavailable[0]
     names = ", ".join(source.name for source in sources) or "no source"
     raise InsertionNotFound("No insertion answers to", repr(text.strip()[:80]), f"Looked in {names}")
 

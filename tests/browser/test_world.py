@@ -41,6 +41,16 @@ def _no_faults_left(world: tuple[Replay, Replay, str]) -> Iterator[None]:
         replay.faults.clear()
 
 
+def test_who_hangs_is_named_and_need_not_be_waited_for(world: tuple[Replay, Replay, str], visit: Visit) -> None:
+    replay, _, url = world
+    replay.faults.add(f"/insertions/{HANGING}", "stall_headers", times=None)
+    visit.open(f"{url}/?insertion={HANGING}")
+    stage = visit.page.locator(".stage")
+    expect(stage).to_contain_text(f"waiting for 127.0.0.1:{replay.port}, 60 s at most", timeout=WAIT_MS)
+    visit.page.get_by_role("button", name="Cancel").click()
+    expect(visit.page.get_by_text("Open an insertion").first).to_be_visible(timeout=WAIT_MS)
+
+
 @pytest.mark.walk
 def test_a_short_wait_is_waited_and_a_long_one_is_named(world: tuple[Replay, Replay, str], visit: Visit) -> None:
     replay, other, url = world
@@ -52,16 +62,6 @@ def test_a_short_wait_is_waited_and_a_long_one_is_named(world: tuple[Replay, Rep
     alert = visit.page.get_by_role("alert")
     expect(alert).to_contain_text("asks to wait 60 s", timeout=WAIT_MS)
     expect(visit.page.get_by_role("button", name="Try again")).to_be_visible()
-
-
-def test_who_hangs_is_named_and_need_not_be_waited_for(world: tuple[Replay, Replay, str], visit: Visit) -> None:
-    replay, _, url = world
-    replay.faults.add(f"/insertions/{HANGING}", "stall_headers", times=None)
-    visit.open(f"{url}/?insertion={HANGING}")
-    stage = visit.page.locator(".stage")
-    expect(stage).to_contain_text(f"waiting for 127.0.0.1:{replay.port}, 60 s at most", timeout=WAIT_MS)
-    visit.page.get_by_role("button", name="Cancel").click()
-    expect(visit.page.get_by_text("Open an insertion").first).to_be_visible(timeout=WAIT_MS)
 
 
 @pytest.mark.walk

@@ -35,6 +35,7 @@ from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.download import checksums, transfer
 from dashboard.sources.download.meter import ALL_FILES, Meter
 from dashboard.sources.folder import FolderSource
+from dashboard.sources.locate import find
 from tests.library.alf_folder import write_session
 from tests.replay.downloading import until
 from tests.replay.server import Replay
@@ -507,12 +508,17 @@ class TestServerThatHangs:
         assert "has not answered for 2 s" in known.notice and "what is known is of" in known.notice
 
     def test_a_second_insertion_is_not_refused_for_it(
-        self, known: AlyxSource, replay: Replay, monkeypatch: pytest.MonkeyPatch
+        self,
+        known: AlyxSource,
+        source: Callable[..., AlyxSource],
+        replay: Replay,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(alyx_cache, "PATIENCE_S", 0.1)
-        assert known.find(PID) is not None
+        logged_in = source(token=next(iter(replay.tokens)))
+        assert logged_in.find(PID) is not None
         replay.faults.clear()
-        assert known.find(OTHER_PID) is not None
+        assert logged_in.find(OTHER_PID) is not None
 
     def test_what_is_not_cached_ends_with_a_line(self, known: AlyxSource, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(alyx_cache, "MAX_ANSWER_S", 0.1)
@@ -526,10 +532,68 @@ class TestServerThatHangs:
             store.open(OTHER_PID, progress=lambda progress: cancel.set(), cancel=cancel)
 
     def test_a_list_that_is_known_is_shown_before_the_server_answers(
+        self, source: Callable[..., AlyxSource], replay: Replay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listed = {insertion.pid for insertion in source().insertions()}
+        replay.faults.add("*", "stall_headers", times=None)
+        monkeypatch.setattr(alyx_cache, "PATIENCE_S", 0.1)
+        known = source()
+        assert {insertion.pid for insertion in known.insertions()} == listed
+        assert known.records._asking, "the question still stands"
+
+    def test_without_a_list_what_is_known_is_shown_once_the_wait_is_over(
         self, known: AlyxSource, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(alyx_cache, "PATIENCE_S", 0.1)
+        monkeypatch.setattr(alyx_cache, "MAX_ANSWER_S", 0.1)
         assert [insertion.pid for insertion in known.insertions()] == [PID]
+
+    def test_a_question_that_ends_in_vain_spares_no_other_one_the_question(
+        self, source: Callable[..., AlyxSource], replay: Replay
+    ) -> None:
+        """A server that hangs for one question and answers others is not down, neither here nor on the page."""
+        slow = source()
+        hanging = replay.faults.add(f"/insertions/{OTHER_PID}", "stall_headers")
+        ended: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                slow.find(OTHER_PID)
+            except SourceUnavailable as error:
+                ended.append(error)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        until(lambda: replay.count(f"/insertions/{OTHER_PID}") == 1)
+        assert slow.find(PID) is not None
+        hanging.released.set()
+        asking.join()
+        assert ended and "cannot be reached" in str(ended[0])
+        assert slow.notice == ""
+        assert slow.find(RICH_PID) is not None
+
+    @pytest.mark.parametrize("path", [f"/insertions/{PID}", "/auth-token"])
+    def test_who_tries_again_does_not_wait_for_the_question_that_hangs(
+        self, path: str, source: Callable[..., AlyxSource], replay: Replay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(alyx_cache, "MAX_ANSWER_S", 0.2)
+        hung = source()
+        replay.faults.add(path, "stall_headers", times=1)
+        with pytest.raises(SourceUnavailable, match="not answered"):
+            hung.find(PID)
+        monkeypatch.setattr(alyx_cache, "MAX_ANSWER_S", 60.0)
+        hung.look_again()
+        assert hung.find(PID) is not None and hung.notice == ""
+
+    def test_each_server_that_does_not_answer_is_named(
+        self, source: Callable[..., AlyxSource], written_alyx: Path, tmp_path: Path, replay: Replay
+    ) -> None:
+        with Replay(written_alyx) as other:
+            replay.down = True
+            other.faults.add("/insertions/*", "status", code=429, retry_after="60", times=None)
+            second = AlyxSource(other.url, cache=tmp_path / "cache", user="alice", password="alicepass")
+            with pytest.raises(SourceUnavailable) as caught:
+                find(PID, [source(), second])
+            assert "cannot be reached" in str(caught.value) and "asks to wait 60 s" in str(caught.value)
 
     def test_a_late_answer_is_taken_when_it_comes(
         self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

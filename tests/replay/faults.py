@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 KINDS = (
     "drop",  # the connection breaks after `after` bytes of the body
@@ -37,6 +37,8 @@ class Fault:
         How many requests it hits; None: all.
     skip : int
         How many matching requests pass before.
+    released : Event
+        Set by the test, it ends the wait of ``stall_headers``: the connection then breaks.
     """
 
     pattern: str
@@ -48,6 +50,7 @@ class Fault:
     code: int = 500
     retry_after: str | None = None
     location: str = ""
+    released: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -8,6 +8,7 @@ import re
 import secrets
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
@@ -227,7 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.replay.stopping.wait(fault.delay)
             return False
         elif fault.kind == "stall_headers":
-            self.server.replay.stopping.wait(20)
+            until = time.monotonic() + 20
+            while time.monotonic() < until and not self.server.replay.stopping.is_set():
+                if fault.released.wait(0.05):
+                    break
             self._hang_up()
         else:
             return False

@@ -72,6 +72,7 @@ class CachedRecords:
         self._lock = threading.Lock()
         self._failure: SourceUnavailable | None = None
         self._ask_again_at = 0.0
+        self._answered_at = -float("inf")
         self._oldest: str | None = None
 
     @property
@@ -124,13 +125,14 @@ class CachedRecords:
             yield held[0]
             return
         rows: list[Record] = []
+        asked = self._clock()
         try:
             self._check(self._is_remembered(key))
             for page in self._arriving(key, path, params):
                 rows += page
                 yield page
         except SourceUnavailable as error:
-            self._note(error)
+            self._note(error, key, asked)
             remembered = self._remembered(key)
             if remembered is None:
                 raise
@@ -172,9 +174,15 @@ class CachedRecords:
                     yield row
 
     def look_again(self) -> None:
-        """Ask the server at the next question, unless it asked to be left alone for longer."""
+        """Ask the server at the next question, unless it asked to be left alone for longer.
+
+        A question that still stands is put anew: its connection may be one that nobody serves any more.
+        """
         with self._lock:
             self._held.clear()
+            if self._asking:
+                self._asking.clear()
+                self.client.start_over()
             if not isinstance(self._failure, ServerBusy):
                 self._ask_again_at = 0.0
 
@@ -182,12 +190,13 @@ class CachedRecords:
         held = self._fresh(key)
         if held is not None:
             return held[0]
+        asked = self._clock()
         try:
             is_remembered = self._is_remembered(key)
             self._check(is_remembered)
             return self._wait(self._question(key, key, ask), is_remembered)
         except SourceUnavailable as error:
-            self._note(error)
+            self._note(error, key, asked)
             remembered = self._remembered(key)
             if remembered is None:
                 raise
@@ -201,23 +210,29 @@ class CachedRecords:
                 return question
             question = self._asking[name] = Future()
 
+        asked = self._clock()
+
         def run() -> None:
             try:
                 answer = ask()
             except BaseException as error:  # whoever waits raises it  # noqa: BLE001
                 if isinstance(error, SourceUnavailable):
-                    self._note(error)
-                with self._lock:
-                    self._asking.pop(name, None)
+                    self._note(error, key, asked)
+                self._forget(name, question)
                 question.set_exception(error)
                 return
-            self._take(key, answer)
-            with self._lock:
-                self._asking.pop(name, None)
+            self._take(key, answer, asked)
+            self._forget(name, question)
             question.set_result(answer)
 
         threading.Thread(target=run, name=f"ask {self.client.host}", daemon=True).start()
         return question
+
+    def _forget(self, name: str, question: Future[Any]) -> None:
+        """Let the next who asks put the question anew, unless somebody has."""
+        with self._lock:
+            if self._asking.get(name) is question:
+                del self._asking[name]
 
     def _wait(self, question: Future[Any], is_remembered: bool, pages: SimpleQueue[list[Record]] | None = None) -> Any:
         """Return the answer; where something is known, wait no longer than a reader of the page would.
@@ -264,20 +279,29 @@ class CachedRecords:
         if failure is not None and self._clock() < when and (is_remembered or not isinstance(failure, NoAnswerYet)):
             raise failure
 
-    def _note(self, error: SourceUnavailable) -> None:
+    def _note(self, error: SourceUnavailable, key: str, asked: float) -> None:
+        """Remember why the server gave no answer; one that has answered since it was `asked` this is not down."""
+        is_remembered = self._is_remembered(key)
         with self._lock:
             if error is self._failure or self.offline:
                 return
             log.warning("%s", error)
+            is_busy = isinstance(error, ServerBusy)
+            has_answered = self._answered_at > asked and not is_busy
+            if has_answered and not is_remembered:
+                return
             self._failure = error
-            spared = 0.0 if isinstance(error, QueryFailed) else RETRY_S
+            spared = 0.0 if isinstance(error, QueryFailed) or has_answered else RETRY_S
             if isinstance(error, ServerBusy):
                 spared = max(spared, error.wait_s)
             self._ask_again_at = self._clock() + spared
 
-    def _take(self, key: str, answer: Any) -> None:
+    def _take(self, key: str, answer: Any, asked: float) -> None:
         with self._lock:
             self._failure = self._oldest = None
+            self._answered_at = self._clock()
+            if key in self._held and self._held[key][0] > asked:
+                return  # the same was asked later, and answered before
             self._held[key] = (self._clock(), answer)
             self._held.move_to_end(key)
             while len(self._held) > _HELD:

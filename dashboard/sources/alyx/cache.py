@@ -23,7 +23,7 @@ from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
 from dashboard.model.progress import WAITS, Progress
 from dashboard.model.remembered import note_remembered
-from dashboard.sources.alyx.client import Client, QueryFailed, Record, ServerBusy
+from dashboard.sources.alyx.client import Client, QueryFailed, Record, ServerBusy, Unanswered
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _POLL_S = 0.05
 _HELD = 64
 
 
-class NoAnswerYet(SourceUnavailable):
+class NoAnswerYet(Unanswered):
     """The server was asked and has not answered so far; the question stands."""
 
 
@@ -276,7 +276,7 @@ class CachedRecords:
             raise SourceUnavailable("Not known offline", self.client.base_url, "Open it once with the server reachable")
         with self._lock:
             failure, when = self._failure, self._ask_again_at
-        if failure is not None and self._clock() < when and (is_remembered or not isinstance(failure, NoAnswerYet)):
+        if failure is not None and self._clock() < when and (is_remembered or not isinstance(failure, Unanswered)):
             raise failure
 
     def _note(self, error: SourceUnavailable, key: str, asked: float) -> None:

@@ -17,6 +17,7 @@ from iblutil.io import params as iblutil_params
 from one import params as one_params
 from one.webclient import AlyxClient
 from requests.auth import AuthBase
+from urllib3.exceptions import ProtocolError
 
 from dashboard.config.throttling import MAX_ASKED_S, is_patient
 from dashboard.model.errors import BadRequest, SourceUnavailable
@@ -43,6 +44,10 @@ _SETTINGS = "Set SPIKE_DASHBOARD_ALYX_USER with _ALYX_PASSWORD, or _ALYX_TOKEN"
 
 class QueryFailed(SourceUnavailable):
     """The server answers, but not this question: an error of its own, or of the question."""
+
+
+class Unanswered(SourceUnavailable):
+    """The server took the question and gave no answer; it may answer another one."""
 
 
 class ServerBusy(SourceUnavailable):
@@ -342,13 +347,15 @@ class Client(AlyxClient):  # type: ignore[misc]
         return SourceUnavailable(what, self.base_url, _SETTINGS)
 
     def _unreachable(self, error: requests.RequestException) -> SourceUnavailable:
+        is_taken = isinstance(error, requests.ReadTimeout) or isinstance(next(iter(error.args), None), ProtocolError)
+        kind = Unanswered if is_taken else SourceUnavailable
         if isinstance(error, requests.Timeout):
             what = "The Alyx server did not answer in time"
         elif isinstance(error, requests.exceptions.SSLError):
             what = "The certificate of the Alyx server is not trusted"
         else:
             what = "The Alyx server cannot be reached"
-        return SourceUnavailable(what, self.base_url, "Check the network and the address")
+        return kind(what, self.base_url, "Check the network and the address")
 
     def _odd(self, status: int, query: str) -> SourceUnavailable:
         where = self.base_url + query.partition("?")[0]

@@ -19,6 +19,7 @@ from dashboard.library.insertion_table import (
     COLUMNS,
     FACETS,
     NOTHING_SAID,
+    asked_region,
     facet_counts,
     insertion_table,
     narrow,
@@ -280,7 +281,7 @@ class Catalogue:
         if facets.tag and facets.tag not in self._tags:
             wanted.append((self._tags, facets.tag, Facets(tag=facets.tag)))
         if facets.region:
-            region = check_region(facets.region)
+            region = asked_region(facets)
             if region not in self._regions_known:
                 wanted.append((self._regions_known, region, Facets(region=region)))
         for source in self._sources:
@@ -346,7 +347,7 @@ class Catalogue:
 
     def finer_note(self, facets: Facets) -> str:
         """Return which region to ask for where the list of regions has none as fine as the one asked for."""
-        if not facets.region or self.regions is None or check_region(facets.region) in self._regions_known:
+        if not facets.region or self.regions is None or asked_region(facets) in self._regions_known:
             return ""
         beryl = str(at_level([check_region(facets.region)], "beryl")[0])
         names = self.regions["region"].unique()
@@ -406,7 +407,7 @@ class Catalogue:
 
 def _values(facets: Facets) -> set[str]:
     """Return what of the facets only a server may know."""
-    return {facets.tag, check_region(facets.region) if facets.region else ""} - {""}
+    return {facets.tag, asked_region(facets) if facets.region else ""} - {""}
 
 
 def _label(value: str, source: str) -> str:

@@ -80,6 +80,32 @@ def in_region(
     return np.asarray(table["pid"].isin(set(pids)), np.bool_)
 
 
+def asked_region(facets: Facets) -> str:
+    """Return the acronym of the region to ask a database for: at the level of Beryl, what holds the one that is named.
+
+    Raises
+    ------
+    BadRequest
+        There is no such region.
+    """
+    acronym = check_region(facets.region)
+    return (str(at_level([acronym], "beryl")[0]) or acronym) if facets.level == "beryl" else acronym
+
+
+def check_facets(facets: Facets) -> None:
+    """Refuse a region or a day that is none.
+
+    Raises
+    ------
+    BadRequest
+    """
+    if facets.region:
+        check_region(facets.region)
+    for day in (facets.first, facets.last):
+        if day and pd.isna(pd.to_datetime(day, format="%Y-%m-%d", errors="coerce")):
+            raise BadRequest("Not a date", day[:20], "Write it as 2020-09-21")
+
+
 def narrow(
     table: pd.DataFrame,
     facets: Facets,
@@ -123,16 +149,14 @@ def narrow(
     for name, value in (("subject", facets.subject), ("projects", facets.project), ("task", facets.task)):
         if value:
             keep &= _contains(table[name], value.strip().casefold())
-    for day in (facets.first, facets.last):
-        if day and pd.isna(pd.to_datetime(day, format="%Y-%m-%d", errors="coerce")):
-            raise BadRequest("Not a date", day[:20], "Write it as 2020-09-21")
+    check_facets(facets)
     if facets.first:
         keep &= (table["date"] >= facets.first).to_numpy(np.bool_)
     if facets.last:
         keep &= ((table["date"] <= facets.last) & (table["date"] != "")).to_numpy(np.bool_)
     if facets.region:
         inside = in_region(table, regions, facets.region, facets.level)
-        known = regions_known.get(check_region(facets.region), ())
+        known = regions_known.get(asked_region(facets), ())
         keep &= inside | table["pid"].isin(set(known)).to_numpy(np.bool_)
     if facets.tag:
         keep &= table["pid"].isin(set(tags.get(facets.tag, ()))).to_numpy(np.bool_)

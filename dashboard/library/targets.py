@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from dashboard.analysis.anatomy.regions import check_region
 from dashboard.config.settings import Settings
-from dashboard.library.insertion_table import insertion_table, narrow
+from dashboard.library.insertion_table import asked_region, check_facets, insertion_table, narrow
 from dashboard.model.errors import BadRequest
 from dashboard.model.facets import Facets, read_query
 from dashboard.sources.lists import read_insertions, read_names, read_regions
@@ -75,18 +75,20 @@ def found(facets: Facets, settings: Settings) -> list[str]:
     """
     if facets.favourites or facets.verdict:
         raise BadRequest("Favourites and verdicts are known to the page only", "", "Ask for something else")
+    check_facets(facets)
+    region = asked_region(facets) if facets.region else ""
     rows = read_insertions(settings.insertions) if settings.insertions is not None else []
     regions = read_regions(settings.regions) if settings.regions is not None else None
     asked: set[str] = set()
     for source in configured_sources(settings, default=not settings.data and settings.insertions is None):
         if source.name == DEMO:
             continue
-        for page in source.search(facets):
+        for page in source.search(replace(facets, region=region)):
             rows += page
             if source.asked(facets) != Facets():
                 asked |= {str(row["pid"]) for row in page}
     tags = {facets.tag: asked} if facets.tag else {}
-    known = {check_region(facets.region): asked} if facets.region else {}
+    known = {region: asked} if region else {}
     table = narrow(insertion_table(rows), facets, regions, tags, known)
     if table.empty:
         raise BadRequest("No insertion meets the query", "", f"{len(rows):,} were looked at")

@@ -12,6 +12,9 @@ from dashboard.model.references import Histology
 VERDICTS = ("none", "pass", "fail", "mixed")
 """What people may say of an insertion, all together."""
 
+LEVELS = ("allen", "beryl")
+"""By what names regions are compared."""
+
 SEPARATOR = "; "
 """Between the projects of an insertion, in a row of a list."""
 
@@ -79,7 +82,7 @@ def read_query(text: str) -> Facets:
     Raises
     ------
     BadRequest
-        A word is unknown, or a quotation mark is left open.
+        A word or a value is unknown, or a quotation mark is left open.
     """
     try:
         parts = shlex.split(text)
@@ -95,7 +98,11 @@ def read_query(text: str) -> Facets:
             raise BadRequest("The query cannot be read", part[:80], f"Use WORD=VALUE with {', '.join(_WORDS)}")
         else:
             words[word] = value == _STARRED if word == "favourites" else value
-    return Facets(text=" ".join(texts), **words)
+    facets = Facets(text=" ".join(texts), **words)
+    for word, known in (("histology", tuple(Histology)), ("verdict", VERDICTS), ("level", LEVELS)):
+        if word in words and words[word] not in known:  # left out, it would let everything pass
+            raise BadRequest("The query cannot be read", f"{word}={words[word]}"[:80], f"Use one of {', '.join(known)}")
+    return facets
 
 
 def write_query(facets: Facets) -> str:

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.library.open import open_insertion
 from dashboard.sources.alyx import cache as alyx_cache
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.download import meter
+from dashboard.sources.folder import FolderSource
 from tests.browser.driver import Visit, open_panel, served
+from tests.library.alf_folder import write_session
 from tests.replay.server import Replay
 
 WAIT_MS = 60_000
@@ -23,15 +26,37 @@ STALLED, HANGING = "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2", "266820b1-21f0-4a0b-8
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
+FOLDER = "MOUSE_1/2024-01-02/001/probe00"
+
+
 @pytest.fixture(scope="module")
-def world(written_alyx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Replay, Replay, str]]:
-    """A database, another that is asked for what the first does not have, and the address of the page."""
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one insertion."""
+    folder = tmp_path_factory.mktemp("world") / "data"
+    write_session(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def world(
+    written_alyx: Path, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Replay, Replay, str]]:
+    """A database, another that is asked for what the first does not have, a folder, and the address of the page.
+
+    An earlier process has opened one insertion of the database.
+    """
     cache = tmp_path_factory.mktemp("cache")
     with Replay(written_alyx) as replay, Replay(written_alyx) as other, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        sources = [AlyxSource(r.url, cache=cache, user="alice", password="alicepass") for r in (replay, other)]
-        with served(sources, cache) as url:
+        login = {"user": "alice", "password": "alicepass"}
+        open_insertion(PID, source=AlyxSource(replay.url, cache=cache, **login), cache=cache)
+        sources = [AlyxSource(r.url, cache=cache, **login) for r in (replay, other)]
+        with served([FolderSource(data), *sources], cache) as url:
             yield replay, other, url
+
+
+def press(visit: Visit, name: str) -> None:
+    visit.page.get_by_role("button", name=name).click()
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +66,28 @@ def _no_faults_left(world: tuple[Replay, Replay, str]) -> Iterator[None]:
         replay.faults.clear()
 
 
+def test_what_is_cached_opens_while_the_server_hangs(world: tuple[Replay, Replay, str], visit: Visit) -> None:
+    """No question of the page is answered; it stands all the same, and says of which date its records are."""
+    replay, _, url = world
+    hanging = replay.faults.add("*", "stall_headers", times=None, delay=600.0)
+    try:
+        n_asked = len(replay.seen)
+        visit.open(f"{url}/?insertion={PID}")
+        assert "60,000 of 60,000 spikes" in visit.wait_for_spikes()
+        assert len(replay.seen) > n_asked, "the server was asked"
+        open_panel(visit.page, "Open")
+        expect(visit.page.get_by_text("has not answered for 2 s").first).to_contain_text("what is known is of 20")
+    finally:
+        hanging.released.set()
+
+
 def test_who_hangs_is_named_and_need_not_be_waited_for(world: tuple[Replay, Replay, str], visit: Visit) -> None:
     replay, _, url = world
     replay.faults.add(f"/insertions/{HANGING}", "stall_headers", times=None)
     visit.open(f"{url}/?insertion={HANGING}")
     stage = visit.page.locator(".stage")
     expect(stage).to_contain_text(f"waiting for 127.0.0.1:{replay.port}, 60 s at most", timeout=WAIT_MS)
-    visit.page.get_by_role("button", name="Cancel").click()
+    press(visit, "Cancel")
     expect(visit.page.get_by_text("Open an insertion").first).to_be_visible(timeout=WAIT_MS)
 
 
@@ -75,7 +115,7 @@ def test_a_download_that_stands_still_says_so(
     row = visit.page.locator(".stage tr", has_text="spikes.times")
     expect(row).to_contain_text("stalled for", timeout=WAIT_MS)
     expect(row).not_to_contain_text("s left")
-    visit.page.get_by_role("button", name="Cancel").click()
+    press(visit, "Cancel")
     expect(visit.page.locator(".stage-title")).to_be_hidden(timeout=WAIT_MS)
 
 
@@ -94,10 +134,38 @@ def test_a_replaced_file_is_offered_under_an_open_page(
     replay.put(record, file.getvalue())
     record["hash"] = hashlib.md5(file.getvalue()).hexdigest()
     open_panel(visit.page, "Open")
-    visit.page.get_by_role("button", name="Look for new data").click()
+    press(visit, "Look for new data")
     alert = visit.page.get_by_role("alert")
     expect(alert).to_contain_text("The data have changed: replaced: spikes.amps", timeout=WAIT_MS)
-    visit.page.get_by_role("button", name="Load the new data").click()
+    press(visit, "Load the new data")
     expect(alert).to_be_hidden(timeout=WAIT_MS)
     assert "spikes" in visit.wait_for_spikes()
     assert "t=10,40" in visit.page.url.replace("%2C", ",")
+
+
+@pytest.mark.walk
+def test_a_folder_is_looked_at_again(world: tuple[Replay, Replay, str], data: Path, visit: Visit) -> None:
+    """A file is replaced, an insertion copied, the disk taken away and brought back."""
+    url = world[2]
+    visit.open(f"{url}/?insertion={FOLDER}")
+    visit.wait_for_spikes()
+    alert = visit.page.get_by_role("alert")
+    file = next(data.rglob("spikes.amps.npy"))
+    np.save(file.with_name("new.npy"), np.load(file) * 4)
+    file.with_name("new.npy").replace(file)
+    write_session(data, session="labx/Subjects/MOUSE_2/2024-01-02/001")
+    open_panel(visit.page, "Open")
+    press(visit, "Look for new data")
+    expect(alert).to_contain_text("The data have changed: replaced: spikes.amps", timeout=WAIT_MS)
+    press(visit, "Load the new data")
+    expect(alert).to_be_hidden(timeout=WAIT_MS)
+    visit.wait_for_spikes()
+    visit.open(f"{url}/?insertion=MOUSE_2/2024-01-02/001/probe00")
+    visit.wait_for_spikes()
+    away = data.with_name("away")
+    data.rename(away)
+    visit.open(f"{url}/?insertion={FOLDER}&sorter=base")
+    expect(alert).to_contain_text("not there any more", timeout=WAIT_MS)
+    away.rename(data)
+    press(visit, "Try again")
+    visit.wait_for_spikes()

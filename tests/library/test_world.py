@@ -11,6 +11,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -715,29 +716,69 @@ class TestARunningServer:
         store.close()
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["model=3B2", "model=NP2.4", "lab=labrig", "subject=km_00", "project=BRAINWIDE", "task=ephysChoice",
-     "probe=probe01", "first=2024-04-01 last=2024-04-30", "histology=resolved", "histology=traced", "histology=none",
-     "KM_003",
-     "model=3B2 subject=KM_00 first=2024-04-11"],
+#: Queries that find something, and those that find nothing: names are exact, a part of subject, project and task does.
+FINDING = (
+    "KM_003", "lab=labrig", "subject=km_00", "first=2024-04-01 last=2024-04-30", "project=BRAINWIDE", "task=ephysC",
+    "region=ca1", "region=CA1 level=beryl", "probe=probe01", "model=3B2", "histology=resolved", "histology=traced",
+    "histology=none", "tag=2024_Q2_rig", "model=3B2 subject=KM_00 first=2024-04-11", "tag=2024_Q2_rig probe=probe01",
 )  # fmt: skip
+FINDING_NOTHING = (
+    "KM_9", "lab=LABRIG", "subject=KM_,00", "first=2099-01-01", "project=none", "task=none", "region=VISp5", "probe=p",
+    "model=NP2.4", "histology=alf", "tag=2024_Q2", "tag=2024_q2_RIG",
+)  # fmt: skip
+
+
+def test_each_facet_is_among_the_queries() -> None:
+    words = {part.partition("=")[0] for query in FINDING for part in query.split() if "=" in part}
+    assert words | {"text", "favourites", "verdict"} == {item.name for item in fields(Facets)}
+
+
+@pytest.mark.parametrize("query", [*FINDING, *FINDING_NOTHING])
 def test_a_search_finds_the_same_here_and_on_the_server(
     query: str, source: Callable[..., AlyxSource], replay: Replay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Asked of the server and narrowed, or everything listed and narrowed here."""
+    """Asked of the server and narrowed, or everything listed and narrowed here; only the server knows tags, regions."""
     known = source()
     facets = read_query(query)
     everything = [row for page in known.search(Facets()) for row in page]
-    here = set(narrow(insertion_table(everything), facets)["pid"])
+    answers = replay.recordings.answers
+    tags = {"2024_Q2_rig": answers["insertions", frozenset({("tag", "2024_Q2_rig")})]}
+    regions = {"CA1": answers["insertions", frozenset({("atlas_acronym", "CA1")})]}
+    here = set(narrow(insertion_table(everything), facets, None, tags, regions)["pid"])
+    assert bool(here) is (query in FINDING)
     monkeypatch.setattr(targets, "configured_sources", lambda settings, default: [known])
     settings = Settings(alyx_url=replay.url, cache=tmp_path)
-    if query == "model=NP2.4":
-        assert not here
+    if here:
+        assert set(targets.found(facets, settings)) == here
+    else:
         with pytest.raises(BadRequest, match="No insertion meets"):
             targets.found(facets, settings)
-    else:
-        assert here and set(targets.found(facets, settings)) == here
+
+
+def test_a_region_is_asked_for_at_the_level_of_beryl(
+    source: Callable[..., AlyxSource], replay: Replay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whose insertions reach into another layer of VISp meets "VISp5 at the level of Beryl", too."""
+    monkeypatch.setattr(targets, "configured_sources", lambda settings, default: [source()])
+    with pytest.raises(BadRequest, match="No insertion meets"):
+        targets.found(read_query("region=visp5 level=beryl"), Settings(cache=tmp_path))
+    assert [seen.query for seen in replay.seen if "atlas" in seen.query] == ["limit=250&atlas_acronym=VISp"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("first=2024-13-01", "Not a date"), ("region=CA11", "No such region"), ("verdict=pass", "known to the page only")],
+)
+def test_what_is_none_is_said_before_a_server_is_asked(query: str, said: str, replay: Replay, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match=said):
+        targets.found(read_query(query), Settings(alyx_url=replay.url, cache=tmp_path))
+    assert not replay.seen
+
+
+@pytest.mark.parametrize("query", ["histology=resloved", "level=cosmos", "verdict=good", "lab=", "sex=f"])
+def test_a_value_that_is_none_does_not_find_everything(query: str) -> None:
+    with pytest.raises(BadRequest, match="cannot be read"):
+        read_query(query)
 
 
 class TestThrottled:

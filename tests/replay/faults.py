@@ -13,7 +13,7 @@ KINDS = (
     "throttle",  # `after` bytes per `delay` seconds
     "stall",  # nothing comes any more after `after` bytes, and the connection stays open
     "delay",  # the answer is right, and comes after `delay` seconds
-    "stall_headers",  # the request is read and nothing comes back
+    "stall_headers",  # the request is read and nothing comes back, for 20 s or `delay`; then the connection breaks
     "no_length",  # no Content-Length; the end of the body is the end of the connection
     "ignore_range",  # the whole file comes where a part was asked for
     "wrong_range",  # another part comes than the one asked for

@@ -92,18 +92,32 @@ class Rest:
     def _filtered(self, endpoint: str, query: dict[str, str]) -> list[Record]:
         rows = list(self.recordings.tables[endpoint].values())
         filters = frozenset((k, v) for k, v in query.items() if k not in ("limit", "offset"))
-        if any(name in BY_RECORDED_ANSWER for name in query):
-            return [self.recordings.tables[endpoint][i] for i in self.recordings.answers.get((endpoint, filters), ())]
+        if (endpoint, filters) in self.recordings.answers:
+            return [self.recordings.tables[endpoint][i] for i in self.recordings.answers[endpoint, filters]]
         for name, value in query.items():
             if name in ("limit", "offset"):
                 continue
             if name in _UUID_FILTERS and not _UUID.fullmatch(value):
                 raise Answer(400, {name: ["Enter a valid UUID."]})
-            if name == "django":
+            if name in BY_RECORDED_ANSWER:
+                ids = self._recorded(endpoint, name, value, is_part=name == "tag")
+                rows = [row for row in rows if row["id"] in ids]
+            elif name == "django":
                 rows = self._django(endpoint, rows, value)
             else:
                 rows = [row for row in rows if self._passes(endpoint, row, name, value)]
         return rows
+
+    def _recorded(self, endpoint: str, name: str, value: str, *, is_part: bool) -> set[str]:
+        """Return the ids of the recorded answers to one filter that is `value`, or whose value has it as a part."""
+        return {
+            row_id
+            for (of, filters), ids in self.recordings.answers.items()
+            for asked, known in filters
+            if of == endpoint and len(filters) == 1 and asked == name
+            if (value.lower() in known.lower() if is_part else value == known)
+            for row_id in ids
+        }
 
     def _passes(self, endpoint: str, row: Record, name: str, value: str) -> bool:
         session = row if endpoint in ("sessions", "subjects") else row.get("session_info") or row.get("session") or {}
@@ -160,6 +174,8 @@ class Rest:
         if name.endswith("subject__nickname__icontains"):
             session = row if endpoint == "sessions" else row["session_info"]
             return value.lower() in session["subject"].lower()
+        if name == "datasets__tags__name":
+            return row["id"] in self._recorded(endpoint, "tag", value, is_part=False)
         if name == "model__probe_model":
             return bool(row["model"] == value)
         if "start_time__date__" in name:

@@ -228,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.replay.stopping.wait(fault.delay)
             return False
         elif fault.kind == "stall_headers":
-            until = time.monotonic() + 20
+            until = time.monotonic() + max(20.0, fault.delay)
             while time.monotonic() < until and not self.server.replay.stopping.is_set():
                 if fault.released.wait(0.05):
                     break

@@ -18,26 +18,27 @@ PAGE = "250"
 def query(facets: Facets) -> dict[str, str]:
     """Return the parameters of ``/insertions`` for what a search asks of the server.
 
-    ``subject=`` is exact there, so a part of it goes through ``django=``, and so do days and the probe's model. What
-    Alyx cannot say (states of histology other than resolved, Beryl names, words that are no id) is left to narrowing
-    what came.
+    ``subject=`` is exact there and ``tag=`` is not, so both go through ``django=``, and so do days and the probe's
+    model. What Alyx cannot say (states of histology other than resolved, words that are no id, a comma within
+    ``django=``) is left to narrowing what came.
     """
     params: dict[str, str] = {}
-    for name, value in (("lab", facets.lab), ("name", facets.probe), ("tag", facets.tag),
-                        ("project", facets.project), ("task_protocol", facets.task),
-                        ("atlas_acronym", facets.region)):  # fmt: skip
+    for name, value in (("lab", facets.lab), ("name", facets.probe), ("project", facets.project.strip()),
+                        ("task_protocol", facets.task.strip()), ("atlas_acronym", facets.region)):  # fmt: skip
         if value:
             params[name] = value
-    django = []
-    if facets.model:  # ``model=`` is the model's name, which is not what records show
-        django.append(f"model__probe_model,{facets.model.replace(',', '')}")
-    for side, day in (("gte", facets.first), ("lte", facets.last)):
-        if day:
-            django.append(f"session__start_time__date__{side},{day.replace(',', '')}")
-    if facets.subject:
-        django.append(f"session__subject__nickname__icontains,{facets.subject.replace(',', '')}")
-    if facets.histology == Histology.RESOLVED:
-        django.append("json__extended_qc__alignment_resolved,True")
+    # ``model=`` is the model's name, which is not what records show
+    lookups = (
+        ("model__probe_model", facets.model),
+        ("session__start_time__date__gte", facets.first),
+        ("session__start_time__date__lte", facets.last),
+        ("session__subject__nickname__icontains", facets.subject.strip()),
+        ("datasets__tags__name", facets.tag),
+        ("json__extended_qc__alignment_resolved", "True" if facets.histology == Histology.RESOLVED else ""),
+    )
+    django = [f"{name},{value}" for name, value in lookups if value and "," not in value]
+    if "," in facets.tag:  # nothing but the server knows tags
+        params["tag"] = facets.tag
     if django:
         params["django"] = ",".join(django)
     return params

@@ -73,7 +73,7 @@ SOURCES: Registry[SourceEntry] = Registry(
         SourceEntry(
             name="analyzer",
             title="SpikeInterface",
-            reads="SpikeInterface (a SortingAnalyzer saved as binary_folder, a saved sorting)",
+            reads="SpikeInterface (a SortingAnalyzer saved as binary_folder or zarr, a saved sorting)",
             settings=("data",),
             recognises="dashboard.sources.analyzer.source:recognises",
             at="dashboard.sources.analyzer.source:at",

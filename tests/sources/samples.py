@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import tempfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +125,85 @@ def write_analyzer(folder: Path, *, ids: tuple[int, ...] | tuple[str, ...] = ("u
     return folder
 
 
+def write_zarr(folder: Path, *, version: int = 2, **options: Any) -> Path:
+    """Write what `write_analyzer` writes as zarr, of either version of the format, chunks packed by zlib or gzip."""
+    with tempfile.TemporaryDirectory() as place:
+        plain = write_analyzer(Path(place) / "plain", **options)
+        spikes = np.load(plain / "sorting" / "spikes.npy")
+        info = json.loads((plain / "sorting" / "numpysorting_info.json").read_text())
+        ids = np.array(info.pop("unit_ids"))
+        n_first = int(np.searchsorted(spikes["segment_index"], 1))
+        groups = {
+            "": {
+                name: json.loads((plain / f"{name}.json").read_text()) for name in ("settings", "spikeinterface_info")
+            },
+            "sorting": info,
+            "recording_info": {
+                path.stem: json.loads(path.read_text()) for path in (plain / "recording_info").glob("*.json")
+            },
+        }
+        arrays = {
+            "sorting/unit_ids": ids,
+            "sorting/spikes/sample_index": spikes["sample_index"],
+            "sorting/spikes/unit_index": spikes["unit_index"],
+            "sorting/spikes/segment_slices": np.array([[0, n_first], [n_first, len(spikes)]]),
+            "sorting/properties/quality": np.load(plain / "sorting" / "properties" / "quality.npy"),
+        }
+        for path in (plain / "extensions").glob("*/*.npy"):
+            arrays[f"extensions/{path.parent.name}/{path.stem}"] = np.load(path)
+    for group, attributes in groups.items():
+        (folder / group).mkdir(parents=True, exist_ok=True)
+        if version == 3:
+            node = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+            (folder / group / "zarr.json").write_text(json.dumps(node))
+        else:
+            (folder / group / ".zgroup").write_text('{"zarr_format": 2}')
+            (folder / group / ".zattrs").write_text(json.dumps(attributes))
+    for name, array in arrays.items():
+        write_zarr_array(folder / name, array, version)
+    return folder
+
+
+def write_zarr_array(folder: Path, array: np.ndarray, version: int = 2, n_chunk: int = 1_000) -> None:
+    """Write an array in chunks of so many rows, the last of them full as zarr's are; integers as differences."""
+    folder.mkdir(parents=True, exist_ok=True)
+    is_delta, shape = array.dtype.kind == "i" and array.ndim == 1, array.shape
+    chunks = [min(n_chunk, shape[0]), *shape[1:]]
+    dtype: Any = array.dtype.descr if array.dtype.names else array.dtype.str
+    if version == 2:
+        about: Any = {
+            "zarr_format": 2, "shape": shape, "chunks": chunks, "dtype": dtype, "order": "C", "fill_value": None,
+            "compressor": {"id": "zlib", "level": 1},
+            "filters": [{"id": "delta", "dtype": dtype, "astype": dtype}] if is_delta else None,
+        }  # fmt: skip
+        (folder / ".zarray").write_text(json.dumps(about))
+    else:
+        kind: Any = str(array.dtype)
+        if array.dtype.kind == "U":
+            kind = {"name": "fixed_length_utf32", "configuration": {"length_bytes": array.dtype.itemsize}}
+        if array.dtype.names:
+            fields = [[name, str(array.dtype[name])] for name in array.dtype.names]
+            kind = {"name": "structured", "configuration": {"fields": fields}}
+        codecs: list[Any] = [{"name": "numcodecs.delta", "configuration": {"dtype": dtype}}] if is_delta else []
+        codecs += [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "gzip", "configuration": {}}]
+        about = {
+            "zarr_format": 3, "node_type": "array", "shape": shape, "data_type": kind, "codecs": codecs,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks}}, "fill_value": 0,
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}}, "attributes": {},
+        }  # fmt: skip
+        (folder / "zarr.json").write_text(json.dumps(about))
+    for k in range(-(-shape[0] // chunks[0])):
+        chunk = np.zeros(chunks, array.dtype)
+        part = array[k * chunks[0] : (k + 1) * chunks[0]]
+        chunk[: len(part)] = part
+        if is_delta:
+            chunk = np.concatenate([chunk[:1], np.diff(chunk)])
+        zeros = [0] * (array.ndim - 1)
+        name = ".".join(map(str, [k, *zeros])) if version == 2 else "/".join(map(str, ["c", k, *zeros]))
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((zlib.compress if version == 2 else gzip.compress)(chunk.tobytes()))
+
+
 def write_nwb(path: Path, *, probes: tuple[str, ...] = ("imec0",), n: int = N) -> Path:
     """Write a file of 3 units on each probe, the spikes unit by unit, with trials."""
     h5py = pytest.importorskip("h5py", reason="NWB files are read by h5py, of the extra nwb")
@@ -161,6 +243,7 @@ def write_nwb(path: Path, *, probes: tuple[str, ...] = ("imec0",), n: int = N) -
 WRITERS: dict[str, Callable[[Path], object]] = {
     "phy": lambda root: write_phy(root / SESSION / "imec0" / "kilosort25"),
     "analyzer": lambda root: write_analyzer(root / SESSION / "imec0"),
+    "zarr": lambda root: write_zarr(root / SESSION / "imec0"),
     "nwb": lambda root: write_nwb(root / SESSION / "M4.nwb"),
 }
 """For each kind of source, what writes one insertion below a folder."""

@@ -41,6 +41,7 @@ KEYS = {
     "alyx": "KM_003/2024-04-11/002/probe02",
     "phy": "M4/2024-05-05/001/imec0",
     "analyzer": "M4/2024-05-05/001/imec0",
+    "zarr": "M4/2024-05-05/001/imec0",
     "nwb": "M4/2024-05-05/001/imec0",
 }
 
@@ -267,7 +268,7 @@ def test_damaged_data_are_one_line_that_names_the_file(source: Source, insertion
     path = next(
         Path(file.path)
         for file in sorting.identity.files
-        if file.name.startswith("spike") or file.name.endswith(".nwb")
+        if file.name.startswith("spike") or file.name.endswith(".nwb") or file.path.endswith("sample_index/0")
     )
     del sorting
     whole = path.read_bytes()

@@ -72,7 +72,7 @@ def read_analyzer(
     sync = sync_at(store.path, sync_file)
     in_uv = settings.get("return_in_uV", settings.get("return_scaled")) is True
     starts = _starts(recording.get("num_samples"), samples, segments, n_segments)
-    average = store.array("extensions/templates/average") if len(channels) else None
+    average = _optional(store, "templates/average", missing) if len(channels) else None
     if average is not None and average.shape[:1] + average.shape[2:] != (len(ids), len(channels)):
         missing.append(Missing("templates", f"of shape {average.shape} for {len(ids)} units, {len(channels)} channels"))
         average = None
@@ -120,7 +120,7 @@ def read_analyzer(
     table = pd.DataFrame(index=pd.Index(_one_type(ids)))
     if "peaks" in derived:
         table["channels"] = np.asarray(derived["peaks"])
-    places = store.array("extensions/unit_locations/unit_locations")
+    places = _optional(store, "unit_locations/unit_locations", missing)
     if places is not None and places.ndim == 2 and places.shape[0] == len(ids) and places.shape[1] >= 2:
         table["depths"] = np.asarray(places[:, 1], np.float64)
     elif len(derived["mean_depths"]):
@@ -172,13 +172,20 @@ def _one_type(ids: list[Any]) -> npt.NDArray[Any]:
     return np.array(ids if all(isinstance(unit, int) for unit in ids) else list(map(str, ids)))
 
 
+def _optional(store: Store, name: str, missing: list[Missing]) -> npt.NDArray[Any] | None:
+    """Return an array of an extension; None where there is none, or where it cannot be read, which is said."""
+    try:
+        return store.array(f"extensions/{name}")
+    except DatasetInvalid as error:
+        missing.append(Missing(name.partition("/")[0], str(error)))
+        return None
+
+
 def _of_spikes(store: Store, name: str, n: int, missing: list[Missing]) -> npt.NDArray[Any] | None:
     """Return an extension with a value for each spike, or say why there is none."""
-    extension = name.partition("/")[0]
-    try:
-        array = store.array(f"extensions/{name}")
-    except DatasetInvalid as error:
-        missing.append(Missing(extension, str(error)))
+    extension, n_missing = name.partition("/")[0], len(missing)
+    array = _optional(store, name, missing)
+    if len(missing) > n_missing:
         return None
     if array is None:
         missing.append(Missing(extension, f"no extension {extension}: analyzer.compute('{extension}') makes it"))

@@ -10,7 +10,8 @@ from dashboard.model.progress import ProgressCallback
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.analyzer.reader import read_analyzer
-from dashboard.sources.analyzer.store import FolderStore
+from dashboard.sources.analyzer.store import FolderStore, Store
+from dashboard.sources.analyzer.zarr_store import ZarrStore, is_zarr
 from dashboard.sources.base import Source
 from dashboard.sources.places import Place, PlacedSource, any_below
 
@@ -30,7 +31,7 @@ class AnalyzerSource(PlacedSource):
             "si_folder.json",
             "sorting_cached.npz",
         } <= names
-        return is_analyzer or is_sorting
+        return is_analyzer or is_sorting or ("sorting" in names and is_zarr(path))
 
     def read(
         self,
@@ -41,7 +42,8 @@ class AnalyzerSource(PlacedSource):
         cancel: threading.Event | None,
     ) -> SpikeSorting:
         """Read an analyzer or a sorting."""
-        return read_analyzer(FolderStore(place.path), ref, cache, progress, cancel, self.sync_file)
+        store: Store = ZarrStore(place.path) if is_zarr(place.path) else FolderStore(place.path)
+        return read_analyzer(store, ref, cache, progress, cancel, self.sync_file)
 
 
 def recognises(path: Path) -> bool:

@@ -13,7 +13,7 @@ import dashboard
 from dashboard.model.conventions import Clock, LabelKind
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "formats" / "spikeinterface"
-NAMES = ("analyzer_two_segments",)
+NAMES = ("analyzer_two_segments", "analyzer_string_ids.zarr")
 
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample analyzers are not beside the repository")
 

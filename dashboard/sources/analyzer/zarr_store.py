@@ -1,0 +1,96 @@
+"""A SortingAnalyzer saved as zarr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dashboard.model.errors import DatasetInvalid, DatasetMissing
+from dashboard.sources.analyzer.store import checked_info
+from dashboard.sources.analyzer.zarr_arrays import ZarrFolder
+
+_AGAIN = "Copy the folder again, or save the analyzer again"
+_SPIKES = "sorting/spikes"
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a folder is a group of zarr."""
+    return (path / ".zgroup").is_file() or (path / "zarr.json").is_file()
+
+
+class ZarrStore:
+    """A SortingAnalyzer in the format ``zarr``; see `dashboard.sources.analyzer.store.Store`.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.used: list[Path] = []
+        self._zarr = ZarrFolder(path)
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Return a small object by name: an attribute of a group."""
+        group, _, attribute = name.rpartition("/")
+        found = self._zarr.attributes(group).get(attribute)
+        return found if isinstance(found, dict) else {}
+
+    def array(self, name: str) -> npt.NDArray[Any] | None:
+        """Return an array by its path; None where there is none."""
+        return self._zarr.array(name)
+
+    def _needed(self, name: str) -> npt.NDArray[Any]:
+        found = self._zarr.array(name)
+        if found is None:
+            raise DatasetMissing(name, self.path / name, _AGAIN)
+        self.used += self._zarr.files(name)
+        return found
+
+    def spikes(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return sample, row of the unit and segment of each spike."""
+        samples, units = self._needed(f"{_SPIKES}/sample_index"), self._needed(f"{_SPIKES}/unit_index")
+        segments = np.zeros(len(samples), np.int64)
+        slices = self._zarr.array(f"{_SPIKES}/segment_slices")
+        for k, part in enumerate(slices.tolist() if slices is not None and slices.ndim == 2 else []):
+            segments[part[0] : part[1]] = k
+        for name, column in (("sample_index", samples), ("unit_index", units)):
+            if column.ndim != 1 or column.dtype.kind not in "iu":
+                raise DatasetInvalid("Should be whole numbers", [self.path / _SPIKES / name], _AGAIN)
+        return samples, units, segments
+
+    def sorting(self) -> tuple[list[Any], float, int]:
+        """Return ids of units, sampling rate in Hz, and number of segments."""
+        about = self._zarr.attributes("sorting")
+        ids = self._needed("sorting/unit_ids").tolist()
+        return checked_info({**about, "unit_ids": ids}, self.path / "sorting")
+
+    def properties(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what the sorting says of units, by name; what holds objects is left out."""
+        return self._arrays("sorting/properties")
+
+    def metrics(self) -> list[tuple[str, pd.DataFrame]]:
+        """Return the tables of the extensions of metrics."""
+        found = []
+        for name in ("quality_metrics", "template_metrics"):
+            columns = self._arrays(f"extensions/{name}/metrics")
+            columns.pop("index", None)
+            if columns and len({len(values) for values in columns.values()}) == 1:
+                found.append((name, pd.DataFrame(columns)))
+        return found
+
+    def _arrays(self, group: str) -> dict[str, npt.NDArray[Any]]:
+        found = {}
+        for name in self._zarr.names(group):
+            try:
+                values = self._zarr.array(f"{group}/{name}")
+            except DatasetInvalid:
+                continue
+            if values is not None and values.ndim == 1:
+                found[name] = values
+        return found

@@ -344,11 +344,6 @@ class SpikeSorting:
             raise Incomplete(self.title, {"records": why})
 
     @property
-    def label_is_kilosorts(self) -> bool:
-        """Whether ``label`` in the files repeats Kilosort's own opinion and is no IBL label."""
-        return self.label_kind is LabelKind.KILOSORT
-
-    @property
     def differences(self) -> dict[str, tuple[str, str]]:
         """What its numbers mean where that is not what IBL's mean: in a word, and in a sentence."""
         found: dict[str, tuple[str, str]] = {}

@@ -29,6 +29,8 @@ class FairPool:
         self._lock = threading.Lock()
         self._queues: OrderedDict[str, OrderedDict[SessionPool, Jobs]] = OrderedDict()
         self._observe = observe
+        self.n_done = 0
+        """Jobs that have run."""
 
     def session(self, owner: str = "") -> SessionPool:
         """Return the executor of one more session of somebody."""
@@ -84,6 +86,8 @@ class FairPool:
         finally:
             SESSION.reset(before)
         self._observe(time.perf_counter() - started)
+        with self._lock:
+            self.n_done += 1
 
 
 class SessionPool(Executor):

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,9 @@ import panel as pn
 from bokeh.server.server import Server
 from panel import reactive
 from panel.io.server import get_server
+from prometheus_client import CollectorRegistry, Histogram, Metric, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RequestHandler
@@ -41,10 +44,9 @@ from dashboard.server.downloads import ROUTE, DownloadHandler
 from dashboard.server.garbage import GarbageCollection
 from dashboard.server.headers import send_headers
 from dashboard.server.limits import KEPT_S, Limits
-from dashboard.server.metrics import LOAD_BUCKETS_S, RENDER_BUCKETS_S, Histogram, counter, gauges
 from dashboard.server.render_pool import FairPool
 from dashboard.server.upstream.early_head import send_head_early
-from dashboard.server.upstream.messages import send_in_order, send_small_frames_at_once
+from dashboard.server.upstream.messages import send_in_order
 from dashboard.server.upstream.security import harden, session_options
 from dashboard.server.upstream.session_cost import anonymous_bytes, reduce_session_cost, return_memory
 from dashboard.server.upstream.shares import MAX_MESSAGE_BYTES, count_sockets, end_unclaimed, share_out
@@ -56,6 +58,8 @@ from dashboard.version import __version__
 
 logger = logging.getLogger(__name__)
 
+RENDER_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+LOAD_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 RENDER_THREADS = max(2, os.cpu_count() or 2)
 SESSION_BYTES = 16 << 20
 WORKING_BYTES = 1 << 30
@@ -91,9 +95,15 @@ class Process:
         )
         self.store.is_listed = self.catalogue.matching
         CHUNKS.limit(self.settings.raw_memory)
-        self.loads, self.renders = Histogram(LOAD_BUCKETS_S), Histogram(RENDER_BUCKETS_S)
-        self.store.observe = self.loads.observe
-        self.pool = FairPool(RENDER_THREADS, self.renders.observe)
+        self._registry = registry = CollectorRegistry()
+        registry.register(self)
+        disable_created_metrics()
+        loads = Histogram("spike_dashboard_load_seconds", "Time from asking for an insertion to its columns.",
+                          buckets=LOAD_BUCKETS_S, registry=registry)  # fmt: skip
+        renders = Histogram("spike_dashboard_render_seconds", "Time that jobs ran on the render threads.",
+                            buckets=RENDER_BUCKETS_S, registry=registry)  # fmt: skip
+        self.store.observe = loads.observe
+        self.pool = FairPool(RENDER_THREADS, renders.observe)
         self.started = time.monotonic()
         self.sessions: dict[DashboardSession, str] = {}
         """Those that are open, and whose they are."""
@@ -173,7 +183,7 @@ class Process:
 
     def tidy(self) -> None:
         """Give memory back to the system once the pages rest; asked for every second, on the server's thread."""
-        n, self._n_seen = self._n_seen, self.renders.count
+        n, self._n_seen = self._n_seen, self.pool.n_done
         if self.garbage is not None:
             self.garbage.look(len(self.sessions), is_idle=n == self._n_seen and not self.store.n_loading)
         if n == self._n_seen != self._n_tidied:
@@ -202,36 +212,29 @@ class Process:
             "uptime_s": round(time.monotonic() - self.started, 1),
         }
 
-    def metrics(self) -> str:
+    def collect(self) -> Iterator[Metric]:
+        """Yield what Prometheus asks for, beside the durations."""
+        for name, help, value in (
+            ("sessions", "Open browser sessions.", len(self.sessions)),
+            ("insertions_open", "Insertions in the store.", len(self.store)),
+            ("bytes_held", "Bytes of their columns.", self.store.bytes_held),
+            ("raw_bytes_held", "Bytes of decoded raw data.", CHUNKS.n_bytes),
+            ("loads_running", "Loads under way, downloads included.", self.store.n_loading),
+            ("downloads_running", "Loads that fetch files now.", self.store.n_fetching),
+            ("anonymous_bytes", "Memory that no file backs.", anonymous_bytes()),
+            ("threads", "Python threads.", threading.active_count()),
+            ("uptime_seconds", "Time since the start.", time.monotonic() - self.started),
+        ):
+            yield GaugeMetricFamily(f"spike_dashboard_{name}", help, value)
+        for name, help, value in (
+            ("downloaded_bytes", "Bytes of files that came from servers.", self.store.bytes_fetched),
+            ("range_bytes", "Bytes of parts of large files that came from servers.", FETCHED.n_bytes),
+        ):
+            yield CounterMetricFamily(f"spike_dashboard_{name}", help, value)
+
+    def metrics(self) -> bytes:
         """Return what Prometheus asks for, in its text format."""
-        lines = [
-            *self.renders.lines("spike_dashboard_render_seconds", "Time that jobs ran on the render threads."),
-            *self.loads.lines(
-                "spike_dashboard_load_seconds", "Time from asking for an insertion to its columns."
-            ),
-            *gauges(
-                {
-                    "spike_dashboard_sessions": ("Open browser sessions.", len(self.sessions)),
-                    "spike_dashboard_insertions_open": ("Insertions in the store.", len(self.store)),
-                    "spike_dashboard_bytes_held": ("Bytes of their columns.", self.store.bytes_held),
-                    "spike_dashboard_raw_bytes_held": ("Bytes of decoded raw data.", CHUNKS.n_bytes),
-                    "spike_dashboard_loads_running": ("Loads under way, downloads included.", self.store.n_loading),
-                    "spike_dashboard_downloads_running": ("Loads that fetch files now.", self.store.n_fetching),
-                    "spike_dashboard_anonymous_bytes": ("Memory that no file backs.", anonymous_bytes()),
-                    "spike_dashboard_threads": ("Python threads.", threading.active_count()),
-                    "spike_dashboard_uptime_seconds": ("Time since the start.", time.monotonic() - self.started),
-                }
-            ),
-            *counter(
-                "spike_dashboard_downloaded_bytes_total", "Bytes of files that came from servers.",
-                self.store.bytes_fetched,
-            ),
-            *counter(
-                "spike_dashboard_range_bytes_total", "Bytes of parts of large files that came from servers.",
-                FETCHED.n_bytes,
-            ),
-        ]  # fmt: skip
-        return "\n".join(lines) + "\n"
+        return generate_latest(self._registry)
 
 
 class HealthHandler(RequestHandler):
@@ -252,7 +255,7 @@ class MetricsHandler(HealthHandler):
 
     def get(self) -> None:
         """Answer with the text format."""
-        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.set_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
         self.write(self._process.metrics())
 
 
@@ -344,7 +347,6 @@ def make_server(
         websocket_max_message_size=MAX_MESSAGE_BYTES,
         **session_options(),
     )
-    send_small_frames_at_once(server)
     send_in_order()
     reduce_session_cost()
     # Not before the port is taken: what is being compiled holds up the end of a process that cannot serve.

@@ -41,8 +41,6 @@ F64 = npt.NDArray[np.float64]
 PRESENCE_WINDOW_S = 10.0
 REFRACTORY_PERIOD_S = 0.0015
 MIN_ISI_S = 0.0001
-#: Tests behind ``label``, which is the fraction passed.
-N_TESTS = 3
 
 #: Columns of the table and their order.
 COLUMNS = (

@@ -7,7 +7,13 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
-from dashboard.page.core.assets import asset
+from dashboard.page.core.assets import asset, assets_folder
+
+
+def mends() -> str:
+    """Return the script that mends those of Bokeh and Panel, a file for each fault; docs/decisions/0007 lists them."""
+    files = sorted((assets_folder() / "page" / "browser" / "mends").glob("*.js"))
+    return "\n".join([asset("page/browser/mend.js"), *(f"{{\n{file.read_text(encoding='utf-8')}}}" for file in files)])
 
 
 class Bridge(JSComponent):
@@ -38,7 +44,7 @@ class Bridge(JSComponent):
     copied = param.String("", doc="Text to put on the clipboard; emptied once it is there.")
 
     _esm = "\n".join(
-        asset(f"page/browser/{name}.js") for name in ("mends", "screenshot", "time_cursor", "span_drag", "bridge")
+        [mends(), *(asset(f"page/browser/{name}.js") for name in ("screenshot", "time_cursor", "span_drag", "bridge"))]
     )
 
     def __init__(self, **params: Any) -> None:

@@ -1,9 +1,7 @@
 """Messages on their way to the browser: sent at once, none left behind, in the order in which they were made.
 
-Three things stand between a change of the page and the browser that all cost users pictures:
+Two things stand between a change of the page and the browser that both cost users pictures:
 
-- Bokeh sends a picture in several frames, and TCP holds a small frame back until the one before it is acknowledged,
-  which takes 40 ms.
 - Panel puts messages that come while others are being written on a list, and starts a task that writes them. The task
   that is just done with writing takes the mark away which tells the next one that there is something to do: that one
   then does nothing, and the messages lie there until the page changes again. A view that came to rest at that moment
@@ -18,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 from collections.abc import Iterable, Iterator
 from functools import wraps
 from typing import Any
@@ -29,22 +26,18 @@ from bokeh.protocol.message import Message
 from bokeh.server.connection import ServerConnection
 from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
-from panel.io.server import Server
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from dashboard.server.upstream import mend
 
 logger = logging.getLogger(__name__)
 
 
-def send_small_frames_at_once(server: Server) -> None:
-    """Have the sockets of a server send small frames without waiting; those that it accepts inherit that."""
-    for listening in server._http._sockets.values():
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
 def send_in_order() -> None:
     """Have Bokeh and Panel give each message to the socket when it is made; done once, it stays."""
-    WSHandler.send_message = send
-    panel_document.write_events = panel_document.schedule_write_events = write
+    mend(WSHandler, "send_message", send)
+    mend(panel_document, "write_events", write)
+    mend(panel_document, "schedule_write_events", write)
 
 
 @wraps(WSHandler.send_message, assigned=())

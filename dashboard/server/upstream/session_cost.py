@@ -28,6 +28,8 @@ from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 from panel.reactive import Syncable
 
+from dashboard.server.upstream import mend
+
 logger = logging.getLogger(__name__)
 
 GATHER_MS = 8
@@ -83,7 +85,7 @@ def reduce_session_cost() -> None:
     if getattr(PaneBase, "_is_lean", False):
         return
     PaneBase._is_lean = True
-    Syncable._debounce = GATHER_MS
+    mend(Syncable, "_debounce", GATHER_MS)
     share_heaps()
     _spare_rows()
     _write_words_only()
@@ -94,7 +96,7 @@ def reduce_session_cost() -> None:
     bokeh_settings.perform_error_diagnostics = False
     bokeh_settings.perform_document_validation = False
     # The package has a class of the module's name.
-    vars(sys.modules[patch_doc.__module__])["Serializer"] = LazyReferences
+    mend(sys.modules[patch_doc.__module__], "Serializer", LazyReferences)
 
 
 def _spare_rows() -> None:
@@ -110,7 +112,7 @@ def _spare_rows() -> None:
             self._internal_callbacks = []
         self.layout = EMPTY_ROW
 
-    PaneBase.__init__ = make
+    mend(PaneBase, "__init__", make)
 
 
 def _write_words_only() -> None:
@@ -123,7 +125,7 @@ def _write_words_only() -> None:
         else:
             original(self, ref, model)
 
-    HTMLBasePane._update = update
+    mend(HTMLBasePane, "_update", update)
 
 
 def _count_owners() -> None:
@@ -140,9 +142,9 @@ def _count_owners() -> None:
     def unregister(self: PropertyValueContainer, owner: Any, descriptor: PropertyDescriptor[Any]) -> None:
         self._owners = tuple(pair for pair in self._owners if pair != (owner, descriptor))
 
-    PropertyValueContainer.__init__ = make
-    PropertyValueContainer._register_owner = register
-    PropertyValueContainer._unregister_owner = unregister
+    mend(PropertyValueContainer, "__init__", make)
+    mend(PropertyValueContainer, "_register_owner", register)
+    mend(PropertyValueContainer, "_unregister_owner", unregister)
 
 
 def _remember_defaults() -> None:
@@ -153,7 +155,7 @@ def _remember_defaults() -> None:
         found: dict[str, Any] = of_class(cls)
         return found
 
-    HasProps._overridden_defaults = classmethod(overridden)  # type: ignore[assignment]
+    mend(HasProps, "_overridden_defaults", classmethod(overridden))
     is_unstable = PropertyDescriptor.has_unstable_default
     known: dict[tuple[PropertyDescriptor[Any], type[HasProps]], bool] = {}
 
@@ -164,7 +166,7 @@ def _remember_defaults() -> None:
             found = known[key] = is_unstable(self, obj)
         return found
 
-    PropertyDescriptor.has_unstable_default = has_unstable_default
+    mend(PropertyDescriptor, "has_unstable_default", has_unstable_default)
 
 
 def share_heaps() -> None:

@@ -29,6 +29,7 @@ from panel.io.server import WSHandler
 from tornado.web import HTTPError, RequestHandler
 
 from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, UNCLAIMED_S, Limits, TooMany
+from dashboard.server.upstream import mend
 from dashboard.server.upstream.slices import awaited_in_slices, build_in_slices
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,11 @@ class SocketHandler(WSHandler):
 
     _left, _counted, _closed_early = float(MAX_PARTS), 0.0, False
     _joined: asyncio.Event | None = None
+
+    def open(self) -> None:
+        """Have small frames sent at once: a picture is several, and TCP would wait 40 ms for each receipt."""
+        self.set_nodelay(True)
+        super().open()
 
     async def _async_open(self, token: str) -> None:
         """Join the websocket to its page; one that closed meanwhile is counted out, which Bokeh leaves undone."""
@@ -168,7 +174,7 @@ def pace_requests() -> None:
         await paced(original(self, transforms, *args, **named), limits, owner)
 
     vars(execute)["_is_paced"] = True
-    RequestHandler._execute = execute  # type: ignore[method-assign]
+    mend(RequestHandler, "_execute", execute)
     locked = ServerSession.with_document_locked
 
     @wraps(locked)
@@ -186,7 +192,7 @@ def pace_requests() -> None:
 
         return await locked(self, counted, *args, **named)
 
-    ServerSession.with_document_locked = with_document_locked
+    mend(ServerSession, "with_document_locked", with_document_locked)
 
 
 def share_out(application: BokehTornado, limits: Limits) -> None:

@@ -13,6 +13,7 @@ from bokeh.server.session import ServerSession, _needs_document_lock
 from panel.viewable import Viewable
 
 from dashboard.page.core.slices import give_way, in_slices
+from dashboard.server.upstream import mend
 
 Result = TypeVar("Result")
 
@@ -54,8 +55,6 @@ def _give_way_after_each(kind: Any) -> None:
 
 
 def _write_in_slices() -> None:
-    if not hasattr(ServerSession, "_handle_pull"):
-        raise TypeError("Bokeh has another way of sending pages")
     original = Model.to_serializable
 
     @wraps(original)
@@ -69,5 +68,5 @@ def _write_in_slices() -> None:
             lambda: connection.protocol.create("PULL-DOC-REPLY", message.header["msgid"], self.document)
         )
 
-    Model.to_serializable = to_serializable
-    ServerSession._handle_pull = pull
+    mend(Model, "to_serializable", to_serializable)
+    mend(ServerSession, "_handle_pull", pull)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +32,7 @@ from dashboard.sources.demo.session import SESSION_FILES, write_session
 from dashboard.sources.demo.sortings import default_sorting, resort, sorting_files, write_sorting
 from dashboard.sources.demo.spikes import draw_trains, make_tracks
 from dashboard.sources.demo.units import FULL_SPIKES, Size, plan_units, size_for
-
-if sys.platform != "win32":
-    import fcntl
+from dashboard.sources.download.locks import file_lock
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +54,6 @@ _COLLECTIONS = (  # collection, revision, whether it has templates in ibl-sorter
     (f"alf/{PROBE}/pykilosort", REVISION, True),
 )
 _STEPS = 1000
-_LOCK_POLL_S = 0.1
 # Shares of the time that writing takes, by stage, so that one bar runs evenly over all of it.
 _DRAW, _WRITE, _AGAIN = 0.40, 0.18, 0.21
 
@@ -220,7 +216,8 @@ def write_demo(
         return folder / SESSION
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _only_writer(folder, progress, cancel):
+        wait = partial(progress, Progress("waiting for another writer", 0, _STEPS))
+        with file_lock(folder.with_name(f".{folder.name}.lock"), cancel, wait):
             if _is_written(folder, stamp):
                 return folder / SESSION
             _clear_abandoned(folder)
@@ -325,29 +322,8 @@ def _prefix(folder: Path) -> str:
     return f".{folder.name}."
 
 
-@contextmanager
-def _only_writer(folder: Path, progress: ProgressCallback, cancel: threading.Event | None) -> Iterator[None]:
-    """Hold the lock of `folder`: one process writes, the others wait, and can be cancelled meanwhile."""
-    if sys.platform == "win32":  # no such lock: two writers both write, and the second one's is thrown away
-        yield
-        return
-    path = folder.with_name(f".{folder.name}.lock")
-    with path.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                progress(Progress("waiting for another writer", 0, _STEPS))
-                _check_cancel(cancel)
-                time.sleep(_LOCK_POLL_S)
-        yield
-
-
 def _clear_abandoned(folder: Path) -> None:
     """Remove what writers left that were killed: whoever holds the lock knows that none is at work."""
-    if sys.platform == "win32":
-        return
     for path in folder.parent.iterdir():
         if path.name.startswith(_prefix(folder)) and path.is_dir():
             log.warning("removing an unfinished demo: %s", path)

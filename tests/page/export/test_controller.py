@@ -7,10 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from dashboard.library.store import InsertionStore
-from dashboard.server.metrics import Histogram
 from dashboard.server.render_pool import FairPool
 from dashboard.sources.demo.source import DemoSource
 
@@ -75,17 +72,6 @@ def test_a_store_smaller_than_one_insertion_still_shares_what_is_shown(small_dem
     del other
     gc.collect()
     assert len(store) == 1, "one that nobody shows was kept beyond the limit"
-
-
-@pytest.mark.parametrize(("seconds", "at"), [(0.05, "0.1"), (0.1, "0.1"), (0.5, "1.0"), (9.0, "+Inf")])
-def test_histograms_are_cumulative(seconds: float, at: str) -> None:
-    histogram = Histogram((0.1, 1.0))
-    histogram.observe(seconds)
-    counts = dict(line.rsplit(" ", 1) for line in histogram.lines("x", "help") if "bucket" in line)
-    edges = ["0.1", "1.0", "+Inf"]
-    assert [counts[f'x_bucket{{le="{edge}"}}'] for edge in edges] == [
-        str(int(edges.index(edge) >= edges.index(at))) for edge in edges
-    ]
 
 
 def test_a_pane_without_a_document_takes_our_files(tmp_path: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,8 @@ from tornado.ioloop import IOLoop
 from tornado.locks import Lock
 from tornado.websocket import WebSocketClosedError
 
-from dashboard.server.server import make_server
 from dashboard.server.upstream.messages import send, send_in_order, write
-from dashboard.sources.demo.source import DemoSource
+from dashboard.server.upstream.shares import SocketHandler
 
 
 class Wire:
@@ -169,14 +167,10 @@ def test_a_page_that_was_closed_is_no_error() -> None:
     in_a_loop(run)
 
 
-def test_accepted_sockets_wait_for_no_receipt(tmp_path: Path) -> None:
-    server = make_server([DemoSource(tmp_path, n_spikes=1_000)], cache=tmp_path)
-    try:
-        listening = next(iter(server._http._sockets.values()))
-        with socket.create_connection(listening.getsockname()[:2]):
-            accepted, _ = listening.accept()
-            with accepted:
-                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    finally:
-        server.process.close()
-        server.stop()
+def test_a_websocket_waits_for_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[object] = []
+    monkeypatch.setattr(SocketHandler.__mro__[1], "open", lambda self: said.append("open"))
+    handler = SocketHandler.__new__(SocketHandler)
+    handler.ws_connection = SimpleNamespace(set_nodelay=said.append)  # type: ignore[assignment]
+    handler.open()
+    assert said == [True, "open"]

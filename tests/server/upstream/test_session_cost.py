@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Serializer
 from bokeh.document import Document
 from bokeh.document.events import ColumnDataChangedEvent, ModelChangedEvent
+from bokeh.model import Model
 from bokeh.models import ColumnDataSource, Div, Row
 from bokeh.plotting import figure
 from bokeh.protocol import Protocol
@@ -28,7 +29,7 @@ from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 from panel.reactive import Syncable
 
-from dashboard.server.upstream import session_cost
+from dashboard.server.upstream import mend, session_cost
 from dashboard.server.upstream.session_cost import (
     EMPTY_ROW,
     LazyReferences,
@@ -86,6 +87,88 @@ def test_other_tests_of_the_worker_see_panel_and_bokeh_as_they_were() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True"] * 2 * (len(CHANGED) + len(SETTINGS))
+
+
+class Asked:
+    """Counts the calls of a method of a class while something runs."""
+
+    def __init__(self, owner: type, name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def by(self, work: Callable[[], object]) -> int:
+        original, n = vars(self._owner)[self._name], 0
+
+        def counted(*args: Any, **named: Any) -> Any:
+            nonlocal n
+            n += 1
+            return original(*args, **named)
+
+        setattr(self._owner, self._name, counted)
+        try:
+            work()
+        finally:
+            setattr(self._owner, self._name, original)
+        return n
+
+
+def _new_words() -> int:
+    words, document = pn.pane.HTML("old"), Document()
+    document.add_root(words.get_root(document))
+    return Asked(Syncable, "_process_param_change").by(lambda: words.param.update(object="new"))
+
+
+def _references_of_a_message() -> bool:
+    document, source = Document(), ColumnDataSource()
+    for root in (source, *(Div() for _ in range(20))):
+        document.add_root(root)
+    document.models.flush_synced(lambda model: False)
+    event = ModelChangedEvent(document, source, "tags", ["new"])
+    asked: list[object] = []
+    original = Model.ref
+    try:
+        Model.ref = property(lambda self: asked.append(self) or original.fget(self))  # type: ignore[assignment]
+        Protocol().create("PATCH-DOC", [event])
+    finally:
+        Model.ref = original  # type: ignore[method-assign]
+    return len(asked) > 10
+
+
+FAULTS: dict[str, Callable[[], bool]] = {
+    "a change waits for others": lambda: Syncable._debounce > session_cost.GATHER_MS,
+    "a pane has a row of its own": lambda: isinstance(pn.pane.HTML("").layout, pn.Row),
+    "new words work out all properties": lambda: _new_words() > 0,
+    "a list has a set of owners": lambda: isinstance(Row(children=[]).children._owners, set),
+    "defaults are sought each time": lambda: (
+        Div().styles, Asked(Property, "_may_have_unstable_default").by(lambda: Div().styles)
+    )[1] > 0,
+    "a message lists all references": _references_of_a_message,
+    "mistakes are looked for": lambda: bokeh_settings.perform_document_validation(),
+}  # fmt: skip
+"""What tells whether the libraries have a fault; where one is not found, what mends it can go."""
+
+
+def test_each_fault_is_there_and_is_mended() -> None:
+    """In a process of its own, whose libraries are as they are at first."""
+    program = (
+        "from tests.server.upstream.test_session_cost import FAULTS, reduced\n"
+        "print([name for name, is_there in FAULTS.items() if not is_there()])\n"
+        "with reduced():\n"
+        "    print([name for name, is_there in FAULTS.items() if is_there()])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "[]"], "not needed any longer; not mended"
+
+
+def test_a_library_without_what_is_mended_is_refused() -> None:
+    class Library:
+        """Has what it has."""
+
+        def there(self) -> None: ...
+
+    mend(Library, "there", None)
+    assert Library.there is None
+    with pytest.raises(TypeError, match="Library has no gone to mend"):
+        mend(Library, "gone", None)
 
 
 @pytest.fixture(autouse=True)

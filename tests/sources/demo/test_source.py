@@ -22,6 +22,7 @@ from dashboard.sources.demo import source as demo
 from dashboard.sources.demo.channels import SITE_COLUMNS_UM
 from dashboard.sources.demo.files import SPIKE_DTYPES
 from dashboard.sources.demo.source import DEMO_EID, DEMO_PID, DemoSource, demo_files, write_demo
+from dashboard.sources.download.locks import file_lock
 from dashboard.sources.folder import FolderSource
 
 N = 60_000
@@ -312,7 +313,7 @@ def test_waiting_for_another_writer_can_be_cancelled(tmp_path: Path) -> None:
         reports.append(report)
         cancel.set()
 
-    with demo._only_writer(tmp_path / "demo", reports.append, None), pytest.raises(Cancelled):
+    with file_lock(tmp_path / ".demo.lock"), pytest.raises(Cancelled):
         write_demo(tmp_path / "demo", 5_000, progress=progress, cancel=cancel)
     assert [report.stage for report in reports] == ["waiting for another writer"]
 

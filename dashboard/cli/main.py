@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dashboard.cli import admin, convert
+from dashboard.cli import admin, convert, curation
 from dashboard.cli.batch import commands as cli_batch
 from dashboard.cli.progress import TerminalProgress
 from dashboard.config import settings as settings_table
@@ -83,9 +83,11 @@ def build_parser() -> argparse.ArgumentParser:
     command.set_defaults(run=fetch)
     cli_batch.add_parsers(commands)
     convert.add_parser(commands)
+    curation.add_parser(commands)
     admin.add_parsers(commands)
     for name, command in commands.choices.items():
-        settings_table.add_flags(command, name)
+        if command.get_default("run") is not None:  # one with acts has them there
+            settings_table.add_flags(command, name)
     return parser
 
 

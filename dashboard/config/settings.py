@@ -33,7 +33,7 @@ from dashboard.model.errors import BadRequest
 ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
 SERVING = ("demo", "serve")
 BATCH = ("render", "units", "prefetch")
-READING = (*BATCH, "check", "fetch", "convert")
+READING = (*BATCH, "check", "fetch", "convert", "curation")
 OPERATING = ("user", "cache")
 ANY = (*SERVING, *READING, *OPERATING)
 OAUTH_PROVIDERS = ("auth0", "azure", "azurev2", "bitbucket", "generic", "github", "gitlab", "google", "okta")

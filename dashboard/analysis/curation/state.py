@@ -38,12 +38,12 @@ def standing(decisions: Sequence[Decision]) -> list[Decision]:
 def history(decisions: Iterable[Decision], author: str) -> tuple[list[str], list[str]]:
     """Return which steps somebody can undo, the next one last, and which withdrawals they can withdraw to redo.
 
-    Imported decisions are no steps of that person here: they are withdrawn one import at a time.
+    Decisions that were brought in from a file are one step of their author.
     """
     done: list[str] = []
     undone: list[tuple[str, str]] = []
     for one in decisions:
-        if one.author != author or one.imported_by:
+        if one.author != author:
             continue
         if one.kind != WITHDRAWN:
             if not done or done[-1] != one.step:

@@ -34,7 +34,8 @@ _decisions = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
 )  # fmt: skip
-_NAMES = tuple(column.name for column in _decisions.columns)
+COLUMNS = tuple(column.name for column in _decisions.columns)
+"""Names of the columns, which are those of a `Decision`."""
 
 
 class Decisions:
@@ -70,7 +71,7 @@ class Decisions:
         kept = []
         with self._database.connection() as connection:
             for one in rows:
-                values = {name: getattr(one, name) for name in _NAMES if name != "id"}
+                values = {name: getattr(one, name) for name in COLUMNS if name != "id"}
                 added = connection.execute(_decisions.insert().values(values))
                 assert added.inserted_primary_key is not None
                 kept.append(replace(one, id=int(added.inserted_primary_key[0])))
@@ -90,7 +91,7 @@ class Decisions:
         ------
         UserDataUnavailable
         """
-        chosen = sa.select(*(_decisions.c[name] for name in _NAMES)).where(_decisions.c.id > after)
+        chosen = sa.select(*(_decisions.c[name] for name in COLUMNS)).where(_decisions.c.id > after)
         if insertion is not None:
             chosen = chosen.where(_decisions.c.insertion == insertion)
         with self._database.connection() as connection:

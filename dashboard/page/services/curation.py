@@ -261,12 +261,6 @@ class CurationService:
         """Withdraw one's last withdrawal."""
         self._withdraw(1, "There is nothing to redo")
 
-    def withdraw(self, step: str) -> None:
-        """Withdraw a step of one's own: an import, for one."""
-        author = self.author
-        if self._may_at_all():
-            self._keep(lambda subject: [subject.decide(author, WITHDRAWN, step)])
-
     def _withdraw(self, which: int, nothing: str) -> None:
         if not self._may_at_all():
             return

@@ -1,0 +1,117 @@
+"""What a file of a curation says, whatever its format; from decisions, and to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dashboard.analysis.curation.merges import merges
+from dashboard.analysis.curation.state import unit_states
+from dashboard.analysis.curation.subject import Subject, write_merge
+from dashboard.model.curation import QUALITY, CurationRules, Decision
+
+REMOVED = "removed"
+"""Category, and its only label, of units that SpikeInterface is to leave out."""
+
+_NAMED = 8
+
+
+class LabelChoice(NamedTuple):
+    """The labels of a category, and whether a unit has one at most."""
+
+    labels: tuple[str, ...]
+    is_exclusive: bool = True
+
+
+@dataclass(frozen=True)
+class CurationFile:
+    """What is said of the units of one sorting.
+
+    Attributes
+    ----------
+    units : tuple of str
+        Ids of all units; empty where the format does not say.
+    choices : mapping of str to LabelChoice
+        By category.
+    labels : mapping of str to mapping of str to tuple of str
+        By unit and category.
+    notes : mapping of str to str
+        By unit.
+    merges : tuple of tuple of str
+    removed : tuple of str
+    left_out : tuple of str
+        A sentence for each thing that was there and is no decision, or cannot be written.
+    """
+
+    units: tuple[str, ...] = ()
+    choices: Mapping[str, LabelChoice] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    merges: tuple[tuple[str, ...], ...] = ()
+    removed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def ids_are_numbers(self) -> bool:
+        """Whether every id of the units is a whole number."""
+        return all(unit.removeprefix("-").isdecimal() for unit in self.units)
+
+
+def shown_to(author: str, decisions: Sequence[Decision], subject: Subject, rules: CurationRules) -> CurationFile:
+    """Return what is shown to somebody as curated, by the rules' precedence."""
+    states = unit_states(decisions, subject)
+    choices = {one.name: LabelChoice(one.labels, one.is_exclusive) for one in rules.categories}
+    labels: dict[str, dict[str, tuple[str, ...]]] = {}
+    notes: dict[str, str] = {}
+    removed = []
+    for unit in subject.ids:
+        state = states.get(unit)
+        if state is None:
+            continue
+        for name in state.labels:
+            found = tuple(one for one in state.label(name, author, rules.precedence).split("\n") if one)
+            if not found:
+                continue
+            if name == REMOVED:
+                removed.append(unit)
+                continue
+            labels.setdefault(unit, {})[name] = found
+            before = choices.get(name, LabelChoice(()))
+            more = tuple(one for one in found if one not in before.labels)
+            choices[name] = LabelChoice((*before.labels, *more), before.is_exclusive and len(found) == 1)
+        if state.notes:
+            notes[unit] = state.notes.get(author, next(reversed(state.notes.values())))
+    units = tuple(merge.units for merge in merges(decisions, subject, author, rules.precedence))
+    return CurationFile(subject.ids, choices, labels, notes, units[::-1], tuple(removed))
+
+
+def decisions_of(file: CurationFile, subject: Subject, author: str) -> tuple[list[Decision], list[str]]:
+    """Return what a file says as decisions of its author, and a sentence for each thing that did not match."""
+    found = [
+        subject.decide(author, "label", "\n".join(labels), unit, name=name)
+        for unit, said in file.labels.items()
+        for name, labels in said.items()
+        if unit in subject.place
+    ]
+    found += [subject.decide(author, "note", text, unit) for unit, text in file.notes.items() if unit in subject.place]
+    found += [subject.decide(author, "label", REMOVED, u, name=REMOVED) for u in file.removed if u in subject.place]
+    groups = [group for group in file.merges if all(unit in subject.place for unit in group)]
+    found += [subject.decide(author, "merge", write_merge(group)) for group in groups]
+    named = {*file.labels, *file.notes, *file.removed, *(unit for group in file.merges for unit in group)}
+    report = list(file.left_out)
+    if unknown := sorted(named - set(subject.place)):
+        some = ", ".join(unknown[:_NAMED]) + (f" and {len(unknown) - _NAMED} more" * (len(unknown) > _NAMED))
+        report.append(f"{len(unknown):,} of {len(named):,} units are not in this sorting, and are left out: {some}")
+    absent = len(set(file.units) ^ set(subject.ids)) if file.units else 0
+    if absent:
+        report.append(
+            f"The file is of a sorting with {len(file.units):,} units, this one has {len(subject.ids):,}; "
+            f"{absent:,} are in one of them only"
+        )
+    return found, report
+
+
+def first_category(rules: CurationRules) -> str:
+    """Return the category that formats with one label write."""
+    return rules.categories[0].name if rules.categories else QUALITY.name

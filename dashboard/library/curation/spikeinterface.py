@@ -1,0 +1,170 @@
+"""SpikeInterface's curation JSON: version 2 is written; 0 (sortingview), 1, 2 and several steps of 2 are read.
+
+Source: spikeinterface.curation.curation_model of 0.105; what it refuses is refused here, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dashboard.library.curation.file import CurationFile, LabelChoice
+from dashboard.model.errors import BadRequest
+from dashboard.model.files import write_file
+from dashboard.model.json_files import read_json
+
+VERSIONS = ("1", "2")
+
+
+def write(path: Path, file: CurationFile) -> list[str]:
+    """Write version 2; return a sentence for each thing that it cannot hold."""
+    ids = {unit: int(unit) if file.ids_are_numbers else unit for unit in file.units}
+    merged = {unit for group in file.merges for unit in group}
+    removed = [unit for unit in file.removed if unit not in merged]
+    content = {
+        "format_version": "2",
+        "unit_ids": [ids[unit] for unit in file.units],
+        "label_definitions": {
+            # It wants two options at least.
+            name: {"label_options": [*labels, *["other"] * (2 - len(labels))], "exclusive": is_exclusive}
+            for name, (labels, is_exclusive) in file.choices.items()
+        },
+        "manual_labels": [
+            {"unit_id": ids[unit], "labels": {name: list(labels) for name, labels in said.items()}}
+            for unit, said in file.labels.items()
+        ],
+        "merges": [{"unit_ids": [ids[unit] for unit in group]} for group in file.merges],
+        "splits": [],
+        "removed": [ids[unit] for unit in removed],
+    }  # fmt: skip
+    write_file(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
+    said = [f"{len(file.notes):,} notes have no place in this format"] if file.notes else []
+    if len(removed) < len(file.removed):
+        said.append("A unit that is merged is not removed as well")
+    return said
+
+
+def read(path: Path) -> CurationFile:
+    """Read any version.
+
+    Raises
+    ------
+    BadRequest
+        It is no such file, or contradicts itself.
+    """
+    try:
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+        if "curation_steps" in content:
+            return _steps([_one(step) for step in _list(content, "curation_steps")])
+        return _one(content)
+    except OSError as error:
+        raise BadRequest("Cannot read the curation", path, error.strerror or "") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise BadRequest("No curation that can be taken", path, reason[:200]) from None
+
+
+def _one(content: Mapping[str, Any]) -> CurationFile:
+    version = content.get("format_version")
+    if version is None and ("labelsByUnit" in content or "mergeGroups" in content):
+        return _checked(_sortingview(content))
+    if str(version) not in VERSIONS:
+        raise ValueError(f"format version {version!s:.20} is none of 0, 1 and 2")
+    is_first = str(version) == "1"
+    choices = {
+        str(name): LabelChoice(tuple(map(str, one["label_options"])), bool(one.get("exclusive", True)))
+        for name, one in content.get("label_definitions", {}).items()
+    }
+    labels = {}
+    for one in _list(content, "manual_labels"):
+        said = {key: value for key, value in one.items() if key != "unit_id"} if is_first else one.get("labels", {})
+        labels[str(one["unit_id"])] = {str(name): tuple(map(str, values)) for name, values in said.items() if values}
+    if is_first:
+        groups = [tuple(map(str, group)) for group in _list(content, "merge_unit_groups")]
+        new: list[Any] = []
+    else:
+        groups = [tuple(map(str, one["unit_ids"])) for one in _list(content, "merges")]
+        new = [one.get("new_unit_id") for one in _list(content, "merges")]
+    splits = [] if is_first else _list(content, "splits")
+    removed = tuple(map(str, _list(content, "removed_units" if is_first else "removed")))
+    units = tuple(map(str, _list(content, "unit_ids")))
+    for one in splits:
+        _check_split(one, {*groups_of(groups), *removed})
+    if taken := {str(unit) for unit in new if unit is not None} & set(units):
+        raise ValueError(f"the new unit {min(taken)} is there already")
+    left_out = (f"{len(splits):,} splits are lists of spikes, and are not taken over",) if splits else ()
+    file = CurationFile(units, choices, labels, {}, tuple(groups), removed, left_out)
+    return _checked(file)
+
+
+def _sortingview(content: Mapping[str, Any]) -> CurationFile:
+    said_of = content.get("labelsByUnit", {})
+    labels = {str(unit): {"all_labels": tuple(map(str, said))} for unit, said in said_of.items() if said}
+    groups = tuple(tuple(map(str, group)) for group in _list(content, "mergeGroups"))
+    choices = {"all_labels": LabelChoice(tuple(map(str, _list(content, "labelChoices"))), False)}
+    return CurationFile((), choices, labels, {}, groups)
+
+
+def _checked(file: CurationFile) -> CurationFile:
+    """Refuse what contradicts itself."""
+    merged = groups_of(file.merges)
+    if any(len(set(group)) < 2 for group in file.merges):
+        raise ValueError("a merge has fewer than two units")
+    if len(set(merged)) < len(merged):
+        raise ValueError("a unit is in two merges")
+    if both := set(merged) & set(file.removed):
+        raise ValueError(f"unit {min(both)} is merged and removed")
+    known = set(file.units)
+    if known and (unknown := {*file.labels, *merged, *file.removed} - known):
+        raise ValueError(f"unit {min(unknown)} is not in its list of units")
+    for unit, said in file.labels.items():
+        for name, labels in said.items():
+            if name not in file.choices:
+                raise ValueError(f"unit {unit} has a label of the category {name:.40}, which is not defined")
+            if file.choices[name].is_exclusive and len(labels) > 1:
+                raise ValueError(f"unit {unit} has two labels of {name:.40}, which excludes that")
+    return file
+
+
+def _check_split(one: Mapping[str, Any], others: set[str]) -> None:
+    if (unit := str(one["unit_id"])) in others:
+        raise ValueError(f"unit {unit} is split, and merged or removed as well")
+    spikes = [spike for part in one.get("indices") or () for spike in part]
+    if len(set(spikes)) < len(spikes):
+        raise ValueError(f"the split of unit {unit} has a spike twice")
+
+
+def _steps(files: list[CurationFile]) -> CurationFile:
+    """Return several steps as one; what is said of units that a step has made is left out."""
+    if not files:
+        raise ValueError("there is no step")
+    first = files[0]
+    own = set(first.units)
+    left_out = dict.fromkeys(text for file in files for text in file.left_out)
+    labels, merges, removed, choices = dict(first.labels), list(first.merges), [*first.removed], dict(first.choices)
+    for file in files[1:]:
+        choices |= file.choices
+        labels |= {unit: said for unit, said in file.labels.items() if unit in own}
+        removed += [unit for unit in file.removed if unit in own]
+        merges += [group for group in file.merges if own.issuperset(group)]
+        made = {*file.labels, *groups_of(file.merges), *file.removed} - own
+        if made:
+            units = ", ".join(sorted(made))
+            left_out[f"A later step speaks of units that an earlier one made, which is left out: {units}"] = None
+    return CurationFile(first.units, choices, labels, {}, tuple(merges), tuple(removed), tuple(left_out))
+
+
+def groups_of(groups: Any) -> list[str]:
+    """Return the units of all merges."""
+    return [unit for group in groups for unit in group]
+
+
+def _list(content: Mapping[str, Any], name: str) -> list[Any]:
+    found = content.get(name) or []
+    if not isinstance(found, list):
+        raise ValueError(f"{name} is no list")
+    return found

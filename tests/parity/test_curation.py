@@ -1,0 +1,75 @@
+"""SpikeInterface takes the curation that is written here, and phylib reads the tables. Needs both: `make parity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+core = pytest.importorskip("spikeinterface.core", reason="spikeinterface is not installed (make parity)")
+curation = pytest.importorskip("spikeinterface.curation")
+curation_model = pytest.importorskip("spikeinterface.curation.curation_model")
+
+from dashboard.analysis.curation.subject import Subject  # noqa: E402
+from dashboard.library.curation import spikeinterface, tables  # noqa: E402
+from dashboard.library.curation.file import decisions_of, shown_to  # noqa: E402
+from dashboard.model.curation import CurationRules  # noqa: E402
+
+pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
+
+IDS = {"numbers": [0, 3, 5, 8, 13, 21], "texts": ["#0", "u1", "unit 6", "4", "u10", "u9"]}
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_spikeinterface_applies_it_and_has_the_same_units(tmp_path: Path, kind: str) -> None:
+    ids = IDS[kind]
+    units = tuple(map(str, ids))
+    subject = Subject("S/2024-01-01/001/probe00", "alf/probe00", "", "9:aa", units, ("",) * len(units))
+    said = [
+        subject.decide("Ada", "label", "good", units[1], name="quality"),
+        subject.decide("Ada", "label", "noise", units[2], name="quality"),
+        subject.decide("Ada", "label", "removed", units[0], name="removed"),
+        subject.decide("Ada", "merge", f'"{units[3]}","{units[4]}"'),
+    ]
+    file = shown_to("Ada", said, subject, CurationRules())
+    assert spikeinterface.write(tmp_path / "c.json", file) == []
+    rng = np.random.default_rng(0)
+    trains = {unit: np.sort(rng.choice(300_000, 100 + 10 * n, replace=False)) for n, unit in enumerate(ids)}
+    sorting = core.NumpySorting.from_unit_dict([trains], 30_000.0)
+    model = curation.load_curation(tmp_path / "c.json")
+    applied = curation.apply_curation(sorting, model)
+    counts = {str(unit): len(applied.get_unit_spike_train(unit)) for unit in applied.unit_ids}
+    assert len(applied.unit_ids) == len(ids) - 2
+    assert {units[1], units[2], units[5]} <= set(counts)
+    new = next(iter(set(counts) - set(units)))
+    assert counts[new] == len(trains[ids[3]]) + len(trains[ids[4]])
+    labels = dict(zip(map(str, applied.unit_ids), applied.get_property("quality"), strict=True))
+    assert (labels[units[1]], labels[units[2]]) == ("good", "noise")
+
+
+def test_what_spikeinterface_writes_comes_in(tmp_path: Path) -> None:
+    model = curation_model.Curation(
+        format_version="2",
+        unit_ids=[1, 2, 3, 4],
+        label_definitions={"quality": {"label_options": ["good", "noise"], "exclusive": True}},
+        manual_labels=[{"unit_id": 2, "labels": {"quality": ["noise"]}}],
+        merges=[{"unit_ids": [3, 4]}],
+        removed=[1],
+    )
+    (tmp_path / "c.json").write_text(model.model_dump_json())
+    subject = Subject("S/2024-01-01/001/probe00", "alf/probe00", "", "9:aa", ("1", "2", "3", "4"), ("",) * 4)
+    found, report = decisions_of(spikeinterface.read(tmp_path / "c.json"), subject, "Ada")
+    assert report == []
+    assert [(one.kind, one.unit, one.value) for one in found] == [
+        ("label", "2", "noise"), ("label", "1", "removed"), ("merge", "", "3,4"),
+    ]  # fmt: skip
+
+
+def test_phylib_reads_our_tables(tmp_path: Path) -> None:
+    model = pytest.importorskip("phylib.io.model")
+    subject = Subject("S/2024-01-01/001/probe00", "alf/probe00", "", "9:aa", ("1", "2"), ("", ""))
+    said = [subject.decide("Ada", "label", "mua", 2, name="quality"), subject.decide("Ada", "note", "odd one", 1)]
+    tables.write_phy(tmp_path, shown_to("Ada", said, subject, CurationRules()), "quality")
+    assert model.load_metadata(tmp_path / "cluster_group.tsv") == {"group": {2: "mua"}}
+    assert model.load_metadata(tmp_path / "cluster_notes.tsv") == {"notes": {1: "odd one"}}

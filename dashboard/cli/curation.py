@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dashboard.cli.batch.commands import add_sorting, sorting_of
 from dashboard.cli.progress import TerminalProgress
-from dashboard.config.settings import Settings, add_flags
+from dashboard.config.settings import Settings, curation_rules
+from dashboard.model.errors import BadRequest
 from dashboard.model.texts import counted
 
 if TYPE_CHECKING:
@@ -22,55 +23,56 @@ FORMAT_NAMES = ("spikeinterface", "phy", "alf", "csv")
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the commands to the command line."""
+    """Add the command to the command line."""
     command = commands.add_parser("curation", help="decisions about units: write them, bring some in, list them")
-    acts = command.add_subparsers(dest="act", metavar="ACT", required=True)
-    act = acts.add_parser("export", help="write the labels, notes and merges of an insertion")
-    _add_insertion(act)
+    add = command.add_argument
+    add(
+        "act",
+        choices=tuple(ACTS),
+        help="write what is shown as curated, take a file over, or list every decision as CSV",
+    )
+    add("insertion", metavar="INSERTION", nargs="?", help="a folder or file, or what --data lists; log: a key, or all")
     files = ".json (SpikeInterface), .csv, _NAME_clusters.metrics.pqt (ALF), or a folder (phy)"
-    act.add_argument("out", metavar="OUT", type=Path, help=files)
-    act.add_argument("--author", metavar="NAME", default="", help="whose decisions go first; else the last of anybody")
-    act.set_defaults(run=write)
-    act = acts.add_parser("import", help="take the decisions of a file over, as those of its author")
-    _add_insertion(act)
-    act.add_argument("file", metavar="FILE", type=Path, help="file of any of the formats, or a folder of phy")
-    act.add_argument("--author", metavar="NAME", required=True, help="who has decided")
-    act.add_argument("--by", metavar="NAME", default=None, help="who brings them in; by default who runs this")
-    act.set_defaults(run=bring)
-    act = acts.add_parser("log", help="list every decision, oldest first, as CSV")
-    act.add_argument("insertion", metavar="KEY", nargs="?", help="subject/date/number/probe; of all by default")
-    act.set_defaults(run=log)
-    for act in acts.choices.values():
-        add_flags(act, "curation")
+    add("file", metavar="FILE", type=Path, nargs="?", help=f"to write or to read: {files}")
+    add("--format", choices=FORMAT_NAMES, help="where the ending does not say")
+    add("--author", metavar="NAME", help="import: who has decided; export: whose decisions go first")
+    add("--by", metavar="NAME", help="import: who brings them in; by default who runs this")
+    add_sorting(command)
+    command.set_defaults(run=curation)
 
 
-def _add_insertion(act: argparse.ArgumentParser) -> None:
-    act.add_argument("insertion", metavar="INSERTION", help="a folder or file, or what --data lists")
-    act.add_argument("--format", choices=FORMAT_NAMES, default=None, help="where the ending does not say")
-    add_sorting(act)
+def curation(options: argparse.Namespace, settings: Settings) -> None:
+    """Do one of the acts."""
+    if options.act != "log" and (options.insertion is None or options.file is None):
+        raise BadRequest(f"{options.act} wants an insertion and a file", "", "spike-dashboard curation --help")
+    if options.act == "import" and not options.author:
+        raise BadRequest("Whose decisions are they?", options.file, "Name them with --author")
+    if options.act == "log" and options.file is not None:
+        raise BadRequest("log writes to standard output", options.file, "Name an insertion's key at most")
+    ACTS[options.act](options, settings)
 
 
-def write(options: argparse.Namespace, settings: Settings) -> None:
+def _write(options: argparse.Namespace, settings: Settings) -> None:
     """Write what is shown as curated, and say what the format cannot hold."""
     from dashboard.analysis.curation.subject import Subject
     from dashboard.library.curation.file import shown_to
     from dashboard.library.curation.formats import format_of
 
-    kind, sorting = format_of(options.out, options.format), _sorting(options, settings)
-    user_data, subject = _user_data(settings), Subject.of(sorting)
+    kind, sorting = format_of(options.file, options.format), _sorting(options, settings)
+    user_data, subject, rules = _user_data(settings), Subject.of(sorting), curation_rules(settings)
     rows = user_data.decisions.read(subject.insertion)
-    file = shown_to(options.author, rows, subject, replace(user_data.rules, precedence="mine"))
-    said = kind.write(options.out.expanduser(), file, sorting, user_data.rules)
+    file = shown_to(options.author or "", rows, subject, rules)
+    said = kind.write(options.file.expanduser(), file, sorting, rules)
     n_labelled, n_notes = counted(len(file.labels), "unit"), counted(len(file.notes), "note")
     merged = counted(len(file.merges), "merge")
-    sys.stdout.write(f"{options.out}: labels of {n_labelled}, {n_notes}, {merged}\n")
+    sys.stdout.write(f"{options.file}: labels of {n_labelled}, {n_notes}, {merged}\n")
     if behind := len(subject.left_behind(rows)):
         said.append(f"{behind:,} decisions are about units of another revision or sorter, and are left out")
     for sentence in said:
         sys.stdout.write(f"{'note':<12}{sentence}\n")
 
 
-def bring(options: argparse.Namespace, settings: Settings) -> None:
+def _bring(options: argparse.Namespace, settings: Settings) -> None:
     """Take the decisions of a file over, and say what did not match."""
     from dashboard.analysis.curation.subject import Subject
     from dashboard.library.curation.file import decisions_of
@@ -87,7 +89,7 @@ def bring(options: argparse.Namespace, settings: Settings) -> None:
         sys.stdout.write(f"{'note':<12}{sentence}\n")
 
 
-def log(options: argparse.Namespace, settings: Settings) -> None:
+def _log(options: argparse.Namespace, settings: Settings) -> None:
     """List decisions as they are kept: withdrawn ones and withdrawals, too."""
     from dashboard.library.curation.decisions import COLUMNS
     from dashboard.model.tables import rows_csv
@@ -112,3 +114,7 @@ def _sorting(options: argparse.Namespace, settings: Settings) -> SpikeSorting:
         return open_insertion(
             insertion, source=source, sorter=sorter, revision=revision, cache=settings.cache, progress=progress
         )
+
+
+ACTS = {"export": _write, "import": _bring, "log": _log}
+"""What can be done, by the word on the command line."""

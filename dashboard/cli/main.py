@@ -86,8 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     curation.add_parser(commands)
     admin.add_parsers(commands)
     for name, command in commands.choices.items():
-        if command.get_default("run") is not None:  # one with acts has them there
-            settings_table.add_flags(command, name)
+        settings_table.add_flags(command, name)
     return parser
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
+from dashboard.model.curation import read_category
+
 SIZE_UNITS = MappingProxyType({"": 0, "K": 10, "M": 20, "G": 30, "T": 40})
 
 
@@ -31,6 +33,12 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def label_category(text: str) -> str:
+    """Read a category of labels, which is kept as it was written; `dashboard.model.curation.read_category` reads it."""
+    read_category(text)
+    return text.strip()
 
 
 def positive(text: str) -> float:

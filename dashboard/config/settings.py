@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from dashboard.config.readers import (
     folder,
+    label_category,
     one_of,
     positive,
     size,
@@ -28,6 +29,7 @@ from dashboard.config.readers import (
     web_site,
     whole,
 )
+from dashboard.model.curation import PRECEDENCES, QUALITY, CurationRules, read_category
 from dashboard.model.errors import BadRequest
 
 ENVIRONMENT_PREFIX = "SPIKE_DASHBOARD_"
@@ -264,6 +266,21 @@ class Settings:
         "cache folder by default",
         secret=True,
     )  # fmt: skip
+    curators: tuple[str, ...] = setting(
+        (), "Who may decide about units, by login or the name that a browser says; everybody by default; may be "
+        "repeated",
+        flag="--curators", metavar="NAME", repeated=True, commands=SERVING,
+    )  # fmt: skip
+    labels: tuple[str, ...] = setting(
+        (), "Labels that units can be given, with letters that give them together with Alt; `+` before the colon lets "
+        "a unit have several; `quality: good=g, mua=m, noise=n` by default; may be repeated, the first is the main one",
+        read=label_category, flag="--labels", metavar="NAME:LABELS", repeated=True,
+        commands=(*SERVING, "units", "curation"),
+    )  # fmt: skip
+    precedence: str = setting(
+        PRECEDENCES[0], "Whose label of a unit is shown as curated: mine (where there is none, the last), or the last",
+        read=one_of(*PRECEDENCES), flag="--precedence", metavar="NAME", commands=(*SERVING, "units", "curation"),
+    )  # fmt: skip
     alyx_url: str | None = setting(
         None, "Alyx server to find insertions on; where none is named, ONE's default one, else OpenAlyx, "
         "is asked for ids that no folder has, and by a server without data folders",
@@ -427,3 +444,12 @@ def _from_file(path: Path) -> dict[str, Any]:
             raise BadRequest(f"'{name}' takes one value", path)
         values[name] = _read(known[name], texts, f"'{name}' in {path}")
     return values
+
+
+def curation_rules(settings: Settings) -> CurationRules:
+    """Return how people decide about units."""
+    categories = tuple(map(read_category, settings.labels)) or (QUALITY,)
+    keys = [key for one in categories for key in one.keys if key]
+    if len({one.name for one in categories}) < len(categories) or len(set(keys)) < len(keys):
+        raise BadRequest("Two categories of --labels share a name or a key", ", ".join(settings.labels))
+    return CurationRules(categories, settings.curators, settings.precedence)

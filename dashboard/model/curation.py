@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WITHDRAWN = "withdrawn"
+MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG = "my_label", "curated", "all_labels", "note", "flag"
+"""Columns of a table of units: see `dashboard.analysis.curation.state.unit_columns`."""
+
+PRECEDENCES = ("mine", "last")
 KINDS = ("label", "note", "flag", "merge", "span", WITHDRAWN)
 """What a decision can be: see `Decision`."""
 
@@ -108,3 +112,27 @@ class CurationRules:
     def may_decide(self, author: str) -> bool:
         """Tell whether somebody may decide."""
         return not self.curators or author in self.curators
+
+
+def read_category(text: str) -> Category:
+    """Return the category that a setting names: ``quality: good=g, mua=m, noise=n``.
+
+    With ``+:`` in place of the colon a unit may have several of its labels.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read; the message is a clause that says why.
+    """
+    name, colon, rest = text.partition(":")
+    is_exclusive = not name.rstrip().endswith("+")
+    name = name.strip().removesuffix("+").strip()
+    pairs = [part.partition("=") for part in rest.split(",") if part.strip()]
+    labels, keys = tuple(one.strip() for one, _, _ in pairs), tuple(key.strip().lower() for _, _, key in pairs)
+    if not colon or not name.isidentifier() or len(labels) < 2 or not all(labels):
+        raise ValueError(f"'{text[:60]}' is not a category such as 'type: pyramidal=p, interneuron=i'")
+    if any(key and not (len(key) == 1 and key.isascii() and key.isalpha()) for key in keys):
+        raise ValueError(f"'{text[:60]}' has a key that is not one letter")
+    if len(set(labels)) < len(labels) or len({key for key in keys if key}) < sum(map(bool, keys)):
+        raise ValueError(f"'{text[:60]}' has a label or a key twice")
+    return Category(name, labels, keys, is_exclusive)

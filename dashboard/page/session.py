@@ -344,8 +344,10 @@ class DashboardSession:
     def _decided(self) -> None:
         """Show what was decided about units."""
         if self._opened is not None:
-            self._opened = self.curation.dress(self._opened)
+            before, self._opened = self._opened, self.curation.dress(self._opened)
             self._filter()
+            if list(before.sorting.clusters) != list(self._opened.sorting.clusters):  # what can be coloured, and sought
+                self._tell(self._opened.sorting)
             self.queue.later(self._catch_up)
 
     def _tell(self, sorting: SpikeSorting) -> None:

@@ -27,7 +27,7 @@ from tornado.web import RequestHandler
 
 from dashboard.config.logs import SESSION
 from dashboard.config.plugins import add_plugins
-from dashboard.config.settings import Settings
+from dashboard.config.settings import Settings, curation_rules
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.store import InsertionStore
@@ -85,6 +85,7 @@ class Process:
         )
         database = self.settings.database
         self.user_data = UserData(database) if database else UserData.in_folder(cache)
+        self.user_data.rules = curation_rules(self.settings)
         limit = self.settings.disk
         self.store = InsertionStore(
             sources,

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from dashboard.analysis.curation.subject import Subject
-from dashboard.model.curation import WITHDRAWN, CurationRules, Decision
-
-MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG = "my_label", "curated", "all_labels", "note", "flag"
+from dashboard.model.curation import ALL_LABELS, CURATED, FLAG, MY_LABEL, NOTE, WITHDRAWN, CurationRules, Decision
 
 
 def standing(decisions: Sequence[Decision]) -> list[Decision]:

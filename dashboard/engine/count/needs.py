@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboard.model.curation import CURATED
 from dashboard.model.sorting import SpikeSorting
 
 
@@ -15,6 +16,11 @@ def no_amplitudes(sorting: SpikeSorting) -> str:
 def no_locations(sorting: SpikeSorting) -> str:
     """Return why units have no region of the brain."""
     return "" if "atlas_id" in sorting.clusters else "there are no brain locations"
+
+
+def no_curation(sorting: SpikeSorting) -> str:
+    """Return why units have no curated label."""
+    return "" if CURATED in sorting.clusters else "nobody has decided about a unit here"
 
 
 def no_labels(sorting: SpikeSorting) -> str:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 #: The unit of what is in that of the sorting's amplitudes: uV, or a.u.
 AMPLITUDE = "amplitude"
-#: For `AggregateKind.needs`: reasons why a sorting has no amplitudes, brain locations, IBL labels.
+#: For `AggregateKind.needs`: reasons why a sorting has no amplitudes, brain locations, IBL labels, curated ones.
 AMPLITUDES = "dashboard.engine.count.needs:no_amplitudes"
 LOCATIONS = "dashboard.engine.count.needs:no_locations"
 LABELS = "dashboard.engine.count.needs:no_labels"
+CURATION = "dashboard.engine.count.needs:no_curation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,11 @@ AGGREGATES = Registry(
         AggregateKind(
             name="label", title="Label (tests passed)", kernel="dashboard.engine.count.majority:majority", needs=LABELS,
             categories="dashboard.engine.count.labels:categories", legend="label",
+            bar="most spikes in {bin}", reads="{category}",
+        ),
+        AggregateKind(
+            name="curated", title="Curated label", kernel="dashboard.engine.count.majority:majority", needs=CURATION,
+            categories="dashboard.engine.count.labels:curated", legend="curated label",
             bar="most spikes in {bin}", reads="{category}",
         ),
         AggregateKind(

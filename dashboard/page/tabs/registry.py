@@ -187,6 +187,16 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
             (("Alt + G", "M", "N"), "label the selected units good, mua or noise; a server may name more"),
             (("Ctrl + Z", "Ctrl + Shift + Z"), "undo and redo one's own labels, notes and flags"),
         ),
+        data_files=(
+            DataFileEntry(
+                "curation", "Curation: labels, notes and merges (JSON: SpikeInterface's)", ("json", "csv"),
+                f"{_TABS}.curation.exports:write_curation", f"{_TABS}.curation.exports:note_curation",
+            ),
+            DataFileEntry(
+                "decisions", "Every decision about units of this insertion", ("csv",),
+                f"{_TABS}.curation.exports:write_decisions", f"{_TABS}.curation.exports:note_decisions",
+            ),
+        ),
     ),
     TabEntry(
         "probe", "Probe", f"{_PROBE}.tab:ProbeTab", states=(f"{_PROBE}.state:ProbeState",),

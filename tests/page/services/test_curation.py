@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,12 @@ import pytest
 
 import dashboard.library.database as database
 import dashboard.page.services.curation as service
+from dashboard.library.curation.formats import format_of
 from dashboard.library.userdata import UserData
 from dashboard.model.curation import CurationRules
+from dashboard.model.progress import ignore_progress
+from dashboard.page.services.export_view import ExportView
+from dashboard.page.tabs.curation.exports import note_curation, write_curation, write_decisions
 from dashboard.sources.demo.source import DemoSource
 from tests.page.driving import DrivenPage, driven_page
 
@@ -154,3 +159,22 @@ def test_the_queue_walks_units_that_are_not_judged(page: DrivenPage) -> None:
     page.wait(lambda: labels(page) == dict(zip(order, ("good", "mua", "noise"), strict=False)), "labels")
     press(page, "k")
     assert page.do(lambda: page.session.state.selected) == [order[-1]]
+
+
+def test_the_raster_can_be_coloured_by_labels_and_the_page_exports_them(page: DrivenPage, tmp_path: Path) -> None:
+    begin(page, "Rita")
+    press(page, "Alt+n", 3)
+    page.wait(lambda: labels(page), "a label")
+    page.do(lambda: page.session.states.update(color="curated", tab="Curation"))
+    tab = page.wait(lambda: page.session.dock.slots["curation"].made, "the tab")
+    legend = dict(page.do(lambda: page.session._scene.legend("curated")))
+    assert list(legend)[:3] == ["good", "mua", "noise"]
+    of_cluster = page.do(lambda: page.session._scene.categories("curated").of_cluster)
+    assert of_cluster[3] == list(legend).index("noise")
+    view = ExportView(page.session._scene, {}, "", {"curation": page.wait(lambda: tab.for_export, "what was decided")})
+    assert note_curation(view)[1] == ("json", "csv")
+    for kind in ("json", "csv"):
+        n_units, _ = write_curation(view, tmp_path / f"c.{kind}", kind, ignore_progress, threading.Event())
+        assert format_of(tmp_path / f"c.{kind}").read(tmp_path / f"c.{kind}").labels["3"] == {"quality": ("noise",)}
+    n_rows, _ = write_decisions(view, tmp_path / "d.csv", "csv", ignore_progress, threading.Event())
+    assert n_rows == len((tmp_path / "d.csv").read_text().splitlines()) - 1 > n_units

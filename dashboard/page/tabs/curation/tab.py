@@ -15,6 +15,7 @@ from dashboard.page.core.tab import BaseTab
 from dashboard.page.services.curation import CurationState
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.curation import texts
+from dashboard.page.tabs.curation.exports import DecisionsAtHand
 
 SELECTED, PASSING = "selected", "passing"
 _BUTTON: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (4, 4)}
@@ -70,6 +71,14 @@ class CurationTab(BaseTab[PageServices]):
         self.note.param.watch(self._noted, "value")
         self._state.param.watch(self._show, ["selected", "tab"])
         self._curation.listen(self._show)
+
+    @property
+    def for_export(self) -> DecisionsAtHand | None:
+        """What was decided; None where nothing was."""
+        curation = self._curation
+        if curation.subject is None or not curation.rows:
+            return None
+        return DecisionsAtHand(tuple(curation.rows), curation.subject, curation.author, curation.rules)
 
     def _buttons(self, category: Category) -> list[Any]:
         made = []

@@ -18,6 +18,7 @@ from dashboard.analysis.units.clouds import Cloud
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT, RefractoryTest
 from dashboard.model.colours import hex_colour
 from dashboard.model.conventions import LabelKind
+from dashboard.model.curation import ALL_LABELS, CURATED, FLAG, MY_LABEL, NOTE
 from dashboard.model.sorting import QUALITY, SpikeSorting
 from dashboard.model.texts import counted, duration_text
 from dashboard.page.core.panes import caption
@@ -40,7 +41,9 @@ TESTS = {
 NOTHING_COMPUTED: Mapping[str, tuple[float, bool]] = MappingProxyType({})
 
 KILOSORTS = ("KSLabel", "ks2_label")
-NOT_LISTED = ("uuids", "x", "y", "z", "atlas_id", "channels", "cluster_id")
+NOT_LISTED = (
+    "uuids", "x", "y", "z", "atlas_id", "channels", "cluster_id", MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG,
+)  # fmt: skip
 
 
 def chosen(selected: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
@@ -61,6 +64,7 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     lines = [
         f"<h3>Unit {name} <small>{escape(region)} · {depth} · {_spikes(scene, picture)}</small></h3>",
         f'<p class="uuid">uuid {escape(str(uuid))}</p>' if isinstance(uuid, str) and uuid else "",
+        _decided(row),
         f'<p class="absent">{escape(aside)}</p>' if aside else "",
         f'<p class="absent">{escape(_limited(scene))}</p>' if scene.amp_range_uv is not None else "",
     ]
@@ -72,6 +76,14 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
         )
         lines.append(f'<p class="chips">{chips}</p>')
     return f'<div class="unit">{"".join(lines)}{tests(sorting, unit.unit, _computed(scene, picture))}</div>'
+
+
+def _decided(row: pd.Series) -> str:
+    """Return what people have decided about a unit, a chip for each kind."""
+    texts = [str(row.get(name) or "") for name in (ALL_LABELS, FLAG, NOTE)]
+    words = (texts[0], f"flagged by {texts[1]}" if texts[1] else "", texts[2])
+    chips = "".join(f'<span class="chip">{escape(text)}</span>' for text in words if text)
+    return f'<p class="chips">{chips}</p>' if chips else ""
 
 
 def _spikes(scene: Scene, picture: UnitPicture) -> str:

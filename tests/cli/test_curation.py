@@ -1,0 +1,55 @@
+"""Decisions about units on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from dashboard.cli.main import main
+
+
+def run(folder: Path, *words: str) -> int:
+    return main(["curation", *words, "--cache", str(folder), *(["--spikes", "20000"] if words[0] != "log" else [])])
+
+
+def test_decisions_come_in_leave_again_and_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.csv").write_text("unit,quality,note\n3,good,\n5,mua,odd\n99999,good,\n")
+    assert run(tmp_path, "import", "demo", str(tmp_path / "in.csv"), "--author", "Ada", "--by", "Bob") == 0
+    said = capsys.readouterr().out
+    assert "3 decisions of Ada, brought in by Bob" in said
+    assert "1 of 3 units are not in this sorting, and are left out: 99999" in said
+    assert run(tmp_path, "export", "demo", str(tmp_path / "out.json"), "--author", "Ada") == 0
+    assert "labels of 2 units, 1 note, 0 merges" in capsys.readouterr().out
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert written["manual_labels"] == [
+        {"unit_id": 3, "labels": {"quality": ["good"]}},
+        {"unit_id": 5, "labels": {"quality": ["mua"]}},
+    ]
+    assert run(tmp_path, "log") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["author"], row["imported_by"], row["unit"], row["value"]) for row in rows] == [
+        ("Ada", "Bob", "3", "good"), ("Ada", "Bob", "5", "mua"), ("Ada", "Bob", "5", "odd"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("export", "demo"), "wants an insertion and a file"),
+        (("import", "demo", "in.csv"), "--author"),
+        (("import", "demo", "none.csv", "--author", "Ada"), "Cannot read the table"),
+        (("export", "demo", "out.xlsx"), "No format has this ending"),
+        (("log", "key", "file"), "standard output"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert run(tmp_path, *words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

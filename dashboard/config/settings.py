@@ -182,7 +182,7 @@ class Settings:
         flag="--oauth-extra", metavar="NAME=VALUE", repeated=True, commands=("serve",),
     )  # fmt: skip
     oauth_name: str | None = setting(
-        None, "SpikeSubset of the provider's answer that is the user's name, where not its usual one",
+        None, "Part of the provider's answer that is the user's name, where not its usual one",
         flag="--oauth-name", metavar="KEY", commands=("serve",),
     )  # fmt: skip
     oauth_key: str | None = setting(None, "Client id at the OAuth provider", secret=True)

@@ -14,11 +14,11 @@ from dashboard.engine.count.levels import STANDARD_DEVIATIONS, value_limits
 from dashboard.engine.count.raster import default_window
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.export.kinds.raster import lay_out, raster_parts, raster_sheet
+from dashboard.export.kinds.shanks import count_shanks, rows_of, shank_sheet
 from dashboard.export.origin import Subject
 from dashboard.export.sheet import Preset, Sheet, SheetStyle
 from dashboard.model.errors import BadRequest
-from dashboard.model.shanks import SHANK, shank_numbers
-from dashboard.model.sorting import SpikeSorting
+from dashboard.model.sorting import SpikeSorting, units_on_shank
 
 BASE_SIZE = (1600, 1000)
 BASE_DPI = 125.0
@@ -47,7 +47,7 @@ class FigureRequest:
     good_units : bool
         Only clusters with ``label == 1``.
     shank : int or None
-        Only units on one shank of a probe that has several.
+        Only units on one shank of a probe that has several; None is all, each on axes of its own.
     level : {'allen', 'beryl', 'cosmos'}
         Names of the regions.
     cmap : str or None
@@ -91,12 +91,20 @@ def style_of(width: int, height: int) -> SheetStyle:
 def figure_sheet(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequest) -> Sheet:
     """Compute the sheet of a figure: one bin of the raster is a pixel.
 
+    Several shanks are drawn one above the other, each with its own depths, where they have room and none is asked for.
+
     Raises
     ------
     BadRequest
         There is no room for the axes; the aggregate, or the label that a filter needs, does not exist.
     """
     style, subject = style_of(request.width, request.height), subject_of(sorting, columns, request)
+    if request.shank is None and (rows := rows_of(subject, style)):
+        rasters = count_shanks(subject, style, rows)
+        first = rasters[0].parts.raster
+        values = np.concatenate([each.parts.raster.values.ravel() for each in rasters])
+        limits = densities(first, colour_limits(replace(first, values=values), request.limits))
+        return shank_sheet(replace(subject, limits=limits), style, rasters)
     box = lay_out(style.preset, ("raster",), style.room).rows["raster"]
     picture = raster_parts(subject, box).raster
     limits = densities(picture, colour_limits(picture, request.limits))
@@ -114,11 +122,7 @@ def subject_of(sorting: SpikeSorting, columns: SpikeColumns, request: FigureRequ
     units: npt.NDArray[np.bool_] = np.ones(sorting.n_clusters, dtype=np.bool_)
     filters: dict[str, str] = {}
     if request.shank is not None:
-        there = shank_numbers(sorting.channels)
-        if request.shank not in there or len(there) == 1:
-            remedy = f"There are {', '.join(map(str, there))}" if len(there) > 1 else "Leave --shank out"
-            raise BadRequest("The probe is not known to have such a shank", f"{request.shank}", remedy)
-        units &= (sorting.clusters[SHANK] == request.shank).to_numpy()
+        units &= units_on_shank(sorting, request.shank)
         filters["shank"] = str(request.shank)
     if request.good_units:
         if sorting.why_no_labels:

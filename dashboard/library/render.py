@@ -19,7 +19,7 @@ from dashboard.engine.count.raster import aggregate as compute_aggregate
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest
 from dashboard.model.registry import load
-from dashboard.model.sorting import SpikeSorting
+from dashboard.model.sorting import SpikeSorting, units_on_shank
 from dashboard.version import __version__
 
 
@@ -33,6 +33,7 @@ def render(
     clusters: npt.ArrayLike | None = None,
     *,
     amp_range_uv: tuple[float, float] | None = None,
+    shank: int | None = None,
     cache: str | Path | None = None,
 ) -> Aggregate:
     """Return one number per pixel of a window in time and depth, from every spike in it.
@@ -48,11 +49,15 @@ def render(
         ``count``, ``rate``, ``amp_mean``, ``amp_max``, or by majority ``region`` (an Allen id, negative on the
         left; the least int32 where there is none, as ``Aggregate.none`` says), ``label``
         (tests passed: 0 to 3), ``unit_rate`` (see `dashboard.engine.count.rate_classes`), ``cluster`` (an id, and
-        where there is none -1; the least int64 where ids can be negative, and ``""`` where they are texts).
+        where there is none -1; the least int64 where ids can be negative, and ``""`` where they are texts), ``shank``
+        (its number, the least int32 where there is none).
     clusters : array-like or None
         Units to keep: a bool per row of ``sorting.clusters``, or ids.
     amp_range_uv : tuple of float or None
         Amplitudes of single spikes to keep: the lower limit is inside, the upper one is not.
+    shank : int or None
+        Units to keep: those on one shank, as the column ``shank`` of the clusters numbers them. None: those of all
+        shanks, which lie over each other where they have the same depths.
     cache : str, Path or None
         As in `open_insertion`.
 
@@ -76,6 +81,10 @@ def render(
     columns = build_columns(sorting, folder)
     if clusters is not None:
         clusters = _kept(sorting, clusters)
+    kept = kept_spikes(columns, clusters, amp_range_uv)
+    if shank is not None:
+        on_shank = np.flatnonzero(units_on_shank(sorting, shank))
+        kept = kept.only(np.intersect1d(on_shank, np.flatnonzero(kept.keep)))
     categories: Any = None
     ids = load(entry.ids)(sorting, columns, level="allen") if entry.ids else None
     if ids is not None:  # any whole numbers, which the majority takes by their order
@@ -85,19 +94,20 @@ def render(
         categories = found.of_cluster
     image = compute_aggregate(
         columns, time_range, depth_range, width, height, aggregate, categories=categories,
-        kept=kept_spikes(columns, clusters, amp_range_uv),
+        kept=kept,
     )  # fmt: skip
     insertion = sorting.ref.insertion
     limits = (
         "" if amp_range_uv is None else f", amplitude {amp_range_uv[0]:g} to {amp_range_uv[1]:g} {sorting.amp_unit}"
     )
+    on_one = "" if shank is None else f" on shank {shank}"
     origin = {
         "insertion": insertion.key,
         "pid": insertion.pid or "none",
         "sorter": sorting.ref.sorter.value or "base",
         "revision": sorting.ref.revision.value or "original",
         "histology": str(sorting.histology),
-        "filters": ("all units" if clusters is None else "some units") + limits,
+        "filters": ("all units" if clusters is None else "some units") + on_one + limits,
         "version": f"spike-dashboard {__version__}",
     }
     image = replace(image, origin=origin)

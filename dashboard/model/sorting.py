@@ -19,7 +19,7 @@ from dashboard.model.identity import Identity
 from dashboard.model.progress import ProgressCallback
 from dashboard.model.raw import RawRecording
 from dashboard.model.references import Histology, Offer, SortingRef
-from dashboard.model.shanks import number_shanks, shank_numbers
+from dashboard.model.shanks import SHANK, number_shanks, shank_numbers
 from dashboard.model.unit_ids import UnitIds
 
 # Objects that depths, amplitudes, labels and regions of spikes and units are read from.
@@ -358,7 +358,7 @@ class SpikeSorting:
         if (n := len(shank_numbers(self.channels))) > 1:
             found["shanks"] = (
                 f"{n} shanks",
-                f"{n} shanks are on one depth axis; regions and the filter of shanks tell them apart",
+                f"{n} shanks are on one depth axis; buttons over the raster show one of them, colours tell them apart",
             )
         if self.label_kind is LabelKind.CURATED:
             found["labels"] = ("curated groups", "units have groups of a curation, not the labels of IBL's tests")
@@ -494,3 +494,19 @@ class SpikeSorting:
     def missing_reason(self, dataset: str) -> str | None:
         """Why `dataset` is not there, or None where it is."""
         return next((item.reason for item in self.missing if item.dataset == dataset), None)
+
+
+def units_on_shank(sorting: SpikeSorting, shank: int) -> npt.NDArray[np.bool_]:
+    """Return which units are on one shank of a probe that has several, shape (n_units,).
+
+    Raises
+    ------
+    BadRequest
+        The probe is not known to have such a shank.
+    """
+    there = shank_numbers(sorting.channels)
+    if shank not in there or len(there) == 1:
+        remedy = f"There are {', '.join(map(str, there))}" if len(there) > 1 else "Leave the shank out"
+        raise BadRequest("The probe is not known to have such a shank", f"{shank}", remedy)
+    on_shank: npt.NDArray[np.bool_] = (sorting.clusters[SHANK] == shank).to_numpy(np.bool_)
+    return on_shank

@@ -196,7 +196,7 @@ class DashboardSession:
         find = [self.search.button, self.refresh]
         self.rail = Rail(self.state, self.bridge.param.theme, self.open, fit, self.queue, find, [self.filters.fields])
         self.selection_chip = SelectionChip(self.state, self.queue)
-        self.centre.stand_over(self.filters.said, self.selection_chip.panel, working)
+        self.centre.stand_over(self.filters.said, self.filters.shank, self.selection_chip.panel, working)
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         self.card.empty.append(self.search.empty_button)
         self.header = html_pane(margin=(5, 8))

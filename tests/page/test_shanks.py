@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -15,10 +16,12 @@ from dashboard.analysis.filters.words import read_words, write_words
 from dashboard.cli.main import describe
 from dashboard.engine.build import build_columns
 from dashboard.export.figure import FigureRequest, figure_sheet, subject_of
+from dashboard.export.kinds.shanks import subjects_of_shanks
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ignore_progress
+from dashboard.model.shanks import UNKNOWN_SHANK
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.plot.strip import PALE
 from dashboard.page.tabs.compare.matching import match, shanks_of
@@ -106,6 +109,50 @@ def test_a_figure_has_a_strip_for_each_shank_and_may_show_one(sorting: SpikeSort
         figure_sheet(sorting, columns, FigureRequest(shank=4))
 
 
+def test_a_figure_of_all_shanks_has_axes_for_each_with_its_spikes_and_regions(
+    sorting: SpikeSorting, tmp_path: Path
+) -> None:
+    columns = build_columns(sorting, tmp_path / "cache")
+    sheet, figure = figure_sheet(sorting, columns, FigureRequest()), Figure()
+    sheet.draw(figure)
+    rasters = [axes for axes in figure.axes if axes.get_ylabel().startswith("shank")]
+    assert [axes.get_ylabel() for axes in rasters] == [f"shank {shank} (µm)" for shank in range(4)]
+    n_spikes = [len(axes.lines[0].get_xdata()) for axes in rasters]  # so few that each is a mark
+    assert n_spikes == [spikes_of((shank,)) for shank in range(4)]
+    assert len({axes.get_ylim() for axes in rasters}) == 1, "shanks at the same depths have one range"
+    strips = [{patch.get_facecolor() for patch in axes.patches} for axes in figure.axes if axes.patches]
+    assert [len(colours) for colours in strips] == [1, 1, 1, 1] and len(set.union(*strips)) == 4, "a region for each"
+
+
+def test_a_unit_of_no_shank_is_on_axes_of_its_own(sorting: SpikeSorting, tmp_path: Path) -> None:
+    table = sorting.clusters.drop(columns="shank")
+    lost = replace(sorting, clusters=table.assign(channels=np.r_[-1, table["channels"][1:]]))
+    assert lost.clusters["shank"].tolist()[0] == UNKNOWN_SHANK
+    columns = build_columns(sorting, tmp_path / "cache")
+    figure_sheet(lost, columns, FigureRequest()).draw(figure := Figure())
+    (own,) = (axes for axes in figure.axes if axes.get_ylabel() == "shank not known (µm)")
+    assert len(own.lines[0].get_xdata()) == int((sorting_arrays()["spikes.clusters"] == 0).sum())
+
+
+def test_shanks_that_lie_above_one_another_have_depths_of_their_own(shared_cases: Path, tmp_path: Path) -> None:
+    sorting = open_insertion(shared_cases / "c13b", cache=tmp_path, lazy=True)
+    subject = subject_of(sorting, build_columns(sorting, tmp_path), FigureRequest())
+    ranges = [each.depth_range for each in subjects_of_shanks(subject).values()]
+    assert [int(low + 60) // 10_000 for low, _ in ranges] == [0, 1, 2, 3]
+    assert max(high - low for low, high in ranges) < 1_000
+
+
+def test_pixels_are_of_the_shank_of_most_spikes(sorting: SpikeSorting, tmp_path: Path) -> None:
+    image = render(sorting, width=9, height=9, aggregate="shank", shank=2, cache=tmp_path / "cache")
+    assert set(np.unique(image.values)) - {image.none} == {2}
+    assert (image.n_spikes, image.origin["filters"]) == (spikes_of((2,)), "all units on shank 2")
+    chosen = render(sorting, width=9, height=9, clusters=[0, 1, 2], shank=2, cache=tmp_path / "cache")
+    both = sorting.clusters["shank"].eq(2).to_numpy() & (np.arange(N_CLUSTERS) < 3)
+    assert chosen.n_spikes == int(both[sorting_arrays()["spikes.clusters"]].sum())
+    with pytest.raises(BadRequest, match="There are 0, 1, 2, 3"):
+        render(sorting, shank=7, cache=tmp_path / "cache")
+
+
 def test_spikes_of_different_shanks_do_not_coincide(sorting: SpikeSorting, tmp_path: Path) -> None:
     columns = build_columns(sorting, tmp_path / "cache")
     own = shanks_of(sorting, sorting)
@@ -132,3 +179,18 @@ def test_a_click_on_the_region_of_a_shank_filters_by_both(tmp_path: Path) -> Non
         page.do(lambda: strip._tapped(click))
         assert page.do(lambda: dict(session.state.filters)) == {}
         assert page.do(lambda: session._scene.n_spikes_passing) == N_SPIKES
+
+        # The buttons over the pictures show one shank, or all; several of the panel press none of them.
+        one = session.filters.shank
+        assert page.do(lambda: (one.visible, list(one.options.values()))) == (True, ["", "0", "1", "2", "3"])
+        page.do(lambda: setattr(one, "value", "3"))
+        assert page.do(lambda: session._scene.n_spikes_passing) == spikes_of((3,))
+        page.do(lambda: session.state.param.update(filters={"shanks": "0,2"}))
+        assert page.do(lambda: one.value) is None
+        assert page.do(lambda: session._scene.n_spikes_passing) == spikes_of((0, 2))
+        page.do(lambda: setattr(one, "value", ""))
+        assert page.do(lambda: dict(session.state.filters)) == {}
+        page.do(lambda: session.state.param.update(color="shank"))
+        assert page.wait(
+            lambda: session.raster.picture and session.raster.picture.aggregate.kind == "shank", "its colours"
+        )

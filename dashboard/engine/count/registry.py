@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 #: The unit of what is in that of the sorting's amplitudes: uV, or a.u.
 AMPLITUDE = "amplitude"
-#: For `AggregateKind.needs`: reasons why a sorting has no amplitudes, brain locations, IBL labels, curated ones.
+#: For `AggregateKind.needs`: reasons why a sorting has no amplitudes, brain locations, IBL labels, curated
+#: ones, several shanks.
 AMPLITUDES = "dashboard.engine.count.needs:no_amplitudes"
 LOCATIONS = "dashboard.engine.count.needs:no_locations"
 LABELS = "dashboard.engine.count.needs:no_labels"
 CURATION = "dashboard.engine.count.needs:no_curation"
+SHANKS = "dashboard.engine.count.shanks:why_off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,12 @@ AGGREGATES = Registry(
             name="region", title="Brain region", kernel="dashboard.engine.count.majority:majority", needs=LOCATIONS,
             categories="dashboard.analysis.anatomy.probe:unit_regions", ids="dashboard.analysis.anatomy.probe:unit_ids",
             bar="most spikes in {bin}", paper="region of most spikes in {bin}", reads="{category}",
+        ),
+        AggregateKind(
+            name="shank", title="Shank", kernel="dashboard.engine.count.majority:majority", needs=SHANKS,
+            categories="dashboard.engine.count.shanks:categories", ids="dashboard.engine.count.shanks:numbers",
+            legend="shank",
+            bar="most spikes in {bin}", paper="shank of most spikes in {bin}", reads="{category}",
         ),
         AggregateKind(
             name="label", title="Label (tests passed)", kernel="dashboard.engine.count.majority:majority", needs=LABELS,

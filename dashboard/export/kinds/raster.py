@@ -40,7 +40,7 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.shanks import shank_numbers
 
 WEIGHTS = {"raster": 3.0, "heatmap": 2.0, "a": 3.0, "b": 3.0, "difference": 2.0}
-"""How the height of a sheet is shared out among its rows."""
+"""How the height of a sheet is shared out among its rows; others have 1."""
 
 MANY_MARKS = 2_500
 """Spikes above which marks are smaller."""
@@ -66,7 +66,7 @@ def lay_out(preset: Preset, rows: tuple[str, ...], room: int, head: int = 0) -> 
     ----------
     preset : Preset
     rows : tuple of str
-        Of drift and those of `WEIGHTS`, from the top.
+        From the top; ``"drift"`` has a height of its own.
     room, head : int
         Pixels at the bottom, and below the title, that are taken.
 
@@ -84,11 +84,12 @@ def lay_out(preset: Preset, rows: tuple[str, ...], room: int, head: int = 0) -> 
     high = preset.height - room - bottom - top - gap * (len(rows) - 1) - drift
     if high < 6 * em or wide < 6 * em:
         raise BadRequest("The sheet has no room for its axes", preset.title, "Take a larger one")
-    share = high / sum(WEIGHTS.get(row, 0.0) for row in rows)
+    weights = {row: WEIGHTS.get(row, 1.0) for row in rows if row != "drift"}
+    share = high / sum(weights.values())
     boxes: dict[str, Box] = {}
     foot = room + bottom
     for row in reversed(rows):
-        tall = drift if row == "drift" else int(share * WEIGHTS[row])
+        tall = drift if row == "drift" else int(share * weights[row])
         boxes[row] = (left, foot, wide, tall)
         foot += tall + gap
     beside = {row: box for row, box in boxes.items() if row != "drift"}

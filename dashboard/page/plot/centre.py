@@ -145,9 +145,11 @@ class Centre:
         """Give the fields of the window their place beside the overview."""
         self._overview.append(fields)
 
-    def stand_over(self, filters: Any, chip: Any, working: Sequence[Any]) -> None:
-        """Give what the filters do its place above the pictures, the selected unit and what is computed one on them."""
-        self._tools.insert(3, chip)
+    def stand_over(self, filters: Any, shank: Any, chip: Any, working: Sequence[Any]) -> None:
+        """Give what the filters do its place above the pictures, the choice of a shank, the selected unit and what is
+        computed one on them.
+        """
+        self._tools[:] = [self.mode, self.show, shank, self.colour_bar, chip, self.readout]
         self.column.insert(self.column.index(self.pictures), filters)
         self.pictures.append(
             pn.Column(*working, css_classes=["working"], margin=0, stylesheets=[asset("page/centre.css")])

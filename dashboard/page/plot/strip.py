@@ -82,7 +82,7 @@ class StripView:
         name, unit = ("strip", "µm") if along is None else ("unit-strip", "rows")
         self.figure = navigable(Range1d(0, 1), self._along, axes.time_limits, self._limits, only="y", name=name)
         self.figure.update(min_border_left=2, min_border_right=2)
-        self.figure.xaxis.update(visible=False, axis_label="shank", axis_line_color=None, major_tick_line_color=None)
+        self.figure.xaxis.update(visible=False, axis_line_color=None, major_tick_line_color=None)
         self.figure.yaxis.visible = False
         self.spans = ColumnDataSource({name: [] for name in SPAN_COLUMNS})
         self.labels = ColumnDataSource({name: [] for name in LABEL_COLUMNS})

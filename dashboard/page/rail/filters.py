@@ -25,6 +25,7 @@ from dashboard.page.widgets.chips import Chips
 LABELS = {"0": "0", "1/3": "0.33", "2/3": "0.66", "3/3": "1"}
 _SMALL = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width"}
 NO_METRIC = "choose a column"
+ALL_SHANKS = "All shanks"
 AMP_WORDS, SPIKE_AMP_WORDS = "Amplitude of the unit (µV)", "Amplitude of single spikes (µV)"
 NO_SPIKE_AMPS = "Amplitude of single spikes: not in this sorting"
 
@@ -109,6 +110,12 @@ class FiltersView:
         self.shanks = pmui.CheckButtonGroup(
             options={}, label="Shank, from the left", size="small", sizing_mode="stretch_width", margin=4, visible=False
         )
+        self.shank = pmui.RadioButtonGroup(
+            options={ALL_SHANKS: ""}, value="", label="", description="Which shank is shown", size="small",
+            variant="outlined", margin=0, visible=False, css_classes=["choice"],
+            sx={"& .MuiToggleButton-root": {"padding": "1px 7px", "fontSize": "12px", "whiteSpace": "nowrap"}},
+        )  # fmt: skip
+        """All shanks or one of several, over the pictures."""
         self.regions = pmui.MultiChoice(
             label="Regions",
             options=[],
@@ -141,6 +148,7 @@ class FiltersView:
         """What the filters do, and a chip to clear each: over the pictures while there is one."""
         self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")
         self.shanks.param.watch(lambda event: self._set("shanks", ",".join(event.new)), "value")
+        self.shank.param.watch(self._show_shank, "value")
         self.regions.param.watch(lambda event: self._set("regions", ",".join(event.new)), "value")
         self.metric.param.watch(self._show_metric, "value")
         self.where.param.watch(lambda event: self._set("where", event.new.strip()), "value")
@@ -162,6 +170,8 @@ class FiltersView:
             numbers = [str(shank) for shank in shank_numbers(sorting.channels)]
             shown = [shank for shank in self.shanks.value if shank in numbers]
             self.shanks.param.update(options=numbers, value=shown, visible=len(numbers) > 1)
+            words = {ALL_SHANKS: "", **{f"Shank {number}": number for number in numbers}}
+            self.shank.param.update(options=words, value=_only(shown), visible=len(numbers) > 1)
             self.metric.options = [NO_METRIC, *numeric]
             self.labels.disabled = bool(sorting.why_no_labels)
             unit = sorting.amp_unit
@@ -261,6 +271,10 @@ class FiltersView:
             kept.append(f"{name}:{text.replace(',', ':')}")
         self._set("metrics", ",".join(kept))
 
+    def _show_shank(self, event: Any) -> None:
+        if event.new is not None:
+            self._set("shanks", event.new)
+
     def _show_metric(self, *events: object) -> None:
         if events:
             self._leave("metrics", "")
@@ -279,6 +293,7 @@ class FiltersView:
             self.labels.value = [part for part in labels.split(",") if part in LABELS.values()]
             shanks = [part for part in words.get("shanks", "").split(",") if part]
             self.shanks.value = [shank for shank in self.shanks.options if shank in shanks]
+            self.shank.value = _only(self.shanks.value)
             for word in ("where", "ids", *self._limits):
                 if word not in self._unfinished:
                     self._show_word(word, words.get(word, ""))
@@ -300,6 +315,11 @@ class FiltersView:
 
 def _refused(why: str) -> str:
     return f'<div class="notes refused" role="alert">Not applied: {escape(why)}</div>' if why else ""
+
+
+def _only(shanks: list[str]) -> str | None:
+    """Return the one shank that is shown, ``''`` for all, None for some."""
+    return (shanks[0] if shanks else "") if len(shanks) < 2 else None
 
 
 def _regions(table: pd.DataFrame) -> list[str]:

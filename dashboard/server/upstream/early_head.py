@@ -17,6 +17,7 @@ from panel.io.server import DocHandler
 from panel_material_ui import Button
 from tornado.iostream import StreamClosedError
 
+from dashboard.page.core.assets import asset
 from dashboard.server.headers import ancestors_of, new_nonce, page_policy
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class PageHandler(DocHandler):
             super().write(chunk)
             return
         head = before
+        after = after.replace("</body>", f"<script>{asset('page/browser/refused.js')}</script>\n</body>", 1)
         if LOADER in before:
             head += EAGER.format(address=Button._render_esm(True, server=True))
         if self._sent and head != self._sent:

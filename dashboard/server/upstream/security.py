@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -88,7 +89,7 @@ class _Closed(Matcher):
 
 
 class _Forged(Matcher):
-    """Matches requests that name a session which is not theirs, or none that this process made."""
+    """Matches requests that name a session which is not theirs, or none that this process made, or too late."""
 
     def __init__(self, application: Any, prefix: str, owner_of: Callable[[HTTPServerRequest], str]) -> None:
         self._application, self._owner_of = application, owner_of
@@ -103,8 +104,9 @@ class _Forged(Matcher):
         try:
             token = token.strip()
             is_ours = check_token_signature(token, secret_key=self._application.secret_key, signed=True)
-            owner = get_token_payload(token).get(OWNER) if is_ours else None
-            is_ours = isinstance(owner, str) and hmac.compare_digest(owner, self._owner_of(request))
+            payload = get_token_payload(token) if is_ours else {}
+            owner, lasts = payload.get(OWNER), payload.get("session_expiry", 0.0) > time.time()
+            is_ours = lasts and isinstance(owner, str) and hmac.compare_digest(owner, self._owner_of(request))
         except (ValueError, LookupError, TypeError, AttributeError):  # whatever it is, it is no token
             is_ours = False
         return None if is_ours and protocol.strip() == "bokeh" else {}

@@ -25,7 +25,7 @@ MAX_UNITS = 1 << 20
 MAX_TABLE = 1 << 24
 #: Of a note about units, so many are named.
 MAX_NAMED = 8
-#: SpikeSubset of the rows of two tables that have to agree for the tables to be of one sorting.
+#: Share of the rows of two tables that have to agree for the tables to be of one sorting.
 MIN_AGREEMENT = 0.95
 #: Spikes read together where a whole column is looked at.
 BLOCK = 1 << 20

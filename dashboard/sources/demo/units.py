@@ -104,7 +104,7 @@ class Unit:
     fade : float
         Share of its amplitude that the unit has lost at the end of the session.
     alive : tuple of (float, float)
-        SpikeSubset of the session, as fractions, during which the unit is recorded at all.
+        Parts of the session, as fractions, during which the unit is recorded at all.
     tracking_um : float
         Share of the residual motion that moves it; clusters of mixed spikes move less.
     responses : tuple of Response

@@ -129,6 +129,27 @@ def test_without_an_insertion_the_page_offers_one(site: str, visit: Visit) -> No
     assert N_OF_N in visit.wait_for_spikes()
 
 
+def test_of_two_values_soon_after_each_other_a_widget_keeps_the_newer(site: str, visit: Visit) -> None:
+    """A widget of React must not write back the older one, which the server would take for a choice."""
+    visit.open(f"{site}/")
+    written_back = visit.page.evaluate(
+        """async () => {
+          const models = Bokeh.documents.flatMap((one) => [...one._all_models.values()])
+          const { data } = models.find((model) => model.class_name == "TextInput")
+          const wrong = []
+          for (let k = 0; k < 48; k++) {
+            data.setv({ label: `older ${k}` })
+            await new Promise((go) => setTimeout(go, k % 12))
+            data.setv({ label: `newer ${k}` })
+            await new Promise((go) => requestAnimationFrame(() => setTimeout(go, 20)))
+            if (data.label != `newer ${k}`) wrong.push(data.label)
+          }
+          return wrong
+        }"""
+    )
+    assert written_back == []
+
+
 def test_the_wheel_zooms_time_and_a_double_click_resets(site: str, visit: Visit) -> None:
     visit.open(f"{site}/?{DEMO}")
     visit.wait_for_spikes()

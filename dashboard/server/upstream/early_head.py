@@ -27,6 +27,9 @@ LOADER = "es-module-shims"
 EAGER = '<script>importShim("{address}")</script>\n  '
 """Loads the script of the Material components at once; the page asks for it when it draws the first of them."""
 
+WIDGETS = "<script>{script}</script>\n  "
+"""What Panel's widgets do wrong, before the first of them is made."""
+
 SORRY = "</head><body><p>This page could not be built. Reload it; the server's log says why.</p></body></html>\n"
 
 
@@ -78,6 +81,7 @@ class PageHandler(DocHandler):
         after = after.replace("</body>", f"<script>{asset('page/browser/refused.js')}</script>\n</body>", 1)
         if LOADER in before:
             head += EAGER.format(address=Button._render_esm(True, server=True))
+            head += WIDGETS.format(script=asset("server/widget_state.js"))
         if self._sent and head != self._sent:
             logger.warning("the head of the page has changed; a browser was sent that of the page before")
         context = self.application_context

@@ -129,6 +129,10 @@ class Settings:
         None, "Microvolts per bit of the raw files that Kilosort and phy folders were sorted from, which no file says",
         read=positive, flag="--bit-uv", metavar="UV", commands=("serve", *READING),
     )  # fmt: skip
+    raw: Path | None = setting(
+        None, "Raw file of the one Kilosort or phy folder that is opened, in place of the dat_path of its params.py",
+        read=folder, flag="--raw", metavar="FILE", commands=("serve", *READING),
+    )  # fmt: skip
     cache: Path = setting(
         default_cache, "Folder for everything that this program writes",
         read=folder, flag="--cache", metavar="FOLDER",

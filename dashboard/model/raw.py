@@ -54,7 +54,11 @@ class RawBand:
     is_shifted : bool
         Whether the converters' delays were removed before the file was written (CatGT).
     columns : callable (i0, i1) -> ndarray, shape (n, n_columns), int16
-        Samples `i0` to `i1`, all columns of the file, the sync word last.
+        Samples `i0` to `i1`, all columns of the file, the sync word last; float where LF is derived.
+    unit : str
+        ``V``; ``bit`` where no file says what a bit is: "volts" are then millionths of one.
+    note : str
+        What it is, where it is not what was recorded.
     """
 
     name: str
@@ -64,7 +68,9 @@ class RawBand:
     volts_per_bit: npt.NDArray[np.float32]
     sites: Sites
     is_shifted: bool
-    columns: Callable[[int, int], npt.NDArray[np.int16]]
+    columns: Callable[[int, int], npt.NDArray[Any]]
+    unit: str = "V"
+    note: str = ""
 
     @property
     def n_channels(self) -> int:

@@ -276,7 +276,9 @@ class SpikeSorting:
             Its files are damaged, or do not belong together.
         """
         if self.open_raw is None:
-            what = "Raw data are read beside sortings in ALF layout, from raw_ephys_data of the session"
+            what = (
+                "They are read beside sortings in ALF layout (raw_ephys_data) and by dat_path of Kilosort's params.py"
+            )
             raise DatasetMissing("Raw data", self.title, what)
         return self.open_raw()
 

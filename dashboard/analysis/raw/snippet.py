@@ -94,7 +94,7 @@ def cut(recording: RawRecording, t0: float, t1: float, band: str = "ap", step: s
 
 def _filtered(recording: RawRecording, band: RawBand, volts: Any, step: str) -> tuple[Any, str]:
     if step == RAW:
-        return volts, "as recorded"
+        return volts, "as in the file" if band.note else "as recorded"
     options = {"is_shifted": band.is_shifted}
     shifted = "" if band.is_shifted else ", delays of converters removed"
     if volts.shape[1] < _MIN_FILTERED:
@@ -119,7 +119,7 @@ _MIN_FILTERED = 32
 def read(
     recording: RawRecording, t0: float, t1: float, band: str = "ap", destripe: bool = False, step: str = ""
 ) -> DataArray:
-    """Return the voltage between two session times, in volts.
+    """Return the voltage between two session times, in volts; in bits where no file says what a bit is.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def read(
         **{name: ("channel", values) for name, values in by_channel.items()},
     }
     attributes = {
-        "units": "V",
+        "units": found.band.unit,
         "band": band,
         "step": found.step,
         "filtered": found.filtered,
@@ -169,9 +169,11 @@ def read(
         "sampling_rate_hz": found.band.fs_hz,
         "file": str(found.band.path),
         "clock": recording.clock.source,
+        "note": found.band.note,
         "is_synthetic": recording.is_synthetic,
     }
-    return DataArray(found.volts, coordinates, ("channel", "time"), "voltage", attributes)
+    values = found.volts if found.band.unit == "V" else found.volts * np.float32(1e6)
+    return DataArray(values, coordinates, ("channel", "time"), "voltage", attributes)
 
 
 def displayed_rows(

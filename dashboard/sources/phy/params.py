@@ -30,6 +30,10 @@ class Params:
         Of the raw file, as it was called where it was sorted; empty where it is not told.
     n_file_channels : int or None
         Columns of the raw file.
+    dtype : str
+        Of the raw file's samples.
+    offset : int
+        Bytes before the first of them.
     not_read : tuple of str
         Names that are given as expressions.
     """
@@ -37,6 +41,8 @@ class Params:
     sample_rate_hz: float
     dat_path: str = ""
     n_file_channels: int | None = None
+    dtype: str = "int16"
+    offset: int = 0
     not_read: tuple[str, ...] = ()
 
 
@@ -66,6 +72,8 @@ def read_params(folder: Path) -> Params:
         float(rate),
         dat_path if isinstance(dat_path, str) else "",
         n if isinstance(n, int) and not isinstance(n, bool) else None,
+        str(values.get("dtype", "int16")),
+        offset if isinstance(offset := values.get("offset", 0), int) else -1,
         tuple(expressions),
     )
 

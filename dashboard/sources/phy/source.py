@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import pandas as pd
 
 from dashboard.config.settings import Settings
 from dashboard.model.progress import ProgressCallback
-from dashboard.model.references import SortingRef
+from dashboard.model.raw import RawRecording
+from dashboard.model.references import InsertionRef, SortingRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.base import Source
 from dashboard.sources.phy.folder import is_kilosort4, read_folder
+from dashboard.sources.phy.raw import open_dat
 from dashboard.sources.places import Place, PlacedSource, any_below
+from dashboard.sources.sync import sync_at
 
 
 class PhySource(PlacedSource):
@@ -41,7 +48,17 @@ class PhySource(PlacedSource):
         cancel: threading.Event | None,
     ) -> SpikeSorting:
         """Read a folder."""
-        return read_folder(place.path, ref, cache, progress, cancel, self.sync_file, self.bit_uv)
+        sorting = read_folder(place.path, ref, cache, progress, cancel, self.sync_file, self.bit_uv)
+        return replace(sorting, open_raw=partial(self._raw, place.path, sorting.channels))
+
+    def raw(self, insertion: InsertionRef) -> RawRecording:
+        """Return the raw recording that ``params.py`` names; see `dashboard.sources.base.Source.raw`."""
+        return self.open(insertion).raw
+
+    def _raw(self, folder: Path, channels: pd.DataFrame) -> RawRecording:
+        given = self.of_only_one(self._settings.raw, "--raw")
+        roots = [self.root, *(path.resolve() for path in self._settings.data)]
+        return open_dat(folder, channels, sync_at(folder, self.sync_file), self.bit_uv, given, roots)
 
 
 def recognises(path: Path) -> bool:

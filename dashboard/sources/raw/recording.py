@@ -16,11 +16,14 @@ from dashboard.sources.alf.arrays import read_array
 from dashboard.sources.download.ranges import RemoteFile
 from dashboard.sources.raw.files import CompressedFile, flat_file, remote_flat_file
 from dashboard.sources.raw.meta import Meta, read_meta
+from dashboard.sources.raw.wide_band import lf_of
 
 _UUID = r"(?:\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?"
 _BAND_FILE = re.compile(rf"(?P<run>.+)\.(?P<band>ap|lf){_UUID}\.(?P<kind>cbin|bin|ch|meta)$")
 _CLOCK_FILE = re.compile(rf".+\.(?P<kind>timestamps|sync){_UUID}\.npy$")
 _LABEL_FILE = re.compile(rf"_iblqc_ephysChannels\.labels{_UUID}\.npy$")
+_WIDE_BAND = 2
+"""Generation of Neuropixels that records one band from 0.5 Hz on."""
 NOT_THERE = "Put the .cbin (or .bin) with its .ch and .meta into the folder raw_ephys_data of the probe"
 _CLOCK_REMEDY = "Put the file .timestamps.npy or .sync.npy of the probe into the folder"
 
@@ -90,6 +93,8 @@ def _open(
     if len(serials) > 1:
         what = f"The .meta files are of different probes ({' and '.join(sorted(serials))})"
         raise DatasetInvalid(what, [meta.path for meta in metas], "Keep those of one probe in the folder")
+    if "ap" in bands and "lf" not in bands and metas[0].generation == _WIDE_BAND:
+        bands["lf"] = lf_of(bands["ap"])
     ap_fs_hz = bands["ap"].fs_hz if "ap" in bands else bands["lf"].fs_hz * 12
     first = next(iter(bands.values()))
     return RawRecording(

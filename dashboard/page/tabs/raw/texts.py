@@ -27,6 +27,8 @@ def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
     end = picture.scale_uv * 10 ** (-gain_db / 20)
     last = found.first + found.volts.shape[1] - 1
     made = "<b>Synthetic voltage of the demo.</b> " if picture.recording.is_synthetic else ""
+    made += f"<b>{escape(found.band.note)}.</b> " if found.band.note else ""
+    unit = "µV" if found.band.unit == "V" else "bits (no file says what a bit is: --bit-uv does)"
     padding = "" if found.step == RAW else f" (filtered with {PADDING_S[found.band.name]:g} s more on either side)"
     pooled = f" Each column shows the farthest from zero of {picture.n_pooled} samples." if picture.n_pooled > 1 else ""
     labels = "" if picture.recording.labels is not None else " No file of bad channels: all count as good."
@@ -34,7 +36,7 @@ def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
     hidden = f", {counted(others, 'spike')} on channels out of view" if others else ""
     return _said(
         f"<p>{made}{found.band.name.upper()} at {at_s:,.5f} s, samples {found.first:,}–{last:,} of "
-        f"{escape(found.band.path.name)}; {escape(found.filtered)}{padding}. Black to white: ∓{end:,.0f} µV "
+        f"{escape(found.band.path.name)}; {escape(found.filtered)}{padding}. Black to white: ∓{end:,.0f} {unit} "
         f"({gain_db:+d} dB); {counted(len(picture.uv), 'channel')} of {found.band.n_channels}.{pooled}{labels}</p>"
         f"<p>{counted(len(picture.marks.units), 'spike')} marked{hidden}: {_DOT.format(colour=GOOD, word='good')}, "
         f"{_DOT.format(colour=OTHER, word='other')}, larger: selected units in their colours.</p>"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from dashboard.analysis.alignment import DEFAULT_BINS as EVENT_BINS
@@ -14,6 +16,7 @@ from dashboard.analysis.compare.difference import count_both, subtract
 from dashboard.analysis.events.align import Selection
 from dashboard.analysis.events.trials import has_mask
 from dashboard.analysis.inputs import unit_spikes
+from dashboard.analysis.raw.picture import snippet_picture
 from dashboard.analysis.unit_picture import unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.config.settings import load as load_settings
@@ -22,10 +25,12 @@ from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.figures.probe import depth_correlation_figure
+from dashboard.figures.raw import snippet_figure
 from dashboard.figures.registry import Declared
 from dashboard.figures.unit import declare
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest
+from dashboard.model.raw import HIGH_PASS
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
 
@@ -133,6 +138,45 @@ class Plots:
             bins=bins, is_masked=sorting.trials is not None and has_mask(sorting.trials.table), is_single=True,
         )  # fmt: skip
         return layout(Declared("event", found).values())
+
+    def raw(
+        self,
+        at_s: float,
+        width_s: float = 0.07,
+        *,
+        band: str = "ap",
+        step: str = HIGH_PASS,
+        depth_range: tuple[float, float] | None = None,
+        units: Sequence[UnitId] = (),
+    ) -> Any:
+        """Return the raw voltage around a time by channel, with the spikes in it.
+
+        Parameters
+        ----------
+        at_s, width_s : float
+            Middle and length, in s of the session.
+        band, step : str
+            ``ap`` or ``lf``; ``raw``, ``high-pass`` or ``destriped``, as in ``sorting.raw.read``.
+        depth_range : (float, float) or None
+            In um; None: the whole probe.
+        units : sequence
+            Ids of the units whose spikes are marked; none: all.
+
+        Raises
+        ------
+        DashboardError
+            There are no raw data, or none at that time.
+        """
+        from dashboard.figures.elements import element
+
+        columns, keep = self._columns, None
+        if units:
+            keep = np.zeros(columns.n_clusters, np.bool_)
+            keep[self._sorting.units.indexes(list(units))] = True
+        found = snippet_picture(
+            self._sorting, columns, at_s, width_s, band, step, depth_range or (-np.inf, np.inf), keep
+        )  # fmt: skip
+        return element(snippet_figure(self._sorting, found, at_s))
 
     def probe(self) -> Any:
         """Return the correlation of firing rates between depths."""

@@ -111,3 +111,14 @@ def test_a_picture_as_xarray_has_coordinates_units_and_origin(small_demo: SpikeS
     assert {"pid", "sorter", "revision", "filters", "version"} <= set(array.attrs)
     shaded = pytest.importorskip("datashader.transfer_functions").shade(array, how="eq_hist")
     assert shaded.shape == array.shape
+
+
+def test_raw_voltage_is_a_picture_with_its_spikes(plot: Plots) -> None:
+    found = plot.raw(20.0, 0.02, depth_range=(1_000.0, 2_000.0))
+    hv.render(found, backend="bokeh")
+    image, *marks = found
+    assert values(image).shape == (102, 600)  # two columns of sites each 20 um, 20 ms
+    assert image.vdims[0].unit == "µV"
+    assert marks
+    with pytest.raises(BadRequest, match="No raw AP sample"):
+        plot.raw(1e5)

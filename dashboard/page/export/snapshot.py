@@ -50,8 +50,9 @@ class Snapshot(ExportView):
 
     def codes(self) -> dict[str, str]:
         """Return code that gives the numbers of the view, by the kinds that the dialog offers."""
+        own = "".join(load(tab.code)(self) for tab in TABS if tab.code and tab.title == self.values["tab"])
         return {
-            "dashboard": code.dashboard_snippet(self.subject), "ibllib": code.ibllib_snippet(self.subject)
+            "dashboard": code.dashboard_snippet(self.subject) + own, "ibllib": code.ibllib_snippet(self.subject)
         }  # fmt: skip
 
     def file_name(self, name: str, kind: str) -> str:

@@ -75,6 +75,9 @@ class TabEntry:
     sheets : tuple of SheetEntry
     data_files : tuple of DataFileEntry
         Their functions are given a `dashboard.page.services.export_view.ExportView`.
+    code : str
+        ``"module:function"`` of such a view, which returns lines of Python that give the numbers of the tab, to stand
+        behind those of the view; empty where the tab has none.
     help : tuple of (tuple of str, str)
         Lines of the help: keys as they are shown, and what they do.
     is_late : bool
@@ -95,6 +98,7 @@ class TabEntry:
     help: tuple[tuple[tuple[str, ...], str], ...] = ()
     sheets: tuple[SheetEntry, ...] = ()
     data_files: tuple[DataFileEntry, ...] = ()
+    code: str = ""
     is_late: bool = True
     follows_hidden: bool = False
     warm_up: str = ""
@@ -155,7 +159,7 @@ _TABS, _SPANS = "dashboard.page.tabs", "dashboard.page.plot.spans"
 _ALIGNMENT, _CURATION, _RESPONSES, _TRIALS = (
     f"dashboard.page.services.{name}" for name in ("alignment", "curation", "response_test", "trial_browser")
 )
-_UNIT, _PROBE, _EVENTS, _COMPARE = (f"{_TABS}.{name}" for name in ("unit", "probe", "events", "compare"))
+_UNIT, _PROBE, _EVENTS, _COMPARE, _RAW = (f"{_TABS}.{name}" for name in ("unit", "probe", "events", "compare", "raw"))
 
 
 def _file(name: str, title: str, module: str, suffix: str, *, names_unit: bool = False) -> DataFileEntry:
@@ -251,6 +255,14 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
             LinkWord("rawband", "raw_band"), LinkWord("rawstep", "raw_step"), LinkWord("rawms", "raw_ms"),
             LinkWord("rawdb", "raw_db"),
         ),
+        sheets=(SheetEntry("raw", "Raw voltage", f"{_RAW}.exports:draw_raw", is_first=True, needs_shown=True),),
+        data_files=(
+            DataFileEntry(
+                "raw", "Raw voltage of every channel, with the spikes in it", ("npz",), f"{_RAW}.exports:write_voltage",
+                f"{_RAW}.exports:note_voltage",
+            ),
+        ),
+        code=f"{_RAW}.exports:code",
         keys=("r", ",", "."),
         help=(
             (("R",), "the raw voltage in the middle of the view, or where the raster is clicked"),

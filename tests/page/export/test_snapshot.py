@@ -31,6 +31,7 @@ from dashboard.page.core.scene import Scene
 from dashboard.page.export.snapshot import Snapshot, sheets
 from dashboard.page.services.difference import OtherSide
 from dashboard.page.services.response_test import read_test, run_test, with_responses
+from dashboard.page.tabs.raw.picture import SnippetRequest, render_snippet
 from dashboard.page.tabs.registry import page_state
 from dashboard.sources.demo.source import DemoSource
 
@@ -61,7 +62,15 @@ def other_side(opened: list[OpenInsertion]) -> OtherSide:
 
 
 def look(opened: list[OpenInsertion], other_side: OtherSide | None = None, **changed: Any) -> Snapshot:
-    return Snapshot(Scene(opened[0]), values(**changed), "http://host/?x=1", {"compare": other_side})
+    return Snapshot(
+        Scene(opened[0]), values(**changed), "http://host/?x=1", {"compare": other_side, "raw": raw(opened)}
+    )
+
+
+def raw(opened: list[OpenInsertion]) -> Any:
+    """Return what the tab Raw would show."""
+    request = SnippetRequest(Scene(opened[0]), 20.0, 0.01, "ap", "raw", DEPTHS, ())
+    return request, render_snippet(request, threading.Event())
 
 
 def written(found: Snapshot, tmp_path: Path, name: str, kind: str) -> Any:
@@ -78,14 +87,17 @@ def test_every_figure_is_drawn_and_says_where_it_came_from(
     what: str, opened: list[OpenInsertion], other_side: OtherSide
 ) -> None:
     for preset, theme in (("slide", "light"), ("column", "dark")):
-        sheet = look(opened, other_side, split="side").sheet(what, SheetStyle(PRESETS[preset], theme))
+        view = look(opened, other_side, split="side")
+        view.of_tabs = {**view.of_tabs, **({"raw": raw(opened)} if what == "raw" else {})}
+        sheet = view.sheet(what, SheetStyle(PRESETS[preset], theme))
         file = io.BytesIO()
         write_sheet(file, sheet, "png")
         image = Image.open(file)
         assert image.text["Source"] == "http://host/?x=1"
         assert len(np.unique(np.asarray(image.convert("L")))) > 50
     expected = {
-        "pairs": ("clusters", "3, 7, 8"), "event": ("split", "side"), "compare": ("matched", "units: in both")
+        "raw": ("raw_at", "20.000000 s"), "pairs": ("clusters", "3, 7, 8"), "event": ("split", "side"),
+        "compare": ("matched", "units: in both"),
     }  # fmt: skip
     if what in expected:
         name, words = expected[what]

@@ -11,11 +11,12 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from dashboard.analysis.raw.maps import DepthImage
-from dashboard.model.colours import SELECTION
+from dashboard.analysis.raw.picture import SnippetPicture
+from dashboard.figures.raw import ink_of
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import lighten, navigable, small, time_ticks
 from dashboard.page.core.scene import Scene
-from dashboard.page.tabs.raw.picture import TRACES_BELOW, Maps, SnippetPicture
+from dashboard.page.tabs.raw.picture import TRACES_BELOW, Maps
 
 SNIPPET_PX, MAP_PX = 380, 220
 N_TICKS = 9
@@ -24,7 +25,6 @@ GREYS = tuple(to_hex(colour) for colour in colormaps["gray"](np.linspace(0, 1, L
 PALETTES = {
     name: tuple(to_hex(colour) for colour in colormaps[name](np.linspace(0, 1, 256))) for name in ("plasma", "inferno")
 }
-GOOD, OTHER = "#009E73", "#CC3311"
 LABELS = {1: ("dead", "#56B4E9"), 2: ("noisy", "#D55E00"), 3: ("outside the brain", "#808080")}
 _IMAGE = ("image", "x", "y", "dw", "dh")
 
@@ -82,13 +82,10 @@ class SnippetFigure:
 
 
 def _mark_data(scene: Scene, picture: SnippetPicture, at_s: float, selected: tuple[int, ...]) -> dict[str, Any]:
-    marks, labels = picture.marks, scene.sorting.labels
-    colours, sizes = [], []
-    for unit in marks.units.tolist():
-        chosen = unit in selected
-        good = unit < len(labels) and labels[unit] == 1
-        colours.append(SELECTION[selected.index(unit) % len(SELECTION)] if chosen else GOOD if good else OTHER)
-        sizes.append(13 if chosen else 8)
+    marks = picture.marks
+    units = marks.units.tolist()
+    colours = [ink_of(scene.sorting, unit, selected) for unit in units]
+    sizes = [13 if unit in selected else 8 for unit in units]
     return {"x": (marks.times_s - at_s) * 1e3, "y": marks.rows, "colour": colours, "size": sizes}
 
 

@@ -14,23 +14,15 @@ import pandas as pd
 
 from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.raw.maps import DepthImage, rms_image, spectrum_image
-from dashboard.analysis.raw.snippet import Snippet, cut, displayed_rows
+from dashboard.analysis.raw.picture import SnippetPicture, file_columns, snippet_picture
 from dashboard.analysis.raw.spectra import band_powers
-from dashboard.model.errors import BadRequest, Cancelled, DashboardError
+from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.noise import Noise
-from dashboard.model.raw import RawRecording
 from dashboard.page.core.scene import Scene
 
 THREADS = 2
-MIN_ROWS = 8
-MAX_COLUMNS = 3_000
-"""Of a picture: of more samples the one farthest from zero in each column of pixels is shown."""
-
 TRACES_BELOW = 25
 """Channels in view, below which they are lines."""
-
-SCALE_QUANTILE = 0.999
-"""Of the magnitudes in a snippet: what the colours end at with a gain of 0 dB."""
 
 
 @cache
@@ -57,63 +49,6 @@ class SnippetRequest:
         return mine[0] is others[0] and mine[1:] == others[1:]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Marks:
-    """Spikes in a snippet, of the units that pass the filters.
-
-    Attributes
-    ----------
-    times_s : ndarray, shape (n,)
-        Session times of the samples that they lie on.
-    rows : ndarray, shape (n,)
-        Row of the picture of the unit's peak channel.
-    units : ndarray, shape (n,), int64
-        Indexes.
-    n_elsewhere : int
-        Spikes of these units whose channel is not in view, or not known.
-    """
-
-    times_s: npt.NDArray[np.float64]
-    rows: npt.NDArray[np.int64]
-    units: npt.NDArray[np.int64]
-    n_elsewhere: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SnippetPicture:
-    """A snippet as it is drawn.
-
-    Attributes
-    ----------
-    snippet : Snippet
-    uv : ndarray, shape (n_rows, n_columns), float32
-        Channels in view, the lowest first.
-    columns : ndarray, shape (n_rows,), int64
-        Columns of the file.
-    depths_um : ndarray, shape (n_rows,)
-    labels : ndarray, shape (n_rows,), int64
-        0 good, 1 dead, 2 noisy, 3 outside the brain.
-    regions : tuple of str
-    marks : Marks
-    scale_uv : float
-        What the colours end at with a gain of 0 dB.
-    n_pooled : int
-        Samples in a column of the picture.
-    recording : RawRecording
-    """
-
-    snippet: Snippet
-    uv: npt.NDArray[np.float32]
-    columns: npt.NDArray[np.int64]
-    depths_um: npt.NDArray[np.float64]
-    labels: npt.NDArray[np.int64]
-    regions: tuple[str, ...]
-    marks: Marks
-    scale_uv: float
-    n_pooled: int
-    recording: RawRecording
-
-
 def render_snippet(request: SnippetRequest, cancel: threading.Event) -> SnippetPicture:
     """Cut a snippet, filter it, and find the spikes in it.
 
@@ -125,81 +60,10 @@ def render_snippet(request: SnippetRequest, cancel: threading.Event) -> SnippetP
         `cancel` was set.
     """
     scene = request.scene
-    recording = scene.sorting.raw
-    half = request.width_s / 2
-    snippet = cut(recording, request.at_s - half, request.at_s + half, request.band, request.step)
-    if cancel.is_set():
-        raise Cancelled
-    rows, depths = displayed_rows(recording, scene.sorting.channels, snippet.band)
-    low, high = request.depth_range
-    inside = (depths >= low) & (depths <= high)
-    if inside.sum() < MIN_ROWS:
-        inside = np.zeros(len(rows), np.bool_)
-        inside[np.argsort(np.abs(depths - (low + high) / 2), kind="stable")[:MIN_ROWS]] = True
-    rows, depths = rows[inside], depths[inside]
-    uv = snippet.volts[rows] * np.float32(1e6)
-    scale = float(np.quantile(np.abs(uv), SCALE_QUANTILE)) or 1.0
-    n_pooled = -(-uv.shape[1] // MAX_COLUMNS)
-    labels = recording.labels if recording.labels is not None else np.zeros(snippet.band.n_channels, np.int64)
-    return SnippetPicture(
-        snippet, _farthest(uv, n_pooled), rows, depths, labels[rows], _regions(scene, rows),
-        _marks(request, recording, snippet, rows), scale, n_pooled, recording,
+    return snippet_picture(
+        scene.sorting, scene.columns, request.at_s, request.width_s, request.band, request.step, request.depth_range,
+        scene.mask, request.selected, cancel,
     )  # fmt: skip
-
-
-def _farthest(uv: npt.NDArray[np.float32], n: int) -> npt.NDArray[np.float32]:
-    """Return of each `n` samples the one farthest from zero."""
-    if n == 1:
-        return uv
-    padded = np.pad(uv, ((0, 0), (0, -uv.shape[1] % n)), mode="edge").reshape(len(uv), -1, n)
-    return np.take_along_axis(padded, np.abs(padded).argmax(axis=2)[..., np.newaxis], axis=2)[..., 0]
-
-
-def _file_columns(channels: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the column of the file of each channel of the sorting; NaN where it is not known."""
-    if "rawInd" not in channels:
-        return np.full(len(channels), np.nan)
-    return pd.to_numeric(channels["rawInd"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-
-
-def _regions(scene: Scene, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
-    channels = scene.sorting.channels
-    if "acronym" not in channels:
-        return ("",) * len(rows)
-    named = dict(zip(_file_columns(channels).tolist(), channels["acronym"].astype(str), strict=True))
-    return tuple(named.get(float(row), "") for row in rows)
-
-
-def _marks(request: SnippetRequest, recording: RawRecording, snippet: Snippet, rows: npt.NDArray[np.int64]) -> Marks:
-    """Return the spikes in a snippet: at the sample that the session time means, on the unit's peak channel."""
-    scene, columns = request.scene, request.scene.columns
-    ends = snippet.times_s[[0, -1]] + np.array([-0.5, 0.5]) / snippet.band.fs_hz
-    first, end = np.searchsorted(columns.times_s, ends)
-    units = np.asarray(columns.clusters[first:end], np.int64)
-    times = np.asarray(columns.times_s[first:end], np.float64)
-    if scene.mask is not None:
-        kept = scene.mask[units] | np.isin(units, request.selected)
-        units, times = units[kept], times[kept]
-    samples = np.rint(recording.samples_at(snippet.band.name, times))
-    at = _rows_of_units(scene, rows)[units] if len(units) else np.zeros(0, np.int64)
-    seen = at >= 0
-    placed = recording.times_at(snippet.band.name, samples[seen])
-    return Marks(placed, at[seen], units[seen], int((~seen).sum()))
-
-
-def _rows_of_units(scene: Scene, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the row of each unit's peak channel, -1 where it is not in view or not known."""
-    clusters, columns = scene.sorting.clusters, _file_columns(scene.sorting.channels)
-    found = np.full(max(scene.columns.n_clusters, len(clusters)), -1, np.int64)
-    if "channels" not in clusters:
-        return found
-    channels = pd.to_numeric(clusters["channels"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    known = np.isfinite(channels) & (channels >= 0) & (channels < len(columns))
-    own = np.full(len(clusters), np.nan)
-    own[known] = columns[channels[known].astype(np.int64)]
-    row_of = {int(column): row for row, column in enumerate(rows)}
-    found[: len(own)] = [row_of.get(int(column), -1) if np.isfinite(column) else -1 for column in own]
-    return found
 
 
 def step_to_spike(scene: Scene, unit: int, at_s: float, direction: int) -> float:
@@ -292,7 +156,7 @@ def _depths(noise: Noise, channels: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Return the depth of each column of the files, NaN for those that the sorting does not have."""
     arrays = (noise.ap_rms_v, noise.lf_rms_v, noise.lfp_power)
     n = next((array.shape[1] for array in arrays if array is not None), 0)
-    depths, columns = np.full(n, np.nan), _file_columns(channels)
+    depths, columns = np.full(n, np.nan), file_columns(channels)
     if "axial_um" in channels:
         known = np.isfinite(columns) & (columns >= 0) & (columns < n)
         depths[columns[known].astype(np.int64)] = channels["axial_um"].to_numpy(np.float64)[known]
@@ -302,7 +166,7 @@ def _depths(noise: Noise, channels: pd.DataFrame) -> npt.NDArray[np.float64]:
 def _own_labels(channels: pd.DataFrame, n: int) -> npt.NDArray[np.float64] | None:
     if "labels" not in channels:
         return None
-    labels, columns = np.zeros(n), _file_columns(channels)
+    labels, columns = np.zeros(n), file_columns(channels)
     known = np.isfinite(columns) & (columns >= 0) & (columns < n)
     labels[columns[known].astype(np.int64)] = channels["labels"].to_numpy(np.float64)[known]
     return labels

@@ -9,6 +9,7 @@ from typing import Any
 import panel as pn
 from bokeh.events import Tap
 
+from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.progress import Progress, progress_text
 from dashboard.model.raw import BANDS
@@ -21,7 +22,6 @@ from dashboard.page.tabs.raw import texts
 from dashboard.page.tabs.raw.figures import MapFigure, SnippetFigure
 from dashboard.page.tabs.raw.picture import (
     Maps,
-    SnippetPicture,
     SnippetRequest,
     render_maps,
     render_snippet,
@@ -130,6 +130,13 @@ class RawTab(BaseTab[PageServices]):
         """Show another insertion, or the same one through other filters."""
         self._scene = scene
         self._request()
+
+    @property
+    def for_export(self) -> tuple[SnippetRequest, SnippetPicture] | None:
+        """What is on the screen of this insertion; None where nothing is."""
+        if self._drawn is None or self.picture is None or self._scene is None:
+            return None
+        return (self._drawn, self.picture) if self._drawn.scene.sorting is self._scene.sorting else None
 
     def press(self, key: str) -> None:
         """Open the tab at the spike of the selected unit next to the middle of the view; step to another spike."""

@@ -6,11 +6,13 @@ from html import escape
 
 import numpy as np
 
+from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.raw.snippet import PADDING_S
+from dashboard.figures.raw import GOOD, OTHER
 from dashboard.model.raw import BANDS, RAW
 from dashboard.model.texts import counted
-from dashboard.page.tabs.raw.figures import GOOD, LABELS, OTHER
-from dashboard.page.tabs.raw.picture import Maps, SnippetPicture
+from dashboard.page.tabs.raw.figures import LABELS
+from dashboard.page.tabs.raw.picture import Maps
 
 WORKING = '<div class="unit"><p>Reading …</p></div>'
 STEPS = {"raw": "as recorded", "high-pass": "high-pass", "destriped": "destriped"}

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dashboard.analysis.raw.snippet import read
+from dashboard.export.sheet import PRESETS, SheetStyle, write_sheet
+from dashboard.model.raw import read_with
+from dashboard.page.export.snapshot import Snapshot
 from dashboard.page.tabs.raw.state import RawState
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
@@ -67,7 +74,7 @@ def test_from_a_key_to_the_next_spike_destriped_and_back_to_lf(cache: Path) -> N
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the sample session is not beside the repository")
-def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path) -> None:
+def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path, tmp_path: Path) -> None:
     """Times are the session's; the sample and the file's column come back out of them."""
     source = FolderSource(SAMPLE / "lab")
     with driven_page(source, cache, "tab=raw&rawat=12.2") as page:
@@ -84,10 +91,36 @@ def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path) -> None
         known = zip(truth["samples"][inside].tolist(), truth["file_column"][inside].tolist(), strict=True)
         assert found == sorted(known)
         assert marks.n_elsewhere == 0
+        check_export(page, tmp_path)
         maps = page.wait(lambda: tab.maps, "the maps")
         assert set(maps.rms) == {"ap", "lf"}
         assert maps.rms["ap"].along[0] == pytest.approx(12.0457 + 1.5, abs=0.02)
         assert "364–383" in page.do(lambda: tab._captions["spectrum"].object)
+
+
+def check_export(page: Any, tmp_path: Path) -> None:
+    """The sheet, the numbers and the code are of what the tab shows."""
+    session = page.session
+    snapshot = page.do(lambda: Snapshot(session._scene, session.states.values(), "", session.dock.for_export))
+    assert snapshot.first_sheet() == "raw"
+    file = io.BytesIO()
+    write_sheet(file, snapshot.sheet("raw", SheetStyle(PRESETS["slide"], "light")), "svg")
+    assert b"raw AP" in file.getvalue()
+    assert snapshot.notes()["raw"][1] == ("npz",)
+    path = tmp_path / "raw.npz"
+    assert snapshot.write(path, "raw", "npz", lambda progress: None, threading.Event())[1] == "samples"
+    picture = snapshot.of_tabs["raw"][1]
+    with np.load(path) as found:
+        np.testing.assert_array_equal(found["voltage"], picture.snippet.volts)
+        assert len(found["cluster_id"]) == len(picture.marks.units)
+        words = json.loads(str(found["provenance"]))
+    assert words["raw_file"] == str(picture.snippet.band.path)
+    assert "above 300 Hz" in words["raw"]
+    sorting, namespace = session._scene.sorting, {}
+    (line,) = [line for line in snapshot.codes()["dashboard"].splitlines() if line.startswith("voltage")]
+    read_with(read)
+    exec(line, {"sorting": sorting}, namespace)  # what a person would run
+    np.testing.assert_array_equal(namespace["voltage"].values, picture.snippet.volts)
 
 
 def test_without_raw_data_one_line_says_what_would_bring_them(tmp_path: Path, cache: Path) -> None:

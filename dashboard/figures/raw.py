@@ -1,0 +1,65 @@
+"""Raw voltage by channel, with the spikes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dashboard.analysis.raw.picture import SnippetPicture
+from dashboard.figures.figure import Axis, Figure, Lines, Matrix
+from dashboard.model.colours import SELECTION
+from dashboard.model.sorting import SpikeSorting
+
+GOOD, OTHER = "#009E73", "#CC3311"
+"""Colours of the marks of spikes: of good units, and of others."""
+
+MARK_MS, MARK_ROWS = 0.006, 0.012
+"""Half width and height of a mark, as parts of the axes."""
+
+
+def snippet_figure(
+    sorting: SpikeSorting, picture: SnippetPicture, at_s: float, gain_db: int = 0, selected: Sequence[int] = ()
+) -> Figure:
+    """Return a snippet: a row for each channel, the lowest at the bottom; each spike is a diamond around its sample.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    picture : SnippetPicture
+    at_s : float
+        What is 0 of the time axis, in s.
+    gain_db : int
+        Against that of the picture.
+    selected : sequence of int
+        Indexes of units whose marks have the colours of the selection.
+    """
+    found, n = picture.snippet, len(picture.uv)
+    step_ms = 1e3 / found.band.fs_hz
+    left, right = (found.times_s[0] - at_s) * 1e3 - step_ms / 2, (found.times_s[-1] - at_s) * 1e3 + step_ms / 2
+    end = picture.scale_uv * 10 ** (-gain_db / 20)
+    unit = "µV" if found.band.unit == "V" else "bit"
+    image = Matrix(picture.uv, (left, right), (-0.5, n - 0.5), "binary", (-end, end), found.filtered, unit)
+    marks = picture.marks
+    across, up = MARK_MS * (right - left) * np.array([-1, 0, 1, 0, -1]), MARK_ROWS * n * np.array([0, 1, 0, -1, 0])
+    x = [(time - at_s) * 1e3 + across for time in marks.times_s.tolist()]
+    y = [row + up for row in marks.rows.tolist()]
+    inks = [ink_of(sorting, unit, selected) for unit in marks.units.tolist()]
+    depths = f"{picture.depths_um[0]:,.0f} to {picture.depths_um[-1]:,.0f} µm"
+    note = f"{found.band.note}. " if found.band.note else ""
+    synthetic = "synthetic, " if picture.recording.is_synthetic else ""
+    return Figure(
+        "raw-snippet",
+        f"{note}{found.band.name.upper()}, {synthetic}at {at_s:,.5f} s",
+        Axis("Time from the middle", "ms", (left, right)),
+        Axis(f"Channel in view, {depths}", "", (-0.5, n - 0.5), is_whole=True),
+        (image, Lines(x, y, inks, width=1.0)),
+    )
+
+
+def ink_of(sorting: SpikeSorting, unit: int, selected: Sequence[int]) -> str:
+    """Return the colour of the marks of a unit: of the selection, of good units, or of others."""
+    if unit in selected:
+        return SELECTION[list(selected).index(unit) % len(SELECTION)]
+    labels = sorting.labels
+    return GOOD if unit < len(labels) and labels[unit] == 1 else OTHER

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dashboard.analysis.events.picture import theme_ink
 from dashboard.export.drawing import ends_beyond
 from dashboard.export.sheet import NARROW_EM, SheetStyle
-from dashboard.figures.figure import PALETTES, Bands, Bars, Figure, Ink, Levels, Lines, Matrix, Pictures
+from dashboard.figures.figure import PALETTES, Bands, Bars, Figure, Ink, Levels, Lines, Matrix, Pictures, Points
 
 MANY_MARKS = 2_000
 """Spikes from which their marks are a picture in files of vectors."""
@@ -77,6 +78,8 @@ def _draw(axes: Axes, mark: Any, style: SheetStyle) -> None:
         label = f"{mark.label} ({mark.unit})" if mark.unit else mark.label
         extend = ends_beyond(mark.values, *mark.limits)
         axes.figure.colorbar(image, ax=axes, pad=0.02, extend=extend).set_label(label)
+    elif isinstance(mark, Points):
+        _draw_points(axes, mark, style)
     elif isinstance(mark, Pictures):
         for x, y, ink in mark.spikes:
             width = (0.08 if len(x) > 5000 else 0.13) * size
@@ -101,6 +104,24 @@ def _draw_bars(axes: Axes, mark: Bars, style: SheetStyle) -> None:
         axes.stairs(values, mark.edges, fill=True, color=colour(ink, style), **turned)
 
 
+SHAPES = {"circle": "o", "diamond": "D", "triangle": "^", "x": "x"}
+
+
+def _draw_points(axes: Axes, mark: Points, style: SheetStyle) -> None:
+    px = 0.07 * style.preset.font_pt
+    inks = np.array([colour(ink, style) for ink in mark.inks], dtype=object)
+    edges = np.array(
+        [colour(edge or ink, style) for edge, ink in zip(mark.edges, mark.inks, strict=True)], dtype=object
+    )
+    axes.hlines(mark.y, mark.low, mark.high, colors=inks.tolist(), alpha=0.45, lw=px)
+    shapes = np.asarray(mark.shapes, dtype=object)
+    for shape in dict.fromkeys(shapes.tolist()):
+        own = shapes == shape
+        look = {"c": edges[own]} if shape == "x" else {"facecolors": inks[own], "edgecolors": edges[own]}
+        size = (px * mark.sizes[own]) ** 2
+        axes.scatter(mark.x[own], mark.y[own], s=size, marker=SHAPES[shape], alpha=0.8, linewidths=1.6 * px, **look)
+
+
 def _place(x: tuple[float, float], y: tuple[float, float]) -> dict[str, Any]:
     return {"origin": "lower", "aspect": "auto", "interpolation": "none", "extent": (*x, *y)}
 
@@ -111,12 +132,17 @@ def _rgba(image: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
 
 def _legend(axes: Axes, figure: Figure, style: SheetStyle, *, is_above: bool) -> None:
     """Name the lines above the axes, or inside them, above what is drawn."""
-    lines = [mark for mark in figure.marks if isinstance(mark, Lines) and mark.names]
-    patches = [
-        Patch(color=colour(ink, style), label=name)
-        for mark in lines
-        for name, ink in zip(mark.names, mark.inks, strict=True)
-    ]
+    patches: list[Any] = []
+    size = 0.55 * style.preset.font_pt
+    for mark in figure.marks:
+        if isinstance(mark, Lines):
+            inks = zip(mark.inks, mark.names, strict=bool(mark.names))
+            patches += [Patch(color=colour(ink, style), label=name) for ink, name in inks]
+        elif isinstance(mark, Points):
+            patches += [
+                Line2D([], [], color=colour(ink, style), marker=SHAPES[shape], ms=size, ls="", label=name)
+                for name, ink, shape in mark.legend
+            ]
     is_narrow = style.preset.width < NARROW_EM * style.preset.em
     if is_above:
         axes.legend(

@@ -25,6 +25,7 @@ from dashboard.figures.figure import (
     Lines,
     Matrix,
     Pictures,
+    Points,
     Range,
     Words,
 )
@@ -158,6 +159,12 @@ def _parts(mark: Any, x: Any, y: Any) -> list[Any]:
             )
             for picture, across, up in zip(mark.painted(_colour), mark.x, mark.y, strict=True)
         ]  # fmt: skip
+    if isinstance(mark, Points):
+        ends = hv.Segments((mark.low, mark.y, mark.high, mark.y, [_colour(ink) for ink in mark.inks]), vdims="colour")
+        tips = [hv.Dimension(title or "kind") for title in mark.tips]
+        values = (mark.x, mark.y, *(list(texts) for texts in mark.tips.values()), [_colour(ink) for ink in mark.inks])
+        made = hv.Points(values, [x, y], [*tips, "colour"])
+        return [_look(ends, color="colour"), _look(made, color="colour")]
     assert isinstance(mark, Words)
     return [hv.Labels((list(mark.x), list(mark.y), list(mark.texts)), [x, y], "text")]
 

@@ -7,7 +7,7 @@ It holds numbers and no widget, so it can be made in any thread. The page draws 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -188,7 +188,42 @@ class Words:
     ink: Ink = "quiet"
 
 
-Mark = Bars | Lines | Bands | Levels | Matrix | Pictures | Words
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Marks at places, each with an interval along x, from the ground up.
+
+    Attributes
+    ----------
+    x, y : ndarray, shape (n,)
+    low, high : ndarray, shape (n,)
+        Ends of the intervals; where they are x, there is none.
+    inks, edges : sequence of Ink, one per mark
+        Inside and outline; an empty edge is none.
+    shapes : sequence of {'circle', 'diamond', 'triangle', 'x'}, one per mark
+    sizes : ndarray, shape (n,)
+        Diameters in CSS pixels.
+    ids : ndarray, shape (n,)
+        Indexes of the units that they stand for.
+    tips : mapping of str to sequence, one item per mark
+        What is read under the cursor, by what it is.
+    legend : sequence of (str, Ink, str)
+        Name, ink and shape of the kinds of marks.
+    """
+
+    x: Numbers
+    y: Numbers
+    low: Numbers
+    high: Numbers
+    inks: Sequence[Ink]
+    edges: Sequence[Ink]
+    shapes: Sequence[str]
+    sizes: Numbers
+    ids: Numbers
+    tips: Mapping[str, Sequence[Any]]
+    legend: Sequence[tuple[str, Ink, str]] = ()
+
+
+Mark = Bars | Lines | Bands | Levels | Matrix | Pictures | Points | Words
 
 
 @dataclass(frozen=True, slots=True, eq=False)

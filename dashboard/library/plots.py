@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from dashboard.analysis.alignment import DEFAULT_BINS as EVENT_BINS
 from dashboard.analysis.alignment import EventBins, align
 from dashboard.analysis.anatomy.correlation import depth_correlation
+from dashboard.analysis.change.change import ChangeRequest, render_change
 from dashboard.analysis.compare.difference import count_both, subtract
 from dashboard.analysis.events.align import Selection
 from dashboard.analysis.events.trials import has_mask
@@ -24,6 +26,7 @@ from dashboard.engine.build import SpikeColumns, build_columns
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.registry import AGGREGATES
+from dashboard.figures.change import change_by_depth
 from dashboard.figures.probe import depth_correlation_figure
 from dashboard.figures.raw import snippet_figure
 from dashboard.figures.registry import Declared
@@ -183,6 +186,22 @@ class Plots:
         from dashboard.figures.elements import element
 
         return element(depth_correlation_figure(depth_correlation(self._columns)))
+
+    def change(self, before: Range, after: Range) -> Any:
+        """Return how far units moved between two spans of the session, in s, by their depth.
+
+        Raises
+        ------
+        BadRequest
+            The spans overlap, or no unit fires in one of them.
+        """
+        from dashboard.figures.elements import element
+
+        sorting = self._sorting
+        request = ChangeRequest(self._columns, before, after, sorting.amps_are_volts, sorting.drift)
+        units = np.arange(sorting.n_clusters)
+        names = sorting.units.at(units)
+        return element(change_by_depth(render_change(request, threading.Event()), units, names))
 
     def compare(self, other: SpikeSorting, *, width: int = 400, height: int = 200) -> Any:
         """Return spikes of this sorting minus those of another per bin, as a DynamicMap that follows its axes.

@@ -22,3 +22,8 @@ def duration_text(seconds: float) -> str:
 def counted(n: int, noun: str) -> str:
     """Return ``1 dataset`` or ``1,234 datasets``: the noun takes an s but for one."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def span_text(span: tuple[float, float]) -> str:
+    """Return a span for people, to a tenth of a second: ``0–600 s``."""
+    return "–".join(f"{end:,.1f}".removesuffix(".0") for end in span) + " s"

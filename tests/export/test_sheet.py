@@ -6,6 +6,7 @@ import base64
 import re
 import shutil
 import subprocess
+import threading
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -15,9 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dashboard.analysis.change.change import ChangeRequest, render_change
 from dashboard.engine.build import SpikeColumns
 from dashboard.engine.count.categories import Categories
 from dashboard.export import drawing
+from dashboard.export.kinds.change import change_sheet
 from dashboard.export.kinds.pairs import pair_sheet
 from dashboard.export.kinds.raster import LAYOUTS, lay_out, raster_sheet
 from dashboard.export.kinds.unit import unit_sheet
@@ -203,3 +206,15 @@ def test_selected_units_are_named_in_their_colours_and_drift_by_what_it_is(subje
     assert "#d55e00" in texts["● 3"]
     assert "#0072b2" in texts["● 8"]
     assert "removed by the sorter; dark: tip" in texts
+
+
+def test_a_change_has_a_mark_for_each_unit_that_passes_and_names_both_spans(subject: Subject) -> None:
+    columns, mask = subject.columns, np.arange(subject.columns.n_clusters) < 12
+    change = render_change(ChangeRequest(columns, (0.0, 80.0), (150.0, 230.0), True), threading.Event())
+    sheet = change_sheet(replace(subject, mask=mask, selected=(3,)), SheetStyle(PRESETS["double"], "dark"), change)
+    assert (sheet.words["before"], sheet.words["after"]) == ("0–80 s", "150–230 s")
+    svg = ElementTree.fromstring(drawn(sheet, "svg"))
+    texts = {"".join(text.itertext()).strip() for text in svg.iter(f"{SVG}text")}
+    assert {"Change of depth, after − before (µm)", "Depth before (µm)", "moved alone", "lost (at zero)"} <= texts
+    marks = [group for group in svg.iter(f"{SVG}g") if (group.get("id") or "").startswith("PathCollection")]
+    assert 0 < sum(max(len(list(group.iter(f"{SVG}{tag}"))) for tag in ("use", "path")) for group in marks) <= 12

@@ -122,3 +122,18 @@ def test_raw_voltage_is_a_picture_with_its_spikes(plot: Plots) -> None:
     assert marks
     with pytest.raises(BadRequest, match="No raw AP sample"):
         plot.raw(1e5)
+
+
+def test_a_change_between_spans_is_drawn_by_both_backends_with_a_mark_for_each_unit(plot: Plots) -> None:
+    found = plot.change((0.0, 80.0), (150.0, 230.0))
+    points = next(part for part in found if isinstance(part, hv.Points))
+    assert [dimension.unit for dimension in points.kdims] == ["µm", "µm"]
+    assert set(points["unit"]) <= set(range(plot._sorting.n_clusters)) and len(points) > 20
+    hv.extension("matplotlib", "bokeh", logo=False)
+    try:
+        for backend in ("bokeh", "matplotlib"):
+            assert hv.render(plot.change((0.0, 80.0), (150.0, 230.0)), backend=backend) is not None
+    finally:
+        hv.Store.set_current_backend("bokeh")
+    with pytest.raises(BadRequest, match="overlap"):
+        plot.change((0.0, 80.0), (50.0, 100.0))

@@ -9,7 +9,20 @@ from bokeh.models import BasicTicker, ColumnDataSource, HoverTool, LinearColorMa
 from bokeh.plotting import figure
 
 from dashboard.analysis.events.picture import theme_ink
-from dashboard.figures.figure import PALETTES, Axis, Bands, Bars, Figure, Ink, Levels, Lines, Matrix, Pictures, Words
+from dashboard.figures.figure import (
+    PALETTES,
+    Axis,
+    Bands,
+    Bars,
+    Figure,
+    Ink,
+    Levels,
+    Lines,
+    Matrix,
+    Pictures,
+    Points,
+    Words,
+)
 from dashboard.page.core.bokeh_figures import QUIET, lighten, small, time_ticks
 from dashboard.page.core.shading import palette
 
@@ -38,6 +51,10 @@ class FigureView:
         In CSS pixels.
     dark : bool
         Theme at first.
+    plot : bokeh.plotting.figure or None
+        To draw into, where it is not to be a plain one of `height`.
+    follows : {'', 'x', 'y'}
+        The axis that others move.
     options : Any
         Of `dashboard.page.core.bokeh_figures.small`, such as shared ranges.
 
@@ -48,8 +65,12 @@ class FigureView:
         One per mark; that of the first one but bands is named after the figure: ``unit-acg-data``.
     """
 
-    def __init__(self, name: str, height: int, *, dark: bool = False, **options: Any) -> None:
-        self.figure: figure = small(height, "", "", name=name, **options)
+    def __init__(
+        self, name: str, height: int, *, dark: bool = False, plot: figure | None = None, follows: str = "",
+        **options: Any,
+    ) -> None:  # fmt: skip
+        self.figure: figure = plot or small(height, "", "", name=name, **options)
+        self._follows = follows
         self.sources: list[ColumnDataSource] = []
         self._name, self._dark = name, dark
         self._mappers: dict[int, LinearColorMapper] = {}
@@ -73,9 +94,10 @@ class FigureView:
                     palette=list(ramp(mark.palette, dark=self._dark)), low=mark.limits[0], high=mark.limits[1]
                 )
         plot = self.figure
-        for own, given, extent in ((plot.xaxis[0], shown.x, plot.x_range), (plot.yaxis[0], shown.y, plot.y_range)):
+        for name, own, given in (("x", plot.xaxis[0], shown.x), ("y", plot.yaxis[0], shown.y)):
             own.axis_label = given.title if own.visible else None
-            extent.update(start=given.limits[0], end=given.limits[1])
+            if name != self._follows:
+                getattr(plot, f"{name}_range").update(start=given.limits[0], end=given.limits[1])
         self._shown = shown
 
     def apply_theme(self, *, dark: bool) -> None:
@@ -119,6 +141,12 @@ class FigureView:
             look = {"line_color": "colour", "line_width": 1.2, "line_dash": "dashed" if mark.is_dashed else "solid"}
             line = plot.hspan if mark.of == "y" else plot.vspan
             return line(**{mark.of: "at"}, source=source, **look)
+        if isinstance(mark, Points):
+            plot.segment("low", "y", "high", "y", source=source, line_color="colour", line_alpha=0.45)
+            return plot.scatter(
+                "x", "y", source=source, marker="shape", size="size", fill_color="colour", line_color="edge",
+                line_width=1.6, fill_alpha=0.8,
+            )  # fmt: skip
         if isinstance(mark, Words):
             return plot.text(
                 "x", "y", "text", angle="angle", source=source, text_color=colour(mark.ink, dark=self._dark),
@@ -159,6 +187,18 @@ def _columns(mark: Any, *, dark: bool) -> dict[str, Any]:
         }
     if isinstance(mark, Levels):
         return {"at": list(mark.values), "colour": [colour(mark.ink, dark=dark)] * len(mark.values)}
+    if isinstance(mark, Points):
+        # An x has no inside: its edge is what is seen.
+        edges = [edge or (ink if shape == "x" else "") for edge, ink, shape in zip(
+            mark.edges, mark.inks, mark.shapes, strict=True)]  # fmt: skip
+        return {
+            **{name: getattr(mark, name) for name in ("x", "y", "low", "high")},
+            "colour": [colour(ink, dark=dark) for ink in mark.inks],
+            "edge": [colour(ink, dark=dark) if ink else "#00000000" for ink in edges],
+            "shape": list(mark.shapes),
+            "size": mark.sizes,
+            **{f"tip_{k}": list(texts) for k, texts in enumerate(mark.tips.values())},
+        }
     if isinstance(mark, Words):
         angles = [np.pi / 2 if is_turned else 0.0 for is_turned in mark.is_turned]
         return {"x": list(mark.x), "y": list(mark.y), "text": list(mark.texts), "angle": angles}
@@ -199,4 +239,4 @@ def _tips(mark: Any, x: Axis, y: Axis) -> list[tuple[str, str]]:
         # Middles of the pixel under the cursor, whose value it is: not the place of the cursor.
         at = [(axis.label, value(f"{name}_middle", axis)) for name, axis in (("x", x), ("y", y))]
         return [*at, (mark.label, f"@image{{0,0.[00]}}{f' {mark.unit}' if mark.unit else ''}")]
-    return []
+    return [(title, f"@tip_{k}") for k, title in enumerate(mark.tips)] if isinstance(mark, Points) else []

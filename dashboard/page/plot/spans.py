@@ -11,6 +11,7 @@ import param
 from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 
+from dashboard.model.texts import span_text
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import PageState
 from dashboard.page.widgets.chips import Chips
@@ -141,11 +142,6 @@ def drawn_span(drawn: Mapping[str, Any], limits: tuple[float, float]) -> tuple[s
         return None
     start, end = (min(max(round(float(end), 1), limits[0]), limits[1]) for end in ends if end is not None)
     return (name, (start, end)) if start < end else None
-
-
-def span_text(span: tuple[float, float]) -> str:
-    """Return a span for people, to a tenth of a second: ``0–600 s``."""
-    return "–".join(f"{end:,.1f}".removesuffix(".0") for end in span) + " s"
 
 
 def _chip(name: str, span: tuple[float, float] | None) -> tuple[str, str, str]:

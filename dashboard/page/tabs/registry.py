@@ -244,6 +244,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         "change", "Change", f"{_TABS}.change.tab:ChangeTab", states=(f"{_SPANS}:SpanState",), is_late=False,
         follows_hidden=True, words=(LinkWord("before", lasts="session"), LinkWord("after", lasts="session")),
         keys=("[", "]"), help=((("[", "]"), "mark the window in view as the span before, or after"),),
+        sheets=(SheetEntry("change", "Change of units", f"{_TABS}.change.exports:draw_change", is_first=True),),
     ),
     TabEntry(
         "raw", "Raw", f"{_TABS}.raw.tab:RawTab", states=(f"{_TABS}.raw.state:RawState",),

@@ -87,7 +87,7 @@ def test_every_figure_is_drawn_and_says_where_it_came_from(
     what: str, opened: list[OpenInsertion], other_side: OtherSide
 ) -> None:
     for preset, theme in (("slide", "light"), ("column", "dark")):
-        view = look(opened, other_side, split="side")
+        view = look(opened, other_side, split="side", before=(0.0, 80.0), after=(150.0, 230.0))
         view.of_tabs = {**view.of_tabs, **({"raw": raw(opened)} if what == "raw" else {})}
         sheet = view.sheet(what, SheetStyle(PRESETS[preset], theme))
         file = io.BytesIO()
@@ -97,7 +97,7 @@ def test_every_figure_is_drawn_and_says_where_it_came_from(
         assert len(np.unique(np.asarray(image.convert("L")))) > 50
     expected = {
         "raw": ("raw_at", "20.000000 s"), "pairs": ("clusters", "3, 7, 8"), "event": ("split", "side"),
-        "compare": ("matched", "units: in both"),
+        "compare": ("matched", "units: in both"), "change": ("after", "150–230 s"),
     }  # fmt: skip
     if what in expected:
         name, words = expected[what]

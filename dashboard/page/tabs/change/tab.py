@@ -4,32 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 import panel as pn
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, HoverTool, Range1d
+from bokeh.models import Range1d
 
 from dashboard.analysis.change import columns as verdicts
+from dashboard.analysis.change.change import Change, ChangeRequest, changed_columns, render_change, with_changes
+from dashboard.figures.change import change_by_depth
+from dashboard.figures.figure import Points
 from dashboard.model.errors import DashboardError
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.bokeh_figures import navigable
+from dashboard.page.core.figure_view import FigureView, colour
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.plot.clicks import Clicks
 from dashboard.page.plot.spans import SPANS, SpanState, mark_span
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.change import texts
-from dashboard.page.tabs.change.compute import (
-    Change,
-    ChangeRequest,
-    changed_columns,
-    render_change,
-    running_median,
-    with_changes,
-)
 from dashboard.page.widgets.chips import Chips
 
 HEIGHT_PX = 420
@@ -39,15 +34,8 @@ MAX_FLAGGED = 12
 REACH = 0.04
 """How far from a mark a click still picks it, of the axes' lengths."""
 
-COLOURS = {
-    verdicts.WITH_OTHERS: "#5c6bc0",
-    verdicts.ALONE: "#d55e00",
-    verdicts.LOST: "#cc79a7",
-    verdicts.LOST_TOGETHER: "#cc79a7",
-    verdicts.APPEARED: "#009e73",
-}
-MARKERS = {verdicts.LOST: "x", verdicts.LOST_TOGETHER: "x", verdicts.APPEARED: "triangle", verdicts.ALONE: "diamond"}
-REST = "#9e9e9e"
+SIGNS = {"circle": "●", "diamond": "◆", "triangle": "▲", "x": "✕"}
+"""Shapes of marks, in words."""
 
 LINES = {"depth": "change_depth_um", "amplitude": "change_amp", "rate": "change_rate_hz"}
 """What the table can be sorted by from here -> start of the column's name."""
@@ -69,6 +57,7 @@ class ChangeTab(BaseTab[PageServices]):
         self._drawn: tuple[Change, Scene, list[int]] | None = None
         self._body: pn.Column | None = None
         self.change: Change | None = None
+        self._points: Points | None = None
         self._loop = self.loop(render_change, self._apply)
         self.empty = self.html(texts.EMPTY)
         self.panel = pn.Column(
@@ -164,14 +153,11 @@ class ChangeTab(BaseTab[PageServices]):
         self.head.object = texts.head(change)
 
     def _show_units(self, change: Change, scene: Scene) -> None:
-        self.legend.object = change_legend()
-        marks = unit_marks(change, scene, scene.indexes(self._state.selected))
-        self.marks.data = marks
-        known = np.asarray(marks["change"], dtype=np.float64)
-        reach = float(np.nanmax(np.abs(known), initial=1.0)) * 1.1
-        self.figure.x_range.update(start=-reach, end=reach)
-        medians, middles = running_median(change.bands)
-        self.median.data = {"change": medians, "depth": middles}
+        units = passing_units(scene)
+        figure = change_by_depth(change, units, scene.names(units), scene.indexes(self._state.selected))
+        self._points = next(mark for mark in figure.marks if isinstance(mark, Points))
+        self.legend.object = change_legend(self._points)
+        self.view.show(figure, dark=self._state.dark)
 
     def _show_bands(self, change: Change) -> None:
         self.bands.object = texts.bands_table(change.bands)
@@ -193,24 +179,11 @@ class ChangeTab(BaseTab[PageServices]):
         """Make what stands below, when it is first looked at."""
         axes = self._services.axes
         self.head, self.bands = self.html(), self.html()
-        self.figure = navigable(
+        plot = navigable(
             Range1d(-1, 1), axes.depth, axes.depth_limits, axes.depth_limits,
             only="y", name="change", height=HEIGHT_PX, sizing_mode="stretch_width",
-            x_axis_label="Change of depth, after − before (µm)", y_axis_label="Depth before (µm)",
         )  # fmt: skip
-        self.marks = ColumnDataSource(empty_marks(), name="change-units")
-        self.median = ColumnDataSource({"change": [], "depth": []}, name="change-median")
-        plot = self.figure
-        plot.vspan(x=[0], line_color="#808080", line_alpha=0.6, line_dash="dashed")
-        plot.segment("low", "depth", "high", "depth", source=self.marks, line_color="colour", line_alpha=0.45)
-        marks = plot.scatter(
-            "change", "depth", source=self.marks, marker="marker", size="size", fill_color="colour",
-            line_color="edge", line_width=1.6, fill_alpha=0.8,
-        )  # fmt: skip
-        plot.line("change", "depth", source=self.median, line_color="#e69f00", line_width=2.5)
-        tips = [("unit", "@cluster"), ("", "@verdict"), ("depth before", "@depth{0,0} µm"), ("Δ depth", "@depths")]
-        tips += [("Δ amplitude", "@amps"), ("Δ rate", "@rates")]
-        plot.add_tools(HoverTool(renderers=[marks], tooltips=tips))
+        self.view = FigureView("change", HEIGHT_PX, dark=self._state.dark, plot=plot, follows="y")
         Clicks(self._state, self._queue, self._clicked).follow(plot)
         self.flagged = Chips(self._picked, about="Units to look at", sizing_mode="stretch_width", margin=(2, 10))
         self.sorting = Chips(self._sort, about="Sort the table of units", sizing_mode="stretch_width", margin=(2, 10))
@@ -240,68 +213,21 @@ class ChangeTab(BaseTab[PageServices]):
             self._queue.later(partial(self._state.param.update, ranked_by=column))
 
     def _clicked(self, event: Tap) -> list[UnitId] | None:
-        depths = self._services.axes.depth
-        wide, high = 2 * self.figure.x_range.end, depths.end - depths.start
-        unit = nearest_mark(self.marks.data, event.x, event.y, wide, high)
+        depths, across = self._services.axes.depth, self.view.figure.x_range
+        size = across.end - across.start, depths.end - depths.start
+        unit = None if self._points is None else nearest_mark(self._points, event.x, event.y, *size)
         return [] if unit is None or self._scene is None else self._scene.ids([unit])
 
 
-def empty_marks() -> dict[str, Any]:
-    """Return the columns of the marks, without any."""
-    names = ("unit", "cluster", "change", "depth", "low", "high", "colour", "edge", "marker", "size", "verdict")
-    return {name: [] for name in (*names, "depths", "amps", "rates")}
-
-
-def unit_marks(change: Change, scene: Scene, selected: tuple[int, ...]) -> dict[str, Any]:
-    """Return a mark for each unit that passes the filters: lost and new ones at zero, selected ones ringed."""
-    ids = np.arange(scene.sorting.n_clusters)
-    if scene.mask is not None:
-        ids = ids[scene.mask[: len(ids)]]
-    units, table = change.units.loc[ids], change.columns.loc[ids]
-    verdict = table["change_verdict"]
-    depth = units["depth_before_um"].fillna(units["depth_after_um"])
-    gone = verdict.isin([verdicts.LOST, verdicts.LOST_TOGETHER, verdicts.APPEARED])
-    moved = units["depth_change_um"].mask(gone, 0.0)
-    there = (depth.notna() & moved.notna()).to_numpy()
-    unit = "µV" if change.request.amps_are_volts else "a.u."
-    amp = next((str(name) for name in table if str(name).startswith("change_amp_")), None)
-    no_amp = [""] * len(ids)
-    columns = {
-        "unit": ids,
-        "cluster": scene.names(ids),
-        "change": moved.to_numpy(),
-        "depth": depth.to_numpy(),
-        "low": units["depth_change_low_um"].mask(gone, 0.0).fillna(moved).to_numpy(),
-        "high": units["depth_change_high_um"].mask(gone, 0.0).fillna(moved).to_numpy(),
-        "colour": np.array([COLOURS.get(word, REST) for word in verdict], dtype=object),
-        "edge": np.where(np.isin(ids, selected), "#f0a000", "#00000000").astype(object),
-        "marker": np.array([MARKERS.get(word, "circle") for word in verdict], dtype=object),
-        "size": np.where(np.isin(ids, selected), 13, np.where(verdict.isin(verdicts.FLAGGED), 9, 5)),
-        "verdict": verdict.to_numpy(),
-        "depths": np.array(_intervals(table, "change_depth_um", "µm"), dtype=object),
-        "amps": np.array(_intervals(table, amp, unit) if amp else no_amp, dtype=object),
-        "rates": np.array(_intervals(table, "change_rate_hz", "Hz"), dtype=object),
-    }
-    # An x has no inside: its edge is what is seen.
-    bare = (columns["marker"] == "x") & (columns["edge"] == "#00000000")
-    columns["edge"][bare] = columns["colour"][bare]
-    return {name: values[there] for name, values in columns.items()}
-
-
-def _intervals(table: pd.DataFrame, name: str, unit: str) -> list[str]:
-    stem, suffix = name.rsplit("_", 1)
-    ends = zip(table[name], table[f"{stem}_low_{suffix}"], table[f"{stem}_high_{suffix}"], strict=True)
-    return [
-        "–" if value != value else f"{value:+.2f} {unit}" + ("" if low != low else f" ({low:+.2f} to {high:+.2f})")
-        for value, low, high in ends
-    ]
+def passing_units(scene: Scene) -> npt.NDArray[np.int64]:
+    """Return the indexes of the units that pass the filters."""
+    units = np.arange(scene.sorting.n_clusters)
+    return units if scene.mask is None else units[scene.mask[: len(units)]]
 
 
 def flagged_chips(change: Change, scene: Scene) -> list[tuple[str, str, str]]:
     """Return the units to look at: those that went or came alone, and those that moved alone, largest change first."""
-    table = change.columns.iloc[: scene.sorting.n_clusters]
-    if scene.mask is not None:
-        table = table[scene.mask[: len(table)]]
+    table = change.columns.loc[passing_units(scene)]
     chips = []
     for word in (verdicts.LOST, verdicts.ALONE, verdicts.LOST_TOGETHER, verdicts.APPEARED):
         found = table[table["change_verdict"] == word]
@@ -313,27 +239,18 @@ def flagged_chips(change: Change, scene: Scene) -> list[tuple[str, str, str]]:
     return chips
 
 
-def nearest_mark(marks: dict[str, Any], x: float | None, y: float | None, wide: float, high: float) -> int | None:
+def nearest_mark(points: Points, x: float | None, y: float | None, wide: float, high: float) -> int | None:
     """Return the index of the unit whose mark is nearest to a point, None where none is within `REACH`."""
-    if x is None or y is None or not len(marks["unit"]) or not (wide > 0 and high > 0):
+    if x is None or y is None or not len(points.ids) or not (wide > 0 and high > 0):
         return None
-    away = np.hypot((np.asarray(marks["change"]) - x) / wide, (np.asarray(marks["depth"]) - y) / high)
+    away = np.hypot((points.x - x) / wide, (points.y - y) / high)
     nearest = int(away.argmin())
-    return int(marks["unit"][nearest]) if away[nearest] <= REACH else None
+    return int(points.ids[nearest]) if away[nearest] <= REACH else None
 
 
-def change_legend() -> str:
+def change_legend(points: Points) -> str:
     """Return what colours and marks mean."""
-    words = {
-        "●": ((verdicts.WITH_OTHERS, COLOURS[verdicts.WITH_OTHERS]), (verdicts.STEADY, REST)),
-        "◆": ((verdicts.ALONE, COLOURS[verdicts.ALONE]),),
-        "✕": (("lost (at zero)", COLOURS[verdicts.LOST]),),
-        "▲": (("appeared (at zero)", COLOURS[verdicts.APPEARED]),),
-        "━": (("median of the band", "#e69f00"),),
-    }
-    chips = "".join(
-        f'<span class="chip"><b style="color:{colour}">{mark}</b>{word}</span>'
-        for mark, entries in words.items()
-        for word, colour in entries
-    )
+    named = [(SIGNS[shape], colour(ink, dark=False), name) for name, ink, shape in points.legend]
+    named.append(("━", colour("mean", dark=False), "median of the band"))
+    chips = "".join(f'<span class="chip"><b style="color:{ink}">{sign}</b>{name}</span>' for sign, ink, name in named)
     return f'<div class="unit"><div class="chips">{chips}</div></div>'

@@ -6,11 +6,11 @@ from html import escape
 
 import pandas as pd
 
+from dashboard.analysis.change.change import Change
 from dashboard.analysis.change.columns import ALONE, ALONE_UM, APPEARED, LOST, LOST_TOGETHER, WITH_OTHERS
 from dashboard.analysis.change.spans import BAND_UM, CONFIDENCE, LEAST_UM, N_BLOCKS
 from dashboard.analysis.quality.stability import STABLE_MAX_UM
-from dashboard.page.plot.spans import span_text
-from dashboard.page.tabs.change.compute import Change
+from dashboard.model.texts import span_text
 
 EMPTY = (
     '<div class="unit empty-tab"><p><b>Before and after.</b> Hold <kbd>Shift</kbd> and drag over the overview above: '

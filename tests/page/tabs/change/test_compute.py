@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 
 from dashboard.analysis.change import columns as verdicts
-from dashboard.library.store import OpenInsertion
-from dashboard.model.errors import BadRequest
-from dashboard.page.core.scene import Scene
-from dashboard.page.plot.spans import SpanState, mark_span, span_text
-from dashboard.page.tabs.change.compute import (
+from dashboard.analysis.change.change import (
     Change,
     ChangeRequest,
     changed_columns,
@@ -21,7 +17,14 @@ from dashboard.page.tabs.change.compute import (
     running_median,
     with_changes,
 )
-from dashboard.page.tabs.change.tab import flagged_chips, nearest_mark, unit_marks
+from dashboard.figures.change import change_by_depth
+from dashboard.figures.figure import Points
+from dashboard.library.store import OpenInsertion
+from dashboard.model.errors import BadRequest
+from dashboard.model.texts import span_text
+from dashboard.page.core.scene import Scene
+from dashboard.page.plot.spans import SpanState, mark_span
+from dashboard.page.tabs.change.tab import flagged_chips, nearest_mark, passing_units
 from dashboard.page.tabs.change.texts import bands_table, head
 from dashboard.page.tabs.registry import page_state
 
@@ -59,21 +62,27 @@ def test_what_cannot_be_compared_says_why(opened: OpenInsertion, before, after, 
         render_change(ChangeRequest(opened.columns, before, after, True), threading.Event())
 
 
+def unit_marks(change: Change, scene: Scene, selected: tuple[int, ...] = ()) -> Points:
+    units = passing_units(scene)
+    figure = change_by_depth(change, units, scene.names(units), selected)
+    (points,) = (mark for mark in figure.marks if isinstance(mark, Points))
+    return points
+
+
 def test_marks_are_of_the_units_that_pass_and_lost_ones_are_there(opened: OpenInsertion, change: Change) -> None:
-    everyone = unit_marks(change, Scene(opened), [7])
-    assert set(everyone["cluster"]) <= set(range(opened.sorting.n_clusters))
+    everyone = unit_marks(change, Scene(opened), (7,))
+    assert set(everyone.tips["unit"]) == set(everyone.ids) <= set(range(opened.sorting.n_clusters))
     lost = change.columns.index[change.columns["change_verdict"] == verdicts.LOST]
-    assert set(lost) <= set(everyone["cluster"])
-    place = list(everyone["cluster"]).index(7)
-    assert everyone["size"][place] == 13
-    assert np.isfinite([everyone[name].astype(float) for name in ("change", "depth", "low", "high")]).all()
+    assert set(lost) <= set(everyone.ids)
+    assert everyone.sizes[list(everyone.ids).index(7)] == 13
+    assert np.isfinite([everyone.x, everyone.y, everyone.low, everyone.high]).all()
     mask = np.zeros(opened.columns.n_clusters, bool)
     mask[[3, 7]] = True
     scene = Scene(opened, mask)
-    assert set(unit_marks(change, scene, [])["cluster"]) <= {3, 7}
+    assert set(unit_marks(change, scene).ids) <= {3, 7}
     assert {name for name, *_ in flagged_chips(change, scene)} <= {"3", "7"}
     nobody = Scene(opened, np.zeros(opened.columns.n_clusters, bool))
-    assert len(unit_marks(change, nobody, [])["cluster"]) == 0
+    assert len(unit_marks(change, nobody).ids) == 0
     assert flagged_chips(change, nobody) == []
 
 
@@ -92,7 +101,7 @@ def test_without_amplitudes_the_rest_is_there_and_it_is_said(opened: OpenInserti
     bare = render_change(ChangeRequest(columns, (0.0, end / 3), (end * 2 / 3, end), True), threading.Event())
     assert not [name for name in bare.columns if "amp" in name]
     assert "no amplitudes" in head(bare)
-    assert unit_marks(bare, Scene(opened), [])["amps"][0] == ""
+    assert unit_marks(bare, Scene(opened)).tips["Δ amplitude"][0] == ""
 
 
 def test_the_running_median_leaves_out_bands_without_units(change: Change) -> None:
@@ -104,11 +113,13 @@ def test_the_running_median_leaves_out_bands_without_units(change: Change) -> No
 
 
 def test_a_click_picks_the_nearest_mark_within_reach() -> None:
-    marks = {"unit": [4, 9], "change": [0.0, 10.0], "depth": [100.0, 3000.0]}
+    ids, x, y = np.array([4, 9]), np.array([0.0, 10.0]), np.array([100.0, 3000.0])
+    marks = Points(x, y, x, x, ["bar"] * 2, [""] * 2, ["circle"] * 2, np.array([5, 5]), ids, {})
     assert nearest_mark(marks, 9.9, 2990.0, 40.0, 4000.0) == 9
     assert nearest_mark(marks, 5.0, 1500.0, 40.0, 4000.0) is None
     assert nearest_mark(marks, None, None, 40.0, 4000.0) is None
-    assert nearest_mark({"unit": [], "change": [], "depth": []}, 0.0, 0.0, 1.0, 1.0) is None
+    none = replace(marks, x=x[:0], y=y[:0], ids=ids[:0])
+    assert nearest_mark(none, 0.0, 0.0, 1.0, 1.0) is None
 
 
 def test_the_window_in_view_is_marked_and_the_second_span_shows_the_answer() -> None:

@@ -1,4 +1,4 @@
-"""What two spans of the session make of each unit: computed on a worker thread, for the table and the Change tab."""
+"""What two spans of the session make of each unit, for the table of units and the figures of a change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboard.analysis.quality.stability import removed_between, residual_betwe
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import Drift, SpikeSorting
-from dashboard.page.plot.spans import span_text
+from dashboard.model.texts import span_text
 
 Span = tuple[float, float]
 
@@ -28,6 +28,11 @@ class ChangeRequest:
     after: Span
     amps_are_volts: bool
     drift: Drift | None = field(default=None, repr=False)
+
+    @property
+    def amp_unit(self) -> str:
+        """Unit of the change of amplitudes."""
+        return "µV" if self.amps_are_volts else "a.u."
 
     def is_of(self, columns: SpikeColumns, before: Span | None, after: Span | None) -> bool:
         """Whether it asks for the same numbers."""

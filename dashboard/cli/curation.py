@@ -101,7 +101,7 @@ def _log(options: argparse.Namespace, settings: Settings) -> None:
 def _user_data(settings: Settings) -> UserData:
     from dashboard.library.userdata import UserData
 
-    return UserData(settings.database) if settings.database else UserData.in_folder(settings.cache)
+    return UserData.of(settings.database, settings.cache)
 
 
 def _sorting(options: argparse.Namespace, settings: Settings) -> SpikeSorting:

@@ -100,6 +100,11 @@ class UserData:
         """Return the default one: ``kept.sqlite`` in a folder."""
         return cls(f"sqlite:///{folder.absolute() / 'kept.sqlite'}")
 
+    @classmethod
+    def of(cls, url: str | None, folder: Path) -> UserData:
+        """Return that of an address, else the default one in a folder."""
+        return cls(url) if url else cls.in_folder(folder)
+
     def remember(self, author: str, insertion: str) -> None:
         """Note that somebody has opened an insertion now."""
         with self.database.connection() as connection:

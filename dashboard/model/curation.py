@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WITHDRAWN = "withdrawn"
-MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG = "my_label", "curated", "all_labels", "note", "flag"
+MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG, MERGE = "my_label", "curated", "all_labels", "note", "flag", "merge"
 """Columns of a table of units: see `dashboard.analysis.curation.state.unit_columns`."""
 
 PRECEDENCES = ("mine", "last")

@@ -83,8 +83,7 @@ class Process:
         self.catalogue = Catalogue(
             sources, self.settings.insertions, self.settings.regions, refresh_s=60.0 * self.settings.refresh
         )
-        database = self.settings.database
-        self.user_data = UserData(database) if database else UserData.in_folder(cache)
+        self.user_data = UserData.of(self.settings.database, cache)
         self.user_data.rules = curation_rules(self.settings)
         limit = self.settings.disk
         self.store = InsertionStore(

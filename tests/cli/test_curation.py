@@ -53,3 +53,21 @@ def test_what_cannot_be_done_is_one_line(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_batch_of_units_has_the_decisions_and_is_made_anew_after_another(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("unit,quality,note\n3,good,odd\n5,mua,\n")
+    assert run(tmp_path, "import", "demo", str(tmp_path / "in.csv"), "--author", "Ada") == 0
+    out = tmp_path / "units.csv"
+    words = ["units", "demo", "--cache", str(tmp_path), "--spikes", "20000", "--workers", "1", "--out", str(out)]
+    words += ["--curation", "Ada", "--where", "curated == 'good'"]
+    assert main(words) == 0
+    assert [(row["cluster_id"], row["my_label"], row["note"]) for row in read(out)] == [("3", "good", "Ada: odd")]
+    (tmp_path / "in.csv").write_text("unit,quality\n8,good\n")
+    assert run(tmp_path, "import", "demo", str(tmp_path / "in.csv"), "--author", "Bob") == 0
+    assert main(words) == 0
+    assert [(row["cluster_id"], row["my_label"]) for row in read(out)] == [("3", "good"), ("8", "")]
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text())))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dashboard.analysis.curation.state import standing
 from dashboard.analysis.curation.subject import Subject, merged_units
-from dashboard.model.curation import Decision
+from dashboard.model.curation import MERGE, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +50,11 @@ def merges(decisions: Sequence[Decision], subject: Subject, author: str, precede
             taken.update(units)
             found.append(Merge(units, one.author, one.step))
     return found
+
+
+def merge_column(found: Sequence[Merge], subject: Subject) -> dict[str, list[str]]:
+    """Return the column ``merge`` for a table of the units: which units each is one with; none without proposals."""
+    if not found:
+        return {}
+    words = {unit: f"{' + '.join(merge.units)} ({merge.author})" for merge in found for unit in merge.units}
+    return {MERGE: [words.get(unit, "") for unit in subject.ids]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import io
 import logging
 import os
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dashboard.config.settings import Settings
+from dashboard.config.settings import Settings, curation_rules
 from dashboard.model.errors import BadRequest, SourceUnavailable
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from dashboard.cli.batch.report import Report
     from dashboard.cli.batch.run import Result, Task
-    from dashboard.cli.batch.tasks import RenderTask, UnitsTask
+    from dashboard.cli.batch.tasks import Curation, RenderTask, UnitsTask
     from dashboard.export.figure import FigureRequest
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,12 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
         help="around stimOn of the same trial, in s (as long as the response)",
     )
     add("--response", metavar="T0,T1", type=window, help="around the event, in s (that of the brain-wide map)")
+    add(
+        "--curation",
+        metavar="NAME",
+        help="add what people have decided about units, NAME's first ('me': who runs this); "
+        "--where takes it: \"curated == 'good'\"",
+    )
     add("--out", metavar="FILE", type=Path, required=True, help=f"table to write: {', '.join(TABLES)}")
     command.set_defaults(run=units)
     command = commands.add_parser("prefetch", help="bring many insertions into the cache, ready to be shown")
@@ -163,9 +170,12 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
         raise BadRequest("No such folder", out.absolute().parent, "Make it first")
     ClusterFilter(where=options.where)  # a mistake in it is said before anything is opened
     insertions = named(options.insertion, options.query, settings)
-    task = UnitsTask(_opening(options, settings), options.where, options.event, options.baseline, options.response)
+    opening, curation = _opening(options, settings), _curation(options.curation, settings)
+    task = UnitsTask(opening, options.where, options.event, options.baseline, options.response, curation)
     asked = (options.where, options.event, options.baseline, options.response, options.sorter, options.revision)
     request = (*asked, *_offline(settings), OTHER_P, TEST)  # parts without it are of an earlier version
+    if curation is not None:  # parts from before the last decision are made anew
+        request += (curation.author, repr(curation.rules), len(curation.rows))
     report = Report(out.with_name(f"{out.name}.parts"), request, ".parquet")
     failed = _run(task, insertions, report, settings)
     parts = [report.folder / report.entries[name].file for name in insertions if report.is_done(name)]
@@ -175,6 +185,17 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     write_output(out, _table_bytes(table, out.suffix.lower()))
     return _ended(len(insertions), failed, f"{len(table):,} units in {out}, report in {report.folder / 'report.csv'}")
+
+
+def _curation(author: str | None, settings: Settings) -> Curation | None:
+    """Return every decision, for somebody; None where nobody is named."""
+    from dashboard.cli.batch.tasks import Curation
+    from dashboard.library.userdata import UserData
+
+    if author is None:
+        return None
+    rows = UserData.of(settings.database, settings.cache).decisions.read()
+    return Curation(getpass.getuser() if author == "me" else author, curation_rules(settings), tuple(rows))
 
 
 def _table_bytes(table: Any, suffix: str) -> bytes:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dashboard.analysis.curation.state import unit_columns, unit_states
+from dashboard.analysis.curation.subject import Subject
 from dashboard.analysis.events.responses import adjust, default_windows, paired_events, response_test
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters, filtered_table
 from dashboard.config.plugins import add_plugins
@@ -22,6 +24,7 @@ from dashboard.export.figure import FigureRequest
 from dashboard.export.save import render_figure
 from dashboard.library.changes import kept_state
 from dashboard.library.open import open_insertion
+from dashboard.model.curation import ALL_LABELS, CURATED, MY_LABEL, NOTE, CurationRules, Decision
 from dashboard.model.errors import BadRequest
 from dashboard.model.references import SortingRequest
 from dashboard.model.sorting import SpikeSorting
@@ -142,6 +145,34 @@ class RenderTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Curation:
+    """Decisions that are applied; they travel with the work, since a worker may not reach the database.
+
+    Attributes
+    ----------
+    author : str
+        Whose decisions go first.
+    rules : CurationRules
+    rows : tuple of Decision
+        Of all insertions, in the order in which they were added.
+    """
+
+    author: str
+    rules: CurationRules
+    rows: tuple[Decision, ...]
+
+    def columns(self, sorting: SpikeSorting) -> dict[str, Any]:
+        """Return the columns that decisions give the units of a sorting; empty ones where nobody has decided."""
+        key = sorting.ref.insertion.key
+        rows = [one for one in self.rows if one.insertion == key]
+        nothing = dict.fromkeys((MY_LABEL, CURATED, ALL_LABELS, NOTE), "")
+        if not rows:
+            return nothing
+        subject = Subject.of(sorting)
+        return unit_columns(unit_states(rows, subject), subject, self.author, self.rules) or nothing
+
+
+@dataclass(frozen=True, slots=True)
 class UnitsTask:
     """Collects the units of an insertion; makes a table, see `filtered_table`.
 
@@ -154,6 +185,8 @@ class UnitsTask:
         Adds the columns of a response test.
     baseline_s, response_s : (float, float) or None
         Its windows, around stimOn of the same trial and around the event; None takes those of the brain-wide map.
+    curation : Curation or None
+        Adds what people have decided about the units; see `dashboard.analysis.curation.state.unit_columns`.
     """
 
     opening: Opening
@@ -161,11 +194,14 @@ class UnitsTask:
     event: str | None
     baseline_s: tuple[float, float] | None
     response_s: tuple[float, float] | None
+    curation: Curation | None = None
 
     def __call__(self, insertion: str) -> tuple[dict[str, Any], pd.DataFrame]:
         """Return facts and the table."""
         sorting, state = self.opening.open(insertion)
         table = filtered_table(sorting)
+        if self.curation is not None:
+            table = table.assign(**self.curation.columns(sorting))
         if self.event is not None:
             table = table.join(self._responses(sorting).drop(columns="n_trials"), how="left")
         kept = filter_clusters(ClusterFilter(where=self.where), table, strict=True).mask

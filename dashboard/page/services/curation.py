@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from functools import partial
 
 import param
 
+from dashboard.analysis.curation.merges import Merge, merge_column, merges
 from dashboard.analysis.curation.state import (
     UnitState,
     history,
@@ -19,14 +21,14 @@ from dashboard.analysis.curation.state import (
     unit_states,
     with_columns,
 )
-from dashboard.analysis.curation.subject import Subject
+from dashboard.analysis.curation.subject import Subject, write_merge
 from dashboard.library.database import UserDataUnavailable
 from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.curation import WITHDRAWN, Category, Decision
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.unit_ids import UnitId
-from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.state import PageState
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,10 @@ MAX_UNASKED = 20
 
 RETRY_S = 1.0
 """Pause before a decision that the database did not take is written again."""
+
+
+REST_S, MAX_REST_S = 0.15, 1.0
+"""Table and pictures follow when nothing more was kept for so long, or have been behind for so long."""
 
 
 class CurationState(param.Parameterized):
@@ -105,6 +111,8 @@ class CurationService:
         self._known_as = user_session.author
         self._asked: object = None
         self._added: tuple[str, ...] = ()
+        self._timer: Timer | None = None
+        self._stale_since = 0.0
         self._listeners: list[Callable[[], None]] = []
         self.states: dict[str, UnitState] = {}
         self.message, self.is_bad = "", False
@@ -115,6 +123,7 @@ class CurationService:
                 for label, key in zip(category.labels, category.keys, strict=False)
                 if key
             },
+            "Alt+s": self.merge,
             "Ctrl+z": self.undo,
             "Ctrl+Shift+z": self.redo,
             "Ctrl+y": self.redo,
@@ -138,6 +147,14 @@ class CurationService:
     def subject(self) -> Subject | None:
         """The open sorting; None while nobody has decided about its insertion."""
         return self._kept.subject if self._kept is not None else None
+
+    @property
+    def merges(self) -> list[Merge]:
+        """Units that are taken for one, as they are shown to the person."""
+        kept = self._kept
+        if kept is None or kept.subject is None:
+            return []
+        return merges(kept.rows, kept.subject, self.author, self.rules.precedence)
 
     @property
     def n_waiting(self) -> int:
@@ -190,7 +207,9 @@ class CurationService:
             self._reduce()
         found: dict[str, list[str]] = {}
         if kept.subject is not None and len(kept.subject.ids) == opened.sorting.n_clusters:
-            found = unit_columns(self.states, kept.subject, self.author, self.rules)
+            found = unit_columns(self.states, kept.subject, self.author, self.rules) | merge_column(
+                self.merges, kept.subject
+            )
         table = with_columns(opened.sorting.clusters, found, self._added)
         self._added = tuple(found)
         if table is opened.sorting.clusters:
@@ -252,6 +271,22 @@ class CurationService:
         if self._may(units, "flag"):
             is_on = all(author in self._state_of(unit).flags for unit in units)
             self._keep(lambda subject: [subject.decide(author, "flag", "" if is_on else "1", unit) for unit in units])
+
+    def merge(self) -> None:
+        """Propose that the selected units are one; refused where one of them is in a proposal of the person already."""
+        units, author = list(self._view.selected), self.author
+        if not self._may(units, "the same unit"):
+            return
+        if len(units) < 2:
+            self._refuse(BadRequest("One unit is selected", str(units[0]), "Shift + click adds another"))
+            return
+        named = {str(unit) for unit in units}
+        for held in self.merges:
+            if held.author == author and (both := named & set(held.units)):
+                words = f"unit {min(both)} is one with {', '.join(unit for unit in held.units if unit not in both)}"
+                self._refuse(BadRequest("A unit is in one proposal at most", words, "Undo that first"))
+                return
+        self._keep(lambda subject: [subject.decide(author, "merge", write_merge(units))])
 
     def undo(self) -> None:
         """Withdraw one's last step that holds."""
@@ -362,8 +397,20 @@ class CurationService:
             if not self._waiting:
                 self._judged_now.clear()
             self._reduce()
-            self._say(said)
-            self._changed()
+            if said:
+                self._say(said)
+            now = time.monotonic()
+            self._stale_since = self._stale_since or now
+            if self._timer is not None:
+                self._timer.cancel()
+            wait_s = REST_S if now - self._stale_since < MAX_REST_S else 0.0
+            self._timer = self._queue.after(wait_s, partial(self._queue.later, self._show))
+
+    def _show(self) -> None:
+        """Have the table and the pictures follow, once the keys rest."""
+        self._timer, self._stale_since = None, 0.0
+        self._changed()
+        self._tell()
 
     def _told(self, insertion: str) -> None:
         kept = self._kept
@@ -394,6 +441,8 @@ class CurationService:
     def close(self) -> None:
         """Write what waits, and stop: the browser has gone."""
         self._closed.set()
+        if self._timer is not None:
+            self._timer.cancel()
         self._threads.shutdown(wait=False)
 
 
@@ -404,5 +453,7 @@ def _said(rows: Sequence[Decision]) -> str:
         return "Kept: undone or redone"
     what = one.value.replace("\n", ", ") or f"no {one.kind}"
     what = {"1": "flagged"}.get(what, what) if one.kind == "flag" else what
+    if one.kind == "merge":
+        return f"Kept: units {one.value} are one"
     about = f"unit {one.unit}" if len(rows) == 1 else f"{len(rows):,} units"
     return f"Kept: {about}: {what}"

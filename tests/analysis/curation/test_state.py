@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboard.analysis.curation.merges import merge_column, merges
 from dashboard.analysis.curation.state import history, standing, unit_columns, unit_states
 from dashboard.analysis.curation.subject import Subject
 from dashboard.model.curation import WITHDRAWN, Category, CurationRules, Decision
@@ -87,3 +88,11 @@ def test_decisions_about_other_spikes_follow_the_uuid_or_stay_behind() -> None:
     ]
     assert unit_columns(unit_states(before, SUBJECT), SUBJECT, "Ada", CurationRules())["my_label"] == ["", "good", ""]
     assert [one.uuid for one in SUBJECT.left_behind(before)] == ["gone", ""]
+
+
+def test_of_two_proposals_with_a_unit_in_common_the_rule_says_which_holds() -> None:
+    rows = decided(("Ada", "merge", "", "3,5"), ("Bob", "merge", "", "5,8"))
+    assert [one.units for one in merges(rows, SUBJECT, "Ada")] == [("3", "5")]
+    assert [one.units for one in merges(rows, SUBJECT, "Ada", "last")] == [("5", "8")]
+    assert merge_column(merges(rows, SUBJECT, "Ada"), SUBJECT) == {"merge": ["3 + 5 (Ada)", "3 + 5 (Ada)", ""]}
+    assert merge_column([], SUBJECT) == {}

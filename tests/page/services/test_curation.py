@@ -178,3 +178,25 @@ def test_the_raster_can_be_coloured_by_labels_and_the_page_exports_them(page: Dr
         assert format_of(tmp_path / f"c.{kind}").read(tmp_path / f"c.{kind}").labels["3"] == {"quality": ("noise",)}
     n_rows, _ = write_decisions(view, tmp_path / "d.csv", "csv", ignore_progress, threading.Event())
     assert n_rows == len((tmp_path / "d.csv").read_text().splitlines()) - 1 > n_units
+
+
+def test_units_that_are_one_are_proposed_once(page: DrivenPage) -> None:
+    begin(page, "Sara")
+    press(page, "Alt+s", 3)
+    assert "One unit is selected" in page.do(lambda: page.session.curation.message)
+    press(page, "Alt+s", 3, 5)
+    page.wait(lambda: labels(page, "merge") == dict.fromkeys((3, 5), "3 + 5 (Sara)"), "the proposal")
+    press(page, "Alt+s", 5, 8)
+    assert "unit 5 is one with 3" in page.do(lambda: page.session.curation.message)
+    press(page, "Ctrl+z")
+    page.wait(lambda: labels(page, "merge") == {}, "nothing proposed")
+
+
+def test_the_tab_lists_similar_units_and_selects_a_pair(page: DrivenPage) -> None:
+    begin(page, "Tom")
+    tab = page.select("Curation", 12)
+    chips = page.wait(lambda: tab.pairs.chips, "similar units")
+    assert page.do(lambda: tab.similar.object).count("<tr>") == len(chips) + 1
+    page.do(lambda: tab.pairs._handle_msg({"clear": chips[0][0]}))
+    page.wait(lambda: page.session.state.selected == [12, int(chips[0][0])], "both selected")
+    assert page.do(lambda: tab.pairs.chips) == chips

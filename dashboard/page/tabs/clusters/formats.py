@@ -35,6 +35,7 @@ CURATED = {
     "curated": "curated",
     "all_labels": "labels",
     "flag": "flagged by",
+    "merge": "one with",
     "note": "note",
 }
 """Columns of what people have decided about units, which stand before those, and their words."""

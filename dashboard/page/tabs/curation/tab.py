@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboard.analysis.curation.similar import SimilarUnits, similar_units
+from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.curation import Category
+from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab
@@ -16,9 +21,27 @@ from dashboard.page.services.curation import CurationState
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.curation import texts
 from dashboard.page.tabs.curation.exports import DecisionsAtHand
+from dashboard.page.widgets.chips import Chips
 
 SELECTED, PASSING = "selected", "passing"
 _BUTTON: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (4, 4)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimilarRequest:
+    """Which unit others are compared with, by index."""
+
+    sorting: SpikeSorting
+    columns: SpikeColumns
+    unit: int
+
+    def is_same(self, scene: Scene, unit: int) -> bool:
+        """Tell whether it asks for the same of the same spikes."""
+        return self.columns is scene.columns and self.unit == unit
+
+
+def _look_for(request: SimilarRequest, cancel: threading.Event | None = None) -> SimilarUnits:
+    return similar_units(request.sorting, request.columns, request.unit, cancel)
 
 
 class CurationTab(BaseTab[PageServices]):
@@ -49,14 +72,28 @@ class CurationTab(BaseTab[PageServices]):
             label="Note of the selected units, kept with Enter", size="small", variant="outlined",
             sizing_mode="stretch_width", margin=(6, 10),
         )  # fmt: skip
-        acts = (("Flag", self._curation.flag), ("Undo", self._curation.undo), ("Redo", self._curation.redo))
+        acts = (
+            ("Flag", self._curation.flag),
+            ("Same unit · Alt+S", self._curation.merge),
+            ("Undo", self._curation.undo),
+            ("Redo", self._curation.redo),
+        )
         self.acts = {name: pmui.Button(label=name, **_BUTTON) for name, _ in acts}
         for name, act in acts:
             self.acts[name].on_click(partial(_call, act))
         own = services.states[CurationState]
         self.queue_switch = pmui.Switch.from_param(
-            own.param.unjudged, label="J and K stop at units that I have not judged yet", margin=(4, 10)
+            own.param.unjudged,
+            description="",
+            label="J and K stop at units that I have not judged yet",
+            margin=(4, 10),
         )
+        self._similar: SimilarUnits | None = None
+        self._asked: SimilarRequest | None = None
+        self._loop = self.loop(_look_for, self._apply)
+        self.pairs = Chips(self._pair, about="Similar units", margin=(4, 10), visible=False)
+        self.similar = self.html()
+        self.part("curation-similar", "Similar units", self.similar)
         self.message = self.html()
         self.about = self.html()
         self.log = self.html()
@@ -64,7 +101,8 @@ class CurationTab(BaseTab[PageServices]):
         self.part("curation-log", "The last decisions", self.log)
         self.panel = pn.Column(
             self.refusal, self.who, self.target, *self.labels, self.note,
-            pn.FlexBox(*self.acts.values(), margin=(0, 6)), self.queue_switch, self.message, self.about, self.log,
+            pn.FlexBox(*self.acts.values(), margin=(0, 6)), self.queue_switch, self.message, self.about,
+            self.busy.panel, self.similar, self.pairs, self.log,
             sizing_mode="stretch_both", margin=0, scroll=True,
         )  # fmt: skip
         self.who.param.watch(lambda event: self._user_session.say(event.new), "value")
@@ -113,6 +151,55 @@ class CurationTab(BaseTab[PageServices]):
         self.answered()
         self._show()
 
+    def _pair(self, name: str) -> None:
+        """Select a similar unit beside the one it is like."""
+        scene, found = self._scene, self._similar
+        if scene is not None and found is not None:
+            self._queue.later(partial(self._state.param.update, selected=scene.ids((found.unit, int(name)))))
+
+    def _look_again(self, scene: Scene) -> None:
+        """Look for units like the one that was selected last, unless it is one of those that are listed."""
+        units = scene.indexes(self._state.selected)
+        if not units:
+            self._loop.cancel()
+            self.busy.end()
+            self._apply(None, None)
+            return
+        found = self._similar
+        is_listed = found is not None and len(units) > 1 and found.unit in units
+        if is_listed or (self._asked is not None and self._asked.is_same(scene, units[-1])):
+            return
+        self._asked = SimilarRequest(scene.sorting, scene.columns, units[-1])
+        self.busy.begin()
+        self._loop.request(self._asked)
+
+    def _apply(self, request: SimilarRequest | None, found: SimilarUnits | None) -> None:
+        self.busy.end()
+        self._similar = found
+        scene = self._scene
+        if found is None:
+            self._asked = None
+        if scene is not None:
+            self.draw("curation-similar", self._show_similar, scene)
+
+    def _show_similar(self, scene: Scene) -> None:
+        found = self._similar
+        self.similar.object = texts.similar(found, scene.units)
+        chips = (
+            []
+            if found is None
+            else [
+                (
+                    str(one.unit),
+                    f"with {scene.units.of(one.unit)}",
+                    f"Select units {scene.units.of(found.unit)} and "
+                    f"{scene.units.of(one.unit)}: the tab Unit lays them over each other",
+                )
+                for one in found.found
+            ]
+        )
+        self.pairs.param.update(chips=chips, visible=bool(chips))
+
     def _show(self, *events: object) -> None:
         scene = self._scene
         if scene is None or not self.is_seen:
@@ -125,6 +212,7 @@ class CurationTab(BaseTab[PageServices]):
             button.disabled = not may
         self.draw("curation-about", self._show_about, scene)
         self.draw("curation-log", self._show_log)
+        self._look_again(scene)
         self.message.object = texts.message(
             curation.message, curation.n_waiting, is_bad=curation.is_bad, may=may, author=curation.author
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
+from dashboard.analysis.curation.similar import REACH_UM, SimilarUnits
 from dashboard.analysis.curation.state import UnitState, standing
 from dashboard.analysis.curation.subject import Subject
 from dashboard.model.curation import Category, Decision
-from dashboard.model.unit_ids import UnitId
+from dashboard.model.unit_ids import UnitId, UnitIds
 
 N_LOGGED = 12
 
@@ -28,7 +30,11 @@ def message(text: str, n_waiting: int, *, is_bad: bool, may: bool, author: str) 
         return '<div class="notes">Write your name: every decision is kept with its author.</div>'
     waits = f" {n_waiting:,} waiting to be kept." if n_waiting else ""
     kind = "notes refused" if is_bad else "notes"
-    return f'<div class="{kind}" role="status">{escape(text)}{waits}</div>' if text or waits else ""
+    return (
+        f'<div class="{kind}" role="status">{escape(text)}{"." * bool(text and waits)}{waits}</div>'
+        if text or waits
+        else ""
+    )
 
 
 def about(unit: UnitId | None, state: UnitState | None, counts: tuple[int, int, int, int], author: str) -> str:
@@ -76,3 +82,27 @@ def log(rows: Sequence[Decision], subject: Subject | None) -> str:
     left = len(subject.left_behind(held)) if subject is not None else 0
     behind = f"<p>{left:,} decisions are about units of another revision or sorter, and are not shown.</p>" * bool(left)
     return f'<div class="unit"><h4>Last decisions (times in UTC)</h4><table>{body}</table>{behind}</div>'
+
+
+def similar(found: SimilarUnits | None, units: UnitIds) -> str:
+    """Return the numbers of similar units as a table; nothing where none is selected."""
+    if found is None:
+        return ""
+    name = escape(str(units.of(found.unit)))
+    if not found.found:
+        return f'<div class="unit"><h4>No other unit within {REACH_UM:g} µm of unit {name}</h4></div>'
+    rows = "".join(
+        f"<tr><td>{escape(str(units.of(one.unit)))}</td><td>{_number(one.similarity)}</td>"
+        f"<td>{one.distance_um:.0f}</td><td>{_number(one.close_pairs)}</td></tr>"
+        for one in found.found
+    )
+    head = f"<tr><th>unit</th><th>{escape(found.by)}</th><th>distance (µm)</th><th>pairs within 2 ms</th></tr>"
+    about = "Pairs within 2 ms, over those expected from pairs within 50 ms: near 0, they share a refractory period."
+    return (
+        f'<div class="unit"><h4>Units like unit {name}</h4><table>{head}{rows}</table>'
+        f'<p class="absent">{about}</p></div>'
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "–"

@@ -18,7 +18,7 @@ from dashboard.analysis.units.clouds import Cloud
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT, RefractoryTest
 from dashboard.model.colours import hex_colour
 from dashboard.model.conventions import LabelKind
-from dashboard.model.curation import ALL_LABELS, CURATED, FLAG, MY_LABEL, NOTE
+from dashboard.model.curation import ALL_LABELS, CURATED, FLAG, MERGE, MY_LABEL, NOTE
 from dashboard.model.sorting import QUALITY, SpikeSorting
 from dashboard.model.texts import counted, duration_text
 from dashboard.page.core.panes import caption
@@ -43,6 +43,7 @@ NOTHING_COMPUTED: Mapping[str, tuple[float, bool]] = MappingProxyType({})
 KILOSORTS = ("KSLabel", "ks2_label")
 NOT_LISTED = (
     "uuids", "x", "y", "z", "atlas_id", "channels", "cluster_id", MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG,
+    MERGE,
 )  # fmt: skip
 
 
@@ -80,8 +81,8 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
 
 def _decided(row: pd.Series) -> str:
     """Return what people have decided about a unit, a chip for each kind."""
-    texts = [str(row.get(name) or "") for name in (ALL_LABELS, FLAG, NOTE)]
-    words = (texts[0], f"flagged by {texts[1]}" if texts[1] else "", texts[2])
+    texts = [str(row.get(name) or "") for name in (ALL_LABELS, FLAG, NOTE, MERGE)]
+    words = (texts[0], f"flagged by {texts[1]}" if texts[1] else "", texts[2], f"one: {texts[3]}" if texts[3] else "")
     chips = "".join(f'<span class="chip">{escape(text)}</span>' for text in words if text)
     return f'<p class="chips">{chips}</p>' if chips else ""
 

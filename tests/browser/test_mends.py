@@ -124,6 +124,17 @@ FAULTS = {
         }
         view_of("panel.models.tabulator.DataTabulator").tableBuilt.call({ ...table, shadow_el: document })
         return drawn == 0""",
+    "table_grid": """
+        const [element, head, rows] = [0, 0, 0].map(() => document.createElement("div"))
+        element.setAttribute("role", "grid")
+        const managers = { columnManager: { getElement: () => head }, rowManager: { getElement: () => rows } }
+        const tabulator = { element, ...managers, setPage() {}, on() {}, modules: { page: {} } }
+        const table = { tabulator, model: { pagination: "remote", page: 1 }, shadow_el: document }
+        for (const name of ["setSelection", "renderChildren", "setStyles", "setMaxPage", "_request_resize_redraw"]) {
+          table[name] = () => {}
+        }
+        view_of("panel.models.tabulator.DataTabulator").tableBuilt.call(table)
+        return element.getAttribute("role") == "grid"""",
 }
 """Scripts that tell whether the libraries have a fault, by the name of the file that mends it."""
 

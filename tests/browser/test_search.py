@@ -139,7 +139,7 @@ def test_summary_says_what_the_files_say(visit: Visit, place: str) -> None:
     visit.open(f"{place}/?insertion=SWC_2/2024-01-02/1/probe00")
     visit.wait_for_spikes()
     page.get_by_role("tab", name="Summary").click()
-    expect(page.get_by_label("AP RMS below (µV)")).to_have_value("1.0", timeout=30_000)
+    expect(page.get_by_label("AP RMS below (µV)")).to_have_value("1", timeout=30_000)
     expect(page.locator(".summary .tests tr").first).to_contain_text("fail", timeout=30_000)
 
 

@@ -20,5 +20,5 @@ def html_pane(text: str = "", *sheets: str, **params: Any) -> pn.pane.HTML:
 
 
 def caption(text: str) -> str:
-    """Return a heading over a figure; `text` is HTML."""
-    return f'<div class="unit"><h4>{text}</h4></div>'
+    """Return a heading over a figure, below the headline of its tab; `text` is HTML."""
+    return f'<div class="unit"><h3>{text}</h3></div>'

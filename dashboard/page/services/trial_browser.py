@@ -20,6 +20,7 @@ from dashboard.page.core.numbers import whole_number
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import PageState
 from dashboard.page.core.tab import refusal_text
+from dashboard.page.widgets.fields import number, number_field
 
 
 class TrialState(param.Parameterized):
@@ -74,9 +75,7 @@ class TrialBrowser:
         button: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (10, 3)}
         self.previous = pmui.Button(label="Previous", **button)
         self.next = pmui.Button(label="Next", **button)
-        self.number = pmui.IntInput(
-            label="Trial", value=0, start=0, step=1, size="small", variant="outlined", width=130, margin=(6, 4)
-        )
+        self.number = number_field("Trial", 0, width=130, margin=(6, 4))
         self.back = pmui.Button(label="Back", disabled=True, **button)
         self.words = html_pane("", "unit", margin=(0, 10))  # fmt: skip
         self.previous.on_click(lambda event: self._step(-1))
@@ -97,7 +96,7 @@ class TrialBrowser:
             return
         self._trials, self._before = trials, None
         if trials is not None:
-            self.number.param.update(end=len(trials), label=f"Trial (of {len(trials):,})")
+            self.number.label = f"Trial (of {len(trials):,})"
         self._show()
 
     def open_shown(self, trials: Trials | None) -> None:
@@ -122,8 +121,10 @@ class TrialBrowser:
         self.go(min(max(wanted, 0), len(self._trials) - 1))
 
     def _typed(self, event: Any) -> None:
-        if not self._is_moving and event.new is not None and self._trials is not None:
-            self.go(min(int(event.new), len(self._trials)) - 1 if event.new > 0 else None)
+        if not self._is_moving and self._trials is not None:
+            wanted = int(number(self.number, 0, 0, len(self._trials)))
+            if not self.number.error_state:
+                self.go(wanted - 1 if wanted else None)
 
     def _go_back(self) -> None:
         before, self._before = self._before, None
@@ -135,7 +136,7 @@ class TrialBrowser:
         row = self._state.trial
         self._is_moving = True
         try:
-            self.number.value = 0 if row is None else row + 1
+            self.number.value = "" if row is None else str(row + 1)
         finally:
             self._is_moving = False
         self.back.disabled = row is None

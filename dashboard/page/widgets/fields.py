@@ -26,17 +26,23 @@ def number_field(label: str, value: float, **options: Any) -> Any:
     return pmui.TextInput(label=label, value=f"{value:g}", **{**settings, **options})
 
 
-def number(field: Any, default: float) -> float:
-    """Return what a field holds; the default where it is empty or no number, which is then marked."""
+def number(field: Any, default: float, least: float = -math.inf, most: float = math.inf) -> float:
+    """Return what a field holds; the default where it is empty, or no number within the limits, which is said there."""
     text = str(field.value or "").strip()
     try:
         value = float(text) if text else default
     except ValueError:
         value = math.nan
-    is_wrong = not math.isfinite(value)
-    if field.error_state != is_wrong:
-        field.error_state = is_wrong
-    return default if is_wrong else value
+    why = ""
+    if not math.isfinite(value):
+        why = "Not a number"
+    elif value < least:
+        why = f"At least {least:g}"
+    elif value > most:
+        why = f"At most {most:g}"
+    if field.helper_text != why:
+        field.param.update(error_state=bool(why), helper_text=why)
+    return default if why else value
 
 
 class BinFields:

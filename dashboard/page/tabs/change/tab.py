@@ -19,6 +19,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.bokeh_figures import navigable
 from dashboard.page.core.figure_view import FigureView, colour
+from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.plot.clicks import Clicks
@@ -166,7 +167,7 @@ class ChangeTab(BaseTab[PageServices]):
         flagged = flagged_chips(change, scene)
         self.flagged.chips = flagged[:MAX_FLAGGED]
         named = f"{min(len(flagged), MAX_FLAGGED)} of {len(flagged):,}" if flagged else "none"
-        self.look.object = f'<div class="unit"><h4>Units to look at ({named}), the largest change first</h4></div>'
+        self.look.object = caption(f"Units to look at ({named}), the largest change first")
         by = [name for name, start in LINES.items() if any(str(c).startswith(start) for c in change.columns)]
         self.sorting.chips = [(name, f"by {name}", f"Sort the table of units by the change of {name}") for name in by]
 
@@ -194,9 +195,9 @@ class ChangeTab(BaseTab[PageServices]):
         self.part("change-flagged", "Units to look at", self.look)
         self._body = pn.Column(
             self.head, self.legend, pane(plot),
-            self.html('<div class="unit"><h4>Rank all units in the table</h4></div>'), self.sorting,
+            self.html(caption("Rank all units in the table")), self.sorting,
             self.look, self.flagged,
-            self.html('<div class="unit"><h4>Bands of depth</h4></div>'), self.bands,
+            self.html(caption("Bands of depth")), self.bands,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         self.panel.append(self._body)

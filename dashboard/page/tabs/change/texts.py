@@ -43,8 +43,8 @@ def head(change: Change) -> str:
     )
     amps = "" if "amp_change_uv" in units else " The spikes have no amplitudes, so that their change is not known."
     return (
-        f'<div class="unit"><h3>After, {span_text(request.after)} '
-        f"<small>against before, {span_text(request.before)}</small></h3>"
+        f'<div class="unit"><h2>After, {span_text(request.after)} '
+        f"<small>against before, {span_text(request.before)}</small></h2>"
         "<table>"
         f"<tr><th>Displacement of units</th><td>{motion}</td></tr>"
         f"<tr><th>Residual of the spikes</th><td>{_residual(change)}</td></tr>"

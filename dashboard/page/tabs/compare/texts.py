@@ -66,7 +66,7 @@ def counts(a: Scene, b: Scene) -> str:
     level = a.level.capitalize()
     why = "".join(f'<p class="absent">{escape(words)}</p>' for words in (*_unknown("A", a), *_unknown("B", b)))
     return (
-        f'<div class="summary"><h4>Units that pass, per {level} region and quality</h4>'
+        f'<div class="summary"><h2>Units that pass, per {level} region and quality</h2>'
         f'<table class="regions">{head}{"".join(rows)}</table>{why}</div>'
     )
 

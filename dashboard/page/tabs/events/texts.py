@@ -42,7 +42,7 @@ def head(picture: EventPicture, aside: str, *, dark: bool) -> str:
     )
     words = escape(f"{aside}{picture.subject} · {picture.trials_text(picture.event)}")
     return (
-        f'<div class="unit"><h3><small>{words}</small></h3>'
+        f'<div class="unit"><h2><small>{words}</small></h2>'
         f'<p class="chips">{chips if picture.split != "none" else ""}</p></div>'
     )
 
@@ -56,7 +56,7 @@ def heading(name: str, picture: EventPicture, *, dark: bool) -> str:
 def _psth(picture: EventPicture, dark: bool) -> str:
     together = "" if picture.is_single else "; rate of all spikes together"
     edges = picture.groups[0].psth.edges_s
-    return f"<h4>PSTH: mean ± SEM over trials, {_bin(edges)} bins, not smoothed{together}</h4>"
+    return f"<h3>PSTH: mean ± SEM over trials, {_bin(edges)} bins, not smoothed{together}</h3>"
 
 
 def _raster(picture: EventPicture, dark: bool) -> str:
@@ -67,8 +67,8 @@ def _raster(picture: EventPicture, dark: bool) -> str:
         shared = f"; {per_row} trials share a row of pixels, {how} is drawn"
     low, high = raster_limits(pooled_groups(picture.groups, is_single=picture.is_single), is_single=picture.is_single)
     return (
-        f"<h4>Trials, {_bin(picture.raster_edges_s)} bins, {low:.3g} to {high:.3g} spikes{shared}; "
-        "a click shows the trial in the large raster</h4>"
+        f"<h3>Trials, {_bin(picture.raster_edges_s)} bins, {low:.3g} to {high:.3g} spikes{shared}; "
+        "a click shows the trial in the large raster</h3>"
     )
 
 
@@ -81,8 +81,8 @@ def _map(picture: EventPicture, dark: bool) -> str:
     )
     depth_bin = float(found.depth_edges_um[1] - found.depth_edges_um[0])
     return (
-        f"<h4>Population, all units that pass the filters: rate in {depth_bin:g} µm × {_bin(found.time_edges_s)} bins "
-        f"as z-score of the baseline, {counted(found.n_trials, 'trial')}; grey: the baseline does not vary</h4>{bar}"
+        f"<h3>Population, all units that pass the filters: rate in {depth_bin:g} µm × {_bin(found.time_edges_s)} bins "
+        f"as z-score of the baseline, {counted(found.n_trials, 'trial')}; grey: the baseline does not vary</h3>{bar}"
     )
 
 

@@ -26,7 +26,7 @@ from dashboard.page.tabs.probe.marks import (
 from dashboard.page.tabs.probe.picture import CorrelationPicture, CorrelationRequest, SpikesPicture, Units
 
 WORKING = '<div class="unit empty-tab"><p>Placing the units …</p></div>'
-CORRELATING = '<div class="unit"><h4>Correlation of depths: computing …</h4></div>'
+CORRELATING = '<div class="unit"><h2 class="caption">Correlation of depths: computing …</h2></div>'
 ABSENT = '<span class="absent">{}</span>'
 
 
@@ -196,4 +196,4 @@ def _arbitrary(scene: Scene) -> str:
 
 
 def _caption(words: str, bar: str = "") -> str:
-    return f'<div class="unit"><h4>{words}</h4>{bar}</div>'
+    return f'<div class="unit"><h2 class="caption">{words}</h2>{bar}</div>'

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import panel as pn
-import panel_material_ui as pmui
 
 from dashboard.analysis.quality.stability import PRESENCE_MIN, STABLE_MAX_UM, Residual, residual_motion
 from dashboard.analysis.quality.summary import (
@@ -35,11 +34,14 @@ from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.summary import texts
+from dashboard.page.widgets.fields import number, number_field
 from dashboard.sources.base import Source
 
 NOT_SET = "NOT_SET"
 """What Alyx calls a QC that nobody has given."""
 ABSENT = '<span class="absent">not available</span>'
+LIMIT_RANGES = {"ap_rms_max_uv": (0.0,), "yield_min": (0.0,), "stable_max_um": (0.0,), "presence_min": (0.0, 1.0)}
+"""Least, and most where there is one, of the limits that can be changed."""
 PLOT_WIDTH, PLOT_HEIGHT = 190, 190
 AXIS_PERCENT = (2.0, 98.0)
 """Percentiles of the values that an axis spans, and a tenth of that to either side."""
@@ -73,14 +75,11 @@ class SummaryTab(BaseTab[PageServices]):
         self.part("summary-tests", "The verdicts", self._tests)
         self.part("summary-motion", "Motion along the probe", self._motion)
         self.part("summary-body", "The numbers", self._body)
-        field: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (6, 10), "width": 180}
-        self.ap_rms = pmui.FloatInput(label="AP RMS below (µV)", value=AP_RMS_MAX_UV, start=0.0, step=1.0, **field)
-        self.least_yield = pmui.FloatInput(label="Units per channel above", value=YIELD_MIN, start=0.0, step=0.05,
-                                           **field)  # fmt: skip
-        self.stable_max = pmui.FloatInput(label="Depths move less than (µm)", value=STABLE_MAX_UM, start=0.0, step=1.0,
-                                          **field)  # fmt: skip
-        self.least_presence = pmui.FloatInput(label="Spikes in bins above", value=PRESENCE_MIN, start=0.0, end=1.0,
-                                              step=0.05, **field)  # fmt: skip
+        field: dict[str, Any] = {"margin": (6, 10), "width": 180}
+        self.ap_rms = number_field("AP RMS below (µV)", AP_RMS_MAX_UV, **field)
+        self.least_yield = number_field("Good units per channel above", YIELD_MIN, **field)
+        self.stable_max = number_field("Depths move less than (µm)", STABLE_MAX_UM, **field)
+        self.least_presence = number_field("Share of bins with spikes above", PRESENCE_MIN, **field)
         self._limits = {
             "ap_rms_max_uv": (self.ap_rms, AP_RMS_MAX_UV),
             "yield_min": (self.least_yield, YIELD_MIN),
@@ -122,9 +121,11 @@ class SummaryTab(BaseTab[PageServices]):
     def _edited(self, name: str, event: Any) -> None:
         """Keep a threshold for who edited it; one that is the default again is not kept."""
         self._judge()
-        if not self._is_taking and event.new is not None:
+        if not self._is_taking:
             self._n_edits += 1
-            value = None if event.new == self._limits[name][1] else float(event.new)
+            default = self._limits[name][1]
+            limit = number(self._limits[name][0], default, *LIMIT_RANGES[name])
+            value = None if limit == default else limit
             future = self._threads.submit(
                 self._user_session.user_data.keep_threshold, self._user_session.author, name, value
             )
@@ -158,7 +159,7 @@ class SummaryTab(BaseTab[PageServices]):
             self._is_taking = True
             try:
                 for name, (widget, default) in self._limits.items():
-                    widget.value = own.get(name, default)
+                    widget.value = f"{own.get(name, default):g}"
             finally:
                 self._is_taking = False
         if self._fields not in self.panel.objects:
@@ -213,12 +214,12 @@ class SummaryTab(BaseTab[PageServices]):
         self._judge()
 
     def _judge(self) -> None:
-        limits = [widget.value for widget, _ in self._limits.values()]
-        if self._summary is None or None in limits:
+        limits = [number(widget, default, *LIMIT_RANGES[name]) for name, (widget, default) in self._limits.items()]
+        if self._summary is None:
             return
         summary = self._summary
         self.draw("summary-motion", lambda: self._motion.param.update(object=texts.motion(summary, self._residual)))
-        self.draw("summary-tests", self._write_tests, summary, *map(float, limits))
+        self.draw("summary-tests", self._write_tests, summary, *limits)
 
     def _write_tests(
         self, summary: Summary, ap_rms: float, least_yield: float, stable_max: float, least_presence: float
@@ -271,7 +272,7 @@ def head(sorting: SpikeSorting, record: InsertionRecord | None, words: list[Verd
         f"<small>{escape(word.time[:16].replace('T', ' '))} UTC</small> {escape(word.comment)}</li>"
         for word in words
     )
-    people = f"<h4>Verdicts of people</h4><ul>{said}</ul>" if said else ""
+    people = f"<h2>Verdicts of people</h2><ul>{said}</ul>" if said else ""
     aside = f'<p class="absent">{escape(note)}</p>' if note else ""
     return f'<div class="summary"><table>{lines}</table>{people}{aside}</div>'
 
@@ -307,7 +308,7 @@ def body(summary: Summary) -> str:
 
 def _regions(summary: Summary) -> str:
     if summary.regions is None:
-        return f"<h4>Units per Beryl region</h4><p>{_absent('no brain locations')}</p>"
+        return f"<h2>Units per Beryl region</h2><p>{_absent('no brain locations')}</p>"
     most = int(summary.regions["all"].max())
     rows = []
     for name, row in summary.regions.iterrows():
@@ -319,7 +320,7 @@ def _regions(summary: Summary) -> str:
         rows.append(f'<tr><th>{escape(str(name))}</th><td class="n">{shown}</td><td class="n">{int(row["all"])}</td>'
                     f'<td class="bars">{bar}</td></tr>')  # fmt: skip
     return (
-        '<h4>Units per Beryl region, from the top of the probe</h4><table class="regions"><tr><th></th>'
+        '<h2>Units per Beryl region, from the top of the probe</h2><table class="regions"><tr><th></th>'
         f'<th class="n">good</th><th class="n">all</th><th></th></tr>{"".join(rows)}</table>'
     )
 

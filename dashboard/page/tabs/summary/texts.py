@@ -36,7 +36,7 @@ def motion(summary: Summary, residual: Residual | str) -> str:
     )
     lines = "".join(f'<tr><th title="{title}">{name}</th><td>{value}</td></tr>' for title, name, value in rows)
     return (
-        f'<div class="summary"><h4>Motion along the probe</h4><table class="motion">{lines}</table>'
+        f'<div class="summary"><h2>Motion along the probe</h2><table class="motion">{lines}</table>'
         '<p class="absent">Three quantities, which do not add up.</p></div>'
     )
 

@@ -226,5 +226,5 @@ class UnitTab(BaseTab[TabServices]):
     @staticmethod
     def _show_pair(view: FigureView, caption: Any, drawing: UnitDrawing) -> None:
         pair = drawing.figures[str(view.figure.name)]
-        caption.object = f'<div class="unit"><h5>{escape(pair.title)}</h5></div>'
+        caption.object = f'<div class="unit"><h3 class="pair">{escape(pair.title)}</h3></div>'
         view.show(pair)

@@ -63,7 +63,7 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     depth = f"{row['depths']:,.0f} µm" if "depths" in row and pd.notna(row["depths"]) else UNKNOWN
     uuid, name = row.get("uuids"), escape(str(scene.units.of(unit.unit)))
     lines = [
-        f"<h3>Unit {name} <small>{escape(region)} · {depth} · {_spikes(scene, picture)}</small></h3>",
+        f"<h2>Unit {name} <small>{escape(region)} · {depth} · {_spikes(scene, picture)}</small></h2>",
         f'<p class="uuid">uuid {escape(str(uuid))}</p>' if isinstance(uuid, str) and uuid else "",
         _decided(row),
         f'<p class="absent">{escape(aside)}</p>' if aside else "",

@@ -170,5 +170,15 @@ def _decisions(connection: sa.Connection) -> None:
     )  # fmt: skip
 
 
-STEPS: tuple[Callable[[sa.Connection], None], ...] = (_first, _decisions)
+def _sorting_of_verdicts(connection: sa.Connection) -> None:
+    """Have verdicts name the sorting that was on the screen, and say where none was."""
+    for column in (
+        sa.Column("sorter", sa.String(200), nullable=False, server_default=""),
+        sa.Column("revision", sa.String(200), nullable=False, server_default=""),
+        sa.Column("unseen", sa.Boolean, nullable=False, server_default=sa.false()),
+    ):
+        add_column(connection, "verdicts", column)
+
+
+STEPS: tuple[Callable[[sa.Connection], None], ...] = (_first, _decisions, _sorting_of_verdicts)
 """In order; the version of a database is how many of them it has had."""

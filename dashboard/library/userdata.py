@@ -45,6 +45,9 @@ _verdicts = sa.Table(
     sa.Column("verdict", sa.String(10), nullable=False),
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("time", sa.String(40), nullable=False),
+    sa.Column("sorter", sa.String(200), nullable=False, server_default=""),
+    sa.Column("revision", sa.String(200), nullable=False, server_default=""),
+    sa.Column("unseen", sa.Boolean, nullable=False, server_default=sa.false()),
 )  # fmt: skip
 
 
@@ -63,6 +66,10 @@ class Verdict:
     comment : str
     time : str
         ISO, UTC.
+    sorter, revision : str
+        Of the sorting that was on the screen; ``''`` where none was, or it was not noted yet.
+    unseen : bool
+        Whether the insertion was never on the screen of who judged it.
     """
 
     insertion: str
@@ -71,6 +78,9 @@ class Verdict:
     verdict: str
     comment: str
     time: str
+    sorter: str = ""
+    revision: str = ""
+    unseen: bool = False
 
 
 class UserData:
@@ -145,8 +155,19 @@ class UserData:
             if value is not None:
                 connection.execute(_thresholds.insert().values(author=author, name=name, value=value))
 
-    def judge(self, insertion: str, author: str, verdict: str, comment: str = "", pid: str = "") -> Verdict:
-        """Add a verdict; those before it stay.
+    def judge(
+        self,
+        insertion: str,
+        author: str,
+        verdict: str,
+        comment: str = "",
+        pid: str = "",
+        sorter: str = "",
+        revision: str = "",
+        *,
+        unseen: bool = False,
+    ) -> Verdict:
+        """Add a verdict, as `Verdict` has it; those before it stay.
 
         Raises
         ------
@@ -162,14 +183,9 @@ class UserData:
             raise BadRequest("No such verdict", verdict[:20], f"One of: {', '.join(VERDICTS)}")
         if verdict == "comment" and not comment:
             raise BadRequest("The comment is empty", "", "Write something")
-        said = Verdict(insertion, pid, author, verdict, comment, _now())
+        said = Verdict(insertion, pid, author, verdict, comment, _now(), sorter, revision, unseen)
         with self.database.connection() as connection:
-            connection.execute(
-                _verdicts.insert().values(
-                    insertion=said.insertion, pid=said.pid, author=said.author, verdict=said.verdict,
-                    comment=said.comment, time=said.time,
-                )
-            )  # fmt: skip
+            connection.execute(_verdicts.insert().values(asdict(said)))
         return said
 
     def verdicts(self, insertion: str | None = None) -> list[Verdict]:

@@ -313,6 +313,8 @@ class DashboardSession:
             revision=wanted.revision,
             **{**links.of_session(self.states, sorting), **values},
         )
+        ref = sorting.ref
+        self.search.show_sorting(ref.insertion.key, ref.sorter.value, ref.revision.value)
         self.services.trials.open_shown(sorting.trials)
         self._scene = None
         self._filter()

@@ -146,7 +146,7 @@ def test_another_sorter_beside_what_is_open(site: str, visit: Visit, sides: tupl
 def test_two_filters_of_one_sorting(site: str, visit: Visit, sides: tuple[Any, Any]) -> None:
     visit.open(f"{site}/?insertion=demo&tab=Compare&quality=good")
     visit.wait_for_spikes()
-    visit.page.get_by_text("Keep the filters as B").click()
+    visit.page.get_by_text("Use these filters as B").click()
     expect(visit.page.get_by_text("B: filters: quality good")).to_be_visible()
     wait_until(visit, lambda: "compare=filter" in visit.page.url)
     open_panel(visit.page, "Filters")

@@ -69,7 +69,8 @@ def test_filter_select_overlay_clear_and_back(site: str, visit: Visit, sorting: 
     wait_until(visit, lambda: numbers(visit) == expected(sorting, good))
     visit.page.locator(".tabulator-row").nth(2).click()
     wait_until(visit, lambda: "selected=" in visit.page.url)
-    unit = int(sorting.clusters.index[good][2])
+    depths = sorting.clusters["depths"][good]
+    unit = int(depths.sort_values(ascending=False, kind="stable").index[2])
     assert f"selected={unit}" in visit.page.url
     has_overlay = """() => Bokeh.documents[0].get_model_by_name('raster-overlay').data.image[0].some((v) => v != 0)"""
     wait_until(visit, lambda: bool(visit.page.evaluate(has_overlay)))
@@ -119,7 +120,8 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     visit.wait_for_spikes()
     page = visit.page
     rows = page.locator(".tabulator-row")
-    expect(page.locator(".tabulator-row svg").first).to_be_visible()
+    expect(rows.first).to_be_visible()
+    expect(page.locator(".tabulator-row svg").first).to_be_hidden()
     rates = sorting.clusters["firing_rate"]
     slowest = {str(unit) for unit in sorting.clusters.index[rates == rates.min()]}
     is_sorted = lambda: rows.first.locator('[tabulator-field="cluster_id"]').inner_text() in slowest  # noqa: E731
@@ -127,8 +129,8 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     page.locator('.tabulator-col[tabulator-field="firing_rate"]').click()
     wait_until(visit, is_sorted)
     page.get_by_role("button", name="Columns").click()
-    page.get_by_label("rate over time").uncheck()
-    expect(page.locator(".tabulator-row svg").first).to_be_hidden()
+    page.get_by_label("rate over time").check()
+    expect(page.locator(".tabulator-row svg").first).to_be_visible()
     wait_until(visit, is_sorted)
     page.get_by_role("button", name="Search rows").click()
     wait_until(visit, is_sorted)
@@ -150,8 +152,8 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     field.press_sequentially("2", delay=30)
     expect(rows).to_have_count(int((noisy & rates.between(0.5, 2).to_numpy()).sum()))
     expect(page.locator(".refused")).to_have_count(0)
-    page.get_by_label("rate over time").check()  # a new table, with the same searches
-    expect(page.locator(".tabulator-row svg").first).to_be_visible()
+    page.get_by_label("rate over time").uncheck()  # a new table, with the same searches
+    expect(page.locator(".tabulator-row svg").first).to_be_hidden()
     expect(rows).to_have_count(int((noisy & rates.between(0.5, 2).to_numpy()).sum()))
 
 

@@ -134,7 +134,7 @@ FAULTS = {
           table[name] = () => {}
         }
         view_of("panel.models.tabulator.DataTabulator").tableBuilt.call(table)
-        return element.getAttribute("role") == "grid"""",
+        return "grid" == element.getAttribute("role")""",
 }
 """Scripts that tell whether the libraries have a fault, by the name of the file that mends it."""
 

@@ -261,8 +261,11 @@ def test_j_selects_a_unit_and_the_link_names_it(site: str, visit: Visit) -> None
     visit.open(f"{site}/?{DEMO}")
     visit.wait_for_spikes()
     visit.page.keyboard.press("j")
-    wait_until(visit, lambda: "selected=0" in visit.page.url)
-    expect(visit.page.locator(".tabulator-row.tabulator-selected")).to_have_count(1)
+    wait_until(visit, lambda: "selected=" in visit.page.url)
+    first = visit.page.locator(".tabulator-row").first
+    expect(first).to_have_class(re.compile("tabulator-selected"))
+    unit = first.locator('[tabulator-field="cluster_id"]').inner_text()
+    assert parse_qs(urlparse(visit.page.url).query)["selected"] == [unit]
 
 
 def test_a_click_picks_a_unit_and_escape_lets_it_go(site: str, visit: Visit) -> None:
@@ -300,13 +303,13 @@ def test_h_steps_through_both_raster_heatmap_and_units(site: str, visit: Visit) 
 def test_the_real_sorting_draws_all_its_spikes(site: str, visit: Visit) -> None:
     if not REAL.is_dir():
         pytest.skip(f"{REAL} is not there")
-    visit.open(f"{site}/?insertion=ZFM-02370/2021-04-28/001/probe00&selected=350")
+    visit.open(f"{site}/?insertion=ZFM-02370/2021-04-28/001/probe00&selected=21")
     assert "290,360 of 290,360 spikes" in visit.wait_for_spikes()
     open_panel(visit.page, "Open")
     expect(visit.page.get_by_text("arbitrary units").first).to_be_visible()
     expect(visit.page.get_by_text("histology: unknown")).to_be_visible()
-    # The table has turned to the unit, and its pager says so.
-    expect(visit.page.locator(".tabulator-row.tabulator-selected")).to_contain_text("350")
+    # The table, which is sorted by depth, has turned to the page of the unit, and its pager says so.
+    expect(visit.page.locator(".tabulator-row.tabulator-selected")).to_contain_text("21")
     expect(visit.page.locator(".tabulator-page.active")).to_have_text("4")
 
 

@@ -125,6 +125,6 @@ def test_what_the_real_sorting_lacks_says_why(site: str, visit: Visit) -> None:
     visit.wait_for_spikes()
     wait_until(visit, lambda: len(drawn(visit)) == 403)
     expect(page.get_by_text("all hollow: no IBL labels; grey shank: no brain locations")).to_be_visible()
-    expect(page.get_by_text("arbitrary units: the values in the file are no volts")).to_be_visible()
+    expect(page.get_by_text("arbitrary units: the values in the file cannot be volts")).to_be_visible()
     page.get_by_label("Colour of units").select_option("peak-to-trough")
     expect(page.get_by_text("peak-to-trough is not available: no templates.waveforms")).to_be_visible()

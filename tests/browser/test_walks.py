@@ -176,7 +176,7 @@ def test_two_spans_are_compared_ranked_and_let_go(site: str, visit: Visit, sorti
     wait_until(
         visit, lambda: "before=0" in page.url and f",{end / 3:.0f}" in page.url and f"after={int(start)}." in page.url
     )
-    flagged = page.get_by_role("button", name=re.compile("lost alone|moved alone|appeared")).first
+    flagged = page.get_by_role("button", name=re.compile("lost by itself|moved alone|appeared")).first
     flagged.click()
     wait_until(visit, lambda: "selected=" in page.url)
     page.get_by_role("button", name="by rate").click()

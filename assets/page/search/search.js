@@ -15,6 +15,8 @@ const FIELDS = [
   ["histology", "histology", 126, "select"], ["tag", "tag", 100], ["verdict", "verdict", 114, "select"],
 ]
 
+const ONLY_KEYS = /^[pfjkc]+$/  // typed for verdicts while the field for the name had the focus
+
 const SAID = { none: "not judged", mixed: "people differ" }  // other verdicts say themselves
 
 // Fields that offer what there is as one types, and what Python calls them.
@@ -243,7 +245,7 @@ export function render({ model, el }) {
   const where = make("b", { className: "where" })
   const away = make("span", { className: "away" })
   const said = make("span", { className: "said" })
-  const by = make("input", { className: "author", placeholder: "your name", value: author, title: "Author of the verdicts; kept in this browser" })
+  const by = make("input", { className: "author", placeholder: "your name, Enter", value: author, title: "Author of the verdicts; kept in this browser" })
   by.setAttribute("aria-label", "Author")
   if (model.login) { by.readOnly = true; by.title = "Author of the verdicts: your login" }
   const comment = make("input", { className: "comment", placeholder: "C: comment, Enter keeps it" })
@@ -251,18 +253,22 @@ export function render({ model, el }) {
   const strip_note = make("span", { className: "note" })
   strip_note.setAttribute("role", "status")
   const key_button = (text, title, run, name) => { const b = make("button", { textContent: text, title, className: name }); listen(b, "click", run); return b }
+  // A verdict without a name waits for it; a key that gives one never moves the focus to where it would be typed.
   const keep = (verdict, text = "") => {
-    if (!by.value.trim()) { by.focus(); by.classList.add("wrong"); return }
-    act("judge", { verdict, comment: text, author: by.value })
+    by.classList.toggle("wrong", !author)
+    act("judge", { verdict, comment: text, author, goes_on: verdict !== "comment" })
   }
   const strip = make("div", { className: "triage", hidden: true }, [
     key_button("‹ K", "Previous insertion", () => act("step", { by: -1 })), key_button("J ›", "Next insertion", () => act("step", { by: 1 })),
-    where, away, key_button("P pass", "Keep: pass", () => keep("pass"), "pass"), key_button("F fail", "Keep: fail", () => keep("fail"), "fail"),
+    where, away, key_button("P pass", "Keep: pass, and go on to the next", () => keep("pass"), "pass"),
+    key_button("F fail", "Keep: fail, and go on to the next", () => keep("fail"), "fail"),
     comment, by, said, strip_note, make("i", { className: "gap" }), key_button("CSV", "All verdicts as CSV", () => act("export")),
     key_button("Find", "Back to the list", () => show(true)), key_button("End", "End the triage (Esc)", () => act("end")),
   ])
   const remember = () => {
-    author = by.value.trim(); by.classList.toggle("wrong", !author)
+    const name = by.value.trim()
+    if (ONLY_KEYS.test(name)) { by.value = author; by.classList.add("wrong"); strip_note.textContent = "These are keys of the triage: write a name"; return }
+    author = name; by.classList.toggle("wrong", !author)
     try { localStorage.setItem(AUTHOR, author) } catch { /* storage may be off */ }
     act("author", { author })
   }
@@ -276,14 +282,16 @@ export function render({ model, el }) {
   })
   const draw_triage = () => {
     const { on = false, text = "", aside = "", said: words = [] } = model.triage ?? {}
+    const appears = strip.hidden && on && !model.shown
     strip.hidden = !on || model.shown
+    if (appears && !author) by.focus()  // who judges is asked first
     // The Summary has to be in sight: in a narrow window the dock then lies over the overview's row, too.
     document.documentElement.style.setProperty("--dock-top", on ? "0px" : "40px")
     where.textContent = text
     away.textContent = aside
     const first = [...words].sort((one, other) => (one.verdict === "comment") - (other.verdict === "comment"))
-    said.replaceChildren(...first.map(({ author: who, verdict, comment: what, time }) =>
-      make("span", { className: `word ${verdict}`, textContent: `${who}: ${verdict}${what ? " “" + what + "”" : ""}`, title: time })))
+    said.replaceChildren(...first.map(({ author: who, verdict, comment: what, time, unseen }) =>
+      make("span", { className: `word ${verdict}`, textContent: `${who}: ${verdict}${unseen ? " (unseen)" : ""}${what ? " “" + what + "”" : ""}`, title: time })))
   }
 
   // -- the page ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ ALONE_UM = 10.0
 Nothing below it, and below `LEAST_UM` for the move itself, is a finding, however narrow its interval."""
 
 WITH_OTHERS, ALONE, STEADY = "moved with others", "moved alone", "steady"
-LOST, LOST_TOGETHER, APPEARED, SILENT, UNKNOWN = "lost alone", "lost with others", "appeared", "silent", "–"
+LOST, LOST_TOGETHER, APPEARED, SILENT, UNKNOWN = "lost by itself", "lost with its band", "appeared", "silent", "–"
 
 FLAGGED = (LOST, ALONE, LOST_TOGETHER, APPEARED)
 """Verdicts that a reader should look at, those that a moving probe does not explain first."""
@@ -35,11 +35,11 @@ def unit_verdicts(changes: pd.DataFrame, band_um: float = BAND_UM) -> list[str]:
     Returns
     -------
     list of str
-        ``lost alone`` where a unit vanished and most of its band did not, ``lost with others`` where at least half of
-        the band (and three units) vanished, ``appeared``, ``silent`` in both spans, ``moved alone`` where its interval
-        leaves out zero and the median change of its band, which it leaves by `ALONE_UM` or more, ``moved with others``
-        where its interval leaves out zero in a band that moves the same way, else, and for less than `LEAST_UM`,
-        ``steady``; ``–`` without depths in both spans.
+        ``lost by itself`` where a unit vanished and most of its band did not, ``lost with its band`` where half of
+        the band or more (and three units) vanished, ``appeared``, ``silent`` in both spans, ``moved alone`` where its
+        interval leaves out zero and the median change of its band, which it leaves by `ALONE_UM` or more, ``moved with
+        others`` where its interval leaves out zero in a band that moves the same way, else, and for less than
+        `LEAST_UM`, ``steady``; ``–`` without depths in both spans.
 
     Raises
     ------

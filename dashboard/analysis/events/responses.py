@@ -119,6 +119,11 @@ class ResponseTest:
     baseline_s: Range
     response_s: Range
 
+    @property
+    def abs_change_hz(self) -> npt.NDArray[np.float64]:
+        """Size of the change, whatever its sign: what units are ranked by."""
+        return np.abs(self.change_hz)
+
     def table(self, ids: pd.Index, suffix: str = "") -> pd.DataFrame:
         """Return the values as columns of the cluster table, one row per unit.
 
@@ -129,7 +134,7 @@ class ResponseTest:
         suffix : str
             Appended to each name: one split's columns beside another's.
         """
-        columns = ("baseline_hz", "response_hz", "change_hz", "auc", "p", "q")
+        columns = ("baseline_hz", "response_hz", "change_hz", "abs_change_hz", "auc", "p", "q")
         return pd.DataFrame(
             {f"resp_{name}{suffix}": getattr(self, name)[: len(ids)] for name in columns},
             index=ids.rename("cluster_id"),

@@ -119,7 +119,7 @@ class Opener:
         card = self._card
         card.alert.visible = card.retry.visible = False
         card.arriving.hide()
-        card.stage.object = _stage(wanted, "looking for it")
+        card.stage.object = _stage(wanted, "looking up the insertion")
         card.loading.visible = True
         card.empty.visible = False
 

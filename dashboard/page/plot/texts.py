@@ -153,7 +153,7 @@ def unfetched(sorting: SpikeSorting) -> list[str]:
     if not sorting.incomplete:
         return []
     said = "; ".join(f"{name} ({why.rstrip('.')})" for name, why in sorting.incomplete.items())
-    return [f"Not all could be fetched, and the pictures are without it: {said}."]
+    return [f"Not all could be fetched; the pictures lack it: {said}."]
 
 
 def notes(sorting: SpikeSorting, notice: str = "") -> str:

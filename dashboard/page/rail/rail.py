@@ -26,7 +26,7 @@ SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantit
 WIDEST_PCT = 200
 """How far the limits can be pulled, in per cent of the default range."""
 
-PALETTE_WORDS = {name: name for name in PALETTES if name != "hot"} | {"hot (steps not even)": "hot"}
+PALETTE_WORDS = {name: name for name in PALETTES if name != "hot"} | {"hot (uneven steps of brightness)": "hot"}
 """Palettes by the words of the page: all but one are perceptually even."""
 
 CLOSED = "open an insertion first"

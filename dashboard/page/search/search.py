@@ -19,6 +19,7 @@ from dashboard.library.catalogue import Catalogue
 from dashboard.library.userdata import UserSession, Verdict, standing, together
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import VERDICTS, Facets, read_query, write_query
+from dashboard.model.texts import counted
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import ViewState
 from dashboard.page.search.browser_list import BrowserList
@@ -87,6 +88,7 @@ class Search:
         self._said: dict[str, str] = {}
         self._first = self._n_asked = self._n_lists = 0
         self._is_stale = self._is_closed = False
+        self._waiting: list[Callable[[str], Verdict]] = []
         login = user_session.login
         self.panel = BrowserList(self._acted, dark=state.dark, login=login, cannot=dict(catalogue.off))
         self.triage = Triage(state, catalogue, self.panel, open_insertion, prefetch)
@@ -126,6 +128,10 @@ class Search:
         else:
             self.triage.resume(query, insertion)
             self._look_for(read_query(query))
+
+    def show_sorting(self, key: str, sorter: str, revision: str) -> None:
+        """Note which sorting of which insertion is on the screen, for verdicts."""
+        self.triage.show_sorting(key, sorter, revision)
 
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
@@ -309,15 +315,35 @@ class Search:
         if (named := self.triage.named()) is None:
             return
         key, pid = named
+        seen = self.triage.seen(key)
+        sorter, revision = seen or ("", "")
+
+        def judge(author: str) -> Verdict:
+            return self._user_session.user_data.judge(
+                key, author, verdict, comment, pid, sorter, revision, unseen=seen is None
+            )
+
+        self._waiting.append(judge)
         self._say(str(action.get("author") or ""))
-        self._keep(
-            partial(self._user_session.user_data.judge, key, self._user_session.author, verdict, comment, pid),
-            self._judged,
-        )
+        if action.get("goes_on"):
+            self.triage.step(1)
+        self._keep_waiting()
+
+    def _keep_waiting(self) -> None:
+        """Keep the verdicts that waited for the name of their author; without one they go on waiting."""
+        author = self._user_session.author
+        if not author:
+            many = len(self._waiting)
+            self.panel.message = f"{counted(many, 'verdict')} kept until you write your name" if many else ""
+            return
+        waiting, self._waiting = self._waiting, []
+        for judge in waiting:
+            self._keep(partial(judge, author), self._judged)
 
     def _say(self, author: str) -> None:
         """Take the name of who works here; what was starred here before it was said is theirs."""
         self._user_session.say(author)
+        self._keep_waiting()
         if self._user_session.author and self._nameless:
             for key in self._nameless:
                 self._keep(
@@ -328,7 +354,8 @@ class Search:
             self._reload()
 
     def _judged(self, said: Verdict) -> None:
-        self.panel.message = ""
+        unseen = ", unseen" if said.unseen else ""
+        self.panel.message = f"Kept: {said.verdict}{unseen}, of {said.insertion}"
         self._user_session.user_data.tell()  # whoever has the same insertion before them sees it, too
 
 

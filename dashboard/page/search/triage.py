@@ -48,6 +48,7 @@ class Triage:
         self._cancel = threading.Event()
         self._words: Mapping[str, Sequence[Verdict]] = {}
         self._walk: ListCursor | None = None
+        self._seen: dict[str, tuple[str, str]] = {}
 
     def begin(self, found: pd.DataFrame, query: str, at: int) -> None:
         """Go through the rows of a list, which `query` asked for, from the row `at` on."""
@@ -104,6 +105,15 @@ class Triage:
             self._load_next()
         self._show()
 
+    def show_sorting(self, key: str, sorter: str, revision: str) -> None:
+        """Note that an insertion is on the screen, and which sorting of it."""
+        self._seen[key] = (sorter, revision)
+        self._show()
+
+    def seen(self, key: str) -> tuple[str, str] | None:
+        """Return sorter and revision that were on the screen last of an insertion; None where it never was."""
+        return self._seen.get(key)
+
     def named(self) -> tuple[str, str] | None:
         """Return key and pid of what a verdict is of; None where nothing is, which the strip says."""
         return self._walk.here if self._walk is not None else None
@@ -154,7 +164,7 @@ class Triage:
         key = walk.here[0] if walk.here is not None else ""
         self._state.place = key if key != self._state.insertion else ""
         said = [
-            {"author": w.author, "verdict": w.verdict, "comment": w.comment, "time": w.time}
+            {"author": w.author, "verdict": w.verdict, "comment": w.comment, "time": w.time, "unseen": w.unseen}
             for w in self._words.get(key, [])
         ]
         place = (
@@ -164,9 +174,15 @@ class Triage:
         )
         # a verdict is one of what the strip names, which may not be what the page shows
         aside = "" if self._state.insertion == key else "not on the screen"
+        if aside and key not in self._seen:
+            aside += ": a verdict is marked unseen"
         if not key:
             is_coming = walk.grows and self._catalogue.is_reading(read_query(walk.query))
-            nowhere = "this one is not among them: J goes to the first" if walk.items else "none meets the link"
+            nowhere = (
+                "the open one is not in this list: press J for its first"
+                if walk.items
+                else "no insertion fits the link"
+            )
             aside = "reading the list …" if is_coming else nowhere
         self._panel.triage = {"on": True, "text": place, "aside": aside, "said": said}
 

@@ -32,6 +32,7 @@ from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.unit_ids import read_ids, write_ids
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.job import Job
 from dashboard.page.core.numbers import number_text
@@ -40,6 +41,7 @@ from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import PageState
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.services.alignment import AlignmentState, is_name
+from dashboard.page.widgets.chips import Chips
 from dashboard.page.widgets.fields import number, number_field
 from dashboard.page.widgets.progress_line import ProgressLine
 
@@ -50,10 +52,16 @@ PREFIX = "resp_"
 """Of the columns that the test adds."""
 
 HINT = (
-    '<div class="unit"><p class="absent">Every unit is tested, with the event, the split and the mask chosen above. '
+    '<div class="unit"><p class="absent">Tests the response of every unit, with the event, the split and the trials '
+    "chosen above: Wilcoxon's signed-rank test of each trial's response against its baseline; windows of different "
+    "lengths are compared by their rates. "
     f"The baseline is relative to {BASELINE_EVENT} of the same trial, the response to the event. Windows are "
     "those of the brain-wide map until they are typed.</p></div>"
 )
+
+TEST_NAME = "Wilcoxon's signed-rank test"
+N_TOP = 6
+"""Units that are offered of those that respond most."""
 
 Q_MAX = 0.05
 """False discovery rate at which a unit is counted as responding in the summary of a test."""
@@ -188,7 +196,7 @@ def run_test(
     if not tables:
         raise BadRequest("No trial can be used for this test", event, "Switch the mask off, or choose another event")
     among = f"q is over units with at least {MIN_SPIKES} spikes in the two windows"
-    return pd.concat(tables, axis=1), f"{event}, {choice.windows}. {'; '.join(words)}; {among}"
+    return pd.concat(tables, axis=1), f"{TEST_NAME}: {event}, {choice.windows}. {'; '.join(words)}; {among}"
 
 
 def _report_group(progress: ProgressCallback, index: int, n_groups: int, step: Progress) -> None:
@@ -218,6 +226,32 @@ def carry(before: SpikeSorting, after: SpikeSorting) -> SpikeSorting:
     return with_responses(after, before.clusters[names]) if names else after
 
 
+def top_units(scene: Scene) -> list[tuple[str, str, str]]:
+    """Return chips of the units whose rates change most, of those that respond and pass the filters.
+
+    Of a split the group with the largest change counts.
+    """
+    table = scene.sorting.clusters
+    if scene.mask is not None:
+        table = table[scene.mask[: len(table)]]
+    found: dict[Any, float] = {}
+    for name in (name for name in response_columns(scene.sorting) if name.startswith(f"{PREFIX}change_hz")):
+        q = table[name.replace("change_hz", "q", 1)]
+        for unit, change in table.loc[(q < Q_MAX).to_numpy(), name].items():
+            if abs(change) > abs(found.get(unit, 0.0)):
+                found[unit] = float(change)
+    first = sorted(found, key=lambda unit: -abs(found[unit]))[:N_TOP]
+    regions = table.get("acronym")
+    return [
+        (
+            write_ids([unit]),
+            f"unit {unit}{'' if regions is None else f', {regions[unit]}'}: {found[unit]:+.3g} Hz",
+            "Select the unit",
+        )
+        for unit in first
+    ]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
     """What the last test found; by itself it keeps no insertion alive."""
@@ -239,22 +273,28 @@ def _defaults(event: str) -> tuple[float, ...]:
 
 
 class _Form:
-    """What the Events tab shows of it: windows, a button, progress, and what was found."""
+    """What the Events tab shows of it: a button, progress, what was found, and the windows."""
 
-    def __init__(self, values: tuple[float, ...], start: Callable[[], None], stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        values: tuple[float, ...],
+        start: Callable[[], None],
+        stop: Callable[[], None],
+        pick: Callable[[str], None],
+    ) -> None:
         labels = ("Baseline (s)", "to (s)", "Response (s)", "to (s)")
         self.windows = [number_field(label, value) for label, value in zip(labels, values, strict=True)]
-        self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(6, 3))
+        self.button = pmui.Button(label="Test response", size="small", variant="contained", margin=(9, 4), width=120)
         self.button.on_click(lambda event: start())
         self.line = ProgressLine(start, stop)
-        self.words = html_pane(HINT, "unit", margin=(2, 4))
-        self.panel = pn.Column(
-            pn.FlexBox(*self.windows, self.button, sizing_mode="stretch_width", margin=0),
-            self.line.panel,
-            self.words,
-            sizing_mode="stretch_width",
+        self.words = html_pane("", "unit", margin=(0, 10))
+        self.top = Chips(pick, about="Units that respond most", sizing_mode="stretch_width", margin=(2, 10))
+        self.panel = pn.Column(self.line.panel, self.words, self.top, sizing_mode="stretch_width", margin=0)
+        hint = html_pane(HINT, "unit", margin=(2, 4))
+        self.settings = pn.Column(
+            pn.FlexBox(*self.windows, sizing_mode="stretch_width", margin=0), hint, sizing_mode="stretch_width",
             margin=0,
-        )
+        )  # fmt: skip
 
 
 class ResponseTester:
@@ -300,18 +340,33 @@ class ResponseTester:
         """What is seen of it; made with the tab."""
         choice = read_test(self._state.test) if self._state.test else None
         values = _defaults(self._alignment.event) if choice is None else (*choice.baseline_s, *choice.response_s)
-        form = _Form(values, self._start, self._stop)
+        form = _Form(values, self._start, self._stop, self._pick)
         form.button.disabled = self._job.is_running
         return form
 
     @property
+    def button(self) -> Any:
+        """What starts a test."""
+        return self._form.button
+
+    @property
     def panel(self) -> Any:
-        """What the Events tab shows."""
+        """How far a test is, what it found, and the units that respond most."""
         return self._form.panel
 
+    @property
+    def settings(self) -> Any:
+        """The windows, and what is tested."""
+        return self._form.settings
+
     def open(self, scene: Scene) -> None:
-        """Take another insertion; a test of the one before stops."""
+        """Take another insertion, or the same one through other filters; a test of the one before stops."""
         self._take(scene.opened)
+        self._form.top.chips = top_units(scene)
+
+    def _pick(self, name: str) -> None:
+        """Select the unit whose chip was clicked."""
+        self._queue.later(partial(self._view_state.param.update, selected=read_ids(name)))
 
     def step(self, opened: OpenInsertion) -> None:
         """Have the columns that the state names after a step through the history, and none where it names none."""
@@ -446,7 +501,7 @@ class ResponseTester:
         self._tell()
 
     def _tell(self) -> None:
-        words = self._said or HINT
+        words = self._said
         if self._is_seen and self._form.words.object != words:
             self._form.words.object = words
 
@@ -467,7 +522,8 @@ class ResponseTester:
         assert opened is not None, "a test is of an insertion"
         self._say(
             f'<div class="unit"><p>{escape(found.words)}. Every spike of a unit counts, whatever the filters. The '
-            'columns resp_* stand in the cluster table, and in "Any metric" and expressions of the filters.</p></div>'
+            "table of units has the values (in expressions of the filters: resp_*). The largest changes with "
+            f"q &lt; {Q_MAX:g} among the units that pass the filters:</p></div>"
         )
         self._shown = self._state.test = found.test
         self._tested(replace(opened, sorting=with_responses(opened.sorting, found.table)))

@@ -77,7 +77,7 @@ def test_the_next_in_the_list_is_loaded_ahead_and_given_up_when_one_goes_on(plac
 
 def test_the_strip_says_when_the_page_shows_another_insertion(place: Place) -> None:
     place.act("triage")
-    assert place.search.panel.triage["aside"] == "not on the screen"
+    assert place.search.panel.triage["aside"] == "not on the screen: a verdict is marked unseen"
     place.state.insertion = KEYS[0]
     assert place.search.panel.triage["aside"] == ""
 
@@ -88,9 +88,45 @@ def test_everyone_keeps_their_word(place: Place) -> None:
         place.act("judge", author=author, verdict=verdict, comment="noisy" if verdict == "comment" else "")
     said = [(word["author"], word["verdict"]) for word in place.search.panel.triage["said"]]
     assert said == [("Ada", "pass"), ("Bob", "fail"), ("Ada", "comment")]
-    place.act("judge", author="", verdict="pass")
-    assert "needs its author" in place.search.panel.message
-    assert len(place.user_data.verdicts()) == 3
+
+
+def test_a_verdict_without_a_name_waits_for_it(place: Place) -> None:
+    """And is of the insertion that it was given for, wherever the triage has gone since."""
+    place.act("triage")
+    place.act("judge", author="", verdict="pass", goes_on=True)
+    place.act("judge", author="", verdict="fail", goes_on=True)
+    assert place.search.panel.message == "2 verdicts kept until you write your name"
+    assert place.user_data.verdicts() == []
+    assert place.strip[0] == f"3 of 4: {KEYS[2]}"
+    place.act("author", author="Ada")
+    kept = [(said.insertion, said.author, said.verdict) for said in place.user_data.verdicts()]
+    assert kept == [(KEYS[0], "Ada", "pass"), (KEYS[1], "Ada", "fail")]
+    place.act("author", author="Bob")
+    assert len(place.user_data.verdicts()) == 2
+
+
+def test_a_verdict_names_the_sorting_on_the_screen_or_is_marked_unseen(place: Place) -> None:
+    place.act("triage")
+    place.state.insertion = KEYS[0]
+    place.search.show_sorting(KEYS[0], "pykilosort", "2024-05-06")
+    place.act("judge", author="Ada", verdict="pass", goes_on=True)
+    place.act("judge", author="Ada", verdict="fail", goes_on=True)  # the page still shows the one before
+    kept = [(said.sorter, said.revision, said.unseen) for said in place.user_data.verdicts()]
+    assert kept == [("pykilosort", "2024-05-06", False), ("", "", True)]
+    header, first, second = place.user_data.csv().splitlines()
+    assert header.endswith("sorter,revision,unseen")
+    assert first.endswith("pykilosort,2024-05-06,False")
+    assert second.endswith(",,True")
+
+
+def test_pass_and_fail_go_on_to_the_next_and_end_at_the_last(place: Place) -> None:
+    place.act("triage", at=2)
+    place.act("judge", author="Ada", verdict="pass", goes_on=True)
+    assert place.opened == KEYS[2:4]
+    assert place.search.panel.message == f"Kept: pass, unseen, of {KEYS[2]}"
+    place.act("judge", author="Ada", verdict="fail", goes_on=True)
+    assert place.opened == KEYS[2:4]
+    assert place.strip[0] == f"4 of 4: {KEYS[3]}"
 
 
 @pytest.mark.parametrize("place", ["ann"], indirect=True)
@@ -156,7 +192,7 @@ def test_a_link_goes_on_with_the_list_where_one_was(place: Place) -> None:
 
     place.search.resume(query, KEYS[2])  # as a page that is loaded anew does, which opens the insertion by itself
     place.settle()
-    assert place.strip == (f"3 of 4: {KEYS[2]}", "not on the screen")
+    assert place.strip == (f"3 of 4: {KEYS[2]}", "not on the screen: a verdict is marked unseen")
     assert [key for key, _ in place.ahead] == [KEYS[3]]
     assert place.opened == []
     assert place.search.panel.asked["facets"]["subject"] == "M_", "the fields do not say what is listed"
@@ -205,7 +241,7 @@ def test_the_place_follows_the_page_within_the_list(place: Place) -> None:
     place.search.resume(place.state.triage, KEYS[1])  # the browser's way back
     assert place.strip[0] == f"2 of 4: {KEYS[1]}"
     place.state.insertion = "elsewhere/2024-01-01/001/probe00"
-    assert place.strip == (f"2 of 4: {KEYS[1]}", "not on the screen")
+    assert place.strip == (f"2 of 4: {KEYS[1]}", "not on the screen: a verdict is marked unseen")
     assert place.state.place == KEYS[1]
     place.state.insertion = KEYS[1]
     assert place.state.place == ""
@@ -213,14 +249,14 @@ def test_the_place_follows_the_page_within_the_list(place: Place) -> None:
 
 def test_what_the_list_does_not_have_is_not_judged(place: Place) -> None:
     place.search.resume("M_1", KEYS[0])
-    assert place.strip == ("1 insertion", "this one is not among them: J goes to the first")
+    assert place.strip == ("1 insertion", "the open one is not in this list: press J for its first")
     place.act("judge", author="Ada", verdict="pass")
     assert place.user_data.verdicts() == []
     place.act("step", by=1)
     assert place.opened == [KEYS[1]]
     place.search.resume("region=CA77", "")
     assert "No such region" in place.search.panel.message
-    assert place.strip == ("0 insertions", "none meets the link")
+    assert place.strip == ("0 insertions", "no insertion fits the link")
 
 
 def test_two_people_judge_one_insertion_and_see_it_of_each_other(place: Place, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_they_stand_after_the_label_and_can_be_filtered_by(
 ) -> None:
     sorting = with_responses(opened.sorting, tested[0])
     names = list(cluster_table(sorting).columns)
-    assert names[2:6] == ["resp_change_hz", "resp_auc", "resp_p", "resp_q"]
+    assert names[2:7] == ["resp_change_hz", "resp_abs_change_hz", "resp_auc", "resp_p", "resp_q"]
     passing = filter_clusters(ClusterFilter(where="resp_p < 0.5 and resp_auc > 0.5"), sorting.clusters)
     values = tested[0].loc[sorting.clusters.index]
     assert passing.mask.tolist() == ((values["resp_p"] < 0.5) & (values["resp_auc"] > 0.5)).tolist()

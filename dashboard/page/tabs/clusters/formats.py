@@ -9,8 +9,28 @@ import pandas as pd
 
 from dashboard.page.tabs.clusters.columns import WIDTH_PX
 
-TESTED = {"resp_change_hz": "Δ rate (Hz)", "resp_auc": "AUC", "resp_p": "p", "resp_q": "q"}
+TESTED = {
+    "resp_change_hz": "change (Hz)",
+    "resp_abs_change_hz": "|change| (Hz)",
+    "resp_auc": "AUC",
+    "resp_p": "p",
+    "resp_q": "q",
+}
 """Columns of the test of responses, which stand after the label, and their words; a split's have its group after."""
+
+OF_TESTS = TESTED | {"resp_baseline_hz": "baseline (Hz)", "resp_response_hz": "response (Hz)"}
+"""All columns of the test, and their words."""
+
+TEST_TOOLTIPS = {
+    "resp_change_hz": "Mean rate in the response window minus that in the baseline window, over trials",
+    "resp_abs_change_hz": "Size of the change of rate, whatever its sign",
+    "resp_auc": "Share of pairs of a trial's response and baseline in which the response is larger: above 0.5 excited",
+    "resp_p": "Two-sided p of Wilcoxon's signed-rank test of each trial's response against its baseline",
+    "resp_q": "p adjusted for the number of units (Benjamini and Hochberg)",
+    "resp_baseline_hz": "Mean rate in the baseline window",
+    "resp_response_hz": "Mean rate in the response window",
+}
+"""What each is, in a sentence."""
 
 CHANGED = {
     "change_verdict": "A to B",
@@ -41,7 +61,7 @@ CURATED = {
 """Columns of what people have decided about units, which stand before those, and their words."""
 
 TITLES = {
-    "cluster_id": "id",
+    "cluster_id": "unit",
     "firing_rate": "rate (Hz)",
     "failed": "tests failed",
     "activity": "rate over time",
@@ -57,7 +77,7 @@ TITLES = {
 }
 """Words of the field for the columns' names on disk."""
 
-TITLE_PX, VALUE_PX, ARROW_PX, PADDING_PX = 7, 7, 32, 18
+TITLE_PX, VALUE_PX, ARROW_PX, PADDING_PX = 6, 7, 28, 18
 """Of letters in titles and in cells, of the arrow that sorts, of the sides of a cell."""
 
 
@@ -65,7 +85,7 @@ def column_words(table: pd.DataFrame) -> dict[str, str]:
     """Return words for the names of columns; those of a test carry the group of trials."""
     tested = {
         str(name): " ".join([words, *str(name).removeprefix(kind).split("_")]).strip()
-        for kind, words in TESTED.items()
+        for kind, words in OF_TESTS.items()
         for name in table
         if str(name).startswith(kind)
     }
@@ -93,6 +113,11 @@ def column_formats(table: pd.DataFrame) -> dict[str, Any]:
         elif pd.api.types.is_float_dtype(table[name]):
             formats[name] = NumberFormatter(format="0.0" if name in ("amp_uv", "amp_au") else "0.00", nan_format="–")
     return formats
+
+
+def test_tooltips(table: pd.DataFrame) -> dict[str, str]:
+    """Return what the columns of a test are; those of each group of a split are alike."""
+    return {str(name): words for kind, words in TEST_TOOLTIPS.items() for name in table if str(name).startswith(kind)}
 
 
 def column_widths(table: pd.DataFrame) -> dict[str, int]:

@@ -33,16 +33,24 @@ from dashboard.page.tabs.clusters.formats import (
     column_titles,
     column_widths,
     column_words,
+    test_tooltips,
 )
 from dashboard.page.tabs.clusters.widget import HINT, ClusterRows, header_configuration, header_fields, refusals
 
 logger = logging.getLogger(__name__)
 
+LABELS = ("label", "quality", "KSLabel", "ks2_label")
 LEADING = (
-    "cluster_id", "label", "quality", "firing_rate", "activity", "amp_uv", "depths", "acronym", "failed", "beryl",
+    "cluster_id", *LABELS, "acronym", "depths", "firing_rate", "amp_uv", "amp_au", "failed", "activity", "beryl",
     "cosmos",
 )  # fmt: skip
 """Columns that stand first, in this order, where they exist."""
+
+SHOWN = LEADING[: LEADING.index("activity")]
+"""Columns that are shown until somebody chooses others; what is computed on the page is shown, too."""
+
+SORTED_BY: dict[str, Any] = {"field": "depths", "dir": "desc"}
+"""Rows stand as the units do in the raster, until somebody sorts them otherwise."""
 
 HIDDEN = ("uuids", "x", "y", "z", "atlas_id")
 """Kept out of the table: ids and coordinates that nobody sorts by."""
@@ -84,7 +92,8 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     tested = [name for kind in TESTED for name in table if str(name).startswith(kind)]
     tested += [name for name in CHANGED if name in table]
     tested = [name for name in CURATED if name in table] + tested
-    first = [name for name in (*LEADING[:3], *tested, *LEADING[3:], "amp_au") if name in table]
+    n_first = 1 + len(LABELS)
+    first = [name for name in (*LEADING[:n_first], *tested, *LEADING[n_first:]) if name in table]
     return table[[*first, *(name for name in table if name not in first)]]
 
 
@@ -136,7 +145,7 @@ class ClusterTable(BaseTab[TabServices]):
         there = [name for name in map(str, self._table.columns) if name not in hidden]
         page = 1
         if before is not None and sorters is None:
-            sorters, page = before.sorters, before.page
+            sorters, page = before.sorters or [SORTED_BY], before.page
         sorters = [one for one in sorters or [] if one["field"] in self._table]
         filters = before.filters if before is not None and self._search.value else []
         filters = [one for one in filters if one["field"] in there]
@@ -169,6 +178,7 @@ class ClusterTable(BaseTab[TabServices]):
                 "failed": "Which of the three IBL tests the unit fails",
                 "activity": "Firing rate over the session, from zero to the unit's own maximum",
                 "drift": "Summed depth change per hour; grows with the number of spikes",
+                **test_tooltips(self._table),
             },
             stylesheets=[asset("page/core/table.css")],
             **searching,
@@ -258,10 +268,14 @@ class ClusterTable(BaseTab[TabServices]):
 
     def _offer(self) -> None:
         """Offer the columns to choose from; those that were hidden before stay so."""
-        hidden = self._hidden()
+        known, hidden = set(self._names.values()), self._hidden()
         titles = column_words(self._table)
         self._names = {titles.get(name, name): name for name in map(str, self._table.columns)}
-        shown = [title for title, name in self._names.items() if name not in hidden]
+        shown = [
+            title
+            for title, name in self._names.items()
+            if (name not in hidden if name in known else name in SHOWN or _is_computed(name))
+        ]
         self._columns.param.update(options=list(self._names), value=shown)
 
     def _draw(self, scene: Scene) -> None:
@@ -347,6 +361,11 @@ def activity(columns: SpikeColumns) -> list[str]:
     if lines is None:
         lines = _activities[columns] = sparklines(cluster_rates(columns, N_BINS).rate_hz)
     return lines
+
+
+def _is_computed(name: str) -> bool:
+    """Tell whether a column was asked for on the page."""
+    return name in CHANGED or name in CURATED or name.startswith(tuple(TESTED))
 
 
 def _second(table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -67,8 +67,8 @@ class CompareTab(BaseTab[PageServices]):
             margin=(8, 10), sizing_mode="stretch_width",
         )  # fmt: skip
         self.keep = pmui.Button(
-            label="Keep the filters as B", size="small", variant="outlined", margin=(0, 10),
-            description="Then change the filters: those are A",
+            label="Use these filters as B", size="small", variant="outlined", margin=(0, 10),
+            description="The other side is then what passes now; filters that you change afterwards are side A",
         )  # fmt: skip
         self.minus = pmui.Checkbox(label="Difference image", value=True, size="small", margin=(0, 10),
                                    sx={"& .MuiFormControlLabel-label": {"fontSize": "0.8rem"}})  # fmt: skip

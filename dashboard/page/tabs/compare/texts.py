@@ -18,7 +18,7 @@ MAX_NAMED = 12
 HINT = "Choose what to compare with: it is drawn under the raster, on the same axes."
 ALONE = (
     "This insertion has one sorting in one revision, and its session no other probe. "
-    "Keep the filters to compare two of them."
+    "Press “Use these filters as B” to compare two filters of it."
 )
 TWO_PROBES = (
     "Units of two probes are other neurons, and a depth is another place on each: units are not matched, nor images "

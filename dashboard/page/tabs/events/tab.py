@@ -94,7 +94,11 @@ class EventsTab(BaseTab[PageServices]):
         self.event = pmui.Select(options=list(EVENTS), value=own.event, label="Align to", width=135, **small)
         self.split = pmui.Select(options=list(SPLITS), value=own.split, label="Split by", width=125, **small)
         self.mask = pmui.Switch.from_param(
-            own.param.masked, label="Mask", description=event_texts.MASK_WORDS, size="small", margin=(12, 6)
+            own.param.masked,
+            label="Brain-wide map trials",
+            description=event_texts.MASK_WORDS,
+            size="small",
+            margin=(12, 6),
         )
         self.subject = pmui.Select(label="Spikes of", options=SUBJECTS, value=UNIT, width=175, **small)
         self.region = pmui.Select(label="Region", options=["–"], value="–", width=175, visible=False, **small)
@@ -105,10 +109,11 @@ class EventsTab(BaseTab[PageServices]):
         self.region.param.watch(self._chosen, "value")
 
     def _sections(self) -> list[Any]:
-        parts = {"Test response of every unit": lambda: self._response_test.panel, "Bins and windows": self._make_bins}
+        parts = {"Windows of the test": lambda: self._response_test.settings, "Bins and windows": self._make_bins}
         return [
             pn.Row(self.event, self.split, self.mask, margin=(0, 6)),
-            pn.Row(self.subject, self.region, margin=(0, 6)),
+            pn.Row(self.subject, self.region, self._response_test.button, margin=(0, 6)),
+            self._response_test.panel,
             self._captions["event-head"],
             *self._captioned("event-psth", "event-raster"),
             self._browser.panel,

@@ -192,7 +192,7 @@ def not_correlated(error: Exception) -> str:
 
 
 def _arbitrary(scene: Scene) -> str:
-    return "" if scene.sorting.amps_are_volts else "; arbitrary units: the values in the file are no volts"
+    return "" if scene.sorting.amps_are_volts else "; arbitrary units: the values in the file cannot be volts"
 
 
 def _caption(words: str, bar: str = "") -> str:

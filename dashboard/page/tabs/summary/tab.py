@@ -231,7 +231,7 @@ class SummaryTab(BaseTab[PageServices]):
             name = test.outcome.replace(" ", "-")
             if test.value is not None:
                 sign = "&lt;" if test.side == "below" else "&gt;"
-                value += f' <small title="To change at the end of the tab">needs {sign} {test.limit:g}</small>'
+                value += f' <small title="Change it at the end of the tab">needs {sign} {test.limit:g}</small>'
             rows.append(
                 f'<tr><th{source}>{test.name}</th><td>{value}</td><td><b class="{name}">{test.outcome}</b></td></tr>'
             )
@@ -287,9 +287,9 @@ def body(summary: Summary) -> str:
     if s.bad_channels is not None:
         bad = ", ".join(f"{n} {word}" for word, n in s.bad_channels.items()) + f" of {s.n_channels}"
     rows = {
-        "good units of all": f"{good} of {s.n_units:,}",
+        "good units": f"{good} of {s.n_units:,}",
         "trials": trials,
-        "in the brain-wide-map mask": passing,
+        "trials of the brain-wide map": passing,
         "bad channels": bad,
     }
     lines = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())

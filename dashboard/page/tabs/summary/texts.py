@@ -31,13 +31,13 @@ def motion(summary: Summary, residual: Residual | str) -> str:
         (
             "Mean depth of a unit's spikes in two spans",
             "displacement of a unit",
-            "between two spans: in the tab Change",
+            "mark two spans in the tab Change",
         ),
     )
     lines = "".join(f'<tr><th title="{title}">{name}</th><td>{value}</td></tr>' for title, name, value in rows)
     return (
         f'<div class="summary"><h2>Motion along the probe</h2><table class="motion">{lines}</table>'
-        '<p class="absent">Three quantities, which do not add up.</p></div>'
+        '<p class="absent">These are three different quantities; do not add them.</p></div>'
     )
 
 

@@ -240,7 +240,7 @@ def _amplitude(scene: Scene, picture: UnitPicture) -> str:
     if scene.amp_range_uv is not None:
         words += "; dashed: limits of single spikes"
     if not scene.sorting.amps_are_volts:
-        words += "; arbitrary units: the values in the file are no volts"
+        words += "; arbitrary units: the values in the file cannot be volts"
     return words
 
 

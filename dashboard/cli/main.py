@@ -29,7 +29,7 @@ from dashboard.config.throttling import waiting_as_asked
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, Incomplete
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
-from dashboard.model.texts import counted
+from dashboard.model.texts import bytes_text, counted
 from dashboard.version import __version__
 
 if TYPE_CHECKING:
@@ -243,7 +243,9 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
         columns = build_columns(sorting, settings.cache, progress)
     _tell_age(sorting)
     write_figure(out, sorting, columns, request)
-    logger.info("wrote %s", out)
+    window = f"{request.time_range[0]:g} to {request.time_range[1]:g} s" if request.time_range else "the whole session"
+    size = f"{request.width} x {request.height} px, {bytes_text(out.stat().st_size)}"
+    sys.stdout.write(f"wrote {out}: {request.aggregate} of {sorting.title}, {window}; {size}\n")
     return 0
 
 

@@ -457,6 +457,21 @@ class SpikeSorting:
         """Rows of the clusters object."""
         return len(self.clusters)
 
+    def __repr__(self) -> str:
+        times, labels = self.spikes.times_s, np.asarray(self.labels, dtype=np.float64)
+        span = f" from {float(times[0]):,.1f} to {float(times[-1]):,.1f} s" if len(times) else ""
+        dropped = f", {self.n_dropped:,} in no view ({self.drop_reason})" if self.n_dropped else ""
+        good = f"labels: {self.why_no_labels}" if self.why_no_labels else f"{int((labels == 1).sum()):,} good"
+        trials = self.missing_reason("trials") or "none"
+        lines = (
+            f"<SpikeSorting {self.title}>",
+            f"spikes    {self.n_spikes:,}{span}{dropped}; amplitudes in {self.amp_unit}",
+            f"units     {self.n_clusters:,}; {good}",
+            f"channels  {len(self.channels):,}; histology: {self.histology}",
+            f"trials    {f'{len(self.trials):,}' if self.trials is not None else trials}",
+        )
+        return "\n  ".join(lines)
+
     @property
     def title(self) -> str:
         """``subject date/number probe · sorter · revision``, for headers and stamps."""

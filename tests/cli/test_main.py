@@ -109,10 +109,13 @@ def test_insertion_by_path_in_the_data_folders(real_alf: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_render_writes_the_figure(small_demo: object, tmp_path: Path, ending: str) -> None:
+def test_render_writes_the_figure(
+    small_demo: object, tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / f"raster.{ending}"
     window = ("--t", "1,9", "--depth", "0,3000")
     assert run("render", "demo", *SMALL, "--out", out, "--width", 800, "--height", 600, *window) == 0
+    assert capsys.readouterr().out.startswith(f"wrote {out}: count of DEMO_001 2024-01-15/001 probe00")
     assert out.stat().st_size > 10_000
     assert list(tmp_path.iterdir()) == [out]
     if ending == "png":

@@ -59,7 +59,7 @@ def about(unit: UnitId | None, state: UnitState | None, counts: tuple[int, int, 
             rows += [("flagged by", who) for who in state.flags]
         body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
         said = f"<table>{body}</table>" if rows else '<p class="absent">Nobody has decided about it.</p>'
-        parts.append(f"<h4>Unit {escape(str(unit))}</h4>{said}")
+        parts.append(f'<h2 class="caption">Unit {escape(str(unit))}</h2>{said}')
     if author:
         parts.append(f"<p>{n_judged:,} of {n_units:,} units judged by {escape(author)}</p>")
     return f'<div class="unit">{"".join(parts)}</div>'
@@ -81,7 +81,8 @@ def log(rows: Sequence[Decision], subject: Subject | None) -> str:
         body += "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
     left = len(subject.left_behind(held)) if subject is not None else 0
     behind = f"<p>{left:,} decisions are about units of another revision or sorter, and are not shown.</p>" * bool(left)
-    return f'<div class="unit"><h4>Last decisions (times in UTC)</h4><table>{body}</table>{behind}</div>'
+    head = '<h2 class="caption">Last decisions (times in UTC)</h2>'
+    return f'<div class="unit">{head}<table>{body}</table>{behind}</div>'
 
 
 def similar(found: SimilarUnits | None, units: UnitIds) -> str:
@@ -90,7 +91,7 @@ def similar(found: SimilarUnits | None, units: UnitIds) -> str:
         return ""
     name = escape(str(units.of(found.unit)))
     if not found.found:
-        return f'<div class="unit"><h4>No other unit within {REACH_UM:g} µm of unit {name}</h4></div>'
+        return f'<div class="unit"><h2 class="caption">No other unit within {REACH_UM:g} µm of unit {name}</h2></div>'
     rows = "".join(
         f"<tr><td>{escape(str(units.of(one.unit)))}</td><td>{_number(one.similarity)}</td>"
         f"<td>{one.distance_um:.0f}</td><td>{_number(one.close_pairs)}</td></tr>"
@@ -99,7 +100,7 @@ def similar(found: SimilarUnits | None, units: UnitIds) -> str:
     head = f"<tr><th>unit</th><th>{escape(found.by)}</th><th>distance (µm)</th><th>pairs within 2 ms</th></tr>"
     about = "Pairs within 2 ms, over those expected from pairs within 50 ms: near 0, they share a refractory period."
     return (
-        f'<div class="unit"><h4>Units like unit {name}</h4><table>{head}{rows}</table>'
+        f'<div class="unit"><h2 class="caption">Units like unit {name}</h2><table>{head}{rows}</table>'
         f'<p class="absent">{about}</p></div>'
     )
 

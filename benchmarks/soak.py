@@ -3,7 +3,8 @@
 ``python -m benchmarks.soak --minutes 30``. The process is killed and started again ten times in the first 60 % of the
 time; the last one lives to the end. Then every picture has to equal a fresh reading, in the pages of the process that
 saw it all and from the cache; nothing partial, damaged or stale may be in the cache, no traceback in the logs, and
-memory and threads have to be flat; else it ends with code 1. It needs the tests beside it.
+memory and threads have to be flat by the rule of `benchmarks.flatness`; else it ends with code 1. It needs the tests
+beside it. ``--minutes 3 --min-life 60`` is a short one that judges, too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from typing import IO
 import numpy as np
 
 from benchmarks.clients import Client
+from benchmarks.flatness import lines
 from benchmarks.serving import ROOT, Serving, serve
 from dashboard.library.check import verify
 from dashboard.library.open import open_insertion
@@ -44,9 +46,8 @@ FIRST = ("6b4fe251-a7c7-4792-af80-4931c5129c8e", "707cdac8-3ab2-4b3c-8d3e-6358c0
 PAUSE_S, HOLD_S, CALM_S = (2.0, 8.0), (1.0, 6.0), 15.0
 #: A page that shows nothing for so long is left, as a person would.
 PATIENCE_S = 120.0
-#: What a process may grow by, from its first to its last third, once it has compiled and opened what there is.
-MAX_GROWTH, SETTLED_S, JUDGED_S = 1.25, 60.0, 120.0
-MAX_MORE_THREADS = 8
+#: A process that lived shorter is not judged: it was still opening what there is.
+MIN_LIFE_S = 300.0
 #: Minutes after which lists, records and files are looked at again; what was replaced has to be shown after that.
 REFRESH_MIN = 1
 #: A picture is taken when nothing has come for so long.
@@ -227,25 +228,6 @@ def different(world: World, cache: Path, url: str) -> list[str]:
     return wrong + [f"{p.path}: {p.why}" for p in verify(cache) if not p.path.name.startswith(".")]
 
 
-def growth(series: list[tuple[float, int, int]]) -> str:
-    """Return what is not flat of one process that lived long enough to settle; empty where all is."""
-    started = series[0][0] if series else 0.0
-    settled = [entry for entry in series if entry[0] - started > SETTLED_S]
-    if not settled or settled[-1][0] - settled[0][0] < JUDGED_S:
-        return ""
-    third = max(1, len(settled) // 3)
-    early, late = settled[:third], settled[-third:]
-    memory = [float(np.median([entry[1] for entry in part])) for part in (early, late)]
-    threads = [float(np.median([entry[2] for entry in part])) for part in (early, late)]
-    said = (
-        [f"memory from {memory[0] / 1e6:,.0f} to {memory[1] / 1e6:,.0f} MB"]
-        if memory[1] > MAX_GROWTH * memory[0]
-        else []
-    )
-    said += [f"threads from {threads[0]:.0f} to {threads[1]:.0f}"] if threads[1] > threads[0] + MAX_MORE_THREADS else []
-    return ", ".join(said)
-
-
 def tracebacks(log: Path) -> list[str]:
     """Return the last lines of the tracebacks of a log, each with how often it was there."""
     said: Counter[str] = Counter()
@@ -262,7 +244,7 @@ def _options(alyx: str, cache: Path) -> list[str]:
     return [*options, "--behind-proxy", "--refresh", str(REFRESH_MIN)]
 
 
-def run(minutes: float, cache: Path, recordings: Path, log: Path) -> int:
+def run(minutes: float, cache: Path, recordings: Path, log: Path, min_life_s: float) -> int:
     """Run the soak, print what happened, and return the exit code."""
     from tests.replay.server import Replay
 
@@ -319,7 +301,9 @@ def run(minutes: float, cache: Path, recordings: Path, log: Path) -> int:
         calm.set()
         process.join()
         problems += different(world, cache, replay.url)
-    problems += [said for series in tally.memory if (said := growth(series))]
+    judged = [lines(series, min_life_s) for series in tally.memory]
+    problems += [str(line) for found in judged for line in found if not line.is_flat]
+    problems += [] if any(judged) else [f"no process lived for {min_life_s:.0f} s: memory and threads were not judged"]
     problems += tracebacks(log)
     problems += [f"a second process ended with {code}" for code in tally.codes if code not in (0, 1, 2)]
     problems += [] if tally.shown else ["no page showed a picture"]
@@ -328,14 +312,14 @@ def run(minutes: float, cache: Path, recordings: Path, log: Path) -> int:
     )
     print(f"{tally.shown} pages showed a picture; ended without, or with their process: {dict(tally.lost)}")
     print(f"second processes ended with codes {dict(tally.codes)}, others were killed")
-    for series in tally.memory:
+    for series, found in zip(tally.memory, judged, strict=True):
         if series:
-            half = series[len(series) // 2]
-            print(
-                f"process of {series[-1][0] - series[0][0]:4.0f} s: {half[1] / 1e6:,.0f} MB and {half[2]} threads in "
-                f"the middle, {series[-1][1] / 1e6:,.0f} MB and {series[-1][2]} at the end"
-            )
-    print("\n".join(problems) or "every picture equals a fresh reading; nothing partial, damaged or stale; memory flat")
+            said = "; ".join(str(line) for line in found) or "too short to be judged"
+            print(f"process of {series[-1][0] - series[0][0]:.0f} s: {said}")
+    print(
+        "\n".join(problems)
+        or "every picture equals a fresh reading; nothing partial, damaged or stale; memory and threads flat"
+    )
     return 1 if problems else 0
 
 
@@ -343,6 +327,7 @@ def main() -> int:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--min-life", type=float, default=MIN_LIFE_S, help="seconds of a process that is judged")
     parser.add_argument("--log", type=Path, help="file for what the processes log; else it is thrown away")
     options = parser.parse_args()
     logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # of pages that were left
@@ -350,7 +335,9 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         log = options.log or Path(folder) / "log"
-        return run(options.minutes, Path(folder) / "cache", write_recordings(Path(folder) / "alyx"), log)
+        return run(
+            options.minutes, Path(folder) / "cache", write_recordings(Path(folder) / "alyx"), log, options.min_life
+        )
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks.flatness import lines
 from benchmarks.table import Row, markdown_table, text_table
 
 
@@ -53,3 +55,34 @@ def test_the_table_says_what_was_not_met(write: object) -> None:
     assert "≤ 1/4" in text
     assert text.count("NOT MET") == 1
     assert "1,234" in text
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "flat"),
+    [
+        (lambda s, rng: 500 + 40 * rng.standard_normal(s.size), True),  # noise
+        (lambda s, rng: 500 + 0.25 * s + 20 * rng.standard_normal(s.size), False),  # 15 MB a minute
+        (lambda s, rng: 500 + 0.02 * s + 5 * rng.standard_normal(s.size), True),  # rises, by less than is allowed
+        (lambda s, rng: 300 + 200 * (1 - np.exp(-s / 40)), True),  # it opens what there is, and then no more
+        (lambda s, rng: 500 + 300 * ((s > 400) & (s < 440)), True),  # one that was opened and let go
+        (lambda s, rng: 300 + 300 * s / s.max(), False),
+    ],
+)
+def test_flat_is_a_line_over_the_last_two_thirds_that_hardly_rises(memory_mb: object, flat: bool) -> None:
+    seconds = np.arange(0.0, 720.0)
+    values = memory_mb(seconds, np.random.default_rng(1)) * 1e6  # type: ignore[operator]
+    memory, threads = lines(np.c_[1e5 + seconds, values, np.full(seconds.size, 30)], 300.0)
+    assert (memory.is_flat, threads.is_flat) == (flat, True)
+    assert ("NOT FLAT" in str(memory)) is not flat
+    assert memory.span_s == pytest.approx(480, abs=15)
+
+
+def test_threads_that_come_to_stay_are_not_flat() -> None:
+    seconds = np.arange(0.0, 720.0)
+    _, threads = lines(np.c_[seconds, np.full(seconds.size, 5e8), 30 + seconds // 40], 300.0)
+    assert not threads.is_flat
+
+
+def test_who_lived_too_short_is_not_judged() -> None:
+    assert lines([(float(k), 1e8, 20) for k in range(200)], 300.0) == ()
+    assert lines([], 300.0) == ()

@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 
 WORLD, PAGE = "library/test_world.py", "page/test_world.py"
+MATRIX = "test_fault_matrix.py"
 BROWSER, ALYX = "browser/test_world.py", "browser/test_alyx.py"
 #: Beginning of a line -> the tests that hold it, by file.
 HELD_BY = {
     "A file does not come": {
-        WORLD: ["test_it_opens_and_says_what_is_missing", "test_commands_end_with_a_line_and_a_code",
-                "test_a_batch_tries_again_in_the_next_run", "test_every_dataset_is_named_while_it_does_not_come"],
+        MATRIX: ["test_with_it_and_after_it"],
+        WORLD: ["test_it_opens_and_says_what_is_missing", "test_a_batch_tries_again_in_the_next_run",
+                "test_every_dataset_is_named_while_it_does_not_come"],
         PAGE: ["test_what_could_not_be_had_is_named_and_comes_with_try_again"],
         ALYX: ["test_a_passing_failure_is_said_over_the_pictures_and_passes"],
         "sources/download/test_faults.py": ["test_waits_grow_and_end"],
@@ -35,8 +37,8 @@ HELD_BY = {
     },
     "The database is down": {
         WORLD: ["test_a_batch_on_remembered_records_is_incomplete",
-                "test_a_batch_that_is_done_is_not_done_again_for_what_cannot_be_compared",
-                "test_a_command_on_remembered_records_says_of_which_date_they_are"],
+                "test_a_batch_that_is_done_is_not_done_again_for_what_cannot_be_compared"],
+        MATRIX: ["test_with_it_and_after_it"],
         ALYX: ["test_without_the_server_what_was_fetched_opens_and_says_so"],
         "server/test_faults.py": ["test_alyx_down_opens_what_was_fetched_and_comes_back_by_itself"],
     },
@@ -58,12 +60,13 @@ HELD_BY = {
     },
     "A download stands still": {
         WORLD: ["test_a_stalled_download_is_named_as_stalled"],
+        MATRIX: ["test_a_download_that_stands_still_is_named_in_the_log"],
         PAGE: ["test_a_download_that_stands_still_is_named"],
         BROWSER: ["test_a_download_that_stands_still_says_so"],
     },
     "A file was replaced": {
-        WORLD: ["test_is_fetched_again", "test_it_says_what_fails_and_what_it_fetches_is_taken_here",
-                "test_a_replaced_file_is_read_when_the_insertion_is_opened_again",
+        MATRIX: ["test_with_it_and_after_it", "test_what_another_process_fetches_is_taken_here_and_what_is_open_stays"],
+        WORLD: ["test_is_fetched_again", "test_a_replaced_file_is_read_when_the_insertion_is_opened_again",
                 "test_a_batch_that_is_done_is_done_again_where_what_is_on_record_has_changed",
                 "test_a_replaced_file_of_a_folder_is_read_when_the_insertion_is_opened_again"],
         PAGE: ["test_a_replaced_dataset_is_offered_and_taken_when_asked_for",
@@ -74,7 +77,11 @@ HELD_BY = {
     "A new insertion": {
         WORLD: ["test_a_new_insertion_of_a_server_is_listed", "test_folders_are_looked_through_by_themselves"],
     },
-    "An insertion is removed": {PAGE: ["test_an_insertion_that_goes_is_said_and_what_is_shown_stays"]},
+    "An insertion is removed": {
+        MATRIX: ["test_with_it_and_after_it"],
+        PAGE: ["test_an_insertion_that_goes_is_said_and_what_is_shown_stays",
+               "test_an_insertion_is_registered_and_removed_under_an_open_page"],
+    },
     "A data folder is gone": {PAGE: ["test_a_disk_that_is_gone_is_said_and_its_list_stays_until_it_is_back"]},
     "A file of a folder": {
         PAGE: ["test_a_file_that_cannot_be_read_is_read_once_it_can"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.cli.batch.commands import add_sorting, sorting_of
-from dashboard.cli.progress import TerminalProgress
+from dashboard.cli.progress import TerminalProgress, tell_age
 from dashboard.config.settings import Settings
 from dashboard.model.texts import counted
 
@@ -27,16 +27,19 @@ def convert(options: argparse.Namespace, settings: Settings) -> None:
     """Write a sorting below a folder, and say what the layout cannot hold."""
     from dashboard.library.convert import convert_to_alf
     from dashboard.library.open import open_insertion
+    from dashboard.model.progress import telling
     from dashboard.sources.locate import locate
 
-    source, insertion = locate(options.insertion, settings=settings)
     sorter, revision = sorting_of(options)
     with TerminalProgress() as progress:
+        with telling(progress):
+            source, insertion = locate(options.insertion, settings=settings)
         sorting = open_insertion(
             insertion, source=source, sorter=sorter, revision=revision, cache=settings.cache, progress=progress
         )
         sorting.check_complete()
         found = convert_to_alf(sorting, options.out.expanduser(), progress)
+    tell_age(sorting)
     n_spikes, n_units = counted(found.n_spikes, "spike"), counted(found.n_units, "unit")
     sys.stdout.write(f"{found.folder}: {n_spikes}, {n_units}; read back and the same\n")
     for sentence in found.left_out:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dashboard.cli import admin, convert, curation
 from dashboard.cli.batch import commands as cli_batch
-from dashboard.cli.progress import TerminalProgress
+from dashboard.cli.progress import TerminalProgress, say, tell_age
 from dashboard.config import settings as settings_table
 from dashboard.config.logs import SESSION, JsonFormatter, configure_logging, log_what_is_raised
 from dashboard.config.plugins import add_plugins
@@ -97,12 +97,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2: bad input, or a server that does not answer; 130: interrupted; 141: who read the answer left before its end.
     """
     options = build_parser().parse_args(arguments)
-    say: Callable[[str], object] = _say
+    tell: Callable[[str], object] = say
     try:
         settings = settings_table.load(options)
         configure_logging(settings.log_level, JsonFormatter(SESSION.get) if settings.log_json else None)
         if settings.log_json:
-            say = logger.error
+            tell = logger.error
         add_plugins(settings.plugins)
         with waiting_as_asked() if options.command in settings_table.READING else nullcontext():
             code = int(options.run(options, settings) or 0)
@@ -113,13 +113,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_NOT_READ
     except (KeyboardInterrupt, Cancelled):
-        say("interrupted")
+        tell("interrupted")
         return EXIT_INTERRUPTED
     except Incomplete as error:
-        _say(str(error))
+        say(str(error))
         return EXIT_INCOMPLETE
     except DashboardError as error:
-        say(str(error))
+        tell(str(error))
         return EXIT_BAD_INPUT
 
 
@@ -241,7 +241,7 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
         sorting = _open(options.insertion[0], options, settings, progress)
         sorting.check_complete()
         columns = build_columns(sorting, settings.cache, progress)
-    _tell_age(sorting)
+    tell_age(sorting)
     write_figure(out, sorting, columns, request)
     window = f"{request.time_range[0]:g} to {request.time_range[1]:g} s" if request.time_range else "the whole session"
     size = f"{request.width} x {request.height} px, {bytes_text(out.stat().st_size)}"
@@ -270,19 +270,13 @@ def check(options: argparse.Namespace, settings: Settings) -> int:
     return _told(sorting)
 
 
-def _tell_age(sorting: SpikeSorting) -> None:
-    """Say of which date the records are where they are remembered ones."""
-    if sorting.records_of:
-        _say(f"{sorting.title}: the database was not asked or did not answer; what is known is of {sorting.records_of}")
-
-
 def _told(sorting: SpikeSorting) -> int:
     """Say what could not be fetched, and return the exit code."""
-    _tell_age(sorting)
+    tell_age(sorting)
     try:
         sorting.check_complete()
     except Incomplete as error:
-        _say(str(error))
+        say(str(error))
         return EXIT_INCOMPLETE
     return 0
 
@@ -366,7 +360,3 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return address == "localhost"
-
-
-def _say(message: str) -> None:
-    sys.stderr.write(f"spike-dashboard: {message}\n")

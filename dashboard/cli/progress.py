@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:  # it brings pandas, and --help does not wait for that
     from dashboard.model.progress import Progress
+    from dashboard.model.sorting import SpikeSorting
 
 BAR_WIDTH = 24
 REDRAW_S = 0.1
 """Often enough to look alive, rarely enough not to slow the work down."""
 
 logger = logging.getLogger(__name__)
+
+
+def say(message: str) -> None:
+    """Write a line to standard error, with the program's name before it."""
+    sys.stderr.write(f"spike-dashboard: {message}\n")
+
+
+def tell_age(sorting: SpikeSorting) -> None:
+    """Say of which date the records are where they are remembered ones."""
+    if sorting.records_of:
+        say(f"{sorting.title}: the database was not asked or did not answer; what is known is of {sorting.records_of}")
 
 
 class TerminalProgress:
@@ -35,6 +47,7 @@ class TerminalProgress:
         self._lock = threading.Lock()
         self._drawn_at = 0.0
         self._stage = ""
+        self._stalled = ""
         self._width = 0
 
     def __enter__(self) -> TerminalProgress:
@@ -53,6 +66,11 @@ class TerminalProgress:
                 # who waits for a server says so where nobody sees the bar, too
                 is_wait = progress.unit == "s" and not self._watched
                 logger.log(logging.WARNING if is_wait else logging.INFO, "%s", progress.stage)
+            if progress.stalled_s and not self._watched and self._stalled != progress.stage:
+                self._stalled = progress.stage
+                logger.warning("%s: stalled for %.0f s", progress.stage, progress.stalled_s)
+            elif not progress.stalled_s and self._stalled == progress.stage:
+                self._stalled = ""
             if not self._watched or (now - self._drawn_at < REDRAW_S and not new_stage):
                 return
             self._drawn_at = now

@@ -85,6 +85,7 @@ class Catalogue:
         self._tags: dict[str, set[str]] = {}
         self._regions_known: dict[str, set[str]] = {}
         self._reading: set[str] = set()
+        self._wanted_again: set[str] = set()
         self._wanted: dict[str, Facets] = {}
         self._asked: set[tuple[str, Facets]] = set()
         self._listeners: list[Callable[[], None]] = []
@@ -204,7 +205,8 @@ class Catalogue:
     def look_again(self, *, now: bool = True) -> None:
         """Read the sources again in the background: all of them, or those whose list is old.
 
-        A folder that takes long to look through is looked through less often: a twentieth of the time at most.
+        A folder that takes long to look through is looked through less often: a twentieth of the time at most. A list
+        that is being read now is read once more at its end: what is new may have come behind what was read.
         """
         clock = time.monotonic()
         with self._lock:
@@ -212,7 +214,9 @@ class Catalogue:
             for source in self._sources:
                 ended, took = self._ended.get(source.name, (clock, 0.0))
                 is_old = clock - ended >= max(self._refresh_s, 20 * took) or bool(self._notes.get(source.name))
-                if source.name not in self._reading and source.name in self._ended and (now or is_old):
+                if source.name in self._reading:
+                    self._wanted_again |= {source.name} if now else set()
+                elif source.name in self._ended and (now or is_old):
                     chosen.append(source)
             self._reading |= {source.name for source in chosen}
         if now:
@@ -259,6 +263,12 @@ class Catalogue:
                 self._notes[source.name] = note
                 self._reading.discard(source.name)
                 self._ended[source.name] = (now, now - started)
+                is_wanted = source.name in self._wanted_again
+                self._wanted_again.discard(source.name)
+                self._reading |= {source.name} if is_wanted else set()
+            if is_wanted:
+                source.look_again()
+                self._start_reading([source])
             self._tell()
 
     def _read_names(self, source: Source) -> None:

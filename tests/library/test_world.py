@@ -6,8 +6,6 @@ import hashlib
 import io
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -224,21 +222,6 @@ class TestPassingFailure:
         if sorting.has_stand_ins:
             assert not list(cache.glob("columns/*")) and not list(cache.glob("metrics/*"))
 
-    @pytest.mark.parametrize("command", ["render", "check", "fetch", "prefetch", "units"])
-    def test_commands_end_with_a_line_and_a_code(
-        self, command: str, fault: str, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        out = {"render": tmp_path / "a.png", "units": tmp_path / "a.parquet"}.get(command)
-        arguments = [command, PID, *(["--out", str(out)] if out else [])]
-        assert main.main(arguments) == 1
-        assert fault in capsys.readouterr().err
-        if command == "render":
-            assert out is not None and not out.exists()
-        replay.faults.clear()
-        assert main.main(arguments) == 0
-        assert out is None or out.exists()
-        assert "could not be fetched" not in capsys.readouterr().err
-
     def test_every_dataset_is_named_while_it_does_not_come(
         self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -371,20 +354,6 @@ class TestPassingFailure:
         replay.faults.clear()
         assert main.main(arguments) == 0
 
-    @pytest.mark.parametrize("command", ["render", "check", "fetch", "prefetch", "units"])
-    def test_each_command_takes_the_file_that_replaced_another(
-        self, command: str, replay: Replay, tmp_path: Path
-    ) -> None:
-        out = {"render": tmp_path / "a.png", "units": tmp_path / "a.parquet"}.get(command)
-        arguments = [command, PID, *(["--out", str(out)] if out else [])]
-        assert main.main(arguments) == 0
-        replace_amps(replay, 4)
-        if command == "units":
-            shutil.rmtree(tmp_path / "a.parquet.parts")  # else it was done before
-        assert main.main(arguments) == 0
-        (file,) = (tmp_path / "cache" / "one").rglob("probe00/pykilosort/spikes.amps.npy")
-        assert file.read_bytes() == replay.content(replay.data_path(replay.dataset(EID, AMPS)))
-
     def test_a_batch_finds_what_was_registered_a_moment_ago(self, replay: Replay, tmp_path: Path) -> None:
         login = {"alyx_url": replay.url, "alyx_user": "alice", "alyx_password": "alicepass"}
         settings, wanted = Settings(cache=tmp_path, **login), read_query("probe=probe07")  # type: ignore[arg-type]
@@ -393,17 +362,6 @@ class TestPassingFailure:
         detail = {**replay.insertion(PID), "id": str(uuid.uuid4()), "name": "probe07"}
         replay.add_insertion(detail)
         assert targets.found(wanted, settings) == [detail["id"]]
-
-    @pytest.mark.parametrize("command", ["render", "check", "fetch"])
-    def test_a_command_on_remembered_records_says_of_which_date_they_are(
-        self, command: str, replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        arguments = [command, PID, *(["--out", str(tmp_path / "a.png")] if command == "render" else [])]
-        assert main.main(arguments) == 0
-        assert "what is known is of" not in capsys.readouterr().err
-        replay.down = True
-        assert main.main(arguments) == 0
-        assert "what is known is of 20" in capsys.readouterr().err
 
     def test_a_command_says_whom_it_waits_for(
         self,
@@ -452,39 +410,6 @@ class TestPassingFailure:
         assert store.recovered(first)
         store.forget(first)
         assert store.open(PID).sorting.histology is Histology.ALIGNED
-        store.close()
-
-
-class TestASecondProcess:
-    """Another process on the same cache sees the same, says the same, and what it fetched is used here."""
-
-    def test_it_says_what_fails_and_what_it_fetches_is_taken_here(
-        self, source: Callable[..., AlyxSource], replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(alyx_cache, "FRESH_S", 0.0)
-        login = {"SPIKE_DASHBOARD_ALYX_USER": "alice", "SPIKE_DASHBOARD_ALYX_PASSWORD": "alicepass"}
-
-        def run(command: str) -> tuple[int, str]:
-            line = [sys.executable, "-m", "dashboard", command, PID, "--alyx", replay.url, "--cache", str(cache)]
-            done = subprocess.run(line, env={**os.environ, **login}, capture_output=True, text=True, timeout=300)
-            return done.returncode, done.stderr
-
-        cache = tmp_path / "cache"
-        store = InsertionStore([source()], cache, refresh_s=1e-9)
-        first = store.open(PID)
-        was = amps(first.sorting)
-        replace_amps(replay, 4)
-        replay.faults.add("*spikes.amps*", "truncate", after=1000, times=None)
-        code, said = run("check")
-        assert code == 1 and "spikes.amps" in said
-        assert amps(first.sorting) == was, "what is open is not changed under it"
-        replay.faults.clear()
-        assert run("fetch")[0] == 0
-        n_fetched = sum(replay.data_counts().values())
-        assert store.changes(first) == "replaced: spikes.amps"
-        second = store.open(PID)
-        assert amps(second.sorting) == pytest.approx(4 * was) and not second.sorting.incomplete
-        assert sum(replay.data_counts().values()) == n_fetched, "it was fetched once for both"
         store.close()
 
 
@@ -626,6 +551,18 @@ class TestARunningServer:
         catalogue.look_again()
         until(lambda: pid in set(catalogue.table["pid"]), 20)
         assert len(catalogue.table) == n + 1
+
+    def test_a_list_that_is_being_read_when_it_is_asked_for_is_read_once_more(
+        self, source: Callable[..., AlyxSource], replay: Replay
+    ) -> None:
+        catalogue = Catalogue([source()])
+        reading = replay.faults.add("/tags", "stall_headers")
+        catalogue.start()
+        until(lambda: replay.count("/tags") == 1, 20)
+        pid = self.new_insertion(replay)
+        catalogue.look_again()
+        reading.released.set()
+        until(lambda: pid in set(catalogue.table["pid"]), 20)
 
     def test_folders_are_looked_through_by_themselves(self, tmp_path: Path) -> None:
         first = write_session(tmp_path / "data")

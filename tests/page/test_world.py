@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,42 @@ def test_a_server_that_asks_to_wait_long_is_named_with_how_long(
     page.open(PID)
     assert "asks to wait 60 s" in page.do(lambda: said(page))
     assert page.do(lambda: page.session.card.retry.visible)
+
+
+def test_an_insertion_is_registered_and_removed_under_an_open_page(
+    page: DrivenPage, replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alyx_cache, "FRESH_S", 0.0)
+    new = {**replay.insertion(PID), "id": str(uuid.uuid4()), "name": "probe07"}
+    page.open(new["id"])
+    assert "No insertion answers to" in page.do(lambda: said(page))
+    key, new_key = (f"KM_002/2024-04-10/001/{name}" for name in ("probe00", "probe07"))
+    offered = lambda: set(page.session.rail.search.options)  # noqa: E731
+    page.wait(lambda: key in offered(), "the picker")
+    replay.add_insertion(new)
+    page.do(page.session._look_again)
+    page.wait(lambda: new_key in offered(), "the picker to offer the new one")
+    page.open(PID)
+    tables = replay.recordings
+    del tables.insertion_details[PID], tables.tables["insertions"][PID]
+    page.do(page.session._look_again)
+    page.wait(lambda: "no longer there" in said(page), "the word")
+    page.wait(lambda: key not in offered(), "the picker to drop it")
+    assert page.do(lambda: page.session.raster.picture) is not None, "what is shown stays"
+
+
+@pytest.mark.parametrize("why", ["cannot be reached", "refused the password"])
+def test_a_server_that_is_not_there_is_named_and_asked_again(why: str, replay: Replay, tmp_path: Path) -> None:
+    replay.down = why == "cannot be reached"
+    replay.faults.add("/auth-token", "status", code=400, times=None)
+    source = AlyxSource(replay.url, cache=tmp_path, user="alice", password="alicepass")
+    with driven_page(source, tmp_path) as page:
+        page.open(PID)
+        assert why in page.do(lambda: said(page)) and page.do(lambda: page.session.card.retry.visible)
+        replay.down = False
+        replay.faults.clear()
+        press(page)
+        page.wait(lambda: page.session.raster.picture is not None, "the raster")
 
 
 def test_a_download_that_stands_still_is_named(

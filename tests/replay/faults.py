@@ -38,7 +38,7 @@ class Fault:
     skip : int
         How many matching requests pass before.
     released : Event
-        Set by the test, it ends the wait of ``stall_headers``: the connection then breaks.
+        Set by the test, it ends the wait of ``stall`` and ``stall_headers``: the connection then breaks.
     """
 
     pattern: str

@@ -228,14 +228,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.replay.stopping.wait(fault.delay)
             return False
         elif fault.kind == "stall_headers":
-            until = time.monotonic() + max(20.0, fault.delay)
-            while time.monotonic() < until and not self.server.replay.stopping.is_set():
-                if fault.released.wait(0.05):
-                    break
+            self._wait_for_release(fault)
             self._hang_up()
         else:
             return False
         return True
+
+    def _wait_for_release(self, fault: Fault) -> None:
+        until = time.monotonic() + max(20.0, fault.delay)
+        while time.monotonic() < until and not self.server.replay.stopping.is_set():
+            if fault.released.wait(0.05):
+                return
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -360,7 +363,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             replay.sent[path] += len(content[: fault.after])
             if kind == "stall":
-                replay.stopping.wait(20)
+                self._wait_for_release(fault)
             self._hang_up()
         elif fault and kind == "throttle":
             for at in range(0, len(content), fault.after):

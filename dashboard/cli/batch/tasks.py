@@ -15,6 +15,7 @@ from dashboard.analysis.curation.state import unit_columns, unit_states
 from dashboard.analysis.curation.subject import Subject
 from dashboard.analysis.events.responses import adjust, default_windows, paired_events, response_test
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters, filtered_table
+from dashboard.cli.progress import TerminalProgress
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import Settings
 from dashboard.config.settings import load as load_settings
@@ -26,6 +27,7 @@ from dashboard.library.changes import kept_state
 from dashboard.library.open import open_insertion
 from dashboard.model.curation import ALL_LABELS, CURATED, MY_LABEL, NOTE, CurationRules, Decision
 from dashboard.model.errors import BadRequest
+from dashboard.model.progress import telling
 from dashboard.model.references import SortingRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.locate import locate
@@ -85,12 +87,13 @@ class Opening:
         add_plugins(self.settings.plugins)  # a worker may be another process
         own = load_settings()
         settings = replace(self.settings, **{name: getattr(own, name) for name in _secrets()})
-        with waiting_as_asked():
+        progress = TerminalProgress(io.StringIO())  # nobody watches: it logs who is waited for, and what stalls
+        with waiting_as_asked(), telling(progress):
             source, ref = locate(insertion, settings=settings)
             # before it is read: what is replaced meanwhile is then seen as new
             state = kept_state(source.state(ref, self.request))
             sorting = open_insertion(
-                ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision
+                ref, source=source, cache=settings.cache, sorter=self.sorter, revision=self.revision, progress=progress
             )
         sorting.check_complete()
         if not settings.offline:

@@ -24,7 +24,7 @@ from dashboard.model.errors import (
 from dashboard.model.facets import Facets
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.raw import RawRecording
-from dashboard.model.references import UUID, DatasetRef, Histology, InsertionRecord, InsertionRef
+from dashboard.model.references import UUID, DatasetRef, Histology, InsertionRecord, InsertionRef, SortingRequest
 from dashboard.sources.alf.source import AlfSource
 from dashboard.sources.alyx.cache import CachedRecords
 from dashboard.sources.alyx.client import Client, default_address, stored_parameters
@@ -38,7 +38,7 @@ from dashboard.sources.alyx.records import (
     record_from_insertion,
 )
 from dashboard.sources.alyx.search import PAGE, rows, rows_of
-from dashboard.sources.base import Row, Source
+from dashboard.sources.base import DEFAULT, Row, Source
 from dashboard.sources.download.checksums import is_known, is_known_other, is_verified, record_path
 from dashboard.sources.download.downloader import Downloader, Fetched
 from dashboard.sources.download.partial import is_complete
@@ -312,6 +312,20 @@ class AlyxSource(AlfSource):
         insertion = self._complete(insertion)
         record = self.records.read(f"/insertions/{insertion.pid}")
         return record_from_insertion(record) if record is not None else None
+
+    def state(self, insertion: InsertionRef, request: SortingRequest = DEFAULT) -> Mapping[str, object]:
+        """Return what tells one state from another; see `AlfSource.state`.
+
+        Raises
+        ------
+        InsertionNotFound
+            The server no longer has the insertion, whose session it may have.
+        """
+        if self.record(insertion) is None:
+            raise InsertionNotFound(
+                "No such insertion any more", f"{insertion} on {self.name}", "Look it up in the list"
+            )
+        return super().state(insertion, request)
 
     def brain_locations(self, insertion: InsertionRef, histology: Histology) -> pd.DataFrame | None:
         """Return the channels' brain locations; see `AlfSource.brain_locations`.

@@ -1,0 +1,53 @@
+"""Another process on the same cache: it runs the commands that it is given, and is started once for many."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+_PROGRAM = """
+import contextlib, io, json, sys
+from dashboard.cli import main
+from dashboard.sources.alyx import cache, client
+from dashboard.sources.download import transfer
+client.ATTEMPTS, transfer.BACK_OFF_S = 1, 0.0
+answers = sys.stdout
+for line in sys.stdin:
+    arguments, cache.PATIENCE_S, cache.MAX_ANSWER_S = json.loads(line)
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        code = main.main(arguments)
+    print(json.dumps([code, said.getvalue()]), file=answers, flush=True)
+"""
+
+
+class SecondProcess:
+    """A process that runs commands."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(self, arguments: Sequence[str], patience_s: float = 60.0, max_answer_s: float = 60.0) -> tuple[int, str]:
+        """Return the exit code of a command that waits for servers so long, and what it said on standard error."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps([list(arguments), patience_s, max_answer_s]) + "\n")
+        self._process.stdin.flush()
+        code, said = json.loads(self._process.stdout.readline())
+        return int(code), str(said)
+
+
+@contextmanager
+def second_process(**settings: str) -> Iterator[SecondProcess]:
+    """Start one; the settings are names of the environment in small letters."""
+    environment = {f"SPIKE_DASHBOARD_{name.upper()}": value for name, value in settings.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM],
+        env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True,
+    )  # fmt: skip
+    with process:
+        yield SecondProcess(process)

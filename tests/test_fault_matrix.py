@@ -1,0 +1,317 @@
+"""What fails in passing, or changes, through each door: with it and after it the code, the word and the data.
+
+The doors are the commands, a batch, another process on the same cache, and the page. The page's own tests are named in
+`PAGE`; they hold the same points from the session, without a browser.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.cli import main
+from dashboard.library.open import open_insertion
+from dashboard.library.store import InsertionStore
+from dashboard.model.sorting import SpikeSorting
+from dashboard.sources.alyx import cache as alyx_cache
+from dashboard.sources.alyx import client
+from dashboard.sources.alyx.source import AlyxSource
+from dashboard.sources.download import meter, transfer
+from tests.replay.downloading import until
+from tests.replay.recordings import Record
+from tests.replay.server import Replay
+from tests.second_process import SecondProcess, second_process
+
+PID, OTHER = "6b4fe251-a7c7-4792-af80-4931c5129c8e", "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2"
+EID = "f0cf55b9-f908-41f6-a933-2362c62944ec"
+AMPS = "alf/probe00/pykilosort/spikes.amps.npy"
+#: How long a server that hangs is waited for, in s: where something is known from before, and where nothing is.
+PATIENCE_S, MAX_ANSWER_S = 0.2, 0.6
+LOGIN = {"alyx_user": "alice", "alyx_password": "alicepass"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing that goes wrong.
+
+    Attributes
+    ----------
+    begin : callable
+        Has it go wrong on a server.
+    known : bool
+        Whether another process has opened the insertion before.
+    code : int
+        Of a command for one insertion, while it is wrong.
+    said : str
+        What is said then, as a pattern; of a batch, too.
+    batch : int
+        Code of a batch then.
+    end : callable
+        Has it go right again, beyond that no fault is on.
+    """
+
+    begin: Callable[[Replay], object]
+    known: bool = False
+    code: int = 0
+    said: str = ""
+    batch: int = 1
+    end: Callable[[Replay], object] = lambda replay: None
+
+    @property
+    def hangs(self) -> bool:
+        return self.said in (HUNG, DATE)
+
+
+def fault(pattern: str, kind: str, times: int | None = None, **options: object) -> Callable[[Replay], object]:
+    return lambda replay: replay.faults.add(pattern, kind, times=times, **options)
+
+
+def replace_amps(replay: Replay) -> None:
+    """Put amplitudes of another size into a file of equal size."""
+    record = replay.dataset(EID, AMPS)
+    content = replay.content(replay.data_path(record))
+    assert content is not None
+    file = io.BytesIO()
+    np.save(file, np.load(io.BytesIO(content)) * 1.25)
+    replay.put(record, file.getvalue())
+    record["hash"] = hashlib.md5(file.getvalue()).hexdigest()
+
+
+_GONE: dict[int, tuple[Record, Record]] = {}
+
+
+def unregister(replay: Replay) -> None:
+    tables = replay.recordings
+    _GONE[id(replay)] = (tables.insertion_details.pop(PID), tables.tables["insertions"].pop(PID))
+
+
+def register(replay: Replay) -> None:
+    tables = replay.recordings
+    tables.insertion_details[PID], tables.tables["insertions"][PID] = _GONE.pop(id(replay))
+
+
+def go_down(replay: Replay) -> None:
+    replay.down = True
+
+
+def come_up(replay: Replay) -> None:
+    replay.down = False
+
+
+DATE, HUNG = r"what is known is of 20\d\d-\d\d-\d\d", "has not answered for"
+POINTS = {
+    "data replaced": Point(replace_amps, known=True, batch=0),
+    "dataset refused": Point(fault("*spikes.depths*", "status", code=503), code=1, said=r"spikes\.depths"),
+    "dataset damaged": Point(fault("*spikes.amps*", "corrupt", after=500), code=1, said=r"spikes\.amps"),
+    "dataset cut short": Point(fault("*clusters.metrics*", "truncate", after=0), code=1, said=r"clusters\.metrics"),
+    "spikes refused": Point(fault("*spikes.times*", "status", code=503), code=2, said=r"spikes\.times"),
+    "trajectory refused": Point(fault("/trajectories", "status", code=503), code=1, said="histology"),
+    "channels a proxy's": Point(fault("/channels", "not_json"), code=1, said="histology"),
+    "record refused": Point(fault("/insertions/*", "status", code=503), code=2, said="answered 503"),
+    "session a proxy's": Point(fault("/sessions/*", "not_json"), code=2, said="not Alyx's"),
+    "not registered": Point(unregister, code=2, said="No such folder or insertion", end=register),
+    "removed": Point(unregister, known=True, code=2, said="No such folder or insertion", end=register),
+    "down, opened before": Point(go_down, known=True, said=DATE, end=come_up),
+    "down": Point(go_down, code=2, said="cannot be reached", end=come_up),
+    "hangs, opened before": Point(fault("*", "stall_headers"), known=True, said=DATE),
+    "hangs": Point(fault("*", "stall_headers"), code=2, said=HUNG),
+    "login refused": Point(fault("/auth-token", "status", code=400), code=2, said="refused the password"),
+    "asks to wait": Point(fault("/insertions/*", "status", times=1, code=429, retry_after="1"), batch=0),
+}
+
+#: The same from the page: by file, the tests.
+_PAGE, _WORLD = "page/test_world.py", "library/test_world.py"
+_NAMED = (_PAGE, "test_what_could_not_be_had_is_named_and_comes_with_try_again")
+PAGE = {
+    "data replaced": (_PAGE, "test_a_replaced_dataset_is_offered_and_taken_when_asked_for"),
+    "dataset refused": _NAMED,
+    "dataset damaged": _NAMED,
+    "dataset cut short": (_WORLD, "test_it_opens_and_says_what_is_missing"),
+    "spikes refused": ("browser/test_alyx.py", "test_without_the_times_there_is_an_error_and_a_second_try"),
+    "trajectory refused": _NAMED,
+    "channels a proxy's": _NAMED,
+    "record refused": _NAMED,
+    "session a proxy's": _NAMED,
+    "not registered": (_PAGE, "test_an_insertion_is_registered_and_removed_under_an_open_page"),
+    "removed": (_PAGE, "test_an_insertion_is_registered_and_removed_under_an_open_page"),
+    "down, opened before": (_PAGE, "test_what_is_known_opens_without_the_server_and_says_its_date"),
+    "down": (_PAGE, "test_a_server_that_is_not_there_is_named_and_asked_again"),
+    "hangs, opened before": (_PAGE, "test_what_is_known_opens_without_the_server_and_says_its_date"),
+    "hangs": (_PAGE, "test_who_is_waited_for_is_named_and_for_how_long_at_most"),
+    "login refused": (_PAGE, "test_a_server_that_is_not_there_is_named_and_asked_again"),
+    "asks to wait": (_PAGE, "test_a_server_that_asks_to_wait_long_is_named_with_how_long"),
+    "download stands still": (_PAGE, "test_a_download_that_stands_still_is_named"),
+}
+
+COMMANDS = ("check", "fetch", "render", "convert", "units", "prefetch")
+BATCHES = ("units", "prefetch", "batch")
+DOORS = (*COMMANDS, "batch", "second process")
+
+
+@pytest.fixture(scope="module")
+def another(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondProcess]:
+    home = str(tmp_path_factory.mktemp("home"))
+    with pytest.MonkeyPatch.context() as patch, second_process(**LOGIN) as process:
+        patch.setenv("HOME", home)
+        yield process
+
+
+class Doors:
+    """The ways to an insertion, on one server and one cache."""
+
+    def __init__(
+        self, replay: Replay, folder: Path, another: SecondProcess, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.replay, self.cache = replay, folder / "cache"
+        self._folder, self._another, self._capsys = folder, another, capsys
+        self._n = 0
+
+    def go(self, door: str, *, hangs: bool = False) -> tuple[int, str]:
+        """Return the exit code, and what was said on standard error; each time into a new file."""
+        waits = (PATIENCE_S, MAX_ANSWER_S) if hangs else (60.0, 60.0)
+        self._n += 1
+        out = self._folder / f"out{self._n}"
+        ends = {
+            "render": ["--out", f"{out}.png"], "units": ["--out", f"{out}.parquet"],
+            "convert": [str(out), "--to", "alf"], "batch": [OTHER, "--workers", "1", "--out", str(out)],
+        }  # fmt: skip
+        command = {"batch": "render", "second process": COMMANDS[self._n % 2]}.get(door, door)
+        line = [command, PID, *ends.get(door, ()), "--alyx", self.replay.url, "--cache", str(self.cache)]
+        if door == "second process":
+            return self._another.run(line, *waits)
+        self._capsys.readouterr()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(alyx_cache, "PATIENCE_S", waits[0])
+            patch.setattr(alyx_cache, "MAX_ANSWER_S", waits[1])
+            code = main.main(line)
+        return code, self._capsys.readouterr().err
+
+    def read(self, cache: Path) -> SpikeSorting:
+        source = AlyxSource(self.replay.url, cache=cache, user="alice", password="alicepass")
+        return open_insertion(PID, source=source, cache=cache)
+
+
+@pytest.fixture
+def doors(
+    written_alyx: Path,
+    tmp_path: Path,
+    another: SecondProcess,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Doors]:
+    (tmp_path / "home").mkdir()
+    for name, value in {**LOGIN, "HOME": str(tmp_path / "home")}.items():
+        monkeypatch.setenv(name if name == "HOME" else f"SPIKE_DASHBOARD_{name.upper()}", value)
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
+    monkeypatch.setattr(transfer, "BACK_OFF_S", 0.0)
+    with Replay(written_alyx) as replay:
+        yield Doors(replay, tmp_path, another, capsys)
+
+
+def with_it(point: Point, doors: Doors, door: str) -> None:
+    """Have it go wrong, go through a door, and hold code and words."""
+    begun = point.begin(doors.replay)
+    try:
+        code, said = doors.go(door, hangs=point.hangs)
+    finally:
+        doors.replay.faults.clear()
+        if released := getattr(begun, "released", None):
+            released.set()
+        point.end(doors.replay)
+    assert code == (point.batch if door in BATCHES else point.code), (door, said)
+    assert re.search(point.said, said), (door, said)
+
+
+def after_it(doors: Doors, door: str) -> None:
+    """Go through a door, which finds nothing wrong any more, and hold what it leaves against a fresh reading."""
+    code, said = doors.go(door)
+    assert code == 0, (door, said)
+    assert "could not be fetched" not in said and "what is known is of" not in said, (door, said)
+
+
+def same_as_fresh(doors: Doors, folder: Path) -> None:
+    here, fresh = doors.read(doors.cache), doors.read(folder / "fresh")
+    assert not here.incomplete and here.histology is fresh.histology and not here.records_of
+    assert here.clusters.equals(fresh.clusters) and here.channels.equals(fresh.channels)
+    for name in ("times_s", "depths_um", "amps_v", "clusters"):
+        np.testing.assert_array_equal(getattr(here.spikes, name), getattr(fresh.spikes, name))
+
+
+def gone_through(name: str, doors: Doors, folder: Path, chosen: tuple[str, ...]) -> None:
+    point = POINTS[name]
+    if point.known:
+        doors.read(doors.cache)
+    for door in chosen:
+        with_it(point, doors, door)
+    for door in chosen:
+        after_it(doors, door)
+    same_as_fresh(doors, folder)
+
+
+#: Two doors for each point, so that each kind of door is gone through for some: the walk goes through all.
+SOME = {
+    name: (COMMANDS[k % len(COMMANDS)], ("second process", "batch")[k % 2]) for k, name in enumerate(POINTS)
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_with_it_and_after_it(name: str, doors: Doors, tmp_path: Path) -> None:
+    gone_through(name, doors, tmp_path, SOME[name])
+
+
+@pytest.mark.walk
+@pytest.mark.parametrize("name", POINTS)
+def test_with_it_and_after_it_through_every_door(name: str, doors: Doors, tmp_path: Path) -> None:
+    gone_through(name, doors, tmp_path, DOORS)
+
+
+@pytest.mark.parametrize("door", ["check", "batch"])
+def test_a_download_that_stands_still_is_named_in_the_log(
+    door: str, doors: Doors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(meter, "STALLED_S", 0.3)
+    standing = doors.replay.faults.add("*probe00*spikes.times*", "stall", after=100_000, delay=600.0)
+    gone = threading.Thread(target=lambda: (until(lambda: "stalled for" in caplog.text, 60), standing.released.set()))
+    gone.start()
+    code, said = doors.go(door)
+    gone.join()
+    assert code == 0, said
+    assert re.search(r"spikes\.times: stalled for \d+ s", caplog.text)
+    same_as_fresh(doors, tmp_path)
+
+
+def test_what_another_process_fetches_is_taken_here_and_what_is_open_stays(
+    doors: Doors, another: SecondProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alyx_cache, "FRESH_S", 0.0)
+    source = AlyxSource(doors.replay.url, cache=doors.cache, user="alice", password="alicepass")
+    store = InsertionStore([source], doors.cache, refresh_s=1e-9)
+    first = store.open(PID)
+    assert first.sorting.spikes.amps_v is not None
+    was = first.sorting.spikes.amps_v.copy()
+    replace_amps(doors.replay)
+    assert another.run(["fetch", PID, "--alyx", doors.replay.url, "--cache", str(doors.cache)])[0] == 0
+    n_fetched = sum(doors.replay.data_counts().values())
+    np.testing.assert_array_equal(first.sorting.spikes.amps_v, was)
+    assert store.changes(first) == "replaced: spikes.amps"
+    second = store.open(PID)
+    assert second.sorting.spikes.amps_v is not None and not second.sorting.incomplete
+    np.testing.assert_allclose(second.sorting.spikes.amps_v, 1.25 * was)
+    assert sum(doors.replay.data_counts().values()) == n_fetched, "it was fetched once for both"
+    store.close()
+
+
+def test_each_point_is_held_from_the_page(repository: Path) -> None:
+    assert PAGE.keys() == {*POINTS, "download stands still"}
+    for file, name in PAGE.values():
+        tree = ast.parse((repository / "tests" / file).read_text())
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, name

@@ -10,9 +10,10 @@ from dashboard.page.rail.colours import colours_off, colours_off_words
 
 
 def test_the_demo_offers_every_colour(small_demo: SpikeSorting) -> None:
-    assert colours_off(small_demo) == {"curated": "nobody has decided about a unit here"}
+    """But for those of a probe with several shanks; of people's labels once there are some."""
+    assert set(colours_off(small_demo)) == {"curated", "shank"}
     decided = replace(small_demo, clusters=small_demo.clusters.assign(curated="good"))
-    assert colours_off(decided) == {}
+    assert set(colours_off(decided)) == {"shank"}
     assert colours_off_words({}) == ""
 
 
@@ -24,7 +25,7 @@ def test_what_is_missing_is_off_and_says_why(small_demo: SpikeSorting) -> None:
         missing=(Missing("spikes.amps", "no file <spikes.amps>"),),
     )
     off = colours_off(poor)
-    assert set(off) == {"amp_mean", "amp_max", "region", "label", "curated"} < set(AGGREGATES.names)
+    assert set(off) == {"amp_mean", "amp_max", "region", "label", "curated", "shank"} < set(AGGREGATES.names)
     words = colours_off_words(off)
     assert "Mean amplitude, Largest amplitude: off, no file &lt;spikes.amps&gt;" in words
     assert "Brain region: off, there are no brain locations" in words

@@ -46,9 +46,10 @@ from dashboard.server.headers import send_headers
 from dashboard.server.limits import KEPT_S, Limits
 from dashboard.server.render_pool import FairPool
 from dashboard.server.upstream.early_head import send_head_early
+from dashboard.server.upstream.memory import anonymous_bytes, return_memory
 from dashboard.server.upstream.messages import send_in_order
 from dashboard.server.upstream.security import harden, session_options
-from dashboard.server.upstream.session_cost import anonymous_bytes, reduce_session_cost, return_memory
+from dashboard.server.upstream.session_cost import reduce_session_cost
 from dashboard.server.upstream.shares import MAX_MESSAGE_BYTES, count_sockets, end_unclaimed, share_out
 from dashboard.server.upstream.static_files import compress_files
 from dashboard.sources.base import Source

@@ -18,7 +18,7 @@ from dashboard.model.errors import BadRequest, InsertionNotFound
 from dashboard.server.auth.gate import COOKIE
 from dashboard.server.auth.logins import FAILURES_S, MAX_FAILURES, Logins
 from dashboard.server.auth.passwords import Accounts, add_user, hash_password
-from dashboard.server.upstream.session_cost import anonymous_bytes
+from dashboard.server.upstream.memory import anonymous_bytes
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
 from dashboard.sources.locate import find

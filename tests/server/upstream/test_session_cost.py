@@ -29,14 +29,11 @@ from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 from panel.reactive import Syncable
 
-from dashboard.server.upstream import mend, session_cost
-from dashboard.server.upstream.session_cost import (
-    EMPTY_ROW,
-    LazyReferences,
-    reduce_session_cost,
-    return_memory,
-    share_heaps,
-)
+from dashboard.server.upstream import memory, mend, session_cost
+from dashboard.server.upstream.memory import return_memory, share_heaps
+from dashboard.server.upstream.message_references import LazyReferences
+from dashboard.server.upstream.pane_rows import EMPTY_ROW
+from dashboard.server.upstream.session_cost import reduce_session_cost
 
 CHANGED: tuple[tuple[Any, str], ...] = (
     (PaneBase, "_is_lean"),
@@ -295,6 +292,6 @@ def test_memory_is_given_back_or_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(name: object) -> None:
         raise OSError("no such library")
 
-    monkeypatch.setattr(session_cost.ctypes, "CDLL", refuse)
+    monkeypatch.setattr(memory.ctypes, "CDLL", refuse)
     return_memory()
     share_heaps()

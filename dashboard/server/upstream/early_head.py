@@ -10,7 +10,6 @@ import logging
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary, WeakSet
 
-from bokeh.server import urls
 from bokeh.server.contexts import ApplicationContext
 from bokeh.server.session import ServerSession
 from panel.io.server import DocHandler
@@ -19,6 +18,7 @@ from tornado.iostream import StreamClosedError
 
 from dashboard.page.core.assets import asset
 from dashboard.server.headers import ancestors_of, new_nonce, page_policy
+from dashboard.server.upstream import serve_by
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +106,4 @@ class PageHandler(DocHandler):
 
 def send_head_early() -> None:
     """Have Panel's servers serve pages by `PageHandler`; done once, it stays. Call it before a server is made."""
-    for k, (pattern, handler) in enumerate(urls.per_app_patterns):
-        if handler is DocHandler:
-            urls.per_app_patterns[k] = (pattern, PageHandler)
+    serve_by(DocHandler, PageHandler)

@@ -20,7 +20,6 @@ from functools import partial, wraps
 from typing import Any, TypeVar
 
 from bokeh.protocol.exceptions import ProtocolError
-from bokeh.server import urls
 from bokeh.server.contexts import ApplicationContext
 from bokeh.server.session import ServerSession
 from bokeh.server.tornado import BokehTornado
@@ -29,7 +28,7 @@ from panel.io.server import WSHandler
 from tornado.web import HTTPError, RequestHandler
 
 from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, UNCLAIMED_S, Limits, TooMany
-from dashboard.server.upstream import mend
+from dashboard.server.upstream import mend, serve_by
 from dashboard.server.upstream.slices import awaited_in_slices, build_in_slices
 
 logger = logging.getLogger(__name__)
@@ -123,9 +122,7 @@ class SocketHandler(WSHandler):
 
 def count_sockets() -> None:
     """Have Bokeh's servers serve websockets by `SocketHandler`; done once, it stays. Call it before one is made."""
-    for k, (pattern, handler) in enumerate(urls.per_app_patterns):
-        if handler is WSHandler:
-            urls.per_app_patterns[k] = (pattern, SocketHandler)
+    serve_by(WSHandler, SocketHandler)
 
 
 @types.coroutine

@@ -29,7 +29,7 @@ from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 from panel.reactive import Syncable
 
-from dashboard.server.upstream import memory, mend, session_cost
+from dashboard.server.upstream import memory, mend, serve_by, session_cost
 from dashboard.server.upstream.memory import return_memory, share_heaps
 from dashboard.server.upstream.message_references import LazyReferences
 from dashboard.server.upstream.pane_rows import EMPTY_ROW
@@ -166,6 +166,8 @@ def test_a_library_without_what_is_mended_is_refused() -> None:
     assert Library.there is None
     with pytest.raises(TypeError, match="Library has no gone to mend"):
         mend(Library, "gone", None)
+    with pytest.raises(TypeError, match="Nothing is served by Library"):
+        serve_by(Library, Library)
 
 
 @pytest.fixture(autouse=True)

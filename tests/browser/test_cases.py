@@ -9,11 +9,11 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.page.tabs.registry import TABS
 from dashboard.sources.folder import FolderSource
 from tests.browser.driver import Visit, served
 from tests.page.test_shared_cases import CASES
 
-TABS = ("Summary", "Clusters", "Probe", "Events", "Compare", "Change", "Unit")
 WAIT_MS = 120_000
 QUICK = ("c13c",)
 """Of every kind of trouble one; the others are gone through by `make walks`."""
@@ -31,18 +31,22 @@ def site(shared_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def go_through(visit: Visit, site: str, shared_cases: Path, case: str) -> None:
-    """Open a case with a unit selected, go to every tab, then to the exports; nothing is left computing."""
+    """Open a case with a unit selected, go to every tab, then to each dialog; nothing is left computing."""
     page = visit.page
     (insertion, *_) = FolderSource(shared_cases / case).insertions()
     unit = 5 if CASES[case].n_units > 5 and case != "c18a" else 0
     visit.open(f"{site}/?insertion={quote(insertion.key)}&selected={unit}&tab=Unit")
     expect(page.locator(".status-line"), case).to_contain_text("in view", timeout=WAIT_MS)
-    for tab in TABS:
+    for tab in (entry.title for entry in TABS):
         page.get_by_role("tab", name=tab, exact=True).click()
         expect(page.get_by_role("tab", name=tab, exact=True)).to_have_attribute("aria-selected", "true")
         expect(page.locator(".unit.busy"), f"{case}, {tab}").to_have_count(0, timeout=WAIT_MS)
     page.keyboard.press("Control+Shift+E")
     expect(page.get_by_alt_text("Preview of the figure"), case).to_be_visible(timeout=WAIT_MS)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog").first, case).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog").get_by_text("back to the view before"), case).to_be_visible(timeout=WAIT_MS)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog").first, case).to_be_hidden()
     assert visit.complaints == [], case

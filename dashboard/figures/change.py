@@ -85,7 +85,7 @@ def change_by_depth(
                 tips=tips,
                 legend=(
                     *((word, *LOOKS[word]) for word in (verdicts.WITH_OTHERS, verdicts.ALONE)),
-                    (verdicts.STEADY, *STEADY),
+                    (f"{verdicts.STEADY} or {verdicts.UNDETERMINED}", *STEADY),
                     ("lost (at zero)", *LOOKS[verdicts.LOST]),
                     ("appeared (at zero)", *LOOKS[verdicts.APPEARED]),
                 ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -41,6 +42,9 @@ def go_through(visit: Visit, site: str, shared_cases: Path, case: str) -> None:
         page.get_by_role("tab", name=tab, exact=True).click()
         expect(page.get_by_role("tab", name=tab, exact=True)).to_have_attribute("aria-selected", "true")
         expect(page.locator(".unit.busy"), f"{case}, {tab}").to_have_count(0, timeout=WAIT_MS)
+        expect(page.get_by_text(re.compile("aligning spikes|computing …")), f"{case}, {tab}").to_have_count(
+            0, timeout=WAIT_MS
+        )
     page.keyboard.press("Control+Shift+E")
     expect(page.get_by_alt_text("Preview of the figure"), case).to_be_visible(timeout=WAIT_MS)
     page.keyboard.press("Escape")

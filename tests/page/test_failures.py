@@ -21,7 +21,7 @@ from dashboard.page.tabs.registry import TABS
 from tests.page.driving import DrivenPage, driven_page
 
 ALERT = 'role="alert"'
-WAITING = ("computing", "reading …", "opening ", "comparing ")
+WAITING = ("computing", "reading …", "opening ", "comparing ", "aligning ")
 LOOK = {"before": (10.0, 100.0), "after": (120.0, 220.0), "compare": "sorting:pykilosort,original"}
 
 

@@ -17,6 +17,9 @@ ALONE_UM = 10.0
 Nothing below it, and below `LEAST_UM` for the move itself, is a finding, however narrow its interval."""
 
 WITH_OTHERS, ALONE, STEADY = "moved with others", "moved alone", "steady"
+UNDETERMINED = "undetermined"
+"""The spikes do not tell: the interval holds zero and a change that would be a finding, or the unit moved, and neither
+with its band nor far from it."""
 LOST, LOST_TOGETHER, APPEARED, SILENT, UNKNOWN = "lost by itself", "lost with its band", "appeared", "silent", "–"
 
 FLAGGED = (LOST, ALONE, LOST_TOGETHER, APPEARED)
@@ -38,8 +41,8 @@ def unit_verdicts(changes: pd.DataFrame, band_um: float = BAND_UM) -> list[str]:
         ``lost by itself`` where a unit vanished and most of its band did not, ``lost with its band`` where half of
         the band or more (and three units) vanished, ``appeared``, ``silent`` in both spans, ``moved alone`` where its
         interval leaves out zero and the median change of its band, which it leaves by `ALONE_UM` or more, ``moved with
-        others`` where its interval leaves out zero in a band that moves the same way, else, and for less than
-        `LEAST_UM`, ``steady``; ``–`` without depths in both spans.
+        others`` where its interval leaves out zero in a band that moves the same way, ``steady`` for less than
+        `LEAST_UM` with an interval within `ALONE_UM` of zero, else ``undetermined``; ``–`` without depths in both.
 
     Raises
     ------
@@ -70,11 +73,13 @@ def unit_verdicts(changes: pd.DataFrame, band_um: float = BAND_UM) -> list[str]:
 
 def _moved(change: float, interval: Range, median: float, *, is_motion: bool) -> str:
     low, high = interval
-    if low <= 0 <= high or abs(change) < LEAST_UM:
-        return STEADY
+    if abs(change) < LEAST_UM:
+        return STEADY if low > -ALONE_UM and high < ALONE_UM else UNDETERMINED
+    if low <= 0 <= high:
+        return UNDETERMINED
     if abs(change - median) >= ALONE_UM and not low <= median <= high:
         return ALONE
-    return WITH_OTHERS if is_motion and change * median > 0 else STEADY
+    return WITH_OTHERS if is_motion and change * median > 0 else UNDETERMINED
 
 
 def change_columns(changes: pd.DataFrame, *, amps_are_volts: bool) -> pd.DataFrame:

@@ -236,7 +236,8 @@ def co_movement(changes: pd.DataFrame, band_um: float = BAND_UM) -> pd.DataFrame
         ``low_um``, ``high_um``, ``n_units`` (with a depth in both spans), ``median_change_um``,
         ``n_up``, ``n_down`` (by `LEAST_UM` or more, and whose interval leaves out zero), ``n_lost``,
         ``n_appeared``, and ``verdict``: ``motion`` where at least half of three or more units move the same way,
-        ``units lost`` where units vanished and the others stayed, ``steady``, or ``too few units``.
+        ``units lost`` where units vanished and the others stayed, ``too few units``, ``steady`` where the median is
+        below `LEAST_UM`, else ``undetermined``.
 
     Raises
     ------
@@ -254,19 +255,22 @@ def co_movement(changes: pd.DataFrame, band_um: float = BAND_UM) -> pd.DataFrame
         moved = units[units["depth_change_um"].notna()]
         n_up = int(((moved["depth_change_low_um"] > 0) & (moved["depth_change_um"] >= LEAST_UM)).sum())
         n_down = int(((moved["depth_change_high_um"] < 0) & (moved["depth_change_um"] <= -LEAST_UM)).sum())
+        median = float(moved["depth_change_um"].median()) if len(moved) else np.nan
         n_lost, n_appeared = (int((units["state"] == state).sum()) for state in ("lost", "appeared"))
         if len(moved) >= MIN_UNITS and max(n_up, n_down) >= TOGETHER * len(moved):
             verdict = "motion"
         elif n_lost:
             verdict = "units lost"
+        elif len(moved) < MIN_UNITS:
+            verdict = "too few units"
         else:
-            verdict = "steady" if len(moved) >= MIN_UNITS else "too few units"
+            verdict = "steady" if abs(median) < LEAST_UM else "undetermined"
         rows.append(
             {
                 "low_um": band * band_um,
                 "high_um": (band + 1) * band_um,
                 "n_units": len(moved),
-                "median_change_um": float(moved["depth_change_um"].median()) if len(moved) else np.nan,
+                "median_change_um": median,
                 "n_up": n_up,
                 "n_down": n_down,
                 "n_lost": n_lost,

@@ -79,6 +79,20 @@ def test_verdicts_tell_motion_from_a_unit_alone():
     assert dict(enumerate(verdicts)) == done
 
 
+@pytest.mark.parametrize(
+    ("change", "interval", "verdict"),
+    [
+        (2.0, (1.0, 3.0), cc.STEADY),
+        (2.0, (-9.0, 13.0), cc.UNDETERMINED),
+        (7.0, (-1.0, 15.0), cc.UNDETERMINED),
+        (7.0, (6.0, 8.0), cc.UNDETERMINED),
+        (12.0, (11.0, 13.0), cc.ALONE),
+    ],
+)
+def test_what_the_spikes_do_not_tell_is_not_called_steady(change: float, interval: tuple[float, float], verdict: str):
+    assert cc._moved(change, interval, 0.5, is_motion=False) == verdict
+
+
 def test_a_unit_that_is_silent_or_known_in_one_span_only_has_no_verdict_of_motion():
     table = compare_spans([20.0, 30.0, 210.0], [0, 1, 1], 3, BEFORE, AFTER, depths_um=[5.0, 50.0, 60.0])
     assert cc.unit_verdicts(table)[1:] == [cc.UNKNOWN, cc.SILENT]

@@ -7,7 +7,15 @@ from html import escape
 import pandas as pd
 
 from dashboard.analysis.change.change import Change
-from dashboard.analysis.change.columns import ALONE, ALONE_UM, APPEARED, LOST, LOST_TOGETHER, WITH_OTHERS
+from dashboard.analysis.change.columns import (
+    ALONE,
+    ALONE_UM,
+    APPEARED,
+    LOST,
+    LOST_TOGETHER,
+    UNDETERMINED,
+    WITH_OTHERS,
+)
 from dashboard.analysis.change.spans import BAND_UM, CONFIDENCE, LEAST_UM, N_BLOCKS
 from dashboard.analysis.quality.stability import STABLE_MAX_UM
 from dashboard.model.texts import span_text
@@ -39,7 +47,8 @@ def head(change: Change) -> str:
             f"{largest['median_change_um']:+.1f} µm, at {largest['low_um']:,.0f}–{largest['high_um']:,.0f} µm"
         )
     counts = ", ".join(
-        f"{int(verdicts.get(name, 0)):,} {name}" for name in (WITH_OTHERS, ALONE, LOST, LOST_TOGETHER, APPEARED)
+        f"{int(verdicts.get(name, 0)):,} {name}"
+        for name in (WITH_OTHERS, ALONE, LOST, LOST_TOGETHER, APPEARED, UNDETERMINED)
     )
     amps = "" if "amp_change_uv" in units else " The spikes have no amplitudes, so that their change is not known."
     return (
@@ -53,7 +62,8 @@ def head(change: Change) -> str:
         '<p class="absent">Three quantities, which do not add up: the residual is of the depths of all spikes of a '
         "band; what the sorter removed before detection is in neither. All spikes of each unit, whatever the filters; "
         f"intervals of {CONFIDENCE:.0%}, from {N_BLOCKS} blocks of time in each span. Less than {LEAST_UM:g} µm is "
-        f"steady; alone: {ALONE_UM:g} µm or more from the median of its band.</p></div>"
+        f"steady; alone: {ALONE_UM:g} µm or more from the median of its band; undetermined: the interval holds zero "
+        "and such a change.</p></div>"
     )
 
 

@@ -60,7 +60,10 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     row = sorting.clusters.iloc[unit.unit]
     names = scene.region_names(np.array([unit.unit]))
     region = "region not known" if names[0] == UNKNOWN else names[0]
-    depth = f"{row['depths']:,.0f} µm" if "depths" in row and pd.notna(row["depths"]) else UNKNOWN
+    if "depths" in row and pd.notna(row["depths"]):
+        depth = f"{row['depths']:,.0f} µm"
+    else:
+        depth = f"channel at {row['axial_um']:,.0f} µm" if pd.notna(row.get("axial_um")) else UNKNOWN
     uuid, name = row.get("uuids"), escape(str(scene.units.of(unit.unit)))
     lines = [
         f"<h2>Unit {name} <small>{escape(region)} · {depth} · {_spikes(scene, picture)}</small></h2>",
@@ -215,7 +218,16 @@ def _refractory(scene: Scene, picture: UnitPicture) -> str:
         if np.isfinite(contamination)
         else f"no level reaches {CONFIDENCE_PCT:g} %"
     )
-    return f"Refractory test {verdict} {confidence:.0f} % confident of ≤ {CONTAMINATION_PCT:g} %; {least} (blue)"
+    words = f"{confidence:.0f} % confident of ≤ {CONTAMINATION_PCT:g} %; {least} (blue)"
+    return f"Refractory test {verdict} {words}{_computed_here(scene, picture, 'max_confidence', passes=test.passes)}"
+
+
+def _computed_here(scene: Scene, picture: UnitPicture, name: str, *, passes: bool) -> str:
+    """Return that a test was made here of the spikes, and what the files say of it where that is something else."""
+    made = label_tests(scene.sorting.clusters.iloc[[picture.focus.unit]])
+    if name not in made or bool(made[name].iloc[0]) == passes:
+        return "; computed here"
+    return f"; computed here, the file says {'fail' if passes else 'pass'}"
 
 
 def _pairs(scene: Scene, picture: UnitPicture) -> str:
@@ -233,6 +245,8 @@ def _amplitude(scene: Scene, picture: UnitPicture) -> str:
     if amplitudes is not None:
         noise, n_bins = amplitudes.noise, len(amplitudes.counts)
         words += f"; {_cutoff(noise.cutoff, passes=noise.passes_label)}"
+        if np.isfinite(noise.cutoff):
+            words += _computed_here(scene, picture, "noise_cutoff", passes=bool(noise.passes_label))
         if noise.low_bin >= 0:
             words += " (orange bin against the blue ones)"
         if n_bins != N_BINS:

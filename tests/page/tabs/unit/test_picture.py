@@ -228,6 +228,17 @@ def test_a_test_that_only_the_figures_make_has_one_answer(opened: OpenInsertion,
     )
 
 
+def test_a_test_that_the_file_decides_otherwise_says_so(opened: OpenInsertion, picture: UnitPicture) -> None:
+    """The table above has the file's value, the figure that of the spikes."""
+    test = picture.refractory
+    for confidence, words in ((99.0, "the file says pass"), (10.0, "the file says fail")):
+        clusters = opened.sorting.clusters.assign(max_confidence=confidence)
+        scene = Scene(replace(opened, sorting=replace(opened.sorting, clusters=clusters)))
+        text = unit_texts.heading("unit-refractory", scene, picture)
+        assert "computed here" in text
+        assert (words in text) == ((confidence >= 90) != test.passes)
+
+
 def test_failed_tests_of_the_label_are_named(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
     row = small_demo.clusters.loc[7].to_dict() | {
         "max_confidence": 95.0, "noise_cutoff": 7.5, "amp_median": 40e-6, "label": 1 / 3

@@ -27,8 +27,8 @@ PID = "983a6668-5d02-4273-8f0d-1f59989c80c2"
 
 
 @pytest.fixture(scope="module")
-def source(recorded_alyx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlyxSource]:
-    with Replay(recorded_alyx) as replay:
+def source(alyx_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlyxSource]:
+    with Replay(alyx_folder) as replay:
         yield AlyxSource(replay.url, cache=tmp_path_factory.mktemp("cache"), user="alice", password="alicepass")
 
 

@@ -27,8 +27,8 @@ from dashboard.sources.alyx.client import Client, QueryFailed, Record, ServerBus
 
 log = logging.getLogger(__name__)
 
-# Opening an insertion asks for the same record several times; datasets do not change by the minute.
-FRESH_S = 120.0
+# Opening an insertion asks for the same record several times. What is looked at every minute is at most so much older.
+FRESH_S = 30.0
 # After a server did not answer, everybody else is spared the wait for this long.
 RETRY_S = 20.0
 # An answer that is known from before is taken where the server has not answered for so long: its own comes later.

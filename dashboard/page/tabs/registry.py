@@ -207,6 +207,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         "probe", "Probe", f"{_PROBE}.tab:ProbeTab", states=(f"{_PROBE}.state:ProbeState",),
         words=(LinkWord("marks"), LinkWord("beside")), bins=f"{_PROBE}.words:PROBE_FIELDS",
         warm_up=f"{_PROBE}.picture:warm_up",
+        sheets=(SheetEntry("probe", "Correlation of depths", f"{_PROBE}.exports:draw_probe", is_first=True),),
     ),
     TabEntry(
         "events", "Events", f"{_EVENTS}.tab:EventsTab",

@@ -98,6 +98,7 @@ def test_every_figure_is_drawn_and_says_where_it_came_from(
     expected = {
         "raw": ("raw_at", "20.000000 s"), "pairs": ("clusters", "3, 7, 8"), "event": ("split", "side"),
         "compare": ("matched", "units: in both"), "change": ("after", "150–230 s"),
+        "probe": ("bins", "correlation"),
     }  # fmt: skip
     if what in expected:
         name, words = expected[what]

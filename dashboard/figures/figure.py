@@ -23,7 +23,8 @@ have colours of their own for these."""
 Range = tuple[float, float]
 Numbers = npt.NDArray[Any]
 
-PALETTES = {"binary": ("binary", "gray"), "diverging": ("RdBu_r", "berlin"), "zscore": ("bwr", "berlin")}
+PALETTES = {"binary": ("binary", "gray"), "diverging": ("RdBu_r", "berlin"), "zscore": ("bwr", "berlin"),
+            "voltage": ("gray", "gray")}  # fmt: skip
 """Colour maps of matplotlib, on light and on dark ground."""
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 
+from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.raw.picture import SnippetPicture
-from dashboard.figures.figure import Axis, Figure, Lines, Matrix
+from dashboard.figures.figure import Axis, Figure, Lines, Matrix, Words
 from dashboard.model.colours import SELECTION
 from dashboard.model.sorting import SpikeSorting
 
 GOOD, OTHER = "#009E73", "#CC3311"
 """Colours of the marks of spikes: of good units, and of others."""
+
+MAX_TITLE = 90
+"""Letters of a line."""
 
 MARK_MS, MARK_ROWS = 0.006, 0.012
 """Half width and height of a mark, as parts of the axes."""
@@ -39,7 +44,7 @@ def snippet_figure(
     left, right = (found.times_s[0] - at_s) * 1e3 - step_ms / 2, (found.times_s[-1] - at_s) * 1e3 + step_ms / 2
     end = picture.scale_uv * 10 ** (-gain_db / 20)
     unit = "µV" if found.band.unit == "V" else "bit"
-    image = Matrix(picture.uv, (left, right), (-0.5, n - 0.5), "binary", (-end, end), found.filtered, unit)
+    image = Matrix(picture.uv, (left, right), (-0.5, n - 0.5), "voltage", (-end, end), "Voltage", unit)
     marks = picture.marks
     across, up = MARK_MS * (right - left) * np.array([-1, 0, 1, 0, -1]), MARK_ROWS * n * np.array([0, 1, 0, -1, 0])
     x = [(time - at_s) * 1e3 + across for time in marks.times_s.tolist()]
@@ -50,7 +55,7 @@ def snippet_figure(
     synthetic = "synthetic, " if picture.recording.is_synthetic else ""
     return Figure(
         "raw-snippet",
-        f"{note}{found.band.name.upper()}, {synthetic}at {at_s:,.5f} s",
+        textwrap.fill(f"{note}{found.band.name.upper()}, {synthetic}at {at_s:,.5f} s, {found.filtered}", MAX_TITLE),
         Axis("Time from the middle", "ms", (left, right)),
         Axis(f"Channel in view, {depths}", "", (-0.5, n - 0.5), is_whole=True),
         (image, Lines(x, y, inks, width=1.0)),
@@ -63,3 +68,31 @@ def ink_of(sorting: SpikeSorting, unit: int, selected: Sequence[int]) -> str:
         return SELECTION[list(selected).index(unit) % len(SELECTION)]
     labels = sorting.labels
     return GOOD if unit < len(labels) and labels[unit] == 1 else OTHER
+
+
+def many_figure(found: ManySpikes) -> Figure:
+    """Return spikes laid over each other, a row for each channel; their mean, and the template of the sorting."""
+    n = len(found.columns)
+    scale = 1.2 * float(np.nanmax(np.ptp(found.mean_uv, axis=1), initial=0.0)) or 1.0
+    x = found.times_ms
+    gap = np.full((len(found.uv), 1), np.nan)
+    each = np.tile(np.append(x, np.nan), len(found.uv))
+    singles = [np.hstack([row + found.uv[:, row] / scale, gap]).ravel() for row in range(n)]
+    means = [row + found.mean_uv[row] / scale for row in range(n)]
+    template = [] if found.template_uv is None else [row + found.template_uv[row] / scale for row in range(n)]
+    left, right = float(x[0]), float(x[-1])
+    return Figure(
+        "raw-waveforms",
+        f"{len(found.uv)} of {found.n_all:,} spikes of unit {found.unit}, rows {scale:,.0f} {found.unit_of_uv} apart",
+        Axis("Time from the spike", "ms", (left, right)),
+        Axis("Channel, the lowest first", "", (-1.0, float(n)), is_whole=True),
+        (
+            Lines([each] * n, singles, ["quiet"] * n, width=0.6),
+            Lines([x] * n, means, ["ink"] * n, width=1.6),
+            Lines([x] * len(template), template, ["limit"] * len(template), width=1.6),
+            Words(
+                [left] * n, [row + 0.45 for row in range(n)], [f"{depth:,.0f} µm" for depth in found.depths_um],
+                [False] * n,
+            ),
+        ),
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from dashboard.analysis.compare.difference import count_both, subtract
 from dashboard.analysis.events.align import Selection
 from dashboard.analysis.events.trials import has_mask
 from dashboard.analysis.inputs import unit_spikes
+from dashboard.analysis.raw.many import many_spikes
 from dashboard.analysis.raw.picture import snippet_picture
 from dashboard.analysis.unit_picture import unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
@@ -28,7 +29,7 @@ from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.figures.change import change_by_depth
 from dashboard.figures.probe import depth_correlation_figure
-from dashboard.figures.raw import snippet_figure
+from dashboard.figures.raw import many_figure, snippet_figure
 from dashboard.figures.registry import Declared
 from dashboard.figures.unit import declare
 from dashboard.library.render import render
@@ -180,6 +181,29 @@ class Plots:
             self._sorting, columns, at_s, width_s, band, step, depth_range or (-np.inf, np.inf), keep
         )  # fmt: skip
         return element(snippet_figure(self._sorting, found, at_s))
+
+    def waveforms(self, unit: UnitId, n: int = 50, *, step: str = HIGH_PASS) -> Any:
+        """Return single spikes of a unit laid over each other, with their mean and the template.
+
+        They are those of ``waveforms.traces``, else they are cut out of the raw recording.
+
+        Parameters
+        ----------
+        unit : UnitId
+        n : int
+            How many at most, chosen at random.
+        step : str
+            ``raw``, ``high-pass`` or ``destriped``: what is done to the raw recording.
+
+        Raises
+        ------
+        DashboardError
+            There is no such unit, or neither can be read.
+        """
+        from dashboard.figures.elements import element
+
+        (index,) = self._sorting.units.indexes([unit])
+        return element(many_figure(many_spikes(self._sorting, self._columns, int(index), n, step)))
 
     def probe(self) -> Any:
         """Return the correlation of firing rates between depths."""

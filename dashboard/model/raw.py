@@ -84,6 +84,33 @@ class RawBand:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SingleWaveforms:
+    """Single spikes of a unit.
+
+    Attributes
+    ----------
+    volts : ndarray, shape (n_spikes, n_channels, n_samples), float32
+        NaN where a spike has no such channel.
+    columns : ndarray, shape (n_spikes, n_channels), int64
+        Column of the raw file of each trace; -1 for none.
+    samples : ndarray, shape (n_spikes,), int64
+        Of the AP file, at `trough`.
+    trough : int
+        Sample of a trace that the spike's sample is.
+    fs_hz : float
+    source : str
+        Where they come from, in words.
+    """
+
+    volts: npt.NDArray[np.float32]
+    columns: npt.NDArray[np.int64]
+    samples: npt.NDArray[np.int64]
+    trough: int
+    fs_hz: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SampleClock:
     """Session time of samples of the AP file: linear between the known points, extrapolated at both ends.
 

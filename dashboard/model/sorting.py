@@ -17,10 +17,10 @@ from dashboard.model.conventions import Clock, DepthKind, LabelKind
 from dashboard.model.errors import BadRequest, DatasetMissing, Incomplete
 from dashboard.model.identity import Identity
 from dashboard.model.progress import ProgressCallback
-from dashboard.model.raw import RawRecording
+from dashboard.model.raw import RawRecording, SingleWaveforms
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.shanks import SHANK, number_shanks, shank_numbers
-from dashboard.model.unit_ids import UnitIds
+from dashboard.model.unit_ids import UnitId, UnitIds
 
 # Objects that depths, amplitudes, labels and regions of spikes and units are read from.
 _UNITS_FROM = ("spikes", "passingSpikes", "clusters", "channels", "electrodeSites")
@@ -225,6 +225,8 @@ class SpikeSorting:
         it; empty where it answered, or there is none.
     open_raw : callable () -> RawRecording, or None
         Finds the raw recording; see `raw`.
+    open_waveforms : callable (unit id) -> SingleWaveforms, or None
+        Reads single waveforms; see `waveforms`.
     units : UnitIds
         Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
         id, arrays and kernels by its index.
@@ -256,6 +258,7 @@ class SpikeSorting:
     later: tuple[LaterWork, ...] = ()
     records_of: str = ""
     open_raw: Callable[[], RawRecording] | None = field(default=None, repr=False)
+    open_waveforms: Callable[[UnitId], SingleWaveforms] | None = field(default=None, repr=False)
     units: UnitIds = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -281,6 +284,22 @@ class SpikeSorting:
             )
             raise DatasetMissing("Raw data", self.title, what)
         return self.open_raw()
+
+    def waveforms(self, unit: UnitId) -> SingleWaveforms:
+        """Return single waveforms of a unit, of ``waveforms.traces``: its rows are read, and nothing else.
+
+        Raises
+        ------
+        DatasetMissing
+            The sorting has none.
+        BadRequest
+            They hold none of this unit.
+        DatasetInvalid, DownloadFailed
+            They cannot be read.
+        """
+        if self.open_waveforms is None:
+            raise DatasetMissing("waveforms.traces", self.title, "They are read of sortings in ALF layout")
+        return self.open_waveforms(unit)
 
     @property
     def unit_ids(self) -> npt.NDArray[Any]:

@@ -29,7 +29,7 @@ IDS_NOW: dict[str, dict[str, Any]] = {
 are looked up when the insertion is open."""
 
 
-SINCE = {"drag", "groups", "shanks", "rawat", "rawband", "rawdb", "rawms", "rawstep", "unjudged"}
+SINCE = {"drag", "groups", "shanks", "rawat", "rawband", "rawdb", "rawmany", "rawms", "rawstep", "unjudged"}
 """Words that no link of before had; `test_link` reads and writes them."""
 
 

@@ -256,7 +256,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
                 lasts="session",
             ),
             LinkWord("rawband", "raw_band"), LinkWord("rawstep", "raw_step"), LinkWord("rawms", "raw_ms"),
-            LinkWord("rawdb", "raw_db"),
+            LinkWord("rawdb", "raw_db"), LinkWord("rawmany", "raw_many"),
         ),
         sheets=(SheetEntry("raw", "Raw voltage", f"{_RAW}.exports:draw_raw", is_first=True, needs_shown=True),),
         data_files=(

@@ -25,9 +25,12 @@ from dashboard.model.progress import (
     ignore_progress,
     telling,
 )
+from dashboard.model.raw import SingleWaveforms
 from dashboard.model.references import DatasetRef, Histology, InsertionRef, Offer, SortingRef, SortingRequest
 from dashboard.model.sorting import HISTOLOGY, Missing, Spikes, SpikeSorting
+from dashboard.model.unit_ids import UnitId
 from dashboard.sources.alf import clusters as clusters_object
+from dashboard.sources.alf import traces
 from dashboard.sources.alf.channels import histology_of, load_channels, with_brain_locations
 from dashboard.sources.alf.choose import resolve
 from dashboard.sources.alf.drift import load_drift
@@ -59,8 +62,12 @@ from dashboard.sources.alf.templates import load_templates
 from dashboard.sources.alf.trials import load_trials, trials_datasets, trials_notes
 from dashboard.sources.base import DEFAULT, SORTINGS, Source
 from dashboard.sources.download.first_spikes import ArrivingSpikes
+from dashboard.sources.download.ranges import RemoteFile
 
 BRAIN_LOCATIONS = "channels.brainLocationIds_ccf_2017"
+
+SAMPLE_RATE_HZ = 30_000.0
+"""Of single waveforms: no file says it, and Neuropixels have no other."""
 
 # Objects that are put together of several files, and how the names of those begin.
 _FILES_OF = {
@@ -155,6 +162,31 @@ class AlfSource(Source):
         datasets = self.datasets(insertion)
         ref = self._resolve(insertion, datasets, request)
         return fetch(self, ref, trials_datasets(datasets), progress, cancel, ignore_partial)[0]
+
+    def part_of(self, dataset: DatasetRef) -> Path | RemoteFile:
+        """Return a large file of which parts are read.
+
+        Raises
+        ------
+        DatasetMissing
+            It is not there.
+        """
+        if dataset.path is None or not dataset.path.is_file():
+            raise traces.missing(dataset.relative_path)
+        return dataset.path
+
+    def _waveforms(self, ref: SortingRef, datasets: Sequence[DatasetRef], unit: UnitId) -> SingleWaveforms:
+        """Return single waveforms of a unit; see `SpikeSorting.waveforms`."""
+        own = [d for d in datasets if d.collection == ref.collection and d.name in traces.NAMES]
+        named = {d.name: d for d in sorted(own, key=lambda d: d.revision)}
+        if len(named) < len(traces.NAMES) or not isinstance(unit, int):
+            raise traces.missing(f"{ref.insertion.key} {ref.collection}")
+        small = [named[name] for name in traces.NAMES[1:]]
+        paths = self.fetch_files(ref.insertion, small)
+        table, channels = (paths.get(d.relative_path) for d in small)
+        if table is None or channels is None:
+            raise traces.missing(f"{ref.insertion.key} {ref.collection}")
+        return traces.read_traces(self.part_of(named[traces.TRACES]), table, channels, unit, SAMPLE_RATE_HZ)
 
     def _resolve(self, insertion: InsertionRef, datasets: Sequence[DatasetRef], request: SortingRequest) -> SortingRef:
         ref = resolve(
@@ -258,6 +290,7 @@ class AlfSource(Source):
             offers=offers(datasets, insertion.probe),
             identity=identity_of(ref, self.data_root),
             open_raw=partial(self.raw, insertion),
+            open_waveforms=partial(self._waveforms, ref, datasets),
         )
 
 

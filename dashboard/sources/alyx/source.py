@@ -42,7 +42,7 @@ from dashboard.sources.base import DEFAULT, Row, Source
 from dashboard.sources.download.checksums import is_known, is_known_other, is_verified, record_path
 from dashboard.sources.download.downloader import Downloader, Fetched
 from dashboard.sources.download.partial import is_complete
-from dashboard.sources.download.ranges import RangeReader, shared_reader
+from dashboard.sources.download.ranges import RangeReader, RemoteFile, shared_reader
 from dashboard.sources.download.transfer import ASK, Item
 from dashboard.sources.raw.recording import holds_samples, is_of_recording, is_of_samples, open_recording
 
@@ -440,6 +440,14 @@ class AlyxSource(AlfSource):
         folder = next((path.parent for path in paths.values()), folders[0])
         self._recordings[insertion.key] = recording = open_recording(folder, remote=remote)
         return recording
+
+    def part_of(self, dataset: DatasetRef) -> Path | RemoteFile:
+        """Return a large file of which parts are read: from a cache, else on the data server."""
+        if dataset.path is not None and dataset.path.is_file():
+            return dataset.path
+        if self.ranges is None or self.records.offline or not dataset.url:
+            return super().part_of(dataset)
+        return self.ranges.open(dataset.url, dataset.size, dataset.md5)
 
     def _revision_names(self) -> dict[str, str]:
         return {str(row.get("id")): str(row.get("name")) for row in self.records.listed("/revisions", {})}

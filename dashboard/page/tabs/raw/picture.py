@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.analysis.inputs import unit_spikes
+from dashboard.analysis.raw.many import ManySpikes, many_spikes
 from dashboard.analysis.raw.maps import DepthImage, rms_image, spectrum_image
 from dashboard.analysis.raw.picture import SnippetPicture, file_columns, snippet_picture
 from dashboard.analysis.raw.spectra import band_powers
@@ -64,6 +65,30 @@ def render_snippet(request: SnippetRequest, cancel: threading.Event) -> SnippetP
         scene.sorting, scene.columns, request.at_s, request.width_s, request.band, request.step, request.depth_range,
         scene.mask, request.selected, cancel,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ManyRequest:
+    """Single spikes of a unit."""
+
+    scene: Scene
+    unit: int
+    n: int
+    step: str
+
+
+def render_many(request: ManyRequest, cancel: threading.Event) -> ManySpikes:
+    """Read single spikes of a unit.
+
+    Raises
+    ------
+    DashboardError
+        There are none, or they cannot be read.
+    Cancelled
+        `cancel` was set.
+    """
+    scene = request.scene
+    return many_spikes(scene.sorting, scene.columns, request.unit, request.n, request.step, cancel)
 
 
 def step_to_spike(scene: Scene, unit: int, at_s: float, direction: int) -> float:

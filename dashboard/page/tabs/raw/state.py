@@ -9,6 +9,7 @@ import param
 from dashboard.model.raw import BANDS, HIGH_PASS, STEPS
 
 WIDTHS_MS = (2, 10, 35, 70, 200, 500, 1000, 2000)
+MANY = (0, 20, 50, 200)
 MAX_GAIN_DB = 60
 
 
@@ -19,6 +20,9 @@ class RawState(param.Parameterized):
     raw_band = param.Selector(default="ap", objects=list(BANDS), doc="File that the snippet is cut from.")
     raw_step = param.Selector(default=HIGH_PASS, objects=list(STEPS), doc="What is done to the voltage.")
     raw_ms = param.Selector(default=70, objects=list(WIDTHS_MS), doc="Length of the snippet, in ms.")
+    raw_many = param.Selector(
+        default=0, objects=list(MANY), doc="Single spikes of the selected unit that are laid over each other; 0: none."
+    )
     raw_db = param.Integer(
         default=0, bounds=(-MAX_GAIN_DB, MAX_GAIN_DB), step=3, doc="Gain of the picture against its default, in dB."
     )

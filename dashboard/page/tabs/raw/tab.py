@@ -9,11 +9,14 @@ from typing import Any
 import panel as pn
 from bokeh.events import Tap
 
+from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.raw.picture import SnippetPicture
+from dashboard.figures.raw import many_figure
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.progress import Progress, progress_text
 from dashboard.model.raw import BANDS
 from dashboard.model.requester import reading_for
+from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
@@ -21,22 +24,30 @@ from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.raw import texts
 from dashboard.page.tabs.raw.figures import MapFigure, SnippetFigure
 from dashboard.page.tabs.raw.picture import (
+    ManyRequest,
     Maps,
     SnippetRequest,
+    render_many,
     render_maps,
     render_snippet,
     step_to_spike,
     threads,
 )
-from dashboard.page.tabs.raw.state import MAX_GAIN_DB, WIDTHS_MS, RawState
+from dashboard.page.tabs.raw.state import MANY, MAX_GAIN_DB, WIDTHS_MS, RawState
 
 GAIN_STEP_DB = 3
 TELL_S = 0.25
 """Between two words on how far a transfer has come."""
+WAVEFORMS_PX = 420
 PALETTE = {"ap": "plasma", "lf": "inferno"}
 
 
-PARTS = {"snippet": "The raw data", "rms": "The map of the noise", "spectrum": "The map of the spectrum"}
+PARTS = {
+    "snippet": "The raw data",
+    "waveforms": "The single spikes",
+    "rms": "The map of the noise",
+    "spectrum": "The map of the spectrum",
+}
 """What the tab draws, by the name of its caption."""
 
 
@@ -61,18 +72,26 @@ class RawTab(BaseTab[PageServices]):
         self._told = 0.0
         self._snippet_loop = self._raw_loop(render_snippet, self._show, self.refuse)
         self._maps_loop = self._raw_loop(render_maps, self._show_maps, self._no_maps)
+        self._many_loop = self._raw_loop(render_many, self._show_many, self._no_many)
+        self._many: ManyRequest | None = None
         self.snippet = SnippetFigure()
+        self.waveforms = FigureView("raw-waveforms", WAVEFORMS_PX)
         axes = services.axes
         self.rms = MapFigure(axes, "raw-rms", over_time=True, palette="plasma")
         self.spectrum = MapFigure(axes, "raw-spectrum", over_time=False, palette="inferno")
-        self._captions = {name: self.html() for name in ("snippet", "rms", "spectrum")}
+        self._captions = {name: self.html() for name in PARTS}
         self._captions["snippet"].object = texts.WORKING
         for name, about in PARTS.items():
             self.part(f"raw-{name}", about, self._captions[name])
         # Figures come with their first picture: one that was hidden has no width when it is shown.
         self._figures = {
             name: pane(drawn.figure)
-            for name, drawn in (("snippet", self.snippet), ("rms", self.rms), ("spectrum", self.spectrum))
+            for name, drawn in (
+                ("snippet", self.snippet),
+                ("waveforms", self.waveforms),
+                ("rms", self.rms),
+                ("spectrum", self.spectrum),
+            )
         }
         self._shown: frozenset[str] = frozenset()
         self._head = [self.refusal, self.busy.panel, self._controls()]
@@ -81,6 +100,7 @@ class RawTab(BaseTab[PageServices]):
         services.raster.figure.on_event(Tap, self._tapped)
         own.param.watch(self._request, ["raw_at", "raw_step", "raw_ms"])
         own.param.watch(self._banded, "raw_band")
+        own.param.watch(self._ask_many, ["raw_many", "raw_step"])
         own.param.watch(self._redraw, "raw_db")
         self._state.param.watch(self._request, ["tab", "selected", "depth_range"])
 
@@ -118,6 +138,7 @@ class RawTab(BaseTab[PageServices]):
             choice(own.param.raw_band, "Band", {name.upper(): name for name in BANDS}, 62),
             choice(own.param.raw_step, "Voltage", {words: name for name, words in texts.STEPS.items()}, 108),
             choice(own.param.raw_ms, "Length", {f"{ms:,} ms": ms for ms in WIDTHS_MS}, 84),
+            choice(own.param.raw_many, "Spikes", {f"{n}" if n else "none": n for n in MANY}, 74),
             button("−3", "Less gain, by 3 dB", lambda: self._gain(-GAIN_STEP_DB)),
             button("+3", "More gain, by 3 dB", lambda: self._gain(GAIN_STEP_DB)),
             button("◀", "Previous spike of the selected unit (,)", lambda: self._step(-1)),
@@ -190,6 +211,7 @@ class RawTab(BaseTab[PageServices]):
         if self._mapped is not scene.sorting:
             self._mapped = scene.sorting
             self._maps_loop.request(scene)
+        self._ask_many()
         at = self._middle(scene)
         if at is None:
             return
@@ -242,6 +264,39 @@ class RawTab(BaseTab[PageServices]):
         if self._drawn is None or self._drawn.scene is not self._scene:
             self._set("snippet", False)
             self._captions["snippet"].object = ""
+
+    # -- single spikes ---------------------------------------------------------------------------
+
+    def _ask_many(self, *events: object) -> None:
+        scene, n = self._scene, self._own.raw_many
+        if scene is None or not self.is_seen:
+            return
+        units = scene.indexes(self._state.selected)
+        if not n or not units:
+            self._many_loop.cancel()
+            self._many = None
+            self._set("waveforms", False)
+            self._captions["waveforms"].object = texts.NO_UNIT if n else ""
+            return
+        request = ManyRequest(scene, units[-1], n, self._own.raw_step)
+        if request != self._many:
+            self._many = request
+            self._captions["waveforms"].object = texts.WORKING
+            self._many_loop.cancel()
+            self._many_loop.request(request)
+
+    def _show_many(self, request: ManyRequest, found: ManySpikes) -> None:
+        if request == self._many:
+            self.draw("raw-waveforms", self._draw_many, found)
+
+    def _draw_many(self, found: ManySpikes) -> None:
+        self._captions["waveforms"].object = texts.many(found)
+        self._set("waveforms", True)
+        self.waveforms.show(many_figure(found))
+
+    def _no_many(self, error: DashboardError) -> None:
+        self._set("waveforms", False)
+        self._captions["waveforms"].object = refusal_text(error)
 
     def _banded(self, *events: object) -> None:
         self._request()

@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.raw.snippet import PADDING_S
 from dashboard.figures.raw import GOOD, OTHER
@@ -15,6 +16,7 @@ from dashboard.page.tabs.raw.figures import LABELS
 from dashboard.page.tabs.raw.picture import Maps
 
 WORKING = '<div class="unit"><p>Reading …</p></div>'
+NO_UNIT = '<div class="unit"><p>Select a unit to see its single spikes.</p></div>'
 STEPS = {"raw": "as recorded", "high-pass": "high-pass", "destriped": "destriped"}
 _DOT = '<span style="color:{colour}">○</span> {word}'
 
@@ -42,6 +44,15 @@ def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
         f"({gain_db:+d} dB); {counted(len(picture.uv), 'channel')} of {found.band.n_channels}.{pooled}{labels}</p>"
         f"<p>{counted(len(picture.marks.units), 'spike')} marked{hidden}: {_DOT.format(colour=GOOD, word='good')}, "
         f"{_DOT.format(colour=OTHER, word='other')}, larger: selected units in their colours.</p>"
+    )
+
+
+def many(found: ManySpikes) -> str:
+    """Return what the single spikes are."""
+    template = "orange: the template" if found.template_uv is not None else f"no template: {found.why_no_template}"
+    return _said(
+        f"<p>{len(found.uv)} of {found.n_all:,} spikes of unit {escape(str(found.unit))}, chosen at random, from "
+        f"{escape(found.source)}. Thick: their mean; {escape(template)}.</p>"
     )
 
 

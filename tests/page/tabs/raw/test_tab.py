@@ -92,6 +92,15 @@ def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path, tmp_pat
         assert found == sorted(known)
         assert marks.n_elsewhere == 0
         check_export(page, tmp_path)
+        page.do(lambda: page.session.state.param.update(selected=[5]))
+        page.do(lambda: page.session.states[RawState].param.update(raw_many=20))
+        caption = tab._captions["waveforms"]
+        said = page.wait(lambda: "Reading" not in caption.object and caption.object, "the single spikes")
+        assert "4 of 4 spikes of unit 5" in said
+        assert "waveforms.traces, as they were extracted" in said
+        assert page.do(lambda: tab._figures["waveforms"] in tab.panel.objects)
+        page.do(lambda: page.session.state.param.update(selected=[]))
+        page.wait(lambda: "Select a unit" in caption.object, "the line")
         maps = page.wait(lambda: tab.maps, "the maps")
         assert set(maps.rms) == {"ap", "lf"}
         assert maps.rms["ap"].along[0] == pytest.approx(12.0457 + 1.5, abs=0.02)

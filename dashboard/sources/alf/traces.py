@@ -12,8 +12,8 @@ import numpy.typing as npt
 from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
 from dashboard.model.raw import SingleWaveforms
 from dashboard.sources.alf.arrays import read_archive, read_table
+from dashboard.sources.byte_ranges import Bytes, LocalBytes
 from dashboard.sources.download.ranges import RemoteFile
-from dashboard.sources.raw.files import Bytes, LocalBytes
 from dashboard.sources.readers import DAMAGED, read_npy_header
 
 TRACES, TABLE, CHANNELS = "waveforms.traces", "waveforms.table", "waveforms.channels"

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
+from dashboard.sources.byte_ranges import LocalBytes
 from dashboard.sources.raw.chunks import ChunkCache
-from dashboard.sources.raw.files import CompressedFile, LocalBytes, flat_file
+from dashboard.sources.raw.files import CompressedFile, flat_file
 from dashboard.sources.raw.meta import read_meta
 from dashboard.sources.raw.recording import open_recording
 from tests.sources.raw.samples import N_CHANNELS, NP2_4SHANKS, RUN, SYNC, write_cbin, write_meta, write_recording

@@ -17,6 +17,7 @@ from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, kept_spikes
 from dashboard.engine.count.categories import Categories
 from dashboard.engine.count.queries import count_in
+from dashboard.model.curation import ALL_LABELS, CURATED, MY_LABEL
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
@@ -61,6 +62,8 @@ class Subject:
         What spikes are aligned to; None takes the first that the session has.
     test : str
         The test of responses whose columns the clusters have, in words; empty where there is none.
+    curation : str
+        Whose labels the columns of decisions show, in words; empty where nobody has decided.
     link : str
         Address that opens the view; empty where it is not known.
     amp_range_uv : (float, float) or None
@@ -86,6 +89,7 @@ class Subject:
     asked: tuple[str | None, str | None] = (None, None)
     event: str | None = None
     test: str = ""
+    curation: str = ""
     link: str = ""
     amp_range_uv: Range | None = None
 
@@ -113,7 +117,9 @@ class Subject:
         """The filter in one line."""
         if not self.filters:
             return "all units"
-        return "; ".join(f"{word} {text}" for word, text in self.filters.items())
+        text = "; ".join(f"{word} {text}" for word, text in self.filters.items())
+        is_curated = any(name in text for name in (MY_LABEL, CURATED, ALL_LABELS))
+        return f"{text} ({self.curation})" if is_curated and self.curation else text
 
     @property
     def stem(self) -> str:
@@ -161,6 +167,7 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
         "spikes": f"{subject.n_in_view:,} of {subject.columns.n_spikes:,} spikes{dropped}",
         **({"incomplete": f"without {', '.join(sorting.incomplete)}"} if sorting.incomplete else {}),
         **({"responses": subject.test} if subject.test else {}),
+        **({"curation": subject.curation} if subject.curation else {}),
         **more,
         "version": f"spike-dashboard {__version__}",
         "link": subject.link or "none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -104,6 +105,7 @@ class UserData:
         self.database = Database(url)
         self.decisions, self.rules = Decisions(self.database), CurationRules()
         self._desks: WeakSet[UserSession] = WeakSet()
+        self._lock = threading.Lock()
 
     @classmethod
     def in_folder(cls, folder: Path) -> UserData:
@@ -202,11 +204,13 @@ class UserData:
 
     def join(self, user_session: UserSession) -> None:
         """Tell a session what others say."""
-        self._desks.add(user_session)
+        with self._lock:
+            self._desks.add(user_session)
 
     def leave(self, user_session: UserSession) -> None:
         """Have it hear no more."""
-        self._desks.discard(user_session)
+        with self._lock:
+            self._desks.discard(user_session)
 
     def tell(self) -> None:
         """Tell every session of this process that somebody has judged; call it in the thread of the sessions."""
@@ -215,7 +219,9 @@ class UserData:
 
     def tell_decided(self, insertion: str) -> None:
         """Tell every session of this process that there are decisions about units; call it from any thread."""
-        for user_session in list(self._desks):
+        with self._lock:
+            here = list(self._desks)
+        for user_session in here:
             user_session.tell_decided(insertion)
 
     def close(self) -> None:

@@ -48,6 +48,7 @@ class CurationState(param.Parameterized):
     """How a person walks through units to judge."""
 
     unjudged = param.Boolean(False, doc="Whether J and K stop only at units that the person has not judged yet.")
+    shown_by = param.String("", doc="Whose labels the columns of decisions show, in words; for exports.")
 
 
 @dataclass(slots=True)
@@ -212,6 +213,8 @@ class CurationService:
             )
         table = with_columns(opened.sorting.clusters, found, self._added)
         self._added = tuple(found)
+        whose = {"mine": f"those of {self.author or 'nobody'} first, else the last", "last": "the last of anybody"}
+        self._state.shown_by = f"labels of people: {whose[self.rules.precedence]}" if found else ""
         if table is opened.sorting.clusters:
             return opened
         return replace(opened, sorting=replace(opened.sorting, clusters=table))
@@ -369,7 +372,11 @@ class CurationService:
                     self._queue.later(partial(self._say, f"Not kept yet, tried again: {error}", is_bad=True))
                     self._closed.wait(RETRY_S)
         except DashboardError as error:
-            self._queue.later(partial(self._refuse, error))
+            self._queue.later(partial(self._not_kept, error))
+            return
+        except Exception as error:  # the file went away under the memory map, for one
+            logger.exception("a decision about %s was not kept", insertion)
+            self._queue.later(partial(self._not_kept, DashboardError("Not kept", type(error).__name__, "Decide again")))
             return
         finally:
             with self._lock:
@@ -384,8 +391,11 @@ class CurationService:
             new = self._user_session.user_data.decisions.read(key, kept.last)
             if new and kept.subject is None:
                 kept.subject = Subject.of(kept.opened.sorting)
-        except DashboardError as error:
-            self._queue.later(partial(self._refuse, error))
+        except Exception as error:
+            logger.exception("decisions about %s could not be read", key)
+            known = error if isinstance(error, DashboardError) else None
+            what = known or DashboardError("Decisions could not be read", type(error).__name__)
+            self._queue.later(partial(self._refuse, what))
             return
         if new:
             kept.rows = [*kept.rows, *new]
@@ -425,6 +435,10 @@ class CurationService:
         if self.states:
             self._changed()
         self._tell()
+
+    def _not_kept(self, error: DashboardError) -> None:
+        self._judged_now.clear()  # so that the queue comes to it again
+        self._refuse(error)
 
     def _refuse(self, error: DashboardError) -> None:
         self._say(str(error), is_bad=True)

@@ -13,6 +13,7 @@ from dashboard.analysis.filters.words import acting
 from dashboard.export.kinds.rows import Rows
 from dashboard.export.origin import Subject
 from dashboard.model.colours import selection_colours
+from dashboard.model.curation import CURATED
 from dashboard.page.core.scene import UNKNOWN, Scene, drawn_kind
 from dashboard.page.plot.unit_rows import row_limits, rows_in_view
 from dashboard.page.services.response_test import read_test, response_columns
@@ -107,6 +108,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         asked=(values["sorter"], values["revision"]),
         event=values["event"],
         test=read_test(values["test"]).words if values["test"] and response_columns(scene.sorting) else "",
+        curation=values.get("shown_by", "") if CURATED in scene.sorting.clusters else "",
         link=link,
         amp_range_uv=scene.amp_range_uv,
     )

@@ -13,11 +13,12 @@ import pytest
 
 import dashboard.library.database as database
 import dashboard.page.services.curation as service
+from dashboard.export.origin import provenance
 from dashboard.library.curation.formats import format_of
 from dashboard.library.userdata import UserData
 from dashboard.model.curation import CurationRules
 from dashboard.model.progress import ignore_progress
-from dashboard.page.services.export_view import ExportView
+from dashboard.page.services.export_view import ExportView, make_subject
 from dashboard.page.tabs.curation.exports import note_curation, write_curation, write_decisions
 from dashboard.sources.demo.source import DemoSource
 from tests.page.driving import DrivenPage, driven_page
@@ -171,6 +172,10 @@ def test_the_raster_can_be_coloured_by_labels_and_the_page_exports_them(page: Dr
     assert list(legend)[:3] == ["good", "mua", "noise"]
     of_cluster = page.do(lambda: page.session._scene.categories("curated").of_cluster)
     assert of_cluster[3] == list(legend).index("noise")
+    page.do(lambda: page.session.state.param.update(filters={"where": "my_label == 'noise'"}))
+    subject = page.do(lambda: make_subject(page.session._scene, page.session.states.values()))
+    assert subject.filter_text.endswith("my_label == 'noise' (labels of people: those of Rita first, else the last)")
+    assert provenance(subject)["curation"] == subject.curation
     view = ExportView(page.session._scene, {}, "", {"curation": page.wait(lambda: tab.for_export, "what was decided")})
     assert note_curation(view)[1] == ("json", "csv")
     for kind in ("json", "csv"):

@@ -168,6 +168,8 @@ class CurationTab(BaseTab[PageServices]):
         found = self._similar
         is_listed = found is not None and len(units) > 1 and found.unit in units
         if is_listed or (self._asked is not None and self._asked.is_same(scene, units[-1])):
+            if found is not None:
+                self.draw("curation-similar", self._show_similar, scene)
             return
         self._asked = SimilarRequest(scene.sorting, scene.columns, units[-1])
         self.busy.begin()

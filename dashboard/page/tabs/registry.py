@@ -255,8 +255,9 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
                 "rawat", "raw_at", read=f"{_TABS}.raw.state:read_at", write=f"{_TABS}.raw.state:write_at",
                 lasts="session",
             ),
-            LinkWord("rawband", "raw_band"), LinkWord("rawstep", "raw_step"), LinkWord("rawms", "raw_ms"),
-            LinkWord("rawdb", "raw_db"), LinkWord("rawmany", "raw_many"),
+            LinkWord("rawband", "raw_band"), LinkWord("rawstep", "raw_step"), LinkWord("rawdb", "raw_db"),
+            LinkWord("rawms", "raw_ms", read=f"{_RAW}.state:read_ms"),
+            LinkWord("rawmany", "raw_many", read=f"{_RAW}.state:read_many"),
         ),
         sheets=(SheetEntry("raw", "Raw voltage", f"{_RAW}.exports:draw_raw", is_first=True, needs_shown=True),),
         data_files=(

@@ -45,3 +45,31 @@ def read_at(text: str) -> float | None:
 def write_at(value: float | None) -> str:
     """Return the middle of the snippet for a link, to 10 us."""
     return "" if value is None else f"{value:.5f}"
+
+
+def read_ms(text: str) -> int:
+    """Return the length of the snippet as links have it, in ms.
+
+    Raises
+    ------
+    ValueError
+        It is none that can be chosen.
+    """
+    return _one_of(WIDTHS_MS, text)
+
+
+def read_many(text: str) -> int:
+    """Return how many single spikes are shown, as links have it.
+
+    Raises
+    ------
+    ValueError
+        It is none that can be chosen.
+    """
+    return _one_of(MANY, text)
+
+
+def _one_of(choices: tuple[int, ...], text: str) -> int:
+    if text not in map(str, choices):
+        raise ValueError(f"is none of {', '.join(map(str, choices))}")
+    return int(text)

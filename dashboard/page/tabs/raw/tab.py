@@ -138,11 +138,11 @@ class RawTab(BaseTab[PageServices]):
             choice(own.param.raw_band, "Band", {name.upper(): name for name in BANDS}, 62),
             choice(own.param.raw_step, "Voltage", {words: name for name, words in texts.STEPS.items()}, 108),
             choice(own.param.raw_ms, "Length", {f"{ms:,} ms": ms for ms in WIDTHS_MS}, 84),
-            choice(own.param.raw_many, "Spikes", {f"{n}" if n else "none": n for n in MANY}, 74),
             button("−3", "Less gain, by 3 dB", lambda: self._gain(-GAIN_STEP_DB)),
             button("+3", "More gain, by 3 dB", lambda: self._gain(GAIN_STEP_DB)),
             button("◀", "Previous spike of the selected unit (,)", lambda: self._step(-1)),
             button("▶", "Next spike of the selected unit (.)", lambda: self._step(1)),
+            choice(own.param.raw_many, "Spikes", {f"{n}" if n else "none": n for n in MANY}, 74),
             sizing_mode="stretch_width",
             margin=0,
         )

@@ -14,6 +14,7 @@ import pytest
 from dashboard.analysis.raw.snippet import read
 from dashboard.export.sheet import PRESETS, SheetStyle, write_sheet
 from dashboard.model.raw import read_with
+from dashboard.page import link as links
 from dashboard.page.export.snapshot import Snapshot
 from dashboard.page.tabs.raw.state import RawState
 from dashboard.sources.demo.source import DemoSource
@@ -142,3 +143,11 @@ def test_without_raw_data_one_line_says_what_would_bring_them(tmp_path: Path, ca
         assert "raw_ephys_data" in said
         page.wait(lambda: "No RMS of AP" in tab._captions["rms"].object, "the maps")
         assert not page.do(lambda: any(each in tab.panel.objects for each in tab._figures.values()))
+
+
+def test_length_and_number_of_spikes_come_back_out_of_a_link() -> None:
+    link = links.parse("insertion=demo&tab=raw&rawms=35&rawmany=20")
+    assert (link.values["raw_ms"], link.values["raw_many"]) == (35, 20)
+    assert not link.problems
+    (problem,) = links.parse("insertion=demo&rawms=36&tab=raw").problems
+    assert "rawms=36 cannot be used" in problem

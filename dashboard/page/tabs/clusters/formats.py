@@ -63,7 +63,6 @@ CURATED = {
 TITLES = {
     "cluster_id": "unit",
     "firing_rate": "rate (Hz)",
-    "failed": "tests failed",
     "activity": "rate over time",
     "amp_uv": "amp (µV)",
     "amp_au": "amp (a.u.)",
@@ -77,7 +76,7 @@ TITLES = {
 }
 """Words of the field for the columns' names on disk."""
 
-TITLE_PX, VALUE_PX, ARROW_PX, PADDING_PX = 6, 7, 28, 18
+TITLE_PX, VALUE_PX, ARROW_PX, PADDING_PX = 6.5, 7, 12, 12
 """Of letters in titles and in cells, of the arrow that sorts, of the sides of a cell."""
 
 
@@ -125,9 +124,14 @@ def column_widths(table: pd.DataFrame) -> dict[str, int]:
     titles = column_titles(table)
     widths = {}
     for name in map(str, table.columns):
-        is_text = not pd.api.types.is_numeric_dtype(table[name]) and name != "activity"
-        longest = int(table[name].astype(str).str.len().max()) if is_text and len(table) else 6
+        column = table[name]
+        is_whole = pd.api.types.is_integer_dtype(column)
+        is_text = not pd.api.types.is_numeric_dtype(column) and name != "activity"
+        longest = int(column.astype(str).str.len().max()) if (is_text or is_whole) and len(table) else len("1234")
         if name.startswith(("resp_p", "resp_q")):
             longest = len("1.234e-56")
-        widths[name] = max(TITLE_PX * len(titles.get(name, name)) + ARROW_PX, VALUE_PX * min(longest, 40) + PADDING_PX)
+        arrow = ARROW_PX if name == "depths" else 0  # by which the table is sorted at first
+        widths[name] = PADDING_PX + max(
+            round(TITLE_PX * len(titles.get(name, name))) + arrow, VALUE_PX * min(longest, 40)
+        )
     return widths | ({"activity": WIDTH_PX + 2 * PADDING_PX} if "activity" in table else {})

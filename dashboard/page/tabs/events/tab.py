@@ -98,7 +98,7 @@ class EventsTab(BaseTab[PageServices]):
             label="Brain-wide map trials",
             description=event_texts.MASK_WORDS,
             size="small",
-            margin=(12, 6),
+            margin=(4, 6),
         )
         self.subject = pmui.Select(label="Spikes of", options=SUBJECTS, value=UNIT, width=175, **small)
         self.region = pmui.Select(label="Region", options=["–"], value="–", width=175, visible=False, **small)
@@ -111,8 +111,9 @@ class EventsTab(BaseTab[PageServices]):
     def _sections(self) -> list[Any]:
         parts = {"Windows of the test": lambda: self._response_test.settings, "Bins and windows": self._make_bins}
         return [
-            pn.Row(self.event, self.split, self.mask, margin=(0, 6)),
+            pn.Row(self.event, self.split, margin=(0, 6)),
             pn.Row(self.subject, self.region, self._response_test.button, margin=(0, 6)),
+            pn.Row(self.mask, margin=(0, 6)),
             self._response_test.panel,
             self._captions["event-head"],
             *self._captioned("event-psth", "event-raster"),

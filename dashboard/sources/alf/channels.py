@@ -86,8 +86,9 @@ def load_channels(ref: SortingRef) -> tuple[pd.DataFrame, Histology, tuple[Missi
     if sites:
         merged = columns | sites
         notes = ("Channels and brain locations are from electrodeSites of the probe",)
-        if len({len(c) for c in merged.values()}) > 1:
-            n, n_sites = (len(next(iter(found.values()))) for found in (columns, sites))
+        n_sites = len(next(iter(sites.values())))
+        n = len(next(iter(columns.values()))) if columns else n_sites
+        if n != n_sites:
             if (rows := _electrodes(columns, sites)) is not None:
                 merged = columns | {name: column[rows] for name, column in sites.items()}
                 notes += (_moved_note(rows, n_sites),)

@@ -65,19 +65,19 @@ class Captions:
         self._state, self._centre, self._rail = state, centre, rail
         self._raster, self._heatmap = Throttle(queue), Throttle(queue)
 
-    def of_raster(self, scene: Scene, picture: RasterPicture) -> None:
-        """Say what a raster shows."""
+    def of_raster(self, scene: Scene, picture: RasterPicture, coarser: int = 1) -> None:
+        """Say what a raster shows, and in how much coarser bins than the screen's pixels."""
         has_limits = picture.levels is not None and picture.levels.scale != "eq"
         self._rail.show_limits(scene.limits(picture.aggregate.kind) if has_limits else None, picture.limits)
-        self._raster.run(partial(self._say, scene, picture))
+        self._raster.run(partial(self._say, scene, picture, coarser))
 
     def of_heatmap(self, scene: Scene, picture: HeatmapPicture) -> None:
         """Say what a heatmap shows."""
         self._heatmap.run(partial(self._say_heatmap, scene, picture))
 
-    def _say(self, scene: Scene, picture: RasterPicture) -> None:
+    def _say(self, scene: Scene, picture: RasterPicture, coarser: int) -> None:
         palette = shading.palette(self._state.cmap, dark=self._state.dark, is_aside=picture.is_aside)
-        self._centre.say(texts.status(scene, picture), texts.colour_bar(scene, picture, palette))
+        self._centre.say(texts.status(scene, picture, coarser), texts.colour_bar(scene, picture, palette))
 
     def _say_heatmap(self, scene: Scene, picture: HeatmapPicture) -> None:
         palette = shading.palette(self._state.cmap, dark=self._state.dark)

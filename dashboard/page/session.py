@@ -402,7 +402,7 @@ class DashboardSession:
     def _raster_drawn(self, picture: RasterPicture) -> None:
         if self._scene is not None:
             self.services.match_limits(picture)
-            self.captions.of_raster(self._scene, picture)
+            self.captions.of_raster(self._scene, picture, self.raster.coarser)
             self.queue.later(self._catch_up)
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
@@ -473,7 +473,8 @@ class DashboardSession:
         self.page.dark_theme = is_dark
 
     def _measured(self, event: Any) -> None:
-        self.raster.pixel_ratio = min(max(1.0, float(event.new)), 3.0)  # 1 where it is not a number
+        for view in (self.raster, self.heatmap, self.units):
+            view.measure(float(event.new))
 
     def close(self) -> None:
         """Let go of everything when the browser has gone."""

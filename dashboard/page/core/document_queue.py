@@ -12,6 +12,8 @@ from bokeh.document import Document
 from panel.io import hold
 from tornado.ioloop import IOLoop
 
+from dashboard.page.core.line import Line, line_of
+
 
 class Timer:
     """A call that is due in a while.
@@ -81,6 +83,11 @@ class DocumentQueue:
         timers, self._timers = self._timers, []
         for timer in timers:
             timer.start()
+
+    @property
+    def line(self) -> Line:
+        """The line to the browser."""
+        return line_of(self._document)
 
     def after(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Call something in a while; where the page is being put together, in a while from when it is."""

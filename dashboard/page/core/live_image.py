@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,12 +19,15 @@ from dashboard.engine.count.aggregate import Aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
-from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.document_queue import DocumentQueue, Timer
+from dashboard.page.core.line import deflate, packed
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.state import ViewState
 
 UNMEASURED, MIN_PIXELS, MAX_PIXELS = (800, 450), 64, 4_096
 """Size of a frame that the browser has not laid out yet; bounds of an image side, whatever a browser reports."""
+
+MAX_PIXEL_RATIO = 3.0
 
 Extent = tuple[float, float, float, float]
 """x, y, width and height in s and um, as Bokeh places an image."""
@@ -30,9 +35,49 @@ Extent = tuple[float, float, float, float]
 NOWHERE: Extent = (0.0, 0.0, 1.0, 1.0)
 """Place of an image before there is one."""
 
+REST_S = 0.15
+"""A view that stands still so long is drawn in full where it was coarser."""
+
+MIN_PART_OF_BUDGET = 0.2
+"""A picture of fewer bytes, as a share of what it may have, lets the next one be finer."""
+
+MOVES = frozenset(("time_range", "depth_range", "rows"))
+"""Values of the state that the hand moves."""
+
 Shown = TypeVar("Shown")
 Request = TypeVar("Request")
 Picture = TypeVar("Picture")
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Generic[Request]):
+    """A request, and how its picture is to leave.
+
+    Attributes
+    ----------
+    coarser : int
+        Pixels of the screen that share a bin's side at least.
+    budget : int or None
+        Most bytes of the picture: it is made coarser until it has no more. None: any.
+    is_packed : bool
+        Whether it leaves compressed.
+    """
+
+    request: Request
+    coarser: int = 1
+    budget: int | None = None
+    is_packed: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made(Generic[Request, Picture]):
+    """A picture that was drawn for an order; `deflated` are its images' compressed forms, by their ``id``."""
+
+    request: Request
+    picture: Picture
+    coarser: int
+    n_bytes: int
+    deflated: dict[int, bytes]
 
 
 def extent(picture: Aggregate) -> Extent:
@@ -44,6 +89,29 @@ def extent(picture: Aggregate) -> Extent:
         float(times[-1] - times[0]),
         float(depths[-1] - depths[0]),
     )
+
+
+def make(
+    render: Callable[[Any, threading.Event], Picture],
+    images: Callable[[Picture], Sequence[npt.NDArray[Any] | None]],
+    order: Order[Any],
+    cancel: threading.Event,
+) -> Made[Any, Picture]:
+    """Draw an order on a thread: in bins so coarse that the picture has no more bytes than it may."""
+    coarser, request = order.coarser, order.request
+    while True:
+        if coarser > 1:
+            size = {side: max(1, getattr(order.request, side) // coarser) for side in ("width", "height")}
+            request = replace(order.request, **size)
+        picture = render(request, cancel)
+        found = [image for image in images(picture) if image is not None]
+        deflated = {
+            id(image): deflate(np.ascontiguousarray(image), is_picture=True) for image in found if order.is_packed
+        }
+        n_bytes = sum(len(data) for data in deflated.values())
+        if order.budget is None or n_bytes <= order.budget or min(request.width, request.height) < 2 * MIN_PIXELS:
+            return Made(request, picture, coarser, n_bytes, deflated)
+        coarser *= 2
 
 
 def placed(image: npt.NDArray[Any], where: Extent) -> dict[str, list[Any]]:
@@ -76,12 +144,13 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
         What is shown; None before the first picture.
     pixel_ratio : float
         Pixels of an image for each CSS pixel of the frame.
+    coarser : int
+        Pixels of the screen that share a side of a bin of what is shown: above 1 on a slow line while the hand moves.
     figure : bokeh figure
     tools : dict of str to Tool
         By mode of the page.
     """
 
-    pixel_ratio = 1.0
     title = "This view"
     """What it is called where it could not be drawn."""
 
@@ -99,8 +168,18 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
         self._state, self._queue = state, queue
         self._scene: Shown | None = None
         self.picture: Picture | None = None
-        self._loop: RenderLoop[Request, Picture] = RenderLoop(
-            queue, pool, render, self._apply, failed, title=self.title
+        self.coarser, self.pixel_ratio = 1, 1.0
+        self._made: Made[Request, Picture] | None = None
+        self._next_coarser, self._moved_s = 1, 0.0
+        self._rest: Timer | None = None
+        self._loop: RenderLoop[Order[Request], Made[Request, Picture]] = RenderLoop(
+            queue,
+            pool,
+            lambda order, cancel: make(render, self._images, order, cancel),
+            self._apply,
+            failed,
+            title=self.title,
+            has_room=lambda: not queue.line.is_full,
         )
         state.param.watch(self._request, list(follows))
         state.param.watch(self._recolour, list(recoloured))
@@ -142,7 +221,16 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
     def leave(self) -> None:
         """Let go of what is drawn: nothing here keeps its insertion alive."""
         self._loop.cancel()
+        if self._rest is not None:
+            self._rest.cancel()
         self._scene = self.picture = None
+
+    def measure(self, pixel_ratio: float) -> None:
+        """Draw as many pixels as the screen has for each CSS pixel: 1 to `MAX_PIXEL_RATIO`, 1 where it is no number."""
+        ratio = min(max(1.0, pixel_ratio), MAX_PIXEL_RATIO)
+        if ratio != self.pixel_ratio:
+            self.pixel_ratio = ratio
+            self._request()
 
     def draw_now(self) -> None:
         """Draw at once what was asked for."""
@@ -155,6 +243,11 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
     @abstractmethod
     def _asked(self, scene: Shown) -> Request | None:
         """Return what to draw of a scene as the state is; None where nothing is shown."""
+
+    @staticmethod
+    @abstractmethod
+    def _images(picture: Any) -> Sequence[npt.NDArray[Any] | None]:
+        """Return the images of a picture that leave for the browser, or may; called on any thread."""
 
     @abstractmethod
     def _show(self, request: Request, picture: Picture) -> None:
@@ -170,15 +263,45 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
         width, height = np.clip(size, MIN_PIXELS // coarser, MAX_PIXELS // coarser).astype(int).tolist()
         return width, height
 
-    def _request(self, *events: object) -> None:
-        if self._scene is not None and self._state.time_range is not None:
-            request = self._asked(self._scene)
-            if request is not None:
-                self._loop.request(request)
+    def _request(self, *events: Any) -> None:
+        if self._scene is None or self._state.time_range is None:
+            return
+        request = self._asked(self._scene)
+        if request is None:
+            return
+        line, now = self._queue.line, time.monotonic()
+        is_moving = any(event.name in MOVES for event in events)
+        is_steady = now - self._moved_s > REST_S
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        if is_moving:
+            self._moved_s = now
+        if is_moving and line.budget is not None:
+            self._rest = self._queue.after(REST_S, self._draw_in_full)
+            self._loop.request(Order(request, self._next_coarser, line.budget))
+        else:
+            self._loop.request(Order(request, is_packed=is_steady or not line.is_fast))
 
-    def _apply(self, request: Request, picture: Picture) -> None:
-        if self._is_open(request):
-            self._show(request, picture)
+    def _draw_in_full(self) -> None:
+        """Draw what stands still as finely as the screen can show it."""
+        self._rest = None
+        if self.coarser > 1 or not self._loop.is_idle:
+            self._request()
+
+    def _apply(self, order: Order[Request], made: Made[Request, Picture]) -> None:
+        if not self._is_open(made.request):
+            return
+        if order.budget is not None:
+            is_small = made.n_bytes < MIN_PART_OF_BUDGET * order.budget
+            self._next_coarser = max(1, made.coarser // 2) if is_small else made.coarser
+        self.coarser, self._made = made.coarser, made
+        self._show(made.request, made.picture)
+        self._made = None
+
+    def _placed(self, image: npt.NDArray[Any], where: Extent) -> dict[str, list[Any]]:
+        """Return the columns of an image of the picture that is being shown, in the form in which it is to leave."""
+        return placed(packed(image, self._made.deflated.get(id(image)) if self._made is not None else None), where)
 
     def _is_open(self, request: Any) -> bool:
         return request.scene is self._scene

@@ -45,6 +45,8 @@ class RenderLoop(Generic[Request, Result]):
         So long requests are gathered, and so long is waited between two renders where it is more than is needed for
         gathering: what stands beside the pictures must not keep the processor from them. 0: a request starts at once,
         while whoever asked for it still works on the page.
+    has_room : callable () -> bool
+        Whether a picture that was sent now would be on its way at once; none is begun until it would.
     title : str
         Of what is drawn, with a capital, in the line that says that it could not be.
     """
@@ -58,9 +60,11 @@ class RenderLoop(Generic[Request, Result]):
         fail: Callable[[DashboardError], None],
         pause_s: float = COALESCE_S,
         title: str = "This view",
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._queue = queue
         self._pause_s, self._title = pause_s, title
+        self._has_room = has_room
         self._pool = pool
         self._render = render
         self._apply = apply
@@ -109,6 +113,10 @@ class RenderLoop(Generic[Request, Result]):
     def _start(self) -> None:
         self._is_waiting = False
         if self._future is not None or self._is_closed or self._wanted is None:
+            return
+        if not self._has_room():
+            self._is_waiting = True
+            self._queue.after(COALESCE_S, self._start)
             return
         request, self._wanted = self._wanted, None
         self._cancel = threading.Event()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from bokeh.models import LinearColorMapper
 
 from dashboard.engine.count.aggregate import Aggregate
@@ -18,7 +20,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.live_image import LiveImage, extent, placed
+from dashboard.page.core.live_image import LiveImage, extent
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 
@@ -109,8 +111,12 @@ class HeatmapView(LiveImage[Scene, HeatmapRequest, HeatmapPicture]):
             scene, state.time_range, state.depth_range, state.time_bin_s, state.depth_bin_um, *self._pixels()
         )
 
+    @staticmethod
+    def _images(picture: HeatmapPicture) -> Sequence[npt.NDArray[Any] | None]:
+        return (picture.levels.image,)
+
     def _show(self, request: HeatmapRequest, picture: HeatmapPicture) -> None:
-        self.image.data = placed(picture.levels.image, extent(picture.aggregate))
+        self.image.data = self._placed(picture.levels.image, extent(picture.aggregate))
         self.picture = picture
         self._drawn(picture)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import scale_bars
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.live_image import NOWHERE, Extent, LiveImage, extent, placed
+from dashboard.page.core.live_image import NOWHERE, Extent, LiveImage, extent
 from dashboard.page.core.scene import Scene, drawn_kind
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot.ink import follow_theme
@@ -75,6 +76,10 @@ class RasterRequest:
         """Whether the same spikes are counted in the same pixels: only scale, limits or selection differ."""
         return self.scene is other.scene and self._pixels == other._pixels
 
+    def shows(self, other: RasterRequest) -> bool:
+        """Whether the window is the same, in as many pixels or others."""
+        return (self.time_range, self.depth_range) == (other.time_range, other.depth_range)
+
     @property
     def _pixels(self) -> tuple[object, ...]:
         return self.time_range, self.depth_range, self.width, self.height, self.kind
@@ -102,9 +107,18 @@ class RasterPicture:
     render_ms: float
     is_aside: bool = False
 
+    @property
+    def image(self) -> npt.NDArray[np.uint8] | None:
+        """The levels' image; None where there are none."""
+        return None if self.levels is None else self.levels.image
+
     def looks_as(self, limits: tuple[float, float], scale: str) -> bool:
         """Whether the same counts look the same with these limits and this scale."""
         return self.levels is None or (self.limits == limits and self.levels.scale == scale)
+
+
+def _equal(image: npt.NDArray[Any] | None, old: npt.NDArray[Any] | None) -> bool:
+    return image is not None and old is not None and np.array_equal(image, old)
 
 
 def narrowed(counted: Aggregate) -> Aggregate:
@@ -293,21 +307,30 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
             request = replace(request, before=self.picture)
         return request
 
+    @staticmethod
+    def _images(picture: RasterPicture) -> Sequence[npt.NDArray[Any] | None]:
+        if picture.marks is not None:
+            return (picture.overlay,)
+        return (picture.image, picture.rgba, picture.overlay)
+
     def _show(self, request: RasterRequest, picture: RasterPicture) -> None:
         where = extent(picture.aggregate)
         has_marks = picture.marks is not None
-        before = self.picture
-        if picture.levels is not None and not has_marks and (before is None or picture.levels is not before.levels):
-            self.image.data = placed(picture.levels.image, where)
-        if picture.rgba is not None and not has_marks and (before is None or picture.rgba is not before.rgba):
-            self.colours.data = placed(picture.rgba, where)
+        before, is_same_window = self.picture, self._shown is not None and request.shows(self._shown)
+        for source, image, old in (
+            (self.image, picture.image, None if before is None else before.image),
+            (self.colours, picture.rgba, None if before is None else before.rgba),
+        ):
+            is_there = image is old or (is_same_window and _equal(image, old))
+            if image is not None and not has_marks and not is_there:
+                source.data = self._placed(image, where)
         if picture.marks is not None:
             self.marks.data = picture.marks
         self._image.visible = picture.levels is not None and not has_marks
         self._colours.visible = picture.rgba is not None and not has_marks
         self._marks.visible = has_marks
         if picture.overlay is not None:
-            self.overlay.data = placed(picture.overlay, picture.overlay_extent)
+            self.overlay.data = self._placed(picture.overlay, picture.overlay_extent)
         self._overlay.visible = picture.overlay is not None
         # Without the request's own picture before, or every picture would be kept for good.
         self.picture, self._shown = picture, replace(request, before=None)

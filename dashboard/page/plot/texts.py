@@ -73,8 +73,8 @@ def spike_counts(scene: Scene) -> str:
     return f"{text} ({'; '.join(asides)})" if asides else text
 
 
-def status(scene: Scene, picture: RasterPicture | RowsPicture | None) -> str:
-    """Return the status line under the raster."""
+def status(scene: Scene, picture: RasterPicture | RowsPicture | None, coarser: int = 1) -> str:
+    """Return the status line under the raster; `coarser` is how many pixels of the screen share a side of a bin."""
     parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {scene.sorting.n_clusters:,} units"]
     if picture is not None:
         if picture.n_in_view == 0:
@@ -83,6 +83,8 @@ def status(scene: Scene, picture: RasterPicture | RowsPicture | None) -> str:
         else:
             parts.append(f"{picture.n_in_view:,} in view")
         parts.append(f"{picture.render_ms:.0f} ms")
+        if coarser > 1:
+            parts.append(f"coarser bins while moving, their counts exact: {bin_text(picture.aggregate)}")
     return " · ".join(parts)
 
 

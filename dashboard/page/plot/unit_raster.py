@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import panel as pn
 from bokeh.events import SelectionGeometry, Tap
 from bokeh.models import (
@@ -26,7 +27,7 @@ from dashboard.page.core import shading
 from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.live_image import LiveImage, extent, placed
+from dashboard.page.core.live_image import LiveImage, extent
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sizes import AXIS_PX
 from dashboard.page.core.state import ViewState
@@ -155,6 +156,10 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
         asked = (state.time_range, rows, *self._pixels(), state.color, state.scale, state.limits)
         return RowsRequest(scene, *asked, scene.indexes(state.selected))
 
+    @staticmethod
+    def _images(picture: RowsPicture) -> Sequence[npt.NDArray[Any] | None]:
+        return (picture.levels.image if picture.levels is not None else None, picture.rgba, picture.overlay)
+
     def _show(self, request: RowsRequest, picture: RowsPicture) -> None:
         if not self._state.shows(SHOWN):
             return
@@ -165,11 +170,11 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
             (self.overlay, self._overlay, picture.overlay),
         ):
             if image is not None:
-                source.data = placed(image, where)
+                source.data = self._placed(image, where)
             glyph.visible = image is not None
         self.picture = picture
         self.margin.show(request.scene, picture)
-        self._centre.say(texts.status(request.scene, picture), self._bar(request, picture))
+        self._centre.say(texts.status(request.scene, picture, self.coarser), self._bar(request, picture))
         has_limits = picture.levels is not None and picture.levels.scale != "eq"
         default = request.scene.limits(raster_kind(request.color)) if has_limits else None
         self._drawn(default, request.limits or default or (0.0, 1.0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.live_image import LiveImage, extent, placed
+from dashboard.page.core.live_image import LiveImage, extent
 from dashboard.page.core.scene import OVERVIEW_HEIGHT, OVERVIEW_WIDTH, Scene
 from dashboard.page.core.state import ViewState
 
@@ -166,9 +167,13 @@ class DifferenceView(LiveImage[Sides, DifferenceRequest, DifferencePicture]):
             return None
         return DifferenceRequest(scene, state.time_range, state.depth_range, *self._pixels(COARSER))
 
+    @staticmethod
+    def _images(picture: DifferencePicture) -> Sequence[npt.NDArray[Any] | None]:
+        return (picture.image,)
+
     def _show(self, request: DifferenceRequest, picture: DifferencePicture) -> None:
         self.mapper.update(low=-picture.limit, high=picture.limit)
-        self.image.data = placed(picture.image, extent(picture.aggregate))
+        self.image.data = self._placed(picture.image, extent(picture.aggregate))
         self.picture = picture
         self._drawn(picture)
 

@@ -120,7 +120,8 @@ class SideView:
         self._scene, self._title = sides.b, title
         off = colours_off(sides.b.sorting)
         self._note = f"{off[self._state.color]}. {note}" if self._state.color in off else note
-        self.raster.pixel_ratio = self._a.pixel_ratio
+        for view in (self.raster, self.difference):
+            view.measure(self._a.pixel_ratio)
         self._follow()
         self.words.object = self._line()
         self._words.visible = self._b.visible = True
@@ -174,7 +175,7 @@ class SideView:
     def _line(self, picture: RasterPicture | None = None) -> str:
         if self._scene is None:
             return ""
-        status = escape(texts.status(self._scene, picture))
+        status = escape(texts.status(self._scene, picture, self.raster.coarser))
         is_alike = self.other.color == self._state.color
         colours = "colours as above" if is_alike else "coloured by count"
         words = f'<b title="A, above, is what is open">B: {escape(self._title)}</b><span class="title">{status}</span>'

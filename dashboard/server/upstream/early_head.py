@@ -82,6 +82,7 @@ class PageHandler(DocHandler):
         if LOADER in before:
             head += EAGER.format(address=Button._render_esm(True, server=True))
             head += WIDGETS.format(script=asset("server/widget_state.js"))
+        head += f"<script>{asset('server/inflate.js')}</script>\n  "
         if self._sent and head != self._sent:
             logger.warning("the head of the page has changed; a browser was sent that of the page before")
         context = self.application_context

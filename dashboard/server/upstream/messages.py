@@ -1,5 +1,8 @@
 """Messages on their way to the browser: sent at once, none left behind, in the order in which they were made.
 
+Where the line is slow they are compressed, as far as the browser's script has said that it reads that
+(`assets/server/inflate.js`): what the line carries is known from when the answer to a ping behind each message comes.
+
 Two things stand between a change of the page and the browser that both cost users pictures:
 
 - Panel puts messages that come while others are being written on a list, and starts a task that writes them. The task
@@ -28,9 +31,16 @@ from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from dashboard.page.core.line import MIN_MEASURED, Line, PackedImage, deflate
 from dashboard.server.upstream import mend
 
 logger = logging.getLogger(__name__)
+
+MIN_DEFLATED = 2_048
+"""Bytes of a part of a message that is worth compressing: a shorter one fits into two packets."""
+
+RECEIPT = b"line "
+"""Start of a ping whose answer tells that what was sent before it has arrived."""
 
 
 def send_in_order() -> None:
@@ -44,10 +54,15 @@ def send_in_order() -> None:
 def send(self: WSHandler, message: Message[Any]) -> asyncio.Future[None]:
     """Give all frames of a message to a socket, and return what is done once the system has taken them."""
     writes: list[asyncio.Future[None]] = []
+    line: Line | None = getattr(self, "line", None)
+    n_bytes = 0
     try:
-        for frame in _frames(message):
+        for frame in frames(message, line):
+            n_bytes += len(frame)
             # Bokeh's own method waits for a lock, which messages that are given whole have no need of.
             writes.append(WebSocketHandler.write_message(self, frame, isinstance(frame, bytes)))
+        if line is not None and n_bytes >= MIN_MEASURED:
+            self.ping(RECEIPT + str(line.send(n_bytes)).encode())
     except WebSocketClosedError:
         logger.debug("a message found its page closed")
     return asyncio.ensure_future(_written(writes))
@@ -63,13 +78,31 @@ def write(document: Document, connections: Iterable[ServerConnection], events: l
         connection._socket.send_message(message)
 
 
-def _frames(message: Message[Any]) -> Iterator[str | bytes]:
-    yield message.header_json
-    yield message.metadata_json
-    yield message.content_json
+def frames(message: Message[Any], line: Line | None) -> Iterator[str | bytes]:
+    """Write a message for a line; None: of a browser that reads nothing compressed."""
+    is_slow = line is not None and not line.is_fast
+    for text in (message.header_json, message.metadata_json, message.content_json):
+        yield from part(text, is_slow=is_slow)
     for buffer in message._buffers:
         yield json.dumps(buffer.ref)
-        yield buffer.to_bytes()
+        image = getattr(buffer.data, "obj", None)
+        deflated = image.deflated if line is not None and isinstance(image, PackedImage) else None
+        if deflated is None and is_slow and len(content := buffer.to_bytes()) >= MIN_DEFLATED:
+            deflated = deflate(content, is_picture=True)
+        if deflated is None:
+            yield buffer.to_bytes()
+        else:
+            yield "deflated bytes"
+            yield deflated
+
+
+def part(text: str, *, is_slow: bool) -> Iterator[str | bytes]:
+    """Write a part of a message that is text."""
+    if is_slow and len(text) >= MIN_DEFLATED:
+        yield "deflated text"
+        yield deflate(text.encode())
+    else:
+        yield text
 
 
 async def _written(writes: list[asyncio.Future[None]]) -> None:

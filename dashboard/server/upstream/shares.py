@@ -27,8 +27,10 @@ from bokeh.util.token import get_session_id
 from panel.io.server import WSHandler
 from tornado.web import HTTPError, RequestHandler
 
+from dashboard.page.core.line import Line, set_line
 from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, UNCLAIMED_S, Limits, TooMany
 from dashboard.server.upstream import mend, serve_by
+from dashboard.server.upstream.messages import RECEIPT
 from dashboard.server.upstream.slices import awaited_in_slices, build_in_slices
 
 logger = logging.getLogger(__name__)
@@ -55,16 +57,34 @@ class SocketHandler(WSHandler):
 
     _left, _counted, _closed_early = float(MAX_PARTS), 0.0, False
     _joined: asyncio.Event | None = None
+    line: Line | None = None
+    """None where the browser reads nothing compressed."""
 
     def open(self) -> None:
-        """Have small frames sent at once: a picture is several, and TCP would wait 40 ms for each receipt."""
+        """Ask for the first receipt, before anything else is sent; have small frames sent at once.
+
+        A picture is several frames, and TCP would wait 40 ms for each receipt of its own.
+        """
         self.set_nodelay(True)
+        if "inflates" in self.request.query_arguments:
+            self.line = Line()
+            self.ping(RECEIPT + str(self.line.send(0)).encode())
         super().open()
+
+    def on_pong(self, data: bytes) -> None:
+        """Take the receipt of what was sent, or the answer to a ping of Bokeh's."""
+        number = data.removeprefix(RECEIPT)
+        if self.line is not None and number != data and number.isdigit():
+            self.line.receive(int(number))
+        else:
+            super().on_pong(data)
 
     async def _async_open(self, token: str) -> None:
         """Join the websocket to its page; one that closed meanwhile is counted out, which Bokeh leaves undone."""
         try:
             await super()._async_open(token)
+            if self.line is not None and self.connection is not None:
+                set_line(self.connection.session.document, self.line)
         finally:
             self._let_in()
         if self._closed_early:

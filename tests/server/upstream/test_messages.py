@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -22,7 +23,8 @@ from tornado.ioloop import IOLoop
 from tornado.locks import Lock
 from tornado.websocket import WebSocketClosedError
 
-from dashboard.server.upstream.messages import send, send_in_order, write
+from dashboard.page.core.line import Line, deflate, packed
+from dashboard.server.upstream.messages import frames, part, send, send_in_order, write
 from dashboard.server.upstream.shares import SocketHandler
 
 
@@ -172,5 +174,48 @@ def test_a_websocket_waits_for_no_receipt(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(SocketHandler.__mro__[1], "open", lambda self: said.append("open"))
     handler = SocketHandler.__new__(SocketHandler)
     handler.ws_connection = SimpleNamespace(set_nodelay=said.append)  # type: ignore[assignment]
+    handler.request = SimpleNamespace(query_arguments={})  # type: ignore[assignment]
     handler.open()
     assert said == [True, "open"]
+
+
+def frames_of(image: np.ndarray, line: Line | None) -> list[str | bytes]:
+    """Return the frames of a message that sets an image, as they leave for the end of a line."""
+    document, source = Document(), ColumnDataSource({"image": [np.zeros((1, 1), np.uint8)]})
+    document.add_root(source)
+    document.models.flush_synced(lambda model: False)
+    events: list[Any] = []
+    document.on_change(events.append)
+    source.data = {"image": [image]}
+    return list(frames(Protocol().create("PATCH-DOC", events), line))
+
+
+def fast_line() -> Line:
+    line = Line()
+    line.receive(line.send(0, 1.0), 1.0001)
+    return line
+
+
+def test_a_picture_leaves_in_its_compressed_form_where_a_browser_reads_that() -> None:
+    image = np.zeros((200, 300), np.uint8)
+    form = deflate(image, is_picture=True)
+    for line in (Line(), fast_line()):
+        sent = frames_of(packed(image, form), line)
+        assert sent[sent.index(form) - 1] == "deflated bytes"
+    assert image.tobytes() in frames_of(packed(image, form), None)
+
+
+def test_what_was_not_compressed_before_is_compressed_for_a_slow_line_only() -> None:
+    image = np.zeros((200, 300), np.uint8)
+    assert image.tobytes() in frames_of(image, fast_line())
+    assert deflate(image, is_picture=True) in frames_of(image, Line())
+
+
+def test_a_long_text_is_compressed_for_a_slow_line_only() -> None:
+    text = '{"words": "' + "long " * 1_000 + '"}'
+    assert list(part(text, is_slow=False)) == [text]
+    mark, form = part(text, is_slow=True)
+    assert mark == "deflated text"
+    assert isinstance(form, bytes)
+    assert zlib.decompress(form, -zlib.MAX_WBITS).decode() == text
+    assert list(part("{}", is_slow=True)) == ["{}"]

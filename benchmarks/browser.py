@@ -12,11 +12,17 @@ from playwright.sync_api import Browser
 
 from benchmarks.chromium import Refresh, Tab, chromium
 from benchmarks.serving import ours, plain
+from benchmarks.slow_line import slow_line
 from benchmarks.table import Row
 
 #: Windows, in s; None is the whole session.
 WINDOWS: dict[str, float | None] = {"whole": None, "60 s": 60.0, "1 s": 1.0}
+#: MB of one new picture at rest, at most.
+MAX_RECEIVED = {"whole": 0.7, "60 s": 0.35, "1 s": 0.15}
 DRAG_S = 3.0
+#: Megabits per s and s of a round trip.
+SLOW = (20.0, 0.03)
+LOADED_MS = 3000
 RASTER_ONLY = "?insertion=demo&show=raster"
 
 
@@ -44,7 +50,7 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
             received = count_received(tabs, max(2, runs // 4))
             detail[f"received, {name}"] = received
             rows.append(_compared(f"wheel to new pixels, {name}", "ms", times, part_of=10, most=120))
-            rows.append(_compared(f"received per refresh, {name}", "MB", received, most=1.3))
+            rows.append(_compared(f"received per refresh, {name}", "MB", received, most=MAX_RECEIVED[name]))
             drags: dict[str, list[float]] = {side: [] for side in tabs}
             for _ in range(max(2, runs // 4)):
                 for side, tab in tabs.items():
@@ -53,6 +59,9 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
             rows.append(_compared(f"images during a drag, {name}", "per s", drags, least=10))
         for tab in tabs.values():
             tab.close()
+    with chromium() as browser, ours(cache, n_spikes) as our_server, plain(cache, n_spikes) as plain_server:
+        slow, detail["slow line"] = measure_slow(browser, our_server.url, plain_server.url, runs)
+        rows += slow
     clicks = measure_clicks(cache, n_spikes, max(1, runs // 4))
     detail["click_ms"] = clicks
     for what, most in (("columns cached", 1000.0), ("first open", 2000.0)):
@@ -99,6 +108,43 @@ def measure_loads(browser: Browser, urls: dict[str, str], runs: int) -> dict[str
             if run:
                 loads[name].append(took)
     return loads
+
+
+def measure_slow(browser: Browser, our_url: str, plain_url: str, runs: int) -> tuple[list[Row], dict[str, object]]:
+    """Return the rows of a slow line, which both pages are at the end of, in turns."""
+    detail: dict[str, object] = {}
+    with slow_line(our_url, *SLOW) as our_line, slow_line(plain_url, *SLOW) as plain_line:
+        lines = {"ours": our_line, "plain": plain_line}
+        urls = {"ours": our_line.url + RASTER_ONLY, "plain": plain_line.url}
+        loads: dict[str, list[float]] = {side: [] for side in lines}
+        weights: dict[str, list[float]] = {side: [] for side in lines}
+        for _ in range(max(2, runs // 4)):
+            for side, line in lines.items():
+                before = line.down.n_bytes
+                tab = Tab(browser, urls[side])
+                loads[side].append(tab.first_picture_ms())
+                tab.page.wait_for_timeout(LOADED_MS)
+                weights[side].append((line.down.n_bytes - before) / 1e6)
+                tab.close()
+        where = f"{SLOW[0]:g} Mbit/s and {SLOW[1] * 1e3:g} ms"
+        rows = [
+            _compared(f"page load to first raster, {where}", "ms", loads, most=2500),
+            _compared(f"page load, bytes, {where}", "MB", weights, most=2.5),
+        ]
+        tabs = {side: Tab(browser, url) for side, url in urls.items()}
+        for tab in tabs.values():
+            tab.settle()
+            tab.zoom_to(60.0)
+        times = {side: [one.ms for one in found] for side, found in turn_wheels(tabs, max(2, runs // 2)).items()}
+        drags = {side: [tab.drag(DRAG_S) for _ in range(max(2, runs // 4))] for side, tab in tabs.items()}
+        rows += [
+            _compared(f"wheel to new pixels, 60 s, {where}", "ms", times, most=110),
+            _compared(f"images during a drag, 60 s, {where}", "per s", drags, least=20),
+        ]
+        for tab in tabs.values():
+            tab.close()
+        detail |= {"load_ms": loads, "load_MB": weights, "wheel_ms": times, "drag": drags}
+    return rows, detail
 
 
 @contextmanager

@@ -73,7 +73,8 @@ class SlowLine:
         except OSError:
             writer.close()
             return
-        await asyncio.gather(self._carry(reader, there[1], self.up), self._carry(there[0], writer, self.down))
+        with suppress(asyncio.CancelledError):  # the line is taken away
+            await asyncio.gather(self._carry(reader, there[1], self.up), self._carry(there[0], writer, self.down))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Direction) -> None:
         arriving: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()

@@ -14,11 +14,15 @@ window.watch = () => {
   }
   const seen = { gesture: 0, data: 0, pixels: 0, arrived: 0, images: 0, stale: 0 }
   // Pixels are compared by when they were painted: on the lattice of the live view a new picture may equal the old one.
-  let is_new = false
+  let is_new = false, painted = ""
   view.repainted.connect(() => {
+    // A picture counts where it holds the whole window in bins of its size: not one that is slid or stretched.
+    const { start, end } = figure.x_range, at = `${start} ${end}`
+    const is_true = figure.renderers.some((r) => ["Image", "Scatter"].includes(r.glyph.type) && r.visible && fits(r))
+    if (is_true && (is_new || at != painted)) seen.images += 1
+    painted = at
     if (!is_new) return
     is_new = false
-    seen.images += 1
     if (!seen.pixels && seen.data) requestAnimationFrame(() => { seen.pixels ||= performance.now() })
   })
   for (const renderer of figure.renderers) {

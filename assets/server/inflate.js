@@ -29,7 +29,7 @@
     const reading = Promise.all([form == null ? data : inflate(data, form), this._reading]).then(([data]) => {
       if (this._reading === reading) this._reading = null
       _on_message.call(this, { data })
-    })
+    }).catch((error) => console.error("a message could not be read:", error))  // those behind it can
     this._reading = reading
   }
 })()

@@ -29,7 +29,20 @@ IDS_NOW: dict[str, dict[str, Any]] = {
 are looked up when the insertion is open."""
 
 
-SINCE = {"drag", "groups", "shanks", "rawat", "rawband", "rawdb", "rawmany", "rawms", "rawstep", "unjudged"}
+SINCE = {
+    "sort",
+    "search",
+    "drag",
+    "groups",
+    "shanks",
+    "rawat",
+    "rawband",
+    "rawdb",
+    "rawmany",
+    "rawms",
+    "rawstep",
+    "unjudged",
+}
 """Words that no link of before had; `test_link` reads and writes them."""
 
 

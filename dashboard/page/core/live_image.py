@@ -93,7 +93,7 @@ def extent(picture: Aggregate) -> Extent:
 
 def make(
     render: Callable[[Any, threading.Event], Picture],
-    images: Callable[[Picture], Sequence[npt.NDArray[Any] | None]],
+    images: Callable[[Any, Picture], Sequence[npt.NDArray[Any] | None]],
     order: Order[Any],
     cancel: threading.Event,
 ) -> Made[Any, Picture]:
@@ -104,7 +104,7 @@ def make(
             size = {side: max(1, getattr(order.request, side) // coarser) for side in ("width", "height")}
             request = replace(order.request, **size)
         picture = render(request, cancel)
-        found = [image for image in images(picture) if image is not None]
+        found = [image for image in images(request, picture) if image is not None]
         deflated = {
             id(image): deflate(np.ascontiguousarray(image), is_picture=True) for image in found if order.is_packed
         }
@@ -246,8 +246,12 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
 
     @staticmethod
     @abstractmethod
-    def _images(picture: Any) -> Sequence[npt.NDArray[Any] | None]:
+    def _images(request: Any, picture: Any) -> Sequence[npt.NDArray[Any] | None]:
         """Return the images of a picture that leave for the browser, or may; called on any thread."""
+
+    def _is_kept(self, request: Request) -> bool:
+        """Whether the browser has the picture that is asked for."""
+        return False
 
     @abstractmethod
     def _show(self, request: Request, picture: Picture) -> None:
@@ -279,7 +283,8 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
             self._moved_s = now
         if is_moving and line.budget is not None:
             self._rest = self._queue.after(REST_S, self._draw_in_full)
-            self._loop.request(Order(request, self._next_coarser, line.budget))
+            coarser = 1 if self._is_kept(request) else self._next_coarser
+            self._loop.request(Order(request, coarser, line.budget))
         else:
             self._loop.request(Order(request, is_packed=is_steady or not line.is_fast))
 
@@ -292,7 +297,7 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
     def _apply(self, order: Order[Request], made: Made[Request, Picture]) -> None:
         if not self._is_open(made.request):
             return
-        if order.budget is not None:
+        if order.budget is not None and made.n_bytes:
             is_small = made.n_bytes < MIN_PART_OF_BUDGET * order.budget
             self._next_coarser = max(1, made.coarser // 2) if is_small else made.coarser
         self.coarser, self._made = made.coarser, made

@@ -112,7 +112,7 @@ class HeatmapView(LiveImage[Scene, HeatmapRequest, HeatmapPicture]):
         )
 
     @staticmethod
-    def _images(picture: HeatmapPicture) -> Sequence[npt.NDArray[Any] | None]:
+    def _images(request: HeatmapRequest, picture: HeatmapPicture) -> Sequence[npt.NDArray[Any] | None]:
         return (picture.levels.image,)
 
     def _show(self, request: HeatmapRequest, picture: HeatmapPicture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,12 @@ from dashboard.page.plot.overlay import draw_overlay
 
 logger = logging.getLogger(__name__)
 
+SAME_SPAN = 1e-6
+"""A window's length wavers by rounding while it is moved along."""
+
+MARGIN = 0.2
+"""Share of the window that is drawn on each side while it is moved along: what comes into view is there already."""
+
 MAX_MARKS = 4_000
 """Spikes in view up to which each is drawn as a mark that tells its own values."""
 
@@ -47,7 +54,9 @@ class RasterRequest:
     ranks : tuple of int
         Place among the selection's colours of each selected unit; empty: in their order.
     before : RasterPicture or None
-        A picture of the same aggregate, which need not be counted again.
+        A picture that holds the window in bins of the same size, which need not be counted again.
+    margin : float
+        Share of the window that is drawn on each side besides, as far as there are spikes.
     """
 
     scene: Scene
@@ -61,6 +70,7 @@ class RasterRequest:
     selected: tuple[int, ...]
     ranks: tuple[int, ...] = ()
     before: RasterPicture | None = None
+    margin: float = 0.0
 
     @property
     def is_aside(self) -> bool:
@@ -75,6 +85,22 @@ class RasterRequest:
     def counts_as(self, other: RasterRequest) -> bool:
         """Whether the same spikes are counted in the same pixels: only scale, limits or selection differ."""
         return self.scene is other.scene and self._pixels == other._pixels
+
+    def pans(self, other: RasterRequest) -> bool:
+        """Whether the window has only been moved along: bins of the same size, other spikes."""
+        windows = ((self.time_range, other.time_range), (self.depth_range, other.depth_range))
+        return (
+            self.scene is other.scene
+            and self.kind == other.kind
+            and not self.shows(other)
+            and all(math.isclose(new[1] - new[0], old[1] - old[0], rel_tol=SAME_SPAN) for new, old in windows)
+        )
+
+    def is_inside(self, picture: RasterPicture) -> bool:
+        """Whether a picture holds the window."""
+        x, y, width, height = extent(picture.aggregate)
+        (t0, t1), (d0, d1) = self.time_range, self.depth_range
+        return x <= t0 and t1 <= x + width and y <= d0 and d1 <= y + height
 
     def shows(self, other: RasterRequest) -> bool:
         """Whether the window is the same, in as many pixels or others."""
@@ -112,6 +138,10 @@ class RasterPicture:
         """The levels' image; None where there are none."""
         return None if self.levels is None else self.levels.image
 
+    def looks_like(self, other: RasterPicture) -> bool:
+        """Whether the image is that of another picture, and not only equal to it."""
+        return self.image is other.image and self.rgba is other.rgba
+
     def looks_as(self, limits: tuple[float, float], scale: str) -> bool:
         """Whether the same counts look the same with these limits and this scale."""
         return self.levels is None or (self.limits == limits and self.levels.scale == scale)
@@ -133,10 +163,8 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     started = time.perf_counter()
     scene, kind = request.scene, request.kind
     before = request.before
-    if before is None:
-        counted, n_in_view = _count(request, cancel)
-    else:
-        counted, n_in_view = before.aggregate, before.n_in_view
+    counted = _count(request, cancel) if before is None else before.aggregate
+    n_in_view = count_in(scene.columns, request.time_range, request.depth_range, kept=scene.kept)
     limits = request.limits or scene.limits(kind)
     if before is not None and before.looks_as(limits, request.scale):
         levels, rgba = before.levels, before.rgba  # they need not be sent again either
@@ -158,23 +186,34 @@ def render(request: RasterRequest, cancel: threading.Event) -> RasterPicture:
     )
 
 
-def _count(request: RasterRequest, cancel: threading.Event) -> tuple[Aggregate, int]:
-    """Return the aggregate of a request, and how many spikes are exactly in its window."""
+def _widened(
+    window: tuple[float, float], pixels: int, margin: float, limits: tuple[float, float]
+) -> tuple[tuple[float, float], int]:
+    """Return a window with its margins, as far as there are spikes, and the pixels that it then has."""
+    start, end = window
+    room = margin * (end - start)
+    wide = min(start, max(start - room, limits[0])), max(end, min(end + room, limits[1]))
+    return wide, round(pixels * (wide[1] - wide[0]) / (end - start))
+
+
+def _count(request: RasterRequest, cancel: threading.Event) -> Aggregate:
+    """Return the aggregate of a request."""
     scene, categories = request.scene, request.scene.categories(request.kind)
-    counted = aggregate(
-        scene.columns,
-        request.time_range,
-        request.depth_range,
-        request.width,
-        request.height,
+    columns, margin = scene.columns, request.margin
+    times, width = _widened(request.time_range, request.width, margin, columns.time_range_s)
+    depths, height = _widened(request.depth_range, request.height, margin, columns.depth_range_um)
+    return aggregate(
+        columns,
+        times,
+        depths,
+        width,
+        height,
         request.kind,
         kept=scene.kept,
         categories=None if categories is None else categories.of_cluster,
         snap=True,
         cancel=cancel,
     )
-    n_in_view = count_in(scene.columns, request.time_range, request.depth_range, kept=scene.kept)
-    return counted, n_in_view
 
 
 def _hidden(request: RasterRequest) -> int:
@@ -284,8 +323,9 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
 
     def auto_limits(self) -> None:
         """Fit the colour limits to what is in view, once."""
-        if self.picture is not None:
-            self._state.limits = shading.default_limits(self.picture.aggregate)
+        if self._shown is not None:
+            in_view = _count(replace(self._shown, margin=0.0), threading.Event())
+            self._state.limits = shading.default_limits(in_view)
 
     def _asked(self, scene: Scene) -> RasterRequest | None:
         state = self._state
@@ -303,13 +343,25 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
             selected,
             tuple(self.ranks.get(unit, place) for place, unit in enumerate(selected)) if self.ranks else (),
         )
-        if self._shown is not None and request.counts_as(self._shown):
-            request = replace(request, before=self.picture)
-        return request
+        if self._shown is None or self.picture is None:
+            return request
+        if request.pans(self._shown):
+            request = replace(request, margin=MARGIN)
+            is_there = self._queue.line.budget is not None and self.coarser == 1 and request.is_inside(self.picture)
+        else:
+            if request.shows(self._shown):
+                request = replace(request, margin=self._shown.margin)
+            is_there = request.counts_as(self._shown)
+        return replace(request, before=self.picture) if is_there else request
+
+    def _is_kept(self, request: RasterRequest) -> bool:
+        return request.before is not None
 
     @staticmethod
-    def _images(picture: RasterPicture) -> Sequence[npt.NDArray[Any] | None]:
+    def _images(request: RasterRequest, picture: RasterPicture) -> Sequence[npt.NDArray[Any] | None]:
         if picture.marks is not None:
+            return (picture.overlay,)
+        if request.before is not None and picture.looks_like(request.before):
             return (picture.overlay,)
         return (picture.image, picture.rgba, picture.overlay)
 

@@ -157,7 +157,7 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
         return RowsRequest(scene, *asked, scene.indexes(state.selected))
 
     @staticmethod
-    def _images(picture: RowsPicture) -> Sequence[npt.NDArray[Any] | None]:
+    def _images(request: RowsRequest, picture: RowsPicture) -> Sequence[npt.NDArray[Any] | None]:
         return (picture.levels.image if picture.levels is not None else None, picture.rgba, picture.overlay)
 
     def _show(self, request: RowsRequest, picture: RowsPicture) -> None:

@@ -168,7 +168,7 @@ class DifferenceView(LiveImage[Sides, DifferenceRequest, DifferencePicture]):
         return DifferenceRequest(scene, state.time_range, state.depth_range, *self._pixels(COARSER))
 
     @staticmethod
-    def _images(picture: DifferencePicture) -> Sequence[npt.NDArray[Any] | None]:
+    def _images(request: DifferenceRequest, picture: DifferencePicture) -> Sequence[npt.NDArray[Any] | None]:
         return (picture.image,)
 
     def _show(self, request: DifferenceRequest, picture: DifferencePicture) -> None:

@@ -171,6 +171,11 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     TabEntry("summary", "Summary", f"{_TABS}.summary.tab:SummaryTab", is_late=False),
     TabEntry(
         "clusters", "Clusters", f"{_TABS}.clusters.tab:ClusterTable", is_late=False, follows_hidden=True,
+        states=(f"{_TABS}.clusters.state:TableState",),
+        words=(
+            LinkWord("sort", "table_sort", f"{_TABS}.clusters.state:read_sort"),
+            LinkWord("search", "table_search", f"{_TABS}.clusters.state:read_search"),
+        ),
         keys=("j", "k"), help=((("J", "K"), "next and previous unit of the table"),),
     ),
     TabEntry(

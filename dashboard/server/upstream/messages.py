@@ -87,8 +87,8 @@ def frames(message: Message[Any], line: Line | None) -> Iterator[str | bytes]:
         yield json.dumps(buffer.ref)
         image = getattr(buffer.data, "obj", None)
         deflated = image.deflated if line is not None and isinstance(image, PackedImage) else None
-        if deflated is None and is_slow and len(content := buffer.to_bytes()) >= MIN_DEFLATED:
-            deflated = deflate(content, is_picture=True)
+        if deflated is None and is_slow and len(buffer.to_bytes()) >= MIN_DEFLATED:
+            deflated = deflate(buffer.data, is_picture=True)
         if deflated is None:
             yield buffer.to_bytes()
         else:

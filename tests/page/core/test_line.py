@@ -119,23 +119,27 @@ def noise(request: Noise, cancel: threading.Event) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (request.height, request.width)).astype(np.uint8)
 
 
+def images(request: Noise, picture: np.ndarray) -> list[np.ndarray]:
+    return [picture]
+
+
 def test_a_picture_becomes_coarser_until_it_has_no_more_bytes_than_it_may() -> None:
-    made = make(noise, lambda picture: [picture], Order(Noise(1600, 800), 1, 100_000), threading.Event())
+    made = make(noise, images, Order(Noise(1600, 800), 1, 100_000), threading.Event())
     assert made.n_bytes <= 100_000
     assert made.coarser == 4
     assert made.picture.shape == (200, 400)
     assert made.request == Noise(400, 200)
-    again = make(noise, lambda picture: [picture], Order(Noise(1600, 800), made.coarser, 100_000), threading.Event())
+    again = make(noise, images, Order(Noise(1600, 800), made.coarser, 100_000), threading.Event())
     assert again.picture.shape == (200, 400)
 
 
 def test_a_picture_at_rest_has_every_pixel_of_the_screen() -> None:
-    made = make(noise, lambda picture: [picture], Order(Noise(1600, 800)), threading.Event())
+    made = make(noise, images, Order(Noise(1600, 800)), threading.Event())
     assert (made.coarser, made.picture.shape) == (1, (800, 1600))
-    raw = make(noise, lambda picture: [picture], Order(Noise(1600, 800), is_packed=False), threading.Event())
+    raw = make(noise, images, Order(Noise(1600, 800), is_packed=False), threading.Event())
     assert not raw.deflated
 
 
 def test_a_picture_is_not_made_smaller_than_one_can_see() -> None:
-    made = make(noise, lambda picture: [picture], Order(Noise(300, 200), 1, 10), threading.Event())
+    made = make(noise, images, Order(Noise(300, 200), 1, 10), threading.Event())
     assert min(made.picture.shape) >= MIN_PIXELS / 2

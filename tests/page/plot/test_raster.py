@@ -19,7 +19,7 @@ from dashboard.library.store import InsertionStore
 from dashboard.page.core import shading
 from dashboard.page.core.scene import Scene
 from dashboard.page.plot.cursor import Reach, nearest_unit
-from dashboard.page.plot.raster import RasterRequest, narrowed, render
+from dashboard.page.plot.raster import MARGIN, RasterRequest, narrowed, render
 from dashboard.page.plot.texts import colour_bar
 from dashboard.sources.demo.source import DemoSource
 
@@ -148,3 +148,39 @@ def test_a_filter_is_validated_once_for_all_that_is_drawn_of_it(scene: Scene, mo
     assert len(calls) == 1
     render(request(filtered, selected=(4, 7)), threading.Event())
     assert len(calls) == 2, "the selected units are a filter of their own"
+
+
+def test_a_window_that_is_moved_along_is_drawn_with_margins_in_bins_of_the_same_size(scene: Scene) -> None:
+    at_rest = request(scene, time_range=(10.0, 20.0), depth_range=(1000.0, 2000.0))
+    exact = render(at_rest, threading.Event())
+    wide = render(replace(at_rest, margin=MARGIN), threading.Event())
+    for edges, few in (("time_edges_s", "time_range"), ("depth_edges_um", "depth_range")):
+        inner, outer = getattr(exact.aggregate, edges), getattr(wide.aggregate, edges)
+        assert np.isin(inner, outer).all()
+        low, high = getattr(at_rest, few)
+        room = MARGIN * (high - low)
+        assert outer[0] <= low - room and outer[-1] >= high + room
+        assert outer[-1] - outer[0] < 1.5 * (high - low)
+    rows = np.searchsorted(wide.aggregate.depth_edges_um, exact.aggregate.depth_edges_um[:-1])
+    columns = np.searchsorted(wide.aggregate.time_edges_s, exact.aggregate.time_edges_s[:-1])
+    np.testing.assert_array_equal(wide.aggregate.values[np.ix_(rows, columns)], exact.aggregate.values)
+    assert wide.n_in_view == exact.n_in_view
+
+
+def test_there_is_no_margin_beyond_the_spikes(scene: Scene) -> None:
+    whole = request(scene, time_range=scene.columns.time_range_s, depth_range=scene.columns.depth_range_um)
+    exact, wide = (render(asked, threading.Event()) for asked in (whole, replace(whole, margin=MARGIN)))
+    np.testing.assert_array_equal(exact.aggregate.time_edges_s, wide.aggregate.time_edges_s)
+    np.testing.assert_array_equal(exact.aggregate.depth_edges_um, wide.aggregate.depth_edges_um)
+
+
+def test_a_picture_that_holds_the_window_is_kept_and_its_spikes_are_counted(scene: Scene) -> None:
+    first = request(scene, time_range=(10.0, 20.0), depth_range=(1000.0, 2000.0), margin=MARGIN)
+    drawn = render(first, threading.Event())
+    second = replace(first, time_range=(11.0, 21.0))
+    assert second.pans(first) and second.is_inside(drawn)
+    kept = render(replace(second, before=drawn), threading.Event())
+    assert kept.looks_like(drawn)
+    assert kept.n_in_view == render(second, threading.Event()).n_in_view != drawn.n_in_view
+    assert not replace(first, time_range=(14.0, 24.0)).is_inside(drawn)
+    assert not replace(first, time_range=(10.0, 21.0)).pans(first)

@@ -24,6 +24,7 @@ from dashboard.page.core.assets import asset
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices
+from dashboard.page.tabs.clusters import state
 from dashboard.page.tabs.clusters.columns import N_BINS, failed_tests, sparklines
 from dashboard.page.tabs.clusters.formats import (
     CHANGED,
@@ -35,7 +36,15 @@ from dashboard.page.tabs.clusters.formats import (
     column_words,
     test_tooltips,
 )
-from dashboard.page.tabs.clusters.widget import HINT, ClusterRows, header_configuration, header_fields, refusals
+from dashboard.page.tabs.clusters.state import TableState
+from dashboard.page.tabs.clusters.widget import (
+    HINT,
+    ClusterRows,
+    header_configuration,
+    header_fields,
+    refusals,
+    searches,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +117,8 @@ class ClusterTable(BaseTab[TabServices]):
 
     def __init__(self, services: TabServices, title: str) -> None:
         super().__init__(services, title, ())
-        self._is_moving = self._is_picking = False
+        self._is_moving = self._is_picking = self._is_writing = False
+        self._own = services.states[TableState]
         self._table = pd.DataFrame({"cluster_id": pd.Series(dtype=np.int64)})
         self.widget: Any = None
         self._drawn: tuple[SpikeColumns, list[str]] | None = None
@@ -131,24 +141,45 @@ class ClusterTable(BaseTab[TabServices]):
             margin=0,
         )
         self.rows = self._box
+        self._search.value = bool(self._own.table_search)
         self._make()
         self._choose.param.watch(lambda event: self._columns.param.update(visible=event.new), "value")
-        self._search.param.watch(lambda event: self._remake(), "value")
+        self._search.param.watch(self._open_searches, "value")
+        self._own.param.watch(self._follow_link, ["table_sort", "table_search"])
         self._columns.param.watch(self._hide, "value")
         self._state.param.watch(self._selected, "selected")
         self._state.param.watch(lambda event: self.sort_by(event.new), "ranked_by", onlychanged=False)
 
-    def _make(self, sorters: list[dict[str, Any]] | None = None) -> None:
+    def _write(self, **values: str) -> None:
+        """Take what a person set at the table into the state, which links are written from."""
+        self._is_writing = True
+        try:
+            self._own.param.update(**values)
+        finally:
+            self._is_writing = False
+
+    def _follow_link(self, *events: object) -> None:
+        if self._is_writing:
+            return
+        if self._search.value != bool(self._own.table_search):
+            self._search.value = not self._search.value
+        else:
+            self._remake()
+
+    def _open_searches(self, event: Any) -> None:
+        if not event.new:
+            self._write(table_search="")
+        self._remake()
+
+    def _make(self, *, is_first_page: bool = False) -> None:
         """Put a new widget on the page: one that changes its columns before it is laid out breaks in the browser."""
         before = self.widget
         hidden = self._hidden()
         there = [name for name in map(str, self._table.columns) if name not in hidden]
-        page = 1
-        if before is not None and sorters is None:
-            sorters, page = before.sorters or [SORTED_BY], before.page
-        sorters = [one for one in sorters or [] if one["field"] in self._table]
-        filters = before.filters if before is not None and self._search.value else []
-        filters = [one for one in filters if one["field"] in there]
+        page = before.page if before is not None and not is_first_page else 1
+        wanted = state.sorters(self._own.table_sort) or [SORTED_BY]
+        sorters = [one for one in wanted if one["field"] in self._table]
+        filters = [one for one in state.filters(self._own.table_search) if one["field"] in there]
         searching: dict[str, Any] = {}
         if self._search.value:
             searching = {"header_filters": header_fields(self._table), "filters": filters}
@@ -185,6 +216,7 @@ class ClusterTable(BaseTab[TabServices]):
         )
         self.widget.param.watch(self._picked, "selection")
         self.widget.param.watch(self._searched, "filters")
+        self.widget.param.watch(self._sorted, "sorters")
         self._fit_page()
         self._say_searches()
         self._box[:] = [*([self._searches] if self._search.value else []), self.widget]
@@ -196,7 +228,11 @@ class ClusterTable(BaseTab[TabServices]):
             if self.widget.page > last:
                 self.widget.page = last
 
+    def _sorted(self, event: Any) -> None:
+        self._write(table_sort="" if event.new == [SORTED_BY] else state.write_sort(event.new))
+
     def _searched(self, event: Any) -> None:
+        self._write(table_search=state.write_search(searches(event.new)))
         self._queue.later(self._follow_searches)
 
     def _follow_searches(self) -> None:
@@ -301,7 +337,8 @@ class ClusterTable(BaseTab[TabServices]):
         self._ranked_by = name
         self._table = _second(self._table, name)
         # A new widget: one that is out of sight would lose the order that it is given.
-        self._make([{"field": name, "dir": "desc"}])
+        self._write(table_sort=f"-{name}")
+        self._make(is_first_page=True)
         self._selected()
         # A table that is turned to in the same turn would be laid out with the rows that it had.
         self._queue.later(partial(self._state.param.update, tab=self.title))

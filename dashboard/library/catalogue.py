@@ -43,6 +43,10 @@ Row = dict[str, object]
 _SESSION = re.compile(r"([^/\s]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(?:/(?:alf/)?([^/\s]+))?")
 
 
+FILES, SERVER = "files here", "a server"
+"""What an insertion of a source opens from."""
+
+
 class Catalogue:
     """The list of insertions, shared by the sessions of the process.
 
@@ -76,6 +80,7 @@ class Catalogue:
         # by source, in the order in which they are believed, and by key
         self._rows: dict[int, dict[str, Row]] = {0: {str(number): row for number, row in enumerate(listed)}}
         self._rows |= {id(source): {} for source in sources}  # two folders may have one name
+        self._opens = {id(source): SERVER for source in sources if _is_asked(source)}
         self._refresh_s = refresh_s
         self._closed = threading.Event()
         self._ended: dict[str, tuple[float, float]] = {}
@@ -398,6 +403,8 @@ class Catalogue:
 
     def _take(self, source: Source, found: dict[str, Row], *, is_whole: bool) -> None:
         """Take rows of a source in place of those it gave before; of a whole list, also what it no longer has."""
+        opens = self._opens.get(id(source), FILES)
+        found = {key: {**row, "opens": opens} for key, row in found.items()}
         with self._lock:
             before = self._rows.get(id(source), {})
             after = found if is_whole else {**before, **found}

@@ -15,12 +15,15 @@ from dashboard.model.facets import SEPARATOR, Facets
 
 COLUMNS = (
     "key", "pid", "eid", "subject", "date", "number", "probe", "lab", "projects", "task", "model", "histology", "qc",
-    "source",
+    "source", "opens",
 )  # fmt: skip
 """Of a list of insertions; all text, ``''`` where unknown, except number."""
 
+ONLY_LISTED = "only listed"
+"""What an insertion opens from that no source has: nothing; else its files here, or a server."""
+
 SEARCHED = ("key", "pid", "eid", "lab")
-FACETS = ("lab", "subject", "projects", "task", "probe", "model", "histology")
+FACETS = ("lab", "subject", "projects", "task", "probe", "model", "histology", "opens")
 """Columns whose values a search page offers."""
 
 NOTHING_SAID: Mapping[str, str] = MappingProxyType({})
@@ -33,12 +36,15 @@ def insertion_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     Parameters
     ----------
     rows : iterable of mapping
-        With some of `COLUMNS`; where two have one key, the first value that is not empty is kept.
+        With some of `COLUMNS`; where two have one key, the first value that is not empty is kept. The source is the
+        first that an insertion can be opened from.
     """
     merged: dict[str, dict[str, object]] = {}
     for row in rows:
         key = str(row["key"])
         mine = merged.setdefault(key, dict.fromkeys(COLUMNS, ""))
+        if row.get("opens") and not mine["opens"]:
+            mine["source"] = row.get("source") or mine["source"]
         for name in COLUMNS:
             if mine[name] in ("", 0) and row.get(name) not in (None, ""):
                 mine[name] = row[name]
@@ -47,6 +53,7 @@ def insertion_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     for name in COLUMNS:
         if name != "number":
             table[name] = table[name].astype(str)
+    table.loc[table["opens"] == "", "opens"] = ONLY_LISTED
     return table.sort_values(["date", "key"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
@@ -143,7 +150,7 @@ def narrow(
             found |= _contains(table[name], word)
         keep &= found
     for name, value in (("lab", facets.lab), ("probe", facets.probe), ("model", facets.model),
-                        ("histology", facets.histology)):  # fmt: skip
+                        ("histology", facets.histology), ("opens", facets.opens)):  # fmt: skip
         if value:
             keep &= (table[name] == value).to_numpy(np.bool_)
     for name, value in (("subject", facets.subject), ("projects", facets.project), ("task", facets.task)):

@@ -43,6 +43,8 @@ class Facets:
         Name of a tag of the database, exact.
     favourites : bool
         Only those that the user has starred.
+    opens : str
+        What they open from: ``'files here'``, ``'a server'`` or ``'only listed'``.
     verdict : {'', 'none', 'pass', 'fail', 'mixed'}
         What people say of them now; ``'none'``: nobody has judged, ``'mixed'``: they differ.
     """
@@ -62,6 +64,7 @@ class Facets:
     tag: str = ""
     favourites: bool = False
     verdict: str = ""
+    opens: str = ""
 
     def __post_init__(self) -> None:
         if self.histology and self.histology not in set(Histology):

@@ -198,7 +198,7 @@ class DashboardSession:
         self.selection_chip = SelectionChip(self.state, self.queue)
         self.centre.stand_over(self.filters.said, self.filters.shank, self.selection_chip.panel, working)
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
-        self.card.empty.append(self.search.empty_button)
+        self.card.empty.extend([self.search.empty_button, *self.search.lately])
         self.header = html_pane(margin=(5, 8))
         self.picker = UnitPicker(self.state, self.raster, self.heatmap, self.queue, self._picked)
         self.page = self._page()
@@ -322,7 +322,7 @@ class DashboardSession:
         self.drift.open(sorting.drift)
         self.centre.show_drift(sorting.drift is not None)
         self._tell(sorting)
-        self.work.visible = True
+        self.work.visible = self.rail.icons.is_open = True
         self.export_controller.opened()
         link, self._link = self._link, links.NO_LINK
         self._problems((*link.problems, *gone, *texts.unfetched(sorting)))

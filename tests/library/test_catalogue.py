@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dashboard.analysis.anatomy.regions import descendants
 from dashboard.library.catalogue import Catalogue
-from dashboard.library.insertion_table import facet_counts, insertion_table, narrow
+from dashboard.library.insertion_table import ONLY_LISTED, facet_counts, insertion_table, narrow
 from dashboard.model.errors import BadRequest
 from dashboard.model.facets import Facets
 from dashboard.sources.alyx.search import query
@@ -344,3 +344,14 @@ def test_what_is_searched_for_comes_before_the_rest_of_the_list(
     assert [value for value in asked if value] == [
         f"session__start_time__date__gte,{day},session__start_time__date__lte,{day}"
     ]
+
+
+def test_what_can_be_opened_here_is_told_from_what_is_only_listed() -> None:
+    listed = {"key": "S/2024-01-01/001/probe00", "source": "list.csv"}
+    other = {"key": "T/2024-01-02/001/probe00", "source": "list.csv"}
+    folder = {**listed, "source": "/data", "opens": "files here"}
+    table = insertion_table([listed, other, folder]).set_index("key")
+    assert table.loc[listed["key"], ["source", "opens"]].tolist() == ["/data", "files here"]
+    assert table.loc[other["key"], ["source", "opens"]].tolist() == ["list.csv", ONLY_LISTED]
+    found = narrow(table.reset_index(), Facets(opens=ONLY_LISTED))
+    assert found["key"].tolist() == [other["key"]]

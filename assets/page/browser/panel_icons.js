@@ -6,6 +6,7 @@ const ICONS = {
   view: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
   pin: "M9 3h6l-1 7 4 4H6l4-4zM12 14v7",
 }
+const NEEDS_OPEN = ["filters", "colour"]
 const WORDS = {
   open: ["Open", "Open: insertion, sorter, revision, notes"],
   filters: ["Filters", "Filters: which units and spikes are shown"],
@@ -52,6 +53,7 @@ export function render({ model, el }) {
     for (const [name, button] of buttons) {
       button.setAttribute("aria-expanded", String(layout.panel === name))
       button.classList.toggle("marked", model.marks.includes(name))
+      button.style.display = model.is_open || !NEEDS_OPEN.includes(name) ? "" : "none"
     }
     pin.hidden = !layout.panel
     pin.setAttribute("aria-pressed", String(Boolean(layout.pinned)))
@@ -76,6 +78,7 @@ export function render({ model, el }) {
     event.stopImmediatePropagation()
   }, { capture: true })
   model.on("marks", draw)
+  model.on("is_open", draw)
   model.on("resets", () => layout.reset())
   layout.listeners.add(draw)
   model.on("remove", () => { listeners.abort(); layout.listeners.delete(draw) })

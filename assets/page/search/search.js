@@ -13,6 +13,7 @@ const FIELDS = [
   ["level", "", 78, "level"], ["project", "project", 100], ["task", "task protocol", 106],
   ["probe", "probe", 110, "select"], ["model", "probe model", 112, "select"],
   ["histology", "histology", 126, "select"], ["tag", "tag", 100], ["verdict", "verdict", 114, "select"],
+  ["opens", "opens from: place", 116, "select"],
 ]
 
 const ONLY_KEYS = /^[pfjkc]+$/  // typed for verdicts while the field for the name had the focus

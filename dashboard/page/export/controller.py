@@ -71,10 +71,12 @@ class ExportController:
         away = {"position": "absolute", "overflow": "hidden"}
         self.dialogs = pn.Column(self.help.panel, margin=0, width=0, height=0, sizing_mode="fixed", styles=away)
         """What lies over the page when it is open; takes no room in it."""
-        self.link_button = pmui.Button(label="Link", description="Link: copy the address of this view", **_HEADER)
+        self.link_button = pmui.Button(
+            label="Link", description="Link: copy the address of this view", visible=False, **_HEADER
+        )
         self.link_button.on_click(self._copy_link)
         self.export_button = pmui.Button(
-            label="Export", description="Export figures, data, code (Ctrl+Shift+E)", disabled=True, **_HEADER
+            label="Export", description="Export figures, data, code (Ctrl+Shift+E)", visible=False, **_HEADER
         )
         self.export_button.on_click(lambda event: self.export())
         self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
@@ -103,7 +105,7 @@ class ExportController:
 
     def opened(self) -> None:
         """Something is on the screen, so that it can be exported."""
-        self.export_button.disabled = False
+        self.link_button.visible = self.export_button.visible = True
 
     def close(self) -> None:
         """Stop what runs, and remove the files: the browser has gone."""

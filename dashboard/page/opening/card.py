@@ -63,8 +63,9 @@ class OpeningCard:
         demo.on_click(open_demo)
         self.empty = pn.Column(
             pn.pane.HTML(
-                '<div class="empty"><h2>Open an insertion</h2><p>Paste a pid, an eid and probe, or a session path, '
-                "or find one in the lists.</p></div>",
+                '<div class="empty"><p>This page shows every spike of a Neuropixels insertion: where on the probe, '
+                "when, of which unit, and what the unit does around events.</p><h2>Open an insertion</h2>"
+                "<p>Paste a pid, an eid and probe, or a session path, or find one in the lists.</p></div>",
                 stylesheets=css,
                 margin=0,
                 sizing_mode="stretch_width",

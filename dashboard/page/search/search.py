@@ -21,9 +21,11 @@ from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import VERDICTS, Facets, read_query, write_query
 from dashboard.model.texts import counted
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import ViewState
 from dashboard.page.search.browser_list import BrowserList
 from dashboard.page.search.triage import Triage
+from dashboard.page.widgets.chips import Chips
 from dashboard.sources.locate import recognise
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ COLUMNS = {
     "number": ("no.", "44px"),
     "probe": ("probe", "84px"),
     "lab": ("lab", "146px"),
+    "opens": ("opens from", "104px"),
     "histology": ("histology", "94px"),
     "qc": ("QC", "80px"),
     "verdicts": ("verdicts", "150px"),
@@ -47,6 +50,9 @@ COLUMNS = {
     "source": ("source", "minmax(120px, 1fr)"),
 }
 """Title and width of each; what one judges by stands first, as a narrow window shows no more."""
+
+N_LATELY = 6
+"""Insertions opened lately that the page offers where none is open."""
 
 KEY_LENGTH = 400
 """As long as the database takes one."""
@@ -95,6 +101,10 @@ class Search:
         self.button = _button("Find insertions…")
         self.empty_button = _button("Find insertions…")
         self.empty_button.margin = (6, 0)  # in line with what stands above it
+        pick = lambda key: queue.later(partial(open_insertion, key))  # noqa: E731
+        self._recent = Chips(pick, about="Opened lately", sizing_mode="stretch_width", margin=0)
+        #: Insertions opened lately, for the page where none is open.
+        self.lately = (html_pane("", margin=(14, 0, 4, 0)), self._recent)
         for button in (self.button, self.empty_button):
             button.on_click(lambda event: self.show())
         state.param.watch(self._opened, "insertion")
@@ -296,6 +306,9 @@ class Search:
         self._words = {key: standing(words) for key, words in self._words.items()}
         self._said = {key: together(words) for key, words in self._words.items()}
         self.panel.recent = recent
+        if not self._state.insertion:
+            self.lately[0].object = '<div class="empty"><p>Opened lately</p></div>' if recent else ""
+            self._recent.chips = [(key, key, f"Open {key}") for key in recent[:N_LATELY]]
         self._refresh()
         self.triage.take(self._words)
 

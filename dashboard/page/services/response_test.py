@@ -227,29 +227,28 @@ def carry(before: SpikeSorting, after: SpikeSorting) -> SpikeSorting:
 
 
 def top_units(scene: Scene) -> list[tuple[str, str, str]]:
-    """Return chips of the units whose rates change most, of those that respond and pass the filters.
+    """Return chips of the units that pass the filters and whose rates change most, those with a small q first.
 
     Of a split the group with the largest change counts.
     """
     table = scene.sorting.clusters
     if scene.mask is not None:
         table = table[scene.mask[: len(table)]]
-    found: dict[Any, float] = {}
+    found: dict[Any, tuple[bool, float, float]] = {}
     for name in (name for name in response_columns(scene.sorting) if name.startswith(f"{PREFIX}change_hz")):
-        q = table[name.replace("change_hz", "q", 1)]
-        for unit, change in table.loc[(q < Q_MAX).to_numpy(), name].items():
-            if abs(change) > abs(found.get(unit, 0.0)):
-                found[unit] = float(change)
-    first = sorted(found, key=lambda unit: -abs(found[unit]))[:N_TOP]
+        for unit, change, q in zip(table.index, table[name], table[name.replace("change_hz", "q", 1)], strict=True):
+            if math.isfinite(change):
+                one = (bool(q < Q_MAX), float(change), float(q))
+                found[unit] = max(found.get(unit, one), one, key=lambda it: (it[0], abs(it[1])))
+    first = sorted(found, key=lambda unit: (not found[unit][0], -abs(found[unit][1])))[:N_TOP]
     regions = table.get("acronym")
-    return [
-        (
-            write_ids([unit]),
-            f"unit {unit}{'' if regions is None else f', {regions[unit]}'}: {found[unit]:+.3g} Hz",
-            "Select the unit",
-        )
-        for unit in first
-    ]
+    chips = []
+    for unit in first:
+        _, change, q = found[unit]
+        where = "" if regions is None else f" {regions[unit]}"
+        size = f"{change:+.3g} Hz, {f'q {q:.2g}' if math.isfinite(q) else 'few spikes'}"
+        chips.append((write_ids([unit]), f"{unit}{where}: {size}", "Select the unit"))
+    return chips
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,7 +287,7 @@ class _Form:
         self.button.on_click(lambda event: start())
         self.line = ProgressLine(start, stop)
         self.words = html_pane("", "unit", margin=(0, 10))
-        self.top = Chips(pick, about="Units that respond most", sizing_mode="stretch_width", margin=(2, 10))
+        self.top = Chips(pick, about="Units that change most", sizing_mode="stretch_width", margin=(2, 10))
         self.panel = pn.Column(self.line.panel, self.words, self.top, sizing_mode="stretch_width", margin=0)
         hint = html_pane(HINT, "unit", margin=(2, 4))
         self.settings = pn.Column(
@@ -522,8 +521,8 @@ class ResponseTester:
         assert opened is not None, "a test is of an insertion"
         self._say(
             f'<div class="unit"><p>{escape(found.words)}. Every spike of a unit counts, whatever the filters. The '
-            "table of units has the values (in expressions of the filters: resp_*). The largest changes with "
-            f"q &lt; {Q_MAX:g} among the units that pass the filters:</p></div>"
+            "table of units has the values (in expressions of the filters: resp_*). Units that pass the filters and "
+            f"change most, those with q &lt; {Q_MAX:g} first:</p></div>"
         )
         self._shown = self._state.test = found.test
         self._tested(replace(opened, sorting=with_responses(opened.sorting, found.table)))

@@ -24,6 +24,7 @@ class PanelIcons(JSComponent):
 
     marks = param.List([], doc="Panels that have something to look at.")
     resets = param.Integer(0, doc="A change sets the layout of the page back.")
+    is_open = param.Boolean(False, doc="Whether an insertion is open: what needs one is not there before.")
 
     _esm = "\n".join(asset(f"page/browser/{name}.js") for name in ("layout", "panel_icons"))
 

@@ -95,7 +95,7 @@ class EventsTab(BaseTab[PageServices]):
         self.split = pmui.Select(options=list(SPLITS), value=own.split, label="Split by", width=125, **small)
         self.mask = pmui.Switch.from_param(
             own.param.masked,
-            label="Brain-wide map trials",
+            label="BWM trials",
             description=event_texts.MASK_WORDS,
             size="small",
             margin=(4, 6),

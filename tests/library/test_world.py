@@ -46,7 +46,7 @@ EID = "f0cf55b9-f908-41f6-a933-2362c62944ec"
 #: Path, kind and options of a fault, and what is missing then.
 FAULTS = {
     "depths 503": ("*spikes.depths*", "status", {"code": 503}, "spikes.depths"),
-    "amps stop": ("*spikes.amps*", "truncate", {"after": 1000}, "spikes.amps"),
+    "amps stop": ("*spikes.amps*", "truncate", {"after": 0}, "spikes.amps"),
     "metrics 500": ("*clusters.metrics*", "status", {"code": 500}, "clusters.metrics"),
     "channels wrong": ("*channels.localCoordinates*", "corrupt", {"after": 500}, "channels.localCoordinates"),
     "trajectory 503": ("/trajectories", "status", {"code": 503}, "histology"),

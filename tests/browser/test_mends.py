@@ -107,6 +107,13 @@ FAULTS = {
         const { prototype } = Bokeh.require("models/glyphs/image_base").ImageBaseView
         prototype._set_image_data_from_buffer.call(image, 0, new Uint8ClampedArray(4))
         return read > 0""",
+    "scroll_of_gone_table": """
+        const view = Object.create(view_of("panel.models.tabulator.DataTabulator"), { tabulator: { value: undefined } })
+        let thrown = null
+        const before = window.requestAnimationFrame
+        window.requestAnimationFrame = (frame) => { try { frame() } catch (error) { thrown = error } }
+        try { view.restore_scroll() } finally { window.requestAnimationFrame = before }
+        return thrown != null""",
     "row_scrolling": """
         let scrolled = 0
         const tabulator = Object.create({ scrollToRow() { scrolled += 1; return Promise.resolve() } })

@@ -95,9 +95,10 @@ def test_the_wheel_holds_assets_types_and_nothing_else(wheel: Path, repository: 
     assert assets
     for path in assets:
         assert f"dashboard/{path.relative_to(repository)}" in names
-    # a folder of assets is that of a room
+    # a folder of assets is that of a room, or lies in one
     for folder in {path.parent for path in assets}:
-        assert (repository / "dashboard" / folder.relative_to(repository / "assets")).is_dir()
+        room = repository / "dashboard" / folder.relative_to(repository / "assets")
+        assert room.is_dir() or room.parent.is_dir()
     assert "dashboard/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"dashboard", "spike_dashboard"}
 

@@ -285,8 +285,8 @@ class InsertionStore:
                 self._evict()
                 return held
             load = self._loads.get(key)
-            is_mine = load is None
-            if load is None:
+            is_mine = load is None or load.cancel.is_set()  # one that stops brings nobody anything
+            if load is None or is_mine:
                 load = self._loads[key] = _Load()
             load.listeners.append(progress)
             load.watchers.append(arrived)
@@ -325,13 +325,11 @@ class InsertionStore:
             opened = make(load)
         except BaseException as error:  # handed to every waiter, who raises it  # noqa: BLE001
             with self._lock:
-                self._loads.pop(key, None)
-                self._n_fetched += load.n_fetched
+                self._forget_load(key, load)
             load.future.set_exception(error)
             return
         with self._lock:
-            self._loads.pop(key, None)
-            self._n_fetched += load.n_fetched
+            self._forget_load(key, load)
             if opened.sorting.incomplete:
                 # counted while somebody shows it, and found by nobody: the next request asks the server again
                 self._in_use[replace(opened.key, stage=f"incomplete {id(opened)}")] = opened
@@ -339,6 +337,12 @@ class InsertionStore:
                 self._held[opened.key] = self._in_use[opened.key] = opened
             self._evict()
         load.future.set_result(opened)
+
+    def _forget_load(self, key: StoreKey, load: _Load) -> None:
+        """Count what a load has fetched, and let go of it where no other has taken its place."""
+        self._n_fetched += load.n_fetched
+        if self._loads.get(key) is load:
+            del self._loads[key]
 
     def _load(self, key: StoreKey, source: Source, insertion: InsertionRef, load: _Load) -> OpenInsertion:
         started = time.perf_counter()

@@ -33,6 +33,7 @@ from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.line import Line
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import PageState, ViewState, shown_shanks, toggle_region
 from dashboard.page.core.tab import TabServices
@@ -45,6 +46,7 @@ from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.plot.strip import StripView
 from dashboard.page.rail.filtered_scene import passing
 from dashboard.page.rail.filters import apply as apply_filters
+from dashboard.page.tabs.clusters.state import TableState
 from dashboard.page.tabs.clusters.tab import ClusterTable
 from dashboard.sources.base import Source
 
@@ -73,7 +75,12 @@ class KernelQueue(DocumentQueue):
     def __init__(self) -> None:
         self._is_building, self._timers = True, []
         self.layout: Any = None
-        self._loop = IOLoop.current()
+        self._loop, self._line = IOLoop.current(), Line()
+
+    @property
+    def line(self) -> Line:
+        """Of which nothing is measured in a notebook."""
+        return self._line
 
     def later(self, change: Callable[[], None]) -> None:
         """Run `change` on the kernel's loop; may be called from any thread."""
@@ -183,7 +190,7 @@ class Views:
             strip.figure.on_change("inner_height", lambda attribute, old, new: queue.later(lambda: None))
         self.overview = OverviewView(axes)
         self.drift = DriftView(axes)
-        self.table = ClusterTable(TabServices(PageState([], state), axes, pool, queue), "Clusters")
+        self.table = ClusterTable(TabServices(PageState([TableState], state), axes, pool, queue), "Clusters")
         self.centre = PlainCentre(
             state,
             {

@@ -196,6 +196,7 @@ def test_a_login_is_the_author_whatever_the_browser_says(visit: Visit, lab: Fold
         author = page.locator(".triage .author")
         expect(author).to_have_value("ann")
         assert not author.is_editable()
+        expect(page.locator(".triage .away")).to_have_text("", timeout=60_000)  # it is on the screen
         keys.press("p")
         expect(page.locator(".triage .word")).to_have_text("ann: pass", timeout=20_000)
         page.goto("about:blank")

@@ -667,7 +667,7 @@ FINDING_NOTHING = (
 
 def test_each_facet_is_among_the_queries() -> None:
     words = {part.partition("=")[0] for query in FINDING for part in query.split() if "=" in part}
-    assert words | {"text", "favourites", "verdict"} == {item.name for item in fields(Facets)}
+    assert words | {"text", "favourites", "verdict", "opens"} == {item.name for item in fields(Facets)}
 
 
 @pytest.mark.parametrize("query", [*FINDING, *FINDING_NOTHING])

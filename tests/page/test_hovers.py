@@ -122,8 +122,8 @@ def test_values_are_right_where_they_were_wrong(page: DrivenPage, opened: OpenIn
     drift = opened.sorting.drift
     assert drift is not None
     for column, line in enumerate(tools["drift"].renderers):
-        np.testing.assert_array_equal(value(line, "um"), drift.um[:, column])
-        np.testing.assert_array_equal(value(line, "time"), drift.times_s)
+        np.testing.assert_array_equal(value(line, "um"), drift.um[:, column].astype(np.float32))
+        np.testing.assert_array_equal(value(line, "time"), drift.times_s.astype(np.float32))
     (correlation,) = tools["probe-correlation"].renderers
     names = ("image", "x_middle", "y_middle")
     image, across, along = (value(correlation, name)[0] for name in names)

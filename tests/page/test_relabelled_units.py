@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dashboard.analysis.computed import computed_names
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
 from dashboard.engine.build import build_columns
 from dashboard.export.code import ibllib_snippet
@@ -89,7 +90,10 @@ def scene(sorting: SpikeSorting, chosen: tuple[int, ...] | None = None) -> Scene
 def alike(one: Any, other: Any) -> None:
     """Compare dataclasses, arrays and values, times of rendering aside."""
     if hasattr(one, "__dataclass_fields__"):
-        for name in set(one.__dataclass_fields__) - {"render_ms", "names"}:
+        computed = computed_names(type(one))
+        # what such a value is computed from has other ids
+        inputs = {"sorting", "columns", "cancel"} if computed else set()
+        for name in {*one.__dataclass_fields__, *computed} - {"render_ms", "names"} - inputs:
             alike(getattr(one, name), getattr(other, name))
     elif isinstance(one, dict):
         for name in set(one) - {"cluster"}:

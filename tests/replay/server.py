@@ -373,5 +373,5 @@ class _Handler(BaseHTTPRequestHandler):
                     return
         else:
             for at in range(0, len(content), _CHUNK):
+                replay.sent[path] += len(content[at : at + _CHUNK])  # before whoever reads it can look
                 self.wfile.write(content[at : at + _CHUNK])
-                replay.sent[path] += len(content[at : at + _CHUNK])

@@ -35,4 +35,4 @@ def help_text() -> str:
         f"<tr><td>{' '.join(f'<kbd>{escape(key)}</kbd>' for key in keys)}</td><td>{escape(words)}</td></tr>"
         for keys, words in (*HELP, *(line for entry in TABS for line in entry.help), (("?",), "this list"))
     )
-    return f'<table class="keys">{rows}</table>'
+    return f'<table class="keys" tabindex="0">{rows}</table>'  # by which keys scroll it

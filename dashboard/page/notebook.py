@@ -61,6 +61,10 @@ THREADS = 2
 BUTTONS_CSS = ":host .bk-btn-group .bk-btn { font-size: 12.5px; padding: 3px 9px; }"
 
 
+FIRST_PICTURE_S = 60.0
+"""So long a cell waits for its pictures: one that is saved without them stays without."""
+
+
 class KernelQueue(DocumentQueue):
     """Runs changes on the event loop of a notebook's kernel, and sends them to the cells that show the views.
 
@@ -229,7 +233,7 @@ class Views:
         self.drift.open(sorting.drift)
         self.centre.show_drift(sorting.drift is not None)
         for view in (self.raster, self.heatmap, self.profile):
-            view.draw_now()
+            view.draw_now(FIRST_PICTURE_S)
 
     def _filter(self, *events: object) -> None:
         sorting = self._opened.sorting

@@ -49,6 +49,7 @@ def is_shown(visit: Visit, raster: Any) -> bool:
     return tuple(found["shape"]) == levels.shape and np.array_equal(found["values"], levels.ravel())
 
 
+@pytest.mark.walk
 def test_a_slow_line_has_coarser_pictures_while_the_hand_moves_and_the_whole_one_at_rest(
     server: Any, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

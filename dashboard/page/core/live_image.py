@@ -21,7 +21,7 @@ from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.line import deflate, packed
-from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.render_loop import FIRST_S, RenderLoop
 from dashboard.page.core.state import ViewState
 
 UNMEASURED, MIN_PIXELS, MAX_PIXELS = (800, 450), 64, 4_096
@@ -232,9 +232,9 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
             self.pixel_ratio = ratio
             self._request()
 
-    def draw_now(self) -> None:
-        """Draw at once what was asked for."""
-        self._loop.draw_now()
+    def draw_now(self, seconds: float = FIRST_S) -> None:
+        """Draw at once what was asked for, and wait for it so long."""
+        self._loop.draw_now(seconds)
 
     def close(self) -> None:
         """Stop rendering."""

@@ -98,11 +98,11 @@ class RenderLoop(Generic[Request, Result]):
         self._wanted = None
         self._cancel.set()
 
-    def draw_now(self) -> None:
-        """Render what waits, and wait for it a little: the first picture of a page that is being put together."""
+    def draw_now(self, seconds: float = FIRST_S) -> None:
+        """Render what waits, and wait for it so long: the first picture of a page that is being put together."""
         request = self._wanted
         self._start()
-        if request is not None and self._future is not None and wait_for(self._future, FIRST_S):
+        if request is not None and self._future is not None and wait_for(self._future, seconds):
             self._show(request, self._future)
 
     def cancel(self) -> None:

@@ -27,7 +27,7 @@ from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import QUIET, navigable, plain, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue, Timer
-from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
+from dashboard.page.core.render_loop import COALESCE_S, FIRST_S, RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot.ink import follow_theme
@@ -298,9 +298,9 @@ class DepthProfileView:
             self._unit = amplitude_label(scene)
         self._request()
 
-    def draw_now(self) -> None:
-        """Draw at once what was asked for."""
-        self._loop.draw_now()
+    def draw_now(self, seconds: float = FIRST_S) -> None:
+        """Draw at once what was asked for, and wait for it so long."""
+        self._loop.draw_now(seconds)
 
     def close(self) -> None:
         """Stop rendering."""

@@ -94,13 +94,12 @@ class SummaryTab(BaseTab[PageServices]):
         for name, (widget, _) in self._limits.items():
             widget.param.watch(partial(self._edited, name), "value")
         self._user_session.listen(self._take_kept)
-        # They come with the thresholds that are kept: a change that finds them half drawn would be lost in the browser.
-        self._fields = pn.FlexBox(*(widget for widget, _ in self._limits.values()), margin=0)
         self.panel = pn.Column(
             self._tests,
             self._head,
             self._motion,
             self._body,
+            pn.FlexBox(*(widget for widget, _ in self._limits.values()), margin=0),
             sizing_mode="stretch_both",
             margin=0,
             scroll=True,
@@ -148,8 +147,6 @@ class SummaryTab(BaseTab[PageServices]):
 
     def _not_kept(self, error: DashboardError) -> None:
         self._kept_note = str(error)
-        if self._fields not in self.panel.objects:
-            self.panel.append(self._fields)
         self._show_head()
 
     def _show_kept(self, key: str | None, n_edits: int, found: tuple[dict[str, float], list[Verdict]]) -> None:
@@ -162,8 +159,6 @@ class SummaryTab(BaseTab[PageServices]):
                     widget.value = f"{own.get(name, default):g}"
             finally:
                 self._is_taking = False
-        if self._fields not in self.panel.objects:
-            self.panel.append(self._fields)
         if self._sorting is not None and self._sorting.ref.insertion.key == key:
             self._words = words
             self._show_head()

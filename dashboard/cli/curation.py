@@ -1,4 +1,4 @@
-"""Commands for decisions about units: export, import, log."""
+"""Commands for decisions about units: export, import, apply, log."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     add(
         "act",
         choices=tuple(ACTS),
-        help="write what is shown as curated, take a file over, or list every decision as CSV",
+        help="write what is shown as curated, take a file over, write a new sorting with it applied, copy the database "
+        "of decisions, or list every decision as CSV",
     )
     add("insertion", metavar="INSERTION", nargs="?", help="a folder or file, or what --data lists; log: a key, or all")
     files = ".json (SpikeInterface), .csv, _NAME_clusters.metrics.pqt (ALF), or a folder (phy)"
     add("file", metavar="FILE", type=Path, nargs="?", help=f"to write or to read: {files}")
     add("--format", choices=FORMAT_NAMES, help="where the ending does not say")
-    add("--author", metavar="NAME", help="import: who has decided; export: whose decisions go first")
+    add("--author", metavar="NAME", help="import: who has decided; export, apply: whose decisions go first")
+    add("--to", metavar="PATH", type=Path, help="apply: new folder to write; backup: new file")
+    add("--kind", choices=("alf", "phy"), help="apply: layout to write (that of the source, else phy's)")
     add("--by", metavar="NAME", help="import: who brings them in; by default who runs this")
     add_sorting(command)
     command.set_defaults(run=curation)
@@ -43,8 +46,12 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def curation(options: argparse.Namespace, settings: Settings) -> None:
     """Do one of the acts."""
-    if options.act != "log" and (options.insertion is None or options.file is None):
+    if options.act in ("export", "import") and (options.insertion is None or options.file is None):
         raise BadRequest(f"{options.act} wants an insertion and a file", "", "spike-dashboard curation --help")
+    if options.act == "apply" and (options.insertion is None or options.to is None or options.file is not None):
+        raise BadRequest("apply wants an insertion and --to FOLDER", "", "spike-dashboard curation --help")
+    if options.act == "backup" and (options.to is None or options.insertion is not None):
+        raise BadRequest("backup wants --to FILE", "", "spike-dashboard curation --help")
     if options.act == "import" and not options.author:
         raise BadRequest("Whose decisions are they?", options.file, "Name them with --author")
     if options.act == "log" and options.file is not None:
@@ -70,6 +77,30 @@ def _write(options: argparse.Namespace, settings: Settings) -> None:
         said.append(f"{behind:,} decisions are about units of another revision or sorter, and are left out")
     for sentence in said:
         sys.stdout.write(f"{'note':<12}{sentence}\n")
+
+
+def _apply(options: argparse.Namespace, settings: Settings) -> None:
+    """Write a new sorting with labels and merges applied, and without removed units and bad spans."""
+    from dashboard.library.curation.apply import MAP, write_applied
+
+    sorting = _sorting(options, settings, attributes=("spikes.samples", "spikes.templates"))
+    sorting.check_complete()
+    rows = _user_data(settings).decisions.read(sorting.ref.insertion.key)
+    is_alf = any(name.endswith("spikes.times.npy") for name in _files_of(sorting))
+    with TerminalProgress() as progress:
+        found = write_applied(
+            sorting, rows, options.author or "", curation_rules(settings), options.to.expanduser(),
+            options.kind or ("alf" if is_alf else "phy"), progress,
+        )  # fmt: skip
+    after = found.applied.sorting
+    n_spikes, n_units = counted(after.n_spikes, "spike"), counted(after.n_clusters, "unit")
+    sys.stdout.write(f"{found.folder}: {n_spikes}, {n_units}; read back and the same; ids of before in {MAP}\n")
+    for sentence in found.said:
+        sys.stdout.write(f"{'note':<12}{sentence}\n")
+
+
+def _files_of(sorting: SpikeSorting) -> list[str]:
+    return [Path(file.path).name for file in sorting.identity.files] if sorting.identity is not None else []
 
 
 def _bring(options: argparse.Namespace, settings: Settings) -> None:
@@ -98,23 +129,35 @@ def _log(options: argparse.Namespace, settings: Settings) -> None:
     sys.stdout.write(rows_csv(COLUMNS, map(asdict, rows)))
 
 
+def _backup(options: argparse.Namespace, settings: Settings) -> None:
+    """Copy the database of all that users keep, while a server uses it."""
+    copy = options.to.expanduser()
+    _user_data(settings).database.backup(copy)
+    sys.stdout.write(f"{copy}: a copy of all that users keep, as it was now\n")
+
+
 def _user_data(settings: Settings) -> UserData:
     from dashboard.library.userdata import UserData
 
     return UserData.of(settings.database, settings.cache)
 
 
-def _sorting(options: argparse.Namespace, settings: Settings) -> SpikeSorting:
+def _sorting(options: argparse.Namespace, settings: Settings, attributes: tuple[str, ...] = ()) -> SpikeSorting:
+    """Open a sorting, with those of some attributes that its source has."""
     from dashboard.library.open import open_insertion
     from dashboard.sources.locate import locate
 
     source, insertion = locate(options.insertion, settings=settings)
     sorter, revision = sorting_of(options)
     with TerminalProgress() as progress:
-        return open_insertion(
-            insertion, source=source, sorter=sorter, revision=revision, cache=settings.cache, progress=progress
-        )
+        chosen: dict[str, Any] = {"source": source, "sorter": sorter, "revision": revision, "cache": settings.cache}
+        try:
+            return open_insertion(insertion, **chosen, attributes=attributes, progress=progress)
+        except BadRequest:  # further datasets are there in ALF only
+            if not attributes:
+                raise
+            return open_insertion(insertion, **chosen, progress=progress)
 
 
-ACTS = {"export": _write, "import": _bring, "log": _log}
+ACTS = {"export": _write, "import": _bring, "apply": _apply, "log": _log, "backup": _backup}
 """What can be done, by the word on the command line."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dashboard.library.columns_file import BLOCK, write_column
 from dashboard.library.open import open_insertion
 from dashboard.model.conventions import DepthKind, LabelKind
-from dashboard.model.errors import BadRequest, Cancelled, DashboardError
-from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
+from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.progress import ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.folder import FolderSource
 
-_BLOCK = 1 << 20
 # Of the channel of a unit: they are read from the channels.
 _OF_CHANNELS = ("axial_um", "lateral_um", "rawInd", "acronym", "atlas_id", "x", "y", "z")
 
@@ -115,29 +114,31 @@ def _write(
     order = np.argsort(sorting.unit_ids, kind="stable") if are_ids else np.arange(sorting.n_clusters)
     ids = sorting.unit_ids[order] if are_ids else order
     units = sorting.clusters.iloc[order]
-    _column(
+    write_column(
         folder / "spikes.times.npy", sorting.n_spikes, np.float64, lambda rows: spikes.times_s[rows], progress, cancel
     )
     names = sorting.unit_ids if are_ids else np.arange(sorting.n_clusters)
-    _column(
+    write_column(
         folder / "spikes.clusters.npy", sorting.n_spikes, np.int64 if ids.max(initial=0) >= 1 << 31 else np.int32,
         lambda rows: names[sorting.unit_indexes(rows)], progress, cancel,
     )  # fmt: skip
     if spikes.depths_um is not None and sorting.depth_kind is DepthKind.SPIKE:
         depths = spikes.depths_um
-        _column(
+        write_column(
             folder / "spikes.depths.npy", sorting.n_spikes, depths.dtype, lambda rows: depths[rows], progress, cancel
         )
     has_volts = sorting.amps_are_volts and not sorting.amps_at_peak
     if spikes.amps_v is not None and has_volts:
         amps = spikes.amps_v
-        _column(folder / "spikes.amps.npy", sorting.n_spikes, amps.dtype, lambda rows: amps[rows], progress, cancel)
+        write_column(
+            folder / "spikes.amps.npy", sorting.n_spikes, amps.dtype, lambda rows: amps[rows], progress, cancel
+        )
     elif spikes.amps_v is not None:
         left_out.append("amplitudes are not written: ALF's are peak-to-peak volts")
     for name in ("samples", "templates"):
         if (column := spikes.extra.get(name)) is not None:
             path = folder / f"spikes.{name}.npy"
-            _column(path, sorting.n_spikes, column.dtype, column.__getitem__, progress, cancel)
+            write_column(path, sorting.n_spikes, column.dtype, column.__getitem__, progress, cancel)
     if {"axial_um", "lateral_um"} <= set(channels):
         np.save(folder / "channels.localCoordinates.npy", channels[["lateral_um", "axial_um"]].to_numpy())
     if "rawInd" in channels:
@@ -179,24 +180,6 @@ def _metrics(sorting: SpikeSorting, units: pd.DataFrame, ids: npt.NDArray[Any]) 
     return table
 
 
-def _column(
-    path: Path,
-    n: int,
-    dtype: npt.DTypeLike,
-    values: Callable[[slice], npt.NDArray[Any]],
-    progress: ProgressCallback,
-    cancel: threading.Event | None,
-) -> None:
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=(n,))
-    for start in range(0, n, _BLOCK):
-        if cancel is not None and cancel.is_set():
-            raise Cancelled("Writing was cancelled")
-        rows = slice(start, min(start + _BLOCK, n))
-        array[rows] = values(rows)
-        progress(Progress(f"writing {path.stem}", rows.stop, n, "spikes"))
-    array.flush()
-
-
 def _compare(sorting: SpikeSorting, root: Path, progress: ProgressCallback, cancel: threading.Event | None) -> None:
     """Open what was written and hold it against what it was made of.
 
@@ -219,8 +202,8 @@ def _compare(sorting: SpikeSorting, root: Path, progress: ProgressCallback, canc
         pairs.append(("depths", sorting.spikes.depths_um, written.spikes.depths_um))
     if has_volts and sorting.spikes.amps_v is not None:
         pairs.append(("amplitudes", sorting.spikes.amps_v, written.spikes.amps_v))
-    for start in range(0, sorting.n_spikes, _BLOCK):
-        rows = slice(start, start + _BLOCK)
+    for start in range(0, sorting.n_spikes, BLOCK):
+        rows = slice(start, start + BLOCK)
         for name, before, after in pairs:
             if after is None or not np.array_equal(before[rows], after[rows], equal_nan=True):
                 raise DashboardError(f"What was written has other {name}", root, "Report it: nothing was kept")

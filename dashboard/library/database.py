@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard.library.migrations import migrate
+from dashboard.library.migrations import copy_sqlite, migrate
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.files import make_private
 
@@ -77,6 +78,28 @@ class Database:
             raise UserDataUnavailable(
                 f"The database did not take this: {reason}", shown, "Try again; see SPIKE_DASHBOARD_DATABASE"
             ) from error
+
+    def backup(self, copy: Path) -> None:
+        """Copy the database while others use it.
+
+        Raises
+        ------
+        BadRequest
+            There is something already, or the database is not a file of SQLite.
+        UserDataUnavailable
+            It cannot be read, or the copy cannot be written.
+        """
+        database, address = self._engine.url.database, self._engine.url.render_as_string(hide_password=True)
+        if self._engine.dialect.name != "sqlite" or not database or database == ":memory:":
+            raise BadRequest("Only a file of SQLite is copied here", address, "Use the backup of the database's server")
+        if not Path(database).is_file():
+            raise BadRequest("Nothing was kept yet", address)
+        if copy.exists():
+            raise BadRequest("There is something already", copy, "Name a file that is not there")
+        try:
+            copy_sqlite(Path(database), copy)
+        except (sqlite3.Error, OSError) as error:
+            raise UserDataUnavailable(f"The copy was not made: {error}", copy, "Try again") from error
 
     def close(self) -> None:
         """Let go of the database."""

@@ -91,11 +91,20 @@ def _version_of(connection: sa.Connection, engine: sa.Engine, *, is_locking: boo
 def _copy(engine: sa.Engine, version: int) -> None:
     """Copy a database in a file beside itself; others may read it meanwhile, nobody writes."""
     database = engine.url.database
-    if engine.dialect.name != "sqlite" or not database or not Path(database).is_file():
-        return
-    path = Path(database)
+    if engine.dialect.name == "sqlite" and database and Path(database).is_file():
+        copy_sqlite(Path(database), Path(database).with_name(f"{Path(database).name}.before-{version}"))
+
+
+def copy_sqlite(path: Path, copy: Path) -> None:
+    """Copy a database as it was at one moment, with what others have kept by then; they may go on meanwhile.
+
+    Raises
+    ------
+    sqlite3.Error, OSError
+        It cannot be read or written; no part of a copy is left.
+    """
     with (
-        whole_file(path.with_name(f"{path.name}.before-{version}"), 0o600) as draft,
+        whole_file(copy, 0o600) as draft,
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as before,
         closing(sqlite3.connect(draft)) as after,
     ):

@@ -8,6 +8,9 @@ WITHDRAWN = "withdrawn"
 MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG, MERGE = "my_label", "curated", "all_labels", "note", "flag", "merge"
 """Columns of a table of units: see `dashboard.analysis.curation.state.unit_columns`."""
 
+REMOVED = "removed"
+"""Category, and its only label, of units that are left out where decisions are applied."""
+
 PRECEDENCES = ("mine", "last")
 KINDS = ("label", "note", "flag", "merge", "span", WITHDRAWN)
 """What a decision can be: see `Decision`."""
@@ -26,7 +29,8 @@ class Decision:
         ``label``: `name` is the category and `value` the label, where several hold together one on each line, ``''``
         for none. ``note``: `value` is the text. ``flag``: `value` is ``'1'`` or ``''``. ``merge``: `value` has the ids
         of the units, as `dashboard.model.unit_ids.write_ids` writes them. ``span``: `value` has begin and end in s, of
-        `unit` or, where that is empty, of all. ``withdrawn``: `value` is the `step` that holds no longer.
+        `unit` or, where that is empty, of all units of every sorting. ``withdrawn``: `value` is the `step` that holds
+        no longer.
     value : str
     unit : str
         Id, as text.

@@ -223,6 +223,9 @@ class SpikeSorting:
     records_of : str
         Date, ISO, of the oldest record of the database that was taken from the disk because the database did not give
         it; empty where it answered, or there is none.
+    curation : str
+        What decisions of people have changed of units and spikes, in words, and whose they are; empty where all is as
+        it was sorted.
     open_raw : callable () -> RawRecording, or None
         Finds the raw recording; see `raw`.
     open_waveforms : callable (unit id) -> SingleWaveforms, or None
@@ -257,6 +260,7 @@ class SpikeSorting:
     amps_at_peak: bool = False
     later: tuple[LaterWork, ...] = ()
     records_of: str = ""
+    curation: str = ""
     open_raw: Callable[[], RawRecording] | None = field(default=None, repr=False)
     open_waveforms: Callable[[UnitId], SingleWaveforms] | None = field(default=None, repr=False)
     units: UnitIds = field(init=False, repr=False)
@@ -368,6 +372,8 @@ class SpikeSorting:
     def differences(self) -> dict[str, tuple[str, str]]:
         """What its numbers mean where that is not what IBL's mean: in a word, and in a sentence."""
         found: dict[str, tuple[str, str]] = {}
+        if self.curation:
+            found["curation"] = ("curation applied", self.curation)
         if self.clock is Clock.PROBE:
             found["clock"] = ("probe's clock", "times are on the probe's own clock, not on the session's")
         if not self.amps_are_volts and self.spikes.amps_v is not None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from dashboard.cli.main import main
+from dashboard.library.open import open_insertion
+from dashboard.library.userdata import UserData
 
 
 def run(folder: Path, *words: str) -> int:
@@ -44,6 +46,9 @@ def test_decisions_come_in_leave_again_and_are_listed(tmp_path: Path, capsys: py
         (("import", "demo", "none.csv", "--author", "Ada"), "Cannot read the table"),
         (("export", "demo", "out.xlsx"), "No format has this ending"),
         (("log", "key", "file"), "standard output"),
+        (("apply", "demo"), "--to FOLDER"),
+        (("apply", "demo", "--to", "no/such/folder"), "No such folder"),
+        (("backup",), "--to FILE"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -71,3 +76,41 @@ def test_a_batch_of_units_has_the_decisions_and_is_made_anew_after_another(tmp_p
 
 def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+@pytest.mark.parametrize("kind", ["alf", "phy"])
+def test_what_is_applied_is_a_new_folder_with_a_map(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    merges = {"format_version": "2", "unit_ids": [], "label_definitions": {}, "merges": [{"unit_ids": [3, 5]}]}
+    (tmp_path / "in.json").write_text(json.dumps(merges))
+    (tmp_path / "in.csv").write_text("unit,quality,removed\n3,good,\n5,good,\n8,mua,\n9,,removed\n")
+    for name in ("in.json", "in.csv"):
+        assert run(tmp_path, "import", "demo", str(tmp_path / name), "--author", "Ada") == 0
+    out = tmp_path / "new"
+    words = ("apply", "demo", "--to", str(out), "--kind", kind, "--author", "Ada")
+    assert run(tmp_path, *words) == 0
+    assert "2 units are merged into 1, 1 unit left out" in capsys.readouterr().out
+    new_of_old = {row["old_unit"]: row["new_unit"] for row in read(out / "curation_map.csv")}
+    assert (new_of_old["3"], new_of_old["5"], new_of_old["8"], new_of_old["9"]) == ("40", "40", "8", "")
+    sorting = open_insertion(out, cache=tmp_path / "other")
+    assert set(sorting.unit_ids.tolist()) == {int(unit) for unit in new_of_old.values() if unit}
+    column = {"alf": "curated", "phy": "group"}[kind]
+    assert sorting.clusters.loc[[40, 8], column].tolist() == ["good", "mua"]
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert run(tmp_path, *words) == 2
+    assert "There is something already" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_copy_of_the_database_is_made_while_it_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.csv").write_text("unit,quality\n3,good\n")
+    assert main(["curation", "backup", "--to", str(tmp_path / "b"), "--cache", str(tmp_path)]) == 2
+    assert run(tmp_path, "import", "demo", str(tmp_path / "in.csv"), "--author", "Ada") == 0
+    user_data = UserData.in_folder(tmp_path)
+    with user_data.database.connection():
+        assert main(["curation", "backup", "--to", str(tmp_path / "b"), "--cache", str(tmp_path)]) == 0
+    assert UserData(f"sqlite:///{tmp_path / 'b'}").decisions.read() == user_data.decisions.read()
+    assert main(["curation", "backup", "--to", str(tmp_path / "b"), "--cache", str(tmp_path)]) == 2
+    assert "There is something already" in capsys.readouterr().err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,11 @@ curation_model = pytest.importorskip("spikeinterface.curation.curation_model")
 
 from dashboard.analysis.curation.subject import Subject  # noqa: E402
 from dashboard.library.curation import spikeinterface, tables  # noqa: E402
+from dashboard.library.curation.apply import write_applied  # noqa: E402
 from dashboard.library.curation.file import decisions_of, shown_to  # noqa: E402
+from dashboard.library.open import open_insertion  # noqa: E402
 from dashboard.model.curation import CurationRules  # noqa: E402
+from dashboard.sources.demo.source import DemoSource  # noqa: E402
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
 
@@ -71,5 +76,45 @@ def test_phylib_reads_our_tables(tmp_path: Path) -> None:
     subject = Subject("S/2024-01-01/001/probe00", "alf/probe00", "", "9:aa", ("1", "2"), ("", ""))
     said = [subject.decide("Ada", "label", "mua", 2, name="quality"), subject.decide("Ada", "note", "odd one", 1)]
     tables.write_phy(tmp_path, shown_to("Ada", said, subject, CurationRules()), "quality")
-    assert model.load_metadata(tmp_path / "cluster_group.tsv") == {"group": {2: "mua"}}
+    assert model.load_metadata(tmp_path / "cluster_group.tsv") == {"group": {1: "unsorted", 2: "mua"}}
     assert model.load_metadata(tmp_path / "cluster_notes.tsv") == {"notes": {1: "odd one"}}
+
+
+@pytest.fixture(scope="module")
+def curated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Any], Path]:
+    """A sorting with merges of two and three units and one that is removed, and a folder to write into."""
+    folder = tmp_path_factory.mktemp("curated")
+    sorting = open_insertion("demo", source=DemoSource(folder, n_spikes=20_000), cache=folder / "cache")
+    subject = Subject.of(sorting)
+    said = [
+        subject.decide("Ada", "merge", "3,5"), subject.decide("Ada", "merge", "20,21,22"),
+        subject.decide("Ada", "label", "removed", 9, name="removed"),
+        *(subject.decide("Ada", "label", "good", unit, name="quality") for unit in (3, 5, 8)),
+    ]  # fmt: skip
+    return sorting, [replace(one, step=f"s{n}", id=n) for n, one in enumerate(said)], folder
+
+
+def test_the_folder_that_apply_wrote_has_the_units_of_spikeinterface_and_phylib(
+    curated: tuple[Any, list[Any], Path],
+) -> None:
+    model = pytest.importorskip("phylib.io.model")
+    extractors = pytest.importorskip("spikeinterface.extractors")
+    sorting, said, folder = curated
+    for kind in ("phy", "alf"):
+        write_applied(sorting, said, "Ada", CurationRules(), folder / kind, kind)
+    ids, samples = np.asarray(sorting.spikes.clusters), np.asarray(np.round(sorting.spikes.times_s * 30_000), np.int64)
+    before = core.NumpySorting.from_samples_and_labels([samples], [ids], 30_000.0, unit_ids=sorting.unit_ids)
+    applied = curation.apply_curation(before, curation.load_curation(folder / "phy" / "curation_applied.json"))
+    expected = {int(unit): len(applied.get_unit_spike_train(unit)) for unit in applied.unit_ids}
+    ours = open_insertion(folder / "alf", cache=folder / "cache")
+    assert dict(zip(ours.unit_ids.tolist(), np.bincount(ours.unit_indexes()).tolist(), strict=True)) == expected
+    opened = extractors.read_phy(folder / "phy")
+    assert {int(unit): len(opened.get_unit_spike_train(unit)) for unit in opened.unit_ids} == expected
+    labels = dict(zip(opened.unit_ids.tolist(), opened.get_property("quality"), strict=True))
+    assert (
+        labels[40] == dict(zip(applied.unit_ids.tolist(), applied.get_property("quality"), strict=True))[40] == "good"
+    )
+    phy = model.load_model(folder / "phy" / "params.py")
+    assert dict(zip(*(a.tolist() for a in np.unique(phy.spike_clusters, return_counts=True)), strict=True)) == expected
+    merged = phy.get_template(int(phy.spike_templates[phy.get_cluster_spikes(40)[0]]))
+    assert np.ptp(merged.template, axis=0).max() > 0

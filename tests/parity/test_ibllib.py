@@ -21,12 +21,17 @@ from one.alf import io as alfio  # noqa: E402
 from one.alf.cache import make_parquet_db  # noqa: E402
 from one.api import One  # noqa: E402
 
+from dashboard.analysis.curation.subject import Subject  # noqa: E402
 from dashboard.analysis.quality.metrics import COLUMNS, label_tests, recompute  # noqa: E402
 from dashboard.engine.build import build_columns  # noqa: E402
 from dashboard.engine.count.heatmap import firing_rate  # noqa: E402
+from dashboard.library.curation import tables  # noqa: E402
+from dashboard.library.curation.file import shown_to  # noqa: E402
 from dashboard.library.open import open_insertion  # noqa: E402
+from dashboard.model.curation import CurationRules  # noqa: E402
 from dashboard.model.sorting import SpikeSorting  # noqa: E402
 from dashboard.sources.demo.source import DemoSource  # noqa: E402
+from dashboard.sources.folder import FolderSource  # noqa: E402
 
 pytestmark = [
     pytest.mark.parity,
@@ -164,6 +169,29 @@ def test_title_and_counts_of_its_raster(ours: Any, theirs: Any) -> None:
     assert len(drift) == sorting.drift.um.shape[1]
     np.testing.assert_array_equal(drift[0].get_xdata(), sorting.drift.times_s)
     matplotlib.pyplot.close(figure)
+
+
+def test_the_table_of_a_namespace_is_what_ibllib_loads(tmp_path: Path) -> None:
+    source = DemoSource(tmp_path, n_spikes=20_000)
+    source.fetch_files(source.find("demo"), source.datasets(source.find("demo")))
+    sorting = open_insertion("demo", source=source, cache=tmp_path)
+    subject = Subject.of(sorting)
+    said = [subject.decide("Ada", "label", "mua", 5, name="quality"), subject.decide("Ada", "note", "odd", 8)]
+    where = sorting.ref.datasets["clusters.metrics"].path
+    file = shown_to("Ada", said, subject, CurationRules())
+    tables.write_alf(where.with_name("_ada_clusters.metrics.pqt"), file, sorting, "quality")
+    root = source.session.parents[4]
+    make_parquet_db(root, hash_files=False)
+    one = One(cache_dir=root, mode="local")
+    atlas = types.SimpleNamespace(regions=BrainRegions())
+    loader = brainbox_io.SpikeSortingLoader(eid=one.to_eid(source.session), pname="probe00", one=one, atlas=atlas)
+    theirs = loader.merge_clusters(*loader.load_spike_sorting(namespace="ada"))
+    for column, expected in (("curated", {5: "mua"}), ("curated_note", {8: "odd"})):
+        assert {unit: text for unit, text in zip(theirs["cluster_id"], theirs[column], strict=True) if text} == expected
+    np.testing.assert_array_equal(theirs["label"], sorting.clusters["label"])  # IBL's own is what it was
+    key = sorting.ref.insertion.key
+    ours = open_insertion(key, source=FolderSource(source.session), cache=tmp_path / "other", namespace="ada")
+    assert ours.clusters["curated"].tolist() == list(theirs["curated"])
 
 
 def test_trials_are_those_of_the_table(demo: DemoSource, ours: Any) -> None:

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dashboard.analysis.curation.merges import merges
-from dashboard.analysis.curation.state import unit_states
+from dashboard.analysis.curation.state import UnitState, unit_states
 from dashboard.analysis.curation.subject import Subject, write_merge
-from dashboard.model.curation import QUALITY, CurationRules, Decision
-
-REMOVED = "removed"
-"""Category, and its only label, of units that SpikeInterface is to leave out."""
+from dashboard.model.curation import QUALITY, REMOVED, CurationRules, Decision
 
 _NAMED = 8
 
@@ -60,12 +57,23 @@ class CurationFile:
 
 def shown_to(author: str, decisions: Sequence[Decision], subject: Subject, rules: CurationRules) -> CurationFile:
     """Return what is shown to somebody as curated, by the rules' precedence."""
-    states = unit_states(decisions, subject)
+    held = tuple(merge.units for merge in merges(decisions, subject, author, rules.precedence))
+    return said_of_units(unit_states(decisions, subject), subject.ids, author, rules, held[::-1])
+
+
+def said_of_units(
+    states: Mapping[str, UnitState],
+    ids: tuple[str, ...],
+    author: str,
+    rules: CurationRules,
+    merged: tuple[tuple[str, ...], ...] = (),
+) -> CurationFile:
+    """Return what is shown to somebody of some units, by what holds of each."""
     choices = {one.name: LabelChoice(one.labels, one.is_exclusive) for one in rules.categories}
     labels: dict[str, dict[str, tuple[str, ...]]] = {}
     notes: dict[str, str] = {}
     removed = []
-    for unit in subject.ids:
+    for unit in ids:
         state = states.get(unit)
         if state is None:
             continue
@@ -82,8 +90,7 @@ def shown_to(author: str, decisions: Sequence[Decision], subject: Subject, rules
             choices[name] = LabelChoice((*before.labels, *more), before.is_exclusive and len(found) == 1)
         if state.notes:
             notes[unit] = state.notes.get(author, next(reversed(state.notes.values())))
-    units = tuple(merge.units for merge in merges(decisions, subject, author, rules.precedence))
-    return CurationFile(subject.ids, choices, labels, notes, units[::-1], tuple(removed))
+    return CurationFile(ids, choices, labels, notes, merged, tuple(removed))
 
 
 def decisions_of(file: CurationFile, subject: Subject, author: str) -> tuple[list[Decision], list[str]]:

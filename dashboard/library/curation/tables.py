@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ _NOT_SORTED = "unsorted"
 
 
 def write_phy(folder: Path, file: CurationFile, category: str) -> list[str]:
-    """Write phy's two files into a folder, which is made; return what they cannot hold."""
+    """Write phy's two files into a folder, which is made; return what they cannot hold.
+
+    Each has a row for every unit: SpikeInterface leaves out units that one of the tables lacks.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    groups = [(unit, said[category][0]) for unit, said in file.labels.items() if category in said]
-    notes = [(unit, " ".join(text.split())) for unit, text in file.notes.items()]
-    for name, title, rows in ((GROUPS, "group", groups), (NOTES, "notes", notes)):
-        lines = [f"cluster_id\t{title}", *(f"{unit}\t{' '.join(text.split())}" for unit, text in rows)]
+    groups = {unit: said[category][0] for unit, said in file.labels.items() if category in said}
+    for name, title, said_of, otherwise in ((GROUPS, "group", groups, _NOT_SORTED), (NOTES, "notes", file.notes, "")):
+        texts = (f"{unit}\t{' '.join(said_of.get(unit, otherwise).split())}" for unit in file.units)
+        lines = [f"cluster_id\t{title}", *texts]
         write_file(folder / name, ("\n".join(lines) + "\n").encode())
     said = []
     if file.merges:
@@ -134,15 +138,20 @@ def write_alf(path: Path, file: CurationFile, sorting: SpikeSorting, category: s
         raise BadRequest("ALF has numbers for ids, this sorting has texts", sorting.title)
     others = {*map(str, sorting.channels), "uuids", "channels", "depths", "my_label", "curated", "all_labels", "note"}
     metrics = sorting.clusters.drop(columns=[one for one in map(str, sorting.clusters) if one in others])
-    ids = list(map(str, sorting.clusters.index.tolist()))
-    table = metrics.assign(
-        cluster_id=sorting.clusters.index.to_numpy(),
-        curated=["; ".join(file.labels.get(unit, {}).get(category, ())) for unit in ids],
-        curated_note=[file.notes.get(unit, "") for unit in ids],
-    ).reset_index(drop=True)
+    ids = sorting.clusters.index.to_numpy()
+    table = metrics.assign(cluster_id=ids, **alf_columns(file, map(str, ids.tolist()), category)).reset_index(drop=True)
     with whole_file(path) as draft:
         table.to_parquet(draft)
     return [f"{len(file.merges):,} merges have no place in this table"] if file.merges else []
+
+
+def alf_columns(file: CurationFile, ids: Iterable[str], category: str) -> dict[str, list[str]]:
+    """Return the columns ``curated`` and ``curated_note`` of units, in their order."""
+    ids = list(ids)
+    return {
+        "curated": ["; ".join(file.labels.get(unit, {}).get(category, ())) for unit in ids],
+        "curated_note": [file.notes.get(unit, "") for unit in ids],
+    }
 
 
 def read_alf(path: Path) -> CurationFile:

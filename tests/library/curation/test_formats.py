@@ -82,7 +82,9 @@ def test_spikeinterface_out_and_in_gives_the_same(tmp_path: Path) -> None:
 def test_phy_out_and_in_gives_the_same(tmp_path: Path) -> None:
     lost = tables.write_phy(tmp_path / "phy", FILE, "quality")
     assert len(lost) == 2
-    assert (tmp_path / "phy/cluster_group.tsv").read_text() == "cluster_id\tgroup\n3\tgood\n5\tmua\n"
+    assert (tmp_path / "phy/cluster_group.tsv").read_text() == (
+        "cluster_id\tgroup\n0\tunsorted\n3\tgood\n5\tmua\n8\tunsorted\n13\tunsorted\n"
+    )
     found = again(tables.read_phy(tmp_path / "phy"))
     assert {unit: labels["quality"] for unit, labels in found.labels.items()} == {"3": ("good",), "5": ("mua",)}
     assert found.notes == {"3": "drifts at the end"}
@@ -91,7 +93,8 @@ def test_phy_out_and_in_gives_the_same(tmp_path: Path) -> None:
 def test_phys_files_are_what_a_table_reader_reads(tmp_path: Path) -> None:
     tables.write_phy(tmp_path, FILE, "quality")
     with (tmp_path / "cluster_notes.tsv").open() as file:
-        assert list(csv.DictReader(file, delimiter="\t")) == [{"cluster_id": "3", "notes": "drifts at the end"}]
+        rows = {row["cluster_id"]: row["notes"] for row in csv.DictReader(file, delimiter="\t")}
+    assert rows == {"0": "", "3": "drifts at the end", "5": "", "8": "", "13": ""}
 
 
 def test_csv_out_and_in_gives_the_same(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ MAX_IDS_A_LINE = 16
 BEFORE_ALL_REVISIONS = "0"
 """What ONE, which compares strings, takes for the original revision: an empty text is its default."""
 
+AS_SORTED = "# Units and spikes as they were sorted: the curation of the view is not applied."
+
 TESTED = "resp_"
 """Of columns that a test of responses has added: the files do not have them."""
 
@@ -37,6 +39,8 @@ def dashboard_snippet(subject: Subject) -> str:
     sorter, revision = subject.asked
     opened += [f"sorter={_code(sorter)}"] if sorter is not None else []
     opened += [f"revision={_code(revision)}"] if revision is not None else []
+    if subject.sorting.curation:
+        opened.append(f"curation={_code(subject.applied_for)}")
     lines = ["import dashboard"]
     is_tested = any(TESTED in text for text in subject.filters.values())
     if subject.mask is not None and not is_tested:
@@ -100,6 +104,7 @@ def ibllib_snippet(subject: Subject) -> str:
     """
     insertion, ref = subject.sorting.ref.insertion, subject.sorting.ref
     lines = [
+        *([AS_SORTED] if subject.sorting.curation else []),
         "import numpy as np",
         "from brainbox.io.one import SpikeSortingLoader",
         "from one.api import ONE",

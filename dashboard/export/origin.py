@@ -64,6 +64,8 @@ class Subject:
         The test of responses whose columns the clusters have, in words; empty where there is none.
     curation : str
         Whose labels the columns of decisions show, in words; empty where nobody has decided.
+    applied_for : str
+        Whose decisions go first of those that are applied to the sorting, see `SpikeSorting.curation`.
     link : str
         Address that opens the view; empty where it is not known.
     amp_range_uv : (float, float) or None
@@ -90,6 +92,7 @@ class Subject:
     event: str | None = None
     test: str = ""
     curation: str = ""
+    applied_for: str = ""
     link: str = ""
     amp_range_uv: Range | None = None
 
@@ -168,6 +171,7 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
         **({"incomplete": f"without {', '.join(sorting.incomplete)}"} if sorting.incomplete else {}),
         **({"responses": subject.test} if subject.test else {}),
         **({"curation": subject.curation} if subject.curation else {}),
+        **({"applied": sorting.curation} if sorting.curation else {}),
         **more,
         "version": f"spike-dashboard {__version__}",
         "link": subject.link or "none",
@@ -184,7 +188,7 @@ def stamp(words: Mapping[str, str]) -> str:
     """Return the line that a figure carries where people can read it."""
     where = f"{words['subject']} {words['date']}/{words['number']} {words['probe']}"
     shown = [where, f"pid {words['pid']}", f"{words['sorter']} {words['revision']}", f"histology {words['histology']}"]
-    named = ("time", "depth", "filters", "trials", "bins", "spikes", "incomplete", "compared", "version")
+    named = ("time", "depth", "filters", "trials", "bins", "spikes", "incomplete", "applied", "compared", "version")
     shown += [words[name] for name in named if name in words]
     return " · ".join(shown).replace(" um", " µm")
 

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dashboard.analysis.curation.applied import curated
 from dashboard.config.plugins import add_plugins
+from dashboard.config.settings import curation_rules
 from dashboard.config.settings import load as load_settings
 from dashboard.library.completion import completed
+from dashboard.library.userdata import UserData
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
 from dashboard.model.progress import ProgressCallback, ignore_progress, telling
 from dashboard.model.references import InsertionRef, SortingRequest
@@ -33,6 +36,7 @@ def open_insertion(
     attributes: Sequence[str] = (),
     source: Source | None = None,
     cache: str | Path | None = None,
+    curation: str | None = None,
     lazy: bool = False,
     progress: ProgressCallback = ignore_progress,
     cancel: threading.Event | None = None,
@@ -61,6 +65,9 @@ def open_insertion(
         Where to look; by default what `insertion` names.
     cache : str, Path or None
         Folder for what is computed; by default that of the settings.
+    curation : str or None
+        Apply what people have decided about units, this person's decisions first (``''``: the last of anybody): merged
+        units are one, removed units and spikes in bad spans are left out, and the clusters have columns of labels.
     lazy : bool
         Leave what the source can compute later (`SpikeSorting.later`), and metrics that are missing or not as long as
         the clusters (`SpikeSorting.metrics_stale`), to `dashboard.library.completion.completed`.
@@ -104,5 +111,8 @@ def open_insertion(
         sorting = replace(sorting, records_of=min(dates))
     if (sorting.metrics_stale or sorting.later) and not lazy:
         sorting = completed(sorting, folder, progress, cancel)
+    if curation is not None:
+        rows = UserData.of(settings.database, folder).decisions.read(ref.key)
+        sorting = curated(sorting, rows, curation, curation_rules(settings))
     logger.info("opened %s: %d spikes in %.3f s", sorting.title, sorting.n_spikes, time.perf_counter() - started)
     return sorting

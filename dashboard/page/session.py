@@ -107,6 +107,7 @@ class DashboardSession:
         self._listed: dict[str, None] = {}
         self._is_filled = False
         self._is_listing = False
+        self._loaded: OpenInsertion | None = None
         self._opened: OpenInsertion | None = None
         self._scene: Scene | None = None
         self._link = links.NO_LINK
@@ -293,10 +294,11 @@ class DashboardSession:
             kept = {name: self.states.get(name) for name in links.kept_names()}
             self.open(state.insertion, state.sorter, state.revision, **kept)
 
-    def _show(self, opened: OpenInsertion, wanted: OpenRequest) -> None:
-        opened = self.curation.dress(opened)
-        sorting, columns = opened.sorting, opened.columns
+    def _show(self, loaded: OpenInsertion, wanted: OpenRequest) -> None:
         values = dict(wanted.values)
+        self.states.update(**{name: values[name] for name in ("applied",) if name in values})
+        self._loaded, opened = loaded, self.curation.dress(loaded)
+        sorting, columns = opened.sorting, opened.columns
         if values.get("color", self.state.color) in colours_off(sorting):
             values["color"] = "count"  # the rail says why
         if sorting.why_no_labels and not sorting.metrics_wanted:
@@ -328,14 +330,18 @@ class DashboardSession:
         self._problems((*link.problems, *gone, *texts.unfetched(sorting)))
         self.card.retry.param.update(label=TRY_AGAIN, visible=bool(sorting.incomplete))
         self.opener.retry = self._reload
-        self.metrics_job.open(opened)
-        self.watch.open(opened)
+        self.metrics_job.open(loaded)
+        self.watch.open(loaded)
         self.response_test.resume(opened)
 
     def _completed(self, before: OpenInsertion, after: OpenInsertion) -> None:
         """Take what was computed meanwhile: metrics, or depths with columns of their own."""
-        if self._opened is not None and self._opened.columns is before.columns:
-            self._tested(replace(after, sorting=carry(self._opened.sorting, after.sorting)))
+        if self._opened is None or self._loaded is None or self._loaded.columns is not before.columns:
+            return
+        is_as_sorted = self._opened.columns is before.columns
+        self._loaded = after
+        self.curation.completed(after)
+        self._tested(replace(after, sorting=carry(self._opened.sorting, after.sorting)) if is_as_sorted else after)
 
     def _tested(self, opened: OpenInsertion) -> None:
         """Take columns that were added to the clusters."""
@@ -347,9 +353,14 @@ class DashboardSession:
         """Show what was decided about units."""
         if self._opened is not None:
             before, self._opened = self._opened, self.curation.dress(self._opened)
+            is_other = self._opened.columns is not before.columns
+            if is_other:
+                self.state.selected = self.curation.follow(self.state.selected, self._opened)
             self._filter()
-            if list(before.sorting.clusters) != list(self._opened.sorting.clusters):  # what can be coloured, and sought
-                self._tell(self._opened.sorting)
+            if is_other or list(before.sorting.clusters) != list(self._opened.sorting.clusters):
+                self._tell(self._opened.sorting)  # what can be coloured, and sought
+            if is_other:
+                self.response_test.step(self._opened)
             self.queue.later(self._catch_up)
 
     def _tell(self, sorting: SpikeSorting) -> None:

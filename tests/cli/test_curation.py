@@ -114,3 +114,20 @@ def test_a_copy_of_the_database_is_made_while_it_is_used(tmp_path: Path, capsys:
     assert UserData(f"sqlite:///{tmp_path / 'b'}").decisions.read() == user_data.decisions.read()
     assert main(["curation", "backup", "--to", str(tmp_path / "b"), "--cache", str(tmp_path)]) == 2
     assert "There is something already" in capsys.readouterr().err
+
+
+def test_a_batch_of_units_has_merged_units_as_one_where_that_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    merges = {"format_version": "2", "unit_ids": [], "label_definitions": {}, "merges": [{"unit_ids": [3, 5]}]}
+    (tmp_path / "in.json").write_text(json.dumps(merges))
+    assert run(tmp_path, "import", "demo", str(tmp_path / "in.json"), "--author", "Ada") == 0
+    out = tmp_path / "units.csv"
+    words = ["units", "demo", "--cache", str(tmp_path), "--spikes", "20000", "--workers", "1", "--out", str(out)]
+    found = {}
+    for more in ([], ["--applied"]):
+        assert main([*words, "--curation", "Ada", *more]) == 0
+        found[len(more)] = {row["cluster_id"] for row in read(out)}
+    assert found[1] ^ found[0] == {"3", "5", "40"}
+    assert main([*words, "--applied"]) == 2
+    assert "--curation" in capsys.readouterr().err

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dashboard.analysis.curation.merges import merges
 from dashboard.analysis.curation.spans import BadSpan, bad_spans
-from dashboard.analysis.curation.state import UnitState, unit_states
+from dashboard.analysis.curation.state import UnitState, unit_columns, unit_states, with_columns
 from dashboard.analysis.curation.subject import Subject
 from dashboard.engine.build import build_columns
 from dashboard.engine.columns.columns import LazyIndexes, SpikeColumns, read_only
@@ -137,6 +137,11 @@ class Applied:
             columns, clusters=read_only(table[columns.clusters]), n_clusters=n, lazy=LazyIndexes(values=shared)
         )
 
+    def subject(self, before: Subject) -> Subject:
+        """Return the subject with the units after it, for their columns."""
+        ids = tuple(self.members)
+        return replace(before, ids=ids, uuids=("",) * len(ids))
+
     def states(self, states: Mapping[str, UnitState]) -> dict[str, UnitState]:
         """Return what people say of the units after it.
 
@@ -192,6 +197,15 @@ def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
     members |= {str(ids[len(stay) + k]): group for k, group in enumerate(plan.merges)}
     new_of_old = {unit: str(ids[of[index]]) if of[index] >= 0 else "" for unit, index in place.items()}
     return Applied(plan, after, MappingProxyType(new_of_old), MappingProxyType(members), of, rows)
+
+
+def curated(sorting: SpikeSorting, decisions: Sequence[Decision], author: str, rules: CurationRules) -> SpikeSorting:
+    """Return a sorting with decisions applied, and with their columns: see `plan_of`, `apply_plan`, `unit_columns`."""
+    subject = Subject.of(sorting)
+    applied = apply_plan(sorting, plan_of(decisions, subject, author, rules))
+    states = applied.states(unit_states(decisions, subject))
+    found = unit_columns(states, applied.subject(subject), author, rules)
+    return replace(applied.sorting, clusters=with_columns(applied.sorting.clusters, found))
 
 
 def _kept(

@@ -66,6 +66,11 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
         help="add what people have decided about units, NAME's first ('me': who runs this); "
         "--where takes it: \"curated == 'good'\"",
     )
+    add(
+        "--applied",
+        action="store_true",
+        help="with --curation: merged units as one, without removed units and spikes in bad spans",
+    )
     add("--out", metavar="FILE", type=Path, required=True, help=f"table to write: {', '.join(TABLES)}")
     command.set_defaults(run=units)
     command = commands.add_parser("prefetch", help="bring many insertions into the cache, ready to be shown")
@@ -170,12 +175,12 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
         raise BadRequest("No such folder", out.absolute().parent, "Make it first")
     ClusterFilter(where=options.where)  # a mistake in it is said before anything is opened
     insertions = named(options.insertion, options.query, settings)
-    opening, curation = _opening(options, settings), _curation(options.curation, settings)
+    opening, curation = _opening(options, settings), _curation(options, settings)
     task = UnitsTask(opening, options.where, options.event, options.baseline, options.response, curation)
     asked = (options.where, options.event, options.baseline, options.response, options.sorter, options.revision)
     request = (*asked, *_offline(settings), OTHER_P, TEST)  # parts without it are of an earlier version
     if curation is not None:  # parts from before the last decision are made anew
-        request += (curation.author, repr(curation.rules), len(curation.rows))
+        request += (curation.author, repr(curation.rules), len(curation.rows), curation.is_applied)
     report = Report(out.with_name(f"{out.name}.parts"), request, ".parquet")
     failed = _run(task, insertions, report, settings)
     parts = [report.folder / report.entries[name].file for name in insertions if report.is_done(name)]
@@ -187,15 +192,20 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     return _ended(len(insertions), failed, f"{len(table):,} units in {out}, report in {report.folder / 'report.csv'}")
 
 
-def _curation(author: str | None, settings: Settings) -> Curation | None:
+def _curation(options: argparse.Namespace, settings: Settings) -> Curation | None:
     """Return every decision, for somebody; None where nobody is named."""
     from dashboard.cli.batch.tasks import Curation
     from dashboard.library.userdata import UserData
 
+    author: str | None = options.curation
     if author is None:
+        if options.applied:
+            raise BadRequest("Whose decisions are to be applied?", "--applied", "Name them with --curation")
         return None
     rows = UserData.of(settings.database, settings.cache).decisions.read()
-    return Curation(getpass.getuser() if author == "me" else author, curation_rules(settings), tuple(rows))
+    return Curation(
+        getpass.getuser() if author == "me" else author, curation_rules(settings), tuple(rows), options.applied
+    )
 
 
 def _table_bytes(table: Any, suffix: str) -> bytes:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboard.analysis.curation.state import unit_columns, unit_states
+from dashboard.analysis.curation.applied import curated
+from dashboard.analysis.curation.state import unit_columns, unit_states, with_columns
 from dashboard.analysis.curation.subject import Subject
 from dashboard.analysis.events.responses import adjust, default_windows, paired_events, response_test
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters, filtered_table
@@ -158,21 +159,27 @@ class Curation:
     rules : CurationRules
     rows : tuple of Decision
         Of all insertions, in the order in which they were added.
+    is_applied : bool
+        Whether merged units are one, and removed units and spikes in bad spans are left out.
     """
 
     author: str
     rules: CurationRules
     rows: tuple[Decision, ...]
+    is_applied: bool = False
 
-    def columns(self, sorting: SpikeSorting) -> dict[str, Any]:
-        """Return the columns that decisions give the units of a sorting; empty ones where nobody has decided."""
+    def apply(self, sorting: SpikeSorting) -> SpikeSorting:
+        """Return a sorting with the columns of its decisions, and with these applied where that is asked."""
         key = sorting.ref.insertion.key
         rows = [one for one in self.rows if one.insertion == key]
-        nothing = dict.fromkeys((MY_LABEL, CURATED, ALL_LABELS, NOTE), "")
-        if not rows:
-            return nothing
-        subject = Subject.of(sorting)
-        return unit_columns(unit_states(rows, subject), subject, self.author, self.rules) or nothing
+        if rows and self.is_applied:
+            sorting = curated(sorting, rows, self.author, self.rules)
+        elif rows:
+            subject = Subject.of(sorting)
+            found = unit_columns(unit_states(rows, subject), subject, self.author, self.rules)
+            sorting = replace(sorting, clusters=with_columns(sorting.clusters, found))
+        absent = [name for name in (MY_LABEL, CURATED, ALL_LABELS, NOTE) if name not in sorting.clusters]
+        return replace(sorting, clusters=sorting.clusters.assign(**dict.fromkeys(absent, "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +209,9 @@ class UnitsTask:
     def __call__(self, insertion: str) -> tuple[dict[str, Any], pd.DataFrame]:
         """Return facts and the table."""
         sorting, state = self.opening.open(insertion)
-        table = filtered_table(sorting)
         if self.curation is not None:
-            table = table.assign(**self.curation.columns(sorting))
+            sorting = self.curation.apply(sorting)
+        table = filtered_table(sorting)
         if self.event is not None:
             table = table.join(self._responses(sorting).drop(columns="n_trials"), how="left")
         kept = filter_clusters(ClusterFilter(where=self.where), table, strict=True).mask
@@ -217,7 +224,7 @@ class UnitsTask:
         if sorting.trials is None:
             reason = sorting.missing_reason("trials") or "there is no trials table"
             raise BadRequest(f"Responses to {self.event} cannot be tested", sorting.title, reason)
-        columns = build_columns(sorting, self.opening.settings.cache)
+        columns = build_columns(sorting, None if sorting.curation else self.opening.settings.cache)
         event = self.event or ""
         response_s = self.response_s or default_windows(event)[1]
         baseline_s = self.baseline_s or (response_s[0] - response_s[1], 0.0)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from dashboard.analysis.curation.subject import Subject
 from dashboard.library.curation import spikeinterface, tables
-from dashboard.library.curation.file import CurationFile, first_category
-from dashboard.model.curation import CurationRules
+from dashboard.library.curation.file import CurationFile, decisions_of, first_category
+from dashboard.model.curation import CurationRules, Decision
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 
@@ -34,6 +36,9 @@ class CurationFormat:
     read: Callable[[Path], CurationFile]
 
 
+MAX_UPLOAD_BYTES = 16 << 20
+"""A curation of 10,000 units has 2 MB; the browser's message may have 20."""
+
 FORMATS = (
     CurationFormat(
         "spikeinterface", "SpikeInterface's curation, version 2", (".json",),
@@ -53,6 +58,35 @@ FORMATS = (
         lambda path, file, sorting, rules: tables.write_csv(path, file), tables.read_csv,
     ),
 )  # fmt: skip
+
+
+def read_uploaded(name: str, content: bytes, subject: Subject, author: str) -> tuple[list[Decision], list[str]]:
+    """Return the decisions of a file that a browser sent, and a sentence for each thing that did not match.
+
+    Parameters
+    ----------
+    name : str
+        Of the file there: only its ending counts.
+    content : bytes
+    subject : Subject
+    author : str
+
+    Raises
+    ------
+    BadRequest
+        It cannot be read.
+    """
+    if len(content) > MAX_UPLOAD_BYTES:
+        raise BadRequest("The file is too large", name, f"{MAX_UPLOAD_BYTES >> 20} MiB at most")
+    with TemporaryDirectory(prefix="curation-") as folder:
+        path = Path(folder) / f"file{Path(name).suffix.lower()}"
+        path.write_bytes(content)
+        try:
+            file = format_of(path).read(path)
+        except BadRequest as error:
+            error.where = name  # nobody knows the copy
+            raise
+    return decisions_of(file, subject, author)
 
 
 def format_of(path: Path, name: str | None = None) -> CurationFormat:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
@@ -57,8 +57,8 @@ class Opener:
     queue : DocumentQueue
     opened : callable (OpenInsertion, Wanted) -> None
     failed : callable (DashboardError) -> None
-    prepare : callable (OpenInsertion) -> None
-        Called in the thread of the load, with what came.
+    prepare : callable (OpenInsertion, mapping) -> None
+        Called in the thread of the load, with what came and the state to take with it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Opener:
         queue: DocumentQueue,
         opened: Callable[[OpenInsertion, OpenRequest], None],
         failed: Callable[[DashboardError], None],
-        prepare: Callable[[OpenInsertion], object] = lambda opened: None,
+        prepare: Callable[[OpenInsertion, Mapping[str, Any]], object] = lambda opened, values: None,
     ) -> None:
         self._store, self._prepare = store, prepare
         self._card = card
@@ -106,7 +106,7 @@ class Opener:
             cancel=cancel,
             arrived=Arrivals(partial(self._arrived, wanted, cancel)),
         )
-        self._prepare(opened)
+        self._prepare(opened, wanted.values)
         return opened
 
     def settle(self, seconds: float) -> None:

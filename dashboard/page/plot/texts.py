@@ -76,6 +76,8 @@ def spike_counts(scene: Scene) -> str:
 def status(scene: Scene, picture: RasterPicture | RowsPicture | None, coarser: int = 1) -> str:
     """Return the status line under the raster; `coarser` is how many pixels of the screen share a side of a bin."""
     parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {scene.sorting.n_clusters:,} units"]
+    if scene.sorting.curation:
+        parts.append(scene.sorting.curation)
     if picture is not None:
         if picture.n_in_view == 0:
             hidden = f"; {picture.n_hidden:,} hidden by filters" if picture.n_hidden else ""

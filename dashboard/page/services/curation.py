@@ -6,14 +6,16 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import param
 
+from dashboard.analysis.curation.applied import Applied, CurationPlan, apply_plan, plan_of
 from dashboard.analysis.curation.merges import Merge, merge_column, merges
+from dashboard.analysis.curation.spans import BadSpan, bad_spans, write_span
 from dashboard.analysis.curation.state import (
     UnitState,
     history,
@@ -22,11 +24,13 @@ from dashboard.analysis.curation.state import (
     with_columns,
 )
 from dashboard.analysis.curation.subject import Subject, write_merge
+from dashboard.library.curation.formats import read_uploaded
 from dashboard.library.database import UserDataUnavailable
 from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
-from dashboard.model.curation import WITHDRAWN, Category, Decision
+from dashboard.model.curation import MERGE, WITHDRAWN, Category, Decision
 from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.state import PageState
@@ -48,16 +52,34 @@ class CurationState(param.Parameterized):
     """How a person walks through units to judge."""
 
     unjudged = param.Boolean(False, doc="Whether J and K stop only at units that the person has not judged yet.")
+    applied = param.Boolean(
+        False, doc="Whether merged units are shown as one, without removed units and spikes in bad spans."
+    )
     shown_by = param.String("", doc="Whose labels the columns of decisions show, in words; for exports.")
+    applied_for = param.String("", doc="Whose decisions go first of those that are applied; empty where none are.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """An insertion after a plan."""
+
+    applied: Applied
+    opened: OpenInsertion
 
 
 @dataclass(slots=True)
 class _Kept:
-    """Decisions of one opened sorting, as they are in the database."""
+    """Decisions of one opened sorting, as they are in the database, and what they made of it last."""
 
     opened: OpenInsertion
     subject: Subject | None = None
     rows: list[Decision] = field(default_factory=list)
+    shown: _Shown | None = None
+
+    def has(self, opened: OpenInsertion) -> bool:
+        """Tell whether an insertion is this one, as it was sorted or with decisions applied."""
+        shown = self.shown
+        return opened.columns is self.opened.columns or (shown is not None and opened.columns is shown.opened.columns)
 
     @property
     def last(self) -> int:
@@ -82,11 +104,15 @@ class CurationService:
     Attributes
     ----------
     states : dict of str to UnitState
-        What holds of each unit that somebody has decided about, by id as text.
+        What holds of each unit that is shown and that somebody has decided about, by id as text.
+    plan : CurationPlan
+        What decisions change where they are applied.
     message : str
         What was kept last, or is not kept yet.
     is_bad : bool
         Whether it is something that failed.
+    report : list of str
+        What of the file that was brought in last did not match.
     """
 
     def __init__(
@@ -115,8 +141,14 @@ class CurationService:
         self._timer: Timer | None = None
         self._stale_since = 0.0
         self._listeners: list[Callable[[], None]] = []
+        self._of_units: dict[str, UnitState] = {}
         self.states: dict[str, UnitState] = {}
+        self.plan = CurationPlan()
+        self._before: Applied | None = None
+        self._now: Applied | None = None
+        self._applying: tuple[_Kept, CurationPlan] | None = None
         self.message, self.is_bad = "", False
+        self.report: list[str] = []
         self.keys: dict[str, Callable[[], None]] = {
             **{
                 f"Alt+{key}": partial(self.label, category, label)
@@ -131,6 +163,7 @@ class CurationService:
         }
         user_session.listen_to_decisions(self._told)
         user_session.listen(self._renamed)
+        self._state.param.watch(lambda event: self._queue.later(self._show), "applied")
 
     # -- what is known ---------------------------------------------------------------------------
 
@@ -183,8 +216,15 @@ class CurationService:
 
     # -- opening ---------------------------------------------------------------------------------
 
-    def prepare(self, opened: OpenInsertion) -> None:
-        """Read what was decided; called in a thread, before the page shows the insertion."""
+    def prepare(self, opened: OpenInsertion, values: Mapping[str, object]) -> None:
+        """Read what was decided, and apply it where it is to be; called in a thread, before the page shows it.
+
+        Parameters
+        ----------
+        opened : OpenInsertion
+        values : mapping of str to object
+            State that the page takes with the insertion.
+        """
         kept = _Kept(opened)
         try:
             kept.rows = self._user_session.user_data.decisions.read(opened.sorting.ref.insertion.key)
@@ -193,35 +233,125 @@ class CurationService:
             self._queue.later(partial(self._failed, error))
         if kept.rows:
             kept.subject = Subject.of(opened.sorting)
+            if values.get("applied", self._state.applied):
+                self._make(kept, plan_of(kept.rows, kept.subject, self.author, self.rules))
         self._prepared = kept
 
+    def completed(self, opened: OpenInsertion) -> None:
+        """Take the open insertion with metrics or depths that came later, before it is dressed."""
+        kept = self._kept
+        if kept is not None:
+            kept.opened, kept.shown = opened, None
+
     def dress(self, opened: OpenInsertion) -> OpenInsertion:
-        """Return an insertion with the columns of its decisions."""
+        """Return an insertion with the columns of its decisions; with these applied, where the person wants it.
+
+        What was prepared is shown at once; what has to be made first is shown when it is there.
+        """
         kept, prepared = self._kept, self._prepared
-        if kept is None or kept.opened.columns is not opened.columns:
-            if prepared is not None and prepared.opened.columns is opened.columns:
+        if kept is None or not kept.has(opened):
+            if prepared is not None and prepared.has(opened):
                 kept = prepared
-            else:  # depths, for one, that came later, with columns of their own
+            else:
                 kept = _Kept(opened)
                 self._threads.submit(self._read, kept)
             self._kept, self._judged_now, self._added = kept, set(), ()
-            self._reduce()
-        found: dict[str, list[str]] = {}
-        if kept.subject is not None and len(kept.subject.ids) == opened.sorting.n_clusters:
-            found = unit_columns(self.states, kept.subject, self.author, self.rules) | merge_column(
-                self.merges, kept.subject
-            )
+        self._reduce()
+        shown = self._chosen(kept)
+        self._before, self._now = self._now, shown.applied if shown is not None else None
+        wanted = shown.opened if shown is not None else kept.opened
+        if opened.columns is not wanted.columns:  # what was added to units of the other is not of these
+            opened = wanted
+        found = self._columns(kept, shown)
         table = with_columns(opened.sorting.clusters, found, self._added)
         self._added = tuple(found)
         whose = {"mine": f"those of {self.author or 'nobody'} first, else the last", "last": "the last of anybody"}
-        self._state.shown_by = f"labels of people: {whose[self.rules.precedence]}" if found else ""
+        self._state.param.update(
+            shown_by=f"labels of people: {whose[self.rules.precedence]}" if found else "",
+            applied_for=self.author if shown is not None else "",
+        )
         if table is opened.sorting.clusters:
             return opened
         return replace(opened, sorting=replace(opened.sorting, clusters=table))
 
+    def _columns(self, kept: _Kept, shown: _Shown | None) -> dict[str, list[str]]:
+        subject = kept.subject
+        if subject is None:
+            return {}
+        if shown is None:
+            found = unit_columns(self.states, subject, self.author, self.rules)
+            return found | merge_column(self.merges, subject)
+        found = unit_columns(self.states, shown.applied.subject(subject), self.author, self.rules)
+        members = shown.applied.members.values()
+        return found | {MERGE: ["" if len(units) == 1 else " + ".join(units) for units in members]}
+
+    def _chosen(self, kept: _Kept) -> _Shown | None:
+        """Return what is to be shown in place of the sorting as it is; have it made, where it is not there yet."""
+        if not self._state.applied or self.plan.is_empty:
+            return None
+        shown = kept.shown
+        if (shown is None or shown.applied.plan != self.plan) and self._applying != (kept, self.plan):
+            self._applying = (kept, self.plan)
+            self._say("Applying what was decided")
+            self._threads.submit(self._apply, kept, self.plan)
+        return shown
+
+    def _apply(self, kept: _Kept, plan: CurationPlan) -> None:
+        try:
+            self._make(kept, plan)
+        except Exception as error:  # memory, or a file that went away under its map
+            logger.exception("decisions could not be applied")
+            known = error if isinstance(error, DashboardError) else None
+            what = known or DashboardError("Decisions could not be applied", type(error).__name__)
+            self._queue.later(partial(self._refuse, what))
+            return
+        self._queue.later(partial(self._made, kept))
+
+    @staticmethod
+    def _make(kept: _Kept, plan: CurationPlan) -> None:
+        if plan.is_empty:
+            return
+        before = kept.opened
+        applied = apply_plan(before.sorting, plan)
+        columns = applied.columns(before.sorting, before.columns)
+        kept.shown = _Shown(applied, replace(before, sorting=applied.sorting, columns=columns))
+
+    def _made(self, kept: _Kept) -> None:
+        self._applying = None
+        if kept is self._kept:
+            self._say("")
+            self._show()
+
     def _reduce(self) -> None:
         kept = self._kept
-        self.states = {} if kept is None or kept.subject is None else unit_states(kept.rows, kept.subject)
+        if kept is None or kept.subject is None:
+            self._of_units, self.states, self.plan = {}, {}, CurationPlan()
+            return
+        self._of_units = unit_states(kept.rows, kept.subject)
+        self.plan = plan_of(kept.rows, kept.subject, self.author, self.rules)
+        shown = kept.shown if self._state.applied and not self.plan.is_empty else None
+        self.states = self._of_units if shown is None else shown.applied.states(self._of_units)
+
+    @property
+    def spans(self) -> list[BadSpan]:
+        """Spans that are marked bad."""
+        kept = self._kept
+        return bad_spans(kept.rows, kept.subject) if kept is not None and kept.subject is not None else []
+
+    def follow(self, units: Sequence[UnitId], opened: OpenInsertion) -> list[UnitId]:
+        """Return the units of what was just dressed that some units of before it are, one by one or merged."""
+        before, now = self._before, self._now
+        found: dict[str, None] = {}
+        for unit in map(str, units):
+            for one in before.members.get(unit, (unit,)) if before is not None else (unit,):
+                found[now.new_of_old.get(one, one) if now is not None else one] = None
+        places = opened.sorting.units
+        return [places.of(index) for index in places.find(found).tolist()]
+
+    def _members(self, units: Iterable[UnitId]) -> list[UnitId]:
+        """Return the units of the sorting that some units on the screen are."""
+        members = self._now.members if self._now is not None else {}
+        return [one for unit in units for one in members.get(str(unit), (unit,))]
 
     # -- deciding --------------------------------------------------------------------------------
 
@@ -242,10 +372,11 @@ class CurationService:
         units : sequence of int or str, optional
             Those that are selected, where absent.
         """
-        units = list(self._view.selected if units is None else units)
+        named = list(self._view.selected if units is None else units)
         what = f"label {label}" if label else "no label"
-        if not self._may(units, what):
+        if not self._may(named, what):
             return
+        units = self._members(named)
         author, name = self.author, category.name
         if category.is_exclusive:
             values = dict.fromkeys(map(str, units), label)
@@ -258,26 +389,26 @@ class CurationService:
             }
         self._keep(lambda subject: [subject.decide(author, "label", values[str(u)], u, name=name) for u in units])
         if category is self.rules.categories[0]:
-            (self._judged_now.update if label else self._judged_now.difference_update)(map(str, units))
+            (self._judged_now.update if label else self._judged_now.difference_update)(map(str, named))
             if self._state.unjudged and label:
                 self._step("j")
 
     def note(self, text: str) -> None:
         """Give the selected units a note; an empty one takes it off."""
-        units, author = list(self._view.selected), self.author
+        units, author = self._members(self._view.selected), self.author
         if self._may(units, "note"):
             self._keep(lambda subject: [subject.decide(author, "note", text.strip(), unit) for unit in units])
 
     def flag(self) -> None:
         """Flag the selected units, or take the flag off where all have it."""
-        units, author = list(self._view.selected), self.author
+        units, author = self._members(self._view.selected), self.author
         if self._may(units, "flag"):
             is_on = all(author in self._state_of(unit).flags for unit in units)
             self._keep(lambda subject: [subject.decide(author, "flag", "" if is_on else "1", unit) for unit in units])
 
     def merge(self) -> None:
         """Propose that the selected units are one; refused where one of them is in a proposal of the person already."""
-        units, author = list(self._view.selected), self.author
+        units, author = self._members(self._view.selected), self.author
         if not self._may(units, "the same unit"):
             return
         if len(units) < 2:
@@ -290,6 +421,52 @@ class CurationService:
                 self._refuse(BadRequest("A unit is in one proposal at most", words, "Undo that first"))
                 return
         self._keep(lambda subject: [subject.decide(author, "merge", write_merge(units))])
+
+    def mark_bad(self, reason: str, *, of_selected: bool) -> None:
+        """Mark the window in view as a bad span, of the selected units or of all."""
+        span, author = self._view.time_range, self.author
+        units: list[UnitId] = self._members(self._view.selected) if of_selected else [""]
+        if span is None or not self._may(units, "bad span"):
+            return
+        value = write_span(*span)
+        self._keep(
+            lambda subject: [replace(subject.decide(author, "span", value, unit), reason=reason) for unit in units]
+        )
+
+    def bring(self, name: str, content: bytes, author: str) -> None:
+        """Take the decisions of a file over, as those of `author`, and say what did not match.
+
+        Parameters
+        ----------
+        name : str
+            Of the file; its ending says the format.
+        content : bytes
+        author : str
+        """
+        by = self.author
+
+        def decide(subject: Subject) -> list[Decision]:
+            found, report = read_uploaded(name, content, subject, author)
+            if not found:
+                raise BadRequest("Nothing of the file is about these units", name, " ".join(report))
+            self._queue.later(partial(self._reported, report))
+            return [replace(one, imported_by=by, reason=f"from {name}"[:200]) for one in found]
+
+        if not self._may_at_all():
+            return
+        if not author.strip():
+            self._refuse(BadRequest("Whose decisions are they?", name, "Write their name"))
+            return
+        self._keep(decide)
+
+    def _reported(self, report: list[str]) -> None:
+        self.report = report
+
+    def withdraw(self, step: str) -> None:
+        """Withdraw one of one's own steps."""
+        author = self.author
+        if self._may_at_all():
+            self._keep(lambda subject: [subject.decide(author, WITHDRAWN, step)])
 
     def undo(self) -> None:
         """Withdraw one's last step that holds."""
@@ -317,7 +494,7 @@ class CurationService:
         return [one for one in self._state_of(unit).labels.get(name, {}).get(self.author, "").split("\n") if one]
 
     def _state_of(self, unit: UnitId) -> UnitState:
-        return self.states.get(str(unit)) or UnitState()
+        return self._of_units.get(str(unit)) or UnitState()
 
     def _may_at_all(self) -> bool:
         if self._kept is None:
@@ -406,7 +583,7 @@ class CurationService:
         if kept is self._kept:
             if not self._waiting:
                 self._judged_now.clear()
-            self._reduce()
+            self._reduce()  # so that the tab counts at once; the table follows
             if said:
                 self._say(said)
             now = time.monotonic()
@@ -432,7 +609,7 @@ class CurationService:
             return
         self._known_as = self.author
         self._judged_now.clear()
-        if self.states:
+        if self._of_units or self.merges or self.spans:
             self._changed()
         self._tell()
 
@@ -467,7 +644,11 @@ def _said(rows: Sequence[Decision]) -> str:
         return "Kept: undone or redone"
     what = one.value.replace("\n", ", ") or f"no {one.kind}"
     what = {"1": "flagged"}.get(what, what) if one.kind == "flag" else what
+    if one.imported_by:
+        return f"Kept: {counted(len(rows), 'decision')} of {one.author}, brought in by {one.imported_by}"
     if one.kind == "merge":
         return f"Kept: units {one.value} are one"
+    if one.kind == "span":
+        return f"Kept: bad from {one.value.replace(',', ' to ')} s"
     about = f"unit {one.unit}" if len(rows) == 1 else f"{len(rows):,} units"
     return f"Kept: {about}: {what}"

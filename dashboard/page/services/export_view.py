@@ -109,6 +109,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         event=values["event"],
         test=read_test(values["test"]).words if values["test"] and response_columns(scene.sorting) else "",
         curation=values.get("shown_by", "") if CURATED in scene.sorting.clusters else "",
+        applied_for=values.get("applied_for", "") if scene.sorting.curation else "",
         link=link,
         amp_range_uv=scene.amp_range_uv,
     )

@@ -191,7 +191,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     ),
     TabEntry(
         "curation", "Curation", f"{_TABS}.curation.tab:CurationTab", states=(f"{_CURATION}:CurationState",),
-        words=(LinkWord("unjudged"),),
+        words=(LinkWord("unjudged"), LinkWord("applied")),
         help=(
             (("Alt + G", "M", "N"), "label the selected units good, mua or noise; a server may name more"),
             (("Alt + S",), "the selected units are the same one: a proposal to merge them"),

@@ -13,6 +13,7 @@ import pytest
 
 import dashboard.library.database as database
 import dashboard.page.services.curation as service
+from dashboard.export.code import dashboard_snippet
 from dashboard.export.origin import provenance
 from dashboard.library.curation.formats import format_of
 from dashboard.library.userdata import UserData
@@ -205,3 +206,73 @@ def test_the_tab_lists_similar_units_and_selects_a_pair(page: DrivenPage) -> Non
     page.do(lambda: tab.pairs._handle_msg({"clear": chips[0][0]}))
     page.wait(lambda: page.session.state.selected == [12, int(chips[0][0])], "both selected")
     assert page.do(lambda: tab.pairs.chips) == chips
+
+
+def units_shown(page: DrivenPage) -> list[int]:
+    return page.session._scene.sorting.unit_ids.tolist()
+
+
+def test_merged_units_are_shown_as_one_where_that_is_asked(page: DrivenPage, folder: Path) -> None:
+    begin(page, "Uma")
+    before, n_spikes = units_shown(page), page.do(lambda: page.session._scene.columns.n_spikes)
+    press(page, "Alt+g", 3, 5)
+    press(page, "Alt+s", 3, 5)
+    page.wait(lambda: labels(page, "merge"), "the proposal")
+    counts = page.do(lambda: page.session._scene.spikes_per_cluster.tolist())
+    assert units_shown(page) == before
+    page.do(lambda: page.session.states.update(applied=True))
+    new = len(before)
+    page.wait(lambda: units_shown(page) == [*(unit for unit in before if unit not in (3, 5)), new], "the merged unit")
+    assert page.do(lambda: page.session.state.selected) == [new]
+    assert page.do(lambda: page.session._scene.spikes_per_cluster[-1]) == counts[3] + counts[5]
+    assert page.do(lambda: page.session._scene.columns.n_spikes) == n_spikes
+    assert labels(page)[new] == "good"
+    page.wait(lambda: "2 units are merged into 1" in page.session.centre.status.object, "the status line")
+    subject = page.do(lambda: make_subject(page.session._scene, page.session.states.values()))
+    assert "curation of Uma applied" in provenance(subject)["applied"]
+    assert "curation='Uma'" in dashboard_snippet(subject)
+    press(page, "Alt+n")  # of a merged unit: of its units
+    page.wait(lambda: labels(page).get(new) == "noise", "the label")
+    with opened_page(folder, f"insertion=demo&applied=on&selected={new}") as later:
+        later.wait(lambda: later.session.raster.picture, "the raster")
+        later.do(lambda: later.session.services.user_session.say("Uma"))
+        later.wait(lambda: new in units_shown(later), "the merged unit")
+    page.do(lambda: page.session.states.update(applied=False))
+    page.wait(lambda: units_shown(page) == before, "the units as sorted")
+    assert page.do(lambda: page.session.state.selected) == [3, 5]
+    assert {unit: text for unit, text in labels(page).items() if unit in (3, 5)} == {3: "noise", 5: "noise"}
+
+
+def test_spikes_in_a_bad_span_are_left_out_and_said(page: DrivenPage) -> None:
+    begin(page, "Vera")
+    n_spikes = page.do(lambda: page.session._scene.columns.n_spikes)
+    tab = page.select("Curation", 12)
+    page.do(lambda: page.session.axes.show((10.0, 20.0), None))
+    page.wait(lambda: page.session.state.time_range == (10.0, 20.0), "the window")
+    page.do(lambda: tab.reason.param.update(value="artefact"))
+    page.do(lambda: tab._mark_bad(False, None))
+    chips = page.wait(lambda: tab.spans.chips, "the span")
+    assert chips[0][1] == "10–20 s, all units, artefact (Vera)"
+    page.do(lambda: page.session.states.update(applied=True))
+    page.wait(lambda: page.session._scene.columns.n_spikes < n_spikes, "fewer spikes")
+    times = page.do(lambda: page.session._scene.columns.times_s)
+    assert not ((times >= 10) & (times < 20)).any()
+    page.wait(lambda: f"{n_spikes - len(times):,} spikes not shown" in page.session.centre.status.object, "it is said")
+    page.do(lambda: tab.spans._handle_msg({"clear": chips[0][0]}))
+    page.wait(lambda: page.session._scene.columns.n_spikes == n_spikes, "all spikes")
+    page.do(lambda: page.session.states.update(applied=False))
+
+
+def test_a_file_is_brought_in_by_one_person_as_the_decisions_of_another(page: DrivenPage) -> None:
+    begin(page, "Wim")
+    tab = page.select("Curation", 12)
+    page.do(lambda: tab.whose.param.update(value="Xia"))
+    page.do(lambda: tab.file.param.update(filename="c.csv", value=b"unit,quality\n31,good\n99999,mua\n"))
+    page.wait(lambda: labels(page, "curated").get(31) == "good", "what the file says")
+    assert "1 of 2 units are not in this sorting" in page.wait(lambda: tab.message.object, "the report")
+    said = page.session.services.user_session.user_data.decisions.read()[-1]
+    assert (said.author, said.imported_by, said.reason) == ("Xia", "Wim", "from c.csv")
+    press(page, "Ctrl+z")
+    page.wait(lambda: "nothing to undo" in page.session.curation.message, "a refusal")
+    page.do(lambda: tab.file.param.update(filename="bad.json", value=b"{"))
+    page.wait(lambda: "bad.json" in page.session.curation.message, "why it cannot be read")

@@ -88,6 +88,27 @@ class CurationTab(BaseTab[PageServices]):
             label="J and K stop at units that I have not judged yet",
             margin=(4, 10),
         )
+        self.applied_switch = pmui.Switch.from_param(
+            own.param.applied,
+            description="",
+            label="Show merged units as one, without removed units and bad spans",
+            margin=(4, 10),
+        )
+        self.applied = self.html()
+        self.reason = pmui.TextInput(
+            label="Why the window in view is bad", size="small", variant="outlined", width=210, margin=(4, 4),
+        )  # fmt: skip
+        self.bad = [pmui.Button(label=name, **_BUTTON) for name in ("Bad for all units", "Bad for selected")]
+        for button, of_selected in zip(self.bad, (False, True), strict=True):
+            button.on_click(partial(self._mark_bad, of_selected))
+        self.spans = Chips(self._unmark, about="Bad spans", margin=(4, 10), visible=False)
+        self.whose = pmui.TextInput(
+            label="Whose decisions a file holds", size="small", variant="outlined", width=210, margin=(4, 4),
+        )  # fmt: skip
+        self.file = pmui.FileInput(
+            label="Bring in a file", accept=".json,.csv,.tsv,.pqt", size="small", variant="outlined", margin=(4, 4)
+        )
+        self.file.param.watch(self._brought, "value")
         self._similar: SimilarUnits | None = None
         self._asked: SimilarRequest | None = None
         self._loop = self.loop(_look_for, self._apply)
@@ -101,8 +122,10 @@ class CurationTab(BaseTab[PageServices]):
         self.part("curation-log", "The last decisions", self.log)
         self.panel = pn.Column(
             self.refusal, self.who, self.target, *self.labels, self.note,
-            pn.FlexBox(*self.acts.values(), margin=(0, 6)), self.queue_switch, self.message, self.about,
-            self.busy.panel, self.similar, self.pairs, self.log,
+            pn.FlexBox(*self.acts.values(), margin=(0, 6)), self.queue_switch, self.applied_switch, self.applied,
+            self.message, self.about, self.busy.panel, self.similar, self.pairs,
+            pn.FlexBox(self.reason, *self.bad, margin=(0, 6)), self.spans,
+            pn.FlexBox(self.whose, self.file, margin=(0, 6)), self.log,
             sizing_mode="stretch_both", margin=0, scroll=True,
         )  # fmt: skip
         self.who.param.watch(lambda event: self._user_session.say(event.new), "value")
@@ -144,6 +167,17 @@ class CurationTab(BaseTab[PageServices]):
         if event.new.strip():
             self._curation.note(event.new)
             self._queue.later(partial(self.note.param.update, value=""))
+
+    def _mark_bad(self, of_selected: bool, event: object) -> None:
+        self._curation.mark_bad(self.reason.value.strip(), of_selected=of_selected)
+
+    def _unmark(self, step: str) -> None:
+        self._queue.later(partial(self._curation.withdraw, step))
+
+    def _brought(self, event: Any) -> None:
+        if event.new:
+            self._curation.bring(str(self.file.filename or "file"), event.new, self.whose.value.strip())
+            self._queue.later(partial(self.file.param.update, value=None))
 
     def open(self, scene: Scene) -> None:
         """Show what was decided about another insertion, or the same one."""
@@ -210,14 +244,17 @@ class CurationTab(BaseTab[PageServices]):
         if self.who.value != curation.author:
             self.who.value = curation.author
         may = bool(self._user_session.may_decide)
-        for button in (*self.acts.values(), *(button for row in self.labels for button in row)):
+        for button in (*self.acts.values(), *self.bad, self.file, *(button for row in self.labels for button in row)):
             button.disabled = not may
         self.draw("curation-about", self._show_about, scene)
         self.draw("curation-log", self._show_log)
         self._look_again(scene)
+        self.applied.object = texts.applied(scene.sorting, curation.plan, is_wanted=self.applied_switch.value)
+        spans = curation.spans
+        self.spans.param.update(chips=[texts.span(one, curation.author) for one in spans], visible=bool(spans))
         self.message.object = texts.message(
             curation.message, curation.n_waiting, is_bad=curation.is_bad, may=may, author=curation.author
-        )
+        ) + texts.report(curation.report)
 
     def _show_about(self, scene: Scene) -> None:
         unit = self._state.selected[-1] if self._state.selected else None

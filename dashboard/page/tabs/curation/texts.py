@@ -6,10 +6,14 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from dashboard.analysis.curation.applied import CurationPlan
 from dashboard.analysis.curation.similar import REACH_UM, SimilarUnits
+from dashboard.analysis.curation.spans import BadSpan
 from dashboard.analysis.curation.state import UnitState, standing
 from dashboard.analysis.curation.subject import Subject
 from dashboard.model.curation import Category, Decision
+from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted, span_text
 from dashboard.model.unit_ids import UnitId, UnitIds
 
 N_LOGGED = 12
@@ -35,6 +39,34 @@ def message(text: str, n_waiting: int, *, is_bad: bool, may: bool, author: str) 
         if text or waits
         else ""
     )
+
+
+def report(sentences: Sequence[str]) -> str:
+    """Return what of a file that was brought in did not match."""
+    return "".join(f'<div class="notes">{escape(sentence)}</div>' for sentence in sentences)
+
+
+def applied(sorting: SpikeSorting, plan: CurationPlan, *, is_wanted: bool) -> str:
+    """Return what was applied, or would be."""
+    if sorting.curation:
+        return f'<div class="notes" role="status">{escape(sorting.curation.capitalize())}.</div>'
+    parts = [
+        f"{sum(map(len, plan.merges)):,} units to be merged into {len(plan.merges):,}" * bool(plan.merges),
+        f"{counted(len(plan.removed), 'unit')} to be left out" * bool(plan.removed),
+        counted(len(plan.spans), "bad span") * bool(plan.spans),
+    ]
+    text = ", ".join(part for part in parts if part)
+    if is_wanted and not text:
+        return '<div class="notes" role="status">There is nothing to apply: units are as they were sorted.</div>'
+    return f'<div class="notes" role="status">Not applied: {text}.</div>' if text else ""
+
+
+def span(one: BadSpan, author: str) -> tuple[str, str, str]:
+    """Return the chip of a bad span: step, label, and what a click does."""
+    whose = f"unit {one.unit}" if one.unit else "all units"
+    why = f", {one.reason}" if one.reason else ""
+    act = "Withdraw it" if one.author == author else f"Only {one.author} withdraws it"
+    return one.step, f"{span_text((one.start_s, one.end_s))}, {whose}{why} ({one.author})", act
 
 
 def about(unit: UnitId | None, state: UnitState | None, counts: tuple[int, int, int, int], author: str) -> str:

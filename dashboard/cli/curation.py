@@ -81,7 +81,7 @@ def _write(options: argparse.Namespace, settings: Settings) -> None:
 
 def _apply(options: argparse.Namespace, settings: Settings) -> None:
     """Write a new sorting with labels and merges applied, and without removed units and bad spans."""
-    from dashboard.library.curation.apply import MAP, write_applied
+    from dashboard.library.apply import MAP, write_applied
 
     sorting = _sorting(options, settings, attributes=("spikes.samples", "spikes.templates"))
     sorting.check_complete()

@@ -14,8 +14,8 @@ curation = pytest.importorskip("spikeinterface.curation")
 curation_model = pytest.importorskip("spikeinterface.curation.curation_model")
 
 from dashboard.analysis.curation.subject import Subject  # noqa: E402
+from dashboard.library.apply import write_applied  # noqa: E402
 from dashboard.library.curation import spikeinterface, tables  # noqa: E402
-from dashboard.library.curation.apply import write_applied  # noqa: E402
 from dashboard.library.curation.file import decisions_of, shown_to  # noqa: E402
 from dashboard.library.open import open_insertion  # noqa: E402
 from dashboard.model.curation import CurationRules  # noqa: E402

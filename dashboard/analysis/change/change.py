@@ -10,6 +10,7 @@ import pandas as pd
 
 from dashboard.analysis.change.columns import PREFIX, change_columns
 from dashboard.analysis.change.spans import co_movement, compare_spans
+from dashboard.analysis.computed import Computed, compute_all
 from dashboard.analysis.quality.stability import removed_between, residual_between
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import BadRequest
@@ -39,9 +40,9 @@ class ChangeRequest:
         return self.columns is columns and (self.before, self.after) == (before, after)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Change:
-    """What came of it.
+    """What came of it; what fails of it fails where it is read.
 
     Attributes
     ----------
@@ -59,10 +60,30 @@ class Change:
 
     request: ChangeRequest
     units: pd.DataFrame
-    columns: pd.DataFrame
-    bands: pd.DataFrame
-    removed_um: Span | None
-    residual: pd.DataFrame
+
+    @Computed
+    def columns(self) -> pd.DataFrame:
+        """What the cluster table takes, one row per unit."""
+        return change_columns(self.units, amps_are_volts=self.request.amps_are_volts)
+
+    @Computed
+    def bands(self) -> pd.DataFrame:
+        """Units of each band of depth together, from the tip upwards."""
+        return co_movement(self.units)
+
+    @Computed
+    def removed_um(self) -> Span | None:
+        """How far the drift file moved between the spans, in um: the least and the most of all depths."""
+        request = self.request
+        return removed_between(request.drift, request.before, request.after)
+
+    @Computed
+    def residual(self) -> pd.DataFrame:
+        """How far the depths of all spikes of a band moved, one row per band with spikes enough."""
+        request, columns = self.request, self.request.columns
+        return residual_between(
+            columns.times_s, columns.depths_um, columns.amps_uv, request.before, request.after, columns.depth_range_um
+        )
 
 
 def render_change(request: ChangeRequest, cancel: threading.Event) -> Change:
@@ -86,12 +107,9 @@ def render_change(request: ChangeRequest, cancel: threading.Event) -> Change:
     for name, span in (("before", request.before), ("after", request.after)):
         if not units[f"n_{name}"].any():
             raise BadRequest(f"The span {name} has no spikes", span_text(span), "Mark another window")
-    table = change_columns(units, amps_are_volts=request.amps_are_volts)
-    residual = residual_between(
-        columns.times_s, columns.depths_um, columns.amps_uv, request.before, request.after, columns.depth_range_um
-    )
-    removed = removed_between(request.drift, request.before, request.after)
-    return Change(request, units, table, co_movement(units), removed, residual)
+    change = Change(request, units)
+    compute_all(change)
+    return change
 
 
 def with_changes(sorting: SpikeSorting, table: pd.DataFrame | None) -> SpikeSorting:

@@ -13,6 +13,7 @@ from bokeh.models import Range1d
 
 from dashboard.analysis.change import columns as verdicts
 from dashboard.analysis.change.change import Change, ChangeRequest, changed_columns, render_change, with_changes
+from dashboard.analysis.computed import value_of
 from dashboard.figures.change import change_by_depth
 from dashboard.figures.figure import Points
 from dashboard.model.errors import DashboardError
@@ -91,7 +92,7 @@ class ChangeTab(BaseTab[PageServices]):
             self.empty.object = texts.HALF.format(*names, names[1].capitalize()) if is_half else texts.EMPTY
             return
         if self.change is not None and self.change.request.is_of(scene.columns, spans.before, spans.after):
-            if not changed_columns(scene.sorting):  # the table was loaded anew
+            if value_of(self.change, "columns") is not None and not changed_columns(scene.sorting):  # loaded anew
                 self._queue.later(partial(self._hand_over, self.change))
             return
         if self._asked is None or not self._asked.is_of(scene.columns, spans.before, spans.after):
@@ -129,7 +130,7 @@ class ChangeTab(BaseTab[PageServices]):
         """Give the columns to the cluster table, its filters and expressions."""
         if self._scene is not None and change is self.change:
             opened = self._scene.opened
-            table = None if change is None else change.columns
+            table = None if change is None else value_of(change, "columns")
             self._services.take(replace(opened, sorting=with_changes(opened.sorting, table)))
 
     # -- drawing ---------------------------------------------------------------------------------
@@ -190,11 +191,12 @@ class ChangeTab(BaseTab[PageServices]):
         self.sorting = Chips(self._sort, about="Sort the table of units", sizing_mode="stretch_width", margin=(2, 10))
         self.legend, self.look = self.html(), self.html()
         self.part("change-head", "What is compared", self.head)
-        self.part("change", "The change of units by depth", self.legend)
+        self._plot = pane(plot)
+        self.part("change", "The change of units by depth", self.legend, self._plot)
         self.part("change-bands", "The table of bands", self.bands)
         self.part("change-flagged", "Units to look at", self.look)
         self._body = pn.Column(
-            self.head, self.legend, pane(plot),
+            self.head, self.legend, self._plot,
             self.html(caption("Rank all units in the table")), self.sorting,
             self.look, self.flagged,
             self.html(caption("Bands of depth")), self.bands,

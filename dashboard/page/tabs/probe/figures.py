@@ -53,11 +53,11 @@ class ProbeMap:
 
     def show(self, scene: Scene, units: Units) -> None:
         """Draw shanks and channels; the marks come by themselves."""
-        bottom, top = scene.columns.depth_range_um
-        if len(units.sites):
-            bottom, top = float(np.nanmin(units.sites[:, 1])), float(np.nanmax(units.sites[:, 1]))
+        layout, (bottom, top) = units.layout, scene.columns.depth_range_um
+        if len(layout.sites):
+            bottom, top = float(np.nanmin(layout.sites[:, 1])), float(np.nanmax(layout.sites[:, 1]))
         data: dict[str, list[Any]] = {name: [] for name in self.regions.data}
-        for shank in units.shanks:
+        for shank in layout.shanks:
             left = shank.drawn_um - SIDE_UM
             right = shank.drawn_um + shank.right_um - shank.left_um + SIDE_UM
             spans = [(span.bottom_um, span.top_um, "#{:02x}{:02x}{:02x}".format(*span.rgb)) for span in shank.regions]
@@ -65,10 +65,10 @@ class ProbeMap:
                 for name, value in zip(data, (left, right, low, high, colour), strict=True):
                     data[name].append(value)
         self.regions.data = data
-        self.sites.data = {"x": units.sites[:, 0], "y": units.sites[:, 1]}
+        self.sites.data = {"x": layout.sites[:, 0], "y": layout.sites[:, 1]}
         left, right = min(data["left"], default=-SIDE_UM), max(data["right"], default=SIDE_UM)
         self.figure.x_range.update(start=left - MARGIN_UM, end=right + MARGIN_UM)
-        ticks = shank_ticks(units.shanks)
+        ticks = shank_ticks(layout.shanks)
         self._ticker.ticks = list(ticks)
         self.figure.xaxis.major_label_overrides = ticks
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from bokeh.palettes import Viridis256
 
+from dashboard.analysis.computed import value_of
 from dashboard.model.colours import hex_colour, selection_colours
 from dashboard.page.core.scene import Scene
 from dashboard.page.tabs.probe.picture import Units
@@ -86,7 +87,8 @@ def is_drawn(scene: Scene, units: Units, selected: tuple[int, ...]) -> npt.NDArr
 def marks(scene: Scene, units: Units, look: MarkStyle) -> dict[str, npt.NDArray[Any] | list[str]]:
     """Return the columns of the marks, those on top last: small ones over large ones, selected ones over all.
 
-    Good units are filled and others hollow; selected units have the colour that they have in the raster.
+    Good units are filled and others hollow; selected units have the colour that they have in the raster. What the
+    axis of one figure stands for is NaN where it could not be computed: that figure says so.
     """
     is_good = units.labels == 1
     colours = _colours(units, look)
@@ -100,14 +102,23 @@ def marks(scene: Scene, units: Units, look: MarkStyle) -> dict[str, npt.NDArray[
     rows = rows[np.lexsort((-sizes[rows], is_selected[rows]))]
     return {
         "id": units.ids[rows],
-        "lateral": units.drawn_um[rows],
-        "depth": units.depth_um[rows],
-        "amplitude": units.amplitudes.values[rows],
+        **{name: values[rows] for name, values in places(units).items()},
         "size": (sizes + 5.0 * is_selected)[rows],
         "fill": [colours[row] if is_good[row] else CLEAR for row in rows],
         "line": [colours[row] for row in rows],
         "width": np.where(is_selected, 3.0, 1.3)[rows],
         "alpha": np.where(is_selected | (not look.selected), 1.0, ASIDE_ALPHA)[rows],
+    }
+
+
+def places(units: Units) -> dict[str, npt.NDArray[np.float64]]:
+    """Return where each unit stands in the two figures, shape (n_units,); NaN for what could not be computed."""
+    layout, amplitudes = value_of(units, "layout"), value_of(units, "amplitudes")
+    none = np.full(len(units), np.nan)
+    return {
+        "lateral": none if layout is None else layout.drawn_um,
+        "amplitude": none if amplitudes is None else amplitudes.values,
+        "depth": units.depth_um,
     }
 
 
@@ -125,8 +136,7 @@ def _colours(units: Units, look: MarkStyle) -> list[str]:
         low, high = np.log(rate_limits(units))
         rates = np.log(np.where(units.rate_hz > 0, units.rate_hz, np.exp(low)))
         return _look_up((rates - low) / (high - low), palette(dark=look.dark))
-    if look.colour == DURATION and units.peak_to_trough_ms is not None:
-        times = units.peak_to_trough_ms
+    if look.colour == DURATION and (times := units.peak_to_trough[0]) is not None:
         found = _look_up(times / DURATION_MS, palette(dark=look.dark))
         return [PEAK_FIRST if time < 0 else colour for time, colour in zip(times, found, strict=True)]
     return [GOOD if label == 1 else OTHER if np.isfinite(label) else UNLABELLED for label in units.labels]

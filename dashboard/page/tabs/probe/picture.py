@@ -12,6 +12,7 @@ import pandas as pd
 
 from dashboard.analysis.anatomy.correlation import DEPTH_BIN_UM, TIME_BIN_S, DepthCorrelation, depth_correlation
 from dashboard.analysis.anatomy.probe import RegionSpan, region_spans
+from dashboard.analysis.computed import Computed, compute_all
 from dashboard.analysis.units.places import Amplitudes, peak_to_trough_ms, unit_amplitudes, unit_positions
 from dashboard.engine.count.few_units import unit_rows
 from dashboard.engine.count.levels import level_image
@@ -41,42 +42,93 @@ class Shank:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where channels, shanks and units are drawn, with the shanks moved together.
+
+    Attributes
+    ----------
+    sites : ndarray, shape (n_channels, 2), float64
+        Lateral and axial position of channels, in um.
+    shanks : tuple of Shank
+    drawn_um : ndarray, shape (n_units,), float64
+        Lateral position of units.
+    """
+
+    sites: npt.NDArray[np.float64]
+    shanks: tuple[Shank, ...]
+    drawn_um: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class Units:
     """All units of an insertion, whatever the filters; arrays are by row of the clusters table.
+
+    What fails of it fails where it is read.
 
     Attributes
     ----------
     ids : ndarray, shape (n_units,), int64
         Indexes of the units.
-    drawn_um : ndarray, shape (n_units,), float64
-        Lateral position with the shanks moved together.
     depth_um : ndarray, shape (n_units,), float64
+    layout : Layout
     amplitudes : Amplitudes
     rate_hz : ndarray, shape (n_units,), float64
         Spikes over the length of the recording.
     labels : ndarray, shape (n_units,), float64
         IBL labels; NaN where there is none.
-    peak_to_trough_ms : ndarray, shape (n_units,), float64, or None
-    why_no_waveforms : str
-        Why there are no times from trough to peak; where there are, what they come from.
-    sites : ndarray, shape (n_channels, 2), float64
-        Where channels are drawn, lateral and axial, in um.
-    shanks : tuple of Shank
+    peak_to_trough : (ndarray, shape (n_units,), float64, in ms, or None; str)
+        With what they come from, or why there are none.
     """
 
-    ids: npt.NDArray[np.int64]
-    drawn_um: npt.NDArray[np.float64]
-    depth_um: npt.NDArray[np.float64]
-    amplitudes: Amplitudes
-    rate_hz: npt.NDArray[np.float64]
-    labels: npt.NDArray[np.float64]
-    peak_to_trough_ms: npt.NDArray[np.float64] | None
-    why_no_waveforms: str
-    sites: npt.NDArray[np.float64]
-    shanks: tuple[Shank, ...]
+    scene: Scene
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return self.scene.sorting.n_clusters
+
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """Indexes of the units, shape (n_units,)."""
+        return np.arange(len(self))
+
+    @Computed
+    def _positions(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Lateral and axial position, in um."""
+        return unit_positions(self.scene.sorting)
+
+    @property
+    def depth_um(self) -> npt.NDArray[np.float64]:
+        """Depth of each unit, shape (n_units,)."""
+        return self._positions[1]
+
+    @Computed
+    def layout(self) -> Layout:
+        """Where channels, shanks and units are drawn."""
+        return _lay_out(self.scene, self._positions[0])
+
+    @Computed
+    def amplitudes(self) -> Amplitudes:
+        """Amplitude of each unit."""
+        return unit_amplitudes(self.scene.sorting, self.scene.columns)
+
+    @Computed
+    def rate_hz(self) -> npt.NDArray[np.float64]:
+        """Spikes of each unit over the length of the recording, shape (n_units,)."""
+        start, end = self.scene.columns.time_range_s
+        counts = self.scene.spikes_per_cluster[: len(self)].astype(np.float64)
+        return counts / (end - start) if end > start else np.full(len(self), np.nan)
+
+    @Computed
+    def labels(self) -> npt.NDArray[np.float64]:
+        """IBL labels, shape (n_units,); NaN where there is none."""
+        return self.scene.sorting.labels
+
+    @Computed
+    def peak_to_trough(self) -> tuple[npt.NDArray[np.float64] | None, str]:
+        """Times from trough to peak in ms, shape (n_units,), and their source; or None, and why."""
+        templates = self.scene.sorting.templates
+        if templates is None:
+            return None, self.scene.sorting.missing_reason("templates") or "the sorting has no templates"
+        return peak_to_trough_ms(templates, len(self)), templates.dataset
 
 
 def render_units(scene: Scene, cancel: threading.Event) -> Units:
@@ -87,40 +139,18 @@ def render_units(scene: Scene, cancel: threading.Event) -> Units:
     Cancelled
         `cancel` was set.
     """
-    sorting, columns = scene.sorting, scene.columns
-    n_units = sorting.n_clusters
-    lateral, depth = unit_positions(sorting)
-    amplitudes = unit_amplitudes(sorting, columns)
+    units = Units(scene)
+    compute_all(units)
     if cancel.is_set():
         raise Cancelled
-    durations, why = None, sorting.missing_reason("templates") or "the sorting has no templates"
-    if sorting.templates is not None:
-        durations, why = peak_to_trough_ms(sorting.templates, n_units), sorting.templates.dataset
-    start, end = columns.time_range_s
-    seconds = end - start
-    counts = scene.spikes_per_cluster[:n_units].astype(np.float64)
-    sites, shanks, drawn = _lay_sites(scene, lateral)
-    return Units(
-        np.arange(n_units),
-        drawn,
-        depth,
-        amplitudes,
-        counts / seconds if seconds > 0 else np.full(n_units, np.nan),
-        sorting.labels,
-        durations,
-        why,
-        sites,
-        shanks,
-    )
+    return units
 
 
-def _lay_sites(
-    scene: Scene, lateral_um: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], tuple[Shank, ...], npt.NDArray[np.float64]]:
-    """Return where channels are drawn, the shanks, and where positions of units are drawn."""
+def _lay_out(scene: Scene, lateral_um: npt.NDArray[np.float64]) -> Layout:
+    """Move the shanks together."""
     channels = scene.sorting.channels
     if not {"lateral_um", "axial_um"} <= set(channels):
-        return np.zeros((0, 2)), (), lateral_um
+        return Layout(np.zeros((0, 2)), (), lateral_um)
     across = channels["lateral_um"].to_numpy(dtype=np.float64, na_value=np.nan)
     along = channels["axial_um"].to_numpy(dtype=np.float64, na_value=np.nan)
     found: Shanks = find_shanks(across)
@@ -129,7 +159,7 @@ def _lay_sites(
         Shank(float(left), float(right), float(left - shift), tuple(region_spans(channels[of == k], scene.level)))
         for k, (left, right, shift) in enumerate(zip(found.left_um, found.right_um, found.shift_um, strict=True))
     )
-    return np.column_stack([found.drawn(across), along]), shanks, found.drawn(lateral_um)
+    return Layout(np.column_stack([found.drawn(across), along]), shanks, found.drawn(lateral_um))
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ class ProbeTab(BaseTab[TabServices]):
         self._own = own = services.states[ProbeState]
         self.units: Units | None = None
         self._placed: tuple[SpikeSorting, str] | None = None
+        self._mapped: Units | None = None
+        self._marked: tuple[Scene, Units, MarkStyle] | None = None
         self._is_laid_out = False
         self._correlated: tuple[CorrelationRequest, bool] | None = None
         self._units_loop = self.loop(render_units, self._place)
@@ -94,16 +96,19 @@ class ProbeTab(BaseTab[TabServices]):
         # Of one height whatever they say: figures do not follow where the room between them shrinks.
         self._captions = {name: self.html(height=height) for name, height in CAPTIONS_PX.items()}
         self._captions["correlation"].object = texts.CORRELATING
-        for name, (title, caption) in PARTS.items():
-            self.part(name, title, self._captions[caption])
-        self._beside = pane(self.amplitudes.figure)
-        self._matrix = pane(self.correlation.figure)
+        self._map, self._beside, self._matrix = (
+            pane(drawn.figure) for drawn in (self.map, self.amplitudes, self.correlation)
+        )
+        for (name, (title, caption)), figure in zip(
+            PARTS.items(), (self._map, self._beside, self._matrix), strict=True
+        ):
+            self.part(name, title, self._captions[caption], figure)
         self._body = pn.Column(
             pn.Row(self.colour, self.shown, margin=0),
             self._captions["legend"],
             self.line,
             pn.Row(
-                pane(self.map.figure),
+                self._map,
                 self._beside,
                 sizing_mode="stretch_both",
                 margin=0,
@@ -167,7 +172,7 @@ class ProbeTab(BaseTab[TabServices]):
             return
         self.units, self._placed = units, (scene.sorting, scene.level)
         self.answered()
-        self._draw(self._scene, units, is_new=True)
+        self._draw(self._scene, units)
         if self._body not in self.panel.objects:
             self.notice.visible = False
             self.panel.append(self._body)
@@ -180,18 +185,26 @@ class ProbeTab(BaseTab[TabServices]):
         """Indexes of the selected units."""
         return () if self._scene is None else self._scene.indexes(self._state.selected)
 
-    def _draw(self, scene: Scene, units: Units, *, is_new: bool = False) -> None:
-        self.draw("probe-map", self._show_map, scene, units, is_new)
+    def _draw(self, scene: Scene, units: Units) -> None:
+        self.draw("probe-map", self._show_map, scene, units)
         self.draw("probe-amplitudes", self._show_beside, scene, units)
         self._correlate(scene)
 
-    def _show_map(self, scene: Scene, units: Units, is_new: bool) -> None:
-        if is_new:
+    def _mark(self, scene: Scene, units: Units) -> MarkStyle:
+        """Have the marks that both figures draw, of what is asked for."""
+        wanted = scene, units, self._snapshot()
+        if wanted != self._marked:
+            self.marks.data = marks.marks(*wanted)
+            self._marked = wanted
+            self._point([])
+        return wanted[2]
+
+    def _show_map(self, scene: Scene, units: Units) -> None:
+        look = self._mark(scene, units)
+        if self._mapped is not units:
             self.map.show(scene, units)
-        look = self._snapshot()
-        self.marks.data = marks.marks(scene, units, look)
+            self._mapped = units
         self._captions["legend"].object = texts.legend(scene, units, look)
-        self._point([])
 
     def _show_beside(self, scene: Scene, units: Units) -> None:
         has_spikes, beside = scene.columns.amps_uv is not None, self._own.beside
@@ -199,6 +212,7 @@ class ProbeTab(BaseTab[TabServices]):
             self._spikes_loop.cancel()
             self.busy.end()
         if beside == "units":
+            self._mark(scene, units)
             self._beside.visible = not units.amplitudes.why
             if not units.amplitudes.why:
                 self.amplitudes.show_units(units, texts.amplitude_unit(scene))
@@ -334,11 +348,7 @@ class ProbeTab(BaseTab[TabServices]):
             texts.pointed(scene, units, at, picked) if picked else texts.number(scene, units, self._snapshot())
         )
         rows = np.flatnonzero(np.isin(units.ids, picked))
-        ring = {
-            "lateral": units.drawn_um[rows].tolist(),
-            "amplitude": units.amplitudes.values[rows].tolist(),
-            "depth": units.depth_um[rows].tolist(),
-        }
+        ring = {name: values[rows].tolist() for name, values in marks.places(units).items()}
         if ring != self.ring.data:
             self.ring.data = ring
 

@@ -21,6 +21,7 @@ from dashboard.page.tabs.probe.marks import (
     MarkStyle,
     is_drawn,
     palette,
+    places,
     rate_limits,
 )
 from dashboard.page.tabs.probe.picture import CorrelationPicture, CorrelationRequest, SpikesPicture, Units
@@ -45,7 +46,8 @@ def number(scene: Scene, units: Units, look: MarkStyle) -> str:
     n_aside = int(drawn.sum()) - passing
     if n_aside > 0:
         words.append(f"{n_aside} selected that the filters hide")
-    n_nowhere = int((drawn & ~(np.isfinite(units.drawn_um) & np.isfinite(units.depth_um))).sum())
+    at = places(units)
+    n_nowhere = int((drawn & ~(np.isfinite(at["lateral"]) & np.isfinite(at["depth"]))).sum())
     if n_nowhere:
         words.append(f"{n_nowhere:,} not drawn: their place on the probe is not known")
     return f'<div class="readout-line">{escape("; ".join(words))}</div>'
@@ -59,7 +61,7 @@ def pointed(scene: Scene, units: Units, at: list[int], picked: list[int]) -> str
     region = scene.region_names(np.array([unit]))[0]
     parts += [region] if region != UNKNOWN else []
     parts += [f"{units.depth_um[row]:,.0f} µm", f"{units.rate_hz[row]:.3g} Hz"]
-    amplitude = units.amplitudes.values[row]
+    amplitude = places(units)["amplitude"][row]
     parts += [f"{amplitude:.3g} {amplitude_unit(scene)}"] if np.isfinite(amplitude) else []
     others = [str(other) for other in scene.ids(at) if other != scene.units.of(unit)]
     parts += [f"also here: {', '.join(others[:4])}{' …' if len(others) > 4 else ''}"] if others else []
@@ -70,9 +72,10 @@ def legend(scene: Scene, units: Units, look: MarkStyle) -> str:
     """Return what colour, size and filling of the marks mean, in two lines."""
     why = scene.sorting.why_no_labels
     words = ["size: firing rate", "all hollow: no IBL labels" if why else f"filled: {_good(scene)}"]
-    if not units.shanks:
+    shanks = units.layout.shanks
+    if not shanks:
         words.append("positions of the channels are not known")
-    elif not any(shank.regions for shank in units.shanks):
+    elif not any(shank.regions for shank in shanks):
         words.append("grey shank: no brain locations")
     aside = escape("; ".join(words))
     return f'<div class="unit two-lines">{_colours(scene, units, look)}<p class="aside">{aside}</p></div>'
@@ -82,9 +85,9 @@ def _colours(scene: Scene, units: Units, look: MarkStyle) -> str:
     if look.colour == RATE:
         low, high = rate_limits(units)
         return _bar("firing rate (Hz), log", f"{low:.2g}", f"{high:.3g}", palette(dark=look.dark))
-    durations = units.peak_to_trough_ms
-    if look.colour == DURATION and durations is not None:
-        title = f"trough to peak (ms), {escape(units.why_no_waveforms)}"
+    durations, whence = units.peak_to_trough if look.colour == DURATION else (None, "")
+    if durations is not None:
+        title = f"trough to peak (ms), {escape(whence)}"
         return _bar(title, "0", f"≥ {DURATION_MS:g}", palette(dark=look.dark), {"peak first": (PEAK_FIRST, True)})
     chips = {_good(scene): (GOOD, True), "other": (OTHER, False)}
     if scene.sorting.why_no_labels:
@@ -93,7 +96,7 @@ def _colours(scene: Scene, units: Units, look: MarkStyle) -> str:
         chips["no label"] = (UNLABELLED, False)
     absent = ""
     if look.colour == DURATION:
-        words = escape(f"peak-to-trough is not available: {units.why_no_waveforms}")
+        words = escape(f"peak-to-trough is not available: {whence}")
         absent = f'<span class="absent" title="{words}">{words}</span>'
     return f'<div class="bar-row">{_chips(chips)}{absent}</div>'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +34,13 @@ def units(scene: Scene) -> Units:
     return render_units(scene, threading.Event())
 
 
+def changed(units: Units, **values: object) -> Units:
+    """Return units with other values of those that are computed."""
+    made = Units(units.scene)
+    vars(made).update(values)
+    return made
+
+
 def test_good_units_are_filled_and_others_hollow(scene: Scene, units: Units) -> None:
     drawn = marks(scene, units, MarkStyle(LABEL, (), False))
     is_good = units.labels[np.asarray(drawn["id"])] == 1
@@ -45,7 +51,7 @@ def test_good_units_are_filled_and_others_hollow(scene: Scene, units: Units) -> 
 
 
 def test_no_label_is_neither_good_nor_other(scene: Scene, units: Units) -> None:
-    drawn = marks(scene, replace(units, labels=np.full(len(units), np.nan)), MarkStyle(LABEL, (), False))
+    drawn = marks(scene, changed(units, labels=np.full(len(units), np.nan)), MarkStyle(LABEL, (), False))
     assert set(drawn["fill"]) == {CLEAR}
     assert set(drawn["line"]) == {UNLABELLED}
 
@@ -54,7 +60,7 @@ def test_every_mark_is_at_its_channel_and_depth(scene: Scene, units: Units) -> N
     drawn = marks(scene, units, MarkStyle(RATE, (), False))
     rows = np.asarray(drawn["id"])
     assert np.asarray(drawn["depth"]).tolist() == units.depth_um[rows].tolist()
-    assert np.asarray(drawn["lateral"]).tolist() == units.drawn_um[rows].tolist()
+    assert np.asarray(drawn["lateral"]).tolist() == units.layout.drawn_um[rows].tolist()
     sizes = np.asarray(drawn["size"])
     assert (np.diff(sizes) <= 0).all()  # small ones over large ones
     assert np.corrcoef(sizes, units.rate_hz[rows])[0, 1] > 0.8
@@ -90,7 +96,7 @@ def test_colours_run_from_the_slowest_to_the_fastest(scene: Scene, units: Units)
 def test_a_peak_that_comes_first_has_a_colour_of_its_own(scene: Scene, units: Units) -> None:
     times = np.full(len(units), 0.5)
     times[:3] = -0.2, np.nan, 4.0
-    drawn = marks(scene, replace(units, peak_to_trough_ms=times), MarkStyle(DURATION, (), False))
+    drawn = marks(scene, changed(units, peak_to_trough=(times, "")), MarkStyle(DURATION, (), False))
     colours = dict(zip(np.asarray(drawn["id"]).tolist(), drawn["line"], strict=True))
     assert [colours[0], colours[1], colours[2]] == [PEAK_FIRST, UNKNOWN, palette(dark=False)[-1]]
 

@@ -149,9 +149,9 @@ def test_units_have_the_rate_of_all_their_spikes(scene: Scene) -> None:
     start, end = scene.columns.time_range_s
     counts = np.bincount(np.asarray(scene.columns.clusters), minlength=len(units))
     assert units.rate_hz == pytest.approx(counts / (end - start))
-    assert len(units.shanks) == 1
-    assert len(units.shanks[0].regions) > 5
-    assert shank_ticks(units.shanks) == {11.0: "11", 59.0: "59"}
+    assert len(units.layout.shanks) == 1
+    assert len(units.layout.shanks[0].regions) > 5
+    assert shank_ticks(units.layout.shanks) == {11.0: "11", 59.0: "59"}
     assert texts.number(scene, units, LOOK).count(f"{len(units)} of {len(units)} units") == 1
 
 
@@ -191,10 +191,10 @@ def test_four_shanks_have_a_tick_each_and_their_own_units(tmp_path: Path, cache:
     local = np.c_[np.tile(columns_um, N_CHANNELS // 8), 15.0 * (np.arange(N_CHANNELS) // 8)]
     four = folder_scene(tmp_path, cache, changed={"channels.localCoordinates": local})
     units = render_units(four, NEVER)
-    assert shank_ticks(units.shanks) == {0.0: "0", 92.0: "250", 184.0: "500", 276.0: "750"}
+    assert shank_ticks(units.layout.shanks) == {0.0: "0", 92.0: "250", 184.0: "500", 276.0: "750"}
     channels = four.sorting.clusters["channels"].to_numpy()
     shank = channels % 8 // 2
-    assert units.drawn_um == pytest.approx(local[channels, 0] - 158.0 * shank)
+    assert units.layout.drawn_um == pytest.approx(local[channels, 0] - 158.0 * shank)
 
 
 def test_one_unit_is_drawn_alone(scene: Scene) -> None:

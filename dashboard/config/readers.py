@@ -6,8 +6,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from dashboard.model.curation import read_category
+
+PANELS = ("open", "filters", "colour", "view")
+"""The panels of the rail, from the top."""
+
+MAX_DOCK_PX = 4_000
 
 SIZE_UNITS = MappingProxyType({"": 0, "K": 10, "M": 20, "G": 30, "T": 40})
 
@@ -38,6 +44,31 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
 def label_category(text: str) -> str:
     """Read a category of labels, which is kept as it was written; `dashboard.model.curation.read_category` reads it."""
     read_category(text)
+    return text.strip()
+
+
+def page_layout(text: str) -> dict[str, Any]:
+    """Read a layout of the page: ``dock=closed, width=600, pinned=filters``; what is not named is as by default."""
+    layout: dict[str, Any] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, _, value = map(str.strip, part.partition("="))
+        if name == "dock" and value in ("open", "closed"):
+            layout["dock"] = value == "open"
+        elif name == "width" and value.isdecimal() and int(value) <= MAX_DOCK_PX:
+            layout["width"] = int(value)
+        elif name == "pinned" and value in PANELS:
+            layout["pinned"] = value
+        else:
+            panels = ", ".join(PANELS)
+            raise ValueError(
+                f"'{part}' is none of dock=open, dock=closed, width=N (pixels, to {MAX_DOCK_PX:,}) and pinned= {panels}"
+            )
+    return layout
+
+
+def layout_text(text: str) -> str:
+    """Read a layout of the page, which is kept as it was written; `page_layout` reads it."""
+    page_layout(text)
     return text.strip()
 
 

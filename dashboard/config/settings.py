@@ -18,6 +18,7 @@ from typing import Any, cast
 from dashboard.config.readers import (
     folder,
     label_category,
+    layout_text,
     one_of,
     positive,
     size,
@@ -256,6 +257,10 @@ class Settings:
         None, "Browser sessions of one login, or of one address where nobody has to log in; a quarter of "
         "--max-sessions by default",
         read=whole(1), flag="--sessions-each", metavar="N", commands=SERVING,
+    )  # fmt: skip
+    layout: str = setting(
+        "", "Layout of a page that its reader has not changed, such as `dock=closed, width=600, pinned=filters`",
+        read=layout_text, flag="--layout", metavar="LAYOUT", commands=SERVING,
     )  # fmt: skip
     insertions: Path | None = setting(
         None, "CSV or parquet list of insertions to search: pid, eid, probe_name, session_number, date, subject, lab",

@@ -27,6 +27,7 @@ from tornado.web import RequestHandler
 
 from dashboard.config.logs import SESSION
 from dashboard.config.plugins import add_plugins
+from dashboard.config.readers import page_layout
 from dashboard.config.settings import Settings, curation_rules
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.disk_limit import DiskLimit
@@ -156,6 +157,7 @@ class Process:
         session = DashboardSession(
             self.store, cast(Any, share), document, query, self.catalogue, user_session, session_downloads
         )
+        session.rail.icons.lab = page_layout(self.settings.layout)
         SESSION.reset(before)
         self.sessions[session] = owner
         if self.logins is not None and document.session_context:

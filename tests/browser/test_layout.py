@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dashboard.sources.demo.source import DemoSource
 from tests.browser.conftest import DEMO_SPIKES
-from tests.browser.driver import Visit, new_visit, open_panel
+from tests.browser.driver import Visit, new_visit, open_panel, served
 from tests.browser.test_page import DEMO, N_OF_N, frame_of, in_view, time_window, wait_until
 
 EMPTY_AND_ZERO = """() => {
@@ -132,3 +134,19 @@ def test_a_window_is_typed_and_a_pinch_zooms_the_raster_only(site: str, visit: V
     assert page.evaluate("window.visualViewport.scale") == 1
     page.get_by_role("button", name="All", exact=True).click()
     wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)
+
+
+@pytest.mark.walk
+def test_the_layout_of_a_lab_is_what_a_page_begins_with(tmp_path: Path, visit: Visit) -> None:
+    page = visit.page
+    with served([DemoSource(tmp_path, n_spikes=DEMO_SPIKES)], tmp_path, layout="width=600, pinned=view") as url:
+        visit.open(f"{url}/?{DEMO}")
+        visit.wait_for_spikes()
+        wait_until(visit, lambda: dock_width(page) == 600)
+        page.get_by_role("separator", name="Width of the dock").dblclick()
+        wait_until(visit, lambda: dock_width(page) == 430)
+        page.reload()
+        visit.wait_for_spikes()
+        wait_until(visit, lambda: dock_width(page) == 430)  # a person's own goes before
+        page.get_by_role("button", name="Reset the layout").click()  # of the pinned panel
+        wait_until(visit, lambda: dock_width(page) == 600)

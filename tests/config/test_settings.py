@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dashboard.cli.main import build_parser
 from dashboard.config import settings
+from dashboard.config.readers import page_layout
 from dashboard.config.reference import reference, shown
 from dashboard.config.settings import Settings, environment_name, load, load_with_origins, table
 from dashboard.model.errors import BadRequest
@@ -96,6 +97,9 @@ def test_default_cache_follows_the_platform(monkeypatch: pytest.MonkeyPatch) -> 
         ({"SPIKE_DASHBOARD_PORT": "70000"}, "70,000 is not from 0 to 65,535"),
         ({"SPIKE_DASHBOARD_PORT": "http"}, "'http' is not a whole number"),
         ({"SPIKE_DASHBOARD_SPIKES": "5"}, "5 is not from 1,000 to 100,000,000"),
+        ({"SPIKE_DASHBOARD_LAYOUT": "dock=ajar"}, "'dock=ajar' is none of dock=open, dock=closed"),
+        ({"SPIKE_DASHBOARD_LAYOUT": "dock=open, width=-3"}, "'width=-3' is none of"),
+        ({"SPIKE_DASHBOARD_LAYOUT": "pinned=<script>"}, "'pinned=<script>' is none of"),
         ({"SPIKE_DASHBOARD_MEMORY": "lots"}, "'lots' is not a size"),
         ({"SPIKE_DASHBOARD_NO_BROWSER": "maybe"}, "neither yes nor no"),
         ({"SPIKE_DASHBOARD_LOG_LEVEL": "loud"}, "none of debug"),
@@ -147,6 +151,12 @@ def test_what_is_shown_is_a_file_that_says_the_same(tmp_path: Path) -> None:
     assert load(flags("serve", "--config", str(second)), {}) == replace(
         load(arguments, {}), memory=2 << 30, config=second
     )
+
+
+def test_a_layout_names_what_differs() -> None:
+    assert page_layout("") == {}
+    assert page_layout("dock=closed, width=600,pinned = filters") == {"dock": False, "width": 600, "pinned": "filters"}
+    assert load(environ={"SPIKE_DASHBOARD_LAYOUT": " dock=open "}).layout == "dock=open"
 
 
 @given(st.integers(1, 2**50))

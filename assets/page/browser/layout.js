@@ -9,13 +9,7 @@ const MIN_CENTRE_PX = 420
 window.spike_layout ??= new class {
   constructor() {
     this.listeners = new Set()
-    this.reset(false)
-    try {
-      const kept = JSON.parse(localStorage.getItem(LAYOUT_KEY)) ?? {}
-      if (PANELS.includes(kept.pinned)) this.pinned = this.panel = kept.pinned
-      if (typeof kept.dock === "boolean") this.dock = kept.dock
-      if (Number.isFinite(kept.width)) this.width = kept.width
-    } catch { /* storage may be off, or hold something else */ }
+    this.set_out()
     window.matchMedia(NARROW).addEventListener("change", () => this.apply())
     window.addEventListener("resize", () => this.apply())
     this.apply()
@@ -27,10 +21,21 @@ window.spike_layout ??= new class {
     return Math.max(MIN_DOCK_PX, Math.min(this.width, window.innerWidth - MIN_CENTRE_PX))
   }
 
-  reset(forget = true) {
-    Object.assign(this, { panel: "", pinned: "", dock: true, width: MIN_DOCK_PX })
-    if (!forget) return
+  // As the person left it, else as the lab has it, else as it is by default.
+  set_out(lab = {}) {
+    Object.assign(this, { panel: "", pinned: "", dock: true, width: MIN_DOCK_PX, lab })
+    let own = {}
+    try { own = JSON.parse(localStorage.getItem(LAYOUT_KEY)) ?? {} } catch { /* storage may be off, or hold something else */ }
+    for (const kept of [lab, own]) {
+      if (kept.pinned === "" || PANELS.includes(kept.pinned)) this.pinned = this.panel = kept.pinned
+      if (typeof kept.dock === "boolean") this.dock = kept.dock
+      if (Number.isFinite(kept.width)) this.width = kept.width
+    }
+  }
+
+  reset() {
     try { localStorage.removeItem(LAYOUT_KEY) } catch { /* as above */ }
+    this.set_out(this.lab)
     this.apply()
   }
 

@@ -26,6 +26,10 @@ function icon(name) {
 
 export function render({ model, el }) {
   const layout = window.spike_layout
+  if (Object.keys(model.lab).length) {
+    layout.set_out(model.lab)
+    layout.apply()
+  }
   const listeners = new AbortController()
   const listen = (target, type, run, options = {}) =>
     target.addEventListener(type, run, { signal: listeners.signal, ...options })

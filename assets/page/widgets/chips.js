@@ -5,11 +5,12 @@ export function render({ model, el }) {
   row.setAttribute("role", "group")
   row.setAttribute("aria-label", model.about)
   const draw = () => {
-    row.replaceChildren(...model.chips.map(([name, label, title]) => {
+    row.replaceChildren(...model.chips.map(([name, label, title, colour]) => {
       const chip = document.createElement("button")
       chip.type = "button"
       chip.textContent = label
       chip.title = title ?? `Clear: ${label}`
+      if (colour) chip.style.borderLeft = `6px solid ${colour}`
       chip.addEventListener("click", () => { model.send_msg({ clear: name }) })
       return chip
     }))

@@ -30,7 +30,7 @@ class SpanState(param.Parameterized):
 
 
 class SpanMarks:
-    """Bands over the overview, and a chip for each span: it marks the window in view, or clears what is marked.
+    """Bands over the overview, and a chip for each in its colour: it marks the window in view, or clears a span.
 
     Parameters
     ----------
@@ -53,10 +53,6 @@ class SpanMarks:
         overview.vstrip(
             x0="start", x1="end", source=self.bands, fill_color="colour", fill_alpha=0.22,
             line_color="colour", line_alpha=0.9,
-        )  # fmt: skip
-        overview.text(
-            "start", 0, "name", source=self.bands, text_color="colour", text_font_size="12px",
-            text_font_style="bold", text_baseline="bottom", x_offset=3,
         )  # fmt: skip
         self.panel = Chips(
             self._pressed,
@@ -144,9 +140,9 @@ def drawn_span(drawn: Mapping[str, Any], limits: tuple[float, float]) -> tuple[s
     return (name, (start, end)) if start < end else None
 
 
-def _chip(name: str, span: tuple[float, float] | None) -> tuple[str, str, str]:
-    key, _ = SPANS[name]
+def _chip(name: str, span: tuple[float, float] | None) -> tuple[str, str, str, str]:
+    key, colour = SPANS[name]
     if span is not None:
-        return name, f"{name} {span_text(span)} ✕", f"Clear the span {name}"
+        return name, f"{name} {span_text(span)} ✕", f"Clear the span {name}", colour
     words = f"Mark the window in view as the span {name} (key {key}); Shift and a drag on the overview draws it"
-    return name, name.capitalize(), words
+    return name, name.capitalize(), words, colour

@@ -22,7 +22,9 @@ class Chips(JSComponent):
         Called with the name of the chip that was clicked.
     """
 
-    chips = param.List([], doc="Name and label of each, in order; a third text says what a click does.")
+    chips = param.List(
+        [], doc="Name and label of each, in order; a third text says what a click does, a fourth is its colour."
+    )
     about = param.String("Filters in force", doc="What the chips are, for readers of the screen.")
 
     _esm = assets_folder() / "page/widgets/chips.js"

@@ -23,6 +23,9 @@ class PanelIcons(JSComponent):
     """
 
     marks = param.List([], doc="Panels that have something to look at.")
+    lab = param.Dict(
+        {}, doc="Layout of who has changed nothing: ``pinned``, ``dock`` and ``width``, as the browser keeps them."
+    )
     resets = param.Integer(0, doc="A change sets the layout of the page back.")
     is_open = param.Boolean(False, doc="Whether an insertion is open: what needs one is not there before.")
 

@@ -88,7 +88,8 @@ def close_panel(page: Page) -> None:
         icon.click()
 
 
-def new_visit(browser: Browser, width: int = 1600, height: int = 1000, *, dark: bool = False) -> Visit:
+def new_visit(browser: Browser, width: int = 1600, height: int = 1000, *, dark: bool = False, **options: Any) -> Visit:
     """Open a fresh browser context."""
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+    scheme = "dark" if dark else "light"
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
     return Visit(context.new_page())

@@ -35,6 +35,12 @@ def dock_width(page: Page) -> float:
     return box["width"] if box else 0.0
 
 
+def depths_of(page: Page) -> float:
+    """Return how many um of the probe are in view, by the link."""
+    low, high = map(float, parse_qs(urlparse(page.url).query)["depth"][0].split(","))
+    return high - low
+
+
 def test_the_raster_has_its_share_of_the_page(site: str, visit: Visit) -> None:
     page = visit.page
     visit.open(f"{site}/?{DEMO}")
@@ -125,15 +131,33 @@ def test_a_window_is_typed_and_a_pinch_zooms_the_raster_only(site: str, visit: V
     page.mouse.wheel(0, -100)
     page.keyboard.up("Control")
     wait_until(visit, lambda: time_window(visit)[1] - time_window(visit)[0] < 2)
-
-    def depths() -> float:
-        low, high = map(float, parse_qs(urlparse(page.url).query)["depth"][0].split(","))
-        return high - low
-
-    wait_until(visit, lambda: depths() < 200)
+    wait_until(visit, lambda: depths_of(page) < 200)
     assert page.evaluate("window.visualViewport.scale") == 1
     page.get_by_role("button", name="All", exact=True).click()
     wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)
+
+
+def test_two_fingers_zoom_the_raster_and_not_the_page(site: str, browser: Browser) -> None:
+    visit = new_visit(browser, has_touch=True)
+    page = visit.page
+    visit.open(f"{site}/?{DEMO}&t=100,102&depth=400,600")
+    visit.wait_for_spikes()
+    x, y, width, height = frame_of(visit, "raster")
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *offsets: float) -> None:
+        points = [{"x": x + width / 2 + offset, "y": y + height / 2, "id": n} for n, offset in enumerate(offsets)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", -50, 50)
+    for offset in (60, 80, 100):
+        touch("touchMove", -offset, offset)
+    touch("touchEnd")
+    wait_until(visit, lambda: abs(time_window(visit)[1] - time_window(visit)[0] - 1) < 0.02)
+    wait_until(visit, lambda: depths_of(page) < 110)
+    assert page.evaluate("window.visualViewport.scale") == 1
+    page.context.close()
+    assert visit.complaints == []
 
 
 @pytest.mark.walk

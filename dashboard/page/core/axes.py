@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bokeh.models import Range1d
 
+from dashboard.page.core.sent import finite
 from dashboard.page.core.state import ViewState
 
 NEAR_ZERO = 0.01
@@ -69,7 +70,8 @@ class Axes:
         self._follow()
 
     def _moved(self, attribute: str, old: float, new: float) -> None:
-        if not self._is_moving and self.time.start < self.time.end and self.depth.start < self.depth.end:
+        edges = finite(self.time.start, self.time.end, self.depth.start, self.depth.end)
+        if not self._is_moving and edges and edges[0] < edges[1] and edges[2] < edges[3]:
             self._follow()
 
     def _follow(self) -> None:

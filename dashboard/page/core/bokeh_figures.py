@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bokeh.core.property.descriptors import UnsetValueError
-from bokeh.events import DoubleTap, MouseWheel
+from bokeh.events import DoubleTap, MouseWheel, Pinch, PinchStart
 from bokeh.models import (
     AllIndices,
     AllLabels,
@@ -30,11 +30,18 @@ RIGHT_BORDER_PX = 6
 
 _WHEEL = """
 // The wheel zooms time about the cursor; over the depth axis, or with Alt, it zooms depth.
-// A pinch, which comes as a wheel with the control key and in small steps, zooms both.
+// A pinch zooms both: that of a trackpad comes as a wheel with the control key and in small steps, that of two fingers
+// on a screen with the scale since it began.
 const { alt, ctrl } = cb_obj.modifiers
+const is_touch = cb_obj.event_name != "wheel"
 const over_axis = cb_obj.sx < left
-const vertical = only == "y" || (only == "" && (over_axis || alt))
-const delta = ctrl && Math.abs(cb_obj.delta) < 50 ? 8 * cb_obj.delta : cb_obj.delta
+const vertical = only == "y" || (only == "" && !is_touch && (over_axis || alt))
+let delta = ctrl && Math.abs(cb_obj.delta) < 50 ? 8 * cb_obj.delta : cb_obj.delta
+if (is_touch) {
+  if (cb_obj.event_name == "pinchstart") return x_range.pinched = 1
+  delta = 480 * Math.log(cb_obj.scale / x_range.pinched)
+  x_range.pinched = cb_obj.scale
+}
 const zoom = (range, limits, at, least) => {
   const most = limits.end - limits.start
   const span = range.end - range.start
@@ -47,7 +54,7 @@ const zoom = (range, limits, at, least) => {
   if (end > limits.end) { start = Math.max(limits.start, start - (end - limits.end)); end = limits.end }
   range.setv({start, end})
 }
-const is_pinch = ctrl && only == ""
+const is_pinch = (ctrl || is_touch) && only == ""
 if (!vertical || is_pinch) zoom(x_range, x_limits, cb_obj.x, 0.002)
 if (vertical || is_pinch) zoom(y_range, y_limits, cb_obj.y, 4)
 """
@@ -81,26 +88,16 @@ def navigable(
         The one axis that the wheel zooms; '' decides by place and Alt.
     """
     plot = plain(x_range=x_range, y_range=y_range, **options)
-    plot.js_on_event(
-        MouseWheel,
-        CustomJS(
-            args={
-                "x_range": x_range,
-                "y_range": y_range,
-                "x_limits": x_limits,
-                "y_limits": y_limits,
-                "left": LEFT_BORDER_PX,
-                "only": only,
-            },
-            code=_WHEEL,
-        ),
-    )
+    limits = {"x_range": x_range, "y_range": y_range, "x_limits": x_limits, "y_limits": y_limits}
+    zoom = CustomJS(args={**limits, "left": LEFT_BORDER_PX, "only": only}, code=_WHEEL)
+    plot.js_on_event(MouseWheel, zoom)
+    if not only:  # two fingers zoom it, and not the page
+        plot.styles = {"touch-action": "none"}
+        for event in (PinchStart, Pinch):
+            plot.js_on_event(event, zoom)
     reset = "x_range.setv({start: x_limits.start, end: x_limits.end});" if only != "y" else ""
     reset += "y_range.setv({start: y_limits.start, end: y_limits.end});" if only != "x" else ""
-    plot.js_on_event(
-        DoubleTap,
-        CustomJS(args={"x_range": x_range, "y_range": y_range, "x_limits": x_limits, "y_limits": y_limits}, code=reset),
-    )
+    plot.js_on_event(DoubleTap, CustomJS(args=limits, code=reset))
     return plot
 
 

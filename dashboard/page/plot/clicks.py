@@ -11,6 +11,7 @@ from tornado.ioloop import IOLoop
 
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.sent import finite
 from dashboard.page.core.state import ViewState
 
 DOUBLE_CLICK_S = 1.0
@@ -40,7 +41,7 @@ class Clicks:
         plot.on_event(DoubleTap, self._double_tapped)
 
     def _tapped(self, event: Tap) -> None:
-        found = None if event.x is None or event.y is None else self._find(event)
+        found = None if finite(event.x, event.y) is None else self._find(event)
         if found is None:
             return
         adds = bool(event.modifiers and (event.modifiers.get("shift") or event.modifiers.get("ctrl")))

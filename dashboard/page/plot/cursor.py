@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -15,6 +16,7 @@ from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.queries import spikes_in
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.sent import finite
 from dashboard.page.core.shading import bin_text
 
 REACH_PX = 6.0
@@ -52,6 +54,16 @@ def follow(plot: figure, cursor: ColumnDataSource, name: str) -> None:
     """Let `cursor` follow the mouse on a figure."""
     plot.js_on_event(MouseMove, CustomJS(args={"cursor": cursor, "name": name, "wait": THROTTLE_MS}, code=_MOVE))
     plot.js_on_event(MouseLeave, CustomJS(args={"cursor": cursor}, code=_LEAVE))
+
+
+def place(data: Mapping[str, Any]) -> tuple[float, float, str] | None:
+    """Return x, y and name of the figure under the mouse, by the data of `cursor_source`; None where on none."""
+    row = [data.get(name) for name in ("x", "y", "on")]
+    if not all(isinstance(column, list) and len(column) == 1 for column in row):
+        return None
+    x, y, on = (column[0] for column in row if column is not None)
+    at = finite(x, y)
+    return None if at is None or not isinstance(on, str) else (*at, on)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)

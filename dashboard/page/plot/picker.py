@@ -15,6 +15,7 @@ from dashboard.page.core.bokeh_figures import inner_size
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.live_image import UNMEASURED
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.sent import finite
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot import cursor
 from dashboard.page.plot.clicks import Clicks
@@ -80,11 +81,12 @@ class UnitPicker:
         return [] if unit is None else self._scene.ids([unit])
 
     def _moved(self, attribute: str, old: Any, new: Any) -> None:
-        if self._scene is None or not new["x"] or new["x"][0] is None or new["y"][0] is None:
+        at = cursor.place(new)
+        if self._scene is None or at is None:
             self._show("")
             return
-        time_s, depth_um = float(new["x"][0]), float(new["y"][0])
-        view = self._raster if new["on"][0] == "raster" else self._heatmap
+        time_s, depth_um, on = at
+        view = self._raster if on == "raster" else self._heatmap
         if view is None or view.picture is None:
             return
         unit = self._unit(time_s, depth_um, view.figure)
@@ -94,13 +96,10 @@ class UnitPicker:
         geometry = event.geometry
         if self._scene is None or not event.final or geometry.get("type") != "rect":
             return
-        scene = self._scene
-        rows = spikes_in(
-            scene.columns,
-            (float(geometry["x0"]), float(geometry["x1"])),
-            (float(geometry["y0"]), float(geometry["y1"])),
-            kept=scene.kept,
-        )
+        scene, sides = self._scene, finite(*map(geometry.get, ("x0", "x1", "y0", "y1")))
+        if sides is None or not (sides[0] < sides[1] and sides[2] < sides[3]):
+            return
+        rows = spikes_in(scene.columns, sides[:2], sides[2:], kept=scene.kept)
         units = np.unique(np.asarray(scene.columns.clusters[rows])) if rows is not None else np.zeros(0, np.int64)
         self._state.selected = scene.ids(units)
         n_spikes = 0 if rows is None else len(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from bokeh.plotting import figure
 
 from dashboard.model.texts import span_text
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.sent import finite
 from dashboard.page.core.state import PageState
 from dashboard.page.widgets.chips import Chips
 
@@ -129,14 +129,10 @@ def drawn_span(drawn: Mapping[str, Any], limits: tuple[float, float]) -> tuple[s
     tuple or None
         None where nothing of a span is left.
     """
-    name, ends = drawn.get("span"), (drawn.get("start"), drawn.get("end"))
-    if (
-        not isinstance(name, str)
-        or name not in SPANS
-        or not all(isinstance(end, int | float) and math.isfinite(end) for end in ends)
-    ):
+    name, ends = drawn.get("span"), finite(drawn.get("start"), drawn.get("end"))
+    if not isinstance(name, str) or name not in SPANS or ends is None:
         return None
-    start, end = (min(max(round(float(end), 1), limits[0]), limits[1]) for end in ends if end is not None)
+    start, end = (min(max(round(end, 1), limits[0]), limits[1]) for end in ends)
     return (name, (start, end)) if start < end else None
 
 

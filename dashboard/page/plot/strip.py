@@ -15,6 +15,7 @@ from dashboard.model.shanks import shank_numbers
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import inner_size, navigable
 from dashboard.page.core.scene import UNKNOWN
+from dashboard.page.core.sent import finite
 from dashboard.page.core.sizes import STRIP_PX
 
 MIN_LABELLED_PX = 13
@@ -157,7 +158,7 @@ class StripView:
         self._label()
 
     def _tapped(self, event: Tap) -> None:
-        if event.y is None or event.x is None:
+        if finite(event.x, event.y) is None:
             return
         n = len(self._shanks)
         shank = self._shanks[min(max(int(event.x * n), 0), n - 1)]

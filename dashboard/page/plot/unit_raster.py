@@ -29,6 +29,7 @@ from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.live_image import LiveImage, extent
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.sent import finite
 from dashboard.page.core.sizes import AXIS_PX
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot import cursor, texts
@@ -205,14 +206,15 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
             super()._change_mode()
 
     def _zoomed(self, attribute: str, old: float, new: float) -> None:
-        if not self._is_moving and self.rows.start < self.rows.end:
+        edges = finite(self.rows.start, self.rows.end)
+        if not self._is_moving and edges and edges[0] < edges[1]:
             is_whole = (self.rows.start, self.rows.end) == (self.row_limits.start, self.row_limits.end)
-            self._state.rows = None if is_whole else (float(self.rows.start), float(self.rows.end))
+            self._state.rows = None if is_whole else edges
 
     def _moved(self, attribute: str, old: Any, new: Any) -> None:
-        words = ""
-        if self._scene is not None and self.picture is not None and new["x"] and new["x"][0] is not None:
-            words, _ = describe(self._scene, self.picture, float(new["x"][0]), float(new["y"][0]))
+        words, at = "", cursor.place(new)
+        if self._scene is not None and self.picture is not None and at is not None:
+            words, _ = describe(self._scene, self.picture, *at[:2])
         self._centre.readout.object = f'<div class="readout">{words}</div>'
 
     def _clicked(self, event: Tap) -> list[UnitId] | None:
@@ -226,9 +228,10 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
         geometry, scene = event.geometry, self._scene
         if scene is None or not event.final or geometry.get("type") != "rect":
             return
-        low, high = max(0, int(np.floor(geometry["y0"]))), max(0, int(np.ceil(geometry["y1"])))
+        if (sides := finite(*map(geometry.get, ("x0", "x1", "y0", "y1")))) is None:
+            return
+        span, (low, high) = sides[:2], (max(0, int(np.floor(sides[2]))), max(0, int(np.ceil(sides[3]))))
         ids = scene.depth_order[low:high]
-        span = float(geometry["x0"]), float(geometry["x1"])
         if not len(ids) or not span[0] < span[1]:
             return
         counts = unit_raster(scene.columns, ids, span, 1, kept=scene.kept).values.sum(axis=1)

@@ -20,6 +20,7 @@ from dashboard.model.errors import DashboardError
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.sent import finite
 from dashboard.page.core.tab import BaseTab, pane
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.services.alignment import (
@@ -255,5 +256,5 @@ class EventsTab(BaseTab[PageServices]):
 
     def _tapped(self, event: Tap) -> None:
         """Show the trial that was clicked."""
-        if self.picture is not None and event.y is not None:
+        if self.picture is not None and finite(event.y):
             self._browser.go(self.picture.trial_at(float(event.y)))

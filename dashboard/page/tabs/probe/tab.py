@@ -328,15 +328,15 @@ class ProbeTab(BaseTab[TabServices]):
         return self._scene.ids(marks.in_turn(at, self._selected))
 
     def _moved(self, attribute: str, old: Any, new: Any) -> None:
-        if not new["x"] or new["x"][0] is None or new["y"][0] is None or self.units is None:
+        if (at := cursor.place(new)) is None or self.units is None:
             self._point([])
             return
-        x_name = new["on"][0]
+        x, y, x_name = at
         if x_name == "amplitude" and self._beside_is_profile():  # no unit stands there
             self._point([])
             return
         plot = self.map.figure if x_name == "lateral" else self.amplitudes.figure
-        self._point(self._at(plot, x_name, float(new["x"][0]), float(new["y"][0])))
+        self._point(self._at(plot, x_name, x, y))
 
     def _point(self, at: list[int]) -> None:
         """Say which unit a click picks, and put a ring around it in both figures."""

@@ -19,6 +19,7 @@ from dashboard.model.requester import reading_for
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.sent import finite
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.raw import texts
@@ -169,7 +170,7 @@ class RawTab(BaseTab[PageServices]):
     # -- where -----------------------------------------------------------------------------------
 
     def _tapped(self, event: Tap) -> None:
-        if self.is_seen and event.x is not None:
+        if self.is_seen and finite(event.x):
             self._queue.later(lambda: self._own.param.update(raw_at=float(event.x)))
 
     def _middle(self, scene: Scene) -> float | None:

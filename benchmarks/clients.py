@@ -46,6 +46,9 @@ class Client:
         Of the recording.
     headers : dict of str to str
         Of its requests: by them the server tells people apart.
+    tells_line : bool
+        Whether it answers pings, as browsers do. By the answers the server measures the line, and chooses how a picture
+        is packed: pictures are equal, byte by byte, only where no line is known.
     picture : bytes
         The largest buffer of the last message that held a picture.
     """
@@ -54,6 +57,7 @@ class Client:
     is_plain: bool
     length_s: float
     headers: dict[str, str] = field(default_factory=dict)
+    tells_line: bool = True
     received: int = 0
     picture: bytes = b""
     _n: int = 0
@@ -77,6 +81,8 @@ class Client:
         )
         # As browsers do; otherwise the parts of a message wait for each other's receipt.
         self._socket.protocol.stream.set_nodelay(True)
+        if not self.tells_line:
+            self._socket.protocol._send_pong = lambda data: None
         await self._receive()
         await self._send("PULL-DOC-REQ", {})
         content, largest = await self._receive()

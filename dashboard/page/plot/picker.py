@@ -99,7 +99,7 @@ class UnitPicker:
         scene, sides = self._scene, finite(*map(geometry.get, ("x0", "x1", "y0", "y1")))
         if sides is None or not (sides[0] < sides[1] and sides[2] < sides[3]):
             return
-        rows = spikes_in(scene.columns, sides[:2], sides[2:], kept=scene.kept)
+        rows = spikes_in(scene.columns, (sides[0], sides[1]), (sides[2], sides[3]), kept=scene.kept)
         units = np.unique(np.asarray(scene.columns.clusters[rows])) if rows is not None else np.zeros(0, np.int64)
         self._state.selected = scene.ids(units)
         n_spikes = 0 if rows is None else len(rows)

@@ -230,7 +230,7 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
             return
         if (sides := finite(*map(geometry.get, ("x0", "x1", "y0", "y1")))) is None:
             return
-        span, (low, high) = sides[:2], (max(0, int(np.floor(sides[2]))), max(0, int(np.ceil(sides[3]))))
+        span, low, high = (sides[0], sides[1]), max(0, int(np.floor(sides[2]))), max(0, int(np.ceil(sides[3])))
         ids = scene.depth_order[low:high]
         if not len(ids) or not span[0] < span[1]:
             return

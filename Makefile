@@ -4,13 +4,14 @@
 # make parity       our loader against ibllib itself (a 2 GB environment of its own)
 # make bench        the figures of docs/performance.md
 # make screenshots  the pictures of docs/images
-# make docs         the generated reference pages
+# make docs         the generated reference pages, and the site that the program serves under /docs
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PARITY := .venv-parity
 BIN := $(VENV)/bin
 PIP := -m pip install -qq --disable-pip-version-check --no-input
+SITE := assets/server/docs
 PYTEST_ARGS ?=
 # Once for all, and not in every process of the tests at the same time.
 KERNELS := from dashboard.engine.warmup import compile_kernels; from dashboard.analysis.warmup import compile_unit_kernels; compile_kernels(); compile_unit_kernels()
@@ -68,9 +69,13 @@ screenshots: $(VENV)/.test
 	.ci/system chromium chromium
 	$(BIN)/python docs/screenshots.py
 
-docs: $(VENV)/.runtime
-	$(BIN)/python -m dashboard.config.reference > docs/settings.md.new
-	mv docs/settings.md.new docs/settings.md
+docs: $(VENV)/.test
+	for page in config.reference:settings cli.reference:commands page.link_reference:links; do \
+		$(BIN)/python -m dashboard.$${page%:*} > docs/$${page#*:}.md.new \
+			&& mv docs/$${page#*:}.md.new docs/$${page#*:}.md || exit 1; \
+	done
+	rm -rf $(SITE)
+	$(BIN)/python -m sphinx -W --keep-going -q -d $(VENV)/doctrees docs $(SITE)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -83,7 +88,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python $(PIP) -c constraints.txt -e '.[test,cluster]'
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[test,cluster,docs]'
 	@touch $@ $(VENV)/.runtime
 
 $(PARITY)/.installed: pyproject.toml constraints-parity.txt

@@ -85,6 +85,7 @@ SHOTS = (
     Shot("probe", query="selected=160,480,760&tab=Probe", patience_ms=6_000),
     Shot("session-colour-blind", query="selected=160,480,760&tab=Probe", patience_ms=6_000, colour_blind=True),
     Shot("events", query="selected=5&tab=Events&split=contrast"),
+    Shot("export", query="t=1000,1060", keys=("Control+Shift+e",)),
     Shot("compare", query="tab=Compare&compare=sorting:pykilosort,original", patience_ms=25_000),
 )
 

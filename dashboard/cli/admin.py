@@ -17,18 +17,20 @@ from dashboard.server.auth.passwords import add_user, remove_user
 
 def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line."""
-    command = commands.add_parser("user", help="who may log in to a server")
-    command.add_argument("action", choices=("add", "remove"), help="add: a new user, or a new password; remove one")
-    command.add_argument("name", metavar="NAME")
+    command = commands.add_parser("user", help="add or remove somebody who may log in to a server")
+    command.add_argument(
+        "action", choices=("add", "remove"), help="add: a new user, or a new password for one; remove: take one out"
+    )
+    command.add_argument("name", metavar="NAME", help="name to log in with")
     command.set_defaults(run=user)
-    command = commands.add_parser("cache", help="what the cache folder holds")
+    command = commands.add_parser("cache", help="list, clear or verify what the cache folder holds")
     command.add_argument(
         "action",
         choices=("list", "clear", "verify"),
-        help="list sizes and last use, clear what is named, or verify that all is whole",
+        help="list: sizes and last use; clear: remove what is named; verify: look whether every file is whole",
     )
-    command.add_argument("name", metavar="NAME", nargs="*", help="with clear: folders as listed")
-    command.add_argument("--remove", action="store_true", help="with verify: remove what is not whole")
+    command.add_argument("name", metavar="NAME", nargs="*", help="clear: what to remove, by its name in the list")
+    command.add_argument("--remove", action="store_true", help="verify: remove what is not whole")
     command.set_defaults(run=cache)
 
 

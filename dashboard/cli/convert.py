@@ -16,7 +16,9 @@ from dashboard.model.texts import counted
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
     command = commands.add_parser("convert", help="write a sorting of any kind in IBL's layout, and read it back")
-    command.add_argument("insertion", metavar="INSERTION", help="a folder or file, or what --data lists")
+    command.add_argument(
+        "insertion", metavar="INSERTION", help="folder or file of a sorting, or an insertion in the --data folders"
+    )
     command.add_argument("out", metavar="OUT", type=Path, help="folder to write below; a sorting there stays as it is")
     command.add_argument("--to", choices=("alf",), required=True, help="layout to write: IBL's (ALF)")
     add_sorting(command)

@@ -24,22 +24,29 @@ FORMAT_NAMES = ("spikeinterface", "phy", "alf", "csv")
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command to the command line."""
-    command = commands.add_parser("curation", help="decisions about units: write them, bring some in, list them")
+    command = commands.add_parser(
+        "curation", help="export, import or list decisions about units: labels, notes, merges"
+    )
     add = command.add_argument
     add(
         "act",
         choices=tuple(ACTS),
-        help="write what is shown as curated, take a file over, write a new sorting with it applied, copy the database "
-        "of decisions, or list every decision as CSV",
+        help="export: write the decisions that are shown to FILE; import: take those of FILE over; apply: write a new "
+        "sorting with them applied; backup: copy the database; log: list every decision as CSV",
     )
-    add("insertion", metavar="INSERTION", nargs="?", help="a folder or file, or what --data lists; log: a key, or all")
+    add(
+        "insertion",
+        metavar="INSERTION",
+        nargs="?",
+        help="folder or file of a sorting, or an insertion in the --data folders; log: its key, or nothing for all",
+    )
     files = ".json (SpikeInterface), .csv, _NAME_clusters.metrics.pqt (ALF), or a folder (phy)"
-    add("file", metavar="FILE", type=Path, nargs="?", help=f"to write or to read: {files}")
-    add("--format", choices=FORMAT_NAMES, help="where the ending does not say")
-    add("--author", metavar="NAME", help="import: who has decided; export, apply: whose decisions go first")
-    add("--to", metavar="PATH", type=Path, help="apply: new folder to write; backup: new file")
-    add("--kind", choices=("alf", "phy"), help="apply: layout to write (that of the source, else phy's)")
-    add("--by", metavar="NAME", help="import: who brings them in; by default who runs this")
+    add("file", metavar="FILE", type=Path, nargs="?", help=f"file to write or to read: {files}")
+    add("--format", choices=FORMAT_NAMES, help="format of FILE where its ending does not tell")
+    add("--author", metavar="NAME", help="import: who made the decisions; export, apply: whose decisions go first")
+    add("--to", metavar="PATH", type=Path, help="apply: new folder to write; backup: new file to write")
+    add("--kind", choices=("alf", "phy"), help="apply: layout to write; by default that of the source, else phy's")
+    add("--by", metavar="NAME", help="import: who imports them; by default whoever runs this")
     add_sorting(command)
     command.set_defaults(run=curation)
 

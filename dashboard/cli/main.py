@@ -66,19 +66,19 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--show-settings",
         action="store_true",
-        help="say what every setting is and where it came from, as TOML, and stop",
+        help="print every setting, its value and where that came from, as TOML, and stop",
     )
     command.set_defaults(run=serve)
-    command = commands.add_parser("render", help="draw the raster of one insertion, or of many into a folder")
+    command = commands.add_parser("render", help="draw the raster of one insertion to a file, or of many into a folder")
     cli_batch.add_targets(command)
     cli_batch.add_sorting(command)
     _add_figure_options(command)
     command.set_defaults(run=render)
-    command = commands.add_parser("check", help="say what there is of an insertion, and what is missing")
+    command = commands.add_parser("check", help="say what an insertion has, and what is missing")
     _add_insertion(command)
     command.add_argument("--json", action="store_true", help="answer as JSON")
     command.set_defaults(run=check)
-    command = commands.add_parser("fetch", help="bring insertions into the cache")
+    command = commands.add_parser("fetch", help="download insertions into the cache")
     _add_insertion(command, nargs="+")
     command.set_defaults(run=fetch)
     cli_batch.add_parsers(commands)
@@ -128,27 +128,48 @@ def _add_insertion(parser: argparse.ArgumentParser, nargs: str | None = None) ->
         "insertion",
         metavar="INSERTION",
         nargs=nargs,
-        help="demo, a folder, subject/date/number/probe in the --data folders, or a pid",
+        help="an insertion: demo, a folder or file, subject/date/number/probe in the --data folders, eid/probe, a pid",
     )
     cli_batch.add_sorting(parser)
 
 
 def _add_figure_options(parser: argparse.ArgumentParser) -> None:
     add, span = parser.add_argument, cli_batch.span("0,60", 1e9)
-    add("--out", metavar="PATH", type=Path, required=True, help="file to write (.png, .svg, .pdf); a folder for many")
-    add("--format", choices=("png", "svg", "pdf"), default="png", help="of the files in a folder (%(default)s)")
+    add(
+        "--out",
+        metavar="PATH",
+        type=Path,
+        required=True,
+        help="file to write (.png, .svg, .pdf); for several insertions, a folder",
+    )
+    add(
+        "--format",
+        choices=("png", "svg", "pdf"),
+        default="png",
+        help="kind of file where --out is a folder (%(default)s)",
+    )
     add("--width", metavar="PIXELS", type=_pixels, default=1600, help="width of the figure (%(default)s)")
     add("--height", metavar="PIXELS", type=_pixels, default=1000, help="height of the figure (%(default)s)")
     add("--t", metavar="T0,T1", type=span, help="time window in s; the whole session by default")
     add("--depth", metavar="D0,D1", type=span, help="depth window in um; the whole probe by default")
     # What a plug-in adds is known once the settings are: the name is looked up after they are read.
     scalar = ",".join(entry.name for entry in AGGREGATES if not entry.categories)
-    add("--aggregate", metavar=f"{{{scalar}}}", default="count", help="what a pixel shows (%(default)s)")
-    add("--quality", choices=("all", "good"), default="all", help="all units, or those with label 1 (%(default)s)")
-    add("--level", choices=("allen", "beryl", "cosmos"), default="allen", help="region names (%(default)s)")
-    add("--shank", metavar="NUMBER", type=int, help="units on one shank of several, from 0 at the left")
+    add("--aggregate", metavar=f"{{{scalar}}}", default="count", help="what the colour of a pixel means (%(default)s)")
+    add("--quality", choices=("all", "good"), default="all", help="units to draw: all, or the good ones (%(default)s)")
+    add(
+        "--level",
+        choices=("allen", "beryl", "cosmos"),
+        default="allen",
+        help="names of brain regions: Allen's, or the coarser Beryl or Cosmos (%(default)s)",
+    )
+    add("--shank", metavar="NUMBER", type=int, help="draw only the units on this shank; 0 is the leftmost")
     add("--cmap", metavar="NAME", help="matplotlib colour map; binary for counts by default")
-    add("--limits", metavar="LOW,HIGH", type=span, help="limits of the colours; 0 to 4 standard deviations by default")
+    add(
+        "--limits",
+        metavar="LOW,HIGH",
+        type=span,
+        help="values at the ends of the colour scale; 0 and 4 standard deviations by default",
+    )
 
 
 def _pixels(text: str) -> int:

@@ -127,7 +127,7 @@ class Settings:
         read=folder, flag="--sync", metavar="FILE", commands=("serve", *READING),
     )  # fmt: skip
     bit_uv: float | None = setting(
-        None, "Microvolts per bit of the raw files that Kilosort and phy folders were sorted from, which no file says",
+        None, "Microvolts per bit of the raw files that Kilosort and phy folders were sorted from; no file says it",
         read=positive, flag="--bit-uv", metavar="UV", commands=("serve", *READING),
     )  # fmt: skip
     raw: Path | None = setting(
@@ -139,12 +139,12 @@ class Settings:
         read=folder, flag="--cache", metavar="FOLDER",
     )  # fmt: skip
     config: Path | None = setting(
-        None, "TOML file with settings by their names here",
+        None, "TOML file with settings; its keys are their names",
         read=folder, flag="--config", metavar="FILE",
     )  # fmt: skip
     plugins: tuple[str, ...] = setting(
-        (), "Entry of another installed package that may act here: a source, aggregate, tab or figure by the name of "
-        "its entry point; may be given several times",
+        (), "Plug-in of another installed package to use, by the name of its entry point: a source, "
+        "aggregate, tab or figure; may be given several times",
         flag="--plugin", metavar="NAME", repeated=True, commands=(*SERVING, *READING),
     )  # fmt: skip
     log_level: str = setting(
@@ -171,11 +171,11 @@ class Settings:
         read=one_of(*OAUTH_PROVIDERS), flag="--oauth", metavar="PROVIDER", commands=("serve",),
     )  # fmt: skip
     oauth_user: tuple[str, ...] = setting(
-        (), "Who of the provider's users may come in: a name, `@example.org` or `*`; may be repeated",
+        (), "Which of the provider's users may log in: a name, `@example.org` or `*`; may be repeated",
         flag="--oauth-user", metavar="NAME", repeated=True, commands=("serve",),
     )  # fmt: skip
     oauth_users: Path | None = setting(
-        None, "File of those who may come in as well, one a line; read again when it changes, `#` begins a remark",
+        None, "File of more users who may log in, one a line; read again when it changes, `#` begins a remark",
         read=folder, flag="--oauth-users", metavar="FILE", commands=("serve",),
     )  # fmt: skip
     oauth_redirect: str | None = setting(
@@ -194,11 +194,12 @@ class Settings:
     oauth_secret: str | None = setting(None, "Client secret at the OAuth provider", secret=True)
     cookie_secret: str | None = setting(None, "Random text that OAuth logins are signed with", secret=True)
     processes: int = setting(
-        1, "Processes, on as many ports from --port on, for a proxy with sticky sessions to share out",
+        1, "Number of server processes, on ports from --port upwards, behind a proxy that keeps each "
+        "browser with one of them",
         read=whole(1, 64), flag="--processes", metavar="N", commands=("serve",),
     )  # fmt: skip
     allow_open_access: bool = setting(
-        False, "Listen beyond this machine although anyone who reaches the address can see the data",
+        False, "Listen beyond this machine without logins: anyone who reaches the address sees the data",
         read=switch, flag="--allow-open-access", commands=("serve",),
     )  # fmt: skip
     origin: tuple[str, ...] = setting(
@@ -238,15 +239,16 @@ class Settings:
         read=whole(1_000, 100_000_000), flag="--spikes", metavar="N", commands=("demo", *READING),
     )  # fmt: skip
     refresh: int = setting(
-        5, "Minutes after which lists, records and files are looked at again; 0: only when asked to",
+        5, "Minutes between two looks for new data in lists, records and files; 0: only when asked to",
         read=whole(0, 1440), flag="--refresh", metavar="MINUTES", commands=SERVING,
     )  # fmt: skip
     memory: int = setting(
-        8 * 2**30, "Bytes of opened insertions to hold before the least recently used is let go",
+        8 * 2**30, "Bytes of opened insertions to hold in memory; beyond them the least recently used is let go",
         read=size, flag="--memory", metavar="SIZE", commands=SERVING,
     )  # fmt: skip
     disk: int | None = setting(
-        None, "Bytes of columns and fetched files in the cache folder before the least recently used are removed",
+        None, "Bytes of columns and fetched files to keep in the cache folder; beyond them the least recently "
+        "used are removed",
         read=size, flag="--disk", metavar="SIZE", commands=SERVING,
     )  # fmt: skip
     max_sessions: int = setting(
@@ -291,8 +293,8 @@ class Settings:
         read=one_of(*PRECEDENCES), flag="--precedence", metavar="NAME", commands=(*SERVING, "units", "curation"),
     )  # fmt: skip
     alyx_url: str | None = setting(
-        None, "Alyx server to find insertions on; where none is named, ONE's default one, else OpenAlyx, "
-        "is asked for ids that no folder has, and by a server without data folders",
+        None, "Alyx server to find insertions on; where none is named, "
+        "ONE's default server, else OpenAlyx, is asked for ids that no folder has, and by `serve` without --data",
         read=web_address, flag="--alyx", metavar="URL", commands=("serve", *READING),
     )  # fmt: skip
     alyx_user: str | None = setting(
@@ -314,15 +316,16 @@ class Settings:
         read=web_origin, flag="--range-host", metavar="HOST", repeated=True, commands=("serve", *READING),
     )  # fmt: skip
     range_disk: int = setting(
-        8 * 2**30, "Bytes of parts of files in the cache folder before those not used for longest are removed",
+        8 * 2**30, "Bytes of parts of files to keep in the cache folder; beyond them the least recently used go",
         read=size, flag="--range-disk", metavar="SIZE", commands=("serve", *READING),
     )  # fmt: skip
     range_budget: int = setting(
-        16 * 2**30, "Bytes of parts of files that one person may have fetched in an hour",
+        16 * 2**30, "Bytes of parts of files that one person may have fetched from servers in an hour",
         read=size, flag="--range-budget", metavar="SIZE", commands=("serve", *READING),
     )  # fmt: skip
     raw_memory: int = setting(
-        512 * 2**20, "Bytes of decoded raw data to hold for all together before the least recently used is let go",
+        512 * 2**20, "Bytes of decoded raw data to hold in memory for all together; beyond them the least recently "
+        "used is let go",
         read=size, flag="--raw-memory", metavar="SIZE", commands=SERVING,
     )  # fmt: skip
     one_cache: Path | None = setting(

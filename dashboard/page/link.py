@@ -1,6 +1,6 @@
 """The view as a query string: parsed before the page is built, written when it changes.
 
-The words are those of the command line; docs/urls.md lists them. Tabs bring words of their own, as their entries say.
+The words are those of the command line; docs/links.md lists them. Tabs bring words of their own, as their entries say.
 """
 
 from __future__ import annotations
@@ -105,30 +105,77 @@ def _write_pair(pair: tuple[float, float]) -> str:
 
 
 _PAGE = (
-    LinkWord("insertion"),
-    LinkWord("sorter", read=lambda text: "" if text == BASE_SORTER else text, write=lambda name: name or BASE_SORTER),
+    LinkWord(
+        "insertion", example="demo", help="The insertion to open: demo, a pid, eid/probe, or subject/date/number/probe."
+    ),
+    LinkWord(
+        "sorter",
+        read=lambda text: "" if text == BASE_SORTER else text,
+        write=lambda name: name or BASE_SORTER,
+        example="base",
+        help="Spike sorter; base is the collection alf/<probe> itself. Without it the choice is ibllib's.",
+    ),
     LinkWord(
         "revision",
         read=lambda text: "" if text == ORIGINAL_REVISION else text,
         write=lambda name: name or ORIGINAL_REVISION,
+        example="original",
+        help="Revision; original is the unrevised one. Without it the newest is taken.",
     ),
-    LinkWord("t", "time_range"),
-    LinkWord("depth", "depth_range"),
-    LinkWord("rows", lasts="insertion"),
-    LinkWord("limits", lasts="insertion"),
-    LinkWord("selected", read=_ids, write=write_ids),
-    LinkWord("heat", read=_heat),
-    LinkWord("quality"),
-    LinkWord("level"),
-    LinkWord("color", read=lambda text: _one_of(AGGREGATES.names)(text)),  # those of plug-ins come later
-    LinkWord("scale"),
-    LinkWord("cmap"),
-    LinkWord("show"),
-    LinkWord("drag", "mode"),
-    LinkWord("tab", read=_tab),
-    LinkWord("bins", read=read_bins, write=write_bins),
-    LinkWord("triage", read=_triage),
-    LinkWord("place"),
+    LinkWord("t", "time_range", example="0,60"),
+    LinkWord("depth", "depth_range", example="0,2000"),
+    LinkWord(
+        "rows",
+        lasts="insertion",
+        example="0,100",
+        help="Which rows of units are in view, from the tip upwards; show=clusters.",
+    ),
+    LinkWord(
+        "limits",
+        lasts="insertion",
+        example="0,0.5",
+        help="Limits of the colours, in the unit of the colour bar; for counts, in spikes per s and um.",
+    ),
+    LinkWord(
+        "selected",
+        read=_ids,
+        write=write_ids,
+        example="12,40",
+        help="Ids of the units that are selected, in the order of their colours.",
+    ),
+    LinkWord("heat", read=_heat, example="0.05,10", help="Bins of the heatmap, in s and um."),
+    LinkWord("quality", example="good"),
+    LinkWord("level", example="beryl"),
+    LinkWord(
+        "color",
+        read=lambda text: _one_of(AGGREGATES.names)(text),
+        example="amp_mean",
+        help="What the raster's colour means.",
+    ),  # those of plug-ins come later
+    LinkWord("scale", example="log"),
+    LinkWord("cmap", example="viridis"),
+    LinkWord("show", example="raster"),
+    LinkWord(
+        "drag",
+        "mode",
+        example="zoom",
+        help="What a drag on the raster does: it moves the view, selects units, or zooms into a box.",
+    ),
+    LinkWord("tab", read=_tab, example="Events", help="Open tab of the dock."),
+    LinkWord(
+        "bins",
+        read=read_bins,
+        write=write_bins,
+        example="psth_bin:20",
+        help="Bins and windows of the tabs where they are not the default; see below.",
+    ),
+    LinkWord(
+        "triage",
+        read=_triage,
+        example="lab=cortexlab region=CA1",
+        help="The list that a triage goes through, in the words of the search page; * is everything.",
+    ),
+    LinkWord("place", example="SWC_043/2020-09-21/001/probe00"),
 )
 """Words of the page itself."""
 

@@ -37,6 +37,15 @@ def page_policy(ancestors: Sequence[str], request: HTTPServerRequest, nonce: str
     )
 
 
+def documents_policy(ancestors: Sequence[str], hashes: Sequence[str]) -> str:
+    """Return the policy of a page of the documents; `hashes` are those of the scripts that stand in it."""
+    scripts = "".join(f" 'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        f"font-src 'self'; connect-src 'self'; {_ends(ancestors)}"
+    )
+
+
 def _ends(ancestors: Sequence[str]) -> str:
     allowed = " ".join(ancestors) or "'none'"
     return f"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors {allowed}"

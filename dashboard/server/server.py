@@ -41,6 +41,7 @@ from dashboard.server.auth import oauth
 from dashboard.server.auth.gate import guard, limit, token_of
 from dashboard.server.auth.logins import Logins, network_of
 from dashboard.server.auth.passwords import Accounts
+from dashboard.server.documents import routes as documents_routes
 from dashboard.server.downloads import ROUTE, DownloadHandler
 from dashboard.server.garbage import GarbageCollection
 from dashboard.server.headers import send_headers
@@ -340,6 +341,7 @@ def make_server(
             (r"/health", HealthHandler, {"process": process}),
             (r"/metrics", MetricsHandler, {"process": process}),
             (ROUTE, DownloadHandler, files),
+            *documents_routes(settings.prefix),
         ],
         prefix=settings.prefix,
         # Nothing is uploaded but the form of the login; who has not logged in cannot fill the memory with one.

@@ -213,3 +213,11 @@ def test_what_a_drag_does_and_the_groups_of_a_comparison_go_into_the_link() -> N
     written = links.write(page_state(**link.values))
     assert links.parse(written).values == link.values
     assert links.parse("insertion=demo&drag=fly").problems
+
+
+@pytest.mark.parametrize("word", links.words().values(), ids=lambda word: word.word)
+def test_every_word_has_an_example_that_opens(word: links.LinkWord) -> None:
+    found = links.parse(f"{word.word}={word.example}")
+    assert word.example
+    assert found.problems == ()
+    assert found.values

@@ -28,17 +28,20 @@ logger = logging.getLogger(__name__)
 
 EXIT_SOME_FAILED = 1
 TOKEN = "SPIKE_DASHBOARD_ALYX_TOKEN"
-MANY = "insertions as for check, or files that list some: .txt (one per line), .csv, .parquet (pid, or insertion)"
+MANY = (
+    "insertions (demo, a folder or file, subject/date/number/probe, eid/probe, a pid), or files that list them: "
+    ".txt (one per line), .csv or .parquet (a column pid or insertion)"
+)
 QUERY = (
-    "also those of the configured sources that meet all of WORD=VALUE: lab, subject, first, last, project, task, "
-    "region, level, probe, model, histology, tag; other words are searched for; '' means all"
+    "take also every insertion of the configured sources that meets all of WORD=VALUE; the words are lab, subject, "
+    "first, last, project, task, region, level, probe, model, histology, tag; other texts are searched; '' takes all"
 )
 TABLES = (".parquet", ".pqt", ".csv")
 
 
 def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands to the command line."""
-    command = commands.add_parser("units", help="gather the units of many insertions into one table")
+    command = commands.add_parser("units", help="write the units of many insertions to one table")
     add_targets(command)
     add_sorting(command)
     add, window = command.add_argument, span("-0.5,0", 1e4)
@@ -46,25 +49,30 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
         "--where",
         metavar="EXPR",
         default="",
-        help="units to take: \"label == 1 and within('CA1')\"",
+        help="take only these units: \"label == 1 and within('CA1')\"",
     )
     add(
         "--event",
         metavar="NAME",
-        help="add responses to stimOn, goCue, firstMovement, response, feedback or a column",
+        help="add how units respond to stimOn, goCue, firstMovement, response, feedback, or a column of the trials",
     )
     add(
         "--baseline",
         metavar="T0,T1",
         type=window,
-        help="around stimOn of the same trial, in s (as long as the response)",
+        help="window of the baseline relative to stimOn of the same trial, in s (by default as long as --response)",
     )
-    add("--response", metavar="T0,T1", type=window, help="around the event, in s (that of the brain-wide map)")
+    add(
+        "--response",
+        metavar="T0,T1",
+        type=window,
+        help="window of the response relative to the event, in s (by default that of the brain-wide map)",
+    )
     add(
         "--curation",
         metavar="NAME",
-        help="add what people have decided about units, NAME's first ('me': who runs this); "
-        "--where takes it: \"curated == 'good'\"",
+        help="add columns with what people decided about units; NAME's decisions go first ('me': whoever runs this); "
+        "--where can use them: \"curated == 'good'\"",
     )
     add(
         "--applied",
@@ -73,7 +81,9 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add("--out", metavar="FILE", type=Path, required=True, help=f"table to write: {', '.join(TABLES)}")
     command.set_defaults(run=units)
-    command = commands.add_parser("prefetch", help="bring many insertions into the cache, ready to be shown")
+    command = commands.add_parser(
+        "prefetch", help="download many insertions into the cache, and prepare them to be shown"
+    )
     add_targets(command)
     add_sorting(command)
     command.set_defaults(run=prefetch)
@@ -88,9 +98,15 @@ def add_targets(command: argparse.ArgumentParser) -> None:
 def add_sorting(command: argparse.ArgumentParser) -> None:
     """Add the arguments that say which sorting of them."""
     command.add_argument(
-        "--sorter", metavar="NAME", help=f"spike sorter; '{BASE_SORTER}' is the folder alf/<probe> itself"
+        "--sorter",
+        metavar="NAME",
+        help=f"spike sorter; '{BASE_SORTER}' is the folder alf/<probe> itself (ibllib's choice)",
     )
-    command.add_argument("--revision", metavar="NAME", help=f"revision; '{ORIGINAL_REVISION}' is the unrevised one")
+    command.add_argument(
+        "--revision",
+        metavar="NAME",
+        help=f"revision of the datasets; '{ORIGINAL_REVISION}' is the unrevised one (ibllib's choice)",
+    )
 
 
 def sorting_of(options: argparse.Namespace) -> tuple[str | None, str | None]:

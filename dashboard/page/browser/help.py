@@ -7,12 +7,18 @@ from html import escape
 import panel_material_ui as pmui
 
 from dashboard.page.browser.keys import HELP
+from dashboard.page.core.assets import assets_folder
 from dashboard.page.core.panes import html_pane
 from dashboard.page.tabs.registry import TABS
 
+DOCUMENTS = assets_folder() / "server" / "docs"
+"""The site of the documents; `make docs` builds it, and a wheel made after that has it."""
+
+ABSENT = "The documents were not built: run `make docs` in the sources of spike-dashboard, and start the server again."
+
 
 class HelpDialog:
-    """Lists the keys; `?` opens it."""
+    """Lists the keys, and links to the documents; `?` opens it."""
 
     def __init__(self) -> None:
         self.panel = pmui.Dialog(
@@ -30,9 +36,11 @@ class HelpDialog:
 
 
 def help_text() -> str:
-    """Return the table of keys as HTML."""
+    """Return the way to the documents and the table of keys as HTML."""
     rows = "".join(
         f"<tr><td>{' '.join(f'<kbd>{escape(key)}</kbd>' for key in keys)}</td><td>{escape(words)}</td></tr>"
         for keys, words in (*HELP, *(line for entry in TABS for line in entry.help), (("?",), "this list"))
     )
-    return f'<table class="keys" tabindex="0">{rows}</table>'  # by which keys scroll it
+    site = '<a href="docs/" target="_blank">Tour, how-tos, reference, troubleshooting</a>'
+    documents = site if DOCUMENTS.is_dir() else escape(ABSENT)
+    return f'<p>{documents}</p><table class="keys" tabindex="0">{rows}</table>'  # by which keys scroll it

@@ -36,6 +36,10 @@ class LinkWord:
         not have what the value names, else ``''``; the default is then shown.
     lasts : {'page', 'session', 'insertion'}
         Until when the value holds: another session, or any opening, sets it back to its default.
+    example : str
+        A value as links have it, for docs/links.md.
+    help : str
+        What the word means, for docs/links.md; empty where the parameter's own ``doc`` says it.
     """
 
     word: str
@@ -44,6 +48,8 @@ class LinkWord:
     write: Callable[[Any], str] | str | None = None
     gone: str = ""
     lasts: Literal["page", "session", "insertion"] = "page"
+    example: str = ""
+    help: str = ""
 
     @property
     def name(self) -> str:
@@ -173,8 +179,14 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         "clusters", "Clusters", f"{_TABS}.clusters.tab:ClusterTable", is_late=False, follows_hidden=True,
         states=(f"{_TABS}.clusters.state:TableState",),
         words=(
-            LinkWord("sort", "table_sort", f"{_TABS}.clusters.state:read_sort"),
-            LinkWord("search", "table_search", f"{_TABS}.clusters.state:read_search"),
+            LinkWord(
+                "sort", "table_sort", f"{_TABS}.clusters.state:read_sort", example="-firing_rate",
+                help="Columns that the table of units is sorted by; - before a column puts the largest first.",
+            ),
+            LinkWord(
+                "search", "table_search", f"{_TABS}.clusters.state:read_search", example="firing_rate=%3E2",
+                help="What is searched for in columns of the table of units: here firing_rate above 2 Hz.",
+            ),
         ),
         keys=("j", "k"), help=((("J", "K"), "next and previous unit of the table"),),
     ),
@@ -191,7 +203,15 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     ),
     TabEntry(
         "curation", "Curation", f"{_TABS}.curation.tab:CurationTab", states=(f"{_CURATION}:CurationState",),
-        words=(LinkWord("unjudged"), LinkWord("applied")),
+        words=(
+            LinkWord(
+                "unjudged", example="on", help="Whether J and K stop only at units that the person has not judged yet."
+            ),
+            LinkWord(
+                "applied", example="on",
+                help="Whether merged units are shown as one, without removed units and bad spans.",
+            ),
+        ),
         help=(
             (("Alt + G", "M", "N"), "label the selected units good, mua or noise; a server may name more"),
             (("Alt + S",), "the selected units are the same one: a proposal to merge them"),
@@ -210,7 +230,8 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     ),
     TabEntry(
         "probe", "Probe", f"{_PROBE}.tab:ProbeTab", states=(f"{_PROBE}.state:ProbeState",),
-        words=(LinkWord("marks"), LinkWord("beside")), bins=f"{_PROBE}.words:PROBE_FIELDS",
+        words=(LinkWord("marks", example="rate", help="What the colour of a unit on the map means."),
+        LinkWord("beside", example="amplitude")), bins=f"{_PROBE}.words:PROBE_FIELDS",
         warm_up=f"{_PROBE}.picture:warm_up",
         sheets=(SheetEntry("probe", "Correlation of depths", f"{_PROBE}.exports:draw_probe", is_first=True),),
     ),
@@ -218,15 +239,23 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         "events", "Events", f"{_EVENTS}.tab:EventsTab",
         states=(f"{_ALIGNMENT}:AlignmentState", f"{_RESPONSES}:ResponseTestState", f"{_TRIALS}:TrialState"),
         words=(
-            LinkWord("event", read=f"{_ALIGNMENT}:read_name", gone=f"{_ALIGNMENT}:gone_event"),
-            LinkWord("split", read=f"{_ALIGNMENT}:read_name", gone=f"{_ALIGNMENT}:gone_split"),
-            LinkWord("of", "spikes_of", f"{_ALIGNMENT}:read_subject", gone=f"{_ALIGNMENT}:gone_region"),
-            LinkWord("mask", "masked"),
-            LinkWord("test", read=f"{_RESPONSES}:normalise_test", lasts="insertion"),
+            LinkWord("event", read=f"{_ALIGNMENT}:read_name", gone=f"{_ALIGNMENT}:gone_event", example="stimOn"),
+            LinkWord("split", read=f"{_ALIGNMENT}:read_name", gone=f"{_ALIGNMENT}:gone_split", example="contrast"),
+            LinkWord(
+                "of", "spikes_of", f"{_ALIGNMENT}:read_subject", gone=f"{_ALIGNMENT}:gone_region", example="region:CA1",
+                help="Whose spikes are aligned: unit, depths (in view), filter (units that pass), or region:ACRONYM.",
+            ),
+            LinkWord(
+                "mask", "masked", example="off",
+                help="Whether the trials that the brain-wide map does not use are left out; on by default.",
+            ),
+            LinkWord(
+                "test", read=f"{_RESPONSES}:normalise_test", lasts="insertion", example="stimOn,none,mask,-0.5,0,0,0.5",
+                help="The test of responses to run: event, split, mask or all, windows of baseline and response in s.",
+            ),
             LinkWord(
                 "trial", read=f"{_TRIALS}:read_trial", write=f"{_TRIALS}:write_trial", gone=f"{_TRIALS}:gone_trial",
-                lasts="insertion",
-            ),
+                lasts="insertion", example="12", help="The trial that the raster shows, counted from 1."),
         ),
         bins=f"{_ALIGNMENT}:EVENT_FIELDS",
         sheets=(SheetEntry("event", "Events", f"{_EVENTS}.exports:draw_events", is_first=True),),
@@ -234,7 +263,11 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     ),
     TabEntry(
         "compare", "Compare", f"{_COMPARE}.tab:CompareTab", states=(f"{_COMPARE}.state:CompareState",),
-        words=(LinkWord("compare", read=f"{_COMPARE}.words:normalise"), LinkWord("groups")),
+        words=(LinkWord(
+            "compare", read=f"{_COMPARE}.words:normalise", example="sorting:pykilosort,2024-05-06",
+            help="The other side: sorting:SORTER,REVISION, probe:NAME, or filter: and words of filters.",
+        ),
+        LinkWord("groups", example="only in A", help="Which groups of units the table of Compare has.")),
         bins=f"{_COMPARE}.fields:COMPARE_FIELDS",
         sheets=(
             SheetEntry(
@@ -249,7 +282,8 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     ),
     TabEntry(
         "change", "Change", f"{_TABS}.change.tab:ChangeTab", states=(f"{_SPANS}:SpanState",), is_late=False,
-        follows_hidden=True, words=(LinkWord("before", lasts="session"), LinkWord("after", lasts="session")),
+        follows_hidden=True, words=(LinkWord("before", lasts="session", example="0,600"),
+        LinkWord("after", lasts="session", example="1200,1800")),
         keys=("[", "]"), help=((("[", "]"), "mark the window in view as the span before, or after"),),
         sheets=(SheetEntry("change", "Change of units", f"{_TABS}.change.exports:draw_change", is_first=True),),
     ),
@@ -258,11 +292,18 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         words=(
             LinkWord(
                 "rawat", "raw_at", read=f"{_TABS}.raw.state:read_at", write=f"{_TABS}.raw.state:write_at",
-                lasts="session",
+                lasts="session", example="12.2"),
+            LinkWord("rawband", "raw_band", example="lf"),
+            LinkWord("rawstep", "raw_step", example="destriped"),
+            LinkWord(
+                "rawdb", "raw_db", example="6",
+                help="Gain of the picture of the voltage, in dB above its default.",
             ),
-            LinkWord("rawband", "raw_band"), LinkWord("rawstep", "raw_step"), LinkWord("rawdb", "raw_db"),
-            LinkWord("rawms", "raw_ms", read=f"{_RAW}.state:read_ms"),
-            LinkWord("rawmany", "raw_many", read=f"{_RAW}.state:read_many"),
+            LinkWord("rawms", "raw_ms", read=f"{_RAW}.state:read_ms", example="200"),
+            LinkWord(
+                "rawmany", "raw_many", read=f"{_RAW}.state:read_many", example="50",
+                help="How many single spikes of the selected unit are laid over each other; 0 shows none.",
+            ),
         ),
         sheets=(SheetEntry("raw", "Raw voltage", f"{_RAW}.exports:draw_raw", is_first=True, needs_shown=True),),
         data_files=(

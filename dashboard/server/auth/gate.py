@@ -61,7 +61,8 @@ class RefusedHandler(RequestHandler):
     def prepare(self) -> None:
         """Answer, whatever the method."""
         request = self.request
-        is_page = request.method == "GET" and request.path in (f"{self._prefix}/", self._prefix)
+        pages = (f"{self._prefix}/", self._prefix)
+        is_page = request.method == "GET" and (request.path in pages or request.path.startswith(f"{self._prefix}/docs"))
         if is_page and request.headers.get("Upgrade", "").lower() != "websocket":
             self.redirect(f"{self._prefix}/login?next={quote(request.uri or '/', safe='')}")
             return
@@ -134,10 +135,11 @@ class LoginHandler(RequestHandler):
         return origin is None or urlsplit(origin).netloc == self.request.host
 
     def _next(self) -> str:
-        """Return where to go on: only ever the page of this server."""
+        """Return where to go on: only ever the page of this server, or its documents."""
         home = f"{self._prefix}/"
         wanted = self.request.arguments.get("next", [home.encode()])[-1].decode("utf-8", "replace")
-        return wanted if wanted.isprintable() and (wanted == home or wanted.startswith(f"{home}?")) else home
+        is_ours = wanted == home or wanted.startswith((f"{home}?", f"{home}docs/"))
+        return wanted if is_ours and wanted.isprintable() else home
 
     def _form(self, problem: str) -> None:
         page = asset("server/login.html")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from dashboard.engine.count.registry import AGGREGATES, AggregateKind
@@ -21,10 +19,3 @@ def test_what_an_entry_names_is_there(entry: AggregateKind) -> None:
 def test_one_spike_is_no_plural() -> None:
     assert AGGREGATES["count"].words(1, bin="1 s") == "1 spike in 1 s"
     assert AGGREGATES["count"].words(1200, bin="1 s") == "1,200 spikes in 1 s"
-
-
-def test_the_readme_lists_every_aggregate(repository: Path) -> None:
-    (line,) = (line for line in (repository / "README.md").read_text().splitlines() if line.startswith("| `color`"))
-    assert line.rpartition("how the raster is coloured: ")[2].strip(" |") == ", ".join(
-        f"`{name}`" for name in AGGREGATES.names
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,3 +27,7 @@ def selection_colours(n: int, ranks: tuple[int, ...] = ()) -> npt.NDArray[np.uin
     """Return the colours of the selected units, shape (n, 3): in the order of selection, or by their `ranks`."""
     table = np.array([rgb(colour) for colour in SELECTION], np.uint8)
     return table[np.asarray(ranks or range(n), dtype=np.int64) % len(table)]
+
+
+LABEL_COLOURS = MappingProxyType({1: "#56B4E9", 2: "#D55E00", 3: "#808080"})
+"""Of channels by their label: dead, noisy, outside the brain."""

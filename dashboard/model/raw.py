@@ -17,6 +17,21 @@ RAW, HIGH_PASS, DESTRIPED = STEPS = ("raw", "high-pass", "destriped")
 """What can be done to the voltage; see `dashboard.analysis.raw.snippet.cut`."""
 
 
+class NotRecorded(BadRequest):
+    """No raw sample lies between two times.
+
+    Attributes
+    ----------
+    asked_s, recorded_s : (float, float)
+        What was asked for, and what the file has, in s of the session.
+    """
+
+    def __init__(self, band: str, where: Path, asked_s: tuple[float, float], recorded_s: tuple[float, float]) -> None:
+        self.asked_s, self.recorded_s = asked_s, recorded_s
+        what = f"No raw {band.upper()} sample lies from {asked_s[0]:.4f} to {asked_s[1]:.4f} s"
+        super().__init__(what, where, f"The file has {recorded_s[0]:.3f} to {recorded_s[1]:.3f} s")
+
+
 @dataclass(frozen=True, slots=True)
 class Sites:
     """Where the columns of a raw file were recorded, in the order of the file, without the sync word.

@@ -144,6 +144,12 @@ _PAGE = (
         help="Ids of the units that are selected, in the order of their colours.",
     ),
     LinkWord("heat", read=_heat, example="0.05,10", help="Bins of the heatmap, in s and um."),
+    LinkWord(
+        "heatof",
+        "heat_of",
+        example="rms_ap",
+        help="What the heatmap shows: rate, or the noise (RMS) of AP or LF by the recording's quality files.",
+    ),
     LinkWord("quality", example="good"),
     LinkWord("level", example="beryl"),
     LinkWord(

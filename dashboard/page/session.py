@@ -41,6 +41,7 @@ from dashboard.page.opening.opener import Opener, OpenRequest
 from dashboard.page.opening.watch import OpenedWatch
 from dashboard.page.plot import texts
 from dashboard.page.plot.centre import Centre
+from dashboard.page.plot.channel_marks import ChannelMarks
 from dashboard.page.plot.heatmap import HeatmapPicture, HeatmapView
 from dashboard.page.plot.picker import UnitPicker
 from dashboard.page.plot.profiles import DepthProfileView, DriftView, OverviewView
@@ -57,6 +58,7 @@ from dashboard.page.rail.rail import Rail
 from dashboard.page.search.search import Search
 from dashboard.page.services.curation import CurationService
 from dashboard.page.services.page_services import PageServices
+from dashboard.page.services.recording_quality import RecordingQuality
 from dashboard.page.services.response_test import ResponseTester, carry
 from dashboard.page.services.trial_browser import TrialBrowser, TrialLines
 from dashboard.page.tabs.registry import PAGE_KEYS, TABS, page_state
@@ -116,10 +118,17 @@ class DashboardSession:
         self.state = self.states.view
         self.axes = Axes(self.state)
         self.raster = RasterView(self.state, self.axes, pool, self.queue, self._raster_drawn, self._failed)
-        self.heatmap = HeatmapView(self.state, self.axes, pool, self.queue, self._heatmap_drawn, self._failed)
+        self.quality = RecordingQuality(self.queue)
+        self.heatmap = HeatmapView(
+            self.state, self.axes, pool, self.queue, self._heatmap_drawn, self._failed, self.quality.of
+        )  # fmt: skip
+        self.quality.listen(self._quality_read)
         self.profile = DepthProfileView(self.state, self.axes, pool, self.queue, self._failed)
         self.amplitudes = DepthProfileView(self.state, self.axes, pool, self.queue, self._failed, of_amplitudes=True)
         self.strips = [StripView(self.axes, partial(toggle_region, self.state)) for _ in range(2)]
+        self.channel_marks = ChannelMarks(
+            [self.raster.figure, self.heatmap.figure], [strip.figure for strip in self.strips]
+        )  # fmt: skip
         self.overview = OverviewView(self.axes)
         self.spans = SpanMarks(self.states, self.overview.figure, self.queue)
         self.drift = DriftView(self.axes)
@@ -157,6 +166,7 @@ class DashboardSession:
             TrialBrowser(self.states, TrialLines(self.raster.figure, self.heatmap.figure)),
             ResponseTester(self.states, self.queue, self._tested),
             self.curation,
+            self.quality,
             self._tested,
             self._picked,
             self._failed,
@@ -306,6 +316,7 @@ class DashboardSession:
         if not columns.is_placed:
             values["show"] = "clusters"  # a row for each unit
         self._opened = opened
+        self.channel_marks.show(None)
         times = columns.time_range_s
         self.axes.open(times, depth_limits(sorting.channels, columns.depth_range_um))
         gone = links.drop_gone(values, sorting)
@@ -421,6 +432,15 @@ class DashboardSession:
             self.captions.of_heatmap(self._scene, picture)
             if not self.state.shows("raster"):  # which the table would keep from the browser
                 self.queue.later(self._catch_up)
+
+    def _quality_read(self) -> None:
+        """Show what the files of the recording's quality say."""
+        self.channel_marks.show(None if self._scene is None else self.quality.known(self._scene))
+        if self.state.heat_of == "rate":
+            return
+        if self.quality.error is not None:
+            self._failed(self.quality.error)
+        self.heatmap.draw()
 
     def _units_drawn(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
         self.rail.show_limits(default, limits)

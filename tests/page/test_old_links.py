@@ -40,6 +40,7 @@ SINCE = {
     "groups",
     "shanks",
     "rawat",
+    "heatof",
     "rawband",
     "rawdb",
     "rawmany",

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.analysis.inputs import unit_spikes
-from dashboard.analysis.raw.picture import file_columns
-from dashboard.analysis.raw.snippet import cut
+from dashboard.analysis.raw.snippet import cut, file_columns
 from dashboard.analysis.units.templates import unit_template
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import BadRequest, Cancelled, DatasetMissing

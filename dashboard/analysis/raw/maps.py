@@ -6,16 +6,24 @@ of int-brain-lab/ibl-alignment-gui).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from dashboard.analysis.raw.spectra import decibels
+from dashboard.analysis.raw.snippet import file_columns
+from dashboard.analysis.raw.spectra import band_powers, decibels
+from dashboard.model.errors import DashboardError
+from dashboard.model.noise import Noise
+from dashboard.model.sorting import SpikeSorting
 
 LEVEL_QUANTILES = (0.1, 0.9)
 MAX_HZ = 300.0
+NEAR = 0.75
+"""A bin that holds no value takes the nearest one, up to this part of what is between two: else a gap shows."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,6 +51,35 @@ class DepthImage:
         known = self.values[np.isfinite(self.values)]
         low, high = np.quantile(known, LEVEL_QUANTILES).tolist() if len(known) else (0.0, 1.0)
         return (low, high) if high > low else (low, low + 1.0)
+
+    def binned(self, along_edges: Floats, depth_edges_um: Floats) -> npt.NDArray[np.float32]:
+        """Return the picture in bins, shape (n_depth_bins, n_along_bins), float32.
+
+        A bin holds the mean of the values whose places lie in it; one between two places has the value of the nearer
+        one, and NaN where that is farther than what is between two places.
+        """
+        across = _binned(self.values, self.along, along_edges)
+        return np.asarray(_binned(across.T, self.depths_um, depth_edges_um).T, np.float32)
+
+
+def _binned(values: Floats, places: Floats, edges: Floats) -> Floats:
+    """Return values, whose last axis lies at `places`, in bins of that axis."""
+    n = len(places)
+    if not n:
+        return np.full((len(values), len(edges) - 1), np.nan)
+    known = np.isfinite(values)
+    sums = np.pad(np.cumsum(np.where(known, values, 0.0), axis=-1), ((0, 0), (1, 0)))
+    counts = np.pad(np.cumsum(known, axis=-1), ((0, 0), (1, 0)))
+    first, end = np.searchsorted(places, edges[:-1]), np.searchsorted(places, edges[1:])
+    middles = (edges[:-1] + edges[1:]) / 2
+    above = np.clip(np.searchsorted(places, middles), 1, max(n - 1, 1))
+    nearest = np.where(middles - places[above - 1] <= places[np.minimum(above, n - 1)] - middles, above - 1, above)
+    nearest = np.minimum(nearest, n - 1)
+    apart = float(np.median(np.diff(places))) if n > 1 else float(np.diff(edges[[0, -1]])[0])
+    is_between = (first == end) & (np.abs(places[nearest] - middles) <= apart * NEAR)
+    first, end = np.where(is_between, nearest, first), np.where(is_between, nearest + 1, end)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((sums[:, end] - sums[:, first]) / (counts[:, end] - counts[:, first]))
 
 
 def by_depth(values: npt.NDArray[np.floating[Any]], depths_um: Floats) -> tuple[Floats, Floats]:
@@ -88,3 +125,86 @@ def spectrum_image(
     inside = hz < MAX_HZ
     image, depths = by_depth(decibels(power[inside]), depths_um)
     return DepthImage(image.T, depths, np.asarray(hz[inside], np.float64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QualityMaps:
+    """Quality of the recording by depth; None where its files are not there.
+
+    Attributes
+    ----------
+    rms : mapping of str to DepthImage
+        ``ap`` and ``lf``, over session time where a clock is known.
+    spectrum : DepthImage or None
+        Of LF.
+    powers : mapping of str to ndarray, shape (n_depths,)
+        Of LF, in dB, by band.
+    labels : ndarray, shape (n_channels,), or None
+    depths_um : ndarray, shape (n_channels,)
+        Of the columns of the files.
+    clock : str
+        In words: what the times are.
+    missing : tuple of str
+        What is not there, and why.
+    """
+
+    rms: dict[str, DepthImage]
+    spectrum: DepthImage | None
+    powers: dict[str, npt.NDArray[np.float64]]
+    labels: npt.NDArray[np.float64] | None
+    depths_um: npt.NDArray[np.float64]
+    clock: str
+    missing: tuple[str, ...]
+    is_sum: bool
+
+
+def quality_maps(sorting: SpikeSorting, noise: Noise) -> QualityMaps:
+    """Put the channels of the recording's small quality files by depth, and their times on the session's clock."""
+    to_session, clock = _session_clock(sorting)
+    depths = _depths(noise, sorting.channels)
+    rms = {
+        name: rms_image(values, to_session(times), depths)
+        for name, values, times in (
+            ("ap", noise.ap_rms_v, noise.ap_times_s),
+            ("lf", noise.lf_rms_v, noise.lf_times_s),
+        )
+        if values is not None and times is not None and len(times) > 1 and values.shape[1] == len(depths)
+    }
+    spectrum = powers = None
+    if noise.lfp_power is not None and noise.lfp_hz is not None and noise.lfp_power.shape[1] == len(depths):
+        spectrum = spectrum_image(noise.lfp_power, noise.lfp_hz, depths)
+        powers = band_powers(noise.lfp_power, noise.lfp_hz)
+    missing = tuple(f"{item.dataset}: {item.reason}" for item in noise.missing)
+    labels = noise.channel_labels if noise.channel_labels is not None else _own_labels(sorting.channels, len(depths))
+    return QualityMaps(rms, spectrum, powers or {}, labels, depths, clock, missing, noise.n_lfp_windows is None)
+
+
+def _session_clock(
+    sorting: SpikeSorting,
+) -> tuple[Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]], str]:
+    """Return what turns the probe's seconds into the session's, and what the result is."""
+    try:
+        recording = sorting.raw
+    except DashboardError:
+        return lambda times: times, "on the probe's clock, since no .timestamps.npy is there"
+    return lambda times: recording.clock.times(times * recording.ap_fs_hz), "session time"
+
+
+def _depths(noise: Noise, channels: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the depth of each column of the files, NaN for those that the sorting does not have."""
+    arrays = (noise.ap_rms_v, noise.lf_rms_v, noise.lfp_power)
+    n = next((array.shape[1] for array in arrays if array is not None), 0)
+    depths, columns = np.full(n, np.nan), file_columns(channels)
+    if "axial_um" in channels:
+        known = np.isfinite(columns) & (columns >= 0) & (columns < n)
+        depths[columns[known].astype(np.int64)] = channels["axial_um"].to_numpy(np.float64)[known]
+    return depths
+
+
+def _own_labels(channels: pd.DataFrame, n: int) -> npt.NDArray[np.float64] | None:
+    if "labels" not in channels:
+        return None
+    labels, columns = np.zeros(n), file_columns(channels)
+    known = np.isfinite(columns) & (columns >= 0) & (columns < n)
+    labels[columns[known].astype(np.int64)] = channels["labels"].to_numpy(np.float64)[known]
+    return labels

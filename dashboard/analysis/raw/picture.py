@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.analysis.raw.snippet import Snippet, cut, displayed_rows
+from dashboard.analysis.raw.lf_picture import SCALE_QUANTILE, LfPicture, lf_picture
+from dashboard.analysis.raw.snippet import Snippet, cut, displayed_rows, file_columns
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import Cancelled
 from dashboard.model.raw import RawRecording
@@ -18,9 +20,6 @@ from dashboard.model.sorting import SpikeSorting
 MIN_ROWS = 8
 MAX_COLUMNS = 3_000
 """Of a picture: of more samples the one farthest from zero in each column of pixels is shown."""
-
-SCALE_QUANTILE = 0.999
-"""Of the magnitudes in a snippet: what the colours end at with a gain of 0 dB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +65,8 @@ class SnippetPicture:
     n_pooled : int
         Samples in a column of the picture.
     recording : RawRecording
+    lf : LfPicture or None
+        Current sources and power; of the band ``lf`` only.
     """
 
     snippet: Snippet
@@ -78,6 +79,7 @@ class SnippetPicture:
     scale_uv: float
     n_pooled: int
     recording: RawRecording
+    lf: LfPicture | None = None
 
 
 def snippet_picture(
@@ -132,25 +134,19 @@ def snippet_picture(
     scale = float(np.quantile(np.abs(uv), SCALE_QUANTILE)) or 1.0
     n_pooled = -(-uv.shape[1] // MAX_COLUMNS)
     labels = recording.labels if recording.labels is not None else np.zeros(snippet.band.n_channels, np.int64)
+    lf = lf_picture(recording, snippet, rows, depths, float(depths.mean())) if band == "lf" else None
     return SnippetPicture(
-        snippet, _farthest(uv, n_pooled), rows, depths, labels[rows], _regions(sorting, rows),
-        _marks(sorting, columns, recording, keep, selected, snippet, rows), scale, n_pooled, recording,
+        snippet, farthest(uv, n_pooled), rows, depths, labels[rows], _regions(sorting, rows),
+        _marks(sorting, columns, recording, keep, selected, snippet, rows), scale, n_pooled, recording, lf,
     )  # fmt: skip
 
 
-def _farthest(uv: npt.NDArray[np.float32], n: int) -> npt.NDArray[np.float32]:
+def farthest(uv: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
     """Return of each `n` samples the one farthest from zero."""
     if n == 1:
         return uv
     padded = np.pad(uv, ((0, 0), (0, -uv.shape[1] % n)), mode="edge").reshape(len(uv), -1, n)
     return np.take_along_axis(padded, np.abs(padded).argmax(axis=2)[..., np.newaxis], axis=2)[..., 0]
-
-
-def file_columns(channels: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the column of the file of each channel of the sorting; NaN where it is not known."""
-    if "rawInd" not in channels:
-        return np.full(len(channels), np.nan)
-    return pd.to_numeric(channels["rawInd"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
 def _regions(sorting: SpikeSorting, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dashboard.analysis.raw import filters
 from dashboard.model.errors import BadRequest
-from dashboard.model.raw import DESTRIPED, HIGH_PASS, RAW, STEPS, RawBand, RawRecording
+from dashboard.model.raw import DESTRIPED, HIGH_PASS, RAW, STEPS, NotRecorded, RawBand, RawRecording
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -79,9 +79,8 @@ def cut(recording: RawRecording, t0: float, t1: float, band: str = "ap", step: s
     ends = recording.samples_at(band, [t0, t1]) + np.array([-1e-3, 1e-3])
     first, end = max(math.ceil(ends[0]), 0), min(math.floor(ends[1]) + 1, found.n_samples)
     if not t0 <= t1 or first >= end:
-        begins, ends_at = recording.times_at(band, [0, found.n_samples - 1])
-        what = f"No raw {band.upper()} sample lies from {t0:.4f} to {t1:.4f} s"
-        raise BadRequest(what, found.path, f"The file has {begins:.3f} to {ends_at:.3f} s")
+        begins, ends_at = recording.times_at(band, [0, found.n_samples - 1]).tolist()
+        raise NotRecorded(band, found.path, (t0, t1), (begins, ends_at))
     if end - first > MAX_SAMPLES[band]:
         longest = MAX_SAMPLES[band] / found.fs_hz
         raise BadRequest(f"{(end - first) / found.fs_hz:.1f} s at once", found.path, f"Read up to {longest:.0f} s")
@@ -186,8 +185,15 @@ def displayed_rows(
     """
     depths = band.sites.y_um.copy()
     if "axial_um" in channels and "rawInd" in channels:
-        columns = pd.to_numeric(channels["rawInd"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        columns = file_columns(channels)
         known = np.isfinite(columns) & (columns >= 0) & (columns < len(depths))
         depths[columns[known].astype(np.int64)] = channels["axial_um"].to_numpy(np.float64)[known]
     order = np.lexsort((band.sites.x_um, depths, band.sites.shank))
     return order, depths[order]
+
+
+def file_columns(channels: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the column of the file of each channel of the sorting; NaN where it is not known."""
+    if "rawInd" not in channels:
+        return np.full(len(channels), np.nan)
+    return pd.to_numeric(channels["rawInd"], errors="coerce").to_numpy(np.float64, na_value=np.nan)

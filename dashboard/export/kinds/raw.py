@@ -66,7 +66,9 @@ def write_raw(path: Path, subject: Subject, picture: SnippetPicture, at_s: float
     ``voltage`` (n_channels, n_samples) float32 in the order of the file, in volts, or in bits where no file says what a
     bit is (``unit``); ``time_s`` (session) and ``sample`` of the file (n_samples,); ``depth_um``, ``lateral_um``,
     ``shank``, ``label`` (n_channels,); ``in_view``: columns that are on the screen, the lowest first; ``spike_time_s``,
-    ``spike_channel`` (column of the file) and ``cluster_id`` of the spikes that are marked; ``sampling_rate_hz``.
+    ``spike_channel`` (column of the file) and ``cluster_id`` of the spikes that are marked; ``sampling_rate_hz``. Of LF
+    also ``csd_a_per_m3`` (of the columns in view, n_samples), and ``power_db`` of column ``power_channel`` with
+    ``power_hz`` and ``power_time_s``.
 
     Raises
     ------
@@ -93,5 +95,10 @@ def write_raw(path: Path, subject: Subject, picture: SnippetPicture, at_s: float
         "cluster_id": subject.sorting.units.at(marks.units),
         "sampling_rate_hz": np.array(found.band.fs_hz),
     }
+    if (lf := picture.lf) is not None:
+        arrays |= {
+            "csd_a_per_m3": lf.csd, "power_db": lf.power_db, "power_channel": np.array(lf.column), "power_hz": lf.hz,
+            "power_time_s": lf.times_s,
+        }  # fmt: skip
     write_arrays(path, subject, arrays, **origin_of(picture, at_s))
     return int(found.volts.shape[1])

@@ -140,7 +140,7 @@ def lighten(plot: figure) -> None:
     own for every renderer and axis.
     """
     plot.center = [item for item in plot.center if not isinstance(item, Grid)]
-    if not plot.title.text:
+    if plot.title is not None and not plot.title.text:
         plot.title = None
     everything, union, labels = AllIndices(), UnionRenderers(), AllLabels()
     for axis in plot.axis:

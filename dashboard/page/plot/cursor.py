@@ -119,7 +119,10 @@ def value_at(picture: Aggregate, time_s: float, depth_um: float) -> Any | None:
 
 def _read(scene: Scene, picture: Aggregate, value: Any) -> list[str]:
     """Return how a value reads; nothing where no spike is."""
-    entry, unit = AGGREGATES[picture.kind], picture.unit.replace("uV", "µV")
+    unit = picture.unit.replace("uV", "µV")
+    if picture.kind not in AGGREGATES:  # noise of the recording
+        return [f"{picture.kind.removeprefix('rms_').upper()} RMS {value:.3g} {unit}"] if value == value else []
+    entry = AGGREGATES[picture.kind]
     if (value < 0 and entry.categories) or value != value:  # NaN differs from itself
         return []
     names = scene.legend(picture.kind)

@@ -29,6 +29,8 @@ WIDEST_PCT = 200
 PALETTE_WORDS = {name: name for name in PALETTES if name != "hot"} | {"hot (uneven steps of brightness)": "hot"}
 """Palettes by the words of the page: all but one are perceptually even."""
 
+HEAT_WORDS = {"Firing rate": "rate", "AP noise (RMS)": "rms_ap", "LF noise (RMS)": "rms_lf"}
+
 CLOSED = "open an insertion first"
 
 _FIELD = {"size": "small", "variant": "outlined", "sizing_mode": "stretch_width", "margin": (6, 12)}
@@ -114,6 +116,9 @@ class Rail:
         self._pulled_to: tuple[float, float] | None = None
         self.time_bin = pmui.Select.from_param(state.param.time_bin_s, label="Heatmap bin (s)", **_FIELD)
         self.depth_bin = pmui.Select.from_param(state.param.depth_bin_um, label="Heatmap bin (µm)", **_FIELD)
+        self.heat_of = pmui.Select.from_param(
+            state.param.heat_of, options=HEAT_WORDS, label="Heatmap shows", **_FIELD
+        )  # fmt: skip
         self.level = pmui.Select.from_param(
             state.param.level,
             options={"Allen": "allen", "Beryl": "beryl", "Cosmos": "cosmos"},
@@ -254,6 +259,7 @@ class Rail:
             "colour": [_heading("Raster"), self.color, self.colours_off, self.scale, self.cmap, *limits],
             "view": [
                 _heading("Heatmap and regions"),
+                self.heat_of,
                 bins,
                 self.level,
                 _heading("Theme"),

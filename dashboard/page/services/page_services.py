@@ -14,6 +14,7 @@ from dashboard.page.core.tab import TabServices
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.services.curation import CurationService
+from dashboard.page.services.recording_quality import RecordingQuality
 from dashboard.page.services.response_test import ResponseTester
 from dashboard.page.services.side_view import SideView
 from dashboard.page.services.trial_browser import TrialBrowser
@@ -33,6 +34,7 @@ class PageServices(TabServices):
     trials : TrialBrowser
     response_test : ResponseTester
     curation : CurationService
+    quality : RecordingQuality
     take : callable (OpenInsertion) -> None
         Takes the open insertion with columns that were added to its clusters, or without them.
     read_out : callable (str) -> None
@@ -48,6 +50,7 @@ class PageServices(TabServices):
     trials: TrialBrowser
     response_test: ResponseTester
     curation: CurationService
+    quality: RecordingQuality
     take: Callable[[OpenInsertion], None]
     read_out: Callable[[str], None]
     failed: Callable[[DashboardError], None]
@@ -70,6 +73,7 @@ class PageServices(TabServices):
     def close(self) -> None:
         """Stop what runs: the browser has gone."""
         self.curation.close()
+        self.quality.close()
         self.response_test.close()
         if "side_view" in self.__dict__:
             self.side_view.close()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboard.analysis.raw.maps import rms_image, spectrum_image
+from dashboard.analysis.raw.maps import DepthImage, rms_image, spectrum_image
 from dashboard.analysis.raw.spectra import band_powers, current_sources, spectrogram
 from dashboard.model.errors import BadRequest
 from dashboard.model.raw import Sites
@@ -106,3 +106,15 @@ def test_a_sine_has_its_power_at_its_frequency_and_stationary_spectra_do_not_gro
     assert abs(10 * np.log10(short / long)) < 0.5
     with pytest.raises(BadRequest, match="longer than what is read"):
         spectrogram(volts[:100], fs)
+
+
+def test_bins_hold_the_mean_of_what_lies_in_them_else_the_nearest_value_and_gaps_show() -> None:
+    values = np.array([[1.0, 3.0, 5.0, 7.0], [np.nan, 10.0, 10.0, 10.0]])
+    image = DepthImage(values, np.array([20.0, 40.0]), np.array([0.5, 1.5, 2.5, 3.5]))
+    np.testing.assert_array_equal(
+        image.binned(np.array([0.0, 2.0, 4.0]), np.array([10.0, 30.0, 50.0])), [[2, 6], [10, 10]]
+    )
+    fine = image.binned(np.array([0.4, 0.45, 0.48]), np.array([10.0, 15.0, 18.0, 25.0]))
+    np.testing.assert_array_equal(fine, [[1, 1], [1, 1], [1, 1]])
+    assert np.isnan(image.binned(np.array([8.0, 9.0]), np.array([10.0, 30.0]))).all()
+    assert np.isnan(image.binned(np.array([0.0, 2.0]), np.array([200.0, 300.0]))).all()

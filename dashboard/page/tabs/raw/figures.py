@@ -5,44 +5,82 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from bokeh.models import ColumnDataSource, FixedTicker, LinearColorMapper, Range1d
 from bokeh.plotting import figure
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from dashboard.analysis.raw.maps import DepthImage
+from dashboard.analysis.raw.lf_picture import LfPicture
+from dashboard.analysis.raw.maps import DepthImage, QualityMaps
 from dashboard.analysis.raw.picture import SnippetPicture
+from dashboard.analysis.raw.spectra import WINDOW_S
 from dashboard.figures.raw import ink_of
+from dashboard.model.colours import LABEL_COLOURS
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import lighten, navigable, small, time_ticks
 from dashboard.page.core.scene import Scene
-from dashboard.page.tabs.raw.picture import TRACES_BELOW, Maps
+from dashboard.page.tabs.raw.picture import TRACES_BELOW
 
 SNIPPET_PX, MAP_PX = 380, 220
 N_TICKS = 9
 LEVELS = 255
-GREYS = tuple(to_hex(colour) for colour in colormaps["gray"](np.linspace(0, 1, LEVELS + 1)))
+NO_VALUE = "#00000000"
+GREYS = tuple(to_hex(colour) for colour in colormaps["gray"](np.linspace(0, 1, LEVELS)))
+SINKS_RED = tuple(to_hex(colour) for colour in colormaps["RdBu"](np.linspace(0, 1, LEVELS)))
 PALETTES = {
     name: tuple(to_hex(colour) for colour in colormaps[name](np.linspace(0, 1, 256))) for name in ("plasma", "inferno")
 }
-LABELS = {1: ("dead", "#56B4E9"), 2: ("noisy", "#D55E00"), 3: ("outside the brain", "#808080")}
 _IMAGE = ("image", "x", "y", "dw", "dh")
 
 
-class SnippetFigure:
-    """Voltage by channel, the lowest at the bottom, a row for each; lines where few are in view."""
+class RowsFigure:
+    """Values by channel, the lowest at the bottom, a row for each: zero is the middle of the palette."""
 
-    def __init__(self) -> None:
-        self.figure = small(SNIPPET_PX, "Time from the middle (ms)", "Depth (µm) and region", name="raw-snippet")
+    def __init__(self, name: str, palette: tuple[str, ...]) -> None:
+        self.figure = small(SNIPPET_PX, "Time from the middle (ms)", "Depth (µm) and region", name=name)
         self.figure.update(min_border_left=96)
         self.figure.yaxis.ticker = self._ticker = FixedTicker(ticks=[])
-        self.image = ColumnDataSource({name: [] for name in _IMAGE}, name="raw-snippet-data")
-        self.figure.image(
-            *_IMAGE, source=self.image, color_mapper=LinearColorMapper(palette=GREYS, low=0, high=LEVELS),
-            level="image",
-        )  # fmt: skip
+        self.image = ColumnDataSource({name: [] for name in _IMAGE}, name=f"{name}-data")
+        mapper = LinearColorMapper(palette=palette, low=1, high=LEVELS, low_color=NO_VALUE)
+        self.figure.image(*_IMAGE, source=self.image, color_mapper=mapper, level="image")
+        lighten(self.figure)
+
+    def fill(self, picture: SnippetPicture, values: npt.NDArray[Any], end: float, at_s: float) -> None:
+        """Draw values of the rows of a picture, from -`end` to `end`; NaN has no colour."""
+        left, right, step = extent_ms(picture, at_s)
+        with np.errstate(invalid="ignore"):
+            levels = np.clip((values / end + 1) * (LEVELS / 2), 1, LEVELS)
+        image = np.where(np.isfinite(values), levels, 0).astype(np.uint8)
+        place = (image, left, -0.5, values.shape[1] * picture.n_pooled * step, len(values))
+        self.image.data = dict(zip(_IMAGE, ([value] for value in place), strict=True))
+        self.name_rows(picture, left, right, 0.5)
+
+    def name_rows(self, picture: SnippetPicture, left: float, right: float, margin: float) -> None:
+        """Let the axes span the rows of a picture; some of them have depth and region."""
+        n = len(picture.uv)
+        self.figure.x_range.update(start=left, end=right)
+        self.figure.y_range.update(start=-margin, end=n - 1 + margin)
+        rows = np.unique(np.linspace(0, n - 1, min(n, N_TICKS)).round().astype(int)).tolist()
+        self._ticker.ticks = rows
+        self.figure.yaxis.major_label_overrides = {
+            row: f"{picture.depths_um[row]:,.0f} {picture.regions[row]}".strip() for row in rows
+        }
+
+
+def extent_ms(picture: SnippetPicture, at_s: float) -> tuple[float, float, float]:
+    """Return where a picture begins and ends, from its middle, and how long a sample is, in ms."""
+    times, step = picture.snippet.times_s, 1e3 / picture.snippet.band.fs_hz
+    return (times[0] - at_s) * 1e3 - step / 2, (times[-1] - at_s) * 1e3 + step / 2, step
+
+
+class SnippetFigure(RowsFigure):
+    """Voltage by channel with the spikes in it; lines where few channels are in view."""
+
+    def __init__(self) -> None:
+        super().__init__("raw-snippet", GREYS)
         self.traces = ColumnDataSource({"x": [], "y": []}, name="raw-traces-data")
-        self._lines = self.figure.multi_line("x", "y", source=self.traces, line_color="#808080", line_width=1)
+        self.figure.multi_line("x", "y", source=self.traces, line_color="#808080", line_width=1)
         empty: dict[str, list[Any]] = {name: [] for name in ("x", "y", "colour", "size")}
         self.marks = ColumnDataSource(empty, name="raw-marks-data")
         self.figure.scatter(
@@ -54,17 +92,12 @@ class SnippetFigure:
         """Draw a snippet."""
         uv, n = picture.uv, len(picture.uv)
         end_uv = picture.scale_uv * 10 ** (-gain_db / 20)
-        times = picture.snippet.times_s
-        step = 1e3 / picture.snippet.band.fs_hz
-        left, right = (times[0] - at_s) * 1e3 - step / 2, (times[-1] - at_s) * 1e3 + step / 2
-        is_image = n >= TRACES_BELOW
-        if is_image:
-            levels = np.clip((uv / end_uv + 1) * (LEVELS / 2), 0, LEVELS).astype(np.uint8)
-            width = uv.shape[1] * picture.n_pooled * step
-            values: tuple[Any, ...] = (levels, left, -0.5, width, n)
-            self.image.data = dict(zip(_IMAGE, ([value] for value in values), strict=True))
+        if n >= TRACES_BELOW:
+            self.fill(picture, uv, end_uv, at_s)
             self.traces.data = {"x": [], "y": []}
         else:
+            left, right, step = extent_ms(picture, at_s)
+            self.name_rows(picture, left, right, 1.0)
             along = left + (np.arange(uv.shape[1]) + 0.5) * step * picture.n_pooled
             self.image.data = {name: [] for name in _IMAGE}
             self.traces.data = {
@@ -72,13 +105,6 @@ class SnippetFigure:
                 "y": [(row + trace / (2 * end_uv)).astype(np.float32) for row, trace in enumerate(uv)],
             }
         self.marks.data = _mark_data(scene, picture, at_s, selected)
-        self.figure.x_range.update(start=left, end=right)
-        self.figure.y_range.update(start=-0.5 if is_image else -1, end=n - 0.5 if is_image else n)
-        rows = np.unique(np.linspace(0, n - 1, min(n, N_TICKS)).round().astype(int)).tolist()
-        self._ticker.ticks = rows
-        self.figure.yaxis.major_label_overrides = {
-            row: f"{picture.depths_um[row]:,.0f} {picture.regions[row]}".strip() for row in rows
-        }
 
 
 def _mark_data(scene: Scene, picture: SnippetPicture, at_s: float, selected: tuple[int, ...]) -> dict[str, Any]:
@@ -87,6 +113,29 @@ def _mark_data(scene: Scene, picture: SnippetPicture, at_s: float, selected: tup
     colours = [ink_of(scene.sorting, unit, selected) for unit in units]
     sizes = [13 if unit in selected else 8 for unit in units]
     return {"x": (marks.times_s - at_s) * 1e3, "y": marks.rows, "colour": colours, "size": sizes}
+
+
+class SpectrogramFigure:
+    """Power of one channel over time and frequency."""
+
+    def __init__(self) -> None:
+        self.figure = small(MAP_PX, "Time from the middle (s)", "Frequency (Hz)", name="raw-spectrogram")
+        self._mapper = LinearColorMapper(palette=PALETTES["inferno"], low=0, high=1, nan_color=NO_VALUE)
+        self.image = ColumnDataSource({name: [] for name in _IMAGE}, name="raw-spectrogram-data")
+        self.figure.image(*_IMAGE, source=self.image, color_mapper=self._mapper, level="image")
+        lighten(self.figure)
+
+    def show(self, found: LfPicture, at_s: float) -> None:
+        """Draw the power; a window is as wide as the windows' middles are apart."""
+        low, high = DepthImage(found.power_db, found.hz, found.times_s).levels
+        self._mapper.update(low=low, high=high)
+        apart = float(np.diff(found.times_s[:2]).sum()) or WINDOW_S
+        left, width = float(found.times_s[0]) - at_s - apart / 2, apart * len(found.times_s)
+        bin_hz = float(found.hz[1] - found.hz[0])
+        place = (found.power_db.astype(np.float32), left, -bin_hz / 2, width, bin_hz * len(found.hz))
+        self.image.data = dict(zip(_IMAGE, ([value] for value in place), strict=True))
+        self.figure.x_range.update(start=left, end=left + width)
+        self.figure.y_range.update(start=0, end=float(found.hz[-1]))
 
 
 class MapFigure:
@@ -101,7 +150,7 @@ class MapFigure:
         self.figure.update(sizing_mode="stretch_width", height=MAP_PX)
         if over_time:
             self.figure.xaxis.formatter = time_ticks()
-        self._mapper = LinearColorMapper(palette=PALETTES[palette], low=0, high=1, nan_color="#00000000")
+        self._mapper = LinearColorMapper(palette=PALETTES[palette], low=0, high=1, nan_color=NO_VALUE)
         self.image = ColumnDataSource({name: [] for name in _IMAGE}, name=f"{name}-data")
         self.figure.image(*_IMAGE, source=self.image, color_mapper=self._mapper, level="image")
         self.bad = ColumnDataSource({"x": [], "y": [], "colour": []}, name=f"{name}-bad-data")
@@ -126,7 +175,7 @@ class MapFigure:
                 data[name].append(value)
         self.image.data = data
 
-    def show_bad(self, maps: Maps) -> None:
+    def show_bad(self, maps: QualityMaps) -> None:
         """Mark the channels that are dead, noisy or outside the brain."""
         if maps.labels is None:
             return
@@ -134,5 +183,5 @@ class MapFigure:
         self.bad.data = {
             "x": [4.0] * len(bad),
             "y": maps.depths_um[bad],
-            "colour": [LABELS[int(maps.labels[row])][1] for row in bad],
+            "colour": [LABEL_COLOURS[int(maps.labels[row])] for row in bad],
         }

@@ -9,12 +9,14 @@ from typing import Any
 import panel as pn
 from bokeh.events import Tap
 
+from dashboard.analysis.raw.lf_picture import csd_scale
 from dashboard.analysis.raw.many import ManySpikes
-from dashboard.analysis.raw.picture import SnippetPicture
+from dashboard.analysis.raw.maps import QualityMaps
+from dashboard.analysis.raw.picture import SnippetPicture, farthest
 from dashboard.figures.raw import many_figure
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.progress import Progress, progress_text
-from dashboard.model.raw import BANDS
+from dashboard.model.raw import BANDS, NotRecorded
 from dashboard.model.requester import reading_for
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.render_loop import RenderLoop
@@ -22,21 +24,21 @@ from dashboard.page.core.scene import Scene
 from dashboard.page.core.sent import finite
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.services.page_services import PageServices
+from dashboard.page.services.recording_quality import raw_threads
 from dashboard.page.tabs.raw import texts
-from dashboard.page.tabs.raw.figures import MapFigure, SnippetFigure
+from dashboard.page.tabs.raw.figures import SINKS_RED, MapFigure, RowsFigure, SnippetFigure, SpectrogramFigure
 from dashboard.page.tabs.raw.picture import (
     ManyRequest,
-    Maps,
     SnippetRequest,
     render_many,
-    render_maps,
     render_snippet,
     step_to_spike,
-    threads,
 )
 from dashboard.page.tabs.raw.state import MANY, MAX_GAIN_DB, WIDTHS_MS, RawState
 
 GAIN_STEP_DB = 3
+FOLLOWED_S = 5.0
+"""A view that is not longer than this takes the tab along."""
 TELL_S = 0.25
 """Between two words on how far a transfer has come."""
 WAVEFORMS_PX = 420
@@ -45,6 +47,8 @@ PALETTE = {"ap": "plasma", "lf": "inferno"}
 
 PARTS = {
     "snippet": "The raw data",
+    "csd": "The current sources",
+    "spectrogram": "The power over time",
     "waveforms": "The single spikes",
     "rms": "The map of the noise",
     "spectrum": "The map of the spectrum",
@@ -58,7 +62,7 @@ class RawTab(BaseTab[PageServices]):
     Attributes
     ----------
     picture : SnippetPicture or None
-    maps : Maps or None
+    maps : QualityMaps or None
         What the tab shows.
     """
 
@@ -66,16 +70,18 @@ class RawTab(BaseTab[PageServices]):
         super().__init__(services, title)
         self._own = own = services.states[RawState]
         self.picture: SnippetPicture | None = None
-        self.maps: Maps | None = None
+        self.maps: QualityMaps | None = None
         self._drawn: SnippetRequest | None = None
-        self._mapped: Any = None
         self._asked: SnippetRequest | None = None
         self._told = 0.0
         self._snippet_loop = self._raw_loop(render_snippet, self._show, self.refuse)
-        self._maps_loop = self._raw_loop(render_maps, self._show_maps, self._no_maps)
+        services.quality.listen(self._show_maps)
+        self._loops.append(services.quality.loop)
         self._many_loop = self._raw_loop(render_many, self._show_many, self._no_many)
         self._many: ManyRequest | None = None
         self.snippet = SnippetFigure()
+        self.csd = RowsFigure("raw-csd", SINKS_RED)
+        self.spectrogram = SpectrogramFigure()
         self.waveforms = FigureView("raw-waveforms", WAVEFORMS_PX)
         axes = services.axes
         self.rms = MapFigure(axes, "raw-rms", over_time=True, palette="plasma")
@@ -89,13 +95,18 @@ class RawTab(BaseTab[PageServices]):
             name: pane(drawn.figure)
             for name, drawn in (
                 ("snippet", self.snippet),
+                ("csd", self.csd),
+                ("spectrogram", self.spectrogram),
                 ("waveforms", self.waveforms),
                 ("rms", self.rms),
                 ("spectrum", self.spectrum),
             )
         }
         self._shown: frozenset[str] = frozenset()
-        self._head = [self.refusal, self.busy.panel, self._controls()]
+        self._recorded: tuple[float, float] | None = None
+        self.go = pn.widgets.Button(label="Go to what is recorded", visible=False, margin=(4, 10))
+        self.go.on_click(lambda event: self._go_to_recorded())
+        self._head = [self.refusal, self.busy.panel, self._controls(), self.go]
         self.panel = pn.Column(sizing_mode="stretch_both", margin=0, scroll=True)
         self._arrange()
         services.raster.figure.on_event(Tap, self._tapped)
@@ -104,6 +115,7 @@ class RawTab(BaseTab[PageServices]):
         own.param.watch(self._ask_many, ["raw_many", "raw_step"])
         own.param.watch(self._redraw, "raw_db")
         self._state.param.watch(self._request, ["tab", "selected", "depth_range"])
+        self._state.param.watch(self._follow, "time_range")
 
     def _raw_loop(self, render: Any, apply: Any, refuse: Any) -> RenderLoop[Any, Any]:
         """Return what computes on the threads of raw data."""
@@ -112,7 +124,7 @@ class RawTab(BaseTab[PageServices]):
             with reading_for(self._services.user_session.login, cancel, self._arriving):
                 return render(request, cancel)
 
-        made: RenderLoop[Any, Any] = RenderLoop(self._queue, threads(), read, apply, refuse)
+        made: RenderLoop[Any, Any] = RenderLoop(self._queue, raw_threads(), read, apply, refuse)
         self._loops.append(made)
         return made
 
@@ -187,6 +199,23 @@ class RawTab(BaseTab[PageServices]):
                 pass
         return middle
 
+    def _follow(self, *events: object) -> None:
+        """Show the middle of a short view that was moved away from what is shown."""
+        t0, t1 = self._state.time_range or (0.0, 0.0)
+        if not self.is_seen or not 0 < t1 - t0 <= FOLLOWED_S:
+            return
+        if self._own.raw_at is not None and not t0 <= self._own.raw_at <= t1:
+            self._own.raw_at = None
+        elif self._own.raw_at is None:
+            self._request()
+
+    def _go_to_recorded(self) -> None:
+        """Show what the raw file has: in the raster, and its middle here."""
+        if self._recorded is not None:
+            self._own.raw_at = None
+            self._state.time_range = self._recorded
+            self._request()
+
     def _step(self, direction: int) -> None:
         scene = self._scene
         if scene is None:
@@ -209,9 +238,8 @@ class RawTab(BaseTab[PageServices]):
         scene = self._scene
         if scene is None or not self.is_seen or self._state.depth_range is None:
             return
-        if self._mapped is not scene.sorting:
-            self._mapped = scene.sorting
-            self._maps_loop.request(scene)
+        self._services.quality.of(scene)
+        self._show_maps()
         self._ask_many()
         at = self._middle(scene)
         if at is None:
@@ -232,9 +260,12 @@ class RawTab(BaseTab[PageServices]):
         if request.scene is not self._scene:
             return
         self.answered()
+        self.go.visible = False
         self.picture, self._drawn = picture, request
         self._redraw()
         self._set("snippet", True)  # whatever of it could be drawn
+        self._set("csd", picture.lf is not None)
+        self._set("spectrogram", picture.lf is not None and picture.lf.power_db.size > 0)
 
     def _set(self, name: str, is_shown: bool) -> None:
         """Put a figure under its caption, or take it out."""
@@ -253,18 +284,40 @@ class RawTab(BaseTab[PageServices]):
         if request is None or picture is None or request.scene is not self._scene:
             return
         self.draw("raw-snippet", self._draw_snippet, request, picture)
+        self.draw("raw-csd", self._draw_csd, request, picture)
+        self.draw("raw-spectrogram", self._draw_spectrogram, request, picture)
 
     def _draw_snippet(self, request: SnippetRequest, picture: SnippetPicture) -> None:
         gain = self._own.raw_db
         self.snippet.show(request.scene, picture, request.at_s, gain, request.selected)
         self._captions["snippet"].object = texts.snippet(picture, request.at_s, gain)
 
+    def _draw_csd(self, request: SnippetRequest, picture: SnippetPicture) -> None:
+        lf, end = picture.lf, 0.0
+        if lf is not None:
+            end = csd_scale(lf) * 10 ** (-self._own.raw_db / 20)
+            self.csd.fill(picture, farthest(lf.csd, picture.n_pooled), end, request.at_s)
+        self._captions["csd"].object = texts.current_sources(lf, end)
+
+    def _draw_spectrogram(self, request: SnippetRequest, picture: SnippetPicture) -> None:
+        if picture.lf is not None and picture.lf.power_db.size:
+            self.spectrogram.show(picture.lf, request.at_s)
+        self._captions["spectrogram"].object = texts.spectrogram(picture.lf)
+
     def refuse(self, error: DashboardError) -> None:
-        """Say it in the tab; what was drawn of this insertion stays."""
+        """Say it in the tab; what was drawn of this insertion stays, unless nothing is recorded there."""
+        elsewhere = error if isinstance(error, NotRecorded) else None
         super().refuse(error)
+        self.go.visible = elsewhere is not None
+        if elsewhere is not None:
+            self._recorded, self.refusal.object = elsewhere.recorded_s, ""
+            self.picture = self._drawn = None
         if self._drawn is None or self._drawn.scene is not self._scene:
-            self._set("snippet", False)
-            self._captions["snippet"].object = ""
+            for name in ("snippet", "csd", "spectrogram"):
+                self._set(name, False)
+                self._captions[name].object = ""
+        if elsewhere is not None:
+            self._captions["snippet"].object = texts.not_recorded(elsewhere)
 
     # -- single spikes ---------------------------------------------------------------------------
 
@@ -303,14 +356,19 @@ class RawTab(BaseTab[PageServices]):
         self._request()
         self._draw_rms()
 
-    def _show_maps(self, scene: Scene, maps: Maps) -> None:
-        if self._scene is None or scene.sorting is not self._scene.sorting:
+    def _show_maps(self) -> None:
+        if self._scene is None:
             return
+        quality = self._services.quality
+        maps, before = quality.known(self._scene), self.maps
         self.maps = maps
-        self._draw_rms()
-        self.draw("raw-spectrum", self._draw_spectrum, maps)
+        if maps is not None and maps is not before:
+            self._draw_rms()
+            self.draw("raw-spectrum", self._draw_spectrum, maps)
+        elif maps is None and quality.error is not None:
+            self._no_maps(quality.error)
 
-    def _draw_spectrum(self, maps: Maps) -> None:
+    def _draw_spectrum(self, maps: QualityMaps) -> None:
         self._captions["spectrum"].object = texts.spectrum(maps)
         self._set("spectrum", maps.spectrum is not None)
         if maps.spectrum is not None:
@@ -321,7 +379,7 @@ class RawTab(BaseTab[PageServices]):
         if self.maps is not None:
             self.draw("raw-rms", self._draw_map, self.maps)
 
-    def _draw_map(self, maps: Maps) -> None:
+    def _draw_map(self, maps: QualityMaps) -> None:
         band = self._own.raw_band
         self._captions["rms"].object = texts.rms(maps, band)
         self._set("rms", band in maps.rms)
@@ -329,7 +387,6 @@ class RawTab(BaseTab[PageServices]):
             self.rms.show(maps.rms[band], PALETTE[band])
 
     def _no_maps(self, error: DashboardError) -> None:
-        self.maps = None
         for name in ("rms", "spectrum"):
             self._set(name, False)
             self._captions[name].object = ""

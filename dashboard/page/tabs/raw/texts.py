@@ -6,14 +6,16 @@ from html import escape
 
 import numpy as np
 
+from dashboard.analysis.quality.summary import BAD_CHANNELS
+from dashboard.analysis.raw.lf_picture import LfPicture
 from dashboard.analysis.raw.many import ManySpikes
+from dashboard.analysis.raw.maps import DepthImage, QualityMaps
 from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.raw.snippet import PADDING_S
+from dashboard.analysis.raw.spectra import CONDUCTIVITY_S_PER_M, OVERLAP, WINDOW_S
 from dashboard.figures.raw import GOOD, OTHER
-from dashboard.model.raw import BANDS, RAW
+from dashboard.model.raw import BANDS, RAW, NotRecorded
 from dashboard.model.texts import counted
-from dashboard.page.tabs.raw.figures import LABELS
-from dashboard.page.tabs.raw.picture import Maps
 
 WORKING = '<div class="unit"><p>Reading …</p></div>'
 NO_UNIT = '<div class="unit"><p>Select a unit to see its single spikes.</p></div>'
@@ -47,6 +49,39 @@ def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
     )
 
 
+def not_recorded(error: NotRecorded) -> str:
+    """Return that nothing is recorded where the tab is to look, and what is."""
+    at, (first, last) = sum(error.asked_s) / 2, error.recorded_s
+    return _said(f"<p>No raw voltage at {at:,.3f} s: it is recorded from {first:,.3f} to {last:,.3f} s.</p>")
+
+
+def current_sources(found: LfPicture | None, end: float) -> str:
+    """Return what the image of current sources shows; empty for AP."""
+    if found is None:
+        return ""
+    if not np.isfinite(found.csd).any():
+        return _said("<p>No current sources: no column of sites has three good channels in view.</p>")
+    return _said(
+        f"<p>Current sources, −σ d²V/dz² along each column of sites (σ = {CONDUCTIVITY_S_PER_M:g} S/m); red: sinks, "
+        f"blue: sources, ∓{end:,.3g} A/m³; {escape(found.filtered)}, no common reference taken off. Channels outside "
+        "of the brain and the ends of a column have none.</p>"
+    )
+
+
+def spectrogram(found: LfPicture | None) -> str:
+    """Return what the spectrogram shows; empty for AP."""
+    if found is None:
+        return ""
+    if not found.power_db.size:
+        return _said(f"<p>No spectrogram: less than {WINDOW_S:g} s are recorded here.</p>")
+    low, high = DepthImage(found.power_db, found.hz, found.times_s).levels
+    return _said(
+        f"<p>Power of the channel at {found.depth_um:,.0f} µm (column {found.column} of the file), {low:,.0f} to "
+        f"{high:,.0f} dB re 1 V²/Hz, dark to bright: Hann windows of {WINDOW_S:g} s, overlap {OVERLAP:.0%}, bins "
+        f"of {1 / WINDOW_S:g} Hz; {escape(found.filtered)}.</p>"
+    )
+
+
 def many(found: ManySpikes) -> str:
     """Return what the single spikes are."""
     template = "orange: the template" if found.template_uv is not None else f"no template: {found.why_no_template}"
@@ -56,7 +91,7 @@ def many(found: ManySpikes) -> str:
     )
 
 
-def rms(maps: Maps, name: str) -> str:
+def rms(maps: QualityMaps, name: str) -> str:
     """Return what the image of RMS shows, or why there is none."""
     if name not in maps.rms:
         names = " and ".join(band.upper() for band in BANDS if band in maps.rms) or "none"
@@ -71,7 +106,7 @@ def rms(maps: Maps, name: str) -> str:
     )
 
 
-def spectrum(maps: Maps) -> str:
+def spectrum(maps: QualityMaps) -> str:
     """Return what the spectrum shows, or why there is none, and which channels are bad."""
     bad = _channels(maps)
     if maps.spectrum is None:
@@ -87,13 +122,13 @@ def spectrum(maps: Maps) -> str:
     )
 
 
-def _channels(maps: Maps) -> str:
+def _channels(maps: QualityMaps) -> str:
     """Return which channels are bad."""
     if maps.labels is None:
         return "<p>Bad channels are not known: no _iblqc_ephysChannels.labels.</p>"
     said = [
         f"{word} {_numbers(np.flatnonzero(maps.labels == label).tolist())}"
-        for label, (word, _) in LABELS.items()
+        for label, word in BAD_CHANNELS.items()
         if (maps.labels == label).any()
     ]
     return f"<p>Bad channels, by column of the file: {'; '.join(said) or 'none'}.</p>"

@@ -72,6 +72,43 @@ def test_from_a_key_to_the_next_spike_destriped_and_back_to_lf(cache: Path) -> N
         page.wait(lambda: tab.maps, "the maps")
         assert page.do(lambda: tab._figures["spectrum"] in tab.panel.objects)
         assert page.do(lambda: len(tab.spectrum.image.data["image"])) == 1
+        check_lf(page, tab, drawn)
+        check_elsewhere(page, tab, drawn)
+
+
+def check_lf(page: Any, tab: Any, drawn: Any) -> None:
+    """Of LF, current sources and the power over time stand below; of AP they do not."""
+    lf = drawn(band="lf").lf
+    assert lf.csd.shape[0] == 12
+    assert "no common reference" in page.do(lambda: tab._captions["csd"].object)
+    assert page.do(lambda: len(tab.csd.image.data["image"]))
+    np.testing.assert_allclose(np.diff(lf.times_s), 0.125, atol=1e-3)
+    strongest = lf.hz[np.nanmedian(lf.power_db, axis=1).argmax()]
+    assert strongest == 8  # the wave that the demo has at this depth
+    page.do(lambda: page.session.states[RawState].param.update(raw_step="destriped"))
+    assert "what is common" not in drawn(band="lf", step="destriped").lf.filtered
+    assert "less the median" not in page.do(lambda: tab.picture.lf.filtered)
+    shown = page.do(lambda: [tab._figures[name] in tab.panel.objects for name in ("csd", "spectrogram")])
+    assert shown == [True, True]
+    page.do(lambda: page.session.states[RawState].param.update(raw_band="ap", raw_ms=35))
+    assert drawn(band="ap").lf is None
+    assert page.do(lambda: tab._captions["csd"].object) == ""
+
+
+def check_elsewhere(page: Any, tab: Any, drawn: Any) -> None:
+    """Where nothing is recorded the tab says what is, and a button goes there; a short view takes the tab along."""
+    state, own = page.session.state, page.session.states[RawState]
+    page.do(lambda: own.param.update(raw_at=300.0))
+    caption = tab._captions["snippet"]
+    said = page.wait(lambda: "No raw voltage" in caption.object and caption.object, "the note")
+    assert "at 300.000 s: it is recorded from 0.012 to 60.012 s" in said
+    assert page.do(lambda: (tab.refusal.object, tab.go.visible)) == ("", True)
+    page.do(lambda: state.param.update(selected=[]))
+    page.do(tab._go_to_recorded)
+    drawn(at_s=pytest.approx(30.0, abs=0.1))
+    assert page.do(lambda: (tab.go.visible, state.time_range[1])) == (False, pytest.approx(60.0, abs=0.1))
+    page.do(lambda: state.param.update(time_range=(40.0, 42.0)))
+    drawn(at_s=pytest.approx(41.0))
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason="the sample session is not beside the repository")

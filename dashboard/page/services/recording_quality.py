@@ -1,0 +1,83 @@
+"""Quality of the open recording by depth: read once for a page, when something that shows it is first looked at."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from dashboard.analysis.raw.maps import QualityMaps, quality_maps
+from dashboard.model.errors import DashboardError
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.render_loop import RenderLoop
+from dashboard.page.core.scene import Scene
+
+THREADS = 2
+
+
+@cache
+def raw_threads() -> ThreadPoolExecutor:
+    """Return the threads that read and filter raw data, of the whole process: no raster waits for a filter."""
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="raw")
+
+
+class RecordingQuality:
+    """Maps of the open recording.
+
+    Parameters
+    ----------
+    queue : DocumentQueue
+
+    Attributes
+    ----------
+    loop : RenderLoop
+        Reads them.
+    error : DashboardError or None
+        Why there are no maps.
+    """
+
+    def __init__(self, queue: DocumentQueue) -> None:
+        self.loop: RenderLoop[Scene, QualityMaps] = RenderLoop(queue, raw_threads(), _read, self._take, self._refuse)
+        self._sorting: SpikeSorting | None = None
+        self._maps: QualityMaps | None = None
+        self._listeners: list[Callable[[], object]] = []
+        self.error: DashboardError | None = None
+
+    def listen(self, changed: Callable[[], object]) -> None:
+        """Call `changed`, in a turn of the document, when maps have come or have failed to."""
+        self._listeners.append(changed)
+
+    def known(self, scene: Scene) -> QualityMaps | None:
+        """Return the maps of a scene where they are here."""
+        return self._maps if self._sorting is scene.sorting else None
+
+    def of(self, scene: Scene) -> QualityMaps | None:
+        """Return the maps of a scene; None while they are read, and where that failed."""
+        if self._sorting is not scene.sorting:
+            self._sorting, self._maps, self.error = scene.sorting, None, None
+            self.loop.request(scene)
+        return self._maps
+
+    def close(self) -> None:
+        """Stop what is read: the browser has gone."""
+        self.loop.close()
+
+    def _take(self, scene: Scene, maps: QualityMaps) -> None:
+        if scene.sorting is self._sorting:
+            self._maps = maps
+            self._tell()
+
+    def _refuse(self, error: DashboardError) -> None:
+        self.error = error
+        self._tell()
+
+    def _tell(self) -> None:
+        for changed in self._listeners:
+            changed()
+
+
+def _read(scene: Scene, cancel: threading.Event) -> QualityMaps:
+    sorting = scene.sorting
+    return quality_maps(sorting, scene.opened.source.noise(sorting.ref.insertion))

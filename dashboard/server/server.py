@@ -394,11 +394,15 @@ def _close_idle(server: Server, process: Process) -> None:
 
 
 async def stop_gently(server: Server) -> None:
-    """Listen no more, let the files that are on their way to browsers arrive, then stop the server's loop."""
+    """Listen no more, let the files on their way to browsers arrive, close the pages, then stop the server's loop."""
     server._http.stop()
     until = time.monotonic() + FINISH_S
     while server.process.downloads.n_sending and time.monotonic() < until:
         await asyncio.sleep(0.05)
+    for connection in tuple(server._tornado._clients):
+        if (socket := connection._socket.ws_connection) is not None:
+            socket.stream.close()  # what waits to be written ends with it
+    await asyncio.sleep(0.05)
     server.io_loop.stop()
 
 

@@ -160,7 +160,8 @@ def test_the_dockerfile_in_detail(repository: Path) -> None:
     names = [name for name, _ in instructions]
     assert names[:2] == ["ARG", "FROM"]
     assert dict(instructions)["FROM"] == "${BASE}", "it cannot be given by digest"
-    assert re.fullmatch(r"BASE=python:3\.\d+-slim-\w+", dict(instructions)["ARG"]), "the base image is not pinned"
+    pinned_base = r"BASE=python:3\.\d+-slim-\w+@sha256:[0-9a-f]{64}"
+    assert re.fullmatch(pinned_base, instructions[0][1]), "the base image is not pinned"
     assert "--require-hashes" in text
     assert names.count("USER") == 1
     assert dict(instructions)["USER"] not in ("root", "0")
@@ -176,6 +177,22 @@ def test_the_dockerfile_in_detail(repository: Path) -> None:
     written = re.findall(r"SPIKE_DASHBOARD_CACHE=(\S+)|NUMBA_CACHE_DIR=(\S+)|MPLCONFIGDIR=(\S+)", text)
     volume = dict(instructions)["VOLUME"].strip()
     assert all("".join(found).startswith(volume) for found in written), "root is read-only: all that is written"
+
+
+@pytest.mark.parametrize(("base", "code"), [("python:3.11@sha256:ab", 0), ("python:3.11", 1), ("", 1)])
+def test_the_build_refuses_a_base_without_a_digest(repository: Path, base: str, code: int) -> None:
+    text = (repository / "deploy" / "Dockerfile").read_text()
+    check = re.search(r"^FROM .*\nARG BASE\nRUN (.*)$", text, re.MULTILINE)
+    assert check is not None
+    run = subprocess.run(["sh", "-c", check[1]], env={"BASE": base}, capture_output=True, text=True, check=False)
+    assert (run.returncode, "not given by digest" in run.stderr) == (code, bool(code))
+
+
+def test_every_image_of_the_compose_file_is_pinned(repository: Path) -> None:
+    text = (repository / "deploy" / "compose.yml").read_text()
+    images = re.findall(r"image: (.*)", text)
+    assert images
+    assert all(re.search(r"@sha256:[0-9a-f]{64}\}?$", image) for image in images)
 
 
 def test_the_image_installs_what_was_tested_by_hash(repository: Path) -> None:

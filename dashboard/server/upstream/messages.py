@@ -51,7 +51,7 @@ def send_in_order() -> None:
 
 
 @wraps(WSHandler.send_message, assigned=())
-def send(self: WSHandler, message: Message[Any]) -> asyncio.Future[None]:
+def send(self: WSHandler, message: Message[Any]) -> asyncio.Future[list[BaseException | None]]:
     """Give all frames of a message to a socket, and return what is done once the system has taken them."""
     writes: list[asyncio.Future[None]] = []
     line: Line | None = getattr(self, "line", None)
@@ -65,7 +65,9 @@ def send(self: WSHandler, message: Message[Any]) -> asyncio.Future[None]:
             self.ping(RECEIPT + str(line.send(n_bytes)).encode())
     except WebSocketClosedError:
         logger.debug("a message found its page closed")
-    return asyncio.ensure_future(_written(writes))
+    written = asyncio.gather(*writes, return_exceptions=True)  # no task: one would be left over where the server ends
+    written.add_done_callback(_report)
+    return written
 
 
 @wraps(panel_document.write_events, assigned=())
@@ -87,7 +89,7 @@ def frames(message: Message[Any], line: Line | None) -> Iterator[str | bytes]:
         yield json.dumps(buffer.ref)
         image = getattr(buffer.data, "obj", None)
         deflated = image.deflated if line is not None and isinstance(image, PackedImage) else None
-        if deflated is None and is_slow and len(buffer.to_bytes()) >= MIN_DEFLATED:
+        if deflated is None and is_slow and memoryview(buffer.data).nbytes >= MIN_DEFLATED:
             deflated = deflate(buffer.data, is_picture=True)
         if deflated is None:
             yield buffer.to_bytes()
@@ -105,7 +107,7 @@ def part(text: str, *, is_slow: bool) -> Iterator[str | bytes]:
         yield text
 
 
-async def _written(writes: list[asyncio.Future[None]]) -> None:
-    for result in await asyncio.gather(*writes, return_exceptions=True):
+def _report(written: asyncio.Future[list[BaseException | None]]) -> None:
+    for result in () if written.cancelled() else written.result():
         if isinstance(result, Exception) and not isinstance(result, WebSocketClosedError):
             logger.warning("a message was not sent: %s", result)

@@ -169,6 +169,32 @@ def test_a_page_that_was_closed_is_no_error() -> None:
     in_a_loop(run)
 
 
+@pytest.mark.usefixtures("mended")
+def test_a_message_that_is_never_written_leaves_no_task_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ends while it sends would be told of each by asyncio."""
+
+    async def run() -> None:
+        monkeypatch.setattr(Wire, "write_message", lambda *frame, **kind: asyncio.get_running_loop().create_future())
+        page = Page()
+        page.change_by_panel("never written", panel_document.write_events)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    in_a_loop(run)
+
+
+@pytest.mark.usefixtures("mended")
+def test_a_message_that_cannot_be_written_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        page = Page()
+        failed = asyncio.get_running_loop().create_future()
+        failed.set_exception(OSError("no room"))
+        page.wires[0].write_message = lambda *frame, **kind: failed  # type: ignore[method-assign]
+        await page.change("lost")
+
+    in_a_loop(run)
+    assert "a message was not sent: no room" in caplog.text
+
+
 def test_a_websocket_waits_for_no_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[object] = []
     monkeypatch.setattr(SocketHandler.__mro__[1], "open", lambda self: said.append("open"))

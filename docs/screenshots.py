@@ -1,9 +1,10 @@
 """Make the pictures of docs/images: the main views of the demo, as a user sees them.
 
     python docs/screenshots.py [--out FOLDER] [--only NAME ...] [--spikes N] [--data FOLDER --insertion KEY]
+    python docs/screenshots.py --sizes --out FOLDER
 
-With `--data`, the views show an insertion of that folder in place of the demo; such pictures are to
-look at, not to keep.
+With `--sizes` it is the page at each size, light and dark, and at twice the density. With `--data`, the views show an
+insertion of that folder in place of the demo. Such pictures are to look at, not to keep.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Shot:
         How long the page may take to settle.
     colour_blind : bool
         As a reader without the cones for green sees it.
+    density : int
+        Pixels of the screen to a pixel of the page.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Shot:
     keys: tuple[str, ...] = ()
     patience_ms: int = SETTLE_MS
     colour_blind: bool = False
+    density: int = 1
 
 
 DEUTERANOPIA = np.array(
@@ -89,10 +93,20 @@ SHOTS = (
     Shot("compare", query="tab=Compare&compare=sorting:pykilosort,original", patience_ms=25_000),
 )
 
+SIZES = tuple(
+    Shot(f"size-{width}{name}", query=query, size=(width, height), dark=dark, density=density)
+    for width, height, density in (
+        (1280, 800, 1), (1440, 900, 1), (1600, 1000, 1), (1600, 1000, 2), (1920, 1080, 1), (2560, 1440, 1),
+    )
+    for dark in (False, True)
+    for query in ("", "t=1000,1060&selected=160,280&tab=Unit")
+    for name in ["-unit" * bool(query) + "-dark" * dark + "-density-2" * (density == 2)]
+)  # fmt: skip
+
 
 def take(browser: Browser, address: str, shot: Shot, insertion: str, out: Path) -> list[str]:
     """Take one picture; returns what the console complained about."""
-    visit = new_visit(browser, *shot.size, dark=shot.dark)
+    visit = new_visit(browser, *shot.size, dark=shot.dark, device_scale_factor=shot.density)
     try:
         query = "" if shot.query is None else f"?insertion={insertion}&{shot.query}"
         visit.open(f"{address}/{query}")
@@ -138,6 +152,7 @@ def main() -> int:
     """Take the pictures that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--sizes", action="store_true")
     parser.add_argument("--only", nargs="*", choices=[shot.name for shot in SHOTS])
     parser.add_argument("--spikes", type=int, default=DEMO_SPIKES)
     parser.add_argument("--cache", type=Path, default=None)
@@ -154,7 +169,7 @@ def main() -> int:
     complaints = []
     with served(sources, cache) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        for shot in SHOTS:
+        for shot in SIZES if wanted.sizes else SHOTS:
             if wanted.only and shot.name not in wanted.only:
                 continue
             found = take(browser, address, shot, wanted.insertion, wanted.out)

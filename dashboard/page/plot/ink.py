@@ -16,8 +16,8 @@ def follow_theme(state: ViewState, *parts: Label | ScaleBar) -> None:
     def colour(*events: object) -> None:
         ink, paper = DARK if state.dark else LIGHT
         for part in parts:
-            inked = ("text_color",) if isinstance(part, Label) else ("label_text_color", "bar_line_color")
-            part.update(background_fill_color=paper, **dict.fromkeys(inked, ink))
+            written = "text_color" if isinstance(part, Label) else "label_text_color"
+            part.update(background_fill_color=paper, **{written: ink})
 
     colour()
     state.param.watch(colour, "dark")

@@ -114,6 +114,24 @@ FAULTS = {
         window.requestAnimationFrame = (frame) => { try { frame() } catch (error) { thrown = error } }
         try { view.restore_scroll() } finally { window.requestAnimationFrame = before }
         return thrown != null""",
+    "scroll_of_turned_page": """
+        const element = { scrollTop: 0, scrollLeft: 0, scrollTo({ top }) { this.scrollTop = top ?? this.scrollTop } }
+        element.clientHeight = 500
+        const tabulator = { rowManager: { element, findRow: () => ({}) } }
+        tabulator.scrollToRow = async () => { element.scrollTop = 300 }
+        const model = { page: 1, source: { selected: { indices: [7] } } }
+        const table = Object.create(view_of("panel.models.tabulator.DataTabulator"),
+                                    { tabulator: { value: tabulator }, model: { value: model } })
+        const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+        model.page = 4
+        element.scrollTop = 300  // to the selected row
+        table.restore_scroll()
+        await frame()
+        const is_undone = element.scrollTop != 300
+        element.scrollTop = 0  // new rows of the same page
+        table.restore_scroll()
+        await frame()
+        return is_undone || element.scrollTop != 300""",
     "row_scrolling": """
         let scrolled = 0
         const tabulator = Object.create({ scrollToRow() { scrolled += 1; return Promise.resolve() } })

@@ -216,7 +216,7 @@ def _offers(sorting: SpikeSorting) -> str:
         f'<tr class="{"shown" if (offer.sorter, offer.revision) == shown else ""}">'
         f"<td>{escape(offer.sorter or 'base')}</td><td>{escape(offer.revision or 'original')}</td>"
         f"<td>{escape(offer.version or '—')}</td><td>{offer.n_bytes / 1e6:,.0f} MB</td>"
-        f"<td>{'default' if offer.is_default else ''}</td></tr>"
+        f"<td>{'opens by itself' if offer.is_default else ''}</td></tr>"
         for offer in sorting.offers
     )
     n_sortings = len(sorting.offers)

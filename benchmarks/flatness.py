@@ -56,16 +56,17 @@ class Line:
         )
 
 
-def lines(samples: Sequence[tuple[float, float, float]], min_life_s: float) -> tuple[Line, ...]:
+def lines(samples: Sequence[tuple[float, float, float, float]], min_life_s: float) -> tuple[Line, ...]:
     """Return the lines of memory and threads of one process; empty where it lived too short to be judged.
 
     Parameters
     ----------
-    samples : sequence of (float, float, float)
-        Time in s, memory in bytes, threads.
+    samples : sequence of (float, float, float, float)
+        Time in s, memory in bytes, threads, open pages. What a page takes, by least squares beside the time, is taken
+        off for those above the median: pages that come faster are no leak.
     min_life_s : float
     """
-    values = np.asarray(samples, np.float64).reshape(-1, 3)
+    values = np.asarray(samples, np.float64).reshape(-1, 4)
     if len(values) == 0 or values[-1, 0] - values[0, 0] < min_life_s:
         return ()
     times_s = values[:, 0] - values[0, 0]
@@ -75,6 +76,9 @@ def lines(samples: Sequence[tuple[float, float, float]], min_life_s: float) -> t
     if len(medians) < MIN_BINS:
         return ()
     memory_mb, threads = medians[:, 1] / 1e6, medians[:, 2]
+    pages = medians[:, 3] - np.median(medians[:, 3])
+    known = np.stack([np.ones(len(medians)), medians[:, 0], pages], axis=1)
+    memory_mb -= max(0.0, float(np.linalg.lstsq(known, memory_mb)[0][2])) * pages
     return (
         _line("memory", "MB", medians[:, 0], memory_mb, MAX_MEMORY_RISE * float(np.median(memory_mb))),
         _line("threads", "threads", medians[:, 0], threads, MAX_MORE_THREADS),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +39,14 @@ class Serving:
         fields = (line.split() for line in status.splitlines() if line.startswith(("RssAnon", "RssFile", "Threads")))
         values = {name.rstrip(":"): int(value) for name, value, *_ in fields}
         return {name: value if name == "Threads" else value * 1024 for name, value in values.items()}
+
+    def pages(self) -> int:
+        """Return how many pages are open, as the server counts them; 0 where it does not answer."""
+        try:
+            with urllib.request.urlopen(f"{self.url}health", timeout=5) as answer:
+                return int(json.load(answer)["sessions"])
+        except (OSError, ValueError):
+            return 0
 
 
 @contextmanager

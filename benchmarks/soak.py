@@ -65,7 +65,7 @@ class Tally:
     lost: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     codes: Counter[int] = field(default_factory=Counter)
-    memory: list[list[tuple[float, int, int]]] = field(default_factory=list)
+    memory: list[list[tuple[float, int, int, int]]] = field(default_factory=list)
 
 
 class World:
@@ -264,11 +264,11 @@ def run(minutes: float, cache: Path, recordings: Path, log: Path, min_life_s: fl
 
         def live(server: Serving, until: float) -> None:
             address[0] = server.url
-            series: list[tuple[float, int, int]] = []
+            series: list[tuple[float, int, int, int]] = []
             tally.memory.append(series)
             while time.monotonic() < until:
                 state = server.memory()
-                series.append((time.monotonic(), state["RssAnon"], state["Threads"]))
+                series.append((time.monotonic(), state["RssAnon"], state["Threads"], server.pages()))
                 time.sleep(1.0)
 
         def lives() -> None:

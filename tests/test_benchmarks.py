@@ -71,18 +71,27 @@ def test_the_table_says_what_was_not_met(write: object) -> None:
 def test_flat_is_a_line_over_the_last_two_thirds_that_hardly_rises(memory_mb: object, flat: bool) -> None:
     seconds = np.arange(0.0, 720.0)
     values = memory_mb(seconds, np.random.default_rng(1)) * 1e6  # type: ignore[operator]
-    memory, threads = lines(np.c_[1e5 + seconds, values, np.full(seconds.size, 30)], 300.0)
+    memory, threads = lines(np.c_[1e5 + seconds, values, np.full(seconds.size, 30), np.full(seconds.size, 9)], 300.0)
     assert (memory.is_flat, threads.is_flat) == (flat, True)
     assert ("NOT FLAT" in str(memory)) is not flat
     assert memory.span_s == pytest.approx(480, abs=15)
 
 
+def test_memory_of_pages_that_come_faster_is_no_leak() -> None:
+    seconds, rng = np.arange(0.0, 720.0), np.random.default_rng(1)
+    pages = np.round(20 + seconds / 36 + 4 * rng.standard_normal(seconds.size))
+    memory, threads = 600e6 + 10e6 * pages + 5e6 * rng.standard_normal(seconds.size), np.full(seconds.size, 30)
+    assert lines(np.c_[seconds, memory, threads, pages], 300.0)[0].is_flat
+    assert not lines(np.c_[seconds, memory, threads, np.full(seconds.size, 20)], 300.0)[0].is_flat
+    assert not lines(np.c_[seconds, memory + 4e5 * seconds, threads, pages], 300.0)[0].is_flat
+
+
 def test_threads_that_come_to_stay_are_not_flat() -> None:
     seconds = np.arange(0.0, 720.0)
-    _, threads = lines(np.c_[seconds, np.full(seconds.size, 5e8), 30 + seconds // 40], 300.0)
+    _, threads = lines(np.c_[seconds, np.full(seconds.size, 5e8), 30 + seconds // 40, seconds // 100], 300.0)
     assert not threads.is_flat
 
 
 def test_who_lived_too_short_is_not_judged() -> None:
-    assert lines([(float(k), 1e8, 20) for k in range(200)], 300.0) == ()
+    assert lines([(float(k), 1e8, 20, 3) for k in range(200)], 300.0) == ()
     assert lines([], 300.0) == ()

@@ -7,6 +7,7 @@ the people who wait for one. Beside others, whoever opens page after page gets a
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -41,6 +42,9 @@ BYTES_PER_S = 64 << 20
 FREE_BYTES = 256 << 20
 MAX_PAUSE_S = 2.0
 """Of what is under way: nothing is read of somebody for longer, nor sent to them, without a look at it again."""
+
+FREE_EXPORT_S, EXPORT_SHARE, MAX_EXPORT_WAIT_S = 6.0, 0.1, 30.0
+"""Time of the processor for one person's exports beside others: half a dozen figures at once, then a tenth of it."""
 
 MAX_LINE = 64
 """Requests of one person that wait because others are there; more are refused."""
@@ -177,12 +181,20 @@ class Budget:
     has_others : callable (owner) -> bool
     clock : callable
         Seconds.
+    max_wait_s : float
+        Nobody waits for longer, whatever was used.
     """
 
     def __init__(
-        self, free: float, per_s: float, has_others: Callable[[str], bool], clock: Callable[[], float] = time.monotonic
+        self,
+        free: float,
+        per_s: float,
+        has_others: Callable[[str], bool],
+        clock: Callable[[], float] = time.monotonic,
+        max_wait_s: float = math.inf,
     ) -> None:
         self._free, self._per_s, self._has_others, self._clock = free, per_s, has_others, clock
+        self._most = free + max_wait_s * per_s
         self._used: dict[str, tuple[float, float]] = {}
 
     def spend(self, owner: str, amount: float) -> None:
@@ -190,7 +202,7 @@ class Budget:
         now = self._clock()
         if len(self._used) > MAX_REMEMBERED:
             self._used.clear()
-        self._used[owner] = self._now_used(owner, now) + amount, now
+        self._used[owner] = min(self._now_used(owner, now) + amount, self._most), now
 
     def wait_s(self, owner: str) -> float:
         """Return how long somebody has to wait before using more, in s; 0 where nobody else is there."""
@@ -220,6 +232,7 @@ class Limits:
         self.queue = BuildQueue(self.has_others)
         self.loop = Budget(FREE_LOOP_S, LOOP_SHARE, self.has_others)
         self.bytes = Budget(FREE_BYTES, BYTES_PER_S, self.has_others)
+        self.exports = Budget(FREE_EXPORT_S, EXPORT_SHARE, self.has_others, max_wait_s=MAX_EXPORT_WAIT_S)
         self._in_line: Counter[str] = Counter()
         self._sockets: Counter[str] = Counter()
         self._of_pages: Counter[str] = Counter()

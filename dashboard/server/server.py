@@ -115,7 +115,7 @@ class Process:
         self._claimed: set[Any] = set()
         self.logins: Logins | None = None
         self.guests: oauth.InvitedUsers | None = None
-        self.downloads = Downloads(cache)
+        self.downloads = Downloads(cache, self.limits.exports)
         self.garbage: GarbageCollection | None = None
         self._n_seen = self._n_tidied = 0
         self._at_start = anonymous_bytes()

@@ -429,6 +429,33 @@ def test_files_on_their_way_are_counted_by_person(site: Site, tmp_path: Path) ->
     assert site.get(addresses["ann"], ann).status_code == 200
 
 
+def test_exports_take_a_share_of_the_processor_beside_others(tmp_path: Path) -> None:
+    """Who exports in a loop is told how long to wait; who exports little, or is alone, is not."""
+    now, owners = [0.0], ["login eve"]
+    budget = limits.Budget(6.0, 0.1, lambda owner: len(owners) > 1, lambda: now[0], max_wait_s=30.0)
+    downloads = exports.Downloads(tmp_path, budget)
+    eve, ann = (downloads.of_session(name, f"login {name}") for name in ("eve", "ann"))
+    budget.spend("login eve", 1_000.0)
+    with eve.exporting():
+        pass
+    owners.append("login ann")
+    with pytest.raises(BadRequest, match="as many exports as one person may while others work: 30 s to wait"):
+        eve.exporting().__enter__()
+    with ann.exporting():
+        pass
+    now[0] = 30.1
+    with eve.exporting():
+        pass
+
+
+def test_what_an_export_takes_of_the_processor_is_counted(tmp_path: Path) -> None:
+    budget = limits.Budget(0.0, 1e-9, lambda owner: True)
+    eve = exports.Downloads(tmp_path, budget).of_session("eve", "login eve")
+    with eve.exporting():
+        sum(range(10_000))
+    assert budget.wait_s("login eve") > 0
+
+
 def test_exports_at_once_and_their_bytes_are_counted_by_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     downloads = exports.Downloads(tmp_path)
     tabs = [downloads.of_session("ann", "login ann") for _ in range(3)]

@@ -12,7 +12,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.config.logs import SessionThread
-from dashboard.export.sheet import PRESETS, Sheet, write_sheet
+from dashboard.export.sheet import PRESETS, write_sheet
 from dashboard.model.errors import Cancelled, DashboardError
 from dashboard.model.progress import Progress
 from dashboard.model.texts import bytes_text
@@ -66,7 +66,7 @@ class ExportController:
         self._cancel = threading.Event()
         self._wanted = 0
         self._snapshot: Snapshot | None = None
-        self._sheets: dict[FigureChoice, tuple[str, str]] = {}
+        self._sheets: dict[FigureChoice, str] = {}
         self.help = HelpDialog()
         away = {"position": "absolute", "overflow": "hidden"}
         self.dialogs = pn.Column(self.help.panel, margin=0, width=0, height=0, sizing_mode="fixed", styles=away)
@@ -169,6 +169,8 @@ class ExportController:
 
     def _describe(self, snapshot: Snapshot) -> None:
         """Say what can be had of a snapshot of the page."""
+        if snapshot is not self._snapshot:
+            return
         notes, codes = snapshot.notes(), snapshot.codes()
         if snapshot is self._snapshot:
             self._queue.later(partial(self.dialog.show_data, notes))
@@ -185,8 +187,7 @@ class ExportController:
         if number != self._wanted or (snapshot := self._snapshot) is None:
             return
         try:
-            sheet = snapshot.sheet(choice.what, choice.style)
-            address = self._drawn(sheet, _as_png(choice))
+            address = self._drawn(snapshot, _as_png(choice))
             preset = PRESETS[choice.preset]
             note = f"{choice.kind.upper()}, {preset.width} × {preset.height} pixels at {preset.dpi:.0f} per inch"
         except DashboardError as error:
@@ -195,24 +196,24 @@ class ExportController:
         if number == self._wanted:
             self._queue.later(partial(self.dialog.show_preview, address, note))
 
-    def _drawn(self, sheet: Sheet, choice: FigureChoice) -> str:
+    def _drawn(self, snapshot: Snapshot, choice: FigureChoice) -> str:
         """Return the address of a figure, drawn where it was not before."""
-        assert self._snapshot is not None
         if (found := self._sheets.get(choice)) is not None:
-            return found[0]
-        name = f"{self._snapshot.subject.stem}_{choice.what}.{choice.kind}"
+            return found
+        name = f"{snapshot.subject.stem}_{choice.what}.{choice.kind}"
         path = self._downloads.new_path(name)
         with self._downloads.exporting(), path.open("xb") as file:
-            write_sheet(file, sheet, choice.kind)
-        self._sheets = {choice: (self._downloads.put(path, name), name)}
-        return self._sheets[choice][0]
+            write_sheet(file, snapshot.sheet(choice.what, choice.style), choice.kind)
+        address = self._downloads.put(path, name)
+        self._sheets = {choice: address}
+        return address
 
     def _download(self) -> None:
         self._later(partial(self._hand_out, self.dialog.choice))
 
     def _hand_out(self, choice: FigureChoice) -> None:
         if self._snapshot is not None:
-            address = self._drawn(self._snapshot.sheet(choice.what, choice.style), choice)
+            address = self._drawn(self._snapshot, choice)
             self._queue.later(partial(setattr, self._bridge, "download", address))
 
     def _copy(self) -> None:
@@ -220,7 +221,7 @@ class ExportController:
 
     def _hand_picture(self, choice: FigureChoice) -> None:
         if self._snapshot is not None:
-            address = self._drawn(self._snapshot.sheet(choice.what, choice.style), choice)
+            address = self._drawn(self._snapshot, choice)
             self._queue.later(partial(setattr, self._bridge, "picture", address))
 
     def _screenshot(self, to: str) -> None:

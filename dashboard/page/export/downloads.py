@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from dashboard.model.errors import BadRequest
@@ -56,6 +57,16 @@ class Offer:
     n_bytes: int = 0
 
 
+class Budget(Protocol):
+    """What each person may use of something beside others."""
+
+    def spend(self, owner: str, amount: float) -> None:
+        """Count what somebody has used."""
+
+    def wait_s(self, owner: str) -> float:
+        """Return how long somebody has to wait before using more, in s."""
+
+
 class Downloads:
     """The files that all sessions of the process offer, by tokens that nobody can guess.
 
@@ -63,9 +74,12 @@ class Downloads:
     ----------
     cache : Path
         A folder is made below it when the first file is.
+    budget : Budget, optional
+        Of seconds of the processor that exports take; any where absent.
     """
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, budget: Budget | None = None) -> None:
+        self._budget = budget
         self._root = cache / FOLDER
         self._folder: Path | None = None
         self._offers: dict[str, Offer] = {}
@@ -143,19 +157,27 @@ class Downloads:
         Raises
         ------
         BadRequest
-            Somebody has as many running as one person may.
+            Somebody has as many running as one person may, or has had others wait for long enough.
         """
+        if self._budget is not None and (wait_s := self._budget.wait_s(owner)):
+            raise BadRequest(
+                "You have made as many exports as one person may while others work", f"{wait_s:.0f} s to wait",
+                "Export again then",
+            )  # fmt: skip
         with self._lock:
             if self._exporting[owner] >= MAX_EXPORTS:
                 raise BadRequest(
                     "You have as many exports running as one person may", str(MAX_EXPORTS), "Wait for one to end"
                 )  # fmt: skip
             self._exporting[owner] += 1
+        began = time.thread_time()
         try:
             yield
         finally:
             with self._lock:
                 self._exporting[owner] -= 1
+            if self._budget is not None:
+                self._budget.spend(owner, time.thread_time() - began)
 
     def withdraw(self, token: str) -> None:
         """Offer a file no longer, and remove it."""

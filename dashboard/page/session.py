@@ -307,7 +307,7 @@ class DashboardSession:
     def _show(self, loaded: OpenInsertion, wanted: OpenRequest) -> None:
         values = dict(wanted.values)
         self.states.update(**{name: values[name] for name in ("applied",) if name in values})
-        self._loaded, opened = loaded, self.curation.dress(loaded)
+        self._loaded, opened = loaded, self.curation.dress(loaded, is_new=True)
         sorting, columns = opened.sorting, opened.columns
         if values.get("color", self.state.color) in colours_off(sorting):
             values["color"] = "count"  # the rail says why

@@ -49,17 +49,25 @@ class CurationPlan:
         Spikes in them are left out.
     authors : tuple of str
         Whose decisions these are.
+    tried : tuple of str
+        Units that are shown as one before anybody has decided it; none of them is in a merge.
     """
 
     merges: tuple[tuple[str, ...], ...] = ()
     removed: tuple[str, ...] = ()
     spans: tuple[BadSpan, ...] = ()
     authors: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Units that are shown as one."""
+        return (*self.merges, self.tried) if self.tried else self.merges
 
     @property
     def is_empty(self) -> bool:
         """Whether all stays as it is."""
-        return not (self.merges or self.removed or self.spans)
+        return not (self.groups or self.removed or self.spans)
 
 
 def plan_of(decisions: Sequence[Decision], subject: Subject, author: str, rules: CurationRules) -> CurationPlan:
@@ -169,8 +177,9 @@ def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
     """
     n, units = sorting.n_clusters, list(map(str, sorting.units.values.tolist()))
     place = {unit: index for index, unit in enumerate(units)}
-    groups = [[place[unit] for unit in group] for group in plan.merges]
-    aside = {index for group in groups for index in group} | {place[unit] for unit in plan.removed}
+    groups = [[place[unit] for unit in group] for group in plan.groups]
+    removed = [unit for unit in plan.removed if unit not in plan.tried]
+    aside = {index for group in groups for index in group} | {place[unit] for unit in removed}
     stay = [index for index in range(n) if index not in aside]
     of = np.full(n, -1, np.int32)
     of[stay] = np.arange(len(stay))
@@ -194,7 +203,7 @@ def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
         later=(),
     )
     members: dict[str, tuple[str, ...]] = {str(ids[k]): (units[index],) for k, index in enumerate(stay)}
-    members |= {str(ids[len(stay) + k]): group for k, group in enumerate(plan.merges)}
+    members |= {str(ids[len(stay) + k]): group for k, group in enumerate(plan.groups)}
     new_of_old = {unit: str(ids[of[index]]) if of[index] >= 0 else "" for unit, index in place.items()}
     return Applied(plan, after, MappingProxyType(new_of_old), MappingProxyType(members), of, rows)
 
@@ -322,7 +331,7 @@ def _n_without_depth(sorting: SpikeSorting, keep: npt.NDArray[np.bool_]) -> int:
 def _identity(before: Identity | None, plan: CurationPlan) -> Identity | None:
     if before is None:
         return None
-    digest = hashlib.sha256(repr((plan.merges, plan.removed, plan.spans)).encode()).hexdigest()[:32]
+    digest = hashlib.sha256(repr((plan.groups, plan.removed, plan.spans)).encode()).hexdigest()[:32]
     return Identity.of_states(before.files, f"{before.metrics} with the curation {digest}", before.folders)
 
 
@@ -333,9 +342,13 @@ def _said(plan: CurationPlan, n_excluded: int) -> str:
         f"{counted(len(plan.removed), 'unit')} left out" * bool(plan.removed),
         f"{counted(len(plan.spans), 'bad span')} left out" * bool(plan.spans),
     ]
-    text = ", ".join(part for part in parts if part) or "nothing to change"
-    without = f"; {counted(n_excluded, 'spike')} not shown" if n_excluded else ""
-    return f"curation of {', '.join(plan.authors) or 'nobody'} applied: {text}{without}"
+    decided = ", ".join(part for part in parts if part) or "nothing to change" * (not plan.tried)
+    sentences = [
+        f"curation of {', '.join(plan.authors) or 'nobody'} applied: {decided}" * bool(decided),
+        f"units {' + '.join(plan.tried)} are shown as one, which is not decided" * bool(plan.tried),
+        f"{counted(n_excluded, 'spike')} not shown" * bool(n_excluded),
+    ]
+    return "; ".join(sentence for sentence in sentences if sentence)
 
 
 def _together(said: Sequence[UnitState]) -> UnitState:

@@ -16,6 +16,8 @@ from dashboard.model.errors import BadRequest
 MAX_TEXT = 4_000
 """Characters of a value or a reason; more is not a note."""
 
+# The columns stand here as they are now, and in a step of `dashboard.library.migrations` as they were when it was
+# released: a step is never edited, so the two are written twice on purpose, and a test holds that they agree.
 _decisions = sa.Table(
     "decisions", TABLES,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),

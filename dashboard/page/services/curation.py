@@ -14,6 +14,7 @@ from functools import partial
 import param
 
 from dashboard.analysis.curation.applied import Applied, CurationPlan, apply_plan, plan_of
+from dashboard.analysis.curation.following import Followed
 from dashboard.analysis.curation.merges import Merge, merge_column, merges
 from dashboard.analysis.curation.spans import BadSpan, bad_spans, write_span
 from dashboard.analysis.curation.state import (
@@ -55,6 +56,7 @@ class CurationState(param.Parameterized):
     applied = param.Boolean(
         False, doc="Whether merged units are shown as one, without removed units and spikes in bad spans."
     )
+    together = param.List([], doc="Ids of units that are shown as one before that is decided.")
     shown_by = param.String("", doc="Whose labels the columns of decisions show, in words; for exports.")
     applied_for = param.String("", doc="Whose decisions go first of those that are applied; empty where none are.")
 
@@ -67,7 +69,7 @@ class _Shown:
     opened: OpenInsertion
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Kept:
     """Decisions of one opened sorting, as they are in the database, and what they made of it last."""
 
@@ -75,11 +77,6 @@ class _Kept:
     subject: Subject | None = None
     rows: list[Decision] = field(default_factory=list)
     shown: _Shown | None = None
-
-    def has(self, opened: OpenInsertion) -> bool:
-        """Tell whether an insertion is this one, as it was sorted or with decisions applied."""
-        shown = self.shown
-        return opened.columns is self.opened.columns or (shown is not None and opened.columns is shown.opened.columns)
 
     @property
     def last(self) -> int:
@@ -143,7 +140,7 @@ class CurationService:
         self._listeners: list[Callable[[], None]] = []
         self._of_units: dict[str, UnitState] = {}
         self.states: dict[str, UnitState] = {}
-        self.plan = CurationPlan()
+        self.plan = self._wanted = CurationPlan()
         self._before: Applied | None = None
         self._now: Applied | None = None
         self._applying: tuple[_Kept, CurationPlan] | None = None
@@ -176,6 +173,11 @@ class CurationService:
     def rows(self) -> Sequence[Decision]:
         """Decisions about the open insertion, oldest first."""
         return self._kept.rows if self._kept is not None else ()
+
+    @property
+    def loaded(self) -> OpenInsertion | None:
+        """The open insertion as it was sorted."""
+        return self._kept.opened if self._kept is not None else None
 
     @property
     def subject(self) -> Subject | None:
@@ -243,19 +245,27 @@ class CurationService:
         if kept is not None:
             kept.opened, kept.shown = opened, None
 
-    def dress(self, opened: OpenInsertion) -> OpenInsertion:
+    def dress(self, opened: OpenInsertion, *, is_new: bool = False) -> OpenInsertion:
         """Return an insertion with the columns of its decisions; with these applied, where the person wants it.
 
         What was prepared is shown at once; what has to be made first is shown when it is there.
+
+        Parameters
+        ----------
+        opened : OpenInsertion
+            What is shown, or `loaded`.
+        is_new : bool
+            Whether it was just opened; else it is the one of before, perhaps as it was shown then.
         """
         kept, prepared = self._kept, self._prepared
-        if kept is None or not kept.has(opened):
-            if prepared is not None and prepared.has(opened):
+        if kept is None or is_new:
+            if prepared is not None and prepared.opened.columns is opened.columns:
                 kept = prepared
             else:
                 kept = _Kept(opened)
                 self._threads.submit(self._read, kept)
             self._kept, self._judged_now, self._added = kept, set(), ()
+            self._state.together = []
         self._reduce()
         shown = self._chosen(kept)
         self._before, self._now = self._now, shown.applied if shown is not None else None
@@ -287,13 +297,13 @@ class CurationService:
 
     def _chosen(self, kept: _Kept) -> _Shown | None:
         """Return what is to be shown in place of the sorting as it is; have it made, where it is not there yet."""
-        if not self._state.applied or self.plan.is_empty:
+        plan = self._wanted
+        if plan.is_empty:
             return None
         shown = kept.shown
-        if (shown is None or shown.applied.plan != self.plan) and self._applying != (kept, self.plan):
-            self._applying = (kept, self.plan)
-            self._say("Applying what was decided")
-            self._threads.submit(self._apply, kept, self.plan)
+        if (shown is None or shown.applied.plan != plan) and self._applying != (kept, plan):
+            self._applying = (kept, plan)
+            self._threads.submit(self._apply, kept, plan)
         return shown
 
     def _apply(self, kept: _Kept, plan: CurationPlan) -> None:
@@ -319,17 +329,22 @@ class CurationService:
     def _made(self, kept: _Kept) -> None:
         self._applying = None
         if kept is self._kept:
-            self._say("")
             self._show()
 
     def _reduce(self) -> None:
         kept = self._kept
         if kept is None or kept.subject is None:
             self._of_units, self.states, self.plan = {}, {}, CurationPlan()
+            self._wanted = replace(self.plan, tried=tuple(self._state.together))
             return
         self._of_units = unit_states(kept.rows, kept.subject)
         self.plan = plan_of(kept.rows, kept.subject, self.author, self.rules)
-        shown = kept.shown if self._state.applied and not self.plan.is_empty else None
+        plan = self.plan if self._state.applied else CurationPlan()
+        merged = {unit for group in plan.merges for unit in group}
+        if merged & set(self._state.together):  # somebody has decided it meanwhile
+            self._state.together = []
+        self._wanted = replace(plan, tried=tuple(self._state.together))
+        shown = kept.shown if not self._wanted.is_empty else None
         self.states = self._of_units if shown is None else shown.applied.states(self._of_units)
 
     @property
@@ -414,12 +429,10 @@ class CurationService:
         if len(units) < 2:
             self._refuse(BadRequest("One unit is selected", str(units[0]), "Shift + click adds another"))
             return
-        named = {str(unit) for unit in units}
-        for held in self.merges:
-            if held.author == author and (both := named & set(held.units)):
-                words = f"unit {min(both)} is one with {', '.join(unit for unit in held.units if unit not in both)}"
-                self._refuse(BadRequest("A unit is in one proposal at most", words, "Undo that first"))
-                return
+        if conflict := self._in_merge(map(str, units), author):
+            self._refuse(conflict)
+            return
+        self._state.together = []
         self._keep(lambda subject: [subject.decide(author, "merge", write_merge(units))])
 
     def mark_bad(self, reason: str, *, of_selected: bool) -> None:
@@ -461,6 +474,33 @@ class CurationService:
 
     def _reported(self, report: list[str]) -> None:
         self.report = report
+
+    def confirm(self, found: Sequence[Followed]) -> None:
+        """Take decisions about units of another sorting over, as those of their authors about the units here."""
+        by = self.author
+        if found and self._may_at_all():
+            self._keep(lambda subject: [one.as_own(subject, by) for one in found])
+
+    def look_together(self) -> None:
+        """Show the selected units as one before that is decided, or one by one again."""
+        units = [] if self._state.together else [str(unit) for unit in self._members(self._view.selected)]
+        if len(units) == 1:
+            self._refuse(BadRequest("One unit is selected", units[0], "Shift + click adds another"))
+            return
+        if (both := self._in_merge(units)) and self._state.applied:
+            self._refuse(both)
+            return
+        self._state.together = units
+        self._queue.later(self._show)
+
+    def _in_merge(self, units: Iterable[str], author: str | None = None) -> BadRequest | None:
+        """Return why units cannot be one: one of them is in a proposal already, of anybody or of `author`."""
+        named = set(units)
+        for held in self.merges:
+            if author in (None, held.author) and (both := named & set(held.units)):
+                words = f"unit {min(both)} is one with {', '.join(unit for unit in held.units if unit not in both)}"
+                return BadRequest("A unit is in one proposal at most", f"{words} ({held.author})", "Undo that first")
+        return None
 
     def withdraw(self, step: str) -> None:
         """Withdraw one of one's own steps."""

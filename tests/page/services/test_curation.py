@@ -13,9 +13,11 @@ import pytest
 
 import dashboard.library.database as database
 import dashboard.page.services.curation as service
+from dashboard.analysis.curation.subject import Subject
 from dashboard.export.code import dashboard_snippet
 from dashboard.export.origin import provenance
 from dashboard.library.curation.formats import format_of
+from dashboard.library.open import open_insertion
 from dashboard.library.userdata import UserData
 from dashboard.model.curation import CurationRules
 from dashboard.model.progress import ignore_progress
@@ -276,3 +278,54 @@ def test_a_file_is_brought_in_by_one_person_as_the_decisions_of_another(page: Dr
     page.wait(lambda: "nothing to undo" in page.session.curation.message, "a refusal")
     page.do(lambda: tab.file.param.update(filename="bad.json", value=b"{"))
     page.wait(lambda: "bad.json" in page.session.curation.message, "why it cannot be read")
+
+
+def test_units_are_looked_at_as_one_before_that_is_decided(page: DrivenPage) -> None:
+    begin(page, "Yan")
+    before = page.do(lambda: units_shown(page))
+    page.do(lambda: page.session.state.param.update(selected=[10, 11]))
+    page.do(page.session.curation.look_together)
+    page.wait(lambda: page.session.state.selected == [len(before)], "the union")
+    said = "units 10 + 11 are shown as one, which is not decided"
+    page.wait(lambda: said in page.session.centre.status.object, "it is said")
+    assert "Yan" not in {one.author for one in page.session.services.user_session.user_data.decisions.read()}
+    page.do(page.session.curation.look_together)
+    page.wait(lambda: units_shown(page) == before, "the units one by one")
+    assert page.do(lambda: page.session.state.selected) == [10, 11]
+    page.do(page.session.curation.look_together)
+    page.wait(lambda: page.session.state.selected == [len(before)], "the union again")
+    press(page, "Alt+s")
+    page.wait(lambda: labels(page, "merge").get(10) == "10 + 11 (Yan)", "the proposal")
+    page.do(lambda: page.session.states.update(applied=True, selected=[11, 12]))
+    page.wait(lambda: len(before) in units_shown(page), "the merged unit")
+    page.do(lambda: page.session.state.param.update(selected=[len(before), 12]))
+    page.do(page.session.curation.look_together)
+    assert "is one with" in page.do(lambda: page.session.curation.message)
+    page.do(lambda: page.session.states.update(applied=False))
+    page.wait(lambda: units_shown(page) == before, "the units one by one")
+
+
+def test_decisions_about_another_sorting_follow_their_spikes_once_they_are_confirmed(
+    page: DrivenPage, folder: Path
+) -> None:
+    begin(page, "Zoe")
+    source = DemoSource(folder, n_spikes=N_SPIKES)
+    other = open_insertion("demo", source=source, cache=folder, sorter="pykilosort", revision="2024-05-06")
+    subject, user_data = Subject.of(other), page.session.services.user_session.user_data
+    user_data.decisions.add([subject.decide("Ann", "note", "of another sorter", unit) for unit in (1, 2, 3)])
+    user_data.decisions.add([replace(subject.decide("Ann", "note", "of no unit", 1), unit="9999", uuid="")])
+    user_data.tell_decided(subject.insertion)
+    tab = page.select("Curation", 12)
+    page.wait(lambda: "4 decisions about units of another" in tab.following.about.object, "what is left behind")
+    page.do(tab.following._start)
+    chips = page.wait(lambda: tab.following.chips.chips, "what matches")
+    assert "No unit here matches: of no unit, unit 9999 of pykilosort (Ann)" in tab.following.about.object
+    assert all("agreement" in label for _, label, _ in chips)
+    assert labels(page, "note") == {} or "another sorter" not in "".join(labels(page, "note").values())
+    page.do(lambda: tab.following._picked(chips[0][0]))
+    page.wait(lambda: len(tab.following.chips.chips) == len(chips) - 1, "one less to confirm")
+    unit = int(chips[0][1].partition(":")[0])
+    page.wait(lambda: "Ann: of another sorter" in labels(page, "note").get(unit, ""), "the note")
+    kept = user_data.decisions.read()[-1]
+    assert (kept.author, kept.imported_by) == ("Ann", "Zoe")
+    assert f"follows decision {chips[0][0]}: unit" in kept.reason

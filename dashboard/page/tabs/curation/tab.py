@@ -21,9 +21,11 @@ from dashboard.page.services.curation import CurationState
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.curation import texts
 from dashboard.page.tabs.curation.exports import DecisionsAtHand
+from dashboard.page.tabs.curation.following import Following
 from dashboard.page.widgets.chips import Chips
 
 SELECTED, PASSING = "selected", "passing"
+TOGETHER = "Look at them as one"
 _BUTTON: dict[str, Any] = {"size": "small", "variant": "outlined", "margin": (4, 4)}
 
 
@@ -75,13 +77,14 @@ class CurationTab(BaseTab[PageServices]):
         acts = (
             ("Flag", self._curation.flag),
             ("Same unit · Alt+S", self._curation.merge),
+            (TOGETHER, self._curation.look_together),
             ("Undo", self._curation.undo),
             ("Redo", self._curation.redo),
         )
         self.acts = {name: pmui.Button(label=name, **_BUTTON) for name, _ in acts}
         for name, act in acts:
             self.acts[name].on_click(partial(_call, act))
-        own = services.states[CurationState]
+        self._own = own = services.states[CurationState]
         self.queue_switch = pmui.Switch.from_param(
             own.param.unjudged,
             description="",
@@ -115,6 +118,7 @@ class CurationTab(BaseTab[PageServices]):
         self.pairs = Chips(self._pair, about="Similar units", margin=(4, 10), visible=False)
         self.similar = self.html()
         self.part("curation-similar", "Similar units", self.similar)
+        self.following = Following(services.store, self._curation, self._queue, self.html)
         self.message = self.html()
         self.about = self.html()
         self.log = self.html()
@@ -125,7 +129,7 @@ class CurationTab(BaseTab[PageServices]):
             pn.FlexBox(*self.acts.values(), margin=(0, 6)), self.queue_switch, self.applied_switch, self.applied,
             self.message, self.about, self.busy.panel, self.similar, self.pairs,
             pn.FlexBox(self.reason, *self.bad, margin=(0, 6)), self.spans,
-            pn.FlexBox(self.whose, self.file, margin=(0, 6)), self.log,
+            pn.FlexBox(self.whose, self.file, margin=(0, 6)), self.following.panel, self.log,
             sizing_mode="stretch_both", margin=0, scroll=True,
         )  # fmt: skip
         self.who.param.watch(lambda event: self._user_session.say(event.new), "value")
@@ -167,6 +171,11 @@ class CurationTab(BaseTab[PageServices]):
         if event.new.strip():
             self._curation.note(event.new)
             self._queue.later(partial(self.note.param.update, value=""))
+
+    def close(self) -> None:
+        """Stop what runs: the browser has gone."""
+        self.following.close()
+        super().close()
 
     def _mark_bad(self, of_selected: bool, event: object) -> None:
         self._curation.mark_bad(self.reason.value.strip(), of_selected=of_selected)
@@ -249,6 +258,9 @@ class CurationTab(BaseTab[PageServices]):
         self.draw("curation-about", self._show_about, scene)
         self.draw("curation-log", self._show_log)
         self._look_again(scene)
+        self.acts[TOGETHER].label = "One by one again" if self._own.together else TOGETHER
+        if curation.loaded is not None:
+            self.following.show(curation.loaded)
         self.applied.object = texts.applied(scene.sorting, curation.plan, is_wanted=self.applied_switch.value)
         spans = curation.spans
         self.spans.param.update(chips=[texts.span(one, curation.author) for one in spans], visible=bool(spans))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from html import escape
 
 from dashboard.analysis.curation.applied import CurationPlan
+from dashboard.analysis.curation.following import Followed
 from dashboard.analysis.curation.similar import REACH_UM, SimilarUnits
-from dashboard.analysis.curation.spans import BadSpan
+from dashboard.analysis.curation.spans import BadSpan, read_span
 from dashboard.analysis.curation.state import UnitState, standing
 from dashboard.analysis.curation.subject import Subject
 from dashboard.model.curation import Category, Decision
@@ -49,7 +50,7 @@ def report(sentences: Sequence[str]) -> str:
 def applied(sorting: SpikeSorting, plan: CurationPlan, *, is_wanted: bool) -> str:
     """Return what was applied, or would be."""
     if sorting.curation:
-        return f'<div class="notes" role="status">{escape(sorting.curation.capitalize())}.</div>'
+        return f'<div class="notes" role="status">{escape(sorting.curation[:1].upper() + sorting.curation[1:])}.</div>'
     parts = [
         f"{sum(map(len, plan.merges)):,} units to be merged into {len(plan.merges):,}" * bool(plan.merges),
         f"{counted(len(plan.removed), 'unit')} to be left out" * bool(plan.removed),
@@ -59,6 +60,31 @@ def applied(sorting: SpikeSorting, plan: CurationPlan, *, is_wanted: bool) -> st
     if is_wanted and not text:
         return '<div class="notes" role="status">There is nothing to apply: units are as they were sorted.</div>'
     return f'<div class="notes" role="status">Not applied: {text}.</div>' if text else ""
+
+
+def left_behind(left: Sequence[Decision], without: Sequence[Followed]) -> str:
+    """Return how many decisions are about units of other sortings, and which of them have no unit here."""
+    if not left:
+        return ""
+    what = f"{counted(len(left), 'decision')} about units of another revision or sorter"
+    text = f"<p>{what}: kept, and not shown until somebody confirms of which unit here each is.</p>"
+    if without:
+        some = "; ".join(_decided(one.decision) for one in without[:N_LOGGED])
+        more = f" and {len(without) - N_LOGGED:,} more" if len(without) > N_LOGGED else ""
+        text += f"<p>No unit here matches: {escape(some)}{more}. They stay behind.</p>"
+    return f'<div class="unit">{text}</div>'
+
+
+def followed(one: Followed) -> tuple[str, str, str]:
+    """Return the chip of a decision that can be confirmed: id, label, and what a click does."""
+    units = " + ".join(one.units)
+    return str(one.decision.id), f"{units}: {_decided(one.decision)}, agreement {one.score:.2f}", "Confirm it"
+
+
+def _decided(one: Decision) -> str:
+    what = one.value.replace("\n", ", ")
+    what = f"units {what} are one" if one.kind == "merge" else f"{what}, unit {one.unit}"
+    return f"{what} of {one.collection.rpartition('/')[2]} ({one.author})"
 
 
 def span(one: BadSpan, author: str) -> tuple[str, str, str]:
@@ -107,14 +133,13 @@ def log(rows: Sequence[Decision], subject: Subject | None) -> str:
         about = f"unit {one.unit}" if one.unit else ""
         if subject is not None and subject.own(one) is None:
             about += " of another revision"
-        what = one.value.replace("\n", ", ") or f"no {one.kind}"
+        limits = read_span(one.value) if one.kind == "span" else None
+        what = span_text(limits) if limits else one.value.replace("\n", ", ") or f"no {one.kind}"
         by = f"{one.author}, brought in by {one.imported_by}" if one.imported_by else one.author
         cells = (one.time[:16].replace("T", " "), by, about, one.kind, what)
         body += "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-    left = len(subject.left_behind(held)) if subject is not None else 0
-    behind = f"<p>{left:,} decisions are about units of another revision or sorter, and are not shown.</p>" * bool(left)
     head = '<h2 class="caption">Last decisions (times in UTC)</h2>'
-    return f'<div class="unit">{head}<table>{body}</table>{behind}</div>'
+    return f'<div class="unit">{head}<table>{body}</table></div>'
 
 
 def similar(found: SimilarUnits | None, units: UnitIds) -> str:

@@ -12,7 +12,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from dashboard.analysis.raw.lf_picture import LfPicture
-from dashboard.analysis.raw.maps import DepthImage, QualityMaps
+from dashboard.analysis.raw.maps import DepthImage, QualityMaps, by_depth
 from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.raw.spectra import WINDOW_S
 from dashboard.figures.raw import ink_of
@@ -26,6 +26,8 @@ SNIPPET_PX, MAP_PX = 380, 220
 N_TICKS = 9
 LEVELS = 255
 NO_VALUE = "#00000000"
+BAND_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00")
+"""Of the bands of LF, from the slowest."""
 GREYS = tuple(to_hex(colour) for colour in colormaps["gray"](np.linspace(0, 1, LEVELS)))
 SINKS_RED = tuple(to_hex(colour) for colour in colormaps["RdBu"](np.linspace(0, 1, LEVELS)))
 PALETTES = {
@@ -136,6 +138,33 @@ class SpectrogramFigure:
         self.image.data = dict(zip(_IMAGE, ([value] for value in place), strict=True))
         self.figure.x_range.update(start=left, end=left + width)
         self.figure.y_range.update(start=0, end=float(found.hz[-1]))
+
+
+class BandFigure:
+    """Power of LF by depth, a line for each band, on the raster's depth axis."""
+
+    def __init__(self, axes: Axes) -> None:
+        across = Range1d(0, 1)
+        self.figure: figure = navigable(
+            across, axes.depth, across, axes.depth_limits, only="y", name="raw-bands",
+            x_axis_label="Power (dB re 1 V²/Hz)", y_axis_label="Depth (µm)",
+        )  # fmt: skip
+        self.figure.update(sizing_mode="stretch_width", height=MAP_PX)
+        self.lines = ColumnDataSource({name: [] for name in ("x", "y", "colour")}, name="raw-bands-data")
+        self.figure.multi_line("x", "y", line_color="colour", line_width=1.5, source=self.lines)
+        lighten(self.figure)
+
+    def show(self, maps: QualityMaps) -> None:
+        """Draw the mean of the channels at each depth."""
+        drawn = [by_depth(values[np.newaxis], maps.depths_um) for values in maps.powers.values()]
+        known = np.concatenate([values[np.isfinite(values)] for values, _ in drawn])
+        if known.size:
+            self.figure.x_range.update(start=float(known.min()) - 2, end=float(known.max()) + 2)
+        self.lines.data = {
+            "x": [values[0].astype(np.float32) for values, _ in drawn],
+            "y": [depths.astype(np.float32) for _, depths in drawn],
+            "colour": list(BAND_COLOURS[: len(drawn)]),
+        }
 
 
 class MapFigure:

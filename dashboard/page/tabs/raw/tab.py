@@ -26,7 +26,14 @@ from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.services.recording_quality import raw_threads
 from dashboard.page.tabs.raw import texts
-from dashboard.page.tabs.raw.figures import SINKS_RED, MapFigure, RowsFigure, SnippetFigure, SpectrogramFigure
+from dashboard.page.tabs.raw.figures import (
+    SINKS_RED,
+    BandFigure,
+    MapFigure,
+    RowsFigure,
+    SnippetFigure,
+    SpectrogramFigure,
+)
 from dashboard.page.tabs.raw.picture import (
     ManyRequest,
     SnippetRequest,
@@ -52,6 +59,7 @@ PARTS = {
     "waveforms": "The single spikes",
     "rms": "The map of the noise",
     "spectrum": "The map of the spectrum",
+    "bands": "The power by depth",
 }
 """What the tab draws, by the name of its caption."""
 
@@ -86,6 +94,7 @@ class RawTab(BaseTab[PageServices]):
         axes = services.axes
         self.rms = MapFigure(axes, "raw-rms", over_time=True, palette="plasma")
         self.spectrum = MapFigure(axes, "raw-spectrum", over_time=False, palette="inferno")
+        self.bands = BandFigure(axes)
         self._captions = {name: self.html() for name in PARTS}
         self._captions["snippet"].object = texts.WORKING
         for name, about in PARTS.items():
@@ -100,6 +109,7 @@ class RawTab(BaseTab[PageServices]):
                 ("waveforms", self.waveforms),
                 ("rms", self.rms),
                 ("spectrum", self.spectrum),
+                ("bands", self.bands),
             )
         }
         self._shown: frozenset[str] = frozenset()
@@ -365,6 +375,7 @@ class RawTab(BaseTab[PageServices]):
         if maps is not None and maps is not before:
             self._draw_rms()
             self.draw("raw-spectrum", self._draw_spectrum, maps)
+            self.draw("raw-bands", self._draw_bands, maps)
         elif maps is None and quality.error is not None:
             self._no_maps(quality.error)
 
@@ -374,6 +385,12 @@ class RawTab(BaseTab[PageServices]):
         if maps.spectrum is not None:
             self.spectrum.show(maps.spectrum, "inferno")
             self.spectrum.show_bad(maps)
+
+    def _draw_bands(self, maps: QualityMaps) -> None:
+        self._captions["bands"].object = texts.bands(maps)
+        self._set("bands", bool(maps.powers))
+        if maps.powers:
+            self.bands.show(maps)
 
     def _draw_rms(self) -> None:
         if self.maps is not None:
@@ -387,7 +404,7 @@ class RawTab(BaseTab[PageServices]):
             self.rms.show(maps.rms[band], PALETTE[band])
 
     def _no_maps(self, error: DashboardError) -> None:
-        for name in ("rms", "spectrum"):
+        for name in ("rms", "spectrum", "bands"):
             self._set(name, False)
             self._captions[name].object = ""
         self._captions["rms"].object = refusal_text(error)

@@ -16,6 +16,7 @@ from dashboard.analysis.raw.spectra import CONDUCTIVITY_S_PER_M, OVERLAP, WINDOW
 from dashboard.figures.raw import GOOD, OTHER
 from dashboard.model.raw import BANDS, RAW, NotRecorded
 from dashboard.model.texts import counted
+from dashboard.page.tabs.raw.figures import BAND_COLOURS
 
 WORKING = '<div class="unit"><p>Reading …</p></div>'
 NO_UNIT = '<div class="unit"><p>Select a unit to see its single spikes.</p></div>'
@@ -115,11 +116,19 @@ def spectrum(maps: QualityMaps) -> str:
     low, high = maps.spectrum.levels
     hz = maps.spectrum.along
     of_sum = "a sum over an unknown number of windows" if maps.is_sum else "the mean over windows"
-    powers = ", ".join(f"{name} {np.nanmedian(values):.0f}" for name, values in maps.powers.items())
     return _said(
         f"<p>Power of LF ({low:,.0f} to {high:,.0f} dB re 1 V²/Hz, {of_sum}), bins of {hz[1] - hz[0]:.2f} Hz, "
-        f"no common reference taken off. Median over channels, without 0 Hz: {powers} dB.</p>{bad}"
+        f"no common reference taken off.</p>{bad}"
     )
+
+
+def bands(maps: QualityMaps) -> str:
+    """Return which line is which band, with its median over channels; empty without a spectrum."""
+    named = ", ".join(
+        f'<span style="color:{colour}">━</span> {name} (median {np.nanmedian(values):.0f} dB)'
+        for colour, (name, values) in zip(BAND_COLOURS, maps.powers.items(), strict=False)
+    )
+    return _said(f"<p>Power of LF by depth, without 0 Hz: {named}.</p>") if named else ""
 
 
 def _channels(maps: QualityMaps) -> str:

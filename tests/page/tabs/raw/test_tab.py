@@ -143,6 +143,12 @@ def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path, tmp_pat
         assert set(maps.rms) == {"ap", "lf"}
         assert maps.rms["ap"].along[0] == pytest.approx(12.0457 + 1.5, abs=0.02)
         assert "364–383" in page.do(lambda: tab._captions["spectrum"].object)
+        lines = page.do(lambda: dict(tab.bands.lines.data))
+        assert [len(lines["x"]), len(set(lines["colour"]))] == [5, 5]
+        of_band = maps.powers["4-10 Hz"]
+        first = maps.depths_um == np.nanmin(maps.depths_um)
+        assert lines["x"][1][0] == pytest.approx(of_band[first].mean(), abs=1e-3)
+        assert lines["y"][1][0] == maps.depths_um[first][0]
 
 
 def check_export(page: Any, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ contracts: $(VENV)/.test
 pytest: $(VENV)/.test
 	.ci/system nginx nginx-light
 	.ci/system chromium chromium
+	.ci/system firefox-esr firefox-esr
 	.ci/system fonts fonts-dejavu-core fontconfig
 	$(BIN)/python -c "$(KERNELS)"
 	rm -f .pytest_cache/v/cache/lastfailed

@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, Playwright
 
     from dashboard.engine.build import SpikeColumns
     from dashboard.model.sorting import SpikeSorting
@@ -132,19 +132,25 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, cache: Path) -> N
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers."""
     from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # machines are shared; what is waited for comes in a fraction of it
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """One Chromium for all tests."""
     from tests.browser.driver import CHROMIUM, FLAGS
 
-    expect.set_options(timeout=30_000)  # machines are shared; what is waited for comes in a fraction of it
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield running
-        running.close()
+    running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,85 @@
+"""Units judged in a real browser: by keys, undone, after a reload, in another browser, merged, brought in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dashboard.sources.demo.source import DemoSource
+from tests.browser.driver import Visit, new_visit, served
+from tests.browser.test_page import wait_until
+
+LATE_MS = 60_000
+
+
+def say_name(page: Page, name: str) -> None:
+    field = page.get_by_label("Your name, which the browser remembers")
+    field.fill(name)
+    field.press("Enter")
+    field.blur()
+
+
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[str]:
+    """Address of a server whose decisions no other test sees."""
+    with served([DemoSource(tmp_path, n_spikes=20_000)], tmp_path) as url:
+        yield url
+
+
+@pytest.mark.walk
+def test_units_are_judged_and_what_is_decided_goes_its_ways(
+    own_site: str, visit: Visit, browser: Browser, tmp_path: Path
+) -> None:
+    page = visit.page
+    visit.open(f"{own_site}/?insertion=demo&tab=Curation&selected=12")
+    visit.wait_for_spikes()
+    say_name(page, "Ada")
+    page.locator("body").press("Alt+g")
+    about = page.locator(".unit", has_text="units judged by Ada")
+    expect(about).to_contain_text("quality, Ada")
+    expect(about).to_contain_text("1 of ")
+    page.locator("body").press("Control+z")
+    expect(about).to_contain_text("Nobody has decided")
+    page.locator("body").press("Control+Shift+Z")
+    expect(about).to_contain_text("good")
+    page.reload(wait_until="domcontentloaded")
+    visit.wait_for_spikes()
+    expect(about).to_contain_text("good", timeout=LATE_MS)
+
+    # Somebody else, in another browser, sees it, and is seen.
+    other = new_visit(browser)
+    other.open(f"{own_site}/?insertion=demo&tab=Curation&selected=12")
+    other.wait_for_spikes()
+    say_name(other.page, "Bob")
+    of_bob = other.page.locator(".unit", has_text="units judged by Bob")
+    expect(of_bob).to_contain_text("quality, Ada")
+    other.page.get_by_role("button", name="noise · Alt+N").click()
+    expect(about).to_contain_text("quality, Bob")
+    assert other.complaints == []
+    other.page.context.close()
+
+    # Two units are one, which counts once it is applied.
+    visit.open(f"{own_site}/?insertion=demo&tab=Curation&selected=12,14")
+    before = visit.wait_for_spikes()
+    page.get_by_role("button", name="Same unit").click()
+    expect(page.get_by_text("2 units to be merged into 1")).to_be_visible()
+    page.get_by_label("Show merged units as one").check()
+    expect(page.locator(".status-line")).to_contain_text("curation of Ada applied: 2 units are merged into 1")
+    n_units = int(before.split(" units")[0].rsplit(" ", 1)[1].replace(",", ""))
+    expect(page.locator(".status-line")).to_contain_text(f"{n_units - 1} of {n_units - 1} units")
+    expect(page.locator("div.header")).to_contain_text("curation applied")
+    wait_until(visit, lambda: "applied=on" in page.url)
+
+    # A file of another person's comes in on another sorting, with what did not match.
+    (tmp_path / "decisions.csv").write_text("unit,quality\n12,good\n99999,mua\n")
+    visit.open(f"{own_site}/?insertion=demo&sorter=pykilosort&tab=Curation&selected=12")
+    visit.wait_for_spikes()
+    page.get_by_label("Whose decisions a file holds").fill("Cleo")
+    page.get_by_label("Whose decisions a file holds").blur()
+    page.get_by_role("button", name="Bring in a file").set_input_files(tmp_path / "decisions.csv")
+    expect(page.get_by_text("1 decision of Cleo, brought in by Ada")).to_be_visible()
+    expect(page.get_by_text("1 of 2 units are not in this sorting")).to_be_visible()
+    expect(page.locator(".unit", has_text="units judged by Ada")).to_contain_text("quality, Cleo")

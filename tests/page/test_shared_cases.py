@@ -21,6 +21,7 @@ from dashboard.library.render import render
 from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import DatasetInvalid, InsertionAmbiguous, NoSpikeSorting
 from dashboard.model.sorting import SpikeSorting
+from dashboard.page.tabs.clusters.tab import cluster_table
 from tests.page.driving import DrivenPage, driven_page
 
 IBL, KILOSORT, FILE, NONE = LabelKind.IBL, LabelKind.KILOSORT, LabelKind.FILE, LabelKind.NONE
@@ -316,6 +317,13 @@ def test_odd_columns_are_in_the_table_as_they_are(opened: Opening) -> None:
     table = found.files["clusters.metrics"]
     for name in ("with_nan", "with_inf", "all_nan", "spaces in name (µV)"):
         np.testing.assert_array_equal(found.sorting.clusters[name], table[name])
+
+
+def test_whole_numbers_that_a_browser_cannot_hold_are_shown_digit_by_digit(opened: Opening) -> None:
+    found = opened("c25")
+    assert cluster_table(found.sorting)["big"].tolist() == [
+        str(value) for value in found.files["clusters.metrics"]["big"]
+    ]
 
 
 def test_units_of_any_number_of_spikes_are_there(opened: Opening) -> None:

@@ -69,6 +69,10 @@ ROW_PX = 28
 _activities: WeakKeyDictionary[SpikeColumns, list[str]] = WeakKeyDictionary()
 
 
+MAX_WHOLE = 2**53
+"""Whole numbers beyond it are no numbers of a browser, which would show others: they are shown as text."""
+
+
 def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
     """Return the clusters as shown: leading columns first, amplitudes in uV, region levels added.
 
@@ -93,6 +97,10 @@ def cluster_table(sorting: SpikeSorting) -> pd.DataFrame:
         ids = np.nan_to_num(clusters["atlas_id"].to_numpy(dtype=np.float64)).astype(np.int64)
         table["beryl"] = region_names(ids, "beryl")
         table["cosmos"] = region_names(ids, "cosmos")
+    for name in table:
+        whole = table[name]
+        if pd.api.types.is_integer_dtype(whole) and not whole.dropna().between(-MAX_WHOLE, MAX_WHOLE).all():
+            table[name] = whole.astype(str)
     return _in_order(table)
 
 

@@ -130,7 +130,8 @@ def tests(sorting: SpikeSorting, unit: int, computed: Mapping[str, tuple[float, 
         f"<p>{name} <b>{escape(str(row[name]))}</b> (Kilosort's own opinion)</p>" for name in KILOSORTS if name in row
     )
     if sorting.label_kind is LabelKind.KILOSORT and not any(name in row for name in KILOSORTS) and "label" in row:
-        said = f"<p>Kilosort's own label <b>{row['label']:g}</b></p>"
+        own = row["label"] if isinstance(row["label"], str) else f"{row['label']:g}"
+        said = f"<p>Kilosort's own label <b>{escape(own)}</b></p>"
     made = label_tests(clusters.iloc[[unit]]).iloc[0]
     if not np.isfinite(label):
         why = sorting.why_no_labels or "this unit has none"

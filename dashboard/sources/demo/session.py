@@ -22,6 +22,8 @@ SESSION_FILES = (
     "raw_ephys_data/probe00/_iblqc_ephysChannels.apRMS.npy",
     "raw_ephys_data/probe00/_iblqc_ephysTimeRmsAP.rms.npy",
     "raw_ephys_data/probe00/_iblqc_ephysTimeRmsAP.timestamps.npy",
+    "raw_ephys_data/probe00/_iblqc_ephysTimeRmsLF.rms.npy",
+    "raw_ephys_data/probe00/_iblqc_ephysTimeRmsLF.timestamps.npy",
     "raw_ephys_data/probe00/_iblqc_ephysSpectralDensityLF.power.npy",
     "raw_ephys_data/probe00/_iblqc_ephysSpectralDensityLF.freqs.npy",
 )
@@ -29,6 +31,9 @@ SESSION_FILES = (
 
 LFP_HZ = np.linspace(0.0, 1250.0, 513)
 """Frequencies of the LFP's spectrum, as ``ibllib.ephys.ephysqc`` has them: windows of 1024 samples at 2500 Hz."""
+
+LF_SEED = 26
+"""Of what LF does over time: other draws stay as they were."""
 
 LFP_DB = {
     "thalamus": -121.0, "pulvinar": -119.0, "dentate": -109.0, "hippocampus": -113.0, "white": -118.0,
@@ -69,7 +74,12 @@ def write_session(
     save(raw / "_iblqc_ephysChannels.apRMS.npy", np.stack([np.median(rms, axis=0), level]))
     save(raw / "_iblqc_ephysTimeRmsAP.rms.npy", rms.astype(np.float32))
     save(raw / "_iblqc_ephysTimeRmsAP.timestamps.npy", times)
-    save(raw / "_iblqc_ephysSpectralDensityLF.power.npy", _lfp_power(channels, rng))
+    power, own = _lfp_power(channels, rng), np.random.default_rng(LF_SEED)
+    lf_level = np.sqrt(power[1:].sum(axis=0) * LFP_HZ[1])  # the variance of a stretch is its power over all frequencies
+    slow = np.exp(0.25 * np.sin(times / 97.0) + own.normal(0.0, 0.05, times.size))  # states that come and go
+    save(raw / "_iblqc_ephysTimeRmsLF.rms.npy", (slow[:, None] * lf_level).astype(np.float32))
+    save(raw / "_iblqc_ephysTimeRmsLF.timestamps.npy", times)
+    save(raw / "_iblqc_ephysSpectralDensityLF.power.npy", power * times.size)  # the file holds the sum over its windows
     save(raw / "_iblqc_ephysSpectralDensityLF.freqs.npy", LFP_HZ)
 
 

@@ -153,7 +153,7 @@ class RawTab(BaseTab[PageServices]):
             )
 
         def button(label: str, about: str, act: Any) -> Any:
-            made = pn.widgets.Button(label=label, description=about, width=30, height=30, margin=(20, 1, 0, 1))
+            made = pn.widgets.Button(label=label, description=about, width=30 if len(label) == 1 else 58, height=30, margin=(20, 1, 0, 1))
             made.on_click(lambda event: act())
             return made
 
@@ -161,8 +161,8 @@ class RawTab(BaseTab[PageServices]):
             choice(own.param.raw_band, "Band", {name.upper(): name for name in BANDS}, 62),
             choice(own.param.raw_step, "Voltage", {words: name for name, words in texts.STEPS.items()}, 108),
             choice(own.param.raw_ms, "Length", {f"{ms:,} ms": ms for ms in WIDTHS_MS}, 84),
-            button("−3", "Less gain, by 3 dB", lambda: self._gain(-GAIN_STEP_DB)),
-            button("+3", "More gain, by 3 dB", lambda: self._gain(GAIN_STEP_DB)),
+            button("−3 dB", "Less gain, by 3 dB", lambda: self._gain(-GAIN_STEP_DB)),
+            button("+3 dB", "More gain, by 3 dB", lambda: self._gain(GAIN_STEP_DB)),
             button("◀", "Previous spike of the selected unit (,)", lambda: self._step(-1)),
             button("▶", "Next spike of the selected unit (.)", lambda: self._step(1)),
             choice(own.param.raw_many, "Spikes", {f"{n}" if n else "none": n for n in MANY}, 74),

@@ -45,7 +45,7 @@ pytest: $(VENV)/.test
 	.ci/system fonts fonts-dejavu-core fontconfig
 	$(BIN)/python -c "$(KERNELS)"
 	rm -f .pytest_cache/v/cache/lastfailed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 -m "not walk" $(PYTEST_ARGS) \
+	$(BIN)/python -m pytest -n 3 --dist loadfile --durations 15 -m "not walk" $(PYTEST_ARGS) \
 		|| $(BIN)/python .ci/again
 
 walks: $(VENV)/.test

@@ -97,6 +97,7 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
                 keys.press("Enter")
                 expect(page.locator(".triage .word")).to_have_text("Ada: comment “drifts”", timeout=20_000)
             if n == 3:  # a reload goes on where one was
+                expect(page).to_have_url(re.compile("NYU_3"))  # on a slow machine the link follows late
                 visit.open(page.url)
                 expect(where).to_have_text("3 of 5: NYU_3/2024-01-03/001/probe00", timeout=30_000)
                 visit.wait_for_spikes()

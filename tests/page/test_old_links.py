@@ -47,6 +47,7 @@ SINCE = {
     "rawms",
     "rawstep",
     "unjudged",
+    "applied",
 }
 """Words that no link of before had; `test_link` reads and writes them."""
 

@@ -92,7 +92,7 @@ def alike(one: Any, other: Any) -> None:
     if hasattr(one, "__dataclass_fields__"):
         computed = computed_names(type(one))
         # what such a value is computed from has other ids
-        inputs = {"sorting", "columns", "cancel"} if computed else set()
+        inputs = {"scene", "sorting", "columns", "cancel"} if computed else set()
         for name in {*one.__dataclass_fields__, *computed} - {"render_ms", "names"} - inputs:
             alike(getattr(one, name), getattr(other, name))
     elif isinstance(one, dict):

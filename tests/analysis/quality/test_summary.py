@@ -158,7 +158,9 @@ def test_lfp_by_depth_is_that_of_the_files(
     power, hz = (np.load(file(opened, f"ephysSpectralDensityLF.{name}")) for name in ("power", "freqs"))
     assert power.shape == (len(hz), summary.n_channels)
     inside = (hz >= 20) & (hz <= 80)
-    np.testing.assert_allclose(summary.lfp_power_db, 10 * np.log10(power[inside].mean(axis=0)), rtol=1e-5)
+    n_windows = len(np.load(file(opened, "ephysTimeRmsLF.timestamps")))  # the file holds the sum over them
+    expected_db = 10 * np.log10(power[inside].mean(axis=0) / n_windows)
+    np.testing.assert_allclose(summary.lfp_power_db, expected_db, rtol=1e-5)
     assert (summary.depths_um is not None, summary.lfp_reason) == (True, "")
 
 

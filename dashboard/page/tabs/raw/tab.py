@@ -153,7 +153,9 @@ class RawTab(BaseTab[PageServices]):
             )
 
         def button(label: str, about: str, act: Any) -> Any:
-            made = pn.widgets.Button(label=label, description=about, width=30 if len(label) == 1 else 58, height=30, margin=(20, 1, 0, 1))
+            made = pn.widgets.Button(
+                label=label, description=about, width=30 if len(label) == 1 else 58, height=30, margin=(20, 1, 0, 1)
+            )
             made.on_click(lambda event: act())
             return made
 

@@ -48,6 +48,7 @@ def npz_of(visit: Visit, words: re.Pattern[str]) -> Locator:
     return buttons[int(np.argmin(apart))]
 
 
+@pytest.mark.walk
 def test_from_the_raster_to_the_voltage_and_away_with_it(
     site: str, visit: Visit, browser: Browser, sorting: SpikeSorting, tmp_path: Path
 ) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+import pandas as pd
+
 from dashboard.analysis.raw.maps import QualityMaps, quality_maps
 from dashboard.model.errors import DashboardError
-from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
@@ -40,7 +41,7 @@ class RecordingQuality:
 
     def __init__(self, queue: DocumentQueue) -> None:
         self.loop: RenderLoop[Scene, QualityMaps] = RenderLoop(queue, raw_threads(), _read, self._take, self._refuse)
-        self._sorting: SpikeSorting | None = None
+        self._channels: pd.DataFrame | None = None  # of the recording: a column more of its units leaves them
         self._maps: QualityMaps | None = None
         self._listeners: list[Callable[[], object]] = []
         self.error: DashboardError | None = None
@@ -51,12 +52,12 @@ class RecordingQuality:
 
     def known(self, scene: Scene) -> QualityMaps | None:
         """Return the maps of a scene where they are here."""
-        return self._maps if self._sorting is scene.sorting else None
+        return self._maps if self._channels is scene.sorting.channels else None
 
     def of(self, scene: Scene) -> QualityMaps | None:
         """Return the maps of a scene; None while they are read, and where that failed."""
-        if self._sorting is not scene.sorting:
-            self._sorting, self._maps, self.error = scene.sorting, None, None
+        if self._channels is not scene.sorting.channels:
+            self._channels, self._maps, self.error = scene.sorting.channels, None, None
             self.loop.request(scene)
         return self._maps
 
@@ -65,7 +66,7 @@ class RecordingQuality:
         self.loop.close()
 
     def _take(self, scene: Scene, maps: QualityMaps) -> None:
-        if scene.sorting is self._sorting:
+        if scene.sorting.channels is self._channels:
             self._maps = maps
             self._tell()
 

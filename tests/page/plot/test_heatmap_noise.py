@@ -61,6 +61,25 @@ def test_without_files_of_noise_the_bar_says_which(tmp_path: Path, cache: Path) 
         page.wait(lambda: "no _iblqc_ephysTimeRmsLF.rms" in bar.object, "the line")
 
 
+def test_the_files_are_read_once_whatever_is_decided_about_units(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_session(tmp_path)
+    read: list[str] = []
+    noise = FolderSource.noise
+    monkeypatch.setattr(FolderSource, "noise", lambda self, ref: (read.append(ref.key), noise(self, ref))[1])
+    with driven_page(tmp_path, cache, "heatof=rms_lf") as page:
+        page.open("MOUSE_1/2024-01-02/001/probe00")
+        session: Any = page.session
+        page.wait(lambda: "no _iblqc_ephysTimeRmsLF.rms" in session.centre.heatmap_bar.object, "the line")
+        page.do(lambda: session.services.user_session.say("Ada"))
+        page.do(lambda: session.states.update(selected=session._scene.sorting.units.values[:1].tolist()))
+        page.do(lambda: session.keys.press("Alt+g"))
+        page.wait(lambda: "my_label" in session._scene.sorting.clusters, "the label")
+        page.do(lambda: session.quality.of(session._scene))
+        assert len(read) == 1
+
+
 def test_a_link_names_what_the_heatmap_shows() -> None:
     assert links.parse("insertion=demo&heatof=rms_ap").values["heat_of"] == "rms_ap"
     (problem,) = links.parse("insertion=demo&heatof=noise").problems

@@ -306,8 +306,7 @@ class DashboardSession:
 
     def _show(self, loaded: OpenInsertion, wanted: OpenRequest) -> None:
         values = dict(wanted.values)
-        self.states.update(**{name: values[name] for name in ("applied",) if name in values})
-        self._loaded, opened = loaded, self.curation.dress(loaded, is_new=True)
+        self._loaded, opened = loaded, self.curation.dress(loaded, taken=values)
         sorting, columns = opened.sorting, opened.columns
         if values.get("color", self.state.color) in colours_off(sorting):
             values["color"] = "count"  # the rail says why

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import param
@@ -26,24 +23,19 @@ from dashboard.analysis.curation.state import (
 )
 from dashboard.analysis.curation.subject import Subject, write_merge
 from dashboard.library.curation.formats import read_uploaded
-from dashboard.library.database import UserDataUnavailable
 from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.curation import MERGE, WITHDRAWN, Category, Decision
 from dashboard.model.errors import BadRequest, DashboardError
-from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.state import PageState
+from dashboard.page.services.decision_keeper import DecisionKeeper, KeptDecisions
 
 logger = logging.getLogger(__name__)
 
 MAX_UNASKED = 20
 """A decision about more units at once is asked for a second time."""
-
-RETRY_S = 1.0
-"""Pause before a decision that the database did not take is written again."""
-
 
 REST_S, MAX_REST_S = 0.15, 1.0
 """Table and pictures follow when nothing more was kept for so long, or have been behind for so long."""
@@ -70,17 +62,10 @@ class _Shown:
 
 
 @dataclass(slots=True, eq=False)
-class _Kept:
-    """Decisions of one opened sorting, as they are in the database, and what they made of it last."""
+class _Kept(KeptDecisions):
+    """Decisions of one opened sorting, and what they made of it last."""
 
-    opened: OpenInsertion
-    subject: Subject | None = None
-    rows: list[Decision] = field(default_factory=list)
     shown: _Shown | None = None
-
-    @property
-    def last(self) -> int:
-        return self.rows[-1].id if self.rows else 0
 
 
 class CurationService:
@@ -125,10 +110,7 @@ class CurationService:
         self._queue, self._user_session = queue, user_session
         self._changed, self._failed, self._step = changed, failed, step
         self.rules = user_session.user_data.rules
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decide")
-        self._closed = threading.Event()
-        self._lock = threading.Lock()
-        self._waiting: deque[tuple[_Kept, Callable[[Subject], list[Decision]]]] = deque()
+        self._keeper = DecisionKeeper(user_session, queue, self._take, self._refuse, self._not_kept, self._say)
         self._prepared: _Kept | None = None
         self._kept: _Kept | None = None
         self._judged_now: set[str] = set()
@@ -195,7 +177,7 @@ class CurationService:
     @property
     def n_waiting(self) -> int:
         """Steps that are not kept yet."""
-        return len(self._waiting)
+        return self._keeper.n_waiting
 
     @property
     def n_judged(self) -> int:
@@ -229,14 +211,12 @@ class CurationService:
         """
         kept = _Kept(opened)
         try:
-            kept.rows = self._user_session.user_data.decisions.read(opened.sorting.ref.insertion.key)
+            self._keeper.read_first(kept)
         except DashboardError as error:
             logger.warning("%s", error)
             self._queue.later(partial(self._failed, error))
-        if kept.rows:
-            kept.subject = Subject.of(opened.sorting)
-            if values.get("applied", self._state.applied):
-                self._make(kept, plan_of(kept.rows, kept.subject, self.author, self.rules))
+        if kept.subject is not None and values.get("applied", self._state.applied):
+            self._make(kept, plan_of(kept.rows, kept.subject, self.author, self.rules))
         self._prepared = kept
 
     def completed(self, opened: OpenInsertion) -> None:
@@ -245,7 +225,7 @@ class CurationService:
         if kept is not None:
             kept.opened, kept.shown = opened, None
 
-    def dress(self, opened: OpenInsertion, *, is_new: bool = False) -> OpenInsertion:
+    def dress(self, opened: OpenInsertion, taken: Mapping[str, object] | None = None) -> OpenInsertion:
         """Return an insertion with the columns of its decisions; with these applied, where the person wants it.
 
         What was prepared is shown at once; what has to be made first is shown when it is there.
@@ -254,16 +234,19 @@ class CurationService:
         ----------
         opened : OpenInsertion
             What is shown, or `loaded`.
-        is_new : bool
-            Whether it was just opened; else it is the one of before, perhaps as it was shown then.
+        taken : mapping of str to object, optional
+            State that is taken with one that was just opened; else it is the one of before, perhaps as it was shown
+            then.
         """
         kept, prepared = self._kept, self._prepared
-        if kept is None or is_new:
+        if taken is not None and "applied" in taken:
+            self._state.applied = taken["applied"]
+        if kept is None or taken is not None:
             if prepared is not None and prepared.opened.columns is opened.columns:
                 kept = prepared
             else:
                 kept = _Kept(opened)
-                self._threads.submit(self._read, kept)
+                self._keeper.read(kept)
             self._kept, self._judged_now, self._added = kept, set(), ()
             self._state.together = []
         self._reduce()
@@ -303,7 +286,7 @@ class CurationService:
         shown = kept.shown
         if (shown is None or shown.applied.plan != plan) and self._applying != (kept, plan):
             self._applying = (kept, plan)
-            self._threads.submit(self._apply, kept, plan)
+            self._keeper.submit(partial(self._apply, kept, plan))
         return shown
 
     def _apply(self, kept: _Kept, plan: CurationPlan) -> None:
@@ -561,67 +544,15 @@ class CurationService:
             return False
         return True
 
-    # -- keeping: in the one thread --------------------------------------------------------------
+    # -- keeping ---------------------------------------------------------------------------------
 
     def _keep(self, decide: Callable[[Subject], list[Decision]]) -> None:
         assert self._kept is not None
-        with self._lock:
-            self._waiting.append((self._kept, decide))
-        self._threads.submit(self._write)
+        self._keeper.keep(self._kept, decide)
 
-    def _write(self) -> None:
-        """Write the oldest step that waits; where the database does not take it, again and again."""
-        kept, decide = self._waiting[0]
-        store, insertion = self._user_session.user_data.decisions, kept.opened.sorting.ref.insertion.key
-        try:
-            if kept.subject is None:
-                kept.subject = Subject.of(kept.opened.sorting)
-            rows = decide(kept.subject)
-            while True:
-                try:
-                    store.add(rows)
-                    break
-                except UserDataUnavailable as error:
-                    logger.warning("%s", error)
-                    if self._closed.is_set():
-                        logger.error("%d decisions of %s about %s are lost", len(rows), rows[0].author, insertion)
-                        return
-                    self._queue.later(partial(self._say, f"Not kept yet, tried again: {error}", is_bad=True))
-                    self._closed.wait(RETRY_S)
-        except DashboardError as error:
-            self._queue.later(partial(self._not_kept, error))
-            return
-        except Exception as error:  # the file went away under the memory map, for one
-            logger.exception("a decision about %s was not kept", insertion)
-            self._queue.later(partial(self._not_kept, DashboardError("Not kept", type(error).__name__, "Decide again")))
-            return
-        finally:
-            with self._lock:
-                self._waiting.popleft()
-        self._read(kept, _said(rows))
-        self._user_session.user_data.tell_decided(insertion)
-
-    def _read(self, kept: _Kept, said: str = "") -> None:
-        """Take what is new in the database: one's own, and what others have decided meanwhile."""
-        key = kept.opened.sorting.ref.insertion.key
-        try:
-            new = self._user_session.user_data.decisions.read(key, kept.last)
-            if new and kept.subject is None:
-                kept.subject = Subject.of(kept.opened.sorting)
-        except Exception as error:
-            logger.exception("decisions about %s could not be read", key)
-            known = error if isinstance(error, DashboardError) else None
-            what = known or DashboardError("Decisions could not be read", type(error).__name__)
-            self._queue.later(partial(self._refuse, what))
-            return
-        if new:
-            kept.rows = [*kept.rows, *new]
-        if new or said:
-            self._queue.later(partial(self._take, kept, said))
-
-    def _take(self, kept: _Kept, said: str) -> None:
+    def _take(self, kept: KeptDecisions, said: str) -> None:
         if kept is self._kept:
-            if not self._waiting:
+            if not self._keeper.n_waiting:
                 self._judged_now.clear()
             self._reduce()  # so that the tab counts at once; the table follows
             if said:
@@ -641,8 +572,8 @@ class CurationService:
 
     def _told(self, insertion: str) -> None:
         kept = self._kept
-        if kept is not None and kept.opened.sorting.ref.insertion.key == insertion and not self._closed.is_set():
-            self._threads.submit(self._read, kept)
+        if kept is not None and kept.key == insertion and not self._keeper.is_closed:
+            self._keeper.read(kept)
 
     def _renamed(self) -> None:
         if self._known_as == self.author:
@@ -671,24 +602,6 @@ class CurationService:
 
     def close(self) -> None:
         """Write what waits, and stop: the browser has gone."""
-        self._closed.set()
         if self._timer is not None:
             self._timer.cancel()
-        self._threads.shutdown(wait=False)
-
-
-def _said(rows: Sequence[Decision]) -> str:
-    """Return what was kept, in words."""
-    one = rows[0]
-    if one.kind == WITHDRAWN:
-        return "Kept: undone or redone"
-    what = one.value.replace("\n", ", ") or f"no {one.kind}"
-    what = {"1": "flagged"}.get(what, what) if one.kind == "flag" else what
-    if one.imported_by:
-        return f"Kept: {counted(len(rows), 'decision')} of {one.author}, brought in by {one.imported_by}"
-    if one.kind == "merge":
-        return f"Kept: units {one.value} are one"
-    if one.kind == "span":
-        return f"Kept: bad from {one.value.replace(',', ' to ')} s"
-    about = f"unit {one.unit}" if len(rows) == 1 else f"{len(rows):,} units"
-    return f"Kept: {about}: {what}"
+        self._keeper.close()

@@ -13,6 +13,7 @@ import pytest
 
 import dashboard.library.database as database
 import dashboard.page.services.curation as service
+import dashboard.page.services.decision_keeper as decision_keeper
 from dashboard.analysis.curation.subject import Subject
 from dashboard.export.code import dashboard_snippet
 from dashboard.export.origin import provenance
@@ -111,7 +112,7 @@ def test_what_another_decides_appears(page: DrivenPage) -> None:
 def test_a_locked_database_is_said_and_tried_again(
     page: DrivenPage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "RETRY_S", 0.05)
+    monkeypatch.setattr(decision_keeper, "RETRY_S", 0.05)
     begin(page, "Noa")
     press(page, "Alt+g", 3)
     page.wait(lambda: labels(page), "a label")

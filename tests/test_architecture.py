@@ -133,6 +133,12 @@ def test_help_does_not_wait_for_heavy_libraries(repository: Path, statement: str
     assert done.stdout.strip() == "[]"
 
 
+def test_a_sorting_is_opened_without_the_database_of_users(repository: Path) -> None:
+    program = "import sys\nfrom dashboard import open_insertion\nprint('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=repository, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_the_package_speaks_through_logging(repository: Path) -> None:
     for path in modules(repository):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -14,7 +14,6 @@ from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import curation_rules
 from dashboard.config.settings import load as load_settings
 from dashboard.library.completion import completed
-from dashboard.library.userdata import UserData
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
 from dashboard.model.progress import ProgressCallback, ignore_progress, telling
 from dashboard.model.references import InsertionRef, SortingRequest
@@ -112,6 +111,8 @@ def open_insertion(
     if (sorting.metrics_stale or sorting.later) and not lazy:
         sorting = completed(sorting, folder, progress, cancel)
     if curation is not None:
+        from dashboard.library.userdata import UserData  # and SQLAlchemy, which no other sorting needs
+
         rows = UserData.of(settings.database, folder).decisions.read(ref.key)
         sorting = curated(sorting, rows, curation, curation_rules(settings))
     logger.info("opened %s: %d spikes in %.3f s", sorting.title, sorting.n_spikes, time.perf_counter() - started)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,6 +164,20 @@ def window(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def visit(window: BrowserContext) -> Iterator[Visit]:
     """A fresh browser tab; fails the test when its console complained or a request left the host."""
+    with a_visit(window) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_visit(window: BrowserContext) -> Iterator[Visit]:
+    """A browser tab that the tests of a module share, each of which has to leave it as it was."""
+    with a_visit(window) as opened:
+        yield opened
+
+
+@contextmanager
+def a_visit(window: BrowserContext) -> Iterator[Visit]:
+    """Open a tab, and close it; nothing of it stays in the browser, and nothing may have been complained about."""
     from playwright.sync_api import Error
 
     from tests.browser.driver import Visit

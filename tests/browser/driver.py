@@ -67,6 +67,16 @@ class Visit:
         self.page.goto(url, wait_until="domcontentloaded")
         self.page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)
 
+    def follow(self, query: str) -> None:
+        """Go to a view of what is open, as the browser's own back and forth do: without building the page again."""
+        self.page.evaluate(
+            """query => {
+                history.pushState({ step: (history.state?.step ?? 0) + 1 }, "", `?${query}`)
+                dispatchEvent(new PopStateEvent("popstate"))
+            }""",
+            query,
+        )
+
     def wait_for_spikes(self, timeout: float = 120_000) -> str:
         """Wait for a drawn raster and return the status line."""
         line = self.page.locator(".status-line", has_text="spikes")

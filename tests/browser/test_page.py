@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import DEMO_SPIKES, REAL
-from tests.browser.driver import Visit, new_visit, open_panel
+from tests.browser.driver import Visit, close_panel, new_visit, open_panel
 
 DEMO = "insertion=demo"
 N_OF_N = f"{DEMO_SPIKES:,} of {DEMO_SPIKES:,} spikes"
@@ -150,58 +150,73 @@ def test_of_two_values_soon_after_each_other_a_widget_keeps_the_newer(site: str,
     assert written_back == []
 
 
-def test_the_wheel_zooms_time_and_a_double_click_resets(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
-    x, y, width, height = frame_of(visit, "raster")
-    before = time_window(visit)
-    visit.page.mouse.move(x + width / 2, y + height / 2)
-    moment = visit.page.locator(".time-cursor:visible")
+@pytest.fixture(scope="module")
+def whole(site: str, shared_visit: Visit) -> str:
+    """Query of the demo as it opens, on the page that tests share."""
+    shared_visit.open(f"{site}/?{DEMO}")
+    shared_visit.wait_for_spikes()
+    time_window(shared_visit)
+    return urlparse(shared_visit.page.url).query
+
+
+@pytest.fixture
+def demo(shared_visit: Visit, whole: str) -> Visit:
+    """The demo as it opens."""
+    shared_visit.page.keyboard.press("Escape")
+    close_panel(shared_visit.page)
+    shared_visit.follow(whole)
+    wait_until(shared_visit, lambda: in_view(shared_visit) == DEMO_SPIKES and "selected=" not in shared_visit.page.url)
+    return shared_visit
+
+
+def test_the_wheel_zooms_time_and_a_double_click_resets(demo: Visit) -> None:
+    x, y, width, height = frame_of(demo, "raster")
+    before = time_window(demo)
+    demo.page.mouse.move(x + width / 2, y + height / 2)
+    moment = demo.page.locator(".time-cursor:visible")
     expect(moment).to_have_count(4)  # overview, drift, raster, heatmap
     places = sorted(box["x"] for box in (line.bounding_box() for line in moment.all()) if box is not None)
-    left, _, wide, _ = frame_of(visit, "overview")
+    left, _, wide, _ = frame_of(demo, "overview")
     middles = sorted([left + wide / 2, *[x + width / 2] * 3])
     assert places == pytest.approx(middles, abs=2), "the whole session is in view everywhere"
-    assert visit.page.evaluate(FOLLOW_MOVES) > 5
-    visit.page.mouse.wheel(0, -400)
-    wait_until(visit, lambda: 0 < in_view(visit) < DEMO_SPIKES)
-    assert visit.page.evaluate("window.moved") == [], "each makes the browser lay out the page at every step"
-    after = time_window(visit)
+    assert demo.page.evaluate(FOLLOW_MOVES) > 5
+    demo.page.mouse.wheel(0, -400)
+    wait_until(demo, lambda: 0 < in_view(demo) < DEMO_SPIKES)
+    assert demo.page.evaluate("window.moved") == [], "each makes the browser lay out the page at every step"
+    after = time_window(demo)
     assert after[1] - after[0] < before[1] - before[0]
     assert sum(after) == pytest.approx(sum(before), abs=(before[1] - before[0]) * 0.01)
-    visit.page.mouse.dblclick(x + width / 2, y + height / 2)
-    wait_until(visit, lambda: in_view(visit) == DEMO_SPIKES)
-    assert time_window(visit) == before
+    demo.page.mouse.dblclick(x + width / 2, y + height / 2)
+    wait_until(demo, lambda: in_view(demo) == DEMO_SPIKES)
+    assert time_window(demo) == before
 
 
-def test_alt_wheel_and_the_depth_axis_zoom_depth(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
-    x, y, width, height = frame_of(visit, "raster")
-    whole = time_window(visit)
-    visit.page.mouse.move(x + width / 2, y + height / 2)
-    visit.page.keyboard.down("Alt")
-    visit.page.mouse.wheel(0, -400)
-    visit.page.keyboard.up("Alt")
-    wait_until(visit, lambda: in_view(visit) < DEMO_SPIKES)
-    first = in_view(visit)
-    assert time_window(visit) == whole
-    visit.page.mouse.move(x - 30, y + height / 2)
-    visit.page.mouse.wheel(0, -400)
-    wait_until(visit, lambda: in_view(visit) < first)
-    assert time_window(visit) == whole
+def test_alt_wheel_and_the_depth_axis_zoom_depth(demo: Visit) -> None:
+    x, y, width, height = frame_of(demo, "raster")
+    whole = time_window(demo)
+    demo.page.mouse.move(x + width / 2, y + height / 2)
+    demo.page.keyboard.down("Alt")
+    demo.page.mouse.wheel(0, -400)
+    demo.page.keyboard.up("Alt")
+    wait_until(demo, lambda: in_view(demo) < DEMO_SPIKES)
+    first = in_view(demo)
+    assert time_window(demo) == whole
+    demo.page.mouse.move(x - 30, y + height / 2)
+    demo.page.mouse.wheel(0, -400)
+    wait_until(demo, lambda: in_view(demo) < first)
+    assert time_window(demo) == whole
 
 
-def test_a_drag_pans_and_the_link_follows(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}&t=10,20")
-    visit.wait_for_spikes()
-    x, y, width, height = frame_of(visit, "raster")
-    visit.page.mouse.move(x + width / 2, y + height / 2)
-    visit.page.mouse.down()
-    visit.page.mouse.move(x + width / 2 - width / 10, y + height / 2, steps=5)
-    visit.page.mouse.up()
-    wait_until(visit, lambda: time_window(visit)[0] > 10.5)
-    start, end = time_window(visit)
+def test_a_drag_pans_and_the_link_follows(demo: Visit, whole: str) -> None:
+    demo.follow(re.sub("t=[^&]*", "t=10,20", whole, count=1))
+    wait_until(demo, lambda: in_view(demo) < DEMO_SPIKES)
+    x, y, width, height = frame_of(demo, "raster")
+    demo.page.mouse.move(x + width / 2, y + height / 2)
+    demo.page.mouse.down()
+    demo.page.mouse.move(x + width / 2 - width / 10, y + height / 2, steps=5)
+    demo.page.mouse.up()
+    wait_until(demo, lambda: time_window(demo)[0] > 10.5)
+    start, end = time_window(demo)
     assert end - start == pytest.approx(10, rel=1e-6)
 
 
@@ -229,53 +244,45 @@ def test_a_link_with_a_mistake_says_so_and_opens_the_rest(site: str, visit: Visi
     expect(visit.page.get_by_text("color=pink cannot be used")).to_be_visible()
 
 
-def test_good_units_by_key_but_not_while_typing(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
-    open_panel(visit.page, "Open")
-    box = visit.page.get_by_role("combobox", name="Insertion")
+def test_good_units_by_key_but_not_while_typing(demo: Visit) -> None:
+    open_panel(demo.page, "Open")
+    box = demo.page.get_by_role("combobox", name="Insertion")
     box.click()
     box.press("g")
-    visit.page.wait_for_timeout(300)
-    assert N_OF_N in visit.page.locator(".status-line").inner_text()
+    demo.page.wait_for_timeout(300)
+    assert N_OF_N in demo.page.locator(".status-line").inner_text()
     box.press("Escape")
-    x, y, width, _ = frame_of(visit, "raster")
-    visit.page.mouse.click(x + width - 5, y + 5)
-    visit.page.keyboard.press("g")
-    expect(visit.page.locator(".status-line")).to_contain_text("hidden by filters")
+    x, y, width, _ = frame_of(demo, "raster")
+    demo.page.mouse.click(x + width - 5, y + 5)
+    demo.page.keyboard.press("g")
+    expect(demo.page.locator(".status-line")).to_contain_text("hidden by filters")
 
 
-def test_an_unknown_insertion_is_one_line_and_loses_nothing(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
-    open_panel(visit.page, "Open")
-    box = visit.page.get_by_role("combobox", name="Insertion")
+def test_an_unknown_insertion_is_one_line_and_loses_nothing(demo: Visit) -> None:
+    open_panel(demo.page, "Open")
+    box = demo.page.get_by_role("combobox", name="Insertion")
     box.fill("nobody/2020-01-01/001/probe09")
     box.press("Enter")
-    expect(visit.page.get_by_text("No insertion answers to")).to_be_visible()
-    assert N_OF_N in visit.page.locator(".status-line").inner_text()
-    assert "Traceback" not in visit.page.content()
+    expect(demo.page.get_by_text("No insertion answers to")).to_be_visible()
+    assert N_OF_N in demo.page.locator(".status-line").inner_text()
+    assert "Traceback" not in demo.page.content()
 
 
-def test_j_selects_a_unit_and_the_link_names_it(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
-    visit.page.keyboard.press("j")
-    wait_until(visit, lambda: "selected=" in visit.page.url)
-    first = visit.page.locator(".tabulator-row").first
+def test_j_selects_a_unit_and_the_link_names_it(demo: Visit) -> None:
+    demo.page.keyboard.press("j")
+    wait_until(demo, lambda: "selected=" in demo.page.url)
+    first = demo.page.locator(".tabulator-row").first
     expect(first).to_have_class(re.compile("tabulator-selected"))
     unit = first.locator('[tabulator-field="cluster_id"]').inner_text()
-    assert parse_qs(urlparse(visit.page.url).query)["selected"] == [unit]
+    assert parse_qs(urlparse(demo.page.url).query)["selected"] == [unit]
 
 
-def test_a_click_picks_a_unit_and_escape_lets_it_go(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
-    x, y, width, height = frame_of(visit, "raster")
-    visit.page.mouse.click(x + width * 0.4, y + height * 0.85)
-    wait_until(visit, lambda: "selected=" in visit.page.url)
-    visit.page.keyboard.press("Escape")
-    wait_until(visit, lambda: "selected=" not in visit.page.url)
+def test_a_click_picks_a_unit_and_escape_lets_it_go(demo: Visit) -> None:
+    x, y, width, height = frame_of(demo, "raster")
+    demo.page.mouse.click(x + width * 0.4, y + height * 0.85)
+    wait_until(demo, lambda: "selected=" in demo.page.url)
+    demo.page.keyboard.press("Escape")
+    wait_until(demo, lambda: "selected=" not in demo.page.url)
 
 
 def figures_shown(visit: Visit) -> list[str]:
@@ -290,14 +297,12 @@ def figures_shown(visit: Visit) -> list[str]:
     return found
 
 
-def test_h_steps_through_both_raster_heatmap_and_units(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
+def test_h_steps_through_both_raster_heatmap_and_units(demo: Visit) -> None:
     both = ["raster", "heatmap"]
     for word, shown in (("", both), ("raster", ["raster"]), ("heatmap", ["heatmap"]), ("clusters", []), ("", both)):
-        wait_until(visit, lambda shown=shown: figures_shown(visit) == shown)  # type: ignore[misc]
-        wait_until(visit, lambda word=word: parse_qs(urlparse(visit.page.url).query).get("show", [""]) == [word])  # type: ignore[misc]
-        visit.page.keyboard.press("h")
+        wait_until(demo, lambda shown=shown: figures_shown(demo) == shown)  # type: ignore[misc]
+        wait_until(demo, lambda word=word: parse_qs(urlparse(demo.page.url).query).get("show", [""]) == [word])  # type: ignore[misc]
+        demo.page.keyboard.press("h")
 
 
 def test_the_real_sorting_draws_all_its_spikes(site: str, visit: Visit) -> None:

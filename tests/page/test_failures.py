@@ -20,6 +20,7 @@ from dashboard.page.core.job import Job
 from dashboard.page.core.tab import BaseTab
 from dashboard.page.tabs.change.tab import ChangeTab
 from dashboard.page.tabs.probe.picture import Units
+from dashboard.page.tabs.raw.tab import RawTab
 from dashboard.page.tabs.registry import TABS
 from tests.page.driving import DrivenPage, driven_page
 
@@ -97,6 +98,8 @@ def show(page: DrivenPage, title: str) -> BaseTab[Any]:
             made._is_laid_out = True
         if isinstance(made, ChangeTab):  # it compares the same spikes once
             made._forget()
+        if isinstance(made, RawTab):  # it draws the maps of a recording once
+            made.maps = None
         opened = session._opened
         assert opened is not None
         session._tested(replace(opened, sorting=replace(opened.sorting)))  # as with metrics that come later

@@ -21,7 +21,8 @@ INLINE = "document.body.dataset.theme"
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "docs"
     folder.mkdir()
-    (folder / "index.html").write_text(f"<h1>Tour</h1><script>{INLINE}</script>")
+    words = "of every page " * 200  # long enough to be compressed
+    (folder / "index.html").write_text(f"<h1>Tour</h1><p>{words}</p><script>{INLINE}</script>")
     for module in (documents, help_module):
         monkeypatch.setattr(module, "DOCUMENTS", folder)
     return folder
@@ -35,6 +36,7 @@ def test_the_site_is_served_with_its_own_scripts_alone(built: Path, cache: Path,
     assert got.status_code == 200
     assert got.url.endswith(f"{prefix}/docs/")
     assert "<h1>Tour</h1>" in got.text
+    assert got.headers["Content-Encoding"] == "gzip"
     policy = got.headers["Content-Security-Policy"]
     assert re.search(r"script-src 'self' 'sha256-[A-Za-z0-9+/]{43}='; ", policy)
     assert outside.status_code in (403, 404)

@@ -68,7 +68,7 @@ class CompressedFiles(StaticFileHandler):
         is_named = bool(self.request.query) or _NAMES_CONTENT.search(path) is not None
         self.set_header("Cache-Control", YEAR if is_named else "no-cache")
         self.clear_header("Expires")
-        if path.endswith(COMPRESSED):
+        if (self.absolute_path or path).endswith(COMPRESSED):  # of a folder the path does not name the file
             self.set_header("Vary", "Accept-Encoding")
             if self._packed is not None:
                 self.set_header("Content-Encoding", "gzip")

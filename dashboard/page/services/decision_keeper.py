@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from dashboard.analysis.curation.subject import Subject
+from dashboard.analysis.curation.subject import Subject, merged_units
 from dashboard.library.database import UserDataUnavailable
 from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
@@ -192,7 +192,7 @@ def _said(rows: Sequence[Decision]) -> str:
     if one.imported_by:
         return f"Kept: {counted(len(rows), 'decision')} of {one.author}, brought in by {one.imported_by}"
     if one.kind == "merge":
-        return f"Kept: units {one.value} are one"
+        return f"Kept: units {' + '.join(merged_units(one))} are one"
     if one.kind == "span":
         return f"Kept: bad from {one.value.replace(',', ' to ')} s"
     about = f"unit {one.unit}" if len(rows) == 1 else f"{len(rows):,} units"

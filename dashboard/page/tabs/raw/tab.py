@@ -163,11 +163,17 @@ class RawTab(BaseTab[PageServices]):
             choice(own.param.raw_band, "Band", {name.upper(): name for name in BANDS}, 62),
             choice(own.param.raw_step, "Voltage", {words: name for name, words in texts.STEPS.items()}, 108),
             choice(own.param.raw_ms, "Length", {f"{ms:,} ms": ms for ms in WIDTHS_MS}, 84),
-            button("−3 dB", "Less gain, by 3 dB", lambda: self._gain(-GAIN_STEP_DB)),
-            button("+3 dB", "More gain, by 3 dB", lambda: self._gain(GAIN_STEP_DB)),
-            button("◀", "Previous spike of the selected unit (,)", lambda: self._step(-1)),
-            button("▶", "Next spike of the selected unit (.)", lambda: self._step(1)),
-            choice(own.param.raw_many, "Spikes", {f"{n}" if n else "none": n for n in MANY}, 74),
+            pn.Row(
+                button("−3 dB", "Less gain, by 3 dB", lambda: self._gain(-GAIN_STEP_DB)),
+                button("+3 dB", "More gain, by 3 dB", lambda: self._gain(GAIN_STEP_DB)),
+                margin=0,
+            ),
+            pn.Row(
+                button("◀", "Previous spike of the selected unit (,)", lambda: self._step(-1)),
+                button("▶", "Next spike of the selected unit (.)", lambda: self._step(1)),
+                choice(own.param.raw_many, "Spikes", {f"{n}" if n else "none": n for n in MANY}, 74),
+                margin=0,
+            ),
             sizing_mode="stretch_width",
             margin=0,
         )

@@ -64,8 +64,8 @@ def current_sources(found: LfPicture | None, end: float) -> str:
         return _said("<p>No current sources: no column of sites has three good channels in view.</p>")
     return _said(
         f"<p>Current sources, −σ d²V/dz² along each column of sites (σ = {CONDUCTIVITY_S_PER_M:g} S/m); red: sinks, "
-        f"blue: sources, ∓{end:,.3g} A/m³; {escape(found.filtered)}, no common reference taken off. Channels outside "
-        "of the brain and the ends of a column have none.</p>"
+        f"blue: sources, ∓{end:,.{0 if end >= 100 else 2}f} A/m³; {escape(found.filtered)}, no common reference taken "
+        "off. Channels outside of the brain and the ends of a column have none.</p>"
     )
 
 

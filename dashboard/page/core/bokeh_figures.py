@@ -164,7 +164,7 @@ def inner_size(plot: figure, otherwise: tuple[int, int]) -> tuple[int, int]:
 def scale_bars(time: Range1d, depth: Range1d) -> tuple[ScaleBar, ScaleBar]:
     """Return bars of a round length in time and in depth for the lower left corner of a picture."""
     look: dict[str, Any] = {
-        "label_text_font_size": "11px", "padding": 2, "border_line_color": None, "background_fill_alpha": 0.85,
+        "label_text_font_size": "11px", "padding": 2, "border_line_color": None, "background_fill_alpha": 0.6,
         "bar_line_color": "#7986cb", "bar_line_width": 2, "label_standoff": 2,
         "bar_length": 0.08, "length_sizing": "adaptive",
     }  # fmt: skip

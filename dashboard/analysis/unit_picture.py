@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -18,6 +18,7 @@ from dashboard.analysis.units.clouds import Cloud, cloud
 from dashboard.analysis.units.correlograms import Correlogram, autocorrelogram, crosscorrelogram
 from dashboard.analysis.units.isi import IsiHistogram, RefractoryTest, isi_histogram, refractory_test
 from dashboard.analysis.units.templates import TemplatePicture, unit_template
+from dashboard.analysis.units.turns import shared_time
 from dashboard.engine.build import SpikeColumns
 from dashboard.model.colours import selection_colours
 from dashboard.model.errors import BadRequest, Cancelled
@@ -26,6 +27,26 @@ from dashboard.model.unit_ids import UnitId
 
 MAX_AMP_BINS = 1_000
 """Bars that the browser can draw beside the amplitudes, and a few times the pixels that they have."""
+
+
+MAX_PAIRS = 6
+"""Pairs that are drawn: those of four units."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Members:
+    """Units that one is merged of, in the sorting before.
+
+    Attributes
+    ----------
+    sorting : SpikeSorting
+    columns : SpikeColumns
+    indexes : tuple of int
+    """
+
+    sorting: SpikeSorting
+    columns: SpikeColumns
+    indexes: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +61,8 @@ class UnitPicture:
     sorting : SpikeSorting
     columns : SpikeColumns
     units : tuple of UnitSpikes
-        In the order of selection; those within the limits of single spikes, where there are any.
+        In the order of selection; those within the limits of single spikes, where there are any. Those that the one
+        before them is merged of stand last, with indexes below 0.
     whole : tuple of UnitSpikes
         All spikes of the units, whatever their amplitude.
     place : int
@@ -53,6 +75,8 @@ class UnitPicture:
     amp_range_uv : (float, float) or None
         Limits of single spikes.
     cancel : threading.Event or None
+    n_beside : int
+        Of the units, how many are those that another one is merged of.
     acg, close_acg, isi, refractory
         Of `focus`.
     amplitudes : AmplitudeHistogram or None
@@ -75,6 +99,7 @@ class UnitPicture:
     bins: UnitBins
     amp_range_uv: Range | None
     cancel: threading.Event | None = None
+    n_beside: int = 0
 
     @property
     def focus(self) -> UnitSpikes:
@@ -186,9 +211,23 @@ class UnitPicture:
         return self.template_or_why[1]
 
     @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Places of both units of the pairs that are drawn: all, or those with `focus` where these are too many.
+
+        Of a merged unit and those that it is merged of: each of these with itself, and their pairs where there is room.
+        """
+        n = len(self.units)
+        if self.n_beside:
+            members = range(n - self.n_beside, n)
+            alone, others = [(k, k) for k in members], list(combinations(members, 2))
+            return alone + others if len(alone) + len(others) <= MAX_PAIRS else alone
+        found = list(combinations(range(n), 2))
+        return found if len(found) <= MAX_PAIRS else [(self.place, k) for k in range(n) if k != self.place]
+
+    @property
     def n_pairs(self) -> int:
-        """Pairs of units."""
-        return len(self.units) * (len(self.units) - 1) // 2
+        """Pairs of units that are drawn."""
+        return len(self.pairs)
 
     def pair(self, k: int) -> tuple[int, int, Correlogram]:
         """Return indexes of reference and other of one pair, and the lags of the other's spikes.
@@ -199,10 +238,17 @@ class UnitPicture:
             It is no longer wanted.
         """
         self._check()
-        first, second = list(combinations(self.units, 2))[k]
-        bins = self.bins
-        lags = crosscorrelogram(first.times_s, second.times_s, bins.lag_bin_s, 2 * bins.lag_half_s)
+        first, second = (self.units[place] for place in self.pairs[k])
+        window = (self.bins.lag_bin_s, 2 * self.bins.lag_half_s)
+        if first is second:
+            return first.unit, first.unit, autocorrelogram(first.times_s, *window)
+        lags = crosscorrelogram(first.times_s, second.times_s, *window)
         return first.unit, second.unit, lags
+
+    def shared_time(self, k: int) -> float:
+        """Return how much of their time the units of a pair share: see `dashboard.analysis.units.turns`."""
+        first, second = (self.units[place] for place in self.pairs[k])
+        return shared_time(first.times_s, second.times_s, self.time_range_s)
 
     def _check(self) -> None:
         if self.cancel is not None and self.cancel.is_set():
@@ -218,6 +264,7 @@ def unit_picture(
     *,
     ranks: tuple[int, ...] = (),
     amp_range_uv: Range | None = None,
+    beside: Members | None = None,
     cancel: threading.Event | None = None,
 ) -> UnitPicture:
     """Return what is shown of some units; each part of it is computed when it is first read.
@@ -235,6 +282,8 @@ def unit_picture(
         Places of the units among all that are selected, which decide their colours; empty: in their order.
     amp_range_uv : (float, float) or None
         Limits of single spikes.
+    beside : Members or None
+        Units that `focus` is merged of, to be drawn beside it.
     cancel : threading.Event or None
         Once it is set, what is not computed yet raises `Cancelled`.
 
@@ -246,15 +295,20 @@ def unit_picture(
     if not 1 <= bins.n_amp_bins <= MAX_AMP_BINS:
         raise BadRequest("The histogram of amplitudes needs bins", str(bins.n_amp_bins), f"1 to {MAX_AMP_BINS:,}")
     whole = tuple(unit_spikes(columns, index) for index in indexes)
+    names = tuple(sorting.units.of(index) for index in indexes)
+    if beside is not None:
+        whole += tuple(replace(unit_spikes(beside.columns, one), unit=-1 - one) for one in beside.indexes)
+        names += tuple(beside.sorting.units.of(one) for one in beside.indexes)
     return UnitPicture(
         sorting,
         columns,
         tuple(within(unit, amp_range_uv) for unit in whole),
         whole,
         indexes.index(focus),
-        tuple(sorting.units.of(index) for index in indexes),
-        selection_colours(len(indexes), ranks),
+        names,
+        selection_colours(len(names), () if beside is not None else ranks),
         bins,
         amp_range_uv,
         cancel,
+        len(names) - len(indexes),
     )

@@ -45,7 +45,11 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     add("--format", choices=FORMAT_NAMES, help="format of FILE where its ending does not tell")
     add("--author", metavar="NAME", help="import: who made the decisions; export, apply: whose decisions go first")
     add("--to", metavar="PATH", type=Path, help="apply: new folder to write; backup: new file to write")
-    add("--kind", choices=("alf", "phy"), help="apply: layout to write; by default that of the source, else phy's")
+    add(
+        "--kind",
+        choices=("alf", "phy", "analyzer"),
+        help="apply: layout to write; by default that of the source, else phy's",
+    )
     add("--by", metavar="NAME", help="import: who imports them; by default whoever runs this")
     add_sorting(command)
     command.set_defaults(run=curation)
@@ -78,8 +82,8 @@ def _write(options: argparse.Namespace, settings: Settings) -> None:
     file = shown_to(options.author or "", rows, subject, rules)
     said = kind.write(options.file.expanduser(), file, sorting, rules)
     n_labelled, n_notes = counted(len(file.labels), "unit"), counted(len(file.notes), "note")
-    merged = counted(len(file.merges), "merge")
-    sys.stdout.write(f"{options.file}: labels of {n_labelled}, {n_notes}, {merged}\n")
+    merged, split = counted(len(file.merges), "merge"), counted(len(file.splits), "split")
+    sys.stdout.write(f"{options.file}: labels of {n_labelled}, {n_notes}, {merged}, {split}\n")
     if behind := len(subject.left_behind(rows)):
         said.append(f"{behind:,} decisions are about units of another revision or sorter, and are left out")
     for sentence in said:
@@ -87,17 +91,19 @@ def _write(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _apply(options: argparse.Namespace, settings: Settings) -> None:
-    """Write a new sorting with labels and merges applied, and without removed units and bad spans."""
+    """Write a new sorting with labels, merges and splits applied, and without removed units and bad spans."""
     from dashboard.library.apply import MAP, write_applied
 
     sorting = _sorting(options, settings, attributes=("spikes.samples", "spikes.templates"))
     sorting.check_complete()
     rows = _user_data(settings).decisions.read(sorting.ref.insertion.key)
-    is_alf = any(name.endswith("spikes.times.npy") for name in _files_of(sorting))
+    names = _files_of(sorting)
+    is_alf = any(name.endswith("spikes.times.npy") for name in names)
+    kind = "alf" if is_alf else "analyzer" if "numpysorting_info.json" in names else "phy"
     with TerminalProgress() as progress:
         found = write_applied(
             sorting, rows, options.author or "", curation_rules(settings), options.to.expanduser(),
-            options.kind or ("alf" if is_alf else "phy"), progress,
+            options.kind or kind, progress,
         )  # fmt: skip
     after = found.applied.sorting
     n_spikes, n_units = counted(after.n_spikes, "spike"), counted(after.n_clusters, "unit")

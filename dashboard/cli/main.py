@@ -148,6 +148,12 @@ def _add_figure_options(parser: argparse.ArgumentParser) -> None:
         default="png",
         help="kind of file where --out is a folder (%(default)s)",
     )
+    add(
+        "--curation",
+        metavar="NAME",
+        help="draw with what people decided about units applied: merges, splits, removed units and bad spans; NAME's "
+        "decisions go first ('me': whoever runs this); the figure says so",
+    )
     add("--width", metavar="PIXELS", type=_pixels, default=1600, help="width of the figure (%(default)s)")
     add("--height", metavar="PIXELS", type=_pixels, default=1000, help="height of the figure (%(default)s)")
     add("--t", metavar="T0,T1", type=span, help="time window in s; the whole session by default")
@@ -261,12 +267,16 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
     with TerminalProgress() as progress:
         sorting = _open(options.insertion[0], options, settings, progress)
         sorting.check_complete()
-        columns = build_columns(sorting, settings.cache, progress)
+        if (curation := cli_batch.curation_of(options.curation, settings, is_applied=True)) is not None:
+            sorting = curation.apply(sorting)
+        columns = build_columns(sorting, None if sorting.curation else settings.cache, progress)
     tell_age(sorting)
     write_figure(out, sorting, columns, request)
     window = f"{request.time_range[0]:g} to {request.time_range[1]:g} s" if request.time_range else "the whole session"
     size = f"{request.width} x {request.height} px, {bytes_text(out.stat().st_size)}"
     sys.stdout.write(f"wrote {out}: {request.aggregate} of {sorting.title}, {window}; {size}\n")
+    if sorting.curation:
+        sys.stdout.write(f"{'note':<12}{sorting.curation}\n")
     return 0
 
 

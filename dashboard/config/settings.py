@@ -286,11 +286,12 @@ class Settings:
         (), "Labels that units can be given, with letters that give them together with Alt; `+` before the colon lets "
         "a unit have several; `quality: good=g, mua=m, noise=n` by default; may be repeated, the first is the main one",
         read=label_category, flag="--labels", metavar="NAME:LABELS", repeated=True,
-        commands=(*SERVING, "units", "curation"),
+        commands=(*SERVING, "units", "render", "curation"),
     )  # fmt: skip
     precedence: str = setting(
         PRECEDENCES[0], "Whose label of a unit is shown as curated: mine (where there is none, the last), or the last",
-        read=one_of(*PRECEDENCES), flag="--precedence", metavar="NAME", commands=(*SERVING, "units", "curation"),
+        read=one_of(*PRECEDENCES), flag="--precedence", metavar="NAME",
+        commands=(*SERVING, "units", "render", "curation"),
     )  # fmt: skip
     alyx_url: str | None = setting(
         None, "Alyx server to find insertions on; where none is named, "

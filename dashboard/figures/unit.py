@@ -13,6 +13,7 @@ from dashboard.analysis.units.clouds import Cloud
 from dashboard.analysis.units.correlograms import Correlogram
 from dashboard.analysis.units.isi import CONTAMINATION_PCT
 from dashboard.analysis.units.templates import lay_template
+from dashboard.analysis.units.turns import TAKE_TURNS
 from dashboard.figures.figure import (
     Axis,
     Bars,
@@ -47,10 +48,15 @@ def close_up(found: UnitPicture) -> Figure:
 
 
 def pair(found: UnitPicture, k: int) -> Figure:
-    """Return the lags of one of the pairs of units, as rates of the second one, with its mean rate."""
+    """Return the lags of one of the pairs of units, as rates of the second one, with its mean rate.
+
+    Of a unit with itself it is the autocorrelogram.
+    """
     names = {unit.unit: name for unit, name in zip(found.units, found.names, strict=True)}
     first, second, own = found.pair(k)
-    return lags(f"unit-pair-{k}", f"{names[second]} from {names[first]}", own, found.mean_hz(second))
+    turns = ", they take turns" if found.shared_time(k) < TAKE_TURNS else ""
+    title = f"{names[second]} from {names[first]}{turns}" if first != second else f"{names[first]} alone"
+    return lags(f"unit-pair-{k}", title, own, found.mean_hz(second))
 
 
 def declare(found: UnitPicture) -> Declared:

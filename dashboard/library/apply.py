@@ -8,12 +8,15 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dashboard.analysis.curation.applied import Applied, apply_plan, plan_of
+from dashboard.analysis.curation.splits import split_sizes
 from dashboard.analysis.curation.state import unit_states
 from dashboard.analysis.curation.subject import Subject
+from dashboard.library.analyzer_folder import write_analyzer_folder
 from dashboard.library.convert import convert_to_alf
 from dashboard.library.curation import spikeinterface, tables
 from dashboard.library.curation.file import CurationFile, first_category, said_of_units, shown_to
@@ -25,9 +28,11 @@ from dashboard.model.progress import ProgressCallback, ignore_progress
 from dashboard.model.references import SortingRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.tables import rows_csv
+from dashboard.sources.analyzer.source import AnalyzerSource
+from dashboard.sources.base import Source
 from dashboard.sources.phy.source import PhySource
 
-KINDS = ("alf", "phy")
+KINDS = ("alf", "phy", "analyzer")
 MAP, APPLIED = "curation_map.csv", "curation_applied.json"
 _MAP_COLUMNS = ("old_unit", "new_unit", "uuid", "spikes")
 
@@ -75,7 +80,7 @@ def write_applied(
     rules : CurationRules
     folder : Path
         New; its parent is there.
-    kind : {'alf', 'phy'}
+    kind : {'alf', 'phy', 'analyzer'}
     progress : callable
     cancel : threading.Event or None
 
@@ -104,7 +109,7 @@ def write_applied(
     draft = folder.with_name(f".{folder.name[:40]}.{uuid.uuid4().hex[:12]}.part")
     try:
         draft.mkdir()
-        write = _write_phy if kind == "phy" else _write_alf
+        write = {"phy": _write_phy, "alf": _write_alf, "analyzer": _write_analyzer}[kind]
         said = write(applied.sorting, file, category, draft, progress, cancel)
         write_file(draft / MAP, _map(sorting, applied, subject).encode())
         said += tuple(spikeinterface.write(draft / APPLIED, shown_to(author, rows, subject, rules)))
@@ -132,20 +137,49 @@ def _write_phy(
 ) -> tuple[str, ...]:  # fmt: skip
     said = write_phy_folder(sorting, folder, progress, cancel)
     said += tuple(tables.write_phy(folder, file, category))
-    source = PhySource(folder)
-    (insertion,) = source.insertions()
-    written = source.open(insertion, SortingRequest(), progress=progress, cancel=cancel)
-    counts = np.bincount(sorting.unit_indexes().reshape(-1), minlength=sorting.n_clusters)
-    has_spikes = counts > 0  # a unit without spikes has no row in phy
-    found = dict(zip(written.units.values.tolist(), np.bincount(written.unit_indexes()).tolist(), strict=True))
-    if found != dict(zip(sorting.unit_ids[has_spikes].tolist(), counts[has_spikes].tolist(), strict=True)):
-        raise DashboardError("What was written has other units", folder, "Report it: nothing was kept")
-    if not has_spikes.all():
-        said += (f"{int((~has_spikes).sum()):,} units without spikes are not in phy's files",)
+    found, expected = _counts(_opened(PhySource(folder), progress, cancel)), _counts(sorting)
+    there = {unit: n for unit, n in expected.items() if n}  # a unit without spikes has no row in phy
+    _check_same(found, there, folder)
+    if len(there) < len(expected):
+        said += (f"{len(expected) - len(there):,} units without spikes are not in phy's files",)
     return said
+
+
+def _write_analyzer(
+    sorting: SpikeSorting, file: CurationFile, category: str, folder: Path,
+    progress: ProgressCallback, cancel: threading.Event | None,
+) -> tuple[str, ...]:  # fmt: skip
+    units = list(map(str, sorting.units.values.tolist()))
+    names = dict.fromkeys([category, *(name for said in file.labels.values() for name in said)])
+    properties = {name: ["; ".join(file.labels.get(unit, {}).get(name, ())) for unit in units] for name in names}
+    properties["note"] = [file.notes.get(unit, "") for unit in units]
+    said = write_analyzer_folder(sorting, folder, properties, progress, cancel)
+    written = _opened(AnalyzerSource(folder), progress, cancel)
+    _check_same(_counts(written), _counts(sorting), folder)
+    return said
+
+
+def _opened(source: Source, progress: ProgressCallback, cancel: threading.Event | None) -> SpikeSorting:
+    (insertion,) = source.insertions()
+    return source.open(insertion, SortingRequest(), progress=progress, cancel=cancel)
+
+
+def _counts(sorting: SpikeSorting) -> dict[Any, int]:
+    found = np.bincount(sorting.unit_indexes().reshape(-1), minlength=sorting.n_clusters)
+    return dict(zip(sorting.units.values.tolist(), found.tolist(), strict=True))
+
+
+def _check_same(found: dict[Any, int], expected: dict[Any, int], folder: Path) -> None:
+    if found != expected:
+        raise DashboardError("What was written has other units", folder, "Report it: nothing was kept")
 
 
 def _map(sorting: SpikeSorting, applied: Applied, subject: Subject) -> str:
     counts = np.bincount(sorting.unit_indexes().reshape(-1), minlength=sorting.n_clusters).tolist()
-    rows = zip(subject.ids, (applied.new_of_old[unit] for unit in subject.ids), subject.uuids, counts, strict=True)
+    parts = {unit: split_sizes(value) for unit, value in applied.plan.splits}
+    rows = [
+        (unit, new, uuid, size)
+        for unit, uuid, count in zip(subject.ids, subject.uuids, counts, strict=True)
+        for new, size in zip(applied.new_of_old[unit] or ("",), parts.get(unit, (count,)), strict=True)
+    ]
     return rows_csv(_MAP_COLUMNS, (dict(zip(_MAP_COLUMNS, row, strict=True)) for row in rows))

@@ -39,16 +39,10 @@ def write_phy_folder(
         raise BadRequest("phy has whole numbers from 0 on for ids", sorting.title, "Write ALF: --kind alf")
     if not {"axial_um", "lateral_um"} <= set(channels) or not len(channels):
         raise BadRequest("phy needs the sites of the probe, which are unknown", sorting.title, "Write ALF: --kind alf")
-    samples, rate_hz = spikes.extra.get("samples"), _rate_hz(sorting)
+    samples, rate = samples_of(sorting), rate_hz(sorting)
     said = ["features, raw data and depths of single spikes have no place in these files"]
-    if samples is None:
-        said.append(f"spike_times are times of {rate_hz:g} samples per s: the sorting's samples were not read")
-
-    def of_samples(rows: slice) -> npt.NDArray[Any]:
-        if samples is not None:
-            return np.asarray(samples[rows]).reshape(-1)
-        times = np.asarray(spikes.times_s[rows], np.float64).reshape(-1)
-        return np.where(np.isfinite(times), np.round(times * rate_hz), 0.0)
+    if _own_samples(sorting) is None:
+        said.append(f"spike_times are times of {rate:g} samples per s: the sorting's samples were not read")
 
     def of_units(rows: slice) -> npt.NDArray[Any]:
         return sorting.unit_indexes(rows).reshape(-1)
@@ -60,7 +54,7 @@ def write_phy_folder(
 
     ids = sorting.unit_ids.astype(np.int32)
     for name, dtype, values in (
-        ("spike_times", np.int64, of_samples),
+        ("spike_times", np.int64, lambda rows: samples[rows]),
         ("spike_clusters", np.int32, lambda rows: ids[of_units(rows)]),
         ("spike_templates", np.int32, of_units),
         ("amplitudes", np.float64, of_amps),
@@ -68,7 +62,7 @@ def write_phy_folder(
         write_column(folder / f"{name}.npy", n, dtype, values, progress, cancel)
     if spikes.amps_v is None:
         said.append("amplitudes are not known: 1 for each spike")
-    waveforms, is_known = _templates(sorting)
+    waveforms, is_known = unit_templates(sorting)
     if not is_known:
         said.append("templates are not known: a single sample of 1 on the channel of each unit stands for them")
     np.save(folder / "templates.npy", waveforms)
@@ -77,30 +71,61 @@ def write_phy_folder(
     if "shank" in channels:
         np.save(folder / "channel_shanks.npy", channels["shank"].to_numpy(np.int32))
     lines = ("dat_path = ''", f"n_channels_dat = {len(channels)}", "dtype = 'int16'", "offset = 0",
-             f"sample_rate = {rate_hz!r}", "hp_filtered = False")  # fmt: skip
+             f"sample_rate = {rate!r}", "hp_filtered = False")  # fmt: skip
     write_file(folder / "params.py", ("\n".join(lines) + "\n").encode())
     return tuple(said)
 
 
-def _rate_hz(sorting: SpikeSorting) -> float:
+def samples_of(sorting: SpikeSorting) -> npt.NDArray[np.int64]:
+    """Return the sample of each spike, shape (n_spikes,): the sorting's own, else of its times at `rate_hz`.
+
+    Own samples that start anew, with each segment for one, are not taken.
+    """
+    samples = _own_samples(sorting)
+    if samples is not None:
+        return samples
+    times = np.asarray(sorting.spikes.times_s, np.float64).reshape(-1)
+    return np.where(np.isfinite(times), np.round(times * rate_hz(sorting)), 0.0).astype(np.int64)
+
+
+def rate_hz(sorting: SpikeSorting) -> float:
     """Return the rate that samples and times of the sorting speak of; clocks differ, so within 5 Hz it is 30 kHz."""
     samples = sorting.spikes.extra.get("samples")
     if samples is None or sorting.n_spikes < 2:
         return SAMPLE_RATE_HZ
-    times = sorting.spikes.times_s
-    span = float(times[-1]) - float(times[0])
-    rate = (float(samples[-1]) - float(samples[0])) / span if span > 0 else np.nan
+    found = np.asarray(samples).reshape(-1)
+    falls = np.flatnonzero(_starts_anew(found))
+    last, times = int(falls[0]) if len(falls) else -1, sorting.spikes.times_s
+    span = float(times[last]) - float(times[0])
+    rate = (float(found[last]) - float(found[0])) / span if span > 0 else np.nan
     return float(round(rate)) if np.isfinite(rate) and abs(rate - SAMPLE_RATE_HZ) > 5 and rate > 1 else SAMPLE_RATE_HZ
 
 
-def _templates(sorting: SpikeSorting) -> tuple[npt.NDArray[np.float32], bool]:
+def _own_samples(sorting: SpikeSorting) -> npt.NDArray[np.int64] | None:
+    samples = sorting.spikes.extra.get("samples")
+    if samples is None:
+        return None
+    found = np.asarray(samples).reshape(-1).astype(np.int64)
+    return None if _starts_anew(found).any() else found
+
+
+def _starts_anew(samples: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    return np.diff(samples.astype(np.int64)) < -int(SAMPLE_RATE_HZ)
+
+
+def peak_channels(sorting: SpikeSorting) -> npt.NDArray[np.int64]:
+    """Return the channel of each unit, shape (n_units,); the first one where it is not known."""
+    peaks = sorting.clusters["channels"] if "channels" in sorting.clusters else np.zeros(sorting.n_clusters)
+    found = np.nan_to_num(np.asarray(peaks, np.float64))
+    return np.clip(found, 0, len(sorting.channels) - 1).astype(np.int64)
+
+
+def unit_templates(sorting: SpikeSorting) -> tuple[npt.NDArray[np.float32], bool]:
     """Return the template of each unit on all channels, shape (n_units, n_samples, n_channels), and whether any is."""
     templates, n, n_channels = sorting.templates, sorting.n_clusters, len(sorting.channels)
     if templates is None:
         waveforms = np.zeros((n, 2, n_channels), np.float32)
-        peaks = sorting.clusters["channels"] if "channels" in sorting.clusters else np.zeros(n)
-        peaks = np.clip(np.nan_to_num(np.asarray(peaks, np.float64)), 0, n_channels - 1).astype(np.int64)
-        waveforms[np.arange(n), 0, peaks] = 1.0
+        waveforms[np.arange(n), 0, peak_channels(sorting)] = 1.0
         return waveforms, False
     rows = np.arange(n)
     if templates.dataset.startswith("templates."):  # the sorter's own: the one that most spikes of a unit are of

@@ -108,6 +108,7 @@ def render(
         "revision": sorting.ref.revision.value or "original",
         "histology": str(sorting.histology),
         "filters": ("all units" if clusters is None else "some units") + on_one + limits,
+        **({"applied": sorting.curation} if sorting.curation else {}),
         "version": f"spike-dashboard {__version__}",
     }
     image = replace(image, origin=origin)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WITHDRAWN = "withdrawn"
-MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG, MERGE = "my_label", "curated", "all_labels", "note", "flag", "merge"
+MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG = "my_label", "curated", "all_labels", "note", "flag"
+MERGE, SPLIT = "merge", "split"
 """Columns of a table of units: see `dashboard.analysis.curation.state.unit_columns`."""
 
 REMOVED = "removed"
 """Category, and its only label, of units that are left out where decisions are applied."""
 
 PRECEDENCES = ("mine", "last")
-KINDS = ("label", "note", "flag", "merge", "span", WITHDRAWN)
+KINDS = ("label", "note", "flag", MERGE, SPLIT, "span", WITHDRAWN)
 """What a decision can be: see `Decision`."""
 
 
@@ -25,12 +26,13 @@ class Decision:
     author : str
     insertion : str
         Key.
-    kind : {'label', 'note', 'flag', 'merge', 'span', 'withdrawn'}
+    kind : {'label', 'note', 'flag', 'merge', 'split', 'span', 'withdrawn'}
         ``label``: `name` is the category and `value` the label, where several hold together one on each line, ``''``
         for none. ``note``: `value` is the text. ``flag``: `value` is ``'1'`` or ``''``. ``merge``: `value` has the ids
-        of the units, as `dashboard.model.unit_ids.write_ids` writes them. ``span``: `value` has begin and end in s, of
-        `unit` or, where that is empty, of all units of every sorting. ``withdrawn``: `value` is the `step` that holds
-        no longer.
+        of the units, as `dashboard.model.unit_ids.write_ids` writes them. ``split``: `value` has the part of each spike
+        of `unit`, as `dashboard.analysis.curation.splits.write_split` writes them. ``span``: `value` has begin and end
+        in s, of `unit` or, where that is empty, of all units of every sorting. ``withdrawn``: `value` is the `step`
+        that holds no longer.
     value : str
     unit : str
         Id, as text.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dashboard.library.userdata import UserData
 from dashboard.sources.demo.source import DemoSource
+from dashboard.sources.demo.units import Size
 from tests.browser.driver import Visit, new_visit, served
-from tests.browser.test_page import wait_until
+from tests.browser.test_page import frame_of, wait_until
 
 LATE_MS = 60_000
 
@@ -66,16 +70,42 @@ def test_units_are_judged_and_what_is_decided_goes_its_ways(
     before = visit.wait_for_spikes()
     page.get_by_role("button", name="Same unit").click()
     expect(page.get_by_text("2 units to be merged into 1")).to_be_visible()
-    page.get_by_label("Show merged units as one").check()
+    page.get_by_label("Show units merged and split").check()
     expect(page.locator(".status-line")).to_contain_text("curation of Ada applied: 2 units are merged into 1")
     n_units = int(before.split(" units")[0].rsplit(" ", 1)[1].replace(",", ""))
     expect(page.locator(".status-line")).to_contain_text(f"{n_units - 1} of {n_units - 1} units")
     expect(page.locator("div.header")).to_contain_text("curation applied")
     wait_until(visit, lambda: "applied=on" in page.url)
 
-    # A file of another person's comes in on another sorting, with what did not match.
+    # What is shown leaves as a file that SpikeInterface takes.
+    page.keyboard.press("Control+Shift+E")
+    page.get_by_role("tab", name="Data").click()
+    row = page.get_by_text("Curation: labels, notes, merges and splits").locator("xpath=ancestor::*[.//button][1]")
+    with page.expect_download() as data:
+        row.get_by_role("button", name="JSON").click()
+    data.value.save_as(tmp_path / "curation.json")
+    assert json.loads((tmp_path / "curation.json").read_text())["merges"] == [{"unit_ids": [12, 14]}]
+    page.keyboard.press("Escape")
+
+    # An outline in amplitude over time splits a unit; the status line says it once it is applied.
+    visit.open(f"{own_site}/?insertion=demo&tab=Unit&selected=17")
+    visit.wait_for_spikes()
+    page.get_by_text("Drag an outline in amplitude").scroll_into_view_if_needed()
+    x, y, width, height = frame_of(visit, "unit-amplitude")
+    page.mouse.move(x + 0.05 * width, y + 0.02 * height)
+    page.mouse.down()
+    for right, down in ((0.5, 0.02), (0.95, 0.02), (0.95, 0.4), (0.5, 0.4), (0.05, 0.4)):
+        page.mouse.move(x + right * width, y + down * height, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text("spikes of unit 17 are inside")).to_be_visible()
+    page.get_by_role("button", name="Inside and outside are two units").click()
+    expect(page.get_by_text("17 is 2 units of")).to_be_visible()
+    visit.follow("insertion=demo&tab=Curation&selected=17&applied=on")
+    expect(page.locator(".status-line")).to_contain_text("1 unit split into 2", timeout=LATE_MS)
+
+    # A file of another person's comes in on another revision, with what did not match.
     (tmp_path / "decisions.csv").write_text("unit,quality\n12,good\n99999,mua\n")
-    visit.open(f"{own_site}/?insertion=demo&sorter=pykilosort&tab=Curation&selected=12")
+    visit.open(f"{own_site}/?insertion=demo&sorter=pykilosort&revision=2024-05-06&tab=Curation&selected=12")
     visit.wait_for_spikes()
     page.get_by_label("Whose decisions a file holds").fill("Cleo")
     page.get_by_label("Whose decisions a file holds").blur()
@@ -83,3 +113,31 @@ def test_units_are_judged_and_what_is_decided_goes_its_ways(
     expect(page.get_by_text("1 decision of Cleo, brought in by Ada")).to_be_visible()
     expect(page.get_by_text("1 of 2 units are not in this sorting")).to_be_visible()
     expect(page.locator(".unit", has_text="units judged by Ada")).to_contain_text("quality, Cleo")
+
+
+@pytest.mark.walk
+def test_nine_hundred_units_are_judged_at_60_ms_each(
+    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.sources.demo.source.size_for", lambda n: Size(n, 914, 600.0))
+    page = visit.page
+    with served([DemoSource(tmp_path, n_spikes=300_000)], tmp_path) as url:
+        visit.open(f"{url}/?insertion=demo&tab=Curation&unjudged=on")
+        visit.wait_for_spikes()
+        say_name(page, "Ada")
+        page.locator("body").press("j")
+        expect(page.locator(".tabulator-row.tabulator-selected")).to_have_count(1)
+        begun = time.monotonic()
+        for k in range(900):
+            page.wait_for_timeout(max(0.0, 1e3 * (begun + 0.06 * k - time.monotonic())))
+            page.keyboard.press(f"Alt+{'gmn'[k % 3]}")
+        # Without a backlog the last one is kept, the queue has gone on and the figures have followed within a moment.
+        expect(page.get_by_text("900 of 914 units judged by Ada")).to_be_visible()
+        rows = UserData.in_folder(tmp_path).decisions.read()
+        assert len(rows) == len({one.unit for one in rows}) == 900
+        selected = page.locator(".tabulator-row.tabulator-selected")
+        expect(selected).to_have_count(1)
+        assert selected.locator("[tabulator-field=cluster_id]").inner_text() not in {one.unit for one in rows}
+        visit.follow("insertion=demo&tab=Curation&where=my_label == 'good'")
+        expect(page.locator(".status-line")).to_contain_text("300 of 914 units")
+        page.goto("about:blank")

@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dashboard.cli.main import main
@@ -25,7 +26,7 @@ def test_decisions_come_in_leave_again_and_are_listed(tmp_path: Path, capsys: py
     assert "3 decisions of Ada, brought in by Bob" in said
     assert "1 of 3 units are not in this sorting, and are left out: 99999" in said
     assert run(tmp_path, "export", "demo", str(tmp_path / "out.json"), "--author", "Ada") == 0
-    assert "labels of 2 units, 1 note, 0 merges" in capsys.readouterr().out
+    assert "labels of 2 units, 1 note, 0 merges, 0 splits" in capsys.readouterr().out
     written = json.loads((tmp_path / "out.json").read_text())
     assert written["manual_labels"] == [
         {"unit_id": 3, "labels": {"quality": ["good"]}},
@@ -78,30 +79,51 @@ def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text())))
 
 
-@pytest.mark.parametrize("kind", ["alf", "phy"])
+@pytest.mark.parametrize("kind", ["alf", "phy", "analyzer"])
 def test_what_is_applied_is_a_new_folder_with_a_map(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    merges = {"format_version": "2", "unit_ids": [], "label_definitions": {}, "merges": [{"unit_ids": [3, 5]}]}
-    (tmp_path / "in.json").write_text(json.dumps(merges))
+    said = {"format_version": "2", "unit_ids": [], "label_definitions": {}, "merges": [{"unit_ids": [3, 5]}]}
+    said["splits"] = [{"unit_id": 12, "mode": "indices", "indices": [[0, 2, 4]]}]
+    (tmp_path / "in.json").write_text(json.dumps(said))
     (tmp_path / "in.csv").write_text("unit,quality,removed\n3,good,\n5,good,\n8,mua,\n9,,removed\n")
     for name in ("in.json", "in.csv"):
         assert run(tmp_path, "import", "demo", str(tmp_path / name), "--author", "Ada") == 0
     out = tmp_path / "new"
     words = ("apply", "demo", "--to", str(out), "--kind", kind, "--author", "Ada")
     assert run(tmp_path, *words) == 0
-    assert "2 units are merged into 1, 1 unit left out" in capsys.readouterr().out
-    new_of_old = {row["old_unit"]: row["new_unit"] for row in read(out / "curation_map.csv")}
+    assert "2 units are merged into 1, 1 unit split into 2, 1 unit left out" in capsys.readouterr().out
+    rows = read(out / "curation_map.csv")
+    assert [(row["new_unit"], row["spikes"]) for row in rows if row["old_unit"] == "12"][:1] == [("41", "3")]
+    new_of_old = {row["old_unit"]: row["new_unit"] for row in rows if row["old_unit"] != "12"}
     assert (new_of_old["3"], new_of_old["5"], new_of_old["8"], new_of_old["9"]) == ("40", "40", "8", "")
     sorting = open_insertion(out, cache=tmp_path / "other")
-    assert set(sorting.unit_ids.tolist()) == {int(unit) for unit in new_of_old.values() if unit}
-    column = {"alf": "curated", "phy": "group"}[kind]
+    assert set(sorting.unit_ids.tolist()) == {41, 42} | {int(unit) for unit in new_of_old.values() if unit}
+    assert np.bincount(sorting.unit_indexes())[sorting.units.find([41])[0]] == 3
+    column = {"alf": "curated", "phy": "group", "analyzer": "quality"}[kind]
     assert sorting.clusters.loc[[40, 8], column].tolist() == ["good", "mua"]
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     assert run(tmp_path, *words) == 2
     assert "There is something already" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_figure_is_drawn_with_the_curation_applied_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_text("unit,removed\n3,removed\n5,removed\n")
+    assert run(tmp_path, "import", "demo", str(tmp_path / "in.csv"), "--author", "Ada") == 0
+    words = ["render", "demo", "--cache", str(tmp_path), "--spikes", "20000", "--curation", "Ada"]
+    assert main([*words, "--out", str(tmp_path / "one.svg")]) == 0
+    said = "curation of Ada applied: 2 units left out"
+    assert said in capsys.readouterr().out
+    assert said in (tmp_path / "one.svg").read_text()
+    many = tmp_path / "many"
+    many.mkdir()
+    assert main([*words, "--out", str(many), "--format", "svg", "--workers", "1"]) == 0
+    (drawn,) = many.glob("*.svg")
+    assert said in drawn.read_text()
 
 
 def test_a_copy_of_the_database_is_made_while_it_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard.analysis.unit_picture import UnitPicture, unit_picture
+from dashboard.analysis.curation.applied import CurationPlan, apply_plan
+from dashboard.analysis.unit_picture import Members, UnitPicture, unit_picture
 from dashboard.analysis.units.amplitudes import amplitude_histogram
 from dashboard.engine.build import SpikeColumns
 from dashboard.figures import unit
@@ -64,6 +65,27 @@ def test_pairs_are_named_and_have_the_mean_rate_of_the_second_unit(found: UnitPi
     assert isinstance(bars, Bars) and isinstance(mean, Levels)
     np.testing.assert_array_equal(bars.values, found.pair(0)[2].rate_hz)
     assert mean.values == [found.mean_hz(7)]
+
+
+def test_of_many_units_the_pairs_are_those_with_the_focus(
+    small_demo: SpikeSorting, small_columns: SpikeColumns
+) -> None:
+    many = unit_picture(small_demo, small_columns, (3, 7, 8, 9, 11, 12), 9)
+    named = list(unit.declare(many).items())
+    titles = [figure.title.partition(",")[0] for name, figure in named if name.startswith("unit-pair-")]
+    assert titles == [f"{other} from 9" for other in (3, 7, 8, 11, 12)]
+
+
+def test_a_merged_unit_stands_beside_those_that_it_is_of(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
+    applied = apply_plan(small_demo, CurationPlan((("3", "7"),)))
+    columns, n = applied.columns(small_demo, small_columns), applied.sorting.n_clusters
+    beside = Members(small_demo, small_columns, (3, 7))
+    found = unit_picture(applied.sorting, columns, (n - 1,), n - 1, beside=beside)
+    assert found.names == (small_demo.n_clusters, 3, 7)
+    assert len(found.focus) == len(found.units[1]) + len(found.units[2])
+    titles = [figure.title for name, figure in unit.declare(found).items() if name.startswith("unit-pair-")]
+    assert [title.partition(",")[0] for title in titles] == ["3 alone", "7 alone", "7 from 3"]
+    assert len(found.rates_hz) == 3
 
 
 def test_limits_of_single_spikes_are_lines(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:

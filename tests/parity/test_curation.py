@@ -13,6 +13,7 @@ core = pytest.importorskip("spikeinterface.core", reason="spikeinterface is not 
 curation = pytest.importorskip("spikeinterface.curation")
 curation_model = pytest.importorskip("spikeinterface.curation.curation_model")
 
+from dashboard.analysis.curation.splits import write_split  # noqa: E402
 from dashboard.analysis.curation.subject import Subject  # noqa: E402
 from dashboard.library.apply import write_applied  # noqa: E402
 from dashboard.library.curation import spikeinterface, tables  # noqa: E402
@@ -36,6 +37,7 @@ def test_spikeinterface_applies_it_and_has_the_same_units(tmp_path: Path, kind: 
         subject.decide("Ada", "label", "noise", units[2], name="quality"),
         subject.decide("Ada", "label", "removed", units[0], name="removed"),
         subject.decide("Ada", "merge", f'"{units[3]}","{units[4]}"'),
+        subject.decide("Ada", "split", write_split((np.arange(150) % 3 == 0).astype(np.uint8)), units[5]),
     ]
     file = shown_to("Ada", said, subject, CurationRules())
     assert spikeinterface.write(tmp_path / "c.json", file) == []
@@ -45,10 +47,10 @@ def test_spikeinterface_applies_it_and_has_the_same_units(tmp_path: Path, kind: 
     model = curation.load_curation(tmp_path / "c.json")
     applied = curation.apply_curation(sorting, model)
     counts = {str(unit): len(applied.get_unit_spike_train(unit)) for unit in applied.unit_ids}
-    assert len(applied.unit_ids) == len(ids) - 2
-    assert {units[1], units[2], units[5]} <= set(counts)
-    new = next(iter(set(counts) - set(units)))
-    assert counts[new] == len(trains[ids[3]]) + len(trains[ids[4]])
+    assert len(applied.unit_ids) == len(ids) - 1
+    assert {units[1], units[2]} <= set(counts)
+    new = [counts[str(unit)] for unit in applied.unit_ids if str(unit) not in units]
+    assert new == [len(trains[ids[3]]) + len(trains[ids[4]]), 100, 50]
     labels = dict(zip(map(str, applied.unit_ids), applied.get_property("quality"), strict=True))
     assert (labels[units[1]], labels[units[2]]) == ("good", "noise")
 
@@ -80,6 +82,12 @@ def test_phylib_reads_our_tables(tmp_path: Path) -> None:
     assert model.load_metadata(tmp_path / "cluster_notes.tsv") == {"notes": {1: "odd one"}}
 
 
+def halves(sorting: Any, unit: int) -> str:
+    """Return a split of a unit by the amplitude of its spikes."""
+    amps = np.asarray(sorting.spikes.amps_v)[np.asarray(sorting.spikes.clusters) == unit]
+    return write_split((amps > np.median(amps)).astype(np.uint8))
+
+
 @pytest.fixture(scope="module")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Any], Path]:
     """A sorting with merges of two and three units and one that is removed, and a folder to write into."""
@@ -89,6 +97,7 @@ def curated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Any], P
     said = [
         subject.decide("Ada", "merge", "3,5"), subject.decide("Ada", "merge", "20,21,22"),
         subject.decide("Ada", "label", "removed", 9, name="removed"),
+        *(subject.decide("Ada", "split", halves(sorting, unit), unit) for unit in (12, 30)),
         *(subject.decide("Ada", "label", "good", unit, name="quality") for unit in (3, 5, 8)),
     ]  # fmt: skip
     return sorting, [replace(one, step=f"s{n}", id=n) for n, one in enumerate(said)], folder
@@ -100,7 +109,7 @@ def test_the_folder_that_apply_wrote_has_the_units_of_spikeinterface_and_phylib(
     model = pytest.importorskip("phylib.io.model")
     extractors = pytest.importorskip("spikeinterface.extractors")
     sorting, said, folder = curated
-    for kind in ("phy", "alf"):
+    for kind in ("phy", "alf", "analyzer"):
         write_applied(sorting, said, "Ada", CurationRules(), folder / kind, kind)
     ids, samples = np.asarray(sorting.spikes.clusters), np.asarray(np.round(sorting.spikes.times_s * 30_000), np.int64)
     before = core.NumpySorting.from_samples_and_labels([samples], [ids], 30_000.0, unit_ids=sorting.unit_ids)
@@ -108,6 +117,21 @@ def test_the_folder_that_apply_wrote_has_the_units_of_spikeinterface_and_phylib(
     expected = {int(unit): len(applied.get_unit_spike_train(unit)) for unit in applied.unit_ids}
     ours = open_insertion(folder / "alf", cache=folder / "cache")
     assert dict(zip(ours.unit_ids.tolist(), np.bincount(ours.unit_indexes()).tolist(), strict=True)) == expected
+    analyzer = core.load_sorting_analyzer(folder / "analyzer")
+    own = analyzer.sorting
+    assert {int(unit): len(own.get_unit_spike_train(unit)) for unit in own.unit_ids} == expected
+    trains = ((own.get_unit_spike_train(unit), applied.get_unit_spike_train(unit)) for unit in own.unit_ids)
+    assert all(np.array_equal(*pair) for pair in trains)
+    for name in ("quality", "note"):
+        assert len(own.get_property(name)) == len(own.unit_ids)
+    assert dict(zip(own.unit_ids.tolist(), own.get_property("quality"), strict=True))[40] == "good"
+    n = len(own.unit_ids)
+    assert analyzer.get_extension("templates").get_templates(operator="average").shape[0] == n
+    assert len(analyzer.get_extension("spike_amplitudes").data["amplitudes"]) == sum(expected.values())
+    assert np.isfinite(analyzer.get_extension("unit_locations").get_data()).all()
+    metrics = analyzer.get_extension("quality_metrics").get_data()
+    assert metrics.loc[40].drop(["spike_count", "firing_rate"]).isna().all()
+    assert metrics.loc[40, "spike_count"] == expected[40]
     opened = extractors.read_phy(folder / "phy")
     assert {int(unit): len(opened.get_unit_spike_train(unit)) for unit in opened.unit_ids} == expected
     labels = dict(zip(opened.unit_ids.tolist(), opened.get_property("quality"), strict=True))

@@ -1,4 +1,4 @@
-"""A sorting with what people have decided: merged units are one, removed units and bad spans are left out."""
+"""A sorting with what people have decided: units merged and split, removed units and bad spans left out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.analysis.curation.merges import merges
+from dashboard.analysis.curation.proposals import proposals
 from dashboard.analysis.curation.spans import BadSpan, bad_spans
+from dashboard.analysis.curation.splits import read_split, rows_in_time, split_sizes
 from dashboard.analysis.curation.state import UnitState, unit_columns, unit_states, with_columns
 from dashboard.analysis.curation.subject import Subject
 from dashboard.engine.build import build_columns
 from dashboard.engine.columns.columns import LazyIndexes, SpikeColumns, read_only
 from dashboard.model.conventions import DepthKind
 from dashboard.model.curation import REMOVED, CurationRules, Decision
+from dashboard.model.errors import DashboardError
 from dashboard.model.identity import Identity
 from dashboard.model.sorting import SpikeSorting, Templates
 from dashboard.model.texts import counted
@@ -27,10 +29,12 @@ from dashboard.model.texts import counted
 _OF_PLACE = (
     "channels", "depths", "axial_um", "lateral_um", "rawInd", "acronym", "atlas_id", "x", "y", "z", "shank",
 )  # fmt: skip
-"""Columns that a merged unit has from that of its units with most spikes."""
+"""Columns that a merged unit has from that of its units with most spikes, and a part from its unit."""
 
 _SUMS = ("spike_count", "n_spikes", "num_spikes", "firing_rate")
-"""Columns whose value of a merged unit is the sum of those of its units; what is in neither list is not known."""
+"""Columns whose value of a merged unit is the sum of those of its units, and of a part its share by spikes; what is in
+neither list is not known.
+"""
 
 _SHARED_INDEXES = ("ticks", "rank_index", "depth_range", "overview")
 
@@ -51,6 +55,9 @@ class CurationPlan:
         Whose decisions these are.
     tried : tuple of str
         Units that are shown as one before anybody has decided it; none of them is in a merge.
+    splits : tuple of (str, str)
+        Units that are several, and their parts as `dashboard.analysis.curation.splits.write_split` writes them; none of
+        them is in a merge.
     """
 
     merges: tuple[tuple[str, ...], ...] = ()
@@ -58,6 +65,7 @@ class CurationPlan:
     spans: tuple[BadSpan, ...] = ()
     authors: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+    splits: tuple[tuple[str, str], ...] = ()
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
@@ -67,13 +75,13 @@ class CurationPlan:
     @property
     def is_empty(self) -> bool:
         """Whether all stays as it is."""
-        return not (self.groups or self.removed or self.spans)
+        return not (self.groups or self.splits or self.removed or self.spans)
 
 
 def plan_of(decisions: Sequence[Decision], subject: Subject, author: str, rules: CurationRules) -> CurationPlan:
     """Return what decisions change of a sorting, by the rules' precedence.
 
-    Spans of everybody hold. A unit that is merged is not removed as well.
+    Spans of everybody hold. A unit that is merged or split is not removed as well.
 
     Parameters
     ----------
@@ -84,20 +92,30 @@ def plan_of(decisions: Sequence[Decision], subject: Subject, author: str, rules:
         Whose decisions go first.
     rules : CurationRules
     """
-    held = merges(decisions, subject, author, rules.precedence)[::-1]
-    merged = {unit for merge in held for unit in merge.units}
+    held = proposals(decisions, subject, author, rules.precedence)[::-1]
+    proposed = {unit for one in held for unit in one.units}
     states = unit_states(decisions, subject)
     removed = {
         unit: state
         for unit, state in states.items()
-        if state.label(REMOVED, author, rules.precedence) == REMOVED and unit not in merged
+        if state.label(REMOVED, author, rules.precedence) == REMOVED and unit not in proposed
     }
     spans = bad_spans(decisions, subject)
-    authors = [merge.author for merge in held] + [span.author for span in spans]
+    authors = [one.author for one in held] + [span.author for span in spans]
     authors += [who for state in removed.values() for who, label in state.labels[REMOVED].items() if label]
     return CurationPlan(
-        tuple(merge.units for merge in held), tuple(removed), tuple(spans), tuple(dict.fromkeys(authors))
-    )
+        tuple(one.units for one in held if not one.parts), tuple(removed), tuple(spans),
+        tuple(dict.fromkeys(authors)), splits=tuple((one.units[0], one.parts) for one in held if one.parts),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A unit that was not there: index of the one whose place it has, indexes of those it is of, its share of them."""
+
+    place: int
+    members: tuple[int, ...]
+    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,20 +126,20 @@ class Applied:
     ----------
     plan : CurationPlan
     sorting : SpikeSorting
-        Merged units stand last, with ids that no unit had; see `apply_plan`.
-    new_of_old : mapping of str to str
-        Id after it by the id before; ``''`` for a unit that is left out.
+        Merged units stand behind those that stay, then parts of units, with ids that no unit had; see `apply_plan`.
+    new_of_old : mapping of str to tuple of str
+        Ids after it by the id before: several of a unit that is split, none of one that is left out.
     members : mapping of str to tuple of str
         Ids before it by the id after it.
     of : ndarray, shape (n_units_before,), int32
-        Index after it of each unit; -1 for one that is left out.
+        Index after it of each unit, of a unit that is split of its first part; -1 for one that is left out.
     rows : ndarray, shape (n_spikes,), int64, or None
         Rows of the spikes before it; None where none is left out.
     """
 
     plan: CurationPlan
     sorting: SpikeSorting
-    new_of_old: Mapping[str, str]
+    new_of_old: Mapping[str, tuple[str, ...]]
     members: Mapping[str, tuple[str, ...]]
     of: npt.NDArray[np.int32]
     rows: npt.NDArray[np.int64] | None
@@ -134,9 +152,9 @@ class Applied:
         before : SpikeSorting
             What the plan was applied to.
         columns : SpikeColumns
-            Of that; they are shared where no spike is left out and none has the depth of its unit.
+            Of that; they are shared where no unit is split, no spike is left out and none has the depth of its unit.
         """
-        if self.rows is not None or before.depth_kind is DepthKind.UNIT or before.n_without_depth:
+        if self.rows is not None or self.plan.splits or before.depth_kind is DepthKind.UNIT or before.n_without_depth:
             return build_columns(self.sorting)
         n = self.sorting.n_clusters
         table = self.of.astype(np.uint16 if n <= 1 << 16 else np.uint32)
@@ -148,12 +166,13 @@ class Applied:
     def subject(self, before: Subject) -> Subject:
         """Return the subject with the units after it, for their columns."""
         ids = tuple(self.members)
-        return replace(before, ids=ids, uuids=("",) * len(ids))
+        return replace(before, ids=ids, uuids=("",) * len(ids), n_spikes=())
 
     def states(self, states: Mapping[str, UnitState]) -> dict[str, UnitState]:
         """Return what people say of the units after it.
 
-        A merged unit has the label that all of its units have of which somebody says one, and everybody's notes.
+        A merged unit has the label that all of its units have of which somebody says one, and everybody's notes; a part
+        has what is said of its unit.
         """
         found = {}
         for new, members in self.members.items():
@@ -164,22 +183,30 @@ class Applied:
 
 
 def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
-    """Return a sorting with merged units as one, without removed units and without the spikes in bad spans.
+    """Return a sorting with units merged and split, without removed units and without the spikes in bad spans.
 
-    New ids are those that SpikeInterface gives: the largest id and one more, or ``merge0`` where ids are texts that are
-    no numbers. A merged unit has the place of that of its units with most spikes, and no metrics and no label of IBL's
-    tests: these were of its units. The sorting that is given does not change.
+    New ids are those that SpikeInterface gives: the largest id that is not removed and one more, or ``merge0`` and
+    ``ID-split0`` where ids are texts that are no numbers. A merged unit has the place of that of its units with most
+    spikes, a part the place and the template of its unit; neither has metrics or a label of IBL's tests: these were of
+    other units. The sorting that is given does not change.
 
     Parameters
     ----------
     sorting : SpikeSorting
     plan : CurationPlan
+
+    Raises
+    ------
+    DashboardError
+        A split is of another number of spikes than its unit has.
     """
     n, units = sorting.n_clusters, list(map(str, sorting.units.values.tolist()))
     place = {unit: index for index, unit in enumerate(units)}
     groups = [[place[unit] for unit in group] for group in plan.groups]
+    splits = [(place[unit], value) for unit, value in plan.splits if unit not in plan.tried]
     removed = [unit for unit in plan.removed if unit not in plan.tried]
-    aside = {index for group in groups for index in group} | {place[unit] for unit in removed}
+    aside = {*(index for group in groups for index in group), *(place[unit] for unit in removed)}
+    aside |= {index for index, _ in splits}
     stay = [index for index in range(n) if index not in aside]
     of = np.full(n, -1, np.int32)
     of[stay] = np.arange(len(stay))
@@ -187,15 +214,29 @@ def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
         of[group] = len(stay) + k
     indexes = np.asarray(sorting.unit_indexes()).reshape(-1)
     counts = np.bincount(indexes, minlength=n)
+    made = [_Made(max(group, key=lambda index: counts[index]), tuple(group)) for group in groups]
+    parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = []
+    for index, value in splits:
+        of[index] = first = len(stay) + len(made)
+        rows_of_unit, part = rows_in_time(sorting, indexes, index), read_split(value)
+        if part is None or len(part) != len(rows_of_unit):
+            what = f"{sum(split_sizes(value)):,} spikes, and the unit has {len(rows_of_unit):,}"
+            raise DashboardError(f"A split of unit {units[index]} is of {what}", "", "Withdraw it")
+        parts.append((rows_of_unit, (first + part).astype(np.int32)))
+        made += [_Made(index, (index,), size / len(part)) for size in split_sizes(value)]
+    after = of[indexes]
+    for rows_of_unit, new in parts:
+        after[rows_of_unit] = new
     keep = _kept(sorting, plan.spans, indexes, of, place)
-    largest = [max(group, key=lambda index: counts[index]) for group in groups]
-    ids = [*sorting.units.values[stay].tolist(), *_new_ids(sorting, len(groups))]
+    names = [units[index] for index, value in splits for _ in split_sizes(value)]
+    here = [unit for unit in sorting.units.values.tolist() if str(unit) not in removed]
+    ids = [*sorting.units.values[stay].tolist(), *_new_ids(sorting, here, len(groups), names)]
     rows = None if keep.all() else np.flatnonzero(keep)
-    after = replace(
+    found = replace(
         sorting,
-        clusters=_table(sorting.clusters, stay, groups, largest, ids),
-        spikes=_spikes(sorting, of[indexes], rows),
-        templates=_templates(sorting, stay, groups, largest, counts),
+        clusters=_table(_outside(sorting, plan.spans, indexes, keep, place), stay, made, ids),
+        spikes=_spikes(sorting, after, rows),
+        templates=_templates(sorting, stay, made, counts),
         n_dropped=sorting.n_dropped - _n_dropped(sorting, indexes, keep),
         n_without_depth=sorting.n_without_depth - _n_without_depth(sorting, keep),
         identity=_identity(sorting.identity, plan),
@@ -203,9 +244,14 @@ def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
         later=(),
     )
     members: dict[str, tuple[str, ...]] = {str(ids[k]): (units[index],) for k, index in enumerate(stay)}
-    members |= {str(ids[len(stay) + k]): group for k, group in enumerate(plan.groups)}
-    new_of_old = {unit: str(ids[of[index]]) if of[index] >= 0 else "" for unit, index in place.items()}
-    return Applied(plan, after, MappingProxyType(new_of_old), MappingProxyType(members), of, rows)
+    for new_id, one in zip(ids[len(stay) :], made, strict=True):
+        members[str(new_id)] = tuple(units[index] for index in one.members)
+    news: dict[str, list[str]] = {unit: [] for unit in units}
+    for new_id, olds in members.items():
+        for unit in olds:
+            news[unit].append(new_id)
+    new_of_old = {unit: tuple(found_ids) for unit, found_ids in news.items()}
+    return Applied(plan, found, MappingProxyType(new_of_old), MappingProxyType(members), of, rows)
 
 
 def curated(sorting: SpikeSorting, decisions: Sequence[Decision], author: str, rules: CurationRules) -> SpikeSorting:
@@ -232,14 +278,27 @@ def _kept(
     return keep
 
 
-def _new_ids(sorting: SpikeSorting, n: int) -> list[Any]:
-    """Return ids as ``spikeinterface.core.sorting_tools.generate_unit_ids_for_merge_group`` does by ``append``."""
-    values = sorting.units.values.tolist()
-    if not sorting.units.are_text:
-        return [max(values, default=-1) + 1 + k for k in range(n)]
-    if all(unit.isdigit() for unit in values):
-        return [str(max(map(int, values), default=-1) + 1 + k) for k in range(n)]
-    return [name for name in (f"merge{k}" for k in range(n + len(values))) if name not in set(values)][:n]
+def _new_ids(sorting: SpikeSorting, here: list[Any], n_merged: int, split: list[str]) -> list[Any]:
+    """Return ids of merged units, then of parts.
+
+    As ``generate_unit_ids_for_merge_group`` and ``generate_unit_ids_for_split`` of
+    ``spikeinterface.core.sorting_tools`` do by ``append``.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    here : list
+        Ids of the units that are not removed.
+    n_merged : int
+    split : list of str
+        Id of the unit of each part.
+    """
+    n = n_merged + len(split)
+    if not sorting.units.are_text or all(unit.isdigit() for unit in here):
+        first = max(map(int, here), default=-1) + 1
+        return [str(first + k) if sorting.units.are_text else first + k for k in range(n)]
+    merged = [name for name in (f"merge{k}" for k in range(n_merged + len(here))) if name not in set(here)][:n_merged]
+    return [*merged, *(f"{unit}-split{split[:k].count(unit)}" for k, unit in enumerate(split))]
 
 
 def _spikes(sorting: SpikeSorting, units: npt.NDArray[np.int32], rows: npt.NDArray[np.int64] | None) -> Any:
@@ -257,29 +316,62 @@ def _spikes(sorting: SpikeSorting, units: npt.NDArray[np.int32], rows: npt.NDArr
     )
 
 
-def _table(
-    table: pd.DataFrame, stay: list[int], groups: list[list[int]], largest: list[int], ids: list[Any]
+def _outside(
+    sorting: SpikeSorting,
+    spans: Sequence[BadSpan],
+    indexes: npt.NDArray[Any],
+    keep: npt.NDArray[np.bool_],
+    place: Mapping[str, int],
 ) -> pd.DataFrame:
-    found = table.iloc[[*stay, *largest]].copy()
+    """Return the table of units with counts and rates of what lies outside the spans."""
+    table, n = sorting.clusters, sorting.n_clusters
+    names = [name for name in _SUMS if name in table]
+    if not spans or not names:
+        return table
+    times = np.asarray(sorting.spikes.times_s).reshape(-1)
+    first, last = float(np.nanmin(times)), float(np.nanmax(times))
+    span_s = max(last - first, 1e-9)
+    left = np.full(n, 1 - _covered_s(spans, "", first, last) / span_s)
+    for unit in {span.unit for span in spans if span.unit}:
+        left[place[unit]] = 1 - _covered_s(spans, unit, first, last) / span_s
+    counts, kept = (np.bincount(of_spikes, minlength=n) for of_spikes in (indexes, indexes[keep]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(counts > 0, kept / counts, 1.0)
+        rates = np.where(left > 0, share / left, np.nan)
+    return table.assign(**{name: table[name] * (rates if name == "firing_rate" else share) for name in names})
+
+
+def _covered_s(spans: Sequence[BadSpan], unit: str, first: float, last: float) -> float:
+    """Return how much of a recording is in spans of all units or of one; where they overlap, it counts once."""
+    total, end = 0.0, first
+    for span in sorted(spans):
+        if span.unit in ("", unit):
+            total += max(min(span.end_s, last) - max(span.start_s, end), 0.0)
+            end = max(end, min(span.end_s, last))
+    return total
+
+
+def _table(table: pd.DataFrame, stay: list[int], made: list[_Made], ids: list[Any]) -> pd.DataFrame:
+    found = table.iloc[[*stay, *(one.place for one in made)]].copy()
     found.index = pd.Index(ids, name=table.index.name, dtype=table.index.dtype if ids else None)
-    if not groups:
+    if not made:
         return found
     for name in map(str, table):
         if name in _OF_PLACE:
             continue
         values, before = found[name], table[name]
         if name in _SUMS:
-            of_merged: list[Any] = [before.iloc[group].sum() for group in groups]
+            of_made: list[Any] = [one.share * before.iloc[list(one.members)].sum() for one in made]
         elif pd.api.types.is_numeric_dtype(values):  # of whole numbers and of yes and no, too
-            values, of_merged = values.astype(np.float64), [np.nan] * len(groups)
+            values, of_made = values.astype(np.float64), [np.nan] * len(made)
         else:
-            values, of_merged = values.astype(object), [None] * len(groups)
-        found[name] = [*values.iloc[: len(stay)].tolist(), *of_merged]
+            values, of_made = values.astype(object), [None] * len(made)
+        found[name] = [*values.iloc[: len(stay)].tolist(), *of_made]
     return found
 
 
 def _templates(
-    sorting: SpikeSorting, stay: list[int], groups: list[list[int]], largest: list[int], counts: npt.NDArray[np.int64]
+    sorting: SpikeSorting, stay: list[int], made: list[_Made], counts: npt.NDArray[np.int64]
 ) -> Templates | None:
     """Return templates with a row for each unit; a merged unit's is the mean by spikes, on the channels of its largest.
 
@@ -292,15 +384,15 @@ def _templates(
     by_id = is_of_sorter and not sorting.units.are_text
     rows = sorting.unit_ids if by_id else np.arange(sorting.n_clusters)
     is_there = (rows >= 0) & (rows < len(templates.waveforms))
-    waveforms = np.zeros((len(stay) + len(groups), *templates.waveforms.shape[1:]), np.float32)
+    waveforms = np.zeros((len(stay) + len(made), *templates.waveforms.shape[1:]), np.float32)
     channels = np.full((len(waveforms), *templates.channels.shape[1:]), -1, np.int64)
-    for row, unit in enumerate([*stay, *largest]):
+    for row, unit in enumerate([*stay, *(one.place for one in made)]):
         if is_there[unit]:
             waveforms[row], channels[row] = templates.waveforms[rows[unit]], templates.channels[rows[unit]]
-    for row, group in enumerate(groups, len(stay)):
+    for row, one in enumerate(made, len(stay)):
         for column, channel in enumerate(channels[row].tolist()):
             traces, weights = [], []
-            for unit in group if channel >= 0 else ():
+            for unit in one.members if channel >= 0 and len(one.members) > 1 else ():
                 at = np.flatnonzero(templates.channels[rows[unit]] == channel) if is_there[unit] else np.empty(0)
                 if len(at):
                     traces.append(np.asarray(templates.waveforms[rows[unit]][:, int(at[0])], np.float64))
@@ -331,14 +423,16 @@ def _n_without_depth(sorting: SpikeSorting, keep: npt.NDArray[np.bool_]) -> int:
 def _identity(before: Identity | None, plan: CurationPlan) -> Identity | None:
     if before is None:
         return None
-    digest = hashlib.sha256(repr((plan.groups, plan.removed, plan.spans)).encode()).hexdigest()[:32]
+    digest = hashlib.sha256(repr((plan.groups, plan.removed, plan.spans, *plan.splits)).encode()).hexdigest()[:32]
     return Identity.of_states(before.files, f"{before.metrics} with the curation {digest}", before.folders)
 
 
 def _said(plan: CurationPlan, n_excluded: int) -> str:
     merged = sum(map(len, plan.merges))
+    n_parts = sum(len(split_sizes(value)) for _, value in plan.splits)
     parts = [
         f"{merged:,} units are merged into {len(plan.merges):,}" * bool(plan.merges),
+        f"{counted(len(plan.splits), 'unit')} split into {n_parts:,}" * bool(plan.splits),
         f"{counted(len(plan.removed), 'unit')} left out" * bool(plan.removed),
         f"{counted(len(plan.spans), 'bad span')} left out" * bool(plan.spans),
     ]
@@ -347,6 +441,7 @@ def _said(plan: CurationPlan, n_excluded: int) -> str:
         f"curation of {', '.join(plan.authors) or 'nobody'} applied: {decided}" * bool(decided),
         f"units {' + '.join(plan.tried)} are shown as one, which is not decided" * bool(plan.tried),
         f"{counted(n_excluded, 'spike')} not shown" * bool(n_excluded),
+        "counts and rates of units are those outside the spans, other metrics of all spikes" * bool(plan.spans),
     ]
     return "; ".join(sentence for sentence in sentences if sentence)
 

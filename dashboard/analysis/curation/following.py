@@ -11,7 +11,7 @@ from dashboard.analysis.curation.state import standing
 from dashboard.analysis.curation.subject import Subject, merged_units, write_merge
 from dashboard.analysis.inputs import matchable
 from dashboard.engine.columns.columns import SpikeColumns
-from dashboard.model.curation import Decision
+from dashboard.model.curation import SPLIT, Decision
 from dashboard.model.progress import ProgressCallback, ignore_progress
 from dashboard.model.sorting import SpikeSorting
 
@@ -97,7 +97,7 @@ def follow(
     found = []
     for one in left:
         named = merged_units(one) if one.kind == "merge" else (one.unit,)
-        there = [of[unit] for unit in named if unit in of]
+        there = [of[unit] for unit in named if unit in of and one.kind != SPLIT]  # other spikes than it names
         is_whole = len(there) == len(named)
         units = tuple(unit for unit, _ in there) if is_whole else ()
         found.append(Followed(one, units, min(score for _, score in there) if is_whole else 0.0))

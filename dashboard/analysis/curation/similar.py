@@ -12,6 +12,7 @@ from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.units.correlograms import autocorrelogram, crosscorrelogram
 from dashboard.analysis.units.places import unit_positions
 from dashboard.analysis.units.templates import TemplatePicture, unit_template
+from dashboard.analysis.units.turns import shared_time
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import Cancelled
 from dashboard.model.sorting import SpikeSorting
@@ -41,12 +42,15 @@ class SimilarUnit:
     close_pairs : float
         Pairs of spikes of both within 2 ms of each other, over those expected from pairs within 50 ms: near 0 where
         one is refractory after the other, near 1 where they fire regardless of each other.
+    shared_time : float
+        See `dashboard.analysis.units.turns.shared_time`.
     """
 
     unit: int
     similarity: float
     distance_um: float
     close_pairs: float
+    shared_time: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +100,12 @@ def similar_units(
             value = _correlation(shape, _shape(unit_spikes(columns, other).times_s))
         scored.append((value, other))
     scored.sort(key=lambda one: (-np.nan_to_num(one[0], nan=-2.0), distance[one[1]]))
-    found = tuple(
-        SimilarUnit(other, value, float(distance[other]), close_pairs(train, unit_spikes(columns, other).times_s))
-        for value, other in scored[:N_BEST]
-    )
-    return SimilarUnits(unit, found, by)
+    found = []
+    for value, other in scored[:N_BEST]:
+        times, span_s = unit_spikes(columns, other).times_s, columns.time_range_s
+        together = close_pairs(train, times), shared_time(train, times, span_s)
+        found.append(SimilarUnit(other, value, float(distance[other]), *together))
+    return SimilarUnits(unit, tuple(found), by)
 
 
 def cosine(a: TemplatePicture, b: TemplatePicture) -> float:

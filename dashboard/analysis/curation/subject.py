@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dashboard.model.curation import WITHDRAWN, Decision
+from dashboard.model.curation import SPLIT, WITHDRAWN, Decision
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId, read_ids, write_ids
 
@@ -42,6 +42,8 @@ class Subject:
         Ids of its units, in their order, as text.
     uuids : tuple of str
         Of the units, ``''`` where one has none.
+    n_spikes : tuple of int
+        Of the units; empty where they were not counted.
     """
 
     insertion: str
@@ -50,6 +52,7 @@ class Subject:
     spikes: str
     ids: tuple[str, ...]
     uuids: tuple[str, ...]
+    n_spikes: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, sorting: SpikeSorting) -> Subject:
@@ -63,6 +66,7 @@ class Subject:
             spikes_identity(sorting),
             tuple(map(str, sorting.clusters.index.tolist())),
             tuple(uuid if isinstance(uuid, str) else "" for uuid in named),
+            tuple(np.bincount(sorting.unit_indexes().reshape(-1), minlength=n).tolist()),
         )
 
     @cached_property
@@ -87,11 +91,11 @@ class Subject:
         """Return a decision with the ids of this sorting; None where it is of another one.
 
         One of the same spikes is of it as it is. One of other spikes, of a revision for instance, is of the unit with
-        the same uuid.
+        the same uuid; but a split, which names single spikes.
         """
         if decision.spikes == self.spikes:
             return decision
-        unit = self._by_uuid.get(decision.uuid) if decision.uuid else None
+        unit = self._by_uuid.get(decision.uuid) if decision.uuid and decision.kind != SPLIT else None
         return None if unit is None else replace(decision, unit=unit)
 
     def left_behind(self, decisions: Iterable[Decision]) -> list[Decision]:

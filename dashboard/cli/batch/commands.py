@@ -77,7 +77,7 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
     add(
         "--applied",
         action="store_true",
-        help="with --curation: merged units as one, without removed units and spikes in bad spans",
+        help="with --curation: units merged and split, without removed units and spikes in bad spans",
     )
     add("--out", metavar="FILE", type=Path, required=True, help=f"table to write: {', '.join(TABLES)}")
     command.set_defaults(run=units)
@@ -149,8 +149,9 @@ def render(options: argparse.Namespace, settings: Settings, request: FigureReque
     if folder.suffix and not folder.is_dir():
         raise BadRequest("Several insertions need a folder", folder, "Name one with --out; --format says which files")
     insertions = named(options.insertion, options.query, settings)
-    task = RenderTask(_opening(options, settings), request, options.format)
-    asked = (request, options.format, options.sorter, options.revision, *_offline(settings))
+    curation = curation_of(options.curation, settings, is_applied=True)
+    task = RenderTask(_opening(options, settings), request, options.format, curation)
+    asked = (request, options.format, options.sorter, options.revision, *_offline(settings), *_decided(curation))
     report = Report(folder, asked, f".{options.format}")
     try:
         failed = _run(task, insertions, report, settings)
@@ -191,12 +192,14 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
         raise BadRequest("No such folder", out.absolute().parent, "Make it first")
     ClusterFilter(where=options.where)  # a mistake in it is said before anything is opened
     insertions = named(options.insertion, options.query, settings)
-    opening, curation = _opening(options, settings), _curation(options, settings)
+    if options.applied and options.curation is None:
+        raise BadRequest("Whose decisions are to be applied?", "--applied", "Name them with --curation")
+    opening = _opening(options, settings)
+    curation = curation_of(options.curation, settings, is_applied=options.applied)
     task = UnitsTask(opening, options.where, options.event, options.baseline, options.response, curation)
     asked = (options.where, options.event, options.baseline, options.response, options.sorter, options.revision)
-    request = (*asked, *_offline(settings), OTHER_P, TEST)  # parts without it are of an earlier version
-    if curation is not None:  # parts from before the last decision are made anew
-        request += (curation.author, repr(curation.rules), len(curation.rows), curation.is_applied)
+    # Parts without the last two are of an earlier version.
+    request = (*asked, *_offline(settings), OTHER_P, TEST, *_decided(curation))
     report = Report(out.with_name(f"{out.name}.parts"), request, ".parquet")
     failed = _run(task, insertions, report, settings)
     parts = [report.folder / report.entries[name].file for name in insertions if report.is_done(name)]
@@ -208,20 +211,22 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     return _ended(len(insertions), failed, f"{len(table):,} units in {out}, report in {report.folder / 'report.csv'}")
 
 
-def _curation(options: argparse.Namespace, settings: Settings) -> Curation | None:
-    """Return every decision, for somebody; None where nobody is named."""
+def curation_of(author: str | None, settings: Settings, *, is_applied: bool) -> Curation | None:
+    """Return every decision, for somebody ('me': whoever runs this); None where nobody is named."""
     from dashboard.cli.batch.tasks import Curation
     from dashboard.library.userdata import UserData
 
-    author: str | None = options.curation
     if author is None:
-        if options.applied:
-            raise BadRequest("Whose decisions are to be applied?", "--applied", "Name them with --curation")
         return None
     rows = UserData.of(settings.database, settings.cache).decisions.read()
-    return Curation(
-        getpass.getuser() if author == "me" else author, curation_rules(settings), tuple(rows), options.applied
-    )
+    return Curation(getpass.getuser() if author == "me" else author, curation_rules(settings), tuple(rows), is_applied)
+
+
+def _decided(curation: Curation | None) -> tuple[Any, ...]:
+    """Return what tells results of other decisions apart: they are made anew after the next one."""
+    if curation is None:
+        return ()
+    return curation.author, repr(curation.rules), len(curation.rows), curation.is_applied
 
 
 def _table_bytes(table: Any, suffix: str) -> bytes:

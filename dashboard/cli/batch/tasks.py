@@ -133,16 +133,21 @@ class RenderTask:
     opening : Opening
     request : FigureRequest
     kind : {'png', 'svg', 'pdf'}
+    curation : Curation or None
+        What people have decided about the units, which is applied.
     """
 
     opening: Opening
     request: FigureRequest
     kind: str
+    curation: Curation | None = None
 
     def __call__(self, insertion: str) -> tuple[dict[str, Any], bytes]:
         """Return facts and the figure."""
         sorting, state = self.opening.open(insertion)
-        columns = build_columns(sorting, self.opening.settings.cache)
+        if self.curation is not None:
+            sorting = self.curation.apply(sorting)
+        columns = build_columns(sorting, None if sorting.curation else self.opening.settings.cache)
         file = io.BytesIO()
         render_figure(file, sorting, columns, self.request, self.kind)
         return facts_of(sorting, state), file.getvalue()

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from dashboard.library.database import TABLES, Database
-from dashboard.model.curation import KINDS, WITHDRAWN, Decision
+from dashboard.model.curation import KINDS, SPLIT, WITHDRAWN, Decision
 from dashboard.model.errors import BadRequest
 
 MAX_TEXT = 4_000
 """Characters of a value or a reason; more is not a note."""
+MAX_SPLIT_TEXT = 4_000_000
+"""Characters of a split, which names the part of each spike: enough for 10 million spikes."""
 
 # The columns stand here as they are now, and in a step of `dashboard.library.migrations` as they were when it was
 # released: a step is never edited, so the two are written twice on purpose, and a test holds that they agree.
@@ -108,5 +110,6 @@ def _check(one: Decision) -> None:
         raise BadRequest("No such kind of decision", one.kind[:20], f"One of: {', '.join(KINDS)}")
     if not one.unit and one.kind not in ("merge", "span", WITHDRAWN):
         raise BadRequest("A decision names its unit", one.kind, "Select a unit")
-    if max(len(one.value), len(one.reason)) > MAX_TEXT:
-        raise BadRequest("The text is too long", f"{MAX_TEXT:,} characters at most", "Write less")
+    limit = MAX_SPLIT_TEXT if one.kind == SPLIT else MAX_TEXT
+    if len(one.value) > limit or len(one.reason) > MAX_TEXT:
+        raise BadRequest("The text is too long", f"{limit:,} characters at most", "Write less")

@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dashboard.analysis.curation.merges import merges
+import numpy as np
+import numpy.typing as npt
+
+from dashboard.analysis.curation.proposals import proposals
+from dashboard.analysis.curation.splits import Parts, groups_of_parts, parts_of_groups, read_split, write_split
 from dashboard.analysis.curation.state import UnitState, unit_states
 from dashboard.analysis.curation.subject import Subject, write_merge
-from dashboard.model.curation import QUALITY, REMOVED, CurationRules, Decision
+from dashboard.model.curation import QUALITY, REMOVED, SPLIT, CurationRules, Decision
+from dashboard.model.errors import BadRequest
 
 _NAMED = 8
 
@@ -19,6 +24,23 @@ class LabelChoice(NamedTuple):
 
     labels: tuple[str, ...]
     is_exclusive: bool = True
+
+
+class UnitSplit(NamedTuple):
+    """A unit that is several.
+
+    Attributes
+    ----------
+    unit : str
+    groups : tuple of ndarray of int64
+        Places of the spikes of each part among those of the unit, in order of time; what is in none is one part more.
+    n_spikes : int or None
+        That the unit has, where the file says it.
+    """
+
+    unit: str
+    groups: tuple[npt.NDArray[np.int64], ...]
+    n_spikes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +59,9 @@ class CurationFile:
         By unit.
     merges : tuple of tuple of str
     removed : tuple of str
+    splits : tuple of UnitSplit
+    merged_ids : tuple of str
+        Of the new unit of each merge, ``''`` where the file gives none; empty where no format does.
     left_out : tuple of str
         A sentence for each thing that was there and is no decision, or cannot be written.
     """
@@ -47,6 +72,8 @@ class CurationFile:
     notes: Mapping[str, str] = field(default_factory=dict)
     merges: tuple[tuple[str, ...], ...] = ()
     removed: tuple[str, ...] = ()
+    splits: tuple[UnitSplit, ...] = ()
+    merged_ids: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
@@ -57,8 +84,11 @@ class CurationFile:
 
 def shown_to(author: str, decisions: Sequence[Decision], subject: Subject, rules: CurationRules) -> CurationFile:
     """Return what is shown to somebody as curated, by the rules' precedence."""
-    held = tuple(merge.units for merge in merges(decisions, subject, author, rules.precedence))
-    return said_of_units(unit_states(decisions, subject), subject.ids, author, rules, held[::-1])
+    held = proposals(decisions, subject, author, rules.precedence)[::-1]
+    merged = tuple(one.units for one in held if not one.parts)
+    parts = ((one.units[0], read_split(one.parts)) for one in held if one.parts)
+    splits = tuple(UnitSplit(unit, groups_of_parts(of), len(of)) for unit, of in parts if of is not None)
+    return said_of_units(unit_states(decisions, subject), subject.ids, author, rules, merged, splits)
 
 
 def said_of_units(
@@ -67,6 +97,7 @@ def said_of_units(
     author: str,
     rules: CurationRules,
     merged: tuple[tuple[str, ...], ...] = (),
+    splits: tuple[UnitSplit, ...] = (),
 ) -> CurationFile:
     """Return what is shown to somebody of some units, by what holds of each."""
     choices = {one.name: LabelChoice(one.labels, one.is_exclusive) for one in rules.categories}
@@ -90,7 +121,7 @@ def said_of_units(
             choices[name] = LabelChoice((*before.labels, *more), before.is_exclusive and len(found) == 1)
         if state.notes:
             notes[unit] = state.notes.get(author, next(reversed(state.notes.values())))
-    return CurationFile(ids, choices, labels, notes, merged, tuple(removed))
+    return CurationFile(ids, choices, labels, notes, merged, tuple(removed), splits)
 
 
 def decisions_of(file: CurationFile, subject: Subject, author: str) -> tuple[list[Decision], list[str]]:
@@ -106,7 +137,15 @@ def decisions_of(file: CurationFile, subject: Subject, author: str) -> tuple[lis
     groups = [group for group in file.merges if all(unit in subject.place for unit in group)]
     found += [subject.decide(author, "merge", write_merge(group)) for group in groups]
     named = {*file.labels, *file.notes, *file.removed, *(unit for group in file.merges for unit in group)}
+    named |= {split.unit for split in file.splits}
     report = list(file.left_out)
+    for split in file.splits:
+        if (row := subject.place.get(split.unit)) is not None:
+            try:
+                parts = _parts(split, subject.n_spikes[row] if subject.n_spikes else None)
+                found.append(subject.decide(author, SPLIT, write_split(parts), split.unit))
+            except BadRequest as error:
+                report.append(f"The split of unit {split.unit} is left out: {error}")
     if unknown := sorted(named - set(subject.place)):
         some = ", ".join(unknown[:_NAMED]) + (f" and {len(unknown) - _NAMED} more" * (len(unknown) > _NAMED))
         report.append(f"{len(unknown):,} of {len(named):,} units are not in this sorting, and are left out: {some}")
@@ -117,6 +156,13 @@ def decisions_of(file: CurationFile, subject: Subject, author: str) -> tuple[lis
             f"{absent:,} are in one of them only"
         )
     return found, report
+
+
+def _parts(split: UnitSplit, n_spikes: int | None) -> Parts:
+    n_named = n_spikes if split.n_spikes is None else split.n_spikes
+    if n_named is None or n_spikes not in (None, n_named):
+        raise BadRequest("It is of another number of spikes", f"{n_named} there", f"{n_spikes} here")
+    return parts_of_groups(split.groups, n_named)
 
 
 def first_category(rules: CurationRules) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dashboard.library.curation.file import CurationFile, LabelChoice
+import numpy as np
+
+from dashboard.library.curation.file import CurationFile, LabelChoice, UnitSplit
 from dashboard.model.errors import BadRequest
 from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
@@ -21,8 +23,8 @@ VERSIONS = ("1", "2")
 def write(path: Path, file: CurationFile) -> list[str]:
     """Write version 2; return a sentence for each thing that it cannot hold."""
     ids = {unit: int(unit) if file.ids_are_numbers else unit for unit in file.units}
-    merged = {unit for group in file.merges for unit in group}
-    removed = [unit for unit in file.removed if unit not in merged]
+    proposed = {unit for group in file.merges for unit in group} | {split.unit for split in file.splits}
+    removed = [unit for unit in file.removed if unit not in proposed]
     content = {
         "format_version": "2",
         "unit_ids": [ids[unit] for unit in file.units],
@@ -36,13 +38,16 @@ def write(path: Path, file: CurationFile) -> list[str]:
             for unit, said in file.labels.items()
         ],
         "merges": [{"unit_ids": [ids[unit] for unit in group]} for group in file.merges],
-        "splits": [],
+        "splits": [
+            {"unit_id": ids[split.unit], "mode": "indices", "indices": [group.tolist() for group in split.groups]}
+            for split in file.splits
+        ],
         "removed": [ids[unit] for unit in removed],
     }  # fmt: skip
     write_file(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
     said = [f"{len(file.notes):,} notes have no place in this format"] if file.notes else []
     if len(removed) < len(file.removed):
-        said.append("A unit that is merged is not removed as well")
+        said.append("A unit that is merged or split is not removed as well")
     return said
 
 
@@ -85,19 +90,24 @@ def _one(content: Mapping[str, Any]) -> CurationFile:
         labels[str(one["unit_id"])] = {str(name): tuple(map(str, values)) for name, values in said.items() if values}
     if is_first:
         groups = [tuple(map(str, group)) for group in _list(content, "merge_unit_groups")]
-        new: list[Any] = []
+        merged_ids: tuple[str, ...] = ("",) * len(groups)
     else:
         groups = [tuple(map(str, one["unit_ids"])) for one in _list(content, "merges")]
-        new = [one.get("new_unit_id") for one in _list(content, "merges")]
+        new_ids = (one.get("new_unit_id") for one in _list(content, "merges"))
+        merged_ids = tuple("" if new is None else str(new) for new in new_ids)
     splits = [] if is_first else _list(content, "splits")
     removed = tuple(map(str, _list(content, "removed_units" if is_first else "removed")))
     units = tuple(map(str, _list(content, "unit_ids")))
+    new = {unit for unit in merged_ids if unit}
     for one in splits:
         _check_split(one, {*groups_of(groups), *removed})
-    if taken := {str(unit) for unit in new if unit is not None} & set(units):
+        new |= set(map(str, one.get("new_unit_ids") or ()))
+    if taken := new & set(units):
         raise ValueError(f"the new unit {min(taken)} is there already")
-    left_out = (f"{len(splits):,} splits are lists of spikes, and are not taken over",) if splits else ()
-    file = CurationFile(units, choices, labels, {}, tuple(groups), removed, left_out)
+    left_out = ("Ids of new units are given here, and not taken over",) if new else ()
+    file = CurationFile(
+        units, choices, labels, {}, tuple(groups), removed, tuple(map(_split, splits)), merged_ids, left_out
+    )
     return _checked(file)
 
 
@@ -119,7 +129,7 @@ def _checked(file: CurationFile) -> CurationFile:
     if both := set(merged) & set(file.removed):
         raise ValueError(f"unit {min(both)} is merged and removed")
     known = set(file.units)
-    if known and (unknown := {*file.labels, *merged, *file.removed} - known):
+    if known and (unknown := {*file.labels, *merged, *file.removed, *(one.unit for one in file.splits)} - known):
         raise ValueError(f"unit {min(unknown)} is not in its list of units")
     for unit, said in file.labels.items():
         for name, labels in said.items():
@@ -128,6 +138,15 @@ def _checked(file: CurationFile) -> CurationFile:
             if file.choices[name].is_exclusive and len(labels) > 1:
                 raise ValueError(f"unit {unit} has two labels of {name:.40}, which excludes that")
     return file
+
+
+def _split(one: Mapping[str, Any]) -> UnitSplit:
+    if one.get("mode") == "labels":
+        labels = np.asarray(_list(one, "labels"), np.int64)
+        names = np.unique(labels)
+        groups = [np.flatnonzero(labels == name) for name in names]
+        return UnitSplit(str(one["unit_id"]), tuple(groups[:-1]), len(labels))
+    return UnitSplit(str(one["unit_id"]), tuple(np.asarray(group, np.int64) for group in _list(one, "indices")))
 
 
 def _check_split(one: Mapping[str, Any], others: set[str]) -> None:
@@ -139,23 +158,40 @@ def _check_split(one: Mapping[str, Any], others: set[str]) -> None:
 
 
 def _steps(files: list[CurationFile]) -> CurationFile:
-    """Return several steps as one; what is said of units that a step has made is left out."""
+    """Return several steps as one, about the units of the first; what is said of a merged unit is of its units.
+
+    What is said of a part of a unit is left out.
+    """
     if not files:
         raise ValueError("there is no step")
-    first = files[0]
-    own = set(first.units)
-    left_out = dict.fromkeys(text for file in files for text in file.left_out)
-    labels, merges, removed, choices = dict(first.labels), list(first.merges), [*first.removed], dict(first.choices)
-    for file in files[1:]:
+    members: dict[str, tuple[str, ...]] = {unit: (unit,) for unit in files[0].units}
+    labels: dict[str, Mapping[str, tuple[str, ...]]] = {}
+    choices: dict[str, LabelChoice] = {}
+    removed, splits, unknown = [], [], set[str]()
+    for file in files:
         choices |= file.choices
-        labels |= {unit: said for unit, said in file.labels.items() if unit in own}
-        removed += [unit for unit in file.removed if unit in own]
-        merges += [group for group in file.merges if own.issuperset(group)]
-        made = {*file.labels, *groups_of(file.merges), *file.removed} - own
-        if made:
-            units = ", ".join(sorted(made))
-            left_out[f"A later step speaks of units that an earlier one made, which is left out: {units}"] = None
-    return CurationFile(first.units, choices, labels, {}, tuple(merges), tuple(removed), tuple(left_out))
+        named = {*file.labels, *groups_of(file.merges), *file.removed, *(one.unit for one in file.splits)}
+        unknown |= named - set(members)
+        labels |= {
+            unit: {**labels.get(unit, {}), **said} for new, said in file.labels.items() for unit in members.get(new, ())
+        }
+        removed += [unit for new in file.removed for unit in members.pop(new, ())]
+        for group, new in zip(file.merges, file.merged_ids or ("",) * len(file.merges), strict=True):
+            if unknown.isdisjoint(group):
+                units = tuple(unit for one in group for unit in members.pop(one))
+                members[new or " + ".join(units)] = units
+        for split in file.splits:
+            if members.get(split.unit) == (split.unit,):
+                splits.append(split)
+                del members[split.unit]
+            else:
+                unknown.add(split.unit)
+    merges = tuple(units for units in members.values() if len(units) > 1)
+    left_out = dict.fromkeys(text for file in files for text in file.left_out)
+    if unknown:
+        some = ", ".join(sorted(unknown))
+        left_out[f"A later step speaks of parts of units that an earlier one made, which is left out: {some}"] = None
+    return CurationFile(files[0].units, choices, labels, {}, merges, tuple(removed), tuple(splits), (), tuple(left_out))
 
 
 def groups_of(groups: Any) -> list[str]:

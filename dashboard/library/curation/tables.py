@@ -35,9 +35,7 @@ def write_phy(folder: Path, file: CurationFile, category: str) -> list[str]:
         texts = (f"{unit}\t{' '.join(said_of.get(unit, otherwise).split())}" for unit in file.units)
         lines = [f"cluster_id\t{title}", *texts]
         write_file(folder / name, ("\n".join(lines) + "\n").encode())
-    said = []
-    if file.merges:
-        said.append(f"{len(file.merges):,} merges have no place in these files")
+    said = _without_place(file, "these files")
     others = {name for labels in file.labels.values() for name in labels} - {category}
     if others or file.removed:
         said.append(f"Only labels of {category} have a place in these files")
@@ -78,7 +76,7 @@ def read_phy(path: Path) -> CurationFile:
 def write_csv(path: Path, file: CurationFile) -> list[str]:
     """Write a row for each unit that somebody has decided about; return what it cannot hold."""
     write_file(path, csv_text(_table(file)).encode())
-    return [f"{len(file.merges):,} merges have no place in this table"] if file.merges else []
+    return _without_place(file, "this table")
 
 
 def read_csv(path: Path) -> CurationFile:
@@ -142,7 +140,7 @@ def write_alf(path: Path, file: CurationFile, sorting: SpikeSorting, category: s
     table = metrics.assign(cluster_id=ids, **alf_columns(file, map(str, ids.tolist()), category)).reset_index(drop=True)
     with whole_file(path) as draft:
         table.to_parquet(draft)
-    return [f"{len(file.merges):,} merges have no place in this table"] if file.merges else []
+    return _without_place(file, "this table")
 
 
 def alf_columns(file: CurationFile, ids: Iterable[str], category: str) -> dict[str, list[str]]:
@@ -177,6 +175,11 @@ def read_alf(path: Path) -> CurationFile:
             notes[str(unit)] = str(text)
     units, choices = tuple(map(str, table["cluster_id"])), {QUALITY.name: LabelChoice(QUALITY.labels)}
     return CurationFile(units, choices, labels, notes)
+
+
+def _without_place(file: CurationFile, where: str) -> list[str]:
+    kinds = (("merges", file.merges), ("splits", file.splits))
+    return [f"{len(held):,} {name} have no place in {where}" for name, held in kinds if held]
 
 
 def _read_text(path: Path, separator: str) -> pd.DataFrame:

@@ -12,20 +12,15 @@ import param
 
 from dashboard.analysis.curation.applied import Applied, CurationPlan, apply_plan, plan_of
 from dashboard.analysis.curation.following import Followed
-from dashboard.analysis.curation.merges import Merge, merge_column, merges
+from dashboard.analysis.curation.proposals import Proposal, proposal_columns, proposals
 from dashboard.analysis.curation.spans import BadSpan, bad_spans, write_span
-from dashboard.analysis.curation.state import (
-    UnitState,
-    history,
-    unit_columns,
-    unit_states,
-    with_columns,
-)
+from dashboard.analysis.curation.splits import parts_by_outline, write_split
+from dashboard.analysis.curation.state import UnitState, history, unit_columns, unit_states, with_columns
 from dashboard.analysis.curation.subject import Subject, write_merge
 from dashboard.library.curation.formats import read_uploaded
 from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
-from dashboard.model.curation import MERGE, WITHDRAWN, Category, Decision
+from dashboard.model.curation import MERGE, SPLIT, WITHDRAWN, Category, Decision
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import DocumentQueue, Timer
@@ -46,7 +41,7 @@ class CurationState(param.Parameterized):
 
     unjudged = param.Boolean(False, doc="Whether J and K stop only at units that the person has not judged yet.")
     applied = param.Boolean(
-        False, doc="Whether merged units are shown as one, without removed units and spikes in bad spans."
+        False, doc="Whether units are shown merged and split, without removed units and spikes in bad spans."
     )
     together = param.List([], doc="Ids of units that are shown as one before that is decided.")
     shown_by = param.String("", doc="Whose labels the columns of decisions show, in words; for exports.")
@@ -167,12 +162,12 @@ class CurationService:
         return self._kept.subject if self._kept is not None else None
 
     @property
-    def merges(self) -> list[Merge]:
-        """Units that are taken for one, as they are shown to the person."""
+    def proposals(self) -> list[Proposal]:
+        """Units that are taken for one, or one for several, as they are shown to the person."""
         kept = self._kept
         if kept is None or kept.subject is None:
             return []
-        return merges(kept.rows, kept.subject, self.author, self.rules.precedence)
+        return proposals(kept.rows, kept.subject, self.author, self.rules.precedence)
 
     @property
     def n_waiting(self) -> int:
@@ -273,10 +268,15 @@ class CurationService:
             return {}
         if shown is None:
             found = unit_columns(self.states, subject, self.author, self.rules)
-            return found | merge_column(self.merges, subject)
+            return found | proposal_columns(self.proposals, subject)
         found = unit_columns(self.states, shown.applied.subject(subject), self.author, self.rules)
-        members = shown.applied.members.values()
-        return found | {MERGE: ["" if len(units) == 1 else " + ".join(units) for units in members]}
+        members = shown.applied.members
+        split = {unit for unit, _ in shown.applied.plan.splits}
+        of_units = list(members.values())
+        found[MERGE] = ["" if len(units) == 1 else " + ".join(units) for units in of_units]
+        if split:
+            found[SPLIT] = [f"part of {units[0]}" if {*units} <= split else "" for units in of_units]
+        return found
 
     def _chosen(self, kept: _Kept) -> _Shown | None:
         """Return what is to be shown in place of the sorting as it is; have it made, where it is not there yet."""
@@ -323,8 +323,8 @@ class CurationService:
         self._of_units = unit_states(kept.rows, kept.subject)
         self.plan = plan_of(kept.rows, kept.subject, self.author, self.rules)
         plan = self.plan if self._state.applied else CurationPlan()
-        merged = {unit for group in plan.merges for unit in group}
-        if merged & set(self._state.together):  # somebody has decided it meanwhile
+        proposed = {unit for group in plan.merges for unit in group} | {unit for unit, _ in plan.splits}
+        if proposed & set(self._state.together):  # somebody has decided it meanwhile
             self._state.together = []
         self._wanted = replace(plan, tried=tuple(self._state.together))
         shown = kept.shown if not self._wanted.is_empty else None
@@ -342,7 +342,7 @@ class CurationService:
         found: dict[str, None] = {}
         for unit in map(str, units):
             for one in before.members.get(unit, (unit,)) if before is not None else (unit,):
-                found[now.new_of_old.get(one, one) if now is not None else one] = None
+                found |= dict.fromkeys(now.new_of_old.get(one, (one,)) if now is not None else (one,))
         places = opened.sorting.units
         return [places.of(index) for index in places.find(found).tolist()]
 
@@ -350,6 +350,17 @@ class CurationService:
         """Return the units of the sorting that some units on the screen are."""
         members = self._now.members if self._now is not None else {}
         return [one for unit in units for one in members.get(str(unit), (unit,))]
+
+    def merged_of(self, unit: UnitId) -> tuple[OpenInsertion, tuple[int, ...]] | None:
+        """Return the insertion as sorted, and the indexes there of the units that one on the screen is merged of.
+
+        None where it is not merged.
+        """
+        members = self._now.members.get(str(unit), ()) if self._now is not None else ()
+        if self._kept is None or len(members) < 2:
+            return None
+        before = self._kept.opened
+        return before, tuple(before.sorting.units.find(members).tolist())
 
     # -- deciding --------------------------------------------------------------------------------
 
@@ -412,11 +423,36 @@ class CurationService:
         if len(units) < 2:
             self._refuse(BadRequest("One unit is selected", str(units[0]), "Shift + click adds another"))
             return
-        if conflict := self._in_merge(map(str, units), author):
+        if conflict := self._in_proposal(map(str, units), author):
             self._refuse(conflict)
             return
         self._state.together = []
         self._keep(lambda subject: [subject.decide(author, "merge", write_merge(units))])
+
+    def split(self, unit: UnitId, of: str, x: Sequence[float], y: Sequence[float]) -> None:
+        """Propose that a unit is two: the spikes outside and inside an outline.
+
+        Parameters
+        ----------
+        unit : int or str
+        of : {'amplitude', 'depth'}
+            What the outline is in, over time; see `parts_by_outline`.
+        x, y : sequence of float
+        """
+        author, kept = self.author, self._kept
+        if not self._may([unit], "two units") or kept is None:
+            return
+        if list(map(str, self._members([unit]))) != [str(unit)]:
+            self._refuse(BadRequest("Only a unit of the sorting can be split", str(unit), "Show units as sorted"))
+        elif conflict := self._in_proposal([str(unit)], author):
+            self._refuse(conflict)
+        else:
+
+            def decide(subject: Subject) -> list[Decision]:
+                parts = parts_by_outline(kept.opened.sorting, subject.place[str(unit)], of, x, y)
+                return [subject.decide(author, SPLIT, write_split(parts), unit)]
+
+            self._keep(decide)
 
     def mark_bad(self, reason: str, *, of_selected: bool) -> None:
         """Mark the window in view as a bad span, of the selected units or of all."""
@@ -470,18 +506,19 @@ class CurationService:
         if len(units) == 1:
             self._refuse(BadRequest("One unit is selected", units[0], "Shift + click adds another"))
             return
-        if (both := self._in_merge(units)) and self._state.applied:
+        if (both := self._in_proposal(units)) and self._state.applied:
             self._refuse(both)
             return
         self._state.together = units
         self._queue.later(self._show)
 
-    def _in_merge(self, units: Iterable[str], author: str | None = None) -> BadRequest | None:
-        """Return why units cannot be one: one of them is in a proposal already, of anybody or of `author`."""
+    def _in_proposal(self, units: Iterable[str], author: str | None = None) -> BadRequest | None:
+        """Return why units cannot be proposed: one of them is in a proposal already, of anybody or of `author`."""
         named = set(units)
-        for held in self.merges:
+        for held in self.proposals:
             if author in (None, held.author) and (both := named & set(held.units)):
-                words = f"unit {min(both)} is one with {', '.join(unit for unit in held.units if unit not in both)}"
+                others = ", ".join(unit for unit in held.units if unit not in both)
+                words = f"unit {held.text}" if held.parts else f"unit {min(both)} is one with {others}"
                 return BadRequest("A unit is in one proposal at most", f"{words} ({held.author})", "Undo that first")
         return None
 
@@ -580,7 +617,7 @@ class CurationService:
             return
         self._known_as = self.author
         self._judged_now.clear()
-        if self._of_units or self.merges or self.spans:
+        if self._of_units or self.proposals or self.spans:
             self._changed()
         self._tell()
 

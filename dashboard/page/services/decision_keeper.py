@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
+from dashboard.analysis.curation.splits import split_text
 from dashboard.analysis.curation.subject import Subject, merged_units
 from dashboard.library.database import UserDataUnavailable
 from dashboard.library.store import OpenInsertion
@@ -193,6 +194,8 @@ def _said(rows: Sequence[Decision]) -> str:
         return f"Kept: {counted(len(rows), 'decision')} of {one.author}, brought in by {one.imported_by}"
     if one.kind == "merge":
         return f"Kept: units {' + '.join(merged_units(one))} are one"
+    if one.kind == "split":
+        return f"Kept: unit {one.unit} is {split_text(one.value)}"
     if one.kind == "span":
         return f"Kept: bad from {one.value.replace(',', ' to ')} s"
     about = f"unit {one.unit}" if len(rows) == 1 else f"{len(rows):,} units"

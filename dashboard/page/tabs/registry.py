@@ -209,7 +209,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
             ),
             LinkWord(
                 "applied", example="on",
-                help="Whether merged units are shown as one, without removed units and bad spans.",
+                help="Whether units are shown merged and split, without removed units and bad spans.",
             ),
         ),
         help=(
@@ -219,7 +219,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         ),
         data_files=(
             DataFileEntry(
-                "curation", "Curation: labels, notes and merges (JSON: SpikeInterface's)", ("json", "csv"),
+                "curation", "Curation: labels, notes, merges and splits (JSON: SpikeInterface's)", ("json", "csv"),
                 f"{_TABS}.curation.exports:write_curation", f"{_TABS}.curation.exports:note_curation",
             ),
             DataFileEntry(

@@ -10,6 +10,7 @@ import pytest
 
 from dashboard.analysis.curation.applied import CurationPlan, apply_plan, plan_of
 from dashboard.analysis.curation.spans import BadSpan, bad_spans, read_span, write_span
+from dashboard.analysis.curation.splits import write_split
 from dashboard.analysis.curation.state import UnitState
 from dashboard.analysis.curation.subject import Subject
 from dashboard.engine.build import SpikeColumns, build_columns
@@ -44,7 +45,11 @@ def test_spikes_of_merged_units_are_of_one_with_a_new_id(small_demo: SpikeSortin
     assert {unit: n for unit, n in after.items() if unit in before} == {
         unit: n for unit, n in before.items() if unit not in (3, 5, 20, 21, 22)
     }
-    assert (applied.new_of_old["5"], applied.new_of_old["6"], applied.members[str(n)]) == (str(n), "6", ("3", "5"))
+    assert (applied.new_of_old["5"], applied.new_of_old["6"], applied.members[str(n)]) == (
+        (str(n),),
+        ("6",),
+        ("3", "5"),
+    )
     assert "5 units are merged into 2" in applied.sorting.curation
     assert counts(small_demo) == before
     assert small_demo.curation == ""
@@ -58,7 +63,7 @@ def test_removed_units_and_bad_spans_are_in_no_count(small_demo: SpikeSorting) -
     assert np.array_equal(applied.rows, np.flatnonzero(~is_bad))
     assert np.array_equal(applied.sorting.spikes.times_s, times[~is_bad])
     assert 9 not in applied.sorting.units
-    assert applied.new_of_old["9"] == ""
+    assert applied.new_of_old["9"] == ()
     assert f"{int(is_bad.sum()):,} spikes not shown" in applied.sorting.curation
 
 
@@ -84,6 +89,26 @@ def test_columns_are_those_that_the_new_sorting_gives(small_demo: SpikeSorting, 
         assert same_columns(applied.columns(before, columns), build_columns(applied.sorting))
 
 
+def test_counts_and_rates_in_the_table_are_those_outside_bad_spans(small_demo: SpikeSorting) -> None:
+    times, units = np.asarray(small_demo.spikes.times_s), np.asarray(small_demo.spikes.clusters)
+    span_s = float(times.max() - times.min())
+    spans = (BadSpan(10.0, 20.0), BadSpan(15.0, 25.0), BadSpan(40.0, 41.0, "12"))
+    table = apply_plan(small_demo, CurationPlan(spans=spans)).sorting.clusters
+    is_bad = ((times >= 10) & (times < 25)) | ((units == 12) & (times >= 40) & (times < 41))
+    for unit, left_s in ((12, span_s - 16), (13, span_s - 15)):
+        share = (~is_bad[units == unit]).mean()
+        before = small_demo.clusters.loc[unit]
+        assert table.loc[unit, "firing_rate"] == pytest.approx(before["firing_rate"] * share * span_s / left_s)
+        assert table.loc[unit, "spike_count"] == pytest.approx(before["spike_count"] * share)
+    assert "counts and rates of units are those outside the spans" in apply_plan(small_demo, PLAN).sorting.curation
+
+
+def test_a_new_id_follows_the_largest_that_is_not_removed(small_demo: SpikeSorting) -> None:
+    last = small_demo.n_clusters - 1
+    applied = apply_plan(small_demo, CurationPlan((("3", "5"),), (str(last),)))
+    assert applied.sorting.units.values[-1] == last  # as SpikeInterface gives it
+
+
 def test_texts_get_the_names_that_spikeinterface_gives(small_demo: SpikeSorting) -> None:
     for names, new in ((lambda unit: str(unit), str(small_demo.n_clusters)), (lambda unit: f"u{unit}", "merge0")):
         table = small_demo.clusters.set_axis([names(unit) for unit in small_demo.clusters.index])
@@ -91,6 +116,11 @@ def test_texts_get_the_names_that_spikeinterface_gives(small_demo: SpikeSorting)
         sorting = replace(small_demo, clusters=table, spikes=spikes)
         applied = apply_plan(sorting, CurationPlan(((names(3), names(5)),)))
         assert applied.sorting.units.values[-1] == new
+        n_spikes = int((np.asarray(small_demo.spikes.clusters) == 12).sum())
+        halves = write_split((np.arange(n_spikes) % 2).astype(np.uint8))
+        split = apply_plan(sorting, CurationPlan(splits=((names(12), halves),)))
+        expected = ["u12-split0", "u12-split1"] if new == "merge0" else [new, str(int(new) + 1)]
+        assert split.sorting.units.values[-2:].tolist() == expected
 
 
 def test_a_merged_unit_has_the_label_that_all_of_its_units_have(small_demo: SpikeSorting) -> None:

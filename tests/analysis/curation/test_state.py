@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.analysis.curation.merges import merge_column, merges
+from dashboard.analysis.curation.proposals import proposal_columns, proposals
 from dashboard.analysis.curation.state import history, standing, unit_columns, unit_states
 from dashboard.analysis.curation.subject import Subject
 from dashboard.model.curation import WITHDRAWN, Category, CurationRules, Decision
@@ -92,7 +92,7 @@ def test_decisions_about_other_spikes_follow_the_uuid_or_stay_behind() -> None:
 
 def test_of_two_proposals_with_a_unit_in_common_the_rule_says_which_holds() -> None:
     rows = decided(("Ada", "merge", "", "3,5"), ("Bob", "merge", "", "5,8"))
-    assert [one.units for one in merges(rows, SUBJECT, "Ada")] == [("3", "5")]
-    assert [one.units for one in merges(rows, SUBJECT, "Ada", "last")] == [("5", "8")]
-    assert merge_column(merges(rows, SUBJECT, "Ada"), SUBJECT) == {"merge": ["3 + 5 (Ada)", "3 + 5 (Ada)", ""]}
-    assert merge_column([], SUBJECT) == {}
+    assert [one.units for one in proposals(rows, SUBJECT, "Ada")] == [("3", "5")]
+    assert [one.units for one in proposals(rows, SUBJECT, "Ada", "last")] == [("5", "8")]
+    assert proposal_columns(proposals(rows, SUBJECT, "Ada"), SUBJECT) == {"merge": ["3 + 5 (Ada)", "3 + 5 (Ada)", ""]}
+    assert proposal_columns([], SUBJECT) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.analysis.curation.applied import apply_plan, plan_of
+from dashboard.analysis.curation.splits import read_split
 from dashboard.analysis.curation.subject import Subject
 from dashboard.library.curation import spikeinterface, tables
 from dashboard.library.curation.file import CurationFile, decisions_of, shown_to
 from dashboard.library.curation.formats import FORMATS, format_of
+from dashboard.library.open import open_insertion
 from dashboard.model.curation import Category, CurationRules, Decision
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
@@ -164,6 +168,14 @@ def cases() -> list[Any]:
     return found
 
 
+def groups_of_split(one: dict[str, Any]) -> list[set[int]]:
+    """Return the spikes of all parts of a split but those that are not named, or the last of the labels."""
+    if one["mode"] == "indices":
+        return [set(group) for group in one["indices"]]
+    names = sorted(set(one["labels"]))[:-1]
+    return [{k for k, label in enumerate(one["labels"]) if label == name} for name in names]
+
+
 @needs_files
 @pytest.mark.parametrize(("name", "case"), cases())
 def test_spikeinterfaces_files_are_judged_and_read_as_by_itself(name: str, case: dict[str, Any]) -> None:
@@ -174,8 +186,54 @@ def test_spikeinterfaces_files_are_judged_and_read_as_by_itself(name: str, case:
         return
     found, steps = spikeinterface.read(path), case["as_v2"].get("curation_steps", [case["as_v2"]])
     first = steps[0]
+    assert found.removed == tuple(map(str, first["removed"]))
+    assert bool(found.left_out) == ("explicit" in name or len(steps) > 1)
+    if len(steps) > 1:
+        units = [str(unit) for step in steps for one in step["merges"] for unit in one["unit_ids"]]
+        made = {str(one["new_unit_id"]) for step in steps for one in step["merges"]}
+        (group,) = found.merges  # a merge of a merged unit and another one
+        assert set(group) == set(units) - made
+        assert all(found.labels[unit]["quality"] == ("MUA",) for unit in group if unit != units[-1])
+        return
     labels = {str(one["unit_id"]): {n: tuple(v) for n, v in one["labels"].items()} for one in first["manual_labels"]}
     assert {unit: dict(said) for unit, said in found.labels.items()} == labels
     assert set(found.merges) == {tuple(map(str, one["unit_ids"])) for one in first["merges"]}
-    assert found.removed == tuple(map(str, first["removed"]))
-    assert bool(found.left_out) == bool(first["splits"] or len(steps) > 1)
+    splits = [(str(one["unit_id"]), groups_of_split(one)) for one in first["splits"]]
+    assert [(one.unit, [set(group.tolist()) for group in one.groups]) for one in found.splits] == splits
+
+
+@needs_files
+@pytest.mark.parametrize(("name", "case"), cases())
+def test_units_and_counts_are_those_of_spikeinterface(name: str, case: dict[str, Any], tmp_path: Path) -> None:
+    if not case["valid"] or "error" in case["applied_to_sorting"]:
+        return
+    folder = FILES / ("analyzer_string_ids.zarr" if "_str" in name else "analyzer_two_segments")
+    sorting = open_insertion(folder, cache=tmp_path)
+    subject = Subject.of(sorting)
+    found, _ = decisions_of(spikeinterface.read(FILES / "curation" / name), subject, "Ada")
+    applied = apply_plan(sorting, plan_of(kept(found), subject, "Ada", CurationRules())).sorting
+    counts = np.bincount(applied.unit_indexes().reshape(-1), minlength=applied.n_clusters).tolist()
+    expected = case["applied_to_sorting"]["n_spikes"]
+    assert counts == list(expected.values())
+    if not any(word in name for word in ("explicit", "sequential")):  # ids of new units are given here
+        assert list(map(str, applied.units.values.tolist())) == list(expected)
+    lost = spikeinterface.write(tmp_path / "again.json", shown_to("Ada", kept(found), subject, CurationRules()))
+    again, _ = decisions_of(spikeinterface.read(tmp_path / "again.json"), subject, "Ada")
+    assert lost == []
+    assert [(one.kind, one.value) for one in again if one.kind == "split"] == [
+        (one.kind, one.value) for one in found if one.kind == "split"
+    ]
+
+
+def test_a_split_of_other_spikes_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    subject = replace(SUBJECT, n_spikes=(9, 4, 5, 6, 7))
+    splits = (
+        {"unit_id": 0, "mode": "labels", "labels": [5, 5, 7, 5, 5, 5, 7, 7, 5]},
+        {"unit_id": 3, "mode": "labels", "labels": [0, 1]},
+        {"unit_id": 5, "mode": "indices", "indices": [[9]]},
+    )
+    content = {"format_version": "2", "unit_ids": [0, 3, 5, 8, 13], "label_definitions": {}, "splits": splits}
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    found, report = decisions_of(spikeinterface.read(tmp_path / "c.json"), subject, "Ada")
+    assert [(one.unit, read_split(one.value).tolist()) for one in found] == [("0", [0, 0, 1, 0, 0, 0, 1, 1, 0])]
+    assert [line.partition(":")[0] for line in report] == [f"The split of unit {u} is left out" for u in (3, 5)]

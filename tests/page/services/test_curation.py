@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import sqlalchemy as sa
+from bokeh.events import SelectionGeometry
 
 import dashboard.library.database as database
 import dashboard.page.services.curation as service
@@ -25,6 +30,7 @@ from dashboard.model.progress import ignore_progress
 from dashboard.page.services.export_view import ExportView, make_subject
 from dashboard.page.tabs.curation.exports import note_curation, write_curation, write_decisions
 from dashboard.sources.demo.source import DemoSource
+from dashboard.sources.demo.units import Size
 from tests.page.driving import DrivenPage, driven_page
 
 N_SPIKES = 20_000
@@ -131,6 +137,55 @@ def test_a_locked_database_is_said_and_tried_again(
     quick.close()
 
 
+def test_a_full_disk_is_said_and_tried_again(page: DrivenPage, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision_keeper, "RETRY_S", 0.05)
+    begin(page, "Nur")
+    press(page, "Alt+g", 3)
+    page.wait(lambda: labels(page), "a label")
+    user_data = page.session.services.user_session.user_data
+    own, full = user_data.decisions._database, database.Database(f"sqlite:///{folder}/kept.sqlite")
+    sa.event.listen(full._engine, "connect", lambda dbapi, record: dbapi.execute("PRAGMA max_page_count = 1"))
+    monkeypatch.setattr(user_data.decisions, "_database", full)
+    page.do(lambda: page.session.state.param.update(selected=[5, 8]))
+    page.do(lambda: page.session.curation.note("x" * 3_900))  # more than a page of the file
+    page.wait(lambda: "full" in page.session.curation.message, "what is wrong")
+    monkeypatch.setattr(user_data.decisions, "_database", own)
+    page.wait(lambda: set(labels(page, "note")) >= {5, 8}, "the notes, kept at last")
+    full.close()
+    assert sum(one.author == "Nur" for one in user_data.decisions.read()) == 3
+
+
+PROGRAM = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from dashboard.library.userdata import UserData
+
+decisions = UserData.in_folder(Path(sys.argv[1])).decisions
+one = replace(decisions.read()[-1], author=sys.argv[2], unit="21", uuid="")
+for n in range(40):
+    decisions.add([replace(one, value=f"{sys.argv[2]} {n}")])
+"""
+
+
+def test_two_processes_and_a_page_decide_about_one_unit(page: DrivenPage, folder: Path) -> None:
+    begin(page, "Olu")
+    press(page, "Alt+g", 21)
+    page.wait(lambda: labels(page), "a label")
+    words = [sys.executable, "-c", PROGRAM, str(folder)]
+    running = [subprocess.Popen([*words, author]) for author in ("Pat", "Per")]
+    while any(one.poll() is None for one in running):
+        press(page, "Alt+m", 21)
+        page.wait(lambda: not page.session.curation.n_waiting, "the label is kept")
+    assert [one.returncode for one in running] == [0, 0]
+    press(page, "Alt+n", 21)  # what other processes kept comes with the next step
+    page.wait(lambda: labels(page, "all_labels").get(21, "").count("(") == 3, "everybody's labels")
+    assert "Pat 39 (Pat)" in labels(page, "all_labels")[21] and "Per 39 (Per)" in labels(page, "all_labels")[21]
+    kept = page.session.services.user_session.user_data.decisions.read()
+    for author in ("Pat", "Per"):
+        assert [one.value for one in kept if one.author == author] == [f"{author} {n}" for n in range(40)]
+
+
 def test_many_are_asked_for_once(page: DrivenPage) -> None:
     begin(page, "Oda")
     many = range(service.MAX_UNASKED + 1)
@@ -211,6 +266,66 @@ def test_the_tab_lists_similar_units_and_selects_a_pair(page: DrivenPage) -> Non
     assert page.do(lambda: tab.pairs.chips) == chips
 
 
+def test_an_outline_splits_a_unit_which_is_two_once_it_is_applied(page: DrivenPage) -> None:
+    begin(page, "Ugo")
+    tab = page.select("Unit", 17)
+    page.wait(lambda: tab.picture and tab.picture.names == (17,), "the unit")
+    spikes = tab.picture.whole[0]
+    middle = float(np.median(spikes.amps_uv)) + 1e-3
+    n = int((spikes.amps_uv > middle).sum())
+    corners = {"type": "poly", "x": [-1.0, -1.0, 1e4, 1e4], "y": [middle, 1e6, 1e6, middle]}
+    event = SelectionGeometry(tab.views["unit-amplitude"].figure, geometry=corners, final=True)
+    page.do(lambda: tab.outline._lassoed("amplitude", event))
+    page.wait(lambda: f"{n:,} of {len(spikes):,} spikes of unit 17 are inside" in tab.outline.line.object, "a count")
+    assert page.do(lambda: tab.outline.button.visible)
+    page.do(tab.outline._split)
+    said = f"17 is 2 units of {len(spikes) - n:,} + {n:,} spikes (Ugo)"
+    page.wait(lambda: labels(page, "split") == {17: said}, "the proposal")
+    press(page, "Alt+s", 17, 18)
+    assert "unit 17 is 2 units" in page.do(lambda: page.session.curation.message)
+    curation_tab = page.select("Curation", 17)
+    chips = page.wait(lambda: curation_tab.proposals.chips, "the chip")
+    assert (said, "Withdraw it") in [chip[1:] for chip in chips]
+    before = page.do(lambda: units_shown(page))
+    page.do(lambda: page.session.states.update(applied=True))
+    page.wait(lambda: 17 not in units_shown(page), "the parts")
+    parts = page.do(lambda: page.session.state.selected)
+    counts = page.do(lambda: page.session._scene.spikes_per_cluster[[units_shown(page).index(one) for one in parts]])
+    assert counts.tolist() == [len(spikes) - n, n]
+    page.wait(lambda: "1 unit split into 2" in page.session.centre.status.object, "the status line")
+    page.do(lambda: page.session.curation.split(parts[0], "amplitude", [0, 1, 1], [0, 0, 1]))
+    assert "Only a unit of the sorting can be split" in page.do(lambda: page.session.curation.message)
+    page.do(lambda: page.session.states.update(applied=False))
+    page.wait(lambda: units_shown(page) == before, "the units as sorted")
+    press(page, "Ctrl+z")
+    page.wait(lambda: labels(page, "split") == {}, "nothing split")
+    page.do(lambda: page.session.curation.split(17, "amplitude", [0, 1, 1], [1e8, 1e8, 1e9]))
+    page.wait(lambda: "each part has spikes" in page.session.curation.message, "why an empty outline is refused")
+
+
+@pytest.mark.walk
+def test_nine_hundred_units_are_judged_by_as_many_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.sources.demo.source.size_for", lambda n: Size(n, 914, 300.0))
+    with opened_page(tmp_path) as page:
+        begin(page, "Ada")
+        page.do(lambda: page.session.states.update(unjudged=True))
+        order = page.do(lambda: table_of(page).ids())
+        assert len(order) > 900
+        press(page, "j")
+        for k in range(900):
+            assert page.do(lambda: page.session.state.selected) == [order[k]]  # the row is there before the next key
+            press(page, f"Alt+{'gmn'[k % 3]}")
+        page.wait(lambda: page.session.curation.n_judged == 900, "everything kept")
+        assert page.do(lambda: page.session.curation.n_waiting) == 0
+        expected = {unit: ("good", "mua", "noise")[k % 3] for k, unit in enumerate(order[:900])}
+        page.wait(lambda: labels(page) == expected, "the table")
+        page.do(lambda: page.session.state.param.update(filters={"where": "my_label == 'good'"}))
+        page.wait(lambda: len(table_of(page).ids()) == 300, "the filter")
+        rows = UserData.in_folder(tmp_path).decisions.read()
+        assert {int(one.unit): one.value for one in rows} == expected
+        assert len(rows) == len({one.step for one in rows}) == 900
+
+
 def units_shown(page: DrivenPage) -> list[int]:
     return page.session._scene.sorting.unit_ids.tolist()
 
@@ -287,6 +402,13 @@ def test_units_are_looked_at_as_one_before_that_is_decided(page: DrivenPage) -> 
     page.do(lambda: page.session.state.param.update(selected=[10, 11]))
     page.do(page.session.curation.look_together)
     page.wait(lambda: page.session.state.selected == [len(before)], "the union")
+    unit_tab = page.select("Unit", len(before))
+    page.wait(
+        lambda: unit_tab.picture and unit_tab.picture.names == (len(before), 10, 11), "the union beside its units"
+    )
+    titles = page.do(lambda: [over.object for over in unit_tab._pair_captions[: unit_tab.picture.n_pairs]])
+    assert [any(name in title for title in titles) for name in ("10 alone", "11 alone", "11 from 10")] == [True] * 3
+    assert len(unit_tab.picture.whole[0]) == sum(map(len, unit_tab.picture.whole[1:]))
     said = "units 10 + 11 are shown as one, which is not decided"
     page.wait(lambda: said in page.session.centre.status.object, "it is said")
     assert "Yan" not in {one.author for one in page.session.services.user_session.user_data.decisions.read()}

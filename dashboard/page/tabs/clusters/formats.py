@@ -56,6 +56,7 @@ CURATED = {
     "all_labels": "labels",
     "flag": "flagged by",
     "merge": "one with",
+    "split": "split",
     "note": "note",
 }
 """Columns of what people have decided about units, which stand before those, and their words."""

@@ -94,7 +94,7 @@ class CurationTab(BaseTab[PageServices]):
         self.applied_switch = pmui.Switch.from_param(
             own.param.applied,
             description="",
-            label="Show merged units as one, without removed units and bad spans",
+            label="Show units merged and split, without removed units and bad spans",
             margin=(4, 10),
         )
         self.applied = self.html()
@@ -104,6 +104,7 @@ class CurationTab(BaseTab[PageServices]):
         self.bad = [pmui.Button(label=name, **_BUTTON) for name in ("Bad for all units", "Bad for selected")]
         for button, of_selected in zip(self.bad, (False, True), strict=True):
             button.on_click(partial(self._mark_bad, of_selected))
+        self.proposals = Chips(self._unmark, about="Units merged and split", margin=(4, 10), visible=False)
         self.spans = Chips(self._unmark, about="Bad spans", margin=(4, 10), visible=False)
         self.whose = pmui.TextInput(
             label="Whose decisions a file holds", size="small", variant="outlined", width=210, margin=(4, 4),
@@ -127,7 +128,7 @@ class CurationTab(BaseTab[PageServices]):
         self.panel = pn.Column(
             self.refusal, self.who, self.target, *self.labels, self.note,
             pn.FlexBox(*self.acts.values(), margin=(0, 6)), self.queue_switch, self.applied_switch, self.applied,
-            self.message, self.about, self.busy.panel, self.similar, self.pairs,
+            self.proposals, self.message, self.about, self.busy.panel, self.similar, self.pairs,
             pn.FlexBox(self.reason, *self.bad, margin=(0, 6)), self.spans,
             pn.FlexBox(self.whose, self.file, margin=(0, 6)), self.following.panel, self.log,
             sizing_mode="stretch_both", margin=0, scroll=True,
@@ -262,6 +263,8 @@ class CurationTab(BaseTab[PageServices]):
         if curation.loaded is not None:
             self.following.show(curation.loaded)
         self.applied.object = texts.applied(scene.sorting, curation.plan, is_wanted=self.applied_switch.value)
+        held = curation.proposals
+        self.proposals.param.update(chips=[texts.proposal(one, curation.author) for one in held], visible=bool(held))
         spans = curation.spans
         self.spans.param.update(chips=[texts.span(one, curation.author) for one in spans], visible=bool(spans))
         self.message.object = texts.message(

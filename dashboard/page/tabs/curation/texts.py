@@ -8,10 +8,13 @@ from html import escape
 
 from dashboard.analysis.curation.applied import CurationPlan
 from dashboard.analysis.curation.following import Followed
+from dashboard.analysis.curation.proposals import Proposal
 from dashboard.analysis.curation.similar import REACH_UM, SimilarUnits
 from dashboard.analysis.curation.spans import BadSpan, read_span
+from dashboard.analysis.curation.splits import split_text
 from dashboard.analysis.curation.state import UnitState, standing
 from dashboard.analysis.curation.subject import Subject
+from dashboard.analysis.units.turns import TAKE_TURNS
 from dashboard.model.curation import Category, Decision
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted, span_text
@@ -53,6 +56,7 @@ def applied(sorting: SpikeSorting, plan: CurationPlan, *, is_wanted: bool) -> st
         return f'<div class="notes" role="status">{escape(sorting.curation[:1].upper() + sorting.curation[1:])}.</div>'
     parts = [
         f"{sum(map(len, plan.merges)):,} units to be merged into {len(plan.merges):,}" * bool(plan.merges),
+        f"{counted(len(plan.splits), 'unit')} to be split" * bool(plan.splits),
         f"{counted(len(plan.removed), 'unit')} to be left out" * bool(plan.removed),
         counted(len(plan.spans), "bad span") * bool(plan.spans),
     ]
@@ -84,6 +88,7 @@ def followed(one: Followed) -> tuple[str, str, str]:
 def _decided(one: Decision) -> str:
     what = one.value.replace("\n", ", ")
     what = f"units {what} are one" if one.kind == "merge" else f"{what}, unit {one.unit}"
+    what = f"unit {one.unit} is {split_text(one.value)}" if one.kind == "split" else what
     return f"{what} of {one.collection.rpartition('/')[2]} ({one.author})"
 
 
@@ -93,6 +98,12 @@ def span(one: BadSpan, author: str) -> tuple[str, str, str]:
     why = f", {one.reason}" if one.reason else ""
     act = "Withdraw it" if one.author == author else f"Only {one.author} withdraws it"
     return one.step, f"{span_text((one.start_s, one.end_s))}, {whose}{why} ({one.author})", act
+
+
+def proposal(one: Proposal, author: str) -> tuple[str, str, str]:
+    """Return the chip of units that are one, or of a unit that is several: step, label, and what a click does."""
+    act = "Withdraw it" if one.author == author else f"Only {one.author} withdraws it"
+    return one.step, f"{one.text}{'' if one.parts else ' are one'} ({one.author})", act
 
 
 def about(unit: UnitId | None, state: UnitState | None, counts: tuple[int, int, int, int], author: str) -> str:
@@ -134,7 +145,8 @@ def log(rows: Sequence[Decision], subject: Subject | None) -> str:
         if subject is not None and subject.own(one) is None:
             about += " of another revision"
         limits = read_span(one.value) if one.kind == "span" else None
-        what = span_text(limits) if limits else one.value.replace("\n", ", ") or f"no {one.kind}"
+        what = split_text(one.value) if one.kind == "split" else ""
+        what = what or (span_text(limits) if limits else "") or one.value.replace("\n", ", ") or f"no {one.kind}"
         by = f"{one.author}, brought in by {one.imported_by}" if one.imported_by else one.author
         cells = (one.time[:16].replace("T", " "), by, about, one.kind, what)
         body += "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
@@ -151,11 +163,14 @@ def similar(found: SimilarUnits | None, units: UnitIds) -> str:
         return f'<div class="unit"><h2 class="caption">No other unit within {REACH_UM:g} µm of unit {name}</h2></div>'
     rows = "".join(
         f"<tr><td>{escape(str(units.of(one.unit)))}</td><td>{_number(one.similarity)}</td>"
-        f"<td>{one.distance_um:.0f}</td><td>{_number(one.close_pairs)}</td></tr>"
+        f"<td>{one.distance_um:.0f}</td><td>{_number(one.close_pairs)}</td><td>{_number(one.shared_time)}"
+        f"{', take turns' if one.shared_time < TAKE_TURNS else ''}</td></tr>"
         for one in found.found
     )
-    head = f"<tr><th>unit</th><th>{escape(found.by)}</th><th>distance (µm)</th><th>pairs within 2 ms</th></tr>"
-    about = "Pairs within 2 ms, over those expected from pairs within 50 ms: near 0, they share a refractory period."
+    head = f"<tr><th>unit</th><th>{escape(found.by)}</th><th>distance (µm)</th><th>pairs within 2 ms</th>"
+    head += "<th>shared time</th></tr>"
+    about = "Pairs within 2 ms, over those expected from pairs within 50 ms: near 0, they share a refractory period. "
+    about += "Shared time, of the activity of both: near 0, one stops where the other starts."
     return (
         f'<div class="unit"><h2 class="caption">Units like unit {name}</h2><table>{head}{rows}</table>'
         f'<p class="absent">{about}</p></div>'

@@ -6,21 +6,22 @@ import threading
 from dataclasses import dataclass
 
 from dashboard.analysis.computed import compute_all
-from dashboard.analysis.unit_picture import UnitPicture, unit_picture
+from dashboard.analysis.unit_picture import Members, UnitPicture, unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.figures.registry import Declared
 from dashboard.figures.unit import declare
 from dashboard.page.core.scene import Scene
 
-MAX_UNITS = 4
-"""Units drawn at once: more give too many pairs of correlograms to read."""
+MAX_UNITS = 6
+"""Units drawn at once: more colours cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitRequest:
     """Units to draw, by their indexes: all of `ids` over time and in pairs, `focus` in the rest.
 
-    `ranks` are their places among all that are selected, which decide their colours; empty: in their order.
+    `ranks` are their places among all that are selected, which decide their colours; empty: in their order. `beside`
+    are the units that `focus` is merged of, where it is.
     """
 
     scene: Scene
@@ -28,6 +29,7 @@ class UnitRequest:
     focus: int
     bins: UnitBins = DEFAULT_BINS
     ranks: tuple[int, ...] = ()
+    beside: Members | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +45,7 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     scene = request.scene
     found = unit_picture(
         scene.sorting, scene.columns, request.ids, request.focus, request.bins, ranks=request.ranks,
-        amp_range_uv=scene.amp_range_uv, cancel=cancel,
+        amp_range_uv=scene.amp_range_uv, beside=request.beside, cancel=cancel,
     )  # fmt: skip
     compute_all(found)
     return found

@@ -8,15 +8,17 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboard.analysis.unit_picture import UnitPicture
+from dashboard.analysis.unit_picture import MAX_PAIRS, Members, UnitPicture
 from dashboard.figures.registry import FIGURES
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.tab import BaseTab, TabServices, pane
+from dashboard.page.core.tab import BaseTab, pane
 from dashboard.page.core.theme import apply_theme
+from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.unit import texts
+from dashboard.page.tabs.unit.outline import SplitOutline, outlined
 from dashboard.page.tabs.unit.picture import UnitDrawing, UnitRequest, draw_units
 from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
 from dashboard.page.widgets.fields import BinFields
@@ -25,11 +27,9 @@ from dashboard.page.widgets.sections import folded
 SMALL_PX, WIDE_PX, TEMPLATE_PX, BESIDE_PX = 170, 160, 320, 110
 HEIGHTS_PX = {"amplitude": WIDE_PX, "depth": WIDE_PX, "rate": WIDE_PX, "template": TEMPLATE_PX}
 TITLES = {"unit-pairs": "Cross-correlograms"}
-MAX_PAIRS = 6
-"""Pairs of four units."""
 
 
-class UnitTab(BaseTab[TabServices]):
+class UnitTab(BaseTab[PageServices]):
     """Correlograms, intervals, amplitudes, depth, rate, template and metrics of the selected units.
 
     Attributes
@@ -38,7 +38,7 @@ class UnitTab(BaseTab[TabServices]):
         What the tab shows.
     """
 
-    def __init__(self, services: TabServices, title: str) -> None:
+    def __init__(self, services: PageServices, title: str) -> None:
         super().__init__(services, title, ("summary", "unit"))
         self._focus: int | None = None
         self._named: dict[str, int] = {}
@@ -78,6 +78,8 @@ class UnitTab(BaseTab[TabServices]):
         bars.figure.xaxis.ticker.desired_num_ticks = 2
         self.pairs = [FigureView(f"unit-pair-{k}", SMALL_PX, dark=dark) for k in range(MAX_PAIRS)]
         self._state.param.watch(self._recolour, "dark")
+        self.outline = SplitOutline(outlined(self.views), self._services.curation, self._queue, self.html)
+        self.part("unit-outline", "The outline of a split", self.outline.line)
         self._panes = {name: pane(view.figure) for name, view in self.views.items()}
         self._captions = {name: self.html() for name in (*names, "unit-pairs")}
         self._pair_captions = [self.html() for _ in self.pairs]
@@ -114,7 +116,9 @@ class UnitTab(BaseTab[TabServices]):
             self._pair_box,
             captions["unit-amplitude"],
             self._beside(panes["unit-amplitude"], panes["unit-amplitudes"]),
-            *captioned("unit-depth", "unit-rate", "unit-template", *(entry.name for entry in self._added)),
+            *captioned("unit-depth"),
+            self.outline.panel,
+            *captioned("unit-rate", "unit-template", *(entry.name for entry in self._added)),
             self.metrics,
             self._bins,
         ]
@@ -153,7 +157,17 @@ class UnitTab(BaseTab[TabServices]):
         self._offer(self._scene, ids)
         self.busy.begin()
         ranks = tuple(selected.index(unit) for unit in ids)
-        self._loop.request(UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins), ranks))
+        self._loop.request(
+            UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins), ranks, self._members(ids))
+        )
+
+    def _members(self, ids: tuple[int, ...]) -> Members | None:
+        """Return the units that the only one is merged of, where it is."""
+        found = self._services.curation.merged_of(self._scene.ids(ids)[0]) if self._scene and len(ids) == 1 else None
+        if found is None:
+            return None
+        before, units = found
+        return Members(before.sorting, before.columns, units)
 
     def _offer(self, scene: Scene, ids: tuple[int, ...]) -> None:
         """Let the reader choose which of several units the single plots show."""
@@ -189,6 +203,7 @@ class UnitTab(BaseTab[TabServices]):
         self.picture, scene = drawing.picture, request.scene
         self.draw("unit-head", self._show_head, scene, self.picture)
         self.draw("unit-metrics", self._show_metrics, scene, self.picture)
+        self.draw("unit-outline", self.outline.show, self.picture)
         for name in self.views:
             self.draw(name, self._show_view, name, scene, drawing)
         n_pairs = self.picture.n_pairs

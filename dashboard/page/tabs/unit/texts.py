@@ -18,7 +18,7 @@ from dashboard.analysis.units.clouds import Cloud
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT, RefractoryTest
 from dashboard.model.colours import hex_colour
 from dashboard.model.conventions import LabelKind
-from dashboard.model.curation import ALL_LABELS, CURATED, FLAG, MERGE, MY_LABEL, NOTE
+from dashboard.model.curation import ALL_LABELS, CURATED, FLAG, MERGE, MY_LABEL, NOTE, SPLIT
 from dashboard.model.sorting import QUALITY, SpikeSorting
 from dashboard.model.texts import counted, duration_text
 from dashboard.page.core.panes import caption
@@ -28,7 +28,7 @@ from dashboard.sources.alf.clusters import AMP_MEDIAN_V, MAX_CONFIDENCE_PCT, NOI
 
 EMPTY = (
     '<div class="unit empty-tab"><p><b>Select a unit</b></p><p>Click a spike in the raster or a row of the table, '
-    "or walk through them with J and K. Shift-click adds a unit, up to four are compared here.</p></div>"
+    "or walk through them with J and K. Shift-click adds a unit, up to six are compared here.</p></div>"
 )
 
 TESTS = {
@@ -43,7 +43,7 @@ NOTHING_COMPUTED: Mapping[str, tuple[float, bool]] = MappingProxyType({})
 KILOSORTS = ("KSLabel", "ks2_label")
 NOT_LISTED = (
     "uuids", "x", "y", "z", "atlas_id", "channels", "cluster_id", MY_LABEL, CURATED, ALL_LABELS, NOTE, FLAG,
-    MERGE,
+    MERGE, SPLIT,
 )  # fmt: skip
 
 
@@ -75,8 +75,8 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
     if len(picture.units) > 1:
         colours = [hex_colour(colour) for colour in picture.colours]
         chips = "".join(
-            f'<span class="chip"><i style="background:{colour}"></i>{escape(str(scene.units.of(other.unit)))}</span>'
-            for other, colour in zip(picture.units, colours, strict=True)
+            f'<span class="chip"><i style="background:{colour}"></i>{escape(str(name))}</span>'
+            for name, colour in zip(picture.names, colours, strict=True)
         )
         lines.append(f'<p class="chips">{chips}</p>')
     return f'<div class="unit">{"".join(lines)}{tests(sorting, unit.unit, _computed(scene, picture))}</div>'
@@ -84,8 +84,14 @@ def head(scene: Scene, picture: UnitPicture, aside: str) -> str:
 
 def _decided(row: pd.Series) -> str:
     """Return what people have decided about a unit, a chip for each kind."""
-    texts = [str(row.get(name) or "") for name in (ALL_LABELS, FLAG, NOTE, MERGE)]
-    words = (texts[0], f"flagged by {texts[1]}" if texts[1] else "", texts[2], f"one: {texts[3]}" if texts[3] else "")
+    texts = [str(row.get(name) or "") for name in (ALL_LABELS, FLAG, NOTE, MERGE, SPLIT)]
+    words = (
+        texts[0],
+        f"flagged by {texts[1]}" if texts[1] else "",
+        texts[2],
+        f"one: {texts[3]}" if texts[3] else "",
+        texts[4],
+    )
     chips = "".join(f'<span class="chip">{escape(text)}</span>' for text in words if text)
     return f'<p class="chips">{chips}</p>' if chips else ""
 
@@ -234,7 +240,11 @@ def _computed_here(scene: Scene, picture: UnitPicture, name: str, *, passes: boo
 def _pairs(scene: Scene, picture: UnitPicture) -> str:
     if not picture.n_pairs:
         return ""
-    return f"Cross-correlograms, {_bin(picture.bins.lag_bin_s)} bins; dashed: mean rate of the second unit"
+    if picture.n_beside:
+        return f"The units that it is merged of, alone and in pairs, {_bin(picture.bins.lag_bin_s)} bins"
+    n = len(picture.units)
+    which = f" with {escape(str(picture.names[picture.place]))}" if picture.n_pairs < n * (n - 1) // 2 else ""
+    return f"Cross-correlograms{which}, {_bin(picture.bins.lag_bin_s)} bins; dashed: mean rate of the second unit"
 
 
 def _amplitude(scene: Scene, picture: UnitPicture) -> str:

@@ -127,7 +127,24 @@ def words(group: Any, name: str) -> list[str] | None:
         return None
     if h5py.check_string_dtype(dataset.dtype) is None:
         return None
-    return [str(text) for text in checked(dataset).asstr(errors="replace")[()]]
+    # Texts of any length lie elsewhere in the file, each as long as the file at most, and many rows may name one.
+    n_bytes, n_read = _n_bytes(checked(dataset)), 0
+    step, found = max(1, FREE_BYTES // max(1, n_bytes)), list[str]()
+    for first in range(0, len(dataset), step):
+        found += [str(text) for text in dataset.asstr(errors="replace")[first : first + step]]
+        n_read += sum(map(len, found[first:]))
+        _check_size(dataset, n_read)
+    return found
+
+
+def word(group: Any, name: str) -> str:
+    """Return a single text; empty where there is none."""
+    import h5py
+
+    dataset = member(group, name)
+    if not _is_dataset(dataset) or dataset.shape != () or h5py.check_string_dtype(dataset.dtype) is None:
+        return ""
+    return str(checked(dataset).asstr(errors="replace")[()])
 
 
 def checked(dataset: Any) -> Any:
@@ -136,11 +153,20 @@ def checked(dataset: Any) -> Any:
     if dataset.external or dataset.is_virtual:
         what = f"{dataset.name} has its values in another file, which is not read"
         raise DatasetInvalid(what, [path], "Give a file that holds its values")
-    n_bytes = _SIZES[dataset.file.filename] if dataset.file.filename in _SIZES else path.stat().st_size
-    most = max(FREE_BYTES, MAX_RATIO * n_bytes)
-    if dataset.size * dataset.dtype.itemsize > most:
-        raise DatasetInvalid(f"{dataset.name} claims more than a file of its size may hold", [path], _AGAIN)
+    _check_size(dataset, dataset.size * dataset.dtype.itemsize)
     return dataset
+
+
+def _n_bytes(dataset: Any) -> int:
+    """Return the size of the file of a dataset."""
+    name = dataset.file.filename
+    return _SIZES[name] if name in _SIZES else Path(name).stat().st_size
+
+
+def _check_size(dataset: Any, n_bytes: int) -> None:
+    if n_bytes > max(FREE_BYTES, MAX_RATIO * _n_bytes(dataset)):
+        path = Path(dataset.file.filename)
+        raise DatasetInvalid(f"{dataset.name} claims more than a file of its size may hold", [path], _AGAIN)
 
 
 def _is_dataset(found: Any) -> bool:

@@ -24,7 +24,7 @@ from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates
 from dashboard.sources.alf.channels import regions
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.download.ranges import RemoteFile
-from dashboard.sources.nwb.hdf5 import member, numbers, opened, path_of, words
+from dashboard.sources.nwb.hdf5 import member, numbers, opened, path_of, word, words
 from dashboard.sources.nwb.trials import read_trials
 from dashboard.sources.unit_columns import with_columns
 from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, means_of_units, put
@@ -56,10 +56,8 @@ _BLOCK = 1 << 20
 def subject_of(where: Path | RemoteFile) -> str:
     """Return the subject that a file names, empty where it names none."""
     with opened(where) as file:
-        group = member(file, "general/subject")
-        found = member(group, "subject_id") if group is not None else None
-        name = found.asstr(errors="replace")[()] if found is not None and found.shape == () else ""
-    return re.sub(r"[^\w.-]+", "-", str(name)).strip("-")[:64]
+        name = word(file, "general/subject/subject_id")
+    return re.sub(r"[^\w.-]+", "-", name).strip("-")[:64]
 
 
 def probes_of(where: Path | RemoteFile) -> list[str]:

@@ -118,7 +118,7 @@ class DashboardSession:
         self.state = self.states.view
         self.axes = Axes(self.state)
         self.raster = RasterView(self.state, self.axes, pool, self.queue, self._raster_drawn, self._failed)
-        self.quality = RecordingQuality(self.queue)
+        self.quality = RecordingQuality(self.queue, pool)
         self.heatmap = HeatmapView(
             self.state, self.axes, pool, self.queue, self._heatmap_drawn, self._failed, self.quality.of
         )  # fmt: skip

@@ -225,10 +225,19 @@ class Limits:
         Whose the open pages are.
     max_sessions : int
         Pages that one may have open.
+    draws_for_others : callable (owner) -> bool
+        Whether a picture of anybody else is being drawn.
     """
 
-    def __init__(self, owner_of: Callable[[Any], str], owners: Callable[[], Iterator[str]], max_sessions: int) -> None:
+    def __init__(
+        self,
+        owner_of: Callable[[Any], str],
+        owners: Callable[[], Iterator[str]],
+        max_sessions: int,
+        draws_for_others: Callable[[str], bool] = lambda owner: False,
+    ) -> None:
         self.owner_of, self._owners, self.max_sessions = owner_of, owners, max_sessions
+        self.draws_for_others = draws_for_others
         self.queue = BuildQueue(self.has_others)
         self.loop = Budget(FREE_LOOP_S, LOOP_SHARE, self.has_others)
         self.bytes = Budget(FREE_BYTES, BYTES_PER_S, self.has_others)

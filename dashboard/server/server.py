@@ -34,6 +34,7 @@ from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.store import InsertionStore
 from dashboard.library.userdata import UserData, UserSession
 from dashboard.model.registry import load
+from dashboard.page.core.fair_pool import FairPool
 from dashboard.page.export.downloads import Downloads
 from dashboard.page.session import DashboardSession
 from dashboard.page.tabs.registry import TABS
@@ -46,7 +47,6 @@ from dashboard.server.downloads import ROUTE, DownloadHandler
 from dashboard.server.garbage import GarbageCollection
 from dashboard.server.headers import send_headers
 from dashboard.server.limits import KEPT_S, Limits
-from dashboard.server.render_pool import FairPool
 from dashboard.server.upstream.early_head import send_head_early
 from dashboard.server.upstream.memory import anonymous_bytes, return_memory
 from dashboard.server.upstream.messages import send_in_order
@@ -111,7 +111,9 @@ class Process:
         self.sessions: dict[DashboardSession, str] = {}
         """Those that are open, and whose they are."""
         each = self.settings.sessions_each or max(1, self.settings.max_sessions // 4)
-        self.limits = Limits(self.owner_of, lambda: iter(tuple(self.sessions.values())), each)
+        self.limits = Limits(
+            self.owner_of, lambda: iter(tuple(self.sessions.values())), each, self.pool.draws_for_others
+        )
         self._claimed: set[Any] = set()
         self.logins: Logins | None = None
         self.guests: oauth.InvitedUsers | None = None

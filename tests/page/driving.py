@@ -16,9 +16,9 @@ from tornado.ioloop import IOLoop
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.store import InsertionStore
 from dashboard.library.userdata import UserData, UserSession
+from dashboard.page.core.fair_pool import FairPool
 from dashboard.page.export.downloads import Downloads
 from dashboard.page.session import DashboardSession
-from dashboard.server.render_pool import FairPool
 from dashboard.sources.base import Source
 from dashboard.sources.folder import FolderSource
 

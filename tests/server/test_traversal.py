@@ -23,10 +23,10 @@ from dashboard.library.store import InsertionStore
 from dashboard.library.userdata import UserData, UserSession
 from dashboard.model.facets import Facets
 from dashboard.page import link as links
+from dashboard.page.core.fair_pool import FairPool
 from dashboard.page.export.downloads import Downloads
 from dashboard.page.search.search import Search
 from dashboard.page.session import DashboardSession
-from dashboard.server.render_pool import FairPool
 from dashboard.sources.folder import FolderSource
 from tests.library.alf_folder import write_session
 

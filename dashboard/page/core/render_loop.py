@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -34,7 +34,7 @@ class RenderLoop(Generic[Request, Result]):
     Parameters
     ----------
     queue : DocumentQueue
-    pool : ThreadPoolExecutor
+    pool : Executor
     render : callable (request, cancel event) -> result
         Runs on a worker thread; touches no Bokeh model.
     apply : callable (request, result) -> None
@@ -54,7 +54,7 @@ class RenderLoop(Generic[Request, Result]):
     def __init__(
         self,
         queue: DocumentQueue,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         render: Callable[[Request, threading.Event], Result],
         apply: Callable[[Request, Result], None],
         fail: Callable[[DashboardError], None],

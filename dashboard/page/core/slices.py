@@ -18,8 +18,11 @@ from typing import Any, TypeVar
 from bokeh.io.doc import _PATCHED_CURDOCS
 from greenlet import getcurrent, greenlet
 
-SLICE_S = 0.005
-"""So long others wait at most for a slice: an eighth of what a picture takes."""
+SLICE_S = 0.003
+"""So long others wait at most for a slice; a picture's way takes ten turns of the loop, each of which may meet one."""
+
+BUSY_REST = 3.0
+"""While pictures of others are drawn the loop rests so many times as long as a slice took."""
 
 IDLE_PASS_S = 0.0003
 IDLE_PASSES = 3
@@ -36,13 +39,20 @@ class _Sliced(greenlet):
     wait_s: float | None = None
 
 
-async def in_slices(work: Callable[[], Result]) -> Result:
+def never() -> bool:
+    """Return False: nobody else is there."""
+    return False
+
+
+async def in_slices(work: Callable[[], Result], is_busy: Callable[[], bool] = never) -> Result:
     """Do it in slices, and return what it returns.
 
     Parameters
     ----------
     work : callable () -> object
         Calls `give_way` often, or makes Bokeh's models, where the server has these call it.
+    is_busy : callable () -> bool
+        Whether pictures of others are being drawn: threads that draw need Python's lock, and the loop soon after.
 
     Raises
     ------
@@ -68,6 +78,8 @@ async def in_slices(work: Callable[[], Result]) -> Result:
                 return result
             if task.waits is not None:
                 await _wait(task.waits, task.wait_s)
+            elif is_busy():
+                await asyncio.sleep(BUSY_REST * (time.perf_counter() - began))
             else:
                 await _rest(time.perf_counter() - began)
     finally:

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from concurrent.futures import Executor
 
 import pandas as pd
 
 from dashboard.analysis.raw.maps import QualityMaps, quality_maps
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.fair_pool import FairPool
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 
-THREADS = 2
+THREADS, MAX_EACH = 3, 2
+"""One person never holds all of them."""
+
+_THREADS = FairPool(THREADS, name="raw", max_each=MAX_EACH)
 
 
-@cache
-def raw_threads() -> ThreadPoolExecutor:
-    """Return the threads that read and filter raw data, of the whole process: no raster waits for a filter."""
-    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="raw")
+def raw_threads(pool: Executor) -> Executor:
+    """Return the share of a session's person in the threads that read and filter raw data: no raster waits for them.
+
+    Parameters
+    ----------
+    pool : Executor
+        The session's share in those that render.
+    """
+    return _THREADS.session(getattr(pool, "owner", ""))
 
 
 class RecordingQuality:
@@ -30,6 +38,8 @@ class RecordingQuality:
     Parameters
     ----------
     queue : DocumentQueue
+    pool : Executor
+        Of the session.
 
     Attributes
     ----------
@@ -39,8 +49,9 @@ class RecordingQuality:
         Why there are no maps.
     """
 
-    def __init__(self, queue: DocumentQueue) -> None:
-        self.loop: RenderLoop[Scene, QualityMaps] = RenderLoop(queue, raw_threads(), _read, self._take, self._refuse)
+    def __init__(self, queue: DocumentQueue, pool: Executor) -> None:
+        threads = raw_threads(pool)
+        self.loop: RenderLoop[Scene, QualityMaps] = RenderLoop(queue, threads, _read, self._take, self._refuse)
         self._channels: pd.DataFrame | None = None  # of the recording: a column more of its units leaves them
         self._maps: QualityMaps | None = None
         self._listeners: list[Callable[[], object]] = []

@@ -235,8 +235,9 @@ def _build_in_turns(context: ApplicationContext, limits: Limits) -> None:
                     raise TooMany("as many pages open")
                 if _has_gone(request):
                     raise HTTPError(499, reason="The browser has gone")
-                session = await awaited_in_slices(original(session_id, request, token))
-                vars(session)["spend_loop"] = partial(limits.spend_loop, owner)
+                is_busy = partial(limits.draws_for_others, owner)
+                session = await awaited_in_slices(original(session_id, request, token), is_busy)
+                vars(session).update(spend_loop=partial(limits.spend_loop, owner), is_busy=is_busy)
                 return session
         except TooMany as error:
             logger.debug("a page is not built: %s has %s as one person may", owner, error)

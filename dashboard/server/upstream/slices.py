@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -12,14 +12,14 @@ from bokeh.server.connection import ServerConnection
 from bokeh.server.session import ServerSession, _needs_document_lock
 from panel.viewable import Viewable
 
-from dashboard.page.core.slices import give_way, in_slices
+from dashboard.page.core.slices import give_way, in_slices, never
 from dashboard.server.upstream import mend
 
 Result = TypeVar("Result")
 
 
-async def awaited_in_slices(made: Coroutine[Any, Any, Result]) -> Result:
-    """Return what a coroutine of Bokeh's returns, which waits for nothing, and takes long."""
+async def awaited_in_slices(made: Coroutine[Any, Any, Result], is_busy: Callable[[], bool] = never) -> Result:
+    """Return what a coroutine of Bokeh's returns, which waits for nothing, and takes long; see `in_slices`."""
 
     def run() -> Result:
         while True:
@@ -30,7 +30,7 @@ async def awaited_in_slices(made: Coroutine[Any, Any, Result]) -> Result:
             if waits is not None:
                 raise RuntimeError("Bokeh waits for something while it builds a page")
 
-    return await in_slices(run)
+    return await in_slices(run, is_busy)
 
 
 def build_in_slices() -> None:
@@ -65,7 +65,8 @@ def _write_in_slices() -> None:
     @_needs_document_lock
     async def pull(self: ServerSession, message: Any, connection: ServerConnection) -> Any:
         return await in_slices(
-            lambda: connection.protocol.create("PULL-DOC-REPLY", message.header["msgid"], self.document)
+            lambda: connection.protocol.create("PULL-DOC-REPLY", message.header["msgid"], self.document),
+            vars(self).get("is_busy", never),
         )
 
     mend(Model, "to_serializable", to_serializable)

@@ -64,6 +64,23 @@ def test_others_come_between_slices_and_the_work_returns_what_it_returns() -> No
     assert len(seen) >= 10
 
 
+def test_while_pictures_of_others_are_drawn_the_loop_rests_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited, asked, sleep = list[float](), iter([True, False, True]), asyncio.sleep
+
+    async def slept(seconds: float) -> None:
+        waited.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", slept)
+
+    def work() -> None:
+        for _ in range(3):
+            give_way()
+
+    run_apart(in_slices(work, lambda: next(asked)))
+    assert sum(seconds > 0 for seconds in waited) == 2
+
+
 def test_others_see_neither_the_document_nor_the_context_of_the_work() -> None:
     mine, theirs, inside = Document(), Document(), list[Any]()
 

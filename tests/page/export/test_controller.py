@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dashboard.library.store import InsertionStore
-from dashboard.server.render_pool import FairPool
+from dashboard.page.core.fair_pool import FairPool
 from dashboard.sources.demo.source import DemoSource
+from tests.replay.downloading import until
 
 
 def test_a_busy_session_does_not_hold_up_the_others() -> None:
@@ -36,6 +37,19 @@ def test_many_tabs_give_nobody_more_of_the_threads() -> None:
         job.result(10)
     assert max(k for k, name in enumerate(order) if name == "ann") <= 4, order
     assert sorted(name for name in order if name != "ann") == [f"eve {k}" for k in range(8)]
+    pool.shutdown()
+
+
+def test_one_person_never_holds_all_threads_where_that_is_asked() -> None:
+    pool, gate = FairPool(2, max_each=1), threading.Event()
+    greedy, modest = pool.session("login eve"), pool.session("login ann")
+    jobs = [greedy.submit(gate.wait) for _ in range(3)]
+    assert modest.submit(lambda: 2).result(10) == 2
+    assert not any(job.done() for job in jobs)
+    assert pool.draws_for_others("login ann")
+    until(lambda: not pool.draws_for_others("login eve"), 10)
+    gate.set()
+    assert all(job.result(10) for job in jobs)
     pool.shutdown()
 
 

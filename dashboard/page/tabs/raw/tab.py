@@ -134,7 +134,8 @@ class RawTab(BaseTab[PageServices]):
             with reading_for(self._services.user_session.login, cancel, self._arriving):
                 return render(request, cancel)
 
-        made: RenderLoop[Any, Any] = RenderLoop(self._queue, raw_threads(), read, apply, refuse)
+        threads = raw_threads(self._services.pool)
+        made: RenderLoop[Any, Any] = RenderLoop(self._queue, threads, read, apply, refuse)
         self._loops.append(made)
         return made
 

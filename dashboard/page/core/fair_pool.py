@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from dashboard.config.logs import SESSION
@@ -22,11 +23,23 @@ class FairPool:
     n_threads : int
     observe : callable (seconds) -> None
         Told how long each job ran.
+    name : str
+        Of the threads.
+    max_each : int, optional
+        Jobs of one person that run at the same time; as many as there are threads where absent.
     """
 
-    def __init__(self, n_threads: int, observe: Callable[[float], None] = lambda seconds: None) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=n_threads, thread_name_prefix="render")
+    def __init__(
+        self,
+        n_threads: int,
+        observe: Callable[[float], None] = lambda seconds: None,
+        name: str = "render",
+        max_each: int | None = None,
+    ) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=n_threads, thread_name_prefix=name)
         self._lock = threading.Lock()
+        self._max_each = max_each or n_threads
+        self._running: Counter[str] = Counter()
         self._queues: OrderedDict[str, OrderedDict[SessionPool, Jobs]] = OrderedDict()
         self._observe = observe
         self.n_done = 0
@@ -54,6 +67,11 @@ class FairPool:
         for future, _ in waiting:
             future.cancel()
 
+    def draws_for_others(self, owner: str) -> bool:
+        """Whether a job of anybody else runs or waits; what is compiled at the start is nobody's."""
+        with self._lock:
+            return any(other not in ("", owner) for other in (*self._running, *self._queues))
+
     def shutdown(self) -> None:
         """Take no more jobs, and cancel those that wait."""
         with self._lock:
@@ -64,15 +82,28 @@ class FairPool:
 
     def _run_next(self) -> None:
         with self._lock:
-            if not self._queues:
-                return  # its job was dropped
-            owner, queues = self._queues.popitem(last=False)
+            owner = next((owner for owner in self._queues if self._running[owner] < self._max_each), None)
+            if owner is None:
+                return  # its job was dropped, or another turn follows the end of one of theirs
+            queues = self._queues.pop(owner)
             session, queue = queues.popitem(last=False)
             future, job = queue.popleft()
             if queue:
                 queues[session] = queue  # to the end: the others come first
             if queues:
                 self._queues[owner] = queues
+            self._running[owner] += 1
+        try:
+            self._run(session, future, job)
+        finally:
+            with self._lock:
+                self._running -= Counter([owner])
+                is_waiting = owner in self._queues and self._max_each > self._running[owner]
+            if is_waiting:
+                with suppress(RuntimeError):  # the pool has been shut down
+                    self._threads.submit(self._run_next)
+
+    def _run(self, session: SessionPool, future: Future[Any], job: Callable[[], Any]) -> None:
         if not future.set_running_or_notify_cancel():
             return
         started = time.perf_counter()

@@ -6,6 +6,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dashboard.export.origin import stamp
+from dashboard.model.files import whole_file
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
@@ -178,6 +180,12 @@ def write_sheet(file: IO[bytes], sheet: Sheet, kind: str) -> None:
                 fontsize=STAMP_SHARE * preset.font_pt, color=colours.dim, va="bottom", linespacing=1.3,
             )  # fmt: skip
         figure.savefig(file, format=kind, dpi=preset.dpi, metadata=metadata(sheet, kind))
+
+
+def save_sheet(path: Path, sheet: Sheet, kind: str) -> None:
+    """Draw a sheet into a file, which appears only when it is complete; see `write_sheet`."""
+    with whole_file(path) as draft, draft.open("wb") as file:
+        write_sheet(file, sheet, kind)
 
 
 def _fitting(title: str, preset: Preset) -> float:

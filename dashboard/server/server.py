@@ -29,6 +29,7 @@ from dashboard.config.logs import SESSION
 from dashboard.config.plugins import add_plugins
 from dashboard.config.readers import page_layout
 from dashboard.config.settings import Settings, curation_rules
+from dashboard.export.process import ExportProcess
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.store import InsertionStore
@@ -117,7 +118,7 @@ class Process:
         self._claimed: set[Any] = set()
         self.logins: Logins | None = None
         self.guests: oauth.InvitedUsers | None = None
-        self.downloads = Downloads(cache, self.limits.exports)
+        self.downloads = Downloads(cache, self.limits.exports, ExportProcess(plugins=self.settings.plugins))
         self.garbage: GarbageCollection | None = None
         self._n_seen = self._n_tidied = 0
         self._at_start = anonymous_bytes()

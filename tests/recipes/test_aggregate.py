@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ import dashboard
 from dashboard.cli.main import main
 from dashboard.engine.build import SpikeColumns
 from dashboard.engine.count.registry import AGGREGATES
+from dashboard.export.figure import FigureRequest, figure_sheet
+from dashboard.export.process import ExportProcess
+from dashboard.export.sheet import save_sheet, write_sheet
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page import link as links
@@ -76,6 +80,19 @@ def test_the_command_line_draws_it(cache: Path, tmp_path: Path, capsys: pytest.C
     assert main([*asked, "--plugin", NAME]) == 0
     with Image.open(tmp_path / "figure.png") as picture:
         assert picture.info["colour"] == "distinct units"
+
+
+@pytest.mark.usefixtures("package")
+def test_a_sheet_of_it_is_drawn_in_the_process_of_exports(
+    small_demo: SpikeSorting, small_columns: SpikeColumns, tmp_path: Path
+) -> None:
+    AGGREGATES.add_plugins([NAME])
+    sheet = figure_sheet(small_demo, small_columns, FigureRequest(WINDOW, DEPTHS, aggregate=NAME))
+    file, process = io.BytesIO(), ExportProcess(plugins=(NAME,))
+    process.run(partial(save_sheet, tmp_path / "sheet.png", sheet, "png"))
+    process.close()
+    write_sheet(file, sheet, "png")
+    assert (tmp_path / "sheet.png").read_bytes() == file.getvalue()
 
 
 def test_a_name_that_nobody_has_is_logged_in_one_line(cache: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from bokeh.server.connection import ServerConnection
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
+from dashboard.export.process import ExportProcess
 from dashboard.model.errors import BadRequest
 from dashboard.page.export import downloads as exports
 from dashboard.server import limits
@@ -454,6 +456,15 @@ def test_what_an_export_takes_of_the_processor_is_counted(tmp_path: Path) -> Non
     with eve.exporting():
         sum(range(10_000))
     assert budget.wait_s("login eve") > 0
+
+
+def test_what_the_process_of_exports_takes_is_counted_and_it_ends_with_the_server(tmp_path: Path) -> None:
+    budget, process = limits.Budget(0.0, 1e-9, lambda owner: True), ExportProcess()
+    downloads = exports.Downloads(tmp_path, budget, process)
+    assert downloads.of_session("eve", "login eve").run(os.getpid, lambda: False) == process.pid != os.getpid()
+    assert budget.wait_s("login eve") > 0
+    downloads.close()
+    assert process.pid is None
 
 
 def test_exports_at_once_and_their_bytes_are_counted_by_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,12 +29,14 @@ def event_sheet(subject: Subject, style: SheetStyle, picture: EventPicture, even
         bins=bins_of(picture),
     ) | {"spikes": f"{picture.subject}, whole recording"}  # fmt: skip
 
+    figures = Declared("event", picture)
+    places = {"trials": figures["event-raster"], "rates": figures["event-psth"], "map": figures["event-map"]}
+
     def draw(figure: Figure) -> None:
         lay_out_between(figure, style)
         axes = figure.subplot_mosaic([["trials", "map"], ["rates", "map"]], height_ratios=(1.1, 1.0))
-        figures = Declared("event", picture)
-        for place, name in (("trials", "event-raster"), ("rates", "event-psth"), ("map", "event-map")):
-            draw_figure(axes[place], figures[name], style, legend_above=True)
+        for place, shown in places.items():
+            draw_figure(axes[place], shown, style, legend_above=True)
         axes["rates"].set_title("")
 
     return Sheet(title, words, style, draw)

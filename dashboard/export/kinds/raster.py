@@ -303,7 +303,7 @@ def coloured(values: npt.NDArray[np.int32], subject: Subject) -> npt.NDArray[np.
 def _overlay(drawn: Aggregate, subject: Subject) -> npt.NDArray[np.uint8]:
     """Return the selected units in their colours, each spike grown by a pixel so that it shows."""
     ids = np.array(subject.selected)
-    lookup = np.full(subject.columns.n_clusters + 1, -1, np.int32)
+    lookup = np.full(ids.max() + 1, -1, np.int32)
     lookup[ids] = np.arange(len(ids))
     values = np.where(drawn.values < 0, -1, lookup[drawn.values])
     grown = values.copy()

@@ -52,9 +52,10 @@ def raw_sheet(
     n = len(picture.marks.units)
     words |= {"spikes": f"{n:,} spikes marked, of the units that pass the filters"}
 
+    drawn = snippet_figure(subject.sorting, picture, at_s, gain_db, selected)
+
     def draw(figure: Figure) -> None:
         lay_out_between(figure, style)
-        drawn = snippet_figure(subject.sorting, picture, at_s, gain_db, selected)
         draw_figure(figure.subplots(), drawn, style)
 
     return Sheet(f"{subject.sorting.title} · raw {picture.snippet.band.name.upper()}", words, style, draw)

@@ -86,15 +86,13 @@ def unit_sheet(
         found.focus,
     )
 
-    def responses(axes: Axes) -> None:
-        if isinstance(response, str):
-            absent(axes, response)
-        else:
-            draw_figure(axes, Declared("event", response.picture)["event-psth"], style)
-
     names = (*ON_PAPER, *(name for name in figures if name not in FIGURES.own))
     parts: list[Callable[[Axes], None]] = [partial(draw_figure, figure=figures[name], style=style) for name in names]
-    parts.insert(len(ON_PAPER), responses)
+    if isinstance(response, str):
+        parts.insert(len(ON_PAPER), partial(absent, reason=response))
+    else:
+        shown = Declared("event", response.picture)["event-psth"]
+        parts.insert(len(ON_PAPER), partial(draw_figure, figure=shown, style=style))
     row, name = subject.sorting.clusters.iloc[cluster], subject.unit_name(cluster)
     where = f" · {row['acronym']}" if "acronym" in row else ""
     title = f"{subject.sorting.title} · cluster {name}{where} · {len(unit):,} spikes"

@@ -12,7 +12,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.config.logs import SessionThread
-from dashboard.export.sheet import PRESETS, write_sheet
+from dashboard.export.sheet import PRESETS, save_sheet
 from dashboard.model.errors import Cancelled, DashboardError
 from dashboard.model.progress import Progress
 from dashboard.model.texts import bytes_text
@@ -64,7 +64,7 @@ class ExportController:
         self._scene, self._of_tabs, self._downloads = scene, of_tabs, session_downloads
         self._threads = SessionThread("export")
         self._cancel = threading.Event()
-        self._wanted = 0
+        self._wanted, self._is_closed = 0, False
         self._snapshot: Snapshot | None = None
         self._sheets: dict[FigureChoice, str] = {}
         self.help = HelpDialog()
@@ -109,6 +109,7 @@ class ExportController:
 
     def close(self) -> None:
         """Stop what runs, and remove the files: the browser has gone."""
+        self._is_closed = True
         self._cancel.set()
         self._wanted += 1
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -171,7 +172,8 @@ class ExportController:
         """Say what can be had of a snapshot of the page."""
         if snapshot is not self._snapshot:
             return
-        notes, codes = snapshot.notes(), snapshot.codes()
+        with self._downloads.exporting():
+            notes, codes = snapshot.notes(), snapshot.codes()
         if snapshot is self._snapshot:
             self._queue.later(partial(self.dialog.show_data, notes))
             self._queue.later(partial(self.dialog.show_codes, codes))
@@ -202,8 +204,9 @@ class ExportController:
             return found
         name = f"{snapshot.subject.stem}_{choice.what}.{choice.kind}"
         path = self._downloads.new_path(name)
-        with self._downloads.exporting(), path.open("xb") as file:
-            write_sheet(file, snapshot.sheet(choice.what, choice.style), choice.kind)
+        with self._downloads.exporting():
+            sheet = snapshot.sheet(choice.what, choice.style)
+            self._downloads.run(partial(save_sheet, path, sheet, choice.kind), lambda: self._is_closed)
         address = self._downloads.put(path, name)
         self._sheets = {choice: address}
         return address

@@ -8,14 +8,19 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import quote
 
 from dashboard.model.errors import BadRequest
+
+if TYPE_CHECKING:
+    from dashboard.export.process import ExportProcess
+
+Result = TypeVar("Result")
 
 FOLDER = "exports"
 
@@ -76,10 +81,12 @@ class Downloads:
         A folder is made below it when the first file is.
     budget : Budget, optional
         Of seconds of the processor that exports take; any where absent.
+    process : ExportProcess, optional
+        Takes the work that `run` is given; done here where absent.
     """
 
-    def __init__(self, cache: Path, budget: Budget | None = None) -> None:
-        self._budget = budget
+    def __init__(self, cache: Path, budget: Budget | None = None, process: ExportProcess | None = None) -> None:
+        self._budget, self._process = budget, process
         self._root = cache / FOLDER
         self._folder: Path | None = None
         self._offers: dict[str, Offer] = {}
@@ -179,6 +186,17 @@ class Downloads:
             if self._budget is not None:
                 self._budget.spend(owner, time.thread_time() - began)
 
+    def run(self, work: Callable[[], Result], is_off: Callable[[], bool], owner: str) -> Result:
+        """Return what `work` returns, of which the process of exports does the work; see `ExportProcess.run`."""
+        if self._process is None:
+            return work()
+
+        def spend(seconds: float) -> None:
+            if self._budget is not None:
+                self._budget.spend(owner, seconds)
+
+        return self._process.run(work, is_off, spend)
+
     def withdraw(self, token: str) -> None:
         """Offer a file no longer, and remove it."""
         offer = self._offers.pop(token, None)
@@ -186,7 +204,9 @@ class Downloads:
             offer.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Remove everything."""
+        """Remove everything, and do no more work."""
+        if self._process is not None:
+            self._process.close()
         for token in tuple(self._offers):
             self.withdraw(token)
         if self._folder is not None:
@@ -211,6 +231,10 @@ class SessionDownloads:
     def exporting(self) -> AbstractContextManager[None]:
         """Count an export as running; raises BadRequest where this person has as many as one may."""
         return self._downloads.exporting(self._owner)
+
+    def run(self, work: Callable[[], Result], is_off: Callable[[], bool]) -> Result:
+        """Return what `work` returns, of which the process of exports does the work; see `ExportProcess.run`."""
+        return self._downloads.run(work, is_off, self._owner)
 
     def put(self, path: Path, name: str) -> str:
         """Offer a file that is whole, and return its address."""

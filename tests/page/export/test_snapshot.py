@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from dashboard.analysis.events.trials import split_trials
 from dashboard.analysis.inputs import matchable
 from dashboard.analysis.units.correlograms import autocorrelogram, crosscorrelogram
 from dashboard.engine.build import build_columns
-from dashboard.export.sheet import PRESETS, SheetStyle, write_sheet
+from dashboard.export.process import ExportProcess
+from dashboard.export.sheet import PRESETS, SheetStyle, save_sheet, write_sheet
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.library.store import OpenInsertion, StoreKey
@@ -82,16 +85,27 @@ def written(found: Snapshot, tmp_path: Path, name: str, kind: str) -> Any:
         return {key: archive[key] for key in archive.files}
 
 
+@pytest.fixture(scope="module")
+def process() -> Iterator[ExportProcess]:
+    """Where the server draws sheets."""
+    process = ExportProcess()
+    yield process
+    process.close()
+
+
 @pytest.mark.parametrize("what", sheets())
 def test_every_figure_is_drawn_and_says_where_it_came_from(
-    what: str, opened: list[OpenInsertion], other_side: OtherSide
+    what: str, opened: list[OpenInsertion], other_side: OtherSide, process: ExportProcess, tmp_path: Path
 ) -> None:
+    """And is the same, byte by byte, wherever it is drawn."""
     for preset, theme in (("slide", "light"), ("column", "dark")):
         view = look(opened, other_side, split="side", before=(0.0, 80.0), after=(150.0, 230.0))
         view.of_tabs = {**view.of_tabs, **({"raw": raw(opened)} if what == "raw" else {})}
         sheet = view.sheet(what, SheetStyle(PRESETS[preset], theme))
         file = io.BytesIO()
         write_sheet(file, sheet, "png")
+        process.run(partial(save_sheet, tmp_path / f"{preset}.png", sheet, "png"))
+        assert (tmp_path / f"{preset}.png").read_bytes() == file.getvalue()
         image = Image.open(file)
         assert image.text["Source"] == "http://host/?x=1"
         assert len(np.unique(np.asarray(image.convert("L")))) > 50

@@ -47,10 +47,7 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
                 side: [vars(refresh) for refresh in refreshes] for side, refreshes in found.items()
             }
             times = {side: [refresh.ms for refresh in refreshes] for side, refreshes in found.items()}
-            received = count_received(tabs, max(2, runs // 4))
-            detail[f"received, {name}"] = received
             rows.append(_compared(f"wheel to new pixels, {name}", "ms", times, part_of=10, most=120))
-            rows.append(_compared(f"received per refresh, {name}", "MB", received, most=MAX_RECEIVED[name]))
             drags: dict[str, list[float]] = {side: [] for side in tabs}
             for _ in range(max(2, runs // 4)):
                 for side, tab in tabs.items():
@@ -134,6 +131,14 @@ def measure_slow(browser: Browser, our_url: str, plain_url: str, runs: int) -> t
         tabs = {side: Tab(browser, url) for side, url in urls.items()}
         for tab in tabs.values():
             tab.settle()
+        for name, span in WINDOWS.items():
+            for tab in tabs.values():
+                if span is not None:
+                    tab.zoom_to(span)
+            detail[f"received, {name}"] = received = count_received(tabs, max(2, runs // 4))
+            what = f"received per refresh at rest, {name}, {where}"
+            rows.append(_compared(what, "MB", received, most=MAX_RECEIVED[name]))
+        for tab in tabs.values():
             tab.zoom_to(60.0)
         times = {side: [one.ms for one in found] for side, found in turn_wheels(tabs, max(2, runs // 2)).items()}
         drags = {side: [tab.drag(DRAG_S) for _ in range(max(2, runs // 4))] for side, tab in tabs.items()}

@@ -97,7 +97,7 @@ def timed(page: Page, gesture: Callable[[], None], source: str, *figures: str) -
 
 def colour_option(page: Page, name: str) -> Locator:
     """Return an option of the list of colours, which is open then."""
-    page.get_by_role("combobox", name="Colour").click()
+    page.locator(".panel-colour").get_by_role("combobox").first.click()
     option = page.get_by_role("menuitem", name=name, exact=True)
     option.wait_for()
     page.wait_for_timeout(PAUSE_MS)

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -147,17 +147,6 @@ class InsertionStore:
                 raise InsertionNotFound(what, error.where, f"{error.remedy}; --data or --alyx adds one") from error
             error.remedy += "; pick one from the list"
             raise
-
-    def insertions(self) -> Iterator[InsertionRef]:
-        """Yield every insertion that the sources list; a server that does not answer is passed over.
-
-        Blocks while a server's pages are read, so iterate from a thread.
-        """
-        for source in self.sources:
-            try:
-                yield from source.insertions()
-            except SourceUnavailable as error:
-                logger.warning("%s", error)
 
     def look_again(self) -> None:
         """Have the sources ask their servers anew, whatever failed a moment ago: a person asks for it."""

@@ -6,7 +6,6 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import panel_material_ui as pmui
@@ -107,7 +106,6 @@ class DashboardSession:
         self.queue = DocumentQueue(document)
         self._store, self._catalogue = store, catalogue
         self._listed: dict[str, None] = {}
-        self._is_filled = False
         self._is_listing = False
         self._loaded: OpenInsertion | None = None
         self._opened: OpenInsertion | None = None
@@ -220,8 +218,8 @@ class DashboardSession:
             view.draw_now()  # what was opened by now; nothing, where nothing was
         self.queue.is_building = False
         self.queue.later(lambda: self.bridge.param.update(is_ready=True))
-        pool.submit(self._list, store)
         catalogue.listen(self._lists_changed)
+        self._lists_changed()
 
     def _page(self) -> Any:
         self.work = work_row(self.centre, self.dock)
@@ -256,11 +254,6 @@ class DashboardSession:
         self._link = link
         self.opener.open(OpenRequest(text, sorter, revision, values))
 
-    def _list(self, store: InsertionStore) -> None:
-        """Fill the picker from a worker thread: a server's list takes its time."""
-        keys = tuple(insertion.key for insertion in islice(store.insertions(), MAX_LISTED))
-        self.queue.later(partial(self._fill, keys))
-
     def _look_again(self) -> None:
         """Have the lists, and what is open, looked at now."""
         self._catalogue.look_again()
@@ -273,22 +266,17 @@ class DashboardSession:
             self.queue.later(self._offer_new)
 
     def _offer_new(self) -> None:
-        """Have the picker offer what the lists have gained since it was filled, and no longer what they have lost."""
+        """Have the picker offer what the lists know, and no longer what they have lost."""
         self._is_listing = False
-        if not self._is_filled:
-            return
         table, names = self._catalogue.table, {source.name for source in self._store.sources}
         listed = zip(table["key"], table["source"], strict=True)
         known = dict.fromkeys(key for key, source in listed if source in names)
         kept = dict.fromkeys(key for key in self._listed if key in known or not self._catalogue.is_whole)
         after = tuple(kept | known)[:MAX_LISTED]
         if after != tuple(self._listed):
-            self._fill(after)
-
-    def _fill(self, keys: tuple[str, ...]) -> None:
-        self._listed, self._is_filled = dict.fromkeys(keys[:MAX_LISTED]), True
-        self.rail.offer(tuple(self._listed))
-        self.queue.later(self.rail.name)
+            self._listed = dict.fromkeys(after)
+            self.rail.offer(after)
+            self.queue.later(self.rail.name)
 
     def _offer(self, what: str) -> None:
         """Offer what is new of the open insertion; what is on screen stays until a person takes it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -170,7 +169,7 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
         self.picture: Picture | None = None
         self.coarser, self.pixel_ratio = 1, 1.0
         self._made: Made[Request, Picture] | None = None
-        self._next_coarser, self._moved_s = 1, 0.0
+        self._next_coarser = 1
         self._rest: Timer | None = None
         self._loop: RenderLoop[Order[Request], Made[Request, Picture]] = RenderLoop(
             queue,
@@ -273,20 +272,17 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
         request = self._asked(self._scene)
         if request is None:
             return
-        line, now = self._queue.line, time.monotonic()
+        line = self._queue.line
         is_moving = any(event.name in MOVES for event in events)
-        is_steady = now - self._moved_s > REST_S
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
-        if is_moving:
-            self._moved_s = now
         if is_moving and line.budget is not None:
             self._rest = self._queue.after(REST_S, self._draw_in_full)
             coarser = 1 if self._is_kept(request) else self._next_coarser
             self._loop.request(Order(request, coarser, line.budget))
         else:
-            self._loop.request(Order(request, is_packed=is_steady or not line.is_fast))
+            self._loop.request(Order(request, is_packed=not line.is_fast))
 
     def _draw_in_full(self) -> None:
         """Draw what stands still as finely as the screen can show it."""

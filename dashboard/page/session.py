@@ -70,6 +70,9 @@ QUICK_S = 0.2
 MAX_LISTED = 2_000
 """Insertions that the picker offers; more are found by pasting, or by search."""
 
+PAINTED_S = 0.05
+"""A picture that has left for the browser is painted by then, as a rule."""
+
 SETTLED_MS = 600
 """A view that stands still this long becomes a step in the browser's history."""
 
@@ -359,7 +362,7 @@ class DashboardSession:
                 self._tell(self._opened.sorting)  # what can be coloured, and sought
             if is_other:
                 self.response_test.step(self._opened)
-            self.queue.later(self._catch_up)
+            self._catch_up_soon()
 
     def _tell(self, sorting: SpikeSorting) -> None:
         self.rail.show(sorting)
@@ -394,6 +397,10 @@ class DashboardSession:
             strip.open(sorting.channels, self.state.level, sorting.histology, shown_shanks(self.state))
         self._is_behind = True
 
+    def _catch_up_soon(self) -> None:
+        """Let the browser paint the pictures first: the rows of the table alone keep it for 0.2 s."""
+        self.queue.after(PAINTED_S, partial(self.queue.later, self._catch_up))
+
     def _catch_up(self) -> None:
         """Give the scene to what is slower than the pictures, once one of them is on its way to the browser."""
         if self._scene is not None and self._is_behind:
@@ -412,13 +419,13 @@ class DashboardSession:
         if self._scene is not None:
             self.services.match_limits(picture)
             self.captions.of_raster(self._scene, picture, self.raster.coarser)
-            self.queue.later(self._catch_up)
+            self._catch_up_soon()
 
     def _heatmap_drawn(self, picture: HeatmapPicture) -> None:
         if self._scene is not None:
             self.captions.of_heatmap(self._scene, picture)
             if not self.state.shows("raster"):  # which the table would keep from the browser
-                self.queue.later(self._catch_up)
+                self._catch_up_soon()
 
     def _quality_read(self) -> None:
         """Show what the files of the recording's quality say."""
@@ -431,11 +438,11 @@ class DashboardSession:
 
     def _units_drawn(self, default: tuple[float, float] | None, limits: tuple[float, float]) -> None:
         self.rail.show_limits(default, limits)
-        self.queue.later(self._catch_up)
+        self._catch_up_soon()
 
     def _failed(self, error: DashboardError) -> None:
         logger.warning("%s", error)
-        self.queue.later(self._catch_up)
+        self._catch_up_soon()
         self.card.alert.param.update(object=str(error), severity="error", visible=True)
 
     def _refused(self, error: DashboardError) -> None:

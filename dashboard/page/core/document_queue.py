@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import panel as pn
 from bokeh.document import Document
+from bokeh.document.models import DocumentModelManager
 from panel.io import hold
 from tornado.ioloop import IOLoop
 
 from dashboard.page.core.line import Line, line_of
+
+
+@contextmanager
+def looked_through_once(models: DocumentModelManager) -> Iterator[None]:
+    """Have Bokeh look through all models of a page once, at the end, and only where their tree has changed.
+
+    It does after each change of a figure's parts: 15 ms for a page of 1,000 models, a hundred times for a tab. A
+    message that is written afterwards knows what the page has.
+    """
+    wanted: list[bool] = []
+    vars(models)["recompute"] = lambda: wanted.append(True)
+    try:
+        yield
+    finally:
+        del vars(models)["recompute"]
+        if wanted:
+            models.recompute()
 
 
 class Timer:
@@ -127,7 +146,7 @@ class DocumentQueue:
             self._n_held += 1
             return
         if self._changes:
-            with hold(self._document):
+            with hold(self._document), looked_through_once(self._document.models):
                 self._changes.popleft()()
 
     def _start(self) -> None:

@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 from bokeh.document import Document
 
 from dashboard.analysis.anatomy.probe import depth_limits
+from dashboard.analysis.filters.clusters import FilterResult
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.library.userdata import UserSession
@@ -115,6 +116,7 @@ class DashboardSession:
         self._scene: Scene | None = None
         self._link = links.NO_LINK
         self._is_behind = False
+        self._said: FilterResult | None = None
         self.states = page_state()
         self.state = self.states.view
         self.axes = Axes(self.state)
@@ -384,8 +386,9 @@ class DashboardSession:
             if self._scene is not None and self._scene.opened is self._opened:
                 return
             passed = everything(self._opened)
+            self._said = None
         else:
-            self.filters.show(passed.result, sorting.n_clusters)
+            self._said = passed.result
         self._scene = scene = passed.scene(self._opened, self.state.level, self._scene)
         self.raster.open(scene)
         self.heatmap.open(scene)
@@ -405,6 +408,8 @@ class DashboardSession:
         """Give the scene to what is slower than the pictures, once one of them is on its way to the browser."""
         if self._scene is not None and self._is_behind:
             self._is_behind = False
+            if self._said is not None:
+                self.filters.show(self._said, self._scene.sorting.n_clusters)
             self.centre.stand_amplitudes(self.amplitudes.figure)
             self.amplitudes.open(self._scene)
             self.overview.open(self._scene, self._scene.sorting.trials)

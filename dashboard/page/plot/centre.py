@@ -146,11 +146,11 @@ class Centre:
         self._overview.append(fields)
 
     def stand_over(self, filters: Any, shank: Any, chip: Any, working: Sequence[Any]) -> None:
-        """Give what the filters do its place above the pictures, the choice of a shank, the selected unit and what is
-        computed one on them.
+        """Give what the filters do, the choice of a shank, the selected unit and what is computed a place on the pictures.
+
+        Above them, each filter would change their height, and so have all of them drawn and laid out anew.
         """
-        self._tools[:] = [self.mode, self.show, shank, self.colour_bar, chip, self.readout]
-        self.column.insert(self.column.index(self.pictures), filters)
+        self._tools[:] = [self.mode, self.show, shank, self.colour_bar, chip, self.readout, filters]
         self.pictures.append(
             pn.Column(*working, css_classes=["working"], margin=0, stylesheets=[asset("page/centre.css")])
         )

@@ -64,6 +64,16 @@ def test_the_raster_has_its_share_of_the_page(site: str, visit: Visit) -> None:
 
 
 @pytest.mark.walk
+def test_a_filter_leaves_the_pictures_their_place(site: str, visit: Visit) -> None:
+    """Where its chips moved them, all were drawn anew for each filter."""
+    visit.open(f"{site}/?{DEMO}")
+    visit.wait_for_spikes()
+    before = frame_of(visit, "raster")
+    visit.follow(f"{DEMO}&quality=good&rate=1,50")
+    expect(visit.page.get_by_role("button", name="Clear all")).to_be_visible()
+    assert frame_of(visit, "raster") == before
+
+
 def test_the_browser_remembers_the_layout_until_it_is_reset(site: str, visit: Visit) -> None:
     page = visit.page
     visit.open(f"{site}/?{DEMO}")

@@ -141,6 +141,15 @@ def test_an_insertion_is_registered_and_removed_under_an_open_page(
     assert page.do(lambda: page.session.raster.picture) is not None, "what is shown stays"
 
 
+def test_the_picker_has_what_the_lists_know_whatever_failed_as_the_page_came(page: DrivenPage, replay: Replay) -> None:
+    replay.faults.add("/insertions", "status", code=503, times=None)
+    page.do(page.session._look_again)
+    page.wait(lambda: page.session._catalogue.has_failed, "the failure")
+    replay.faults.clear()
+    page.do(page.session._look_again)
+    page.wait(lambda: "KM_002/2024-04-10/001/probe00" in set(page.session.rail.search.options), "the picker")
+
+
 @pytest.mark.parametrize("why", ["cannot be reached", "refused the password"])
 def test_a_server_that_is_not_there_is_named_and_asked_again(why: str, replay: Replay, tmp_path: Path) -> None:
     replay.down = why == "cannot be reached"

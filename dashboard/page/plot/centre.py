@@ -146,7 +146,7 @@ class Centre:
         self._overview.append(fields)
 
     def stand_over(self, filters: Any, shank: Any, chip: Any, working: Sequence[Any]) -> None:
-        """Give what the filters do, the choice of a shank, the selected unit and what is computed a place on the pictures.
+        """Give what the filters do, the choice of a shank, the selected unit and what is computed a place on pictures.
 
         Above them, each filter would change their height, and so have all of them drawn and laid out anew.
         """

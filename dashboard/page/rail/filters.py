@@ -143,7 +143,13 @@ class FiltersView:
         self.line = html_pane(margin=(0, 8), sizing_mode="fixed", width=None)
         self.chips = Chips(self.clear, margin=0)
         self.said = pn.FlexBox(
-            self.line, self.chips, align_items="center", sizing_mode=None, margin=0, visible=False, css_classes=["choice"]
+            self.line,
+            self.chips,
+            align_items="center",
+            sizing_mode=None,
+            margin=0,
+            visible=False,
+            css_classes=["choice"],
         )
         """What the filters do, and a chip to clear each: over the pictures while there is one."""
         self.labels.param.watch(lambda event: self._set("label", ",".join(event.new)), "value")

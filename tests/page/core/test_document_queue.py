@@ -8,6 +8,9 @@ from typing import Any
 import panel as pn
 import pytest
 from bokeh.document import Document
+from bokeh.document.models import DocumentModelManager
+from bokeh.models import Div
+from bokeh.plotting import figure
 
 from dashboard.page.core.document_queue import DocumentQueue
 
@@ -75,3 +78,28 @@ def test_a_page_that_has_gone_is_changed_no_more(
     assert len(ticks) == 1, "the document was asked for a turn"
     run(ticks)
     assert done == []
+
+
+def test_a_turn_has_the_models_looked_through_once_and_only_where_their_tree_has_changed(
+    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pn.state, "onload", lambda start: start())
+    document, plot = Document(), figure()
+    document.add_root(plot)
+    looked: list[int] = []
+    look = DocumentModelManager.recompute
+    monkeypatch.setattr(DocumentModelManager, "recompute", lambda self: (looked.append(1), look(self)))
+    queue = DocumentQueue(document)
+
+    def build() -> None:
+        for _ in range(3):
+            plot.add_layout(Div())
+            plot.line([0, 1], [0, 1])
+
+    queue.later(build)
+    queue.later(lambda: plot.update(width=300))
+    run(ticks)
+    assert looked == [1]
+    assert all(part.document is document for part in plot.references())
+    plot.add_layout(Div())
+    assert len(looked) > 1, "outside of a turn Bokeh looks as ever"

@@ -117,8 +117,9 @@ class Settings:
         read=folder, flag="--data", metavar="FOLDER", repeated=True, commands=("serve", *READING),
     )  # fmt: skip
     events: Path | None = setting(
-        None, "Table of events of the one insertion that is opened, in place of trials: CSV, TSV, parquet or npy with "
-        "a column of times in s; by default events.csv (or .tsv, .npy, .pqt) in the folder of a sorting",
+        None, "Events of the one insertion that is opened, in place of trials: CSV, TSV, parquet or npy with a column "
+        "of times in s, or TTL pulses of SpikeGLX (a .txt of CatGT or TPrime, a .bin) or Open Ephys (a folder); by "
+        "default events.csv (or .tsv, .npy, .pqt) in the folder of a sorting, else pulses around it",
         read=folder, flag="--events", metavar="FILE", commands=("serve", *READING),
     )  # fmt: skip
     sync: Path | None = setting(

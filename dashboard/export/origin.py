@@ -24,6 +24,9 @@ from dashboard.version import __version__
 
 Range = tuple[float, float]
 
+OF_NUMBERS = ("clock", "amplitude", "depth", "labels")
+"""Of `SpikeSorting.differences`: what numbers that leave the page mean."""
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -151,7 +154,8 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
     **more : str
         What only this export has, such as its bins.
     """
-    sorting, insertion = subject.sorting, subject.sorting.ref.insertion
+    sorting, insertion, trials = subject.sorting, subject.sorting.ref.insertion, subject.sorting.trials
+    numbers = [sentence for name, (_, sentence) in sorting.differences.items() if name in OF_NUMBERS]
     dropped = f" ({sorting.n_dropped:,} dropped: {sorting.drop_reason})" if sorting.n_dropped else ""
     return {
         "insertion": insertion.key,
@@ -169,6 +173,8 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
         "filters": subject.filter_text,
         "spikes": f"{subject.n_in_view:,} of {subject.columns.n_spikes:,} spikes{dropped}",
         **({"incomplete": f"without {', '.join(sorting.incomplete)}"} if sorting.incomplete else {}),
+        **({"numbers": "; ".join(numbers)} if numbers else {}),
+        **({"events": trials.origin} if trials is not None and trials.origin else {}),
         **({"responses": subject.test} if subject.test else {}),
         **({"curation": subject.curation} if subject.curation else {}),
         **({"applied": sorting.curation} if sorting.curation else {}),

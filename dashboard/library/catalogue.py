@@ -44,7 +44,7 @@ _SESSION = re.compile(r"([^/\s]+)/(\d{4}-\d{2}-\d{2})/(\d{1,3})(?:/(?:alf/)?([^/
 
 
 FILES, SERVER = "files here", "a server"
-"""What an insertion of a source opens from."""
+"""What an insertion opens from whose source does not say its kind."""
 
 
 class Catalogue:
@@ -80,7 +80,7 @@ class Catalogue:
         # by source, in the order in which they are believed, and by key
         self._rows: dict[int, dict[str, Row]] = {0: {str(number): row for number, row in enumerate(listed)}}
         self._rows |= {id(source): {} for source in sources}  # two folders may have one name
-        self._opens = {id(source): SERVER for source in sources if _is_asked(source)}
+        self._opens = {id(one): getattr(one, "kind", "") or (SERVER if _is_asked(one) else FILES) for one in sources}
         self._refresh_s = refresh_s
         self._closed = threading.Event()
         self._ended: dict[str, tuple[float, float]] = {}

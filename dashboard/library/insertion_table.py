@@ -20,7 +20,7 @@ COLUMNS = (
 """Of a list of insertions; all text, ``''`` where unknown, except number."""
 
 ONLY_LISTED = "only listed"
-"""What an insertion opens from that no source has: nothing; else its files here, or a server."""
+"""What an insertion opens from that no source has: nothing; else the kind of its files, or a server."""
 
 SEARCHED = ("key", "pid", "eid", "lab")
 FACETS = ("lab", "subject", "projects", "task", "probe", "model", "histology", "opens")

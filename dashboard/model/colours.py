@@ -11,6 +11,9 @@ SELECTION = ("#D55E00", "#56B4E9", "#8020FF", "#E0A070", "#0072B2", "#906030")
 """In the order of selection: each is as far as can be from those before it for readers without any one kind of cones,
 and stays coloured for them on a grey raster. The first three are 50 or more apart in CIE L*a*b* for all of them."""
 
+SEGMENT_COLOUR = "#e91e63"
+"""Of the lines where segments of a recording begin, on light and dark paper."""
+
 
 def hex_colour(colour: npt.NDArray[np.uint8]) -> str:
     """Return ``#rrggbb``."""

@@ -44,7 +44,7 @@ class Facets:
     favourites : bool
         Only those that the user has starred.
     opens : str
-        What they open from: ``'files here'``, ``'a server'`` or ``'only listed'``.
+        What they open from: the kind of files (``'NWB'``), ``'files here'``, ``'a server'`` or ``'only listed'``.
     verdict : {'', 'none', 'pass', 'fail', 'mixed'}
         What people say of them now; ``'none'``: nobody has judged, ``'mixed'``: they differ.
     """

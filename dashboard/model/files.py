@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dashboard.model.errors import DashboardError
 
 
 @contextmanager
@@ -42,6 +46,31 @@ def whole_file(path: Path, mode: int = 0o666) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def uploaded_file(name: str, content: bytes) -> Iterator[Path]:
+    """Give what a browser sent as a file in a folder of its own, which is gone when the block ends.
+
+    Parameters
+    ----------
+    name : str
+        Of the file there: only its ending is taken from it, and errors of the block name it in place of the copy.
+    content : bytes
+
+    Yields
+    ------
+    Path
+    """
+    ending = re.search(r"\.\w{1,10}$", name, re.ASCII)
+    with TemporaryDirectory(prefix="uploaded-") as folder:
+        path = Path(folder) / f"file{ending[0].lower() if ending else ''}"
+        path.write_bytes(content)
+        try:
+            yield path
+        except DashboardError as error:
+            error.where = error.where.replace(str(path), name)  # nobody knows the copy
+            raise
 
 
 def make_private(path: Path) -> None:

@@ -123,10 +123,18 @@ class Trials:
         ``contrastLeft``, ``contrastRight``, ``probabilityLeft``, ``intervals_0``, ``intervals_1``.
     passive_s : tuple of (float, float), or None
         Start and end of the passive period, in s, where it is known.
+    origin : str
+        What the table is of, and on which clock, in words, where it holds events of one's own; empty for trials.
     """
 
     table: pd.DataFrame
     passive_s: tuple[float, float] | None = None
+    origin: str = ""
+
+    @property
+    def note(self) -> str:
+        """What a reader of the plots should know of events of one's own; empty of trials."""
+        return f"Events are {self.origin}" if self.origin else ""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -226,6 +234,8 @@ class SpikeSorting:
     curation : str
         What decisions of people have changed of units and spikes, in words, and whose they are; empty where all is as
         it was sorted.
+    segment_starts_s : tuple of float
+        Where the second segment of a recording begins, and each after it, in s: they are laid one after the other.
     open_raw : callable () -> RawRecording, or None
         Finds the raw recording; see `raw`.
     open_waveforms : callable (unit id) -> SingleWaveforms, or None
@@ -261,6 +271,7 @@ class SpikeSorting:
     later: tuple[LaterWork, ...] = ()
     records_of: str = ""
     curation: str = ""
+    segment_starts_s: tuple[float, ...] = ()
     open_raw: Callable[[], RawRecording] | None = field(default=None, repr=False)
     open_waveforms: Callable[[UnitId], SingleWaveforms] | None = field(default=None, repr=False)
     units: UnitIds = field(init=False, repr=False)

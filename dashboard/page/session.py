@@ -299,7 +299,7 @@ class DashboardSession:
 
     def _show(self, loaded: OpenInsertion, wanted: OpenRequest) -> None:
         values = dict(wanted.values)
-        self._loaded, opened = loaded, self.curation.dress(loaded, taken=values)
+        self._loaded, opened = loaded, self.services.dress(loaded, values)
         sorting, columns = opened.sorting, opened.columns
         if values.get("color", self.state.color) in colours_off(sorting):
             values["color"] = "count"  # the rail says why
@@ -348,14 +348,14 @@ class DashboardSession:
 
     def _tested(self, opened: OpenInsertion) -> None:
         """Take columns that were added to the clusters."""
-        self._opened = opened = self.curation.dress(opened)
+        self._opened = opened = self.services.dress(opened)
         self._filter()
         self._tell(opened.sorting)
 
     def _decided(self) -> None:
         """Show what was decided about units."""
         if self._opened is not None:
-            before, self._opened = self._opened, self.curation.dress(self._opened)
+            before, self._opened = self._opened, self.services.dress(self._opened)
             is_other = self._opened.columns is not before.columns
             if is_other:
                 self.state.selected = self.curation.follow(self.state.selected, self._opened)

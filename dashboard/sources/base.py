@@ -36,9 +36,12 @@ class Source(Protocol):
     ----------
     name : str
         Shown to users: ``demo``, the folder's name, the server's host.
+    kind : str
+        What its insertions are made of, for lists: ``NWB``. Empty where that is no one thing.
     """
 
     name: str
+    kind: str = ""
 
     @property
     def notice(self) -> str:

@@ -94,6 +94,8 @@ class FolderSource(AlfSource):
         It is not a folder.
     """
 
+    kind = "ALF files"
+
     def __init__(self, root: Path, name: str | None = None, events: Path | None = None) -> None:
         root = Path(root)
         if not root.exists():

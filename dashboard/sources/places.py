@@ -200,7 +200,7 @@ class PlacedSource(Source):
         place, ref = self._chosen(insertion, request)
         events = self.of_only_one(self._settings.events, "--events") or events_beside(place.path)
         sorting = replace(self.read(place, ref, cache, progress, cancel), offers=self.sortings(insertion))
-        return with_events(sorting, events)
+        return with_events(sorting, events, place.path, self.roots)
 
     def _chosen(self, insertion: InsertionRef, request: SortingRequest) -> tuple[Place, SortingRef]:
         offers = self.sortings(insertion)
@@ -261,6 +261,11 @@ class PlacedSource(Source):
     def sorter_of(self, path: Path) -> str:
         """Return what made a sorting, where no folder's name says it."""
         return self.sorter
+
+    @property
+    def roots(self) -> list[Path]:
+        """Folders of data: what is looked for around a sorting lies in one of them."""
+        return [self.root, *(path.resolve() for path in self._settings.data)]
 
     @property
     def sync_file(self) -> Path | None:

@@ -124,3 +124,13 @@ def driven_page(
         loop.call_soon_threadsafe(loop.stop)
         thread.join(WAIT_S)
         loop.close()
+
+
+def send_file(field: Any, name: str, content: bytes, part: int = 1_000) -> None:
+    """Send a file to a field as a browser does, in parts; to be called in the page's thread."""
+    field._handle_msg({"type": "status", "status": "initializing"})
+    parts = [content[start : start + part] for start in range(0, len(content), part)]
+    for k, data in enumerate(parts):
+        message = {"status": "upload_event", "chunk": k + 1, "total_chunks": len(parts), "name": name, "data": data}
+        field._handle_msg({**message, "mime_type": ""})
+    field._handle_msg({"type": "status", "status": "finished"})

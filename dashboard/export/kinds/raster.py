@@ -36,6 +36,7 @@ from dashboard.export.drawing import (
 from dashboard.export.kinds.legend import draw_drift, name_selected
 from dashboard.export.origin import Subject, provenance, words_of_histology
 from dashboard.export.sheet import Preset, Sheet, SheetStyle, place
+from dashboard.model.colours import SEGMENT_COLOUR
 from dashboard.model.errors import BadRequest
 from dashboard.model.shanks import shank_numbers
 
@@ -204,6 +205,9 @@ def _draw(
 def time_axis(axes: Axes, subject: Subject, *, is_last: bool) -> None:
     """Let an axis run over the window; only the lowest row of a sheet is labelled."""
     axes.set_xlim(*subject.time_range)
+    for start in subject.sorting.segment_starts_s:
+        if subject.time_range[0] < start < subject.time_range[1]:
+            axes.axvline(start, color=SEGMENT_COLOUR, linestyle="--", linewidth=1, gid="segment")
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=TICK_STEPS))
     axes.ticklabel_format(axis="x", useOffset=False, style="plain")
     if is_last:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dashboard.analysis.curation.subject import Subject
 from dashboard.library.curation import spikeinterface, tables
 from dashboard.library.curation.file import CurationFile, decisions_of, first_category
 from dashboard.model.curation import CurationRules, Decision
 from dashboard.model.errors import BadRequest
+from dashboard.model.files import uploaded_file
 from dashboard.model.sorting import SpikeSorting
 
 
@@ -36,8 +36,8 @@ class CurationFormat:
     read: Callable[[Path], CurationFile]
 
 
-MAX_UPLOAD_BYTES = 16 << 20
-"""A curation of 10,000 units has 2 MB; the browser's message may have 20."""
+MAX_UPLOAD_BYTES = 16_000_000
+"""Of a file that a browser sends: a curation of 10,000 units has 2 MB."""
 
 FORMATS = (
     CurationFormat(
@@ -76,16 +76,8 @@ def read_uploaded(name: str, content: bytes, subject: Subject, author: str) -> t
     BadRequest
         It cannot be read.
     """
-    if len(content) > MAX_UPLOAD_BYTES:
-        raise BadRequest("The file is too large", name, f"{MAX_UPLOAD_BYTES >> 20} MiB at most")
-    with TemporaryDirectory(prefix="curation-") as folder:
-        path = Path(folder) / f"file{Path(name).suffix.lower()}"
-        path.write_bytes(content)
-        try:
-            file = format_of(path).read(path)
-        except BadRequest as error:
-            error.where = name  # nobody knows the copy
-            raise
+    with uploaded_file(name, content) as path:
+        file = format_of(path).read(path)
     return decisions_of(file, subject, author)
 
 

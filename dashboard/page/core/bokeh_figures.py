@@ -11,6 +11,7 @@ from bokeh.models import (
     AllLabels,
     BasicTicker,
     BasicTickFormatter,
+    ColumnDataSource,
     CustomJS,
     CustomJSTickFormatter,
     GlyphRenderer,
@@ -22,6 +23,8 @@ from bokeh.models import (
     UnionRenderers,
 )
 from bokeh.plotting import figure
+
+from dashboard.model.colours import SEGMENT_COLOUR
 
 LEFT_BORDER_PX = 67
 """Room for the depth axis; the same in every row, so that frames line up."""
@@ -172,6 +175,32 @@ def scale_bars(time: Range1d, depth: Range1d) -> tuple[ScaleBar, ScaleBar]:
     across = ScaleBar(range=time, unit="s", dimensional=seconds, location="bottom_left", margin=8, **look)
     look |= {"orientation": "vertical", "location": "bottom_left", "margin": 42}
     return across, ScaleBar(range=depth, unit="µm", dimensional=microns, **look)
+
+
+class SegmentBorders:
+    """Lines where segments of a recording begin, over a figure whose x axis is time; made when there are some.
+
+    Parameters
+    ----------
+    plot : figure
+    """
+
+    def __init__(self, plot: figure) -> None:
+        self._plot = plot
+        self.source: ColumnDataSource | None = None
+
+    def show(self, starts_s: tuple[float, ...]) -> None:
+        """Draw these, and no others."""
+        if self.source is None:
+            if not starts_s:
+                return
+            self.source = ColumnDataSource({"time": []}, name=f"{self._plot.name}-segments")
+            self._plot.vspan(
+                x="time", source=self.source, line_color=SEGMENT_COLOUR, line_dash="dashed", line_width=1.5,
+                level="annotation",
+            )  # fmt: skip
+        if list(self.source.data["time"]) != list(starts_s):
+            self.source.data = {"time": list(starts_s)}
 
 
 def time_ticks(unit: str = "") -> CustomJSTickFormatter:

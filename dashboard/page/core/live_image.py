@@ -17,7 +17,7 @@ from bokeh.plotting import figure
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import inner_size, navigable, time_ticks
+from dashboard.page.core.bokeh_figures import SegmentBorders, inner_size, navigable, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.line import deflate, packed
 from dashboard.page.core.render_loop import FIRST_S, RenderLoop
@@ -199,6 +199,7 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
             axes.time, vertical, axes.time_limits, limits, name=name, y_axis_label=depth_label
         )
         self.figure.xaxis.formatter = time_ticks(" s")
+        self._borders = SegmentBorders(self.figure)
         self.tools: dict[str, Tool] = {"pan": PanTool(), "zoom": BoxZoomTool(dimensions="both")}
         if select is not None:
             self.tools["select"] = select
@@ -297,6 +298,7 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
             is_small = made.n_bytes < MIN_PART_OF_BUDGET * order.budget
             self._next_coarser = max(1, made.coarser // 2) if is_small else made.coarser
         self.coarser, self._made = made.coarser, made
+        self._borders.show(self._starts(made.request))
         self._show(made.request, made.picture)
         self._made = None
 
@@ -306,6 +308,12 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
 
     def _is_open(self, request: Any) -> bool:
         return request.scene is self._scene
+
+    @staticmethod
+    def _starts(request: Any) -> tuple[float, ...]:
+        """Return where segments of the recording begin that is shown, in s."""
+        found: tuple[float, ...] = request.scene.sorting.segment_starts_s
+        return found
 
     def _resized(self, attribute: str, old: int | None, new: int | None) -> None:
         self._request()

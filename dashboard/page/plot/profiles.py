@@ -25,7 +25,7 @@ from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE, PROFILE_BIN_U
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
-from dashboard.page.core.bokeh_figures import QUIET, navigable, plain, time_ticks
+from dashboard.page.core.bokeh_figures import QUIET, SegmentBorders, navigable, plain, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.render_loop import COALESCE_S, FIRST_S, RenderLoop
 from dashboard.page.core.scene import Scene
@@ -65,6 +65,7 @@ class OverviewView:
         words = [("", "@what: @start{0,0} to @end{0,0} s")]
         hover = HoverTool(renderers=[strips], tooltips=words, point_policy="follow_mouse", attachment="below")
         self.figure.add_tools(hover)
+        self._borders = SegmentBorders(self.figure)
         tool = RangeTool(x_range=axes.time)
         tool.overlay.update(fill_color=LINE, fill_alpha=0.18, line_color=LINE, line_alpha=1, line_width=1.5)
         self.figure.add_tools(tool)
@@ -78,6 +79,7 @@ class OverviewView:
         self.figure.y_range.update(start=0, end=top or 1.0)
         self.figure.yaxis.ticker = [round(float(top or 1.0) / 1.25, 1)]
         self.rate.data = {"time": (edges[:-1] + edges[1:]) / 2, "rate": np.minimum(kilohertz, top)}
+        self._borders.show(scene.sorting.segment_starts_s)
         self.trials.data = trial_ticks(trials, top or 1.0)
         self.periods.data = periods(trials)
 

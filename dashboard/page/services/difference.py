@@ -18,6 +18,7 @@ from dashboard.analysis.compare.difference import COARSER, bin_area, count_both,
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import STANDARD_DEVIATIONS
 from dashboard.model.errors import DashboardError
+from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core import shading
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
@@ -36,6 +37,11 @@ class Sides:
     b: Scene
     _density: list[float] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def sorting(self) -> SpikeSorting:
+        """That of A, on whose axes both are drawn."""
+        return self.a.sorting
 
     def counts(
         self, times: Range, depths: Range, width: int, height: int, cancel: threading.Event | None = None

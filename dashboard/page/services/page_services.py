@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from dashboard.page.core.tab import TabServices
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.services.curation import CurationService
+from dashboard.page.services.own_events import OwnEvents
 from dashboard.page.services.recording_quality import RecordingQuality
 from dashboard.page.services.response_test import ResponseTester
 from dashboard.page.services.side_view import SideView
@@ -61,6 +62,22 @@ class PageServices(TabServices):
         common = (self.pool, self.queue, self.read_out, self.failed)
         return SideView(self.state, self.axes, self.raster, self.centre, *common)
 
+    @cached_property
+    def own_events(self) -> OwnEvents:
+        """Events that the person brings in."""
+        return OwnEvents(self.queue, self.curation, self.response_test, self.take)
+
+    def dress(self, opened: OpenInsertion, taken: Mapping[str, object] | None = None) -> OpenInsertion:
+        """Return an insertion as the person sees it: with what is decided about units, and events of one's own.
+
+        Parameters
+        ----------
+        opened : OpenInsertion
+        taken : mapping of str to object, optional
+            As for `CurationService.dress`.
+        """
+        return self.own_events.dress(self.curation.dress(opened, taken))
+
     def match_limits(self, picture: RasterPicture) -> None:
         """Give side B, where there is one, the colour limits of a picture of A."""
         if "side_view" in self.__dict__:
@@ -75,5 +92,6 @@ class PageServices(TabServices):
         self.curation.close()
         self.quality.close()
         self.response_test.close()
+        self.own_events.close()
         if "side_view" in self.__dict__:
             self.side_view.close()

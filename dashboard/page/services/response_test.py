@@ -382,6 +382,12 @@ class ResponseTester:
             bare = replace(opened.sorting, clusters=opened.sorting.clusters.drop(columns=names))
             self._tested(replace(opened, sorting=bare))
 
+    def forget(self) -> None:
+        """Have no test, and know of none: what it was aligned to is no longer there."""
+        self._rest()
+        self._found, self._shown, self._state.test = None, "", ""
+        self._say("")
+
     def _take(self, opened: OpenInsertion) -> None:
         if self._opened is None or opened.columns is not self._opened.columns:
             self._rest()

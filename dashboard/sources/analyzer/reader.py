@@ -32,6 +32,12 @@ _VERSION = 1
 #: Folder of the cache for what is derived.
 KEPT = "analyzer"
 
+MAX_SAID = 12
+"""Segments whose beginnings a note names; each has a line in the pictures."""
+
+MAX_SAMPLES = 1 << 40
+"""Of a segment: a year of 30 kHz; what is told of more is no length."""
+
 _AGAIN = "Save the analyzer again"
 _BLOCK = 1 << 20
 _UV = 1e-6
@@ -95,7 +101,11 @@ def read_analyzer(
                 what = f"A spike is of unit {block.max()}, and there are {len(ids)} units"
                 raise DatasetInvalid(what, [path], _AGAIN)
             clusters[rows] = block
-            seconds = (np.asarray(samples[rows]) + starts[np.asarray(segments[rows])]) / rate_hz
+            of_segment = np.asarray(segments[rows])
+            if of_segment.min() < 0 or of_segment.max() >= n_segments:
+                what = f"A spike is of segment {of_segment.max()}, and there are {n_segments}"
+                raise DatasetInvalid(what, [path], _AGAIN)
+            seconds = (np.asarray(samples[rows]) + starts[of_segment]) / rate_hz
             times[rows] = seconds if sync is None else sync.to_session(seconds)
             if amplitudes is not None:
                 amps[rows] = np.abs(np.asarray(amplitudes[rows])) * np.float32(_UV if in_uv else 1.0)
@@ -128,17 +138,19 @@ def read_analyzer(
     if len(derived["mean_amps"]):
         table["amps"] = np.asarray(derived["mean_amps"])
     merged = merge_clusters(table, None, channels)
-    properties = {name: values for name, values in store.properties().items() if values.shape == (len(ids),)}
+    properties = {name: values for name, values in store.properties(missing).items() if values.shape == (len(ids),)}
     merged, kind = with_columns(merged, properties)
-    tables = store.metrics()
+    tables = store.metrics(missing)
     for name, metrics in tables:
         if len(metrics) != len(ids):
             missing.append(Missing(name, f"{len(metrics)} rows for {len(ids)} units"))
             continue
         merged, _ = with_columns(merged, {str(column): metrics[column].to_numpy() for column in metrics})
-    if n_segments > 1:
-        at = ", ".join(f"{start / rate_hz:,.6g} s" for start in starts[1:])
-        notes.append(f"{n_segments} segments are shown one after the other: the next begin at {at}")
+    begin = starts[1:] / rate_hz
+    borders = tuple((begin if sync is None else sync.to_session(begin)).tolist())
+    if borders:
+        at = ", ".join(f"{start:,.6g} s" for start in borders[:MAX_SAID]) + " …" * (len(borders) > MAX_SAID)
+        notes.append(f"{n_segments} segments are shown one after the other: the next begin at {at} (dashed lines)")
     if amplitudes is not None:
         unit = "µV" if in_uv else "the recording's own unit, which settings.json does not call µV"
         notes.append(f"Amplitudes are magnitudes of the values at the peak, in {unit}; the files have their signs")
@@ -165,7 +177,7 @@ def read_analyzer(
     )  # fmt: skip
     folders = [root / key] if root is not None else []
     identity = Identity.of(store.used, f"analyzer {_VERSION} {sync.key if sync else ''}", folders)
-    return replace(sorting, identity=identity)
+    return replace(sorting, identity=identity, segment_starts_s=borders)
 
 
 def _one_type(ids: list[Any]) -> npt.NDArray[Any]:
@@ -201,12 +213,14 @@ def _starts(
 ) -> npt.NDArray[np.int64]:
     """Return the sample at which each segment begins when they are laid one after the other."""
     lengths = np.zeros(n_segments, np.int64)
-    if isinstance(n_samples, list) and len(n_samples) == n_segments and all(isinstance(n, int) for n in n_samples):
+    is_told = isinstance(n_samples, list) and len(n_samples) == n_segments
+    if is_told and all(isinstance(n, int) and 0 <= n < MAX_SAMPLES for n in n_samples):
         lengths[:] = n_samples
     elif n_segments > 1:  # the recording is not told: up to the last spike
         for start in range(0, len(samples), _BLOCK):
             rows = slice(start, start + _BLOCK)
-            np.maximum.at(lengths, np.asarray(segments[rows]), np.asarray(samples[rows]).astype(np.int64) + 1)
+            of_segment = np.clip(np.asarray(segments[rows]).astype(np.int64), 0, n_segments - 1)  # checked later
+            np.maximum.at(lengths, of_segment, np.asarray(samples[rows]).astype(np.int64) + 1)
     return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
 
 

@@ -19,6 +19,7 @@ from dashboard.sources.places import Place, PlacedSource, any_below
 class AnalyzerSource(PlacedSource):
     """Folders of SortingAnalyzer, and of sortings alone."""
 
+    kind = "SpikeInterface"
     suffix = "analyzer"
     sorter = "spikeinterface"
     last_changed = "spikeinterface_info.json"

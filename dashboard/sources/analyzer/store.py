@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,10 +12,12 @@ import pandas as pd
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.json_files import read_json
+from dashboard.model.sorting import Missing
 from dashboard.sources.alf.arrays import map_array, read_archive, read_table
 from dashboard.sources.alf.names import scan
 
 _AGAIN = "Copy the folder again, or save the analyzer again"
+MAX_SEGMENTS = 100_000
 _ARCHIVE = "sorting_cached.npz"
 _OF_ARCHIVE = ("unit_ids", "sampling_frequency", "num_segment")
 
@@ -48,12 +51,12 @@ class Store(Protocol):
         """Return ids of units, sampling rate in Hz, and number of segments."""
         ...
 
-    def properties(self) -> dict[str, npt.NDArray[Any]]:
-        """Return what the sorting says of units, by name."""
+    def properties(self, missing: list[Missing]) -> dict[str, npt.NDArray[Any]]:
+        """Return what the sorting says of units, by name; say which of it cannot be read."""
         ...
 
-    def metrics(self) -> list[tuple[str, pd.DataFrame]]:
-        """Return tables of metrics with their names, one row per unit."""
+    def metrics(self, missing: list[Missing]) -> list[tuple[str, pd.DataFrame]]:
+        """Return tables of metrics with their names, one row per unit; say which cannot be read."""
         ...
 
 
@@ -144,24 +147,27 @@ class FolderStore:
             self.used.append(path)
         return checked_info(found, path)
 
-    def properties(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the arrays of ``sorting/properties``."""
+    def properties(self, missing: list[Missing]) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of ``sorting/properties``; say which cannot be read."""
         found = {}
         for entry in scan(self._sorting / "properties") if (self._sorting / "properties").is_dir() else []:
             if entry.name.endswith(".npy"):
                 try:
                     found[entry.name.removesuffix(".npy")] = np.asarray(map_array(Path(entry.path)))
-                except DatasetInvalid:
-                    continue
+                except DatasetInvalid as error:
+                    missing.append(Missing(entry.name, str(error)))
         return found
 
-    def metrics(self) -> list[tuple[str, pd.DataFrame]]:
-        """Return the tables of the extensions of metrics."""
+    def metrics(self, missing: list[Missing]) -> list[tuple[str, pd.DataFrame]]:
+        """Return the tables of the extensions of metrics; say of which cannot be read."""
         found = []
         for name in ("quality_metrics", "template_metrics"):
             path = self.path / "extensions" / name / "metrics.csv"
             if path.exists():
-                found.append((name, read_table(path).iloc[:, 1:]))
+                try:
+                    found.append((name, read_table(path).iloc[:, 1:]))
+                except DatasetInvalid as error:
+                    missing.append(Missing(name, str(error)))
         return found
 
 
@@ -178,8 +184,8 @@ def checked_info(found: dict[str, Any], path: Path) -> tuple[list[Any], float, i
         raise DatasetInvalid("Has no list of ids of units", [path], _AGAIN)
     if len(set(map(str, ids))) < len(ids):
         raise DatasetInvalid("Two units have one id", [path], _AGAIN)
-    if not isinstance(rate, int | float) or not rate > 0:
+    if not isinstance(rate, int | float) or not 0 < rate < math.inf:
         raise DatasetInvalid(f"sampling_frequency is {rate!r}, no rate in Hz", [path], _AGAIN)
-    if not isinstance(n_segments, int) or n_segments < 1:
+    if not isinstance(n_segments, int) or not 1 <= n_segments <= MAX_SEGMENTS:
         raise DatasetInvalid(f"num_segments is {n_segments!r}", [path], _AGAIN)
     return ids, float(rate), n_segments

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
+from dashboard.model.sorting import Missing
 from dashboard.sources.analyzer.store import checked_info
 from dashboard.sources.analyzer.zarr_arrays import ZarrFolder
 
@@ -57,7 +58,7 @@ class ZarrStore:
         samples, units = self._needed(f"{_SPIKES}/sample_index"), self._needed(f"{_SPIKES}/unit_index")
         segments = np.zeros(len(samples), np.int64)
         slices = self._zarr.array(f"{_SPIKES}/segment_slices")
-        for k, part in enumerate(slices.tolist() if slices is not None and slices.ndim == 2 else []):
+        for k, part in enumerate(slices.tolist() if slices is not None and slices.shape[1:] == (2,) else []):
             segments[part[0] : part[1]] = k
         for name, column in (("sample_index", samples), ("unit_index", units)):
             if column.ndim != 1 or column.dtype.kind not in "iu":
@@ -70,26 +71,27 @@ class ZarrStore:
         ids = self._needed("sorting/unit_ids").tolist()
         return checked_info({**about, "unit_ids": ids}, self.path / "sorting")
 
-    def properties(self) -> dict[str, npt.NDArray[Any]]:
-        """Return what the sorting says of units, by name; what holds objects is left out."""
-        return self._arrays("sorting/properties")
+    def properties(self, missing: list[Missing]) -> dict[str, npt.NDArray[Any]]:
+        """Return what the sorting says of units, by name; say which of it cannot be read, such as objects."""
+        return self._arrays("sorting/properties", missing)
 
-    def metrics(self) -> list[tuple[str, pd.DataFrame]]:
-        """Return the tables of the extensions of metrics."""
+    def metrics(self, missing: list[Missing]) -> list[tuple[str, pd.DataFrame]]:
+        """Return the tables of the extensions of metrics; say of which columns cannot be read."""
         found = []
         for name in ("quality_metrics", "template_metrics"):
-            columns = self._arrays(f"extensions/{name}/metrics")
+            columns = self._arrays(f"extensions/{name}/metrics", missing)
             columns.pop("index", None)
             if columns and len({len(values) for values in columns.values()}) == 1:
                 found.append((name, pd.DataFrame(columns)))
         return found
 
-    def _arrays(self, group: str) -> dict[str, npt.NDArray[Any]]:
+    def _arrays(self, group: str, missing: list[Missing]) -> dict[str, npt.NDArray[Any]]:
         found = {}
         for name in self._zarr.names(group):
             try:
                 values = self._zarr.array(f"{group}/{name}")
-            except DatasetInvalid:
+            except DatasetInvalid as error:
+                missing.append(Missing(name, str(error)))
                 continue
             if values is not None and values.ndim == 1:
                 found[name] = values

@@ -36,6 +36,8 @@ class RemoteNwbSource(Source):
         In place of that of the settings.
     """
 
+    kind = "NWB, a server"
+
     def __init__(self, url: str, settings: Settings, ranges: RangeReader | None = None) -> None:
         self._url, self._settings = url, settings
         self._ranges = ranges if ranges is not None else shared_reader(settings)

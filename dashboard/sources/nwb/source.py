@@ -21,6 +21,7 @@ ENDING = ".nwb"
 class NwbSource(PlacedSource):
     """NWB files; one with the units of several probes holds as many insertions."""
 
+    kind = "NWB"
     suffix = "nwb"
     sorter = "nwb"
 

@@ -24,6 +24,7 @@ from dashboard.sources.sync import sync_at
 class PhySource(PlacedSource):
     """Folders that hold ``spike_times.npy`` and the units of the spikes."""
 
+    kind = "Kilosort, phy"
     suffix = "phy"
     sorter = "phy"
     last_changed = "spike_clusters.npy"
@@ -57,8 +58,7 @@ class PhySource(PlacedSource):
 
     def _raw(self, folder: Path, channels: pd.DataFrame) -> RawRecording:
         given = self.of_only_one(self._settings.raw, "--raw")
-        roots = [self.root, *(path.resolve() for path in self._settings.data)]
-        return open_dat(folder, channels, sync_at(folder, self.sync_file), self.bit_uv, given, roots)
+        return open_dat(folder, channels, sync_at(folder, self.sync_file), self.bit_uv, given, self.roots)
 
 
 def recognises(path: Path) -> bool:

@@ -67,17 +67,28 @@ def read_meta(path: Path) -> Meta:
     DatasetInvalid
         It is of no probe, of a kind whose volts are not known, or at odds with itself.
     """
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise DatasetMissing(path.name, path.parent, _EXPORT) from error
-    fields = dict(line.lstrip("~").split("=", 1) for line in text.splitlines() if "=" in line)
+    fields = read_fields(path)
     try:
         return _parse(path, fields)
     except KeyError as error:
         raise DatasetInvalid(f"The .meta file has no {error.args[0]}", [path], _EXPORT) from error
     except (ValueError, IndexError) as error:
         raise DatasetInvalid(f"The .meta file cannot be read ({error})", [path], _EXPORT) from error
+
+
+def read_fields(path: Path) -> dict[str, str]:
+    """Return the lines of a ``.meta`` file by their names.
+
+    Raises
+    ------
+    DatasetMissing
+        The file is gone.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DatasetMissing(path.name, path.parent, _EXPORT) from error
+    return dict(line.lstrip("~").split("=", 1) for line in text.splitlines() if "=" in line)
 
 
 def _parse(path: Path, fields: dict[str, str]) -> Meta:

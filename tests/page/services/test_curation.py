@@ -31,7 +31,7 @@ from dashboard.page.services.export_view import ExportView, make_subject
 from dashboard.page.tabs.curation.exports import note_curation, write_curation, write_decisions
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.demo.units import Size
-from tests.page.driving import DrivenPage, driven_page
+from tests.page.driving import DrivenPage, driven_page, send_file
 
 N_SPIKES = 20_000
 
@@ -385,14 +385,14 @@ def test_a_file_is_brought_in_by_one_person_as_the_decisions_of_another(page: Dr
     begin(page, "Wim")
     tab = page.select("Curation", 12)
     page.do(lambda: tab.whose.param.update(value="Xia"))
-    page.do(lambda: tab.file.param.update(filename="c.csv", value=b"unit,quality\n31,good\n99999,mua\n"))
+    page.do(lambda: send_file(tab.file, "c.csv", b"unit,quality\n31,good\n99999,mua\n"))
     page.wait(lambda: labels(page, "curated").get(31) == "good", "what the file says")
     assert "1 of 2 units are not in this sorting" in page.wait(lambda: tab.message.object, "the report")
     said = page.session.services.user_session.user_data.decisions.read()[-1]
     assert (said.author, said.imported_by, said.reason) == ("Xia", "Wim", "from c.csv")
     press(page, "Ctrl+z")
     page.wait(lambda: "nothing to undo" in page.session.curation.message, "a refusal")
-    page.do(lambda: tab.file.param.update(filename="bad.json", value=b"{"))
+    page.do(lambda: send_file(tab.file, "bad.json", b"{"))
     page.wait(lambda: "bad.json" in page.session.curation.message, "why it cannot be read")
 
 

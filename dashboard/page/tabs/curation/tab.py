@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 
 from dashboard.analysis.curation.similar import SimilarUnits, similar_units
 from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.library.curation.formats import MAX_UPLOAD_BYTES
 from dashboard.model.curation import Category
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
@@ -23,6 +24,7 @@ from dashboard.page.tabs.curation import texts
 from dashboard.page.tabs.curation.exports import DecisionsAtHand
 from dashboard.page.tabs.curation.following import Following
 from dashboard.page.widgets.chips import Chips
+from dashboard.page.widgets.file_field import FileField
 
 SELECTED, PASSING = "selected", "passing"
 TOGETHER = "Look at them as one"
@@ -109,10 +111,7 @@ class CurationTab(BaseTab[PageServices]):
         self.whose = pmui.TextInput(
             label="Whose decisions a file holds", size="small", variant="outlined", width=210, margin=(4, 4),
         )  # fmt: skip
-        self.file = pmui.FileInput(
-            label="Bring in a file", accept=".json,.csv,.tsv,.pqt", size="small", variant="outlined", margin=(4, 4)
-        )
-        self.file.param.watch(self._brought, "value")
+        self.file = FileField("Bring in a file", MAX_UPLOAD_BYTES, self._brought, self.refuse)
         self._similar: SimilarUnits | None = None
         self._asked: SimilarRequest | None = None
         self._loop = self.loop(_look_for, self._apply)
@@ -184,10 +183,8 @@ class CurationTab(BaseTab[PageServices]):
     def _unmark(self, step: str) -> None:
         self._queue.later(partial(self._curation.withdraw, step))
 
-    def _brought(self, event: Any) -> None:
-        if event.new:
-            self._curation.bring(str(self.file.filename or "file"), event.new, self.whose.value.strip())
-            self._queue.later(partial(self.file.param.update, value=None))
+    def _brought(self, name: str, content: bytes) -> None:
+        self._curation.bring(name, content, self.whose.value.strip())
 
     def open(self, scene: Scene) -> None:
         """Show what was decided about another insertion, or the same one."""

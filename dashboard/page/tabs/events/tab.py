@@ -37,6 +37,7 @@ from dashboard.page.services.alignment import (
 )
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.events import texts as event_texts
+from dashboard.page.tabs.events.upload import EventUpload
 from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.sections import folded
 
@@ -79,9 +80,16 @@ class EventsTab(BaseTab[PageServices]):
         for name in names:
             self.part(name, FIGURES[name].title, self._captions[name], self._panes[name])
         self.notice = self.html()
+        self.upload = EventUpload(services.own_events)
         self._body = pn.Column(*self._sections(), sizing_mode="stretch_width", margin=0)
         self.panel = pn.Column(
-            self.refusal, self.busy.panel, self.notice, sizing_mode="stretch_both", margin=0, scroll=True
+            self.refusal,
+            self.busy.panel,
+            self.notice,
+            self.upload.panel,
+            sizing_mode="stretch_both",
+            margin=0,
+            scroll=True,
         )
         self.views["event-raster"].figure.on_event(Tap, self._tapped)
         own.param.watch(self._follow_subject, "spikes_of")
@@ -136,6 +144,7 @@ class EventsTab(BaseTab[PageServices]):
         trials = scene.sorting.trials
         self._browser.open(trials)
         self._response_test.open(scene)
+        self.upload.open(scene)
         events = available_events(trials.table) if trials is not None else ()
         if not events:
             why = "the trials table has no times of events" if trials is not None else ""
@@ -143,7 +152,7 @@ class EventsTab(BaseTab[PageServices]):
             self.picture = None
             self.answered()
             self.notice.param.update(object=event_texts.absent(scene.sorting, why), visible=True)
-            self.panel[:] = [self.refusal, self.busy.panel, self.notice]
+            self.panel[:] = [self.refusal, self.busy.panel, self.notice, self.upload.panel]
             return
         self._is_moving = True
         try:

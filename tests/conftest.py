@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dashboard.engine.build import SpikeColumns
     from dashboard.model.sorting import SpikeSorting
     from tests.browser.driver import Visit
+    from tests.replay.server import Replay
 
 # Kernels compile on first use, and machines differ: no test is timed.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -70,6 +71,27 @@ def alyx_folder(request: pytest.FixtureRequest) -> Path:
     """Recordings of a real Alyx server where they are beside the checkout, else those that the suite writes."""
     folder = REPOSITORY.parent / "shared" / "alyx"
     return folder if folder.is_dir() else Path(request.getfixturevalue("written_alyx"))
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which the demo of 20,000 spikes is written already."""
+    from dashboard.sources.demo.source import DemoSource
+
+    cache = tmp_path_factory.mktemp("demo")
+    demo = DemoSource(cache, n_spikes=20_000)
+    insertion = next(demo.insertions())
+    demo.fetch_files(insertion, demo.datasets(insertion))
+    return cache
+
+
+@pytest.fixture(scope="module")
+def replayed(alyx_folder: Path) -> Iterator[Replay]:
+    """A server that answers as Alyx does, from recordings."""
+    from tests.replay.server import Replay
+
+    with Replay(alyx_folder) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

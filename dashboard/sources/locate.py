@@ -41,6 +41,11 @@ _KINDS = (
     ("a raw recording of SpikeGLX", ("*.ap.bin", "*.ap.cbin", "*.ap.meta", "*/*.ap.meta")),
     ("a recording of Open Ephys", ("structure.oebin", "settings.xml", "*/structure.oebin")),
 )
+OF_ADDRESSES = (
+    "Of servers, NWB files are read (addresses that end in .nwb or /download/), and what an Alyx database names; "
+    "copy other kinds, such as an analyzer in zarr, to this machine"
+)
+_WEB = re.compile(r"https?://", re.IGNORECASE)
 # What people paste by accident is longer than any address of a database.
 MAX_PASTED = 500
 _UUID = re.compile(rf"{UUID.pattern}(?:/[\w.-]+)?", re.IGNORECASE)
@@ -145,7 +150,7 @@ def recognise(text: str) -> str | None:
         return None
     if _UUID.fullmatch(text) or _KEY.search(text):
         return text.lower() if _UUID.fullmatch(text) and "/" not in text else text
-    return text if re.match(r"https?://", text) and _UUID.search(text) else None
+    return text if _WEB.match(text) and _UUID.search(text) else None
 
 
 def find(text: str, sources: Sequence[Source]) -> tuple[Source, InsertionRef]:
@@ -247,7 +252,8 @@ def locate(
             except SourceUnavailable as unavailable:
                 remedy = f"{error.remedy}; {unavailable}"
                 raise InsertionNotFound("No such folder or insertion", insertion, remedy) from error
-        raise InsertionNotFound("No such folder or insertion", insertion, error.remedy) from error
+        remedy = OF_ADDRESSES if _WEB.match(insertion) else error.remedy
+        raise InsertionNotFound("No such folder or insertion", insertion, remedy) from error
 
 
 def only_insertion(path: Path, settings: Settings) -> tuple[Source, InsertionRef]:

@@ -1,42 +1,106 @@
-"""Sortings of other kinds than ALF, found below one folder and opened in one page after the other."""
+"""Each kind of source in a real browser: those that the suite writes, and the samples beside the checkout."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from dashboard.config.settings import Settings
-from dashboard.sources.locate import configured_sources
+from dashboard.model.sorting import SpikeSorting
+from dashboard.page.tabs.registry import TABS
+from dashboard.sources.base import Source
+from dashboard.sources.locate import sources_at
+from dashboard.sources.phy.source import PhySource
 from tests.browser.driver import Visit, served
-from tests.sources.samples import N, write_analyzer, write_nwb, write_phy
+from tests.sources.kinds import KEYS, insertion_of, source_of
+from tests.sources.samples import write_phy
+
+LATE_MS = 60_000
+SAMPLES = Path(__file__).parents[3] / "shared" / "formats"
+FOUND = (
+    "phy/kilosort25", "phy/kilosort4_4shanks", "phy/template_phylib", "spikeinterface/analyzer_two_segments",
+    "spikeinterface/analyzer_string_ids.zarr", "nwb/plain.nwb", "nwb/ibl_like_two_probes.nwb",
+)  # fmt: skip
+
+
+def look(visit: Visit, name: str) -> None:
+    """Keep a picture of the page, where a folder for them is named."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        visit.page.screenshot(path=f"{folder}/{name.replace('/', '-')}.png")
+
+
+def walk(visit: Visit, sources: Sequence[Source], cache: Path, name: str, sorting: SpikeSorting) -> None:
+    """Open an insertion, go through all tabs, and hold the page against the sorting."""
+    page, key = visit.page, sorting.ref.insertion.key
+    unit = sorting.units.of(0)
+    with served(sources, cache) as site:
+        visit.open(f"{site}/?insertion={key}&selected={unit}")
+        visit.wait_for_spikes()
+        n = sorting.n_spikes - sorting.n_dropped
+        expect(page.locator(".status-line", has_text=f"{n:,} of {n:,} spikes")).to_be_visible(timeout=LATE_MS)
+        if words := ", ".join(word for word, _ in sorting.differences.values()):
+            expect(page.get_by_text(words, exact=True)).to_be_visible(timeout=LATE_MS)
+        for entry in TABS:
+            page.get_by_role("tab", name=entry.title, exact=True).click()
+            expect(page.get_by_role("tab", name=entry.title, exact=True)).to_have_attribute("aria-selected", "true")
+            expect(page.locator(".busy")).to_have_count(0, timeout=LATE_MS)
+            look(visit, f"{name}-{entry.title}")
+        page.goto("about:blank")  # or it would look for a server that is gone
+    assert visit.complaints == []
+    assert visit.foreign == []
 
 
 @pytest.mark.walk
 @pytest.mark.timeout(900)
-def test_each_kind_opens_with_every_spike_and_says_what_its_numbers_mean(tmp_path: Path, visit: Visit) -> None:
-    data, cache, page = tmp_path / "data", tmp_path / "cache", visit.page
-    folder = write_phy(data / "mouse" / "imec0" / "kilosort25").folder
-    (folder / "events.csv").write_text(
-        "tone_times,side\n" + "\n".join(f"{10 + 5 * k},{'lr'[k % 2]}" for k in range(20))
-    )
-    write_analyzer(data / "an")
-    write_nwb(data / "M4.nwb")
-    settings = replace(Settings(cache=cache), data=(data,), spikes=20_000)
-    with served(configured_sources(settings), cache) as site:
-        for key, words in (
-            ("mouse/imec0&tab=Events&selected=7", "probe's clock, amplitude a.u., curated groups"),
-            ("an/probe&tab=Unit&selected=u1", "probe's clock, amplitude at the peak, curated groups"),
-            ("M4/imec0&tab=Events&selected=1", "curated groups"),
-        ):
-            visit.open(f"{site}/?insertion={key}")
-            visit.wait_for_spikes()
-            expect(page.get_by_text(f"{N:,} of {N:,} spikes").first).to_be_visible(timeout=60_000)
-            expect(page.get_by_text(words, exact=True)).to_be_visible(timeout=60_000)
-            if key.startswith("mouse"):
-                expect(page.get_by_text("tone_times", exact=True).first).to_be_visible(timeout=60_000)
-        page.goto("about:blank")  # or it would look for a server that is gone
+@pytest.mark.parametrize("kind", sorted(KEYS))
+def test_each_kind_of_source_opens_with_every_spike(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, visit: Visit
+) -> None:
+    source = source_of(kind, request, tmp_path)
+    sorting = source.open(insertion_of(kind, source), cache=tmp_path / "cache")
+    walk(visit, [source], tmp_path / "cache", kind, sorting)
+
+
+@pytest.mark.walk
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", FOUND)
+def test_each_sample_of_the_field_opens_with_every_spike(name: str, tmp_path: Path, visit: Visit) -> None:
+    path = SAMPLES / name
+    if not path.exists():
+        pytest.skip("the samples are not beside the checkout")
+    sources = sources_at(path, Settings(cache=tmp_path / "cache"))
+    for source in sources:
+        for insertion in source.insertions():
+            sorting = source.open(insertion, cache=tmp_path / "cache")
+            walk(visit, sources, tmp_path / "cache", f"{name}-{insertion.probe}", sorting)
+
+
+@pytest.mark.timeout(300)
+def test_a_file_of_events_is_brought_in_and_aligned_to(tmp_path: Path, visit: Visit) -> None:
+    write_phy(tmp_path / "data" / "mouse" / "imec0" / "kilosort25")
+    mine, bad = tmp_path / "mine.csv", tmp_path / "notes.xlsx"
+    rows = "\n".join(f"{10 + 0.01 * k},{'left' if k % 2 else 'right'}" for k in range(9_000))
+    mine.write_text(f"tone_times,side\n{rows}\n")
+    mine.write_text(mine.read_text() + "\n" * 600_000)  # in several parts
+    bad.write_bytes(b"PK" * 100)
+    page = visit.page
+    with served([PhySource(tmp_path / "data")], tmp_path / "cache") as site:
+        visit.open(f"{site}/?insertion=mouse/imec0&tab=Events&selected=7")
+        visit.wait_for_spikes()
+        expect(page.get_by_text("No events")).to_be_visible(timeout=LATE_MS)
+        look(visit, "events-none")
+        file = page.locator("input[type=file]").last
+        file.set_input_files(bad)
+        expect(page.get_by_text("Events are not read from '.xlsx' files: notes.xlsx")).to_be_visible(timeout=LATE_MS)
+        file.set_input_files(mine)
+        expect(page.get_by_text("Events are the 9,000 rows of mine.csv").first).to_be_visible(timeout=LATE_MS)
+        expect(page.get_by_text("PSTH: mean ± SEM over trials")).to_be_visible(timeout=LATE_MS)
+        look(visit, "events-own")
+        page.get_by_role("button", name="Without them").click()
+        expect(page.get_by_text("No events")).to_be_visible(timeout=LATE_MS)
+        page.goto("about:blank")
     assert visit.complaints == []
-    assert visit.foreign == []

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dashboard.config.settings import Settings
 from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
 from dashboard.model.errors import (
@@ -25,57 +24,16 @@ from dashboard.model.progress import Progress
 from dashboard.model.references import Histology, InsertionRecord, InsertionRef, SortingRequest
 from dashboard.sources.alf.choose import sorters
 from dashboard.sources.alf.source import AlfSource
-from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.base import Source
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
-from dashboard.sources.locate import sources_at
 from dashboard.sources.registry import SOURCES
-from tests.replay.server import Replay
-from tests.sources.samples import WRITERS
-
-#: The insertion of each source that the tests open; one with a sorting of a few spikes.
-KEYS = {
-    "demo": None,
-    "folder": "KM_003/2024-04-11/002/probe02",
-    "alyx": "KM_003/2024-04-11/002/probe02",
-    "phy": "M4/2024-05-05/001/imec0",
-    "analyzer": "M4/2024-05-05/001/imec0",
-    "zarr": "M4/2024-05-05/001/imec0",
-    "nwb": "M4/2024-05-05/001/imec0",
-}
-
-
-@pytest.fixture(scope="module")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache in which the demo is written already, for its contract does not ask how fast that is."""
-    cache = tmp_path_factory.mktemp("demo")
-    demo = DemoSource(cache, n_spikes=20_000)
-    insertion = next(demo.insertions())
-    demo.fetch_files(insertion, demo.datasets(insertion))
-    return cache
-
-
-@pytest.fixture(scope="module")
-def replayed(request: pytest.FixtureRequest) -> Iterator[Replay]:
-    with Replay(request.getfixturevalue("alyx_folder")) as server:
-        yield server
+from tests.sources.kinds import KEYS, insertion_of, source_of
 
 
 @pytest.fixture(params=sorted(KEYS))
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
-    kind: str = request.param
-    if kind == "demo":
-        return DemoSource(request.getfixturevalue("demo_folder"), n_spikes=20_000)
-    if kind == "alyx":
-        server: Replay = request.getfixturevalue("replayed")
-        return AlyxSource(server.url, cache=tmp_path / "cache", user="alice", password="alicepass")
-    if kind in WRITERS:
-        WRITERS[kind](tmp_path / "data")
-        (made,) = sources_at(tmp_path / "data", Settings(cache=tmp_path / "cache"))
-        return made
-    recorded: Path = request.getfixturevalue("alyx_folder")
-    return FolderSource(recorded / "data")
+    return source_of(request.param, request, tmp_path)
 
 
 @pytest.fixture
@@ -88,10 +46,7 @@ def alf(source: Source) -> AlfSource:
 
 @pytest.fixture
 def insertion(source: Source, request: pytest.FixtureRequest) -> InsertionRef:
-    key = KEYS[request.node.callspec.params["source"]]
-    found = source.find(key) if key else next(source.insertions())
-    assert found is not None
-    return found
+    return insertion_of(request.node.callspec.params["source"], source)
 
 
 def test_lists_insertions_once(source: Source) -> None:
@@ -207,6 +162,12 @@ def test_opens(source: Source, insertion: InsertionRef, tmp_path: Path) -> None:
     assert sorting.n_spikes > 0
     assert sorting.ref.insertion == insertion
     assert sorting.n_clusters == len(sorting.clusters)
+
+
+def test_units_have_a_rate_presence_and_contamination(source: Source, insertion: InsertionRef, tmp_path: Path) -> None:
+    units = open_insertion(insertion, source=source, cache=tmp_path / "computed").clusters
+    for name in ("firing_rate", "presence_ratio", "contamination"):
+        assert np.isfinite(units[name].to_numpy(np.float64, na_value=np.nan)).any(), name
 
 
 def test_every_kind_of_source_is_here() -> None:

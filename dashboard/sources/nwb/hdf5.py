@@ -64,7 +64,7 @@ def _opened(h5py: Any, source: Any, path: Path) -> Iterator[Any]:
     except BlockingIOError as error:
         raise DatasetInvalid("Another program has the file open to write", [path], "Close it there") from error
     except OSError as error:
-        if "lock" in str(error):
+        if "unable to lock" in str(error):  # what is truncated is said with the "sblock" of HDF5
             raise DatasetInvalid("Another program has the file open to write", [path], "Close it there") from error
         why = "truncated" if "truncated" in str(error) else "not an HDF5 file, or damaged"
         raise DatasetInvalid(f"Cannot be read: {why}", [path], _AGAIN) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page
@@ -30,6 +31,7 @@ LIMITS = {
     "quality filter to raster": None,
     "colour by mean amplitude to raster": None,
     "Events tab of a region opened": 1_000.0,
+    "next spike (.) to 70 ms of voltage, its chunk held": 150.0,
 }
 
 
@@ -62,6 +64,13 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
         ][1:]
         page.context.close()
         times["Events tab of a region opened"] = [open_events(browser, server.url) for _ in range(runs)]
+        page = open_page(browser, f"{server.url}?insertion=demo&tab=Raw&selected=40&t=10,40")
+        page.mouse.click(WINDOW_PX["width"] / 2, 3)
+        times["next spike (.) to 70 ms of voltage, its chunk held"] = [  # to and fro between two spikes
+            timed(page, partial(page.keyboard.press, ".,"[k % 2]), "raw-snippet-data", "raw-snippet")
+            for k in range(runs + 2)
+        ][2:]
+        page.context.close()
     found = [
         Row("gestures", what, "ms", statistics.median(times[what]), most=most) for what, most in LIMITS.items()
     ]  # fmt: skip

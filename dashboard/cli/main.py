@@ -282,6 +282,8 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
 
 def check(options: argparse.Namespace, settings: Settings) -> int:
     """Say what there is of an insertion; return 1 where something could not be fetched."""
+    from dashboard.analysis.raw.by_depth import quality_lines
+
     with TerminalProgress() as progress:
         sorting = _open(options.insertion, options, settings, progress)
     report = describe(sorting)
@@ -290,8 +292,10 @@ def check(options: argparse.Namespace, settings: Settings) -> int:
         return _told(sorting)
     reasons = {name: f" ({reason})" for name, _, reason in sorting.choices if reason}
     for name, value in report.items():
-        if name not in ("missing", "notes", "differences"):
+        if name not in ("missing", "notes", "differences", "quality"):
             sys.stdout.write(f"{name:<12}{'unknown' if value is None else value}{reasons.get(name, '')}\n")
+    for name, line in quality_lines(report["quality"]).items():
+        sys.stdout.write(f"{name:<12}{line}\n")
     for name, (_, sentence) in sorting.differences.items():
         sys.stdout.write(f"{name:<12}{sentence}\n")
     for note in (note for note in sorting.notes if note not in sorting.histology_reason):
@@ -322,14 +326,24 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
         cluster has an IBL label, and ``missing`` says why; ``notes`` are what the page says of
         the files (revisions mixed, metrics computed anew, stand-ins); ``differences`` are there where numbers
         do not mean what IBL's do; ``records_of`` is the date of remembered records, where the database did not
-        answer; ``duration_s`` is the time of the last spike less that of the first.
+        answer; ``duration_s`` is the time of the last spike less that of the first; ``quality`` is that of the raw
+        recording by depth, by its small files, see `dashboard.analysis.raw.by_depth.quality_report`: empty where there
+        are none.
     """
     import numpy as np
+
+    from dashboard.analysis.raw.by_depth import quality_report
+    from dashboard.model.noise import Noise
 
     insertion, times_s, differences = sorting.ref.insertion, sorting.spikes.times_s, sorting.differences
     missing = [{"dataset": item.dataset, "reason": item.reason, "can_come": item.can_come} for item in sorting.missing]
     if sorting.why_no_labels:
         missing.append({"dataset": "label", "reason": sorting.why_no_labels, "can_come": False})
+    try:
+        quality = quality_report(sorting.noise or Noise(), sorting.channels)
+    except DashboardError as error:
+        quality = {}
+        missing.append({"dataset": "quality of the recording", "reason": str(error), "can_come": True})
     # Infinite times are dropped as NaN is; a copy only where there are any.
     first, last = float(np.nanmin(times_s)), float(np.nanmax(times_s))
     if not np.isfinite(last - first):
@@ -348,6 +362,7 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
         "n_clusters": sorting.n_clusters,
         "n_good": None if sorting.why_no_labels else int((sorting.labels == 1).sum()),
         "duration_s": round(last - first, 3) if np.isfinite(last - first) else None,
+        "quality": quality,
         "missing": missing,
         "notes": list(sorting.notes),
         **({"records_of": sorting.records_of} if sorting.records_of else {}),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.inputs import UnitSpikes, unit_spikes, within
+from dashboard.analysis.raw.heat import HeatImage
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.engine.columns.filter import Kept, kept_spikes
 from dashboard.engine.count.categories import Categories
@@ -52,6 +53,8 @@ class Subject:
     cmap : str
     categories : Categories or None
         Of the clusters, for kinds whose colours name something.
+    heat : HeatImage or None
+        What the heatmap shows of the recording; None: rates.
     heat_bins : (float, float)
         Of the heatmap, in s and um.
     rate_limits : (float, float)
@@ -87,6 +90,7 @@ class Subject:
     limits: Range = (0.0, 1.0)
     cmap: str = "binary"
     categories: Categories | None = None
+    heat: HeatImage | None = None
     heat_bins: Range = (0.05, 10.0)
     rate_limits: Range = (0.0, 1.0)
     selected: tuple[int, ...] = ()

@@ -56,6 +56,9 @@ def verify(cache: Path) -> Iterator[Problem]:
     for path in _files(cache / "metrics", "*.pqt"):
         if why := _fails(pd.read_parquet, path):
             yield Problem(path, f"not a readable table ({why})")
+    for path in _files(cache / "lfp", "*.npz"):
+        if why := _fails(_arrays, path):
+            yield Problem(path, f"not a readable file of the power of LF ({why})")
     for path in _files(cache / "validation", "**/*.json"):
         if why := _fails(_json, path):
             yield Problem(path, f"not readable ({why})")
@@ -101,6 +104,12 @@ def _fails(check: Any, path: Path) -> str:
     except (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, sqlite3.Error) as error:
         return " ".join(str(error).split())[:120] or type(error).__name__
     return ""
+
+
+def _arrays(path: Path) -> None:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+        for name in found.files:
+            found[name]
 
 
 def _json(path: Path) -> None:

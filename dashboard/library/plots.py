@@ -19,6 +19,7 @@ from dashboard.analysis.events.align import Selection
 from dashboard.analysis.events.trials import has_mask
 from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.raw.many import many_spikes
+from dashboard.analysis.raw.maps import quality_maps
 from dashboard.analysis.raw.picture import snippet_picture
 from dashboard.analysis.unit_picture import unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
@@ -29,11 +30,13 @@ from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.figures.change import change_by_depth
 from dashboard.figures.probe import depth_correlation_figure
+from dashboard.figures.quality import quality_figures
 from dashboard.figures.raw import many_figure, snippet_figure
 from dashboard.figures.registry import Declared
 from dashboard.figures.unit import declare
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest
+from dashboard.model.noise import Noise
 from dashboard.model.raw import HIGH_PASS
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
@@ -181,6 +184,21 @@ class Plots:
             self._sorting, columns, at_s, width_s, band, step, depth_range or (-np.inf, np.inf), keep
         )  # fmt: skip
         return element(snippet_figure(self._sorting, found, at_s))
+
+    def quality(self) -> Any:
+        """Return the quality of the recording by depth as a Layout, from its small files (``_iblqc_*``).
+
+        RMS of AP and LF over time, their spectra, and the power of LF by band, with the bad channels; what a file is
+        missing for says which.
+
+        Raises
+        ------
+        DashboardError
+            A server that has the files does not give them.
+        """
+        from dashboard.figures.elements import layout
+
+        return layout(quality_figures(quality_maps(self._sorting, self._sorting.noise or Noise())).values())
 
     def waveforms(self, unit: UnitId, n: int = 50, *, step: str = HIGH_PASS) -> Any:
         """Return single spikes of a unit laid over each other, with their mean and the template.

@@ -34,6 +34,9 @@ class Noise:
     ap_times_s, lf_times_s : ndarray, shape (n_times,), float64, or None
         Of the rows of `ap_rms_v` and `lf_rms_v`, on the probe's clock; None where they are of another number.
     lf_rms_v : ndarray, shape (n_times, n_channels), float64, in volts, or None
+    ap_power : ndarray, shape (n_ap_frequencies, n_channels), float64, in V^2/Hz, or None
+        Of AP, before destriping; the mean over windows.
+    ap_hz : ndarray, shape (n_ap_frequencies,), float64, or None
     """
 
     ap_rms_v: npt.NDArray[np.float64] | None = None
@@ -46,3 +49,5 @@ class Noise:
     ap_times_s: npt.NDArray[np.float64] | None = None
     lf_rms_v: npt.NDArray[np.float64] | None = None
     lf_times_s: npt.NDArray[np.float64] | None = None
+    ap_power: npt.NDArray[np.float64] | None = None
+    ap_hz: npt.NDArray[np.float64] | None = None

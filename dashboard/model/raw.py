@@ -74,6 +74,8 @@ class RawBand:
         ``V``; ``bit`` where no file says what a bit is: "volts" are then millionths of one.
     note : str
         What it is, where it is not what was recorded.
+    remote_key : str
+        Names the state of a file on a server, of which parts are read; empty for files on the disk.
     """
 
     name: str
@@ -86,6 +88,7 @@ class RawBand:
     columns: Callable[[int, int], npt.NDArray[Any]]
     unit: str = "V"
     note: str = ""
+    remote_key: str = ""
 
     @property
     def n_channels(self) -> int:
@@ -208,6 +211,10 @@ class RawRecording:
     def samples_at(self, name: str, times_s: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the samples of a band, with fractions, at session times in s."""
         return self.clock.to_samples(times_s) * self._slower(name)
+
+    def of_ap(self, name: str, samples: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return samples of the AP file as samples, with fractions, of a band."""
+        return np.asarray(samples, np.float64) * self._slower(name)
 
     def times_at(self, name: str, samples: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the session time of samples of a band, in s."""

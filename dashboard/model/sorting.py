@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from dashboard.model.raw import RawRecording, SingleWaveforms
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.shanks import SHANK, number_shanks, shank_numbers
 from dashboard.model.unit_ids import UnitId, UnitIds
+
+if TYPE_CHECKING:
+    from dashboard.model.noise import Noise
 
 # Objects that depths, amplitudes, labels and regions of spikes and units are read from.
 _UNITS_FROM = ("spikes", "passingSpikes", "clusters", "channels", "electrodeSites")
@@ -240,6 +243,10 @@ class SpikeSorting:
         Finds the raw recording; see `raw`.
     open_waveforms : callable (unit id) -> SingleWaveforms, or None
         Reads single waveforms; see `waveforms`.
+    open_samples : callable (rows) -> ndarray or None, or None
+        Reads samples of spikes; see `samples`.
+    open_noise : callable () -> Noise, or None
+        Reads the small files of the recording's quality; see `noise`.
     units : UnitIds
         Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
         id, arrays and kernels by its index.
@@ -274,6 +281,10 @@ class SpikeSorting:
     segment_starts_s: tuple[float, ...] = ()
     open_raw: Callable[[], RawRecording] | None = field(default=None, repr=False)
     open_waveforms: Callable[[UnitId], SingleWaveforms] | None = field(default=None, repr=False)
+    open_samples: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64] | None] | None = field(
+        default=None, repr=False
+    )
+    open_noise: Callable[[], Noise] | None = field(default=None, repr=False)
     units: UnitIds = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -299,6 +310,33 @@ class SpikeSorting:
             )
             raise DatasetMissing("Raw data", self.title, what)
         return self.open_raw()
+
+    @property
+    def noise(self) -> Noise | None:
+        """Quality of the raw recording by channel, from its small files; None where the source knows of none.
+
+        Raises
+        ------
+        DashboardError
+            A server that has the files does not give them.
+        """
+        return self.open_noise() if self.open_noise is not None else None
+
+    def samples(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+        """Return the samples of the AP file that spikes were found at, by their rows: ``spikes.samples``.
+
+        None where the sorting has none, or where they would have to be read from places far apart.
+
+        Raises
+        ------
+        DatasetInvalid, DownloadFailed
+            They cannot be read.
+        """
+        if (held := self.spikes.extra.get("samples")) is not None:
+            return np.asarray(held[rows], np.int64).reshape(-1)
+        if self.open_samples is None or not len(rows):
+            return None
+        return self.open_samples(rows)
 
     def waveforms(self, unit: UnitId) -> SingleWaveforms:
         """Return single waveforms of a unit, of ``waveforms.traces``: its rows are read, and nothing else.

@@ -148,7 +148,8 @@ _PAGE = (
         "heatof",
         "heat_of",
         example="rms_ap",
-        help="What the heatmap shows: rate, or the noise (RMS) of AP or LF by the recording's quality files.",
+        help="What the heatmap shows: rate, noise (RMS) of AP or LF by the recording's quality files, or power of LF "
+        "in a band.",
     ),
     LinkWord("quality", example="good"),
     LinkWord("level", example="beryl"),

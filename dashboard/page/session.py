@@ -121,9 +121,11 @@ class DashboardSession:
         self.state = self.states.view
         self.axes = Axes(self.state)
         self.raster = RasterView(self.state, self.axes, pool, self.queue, self._raster_drawn, self._failed)
-        self.quality = RecordingQuality(self.queue, pool)
+        self.quality = RecordingQuality(
+            self.queue, pool, self.state, store.cache, lambda: user_session.login, lambda: self.heatmap.draw()
+        )  # fmt: skip
         self.heatmap = HeatmapView(
-            self.state, self.axes, pool, self.queue, self._heatmap_drawn, self._failed, self.quality.of
+            self.state, self.axes, pool, self.queue, self._heatmap_drawn, self._failed, self.quality.heat
         )  # fmt: skip
         self.quality.listen(self._quality_read)
         self.profile = DepthProfileView(self.state, self.axes, pool, self.queue, self._failed)
@@ -193,7 +195,7 @@ class DashboardSession:
             self.bridge,
             self.queue,
             lambda: self._scene,
-            lambda: self.dock.for_export,
+            lambda: {**self.dock.for_export, "heatmap": self.heatmap.shown},
             session_downloads,
             user_session.login,
         )
@@ -202,7 +204,7 @@ class DashboardSession:
         self.reload.on_click(lambda event: self._reload())
         self.filters = FiltersView(self.state)
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
-        working = [self.metrics_job.line.panel, self.response_test.aside, self.reload]
+        working = [self.metrics_job.line.panel, self.quality.lfp.line.panel, self.response_test.aside, self.reload]
         self.refresh = pmui.Button(label="Look for new data", size="small", variant="text", margin=(0, 8))
         self.refresh.on_click(lambda event: self._look_again())
         ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731

@@ -18,7 +18,8 @@ from PIL import Image
 
 from dashboard.cli import main
 from dashboard.cli import progress as terminal
-from dashboard.model.errors import Cancelled
+from dashboard.model.errors import Cancelled, DownloadFailed
+from dashboard.model.noise import Noise
 from dashboard.model.progress import Progress
 from dashboard.model.sorting import SpikeSorting
 from dashboard.version import __version__
@@ -26,7 +27,7 @@ from dashboard.version import __version__
 SMALL = ("--spikes", "50000")
 CHECK_KEYS = [
     "pid", "eid", "probe", "collection", "sorter", "revision", "histology", "n_spikes", "n_dropped", "n_clusters",
-    "n_good", "duration_s", "missing", "notes",
+    "n_good", "duration_s", "quality", "missing", "notes",
 ]  # fmt: skip
 
 BOKEHS_OWN = "ignore:The inplace keyword in DataFrame.reset_index"
@@ -52,6 +53,26 @@ def test_check_answers_json(small_demo: object, capsys: pytest.CaptureFixture[st
     assert answer["n_spikes"] == 50_000
     assert answer["n_dropped"] == 0
     assert 0 < answer["n_good"] < answer["n_clusters"]
+    assert set(answer["quality"]) == {"bad_channels", "lf_bin_hz", "lf_is_sum", "by_depth"}
+    assert sum(row["n_channels"] for row in answer["quality"]["by_depth"]) == 384
+
+
+def test_check_says_the_quality_of_the_recording_and_a_server_that_does_not_give_it_is_one_line(
+    small_demo: SpikeSorting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("check", "demo", *SMALL) == 0
+    said = capsys.readouterr().out
+    for words in ("AP RMS      ", "LF RMS      ", "LF power    0-4 Hz ", "channels    "):
+        assert words in said
+
+    def fails() -> Noise:
+        raise DownloadFailed("_iblqc_ephysTimeRmsAP.rms.npy", "no answer", "Ask again")
+
+    monkeypatch.setattr(main, "_open", lambda *args, **words: replace(small_demo, open_noise=fails))
+    assert run("check", "demo", *SMALL) == 0
+    said = capsys.readouterr().out
+    assert "missing     quality of the recording: " in said
+    assert "AP RMS" not in said
 
 
 def test_check_answers_json_with_the_notes_that_people_read(

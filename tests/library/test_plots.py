@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,15 @@ def test_a_change_between_spans_is_drawn_by_both_backends_with_a_mark_for_each_u
         hv.Store.set_current_backend("bokeh")
     with pytest.raises(BadRequest, match="overlap"):
         plot.change((0.0, 80.0), (50.0, 100.0))
+
+
+def test_the_quality_of_the_recording_is_drawn_by_depth_and_what_is_missing_says_so(
+    plot: Plots, small_demo: SpikeSorting, cache: Path
+) -> None:
+    assert hv.render(plot.quality(), backend="bokeh") is not None
+    titles = [figure.opts.get("plot").kwargs["title"] for figure in plot.quality()]
+    assert [title.split(",")[0] for title in titles] == [
+        "RMS of AP", "RMS of LF", "Power of AP by depth", "Power of LF by depth", "Power of LF by depth",
+    ]  # fmt: skip
+    none = Plots(replace(small_demo, open_noise=None), cache).quality()
+    assert all(isinstance(figure, hv.Text) for figure in none)

@@ -242,6 +242,7 @@ def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
         identity=_identity(sorting.identity, plan),
         curation=_said(plan, int((~keep).sum())),
         later=(),
+        open_samples=_of_rows(sorting.open_samples, rows),
     )
     members: dict[str, tuple[str, ...]] = {str(ids[k]): (units[index],) for k, index in enumerate(stay)}
     for new_id, one in zip(ids[len(stay) :], made, strict=True):
@@ -314,6 +315,11 @@ def _spikes(sorting: SpikeSorting, units: npt.NDArray[np.int32], rows: npt.NDArr
         extra=MappingProxyType({name: column[rows] for name, column in spikes.extra.items()}),
         clusters_are_rows=True,
     )
+
+
+def _of_rows(read: Any, rows: npt.NDArray[np.int64] | None) -> Any:
+    """Return what reads of spikes that stayed, where `read` is given rows of the file."""
+    return read if read is None or rows is None else lambda own: read(rows[own])
 
 
 def _outside(

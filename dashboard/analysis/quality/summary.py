@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ import pandas as pd
 from dashboard.analysis.anatomy.probe import region_names
 from dashboard.analysis.events.trials import brainwide_mask
 from dashboard.analysis.quality.stability import Removed, removed_motion
+from dashboard.analysis.raw.by_depth import quality_by_depth
 from dashboard.model.errors import BadRequest
 from dashboard.model.noise import Noise
 from dashboard.model.sorting import SpikeSorting
@@ -107,6 +108,10 @@ class Summary:
         Why `ap_rms_p90_uv` is None; else where it is from.
     is_lfp_sum : bool
         Whether the file's sum over windows could not be divided by their number: it grows with the duration.
+    by_depth : DataFrame
+        As `dashboard.analysis.raw.by_depth.quality_by_depth` returns it; empty where no file holds anything of it.
+    lfp_bin_hz : float or None
+        Resolution of the spectrum behind it.
     """
 
     n_units: int
@@ -128,6 +133,8 @@ class Summary:
     p90_reason: str = ""
     is_destriped: bool = False
     is_lfp_sum: bool = False
+    by_depth: pd.DataFrame = field(default_factory=pd.DataFrame)
+    lfp_bin_hz: float | None = None
 
 
 NO_EXTENDED_QC: Mapping[str, object] = MappingProxyType({})
@@ -180,6 +187,8 @@ def summarise(sorting: SpikeSorting, noise: Noise, extended_qc: Mapping[str, obj
         p90_reason=p90_reason,
         is_destriped=is_destriped,
         is_lfp_sum=noise.n_lfp_windows is None,
+        by_depth=quality_by_depth(noise, channels),
+        lfp_bin_hz=None if noise.lfp_hz is None or len(noise.lfp_hz) < 2 else float(np.diff(noise.lfp_hz[:2])[0]),
     )
 
 

@@ -9,15 +9,13 @@ import numpy.typing as npt
 
 from dashboard.analysis.raw.filters import DEAD, NOISY, OUTSIDE
 from dashboard.analysis.raw.maps import MAX_HZ
-from dashboard.analysis.raw.snippet import Snippet, cut
-from dashboard.analysis.raw.spectra import WINDOW_S, current_sources, decibels, spectrogram
+from dashboard.analysis.raw.snippet import PADDING_S, Snippet, cut
+from dashboard.analysis.raw.spectra import current_sources, decibels, spectrogram
 from dashboard.model.errors import BadRequest
 from dashboard.model.raw import DESTRIPED, HIGH_PASS, RawRecording
 
 SCALE_QUANTILE = 0.999
 """Of the magnitudes in a snippet: what the colours end at with a gain of 0 dB."""
-MIN_SPECTROGRAM_S = 4.0
-"""Power is shown over so long at least: a window of it is half a second."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,7 +30,7 @@ class LfPicture:
         As `dashboard.analysis.raw.spectra.current_sources` defines it, of the rows of the picture: sinks are negative;
         NaN where there is none.
     filtered : str
-        What was done to the voltage, in words: what is common to the probe is never taken off.
+        What was done to the voltage of `csd`, in words: what is common to the probe is never taken off.
     column : int
         Of the file: the channel whose power it is.
     depth_um : float
@@ -40,7 +38,8 @@ class LfPicture:
     hz, times_s : ndarray, shape (n_frequencies,) and (n_windows,)
         Frequencies, and session times of the middles of the windows.
     power_db : ndarray, shape (n_frequencies, n_windows)
-        dB re 1 V^2/Hz, as `dashboard.analysis.raw.spectra.spectrogram` defines it; empty where the file is too short.
+        dB re 1 V^2/Hz, as `dashboard.analysis.raw.spectra.spectrogram` defines it, of the voltage as recorded, over the
+        snippet and what filters are given on either side of it; empty where the file is too short.
     """
 
     csd: Floats
@@ -62,6 +61,8 @@ def lf_picture(
     recording: RawRecording, snippet: Snippet, rows: npt.NDArray[np.int64], depths_um: Floats, near_um: float
 ) -> LfPicture:
     """Return current sources of a snippet of LF, and the power of the good channel next to a depth around it.
+
+    No sample is read that a filtered snippet does not need: `PADDING_S` on either side.
 
     Parameters
     ----------
@@ -85,14 +86,23 @@ def lf_picture(
     csd = current_sources(whole.volts, snippet.band.sites, labels)[rows]
     good = np.flatnonzero(~np.isin(labels[rows], (DEAD, NOISY, OUTSIDE)))
     row = int(good[np.abs(depths_um[good] - near_um).argmin()]) if len(good) else len(rows) // 2
-    more = max(MIN_SPECTROGRAM_S - (t1 - t0), 0.0) / 2 + WINDOW_S / 2
-    around = cut(recording, t0 - more, t1 + more, "lf", step)
+    column = int(rows[row])
+    trace, start = _around(snippet, column)
     try:
-        hz, centres_s, power = spectrogram(around.volts[rows[row]].astype(np.float64), snippet.band.fs_hz)
+        hz, centres_s, power = spectrogram(trace, snippet.band.fs_hz)
     except BadRequest:  # the file is shorter than a window
         hz, centres_s, power = np.zeros(0), np.zeros(0), np.zeros((0, 0))
     inside = hz < MAX_HZ
-    times = recording.times_at("lf", around.first + centres_s * snippet.band.fs_hz)
+    times = recording.times_at("lf", start + centres_s * snippet.band.fs_hz)
     return LfPicture(
-        csd, whole.filtered, int(rows[row]), float(depths_um[row]), hz[inside], times, decibels(power[inside])
+        csd, whole.filtered, column, float(depths_um[row]), hz[inside], times, decibels(power[inside])
     )  # fmt: skip
+
+
+def _around(snippet: Snippet, column: int) -> tuple[Floats, int]:
+    """Return what is recorded on a channel in a snippet and in the padding of its filters, and its first sample."""
+    band, n_pad = snippet.band, round(PADDING_S["lf"] * snippet.band.fs_hz)
+    start = max(snippet.first - n_pad, 0)
+    stop = min(snippet.first + snippet.volts.shape[1] + n_pad, band.n_samples)
+    counts = band.columns(start, stop)[:, column]
+    return counts.astype(np.float64) * float(band.volts_per_bit[column]), start

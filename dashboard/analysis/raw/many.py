@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.analysis.inputs import unit_spikes
-from dashboard.analysis.raw.snippet import cut, file_columns
+from dashboard.analysis.raw.snippet import cut, file_columns, spike_samples
 from dashboard.analysis.units.templates import unit_template
 from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.engine.count.few_units import unit_rows
 from dashboard.model.errors import BadRequest, Cancelled, DatasetMissing
 from dashboard.model.raw import SingleWaveforms
 from dashboard.model.sorting import SpikeSorting
@@ -84,7 +84,8 @@ def many_spikes(
         Index.
     n : int
     step : str
-        What is done to the raw voltage; ``waveforms.traces`` are as they were extracted.
+        What is done to the raw voltage; ``waveforms.traces`` are as they were extracted. Empty: the raw voltage is not
+        read.
     cancel : threading.Event or None
 
     Raises
@@ -100,6 +101,8 @@ def many_spikes(
         n_all = len(found.samples)
         said = f"{found.source}, as they were extracted"
     except (DatasetMissing, BadRequest):
+        if not step:
+            raise
         found, n_all, said, unit_of_uv = _cut(sorting, columns, unit, n, step, cancel)
     rows = _chosen(len(found.samples), n)
     own, uv = _common(found.columns[rows], found.volts[rows] * np.float32(1e6))
@@ -136,7 +139,8 @@ def _cut(
     sites = band.sites
     near = (np.abs(sites.y_um - sites.y_um[column]) <= REACH_UM) & (sites.shank == sites.shank[column])
     wanted = np.flatnonzero(near)
-    samples = np.rint(recording.samples_at("ap", unit_spikes(spikes, unit).times_s)).astype(np.int64)
+    rows = unit_rows(spikes, unit).astype(np.int64)
+    samples = np.rint(spike_samples(sorting, spikes, recording, rows)[0]).astype(np.int64)
     samples = samples[(samples >= BEFORE) & (samples + N_SAMPLES - BEFORE <= band.n_samples)]
     if not len(samples):
         raise BadRequest(f"Unit {named} has no spike in the raw file", band.path, "Choose another unit")

@@ -16,6 +16,7 @@ import pandas as pd
 
 from dashboard.analysis.raw.snippet import file_columns
 from dashboard.analysis.raw.spectra import band_powers, decibels
+from dashboard.model.colours import LABEL_COLOURS
 from dashboard.model.errors import DashboardError
 from dashboard.model.noise import Noise
 from dashboard.model.sorting import SpikeSorting
@@ -112,17 +113,18 @@ def rms_image(rms_v: npt.NDArray[np.floating[Any]], times_s: Floats, depths_um: 
 
 
 def spectrum_image(
-    power: npt.NDArray[np.floating[Any]], hz: npt.NDArray[np.floating[Any]], depths_um: Floats
+    power: npt.NDArray[np.floating[Any]], hz: npt.NDArray[np.floating[Any]], depths_um: Floats, most_hz: float = MAX_HZ
 ) -> DepthImage:
-    """Return power below 300 Hz over frequency and depth, in dB: the mean, in dB, of the channels at a depth.
+    """Return power below a frequency over frequency and depth, in dB: the mean, in dB, of the channels at a depth.
 
     Parameters
     ----------
     power : ndarray, shape (n_frequencies, n_channels), in V^2/Hz
     hz : ndarray, shape (n_frequencies,)
     depths_um : ndarray, shape (n_channels,)
+    most_hz : float
     """
-    inside = hz < MAX_HZ
+    inside = hz < most_hz
     image, depths = by_depth(decibels(power[inside]), depths_um)
     return DepthImage(image.T, depths, np.asarray(hz[inside], np.float64))
 
@@ -135,8 +137,8 @@ class QualityMaps:
     ----------
     rms : mapping of str to DepthImage
         ``ap`` and ``lf``, over session time where a clock is known.
-    spectrum : DepthImage or None
-        Of LF.
+    spectrum, ap_spectrum : DepthImage or None
+        Of LF below 300 Hz, and of AP.
     powers : mapping of str to ndarray, shape (n_depths,)
         Of LF, in dB, by band.
     labels : ndarray, shape (n_channels,), or None
@@ -156,12 +158,52 @@ class QualityMaps:
     clock: str
     missing: tuple[str, ...]
     is_sum: bool
+    ap_spectrum: DepthImage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRun:
+    """Neighbouring channels of one label.
+
+    Attributes
+    ----------
+    bottom_um, top_um : float
+        Half a row of sites below the lowest, and above the highest of them.
+    label : int
+        1 dead, 2 noisy, 3 outside the brain.
+    """
+
+    bottom_um: float
+    top_um: float
+    label: int
+
+    @property
+    def colour(self) -> str:
+        """Of the label."""
+        return LABEL_COLOURS[self.label]
+
+
+def channel_runs(maps: QualityMaps) -> list[ChannelRun]:
+    """Return where channels are dead, noisy or outside the brain."""
+    if maps.labels is None:
+        return []
+    n = min(len(maps.labels), len(maps.depths_um))
+    depths, labels = maps.depths_um[:n], maps.labels[:n]
+    known = np.unique(depths[np.isfinite(depths)])
+    half = float(np.median(np.diff(known))) / 2 if len(known) > 1 else 10.0
+    runs = []
+    for label in LABEL_COLOURS:
+        places = np.unique(depths[(labels == label) & np.isfinite(depths)])
+        for run in np.split(places, np.flatnonzero(np.diff(places) > 3 * half) + 1):
+            if len(run):
+                runs.append(ChannelRun(float(run[0]) - half, float(run[-1]) + half, label))
+    return runs
 
 
 def quality_maps(sorting: SpikeSorting, noise: Noise) -> QualityMaps:
     """Put the channels of the recording's small quality files by depth, and their times on the session's clock."""
     to_session, clock = _session_clock(sorting)
-    depths = _depths(noise, sorting.channels)
+    depths = channel_depths(noise, sorting.channels)
     rms = {
         name: rms_image(values, to_session(times), depths)
         for name, values, times in (
@@ -170,13 +212,16 @@ def quality_maps(sorting: SpikeSorting, noise: Noise) -> QualityMaps:
         )
         if values is not None and times is not None and len(times) > 1 and values.shape[1] == len(depths)
     }
-    spectrum = powers = None
+    spectrum = powers = ap_spectrum = None
     if noise.lfp_power is not None and noise.lfp_hz is not None and noise.lfp_power.shape[1] == len(depths):
         spectrum = spectrum_image(noise.lfp_power, noise.lfp_hz, depths)
         powers = band_powers(noise.lfp_power, noise.lfp_hz)
+    if noise.ap_power is not None and noise.ap_hz is not None and noise.ap_power.shape[1] == len(depths):
+        ap_spectrum = spectrum_image(noise.ap_power, noise.ap_hz, depths, np.inf)
     missing = tuple(f"{item.dataset}: {item.reason}" for item in noise.missing)
-    labels = noise.channel_labels if noise.channel_labels is not None else _own_labels(sorting.channels, len(depths))
-    return QualityMaps(rms, spectrum, powers or {}, labels, depths, clock, missing, noise.n_lfp_windows is None)
+    labels = channel_labels(noise, sorting.channels, len(depths))
+    is_sum = noise.n_lfp_windows is None
+    return QualityMaps(rms, spectrum, powers or {}, labels, depths, clock, missing, is_sum, ap_spectrum)
 
 
 def _session_clock(
@@ -190,9 +235,9 @@ def _session_clock(
     return lambda times: recording.clock.times(times * recording.ap_fs_hz), "session time"
 
 
-def _depths(noise: Noise, channels: pd.DataFrame) -> npt.NDArray[np.float64]:
+def channel_depths(noise: Noise, channels: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Return the depth of each column of the files, NaN for those that the sorting does not have."""
-    arrays = (noise.ap_rms_v, noise.lf_rms_v, noise.lfp_power)
+    arrays = (noise.ap_rms_v, noise.lf_rms_v, noise.lfp_power, noise.ap_power, noise.channel_rms_v)
     n = next((array.shape[1] for array in arrays if array is not None), 0)
     depths, columns = np.full(n, np.nan), file_columns(channels)
     if "axial_um" in channels:
@@ -201,7 +246,10 @@ def _depths(noise: Noise, channels: pd.DataFrame) -> npt.NDArray[np.float64]:
     return depths
 
 
-def _own_labels(channels: pd.DataFrame, n: int) -> npt.NDArray[np.float64] | None:
+def channel_labels(noise: Noise, channels: pd.DataFrame, n: int) -> npt.NDArray[np.float64] | None:
+    """Return the label of each of `n` columns of the files: of the quality files, else of the sorting's channels."""
+    if noise.channel_labels is not None:
+        return noise.channel_labels
     if "labels" not in channels:
         return None
     labels, columns = np.zeros(n), file_columns(channels)

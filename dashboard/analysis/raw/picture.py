@@ -11,13 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.analysis.raw.lf_picture import SCALE_QUANTILE, LfPicture, lf_picture
-from dashboard.analysis.raw.snippet import Snippet, cut, displayed_rows, file_columns
+from dashboard.analysis.raw.snippet import Snippet, cut, displayed_rows, file_columns, spike_samples
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import Cancelled
 from dashboard.model.raw import RawRecording
 from dashboard.model.sorting import SpikeSorting
 
 MIN_ROWS = 8
+BEYOND_S = 0.05
+"""Spikes this far outside by their session times are looked at: their samples may lie inside."""
 MAX_COLUMNS = 3_000
 """Of a picture: of more samples the one farthest from zero in each column of pixels is shown."""
 
@@ -30,6 +32,8 @@ class Marks:
     ----------
     times_s : ndarray, shape (n,)
         Session times of the samples that they lie on.
+    placed_by : str
+        ``spikes.samples``, or ``session times`` where the sorting has none that could be read.
     rows : ndarray, shape (n,)
         Row of the picture of the unit's peak channel.
     units : ndarray, shape (n,), int64
@@ -42,6 +46,7 @@ class Marks:
     rows: npt.NDArray[np.int64]
     units: npt.NDArray[np.int64]
     n_elsewhere: int
+    placed_by: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,19 +171,21 @@ def _marks(
     snippet: Snippet,
     rows: npt.NDArray[np.int64],
 ) -> Marks:
-    """Return the spikes in a snippet: at the sample that the session time means, on the unit's peak channel."""
-    ends = snippet.times_s[[0, -1]] + np.array([-0.5, 0.5]) / snippet.band.fs_hz
-    first, end = np.searchsorted(columns.times_s, ends)
+    """Return the spikes in a snippet, on the unit's peak channel: at their samples, else at their session times."""
+    first, end = np.searchsorted(columns.times_s, snippet.times_s[[0, -1]] + np.array([-BEYOND_S, BEYOND_S]))
+    found = np.arange(first, end)
     units = np.asarray(columns.clusters[first:end], np.int64)
-    times = np.asarray(columns.times_s[first:end], np.float64)
     if keep is not None:
         kept = keep[units] | np.isin(units, selected)
-        units, times = units[kept], times[kept]
-    samples = np.rint(recording.samples_at(snippet.band.name, times))
+        units, found = units[kept], found[kept]
+    samples, placed_by = spike_samples(sorting, columns, recording, found)
+    samples = np.rint(recording.of_ap(snippet.band.name, samples))
+    inside = (samples >= snippet.first) & (samples < snippet.first + snippet.volts.shape[1])
+    units, samples = units[inside], samples[inside]
     at = _rows_of_units(sorting, columns, rows)[units] if len(units) else np.zeros(0, np.int64)
     seen = at >= 0
     placed = recording.times_at(snippet.band.name, samples[seen])
-    return Marks(placed, at[seen], units[seen], int((~seen).sum()))
+    return Marks(placed, at[seen], units[seen], int((~seen).sum()), placed_by)
 
 
 def _rows_of_units(sorting: SpikeSorting, spikes: SpikeColumns, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

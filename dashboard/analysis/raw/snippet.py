@@ -12,8 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.analysis.raw import filters
-from dashboard.model.errors import BadRequest
+from dashboard.engine.columns.columns import SpikeColumns
+from dashboard.model.errors import BadRequest, DatasetInvalid, DownloadFailed
 from dashboard.model.raw import DESTRIPED, HIGH_PASS, RAW, STEPS, NotRecorded, RawBand, RawRecording
+from dashboard.model.sorting import SpikeSorting
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -190,6 +192,30 @@ def displayed_rows(
         depths[columns[known].astype(np.int64)] = channels["axial_um"].to_numpy(np.float64)[known]
     order = np.lexsort((band.sites.x_um, depths, band.sites.shank))
     return order, depths[order]
+
+
+def spike_samples(
+    sorting: SpikeSorting, columns: SpikeColumns, recording: RawRecording, spikes: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], str]:
+    """Return the samples of the AP file that spikes lie on, and by what they are known.
+
+    They are ``spikes.samples`` where the sorting has them and they can be read; else those at their session times.
+
+    Parameters
+    ----------
+    sorting : SpikeSorting
+    columns : SpikeColumns
+    recording : RawRecording
+    spikes : ndarray, shape (n,), int64
+        Rows of `columns`.
+    """
+    try:
+        known = sorting.samples(spikes if columns.spike_rows is None else np.asarray(columns.spike_rows[spikes]))
+    except (DatasetInvalid, DownloadFailed):
+        known = None
+    if known is not None:
+        return known.astype(np.float64), "spikes.samples"
+    return recording.clock.to_samples(columns.times_s[spikes]), "session times"
 
 
 def file_columns(channels: pd.DataFrame) -> npt.NDArray[np.float64]:

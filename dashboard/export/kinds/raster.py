@@ -14,6 +14,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from dashboard.analysis.anatomy.probe import region_spans
+from dashboard.analysis.raw.filters import OUTSIDE
+from dashboard.analysis.raw.heat import KINDS, SHADE_ALPHA, STRIP_LEFT, HeatImage
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.few_units import aggregate_units
 from dashboard.engine.count.heatmap import firing_rate
@@ -132,7 +134,9 @@ def raster_sheet(subject: Subject, layout: str, style: SheetStyle) -> Sheet:
     pictures = _compute(subject, rows, places)
     colour = AGGREGATES[subject.kind].title.lower()
     bins = f"raster {bin_text(pictures.parts.raster)}".replace("×", "x").replace("µ", "u")
-    if "heatmap" in rows:
+    if "heatmap" in rows and subject.heat is not None:
+        bins += f", heatmap {subject.heat.words}".replace("µ", "u").replace("²", "^2")
+    elif "heatmap" in rows:
         bins += f", heatmap {subject.heat_bins[0]:g} s x {subject.heat_bins[1]:g} um"
         if pictures.rates is not None:
             bins += f" (mean over {bin_text(pictures.rates)})".replace("×", "x").replace("µ", "u")
@@ -161,7 +165,10 @@ def raster_parts(subject: Subject, box: Box) -> RasterParts:
 def _compute(subject: Subject, rows: tuple[str, ...], places: Places) -> _Pictures:
     times, depths = subject.time_range, subject.depth_range
     rates, merged_depths = None, 1
-    if "heatmap" in rows:
+    if "heatmap" in rows and subject.heat is not None:
+        _, _, wide, high = places.rows["heatmap"]
+        rates = subject.heat.in_pixels(times, depths, wide, high)
+    elif "heatmap" in rows:
         _, _, wide, high = places.rows["heatmap"]
         seconds, microns = subject.heat_bins
         merged_times = max(1, int(np.ceil((times[1] - times[0]) / seconds / wide)))
@@ -193,10 +200,16 @@ def _draw(
         bar = place(figure, preset, places.bars[row])
         if row == "raster":
             draw_raster(figure, axes, bar, style, subject, pictures.parts)
+        elif subject.heat is not None and pictures.rates is not None:
+            _draw_heat(figure, axes, bar, subject.heat, pictures.rates)
         else:
             _draw_heatmap(figure, axes, bar, style, subject, pictures)
         strip = place(figure, preset, places.strips[row])
         draw_strip(strip, style, subject, places.strips[row][3])
+        for run in subject.heat.runs if subject.heat is not None else ():
+            strip.axhspan(run.bottom_um, run.top_um, STRIP_LEFT, 1.0, color=run.colour, lw=0)
+            if run.label == OUTSIDE:
+                axes.axhspan(run.bottom_um, run.top_um, color=run.colour, alpha=SHADE_ALPHA, lw=0)
         if row == "raster":
             histology = words_of_histology(subject.sorting.histology)
             strip.set_title(f"histology {histology}", fontsize=0.75 * preset.font_pt, pad=2)
@@ -294,6 +307,18 @@ def _draw_heatmap(
     axes.set_ylim(*subject.depth_range)
     seconds, microns = subject.heat_bins
     draw_bar(figure, bar, image, f"Hz per {seconds:g} s × {microns:g} µm")
+
+
+def _draw_heat(figure: Figure, axes: Axes, bar: Axes, heat: HeatImage, drawn: Aggregate) -> None:
+    """Draw a picture of the recording as the page has it, or say why there is none."""
+    if not heat.is_there:
+        bar.set_axis_off()
+        axes.text(0.5, 0.5, heat.words, ha="center", va="center", transform=axes.transAxes, wrap=True)
+        return
+    low, high = heat.image.levels
+    image = axes.imshow(drawn.values, cmap=heat.palette, vmin=low, vmax=high, **extent(drawn))
+    title = f"{KINDS[heat.kind]} ({heat.unit.replace('uV', 'µV')})"
+    draw_bar(figure, bar, image, title, extend=ends_beyond(drawn.values, low, high))
 
 
 def coloured(values: npt.NDArray[np.int32], subject: Subject) -> npt.NDArray[np.uint8]:

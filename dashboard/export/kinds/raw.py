@@ -30,6 +30,7 @@ def origin_of(picture: SnippetPicture, at_s: float) -> dict[str, str]:
         "raw_note": found.band.note or ("synthetic" if picture.recording.is_synthetic else "as the file has it"),
         "raw_padding": f"{padding:g} s on either side of the filters",
         "raw_clock": picture.recording.clock.source,
+        "raw_marks": f"spikes by {picture.marks.placed_by}",
     }
 
 

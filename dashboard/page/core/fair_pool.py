@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections import Counter, OrderedDict, deque
@@ -13,6 +15,9 @@ from typing import Any
 from dashboard.config.logs import SESSION
 
 Jobs = deque[tuple[Future[Any], Callable[[], Any]]]
+
+PATIENCE = 10
+"""Steps of niceness of threads that leave the processor to others."""
 
 
 class FairPool:
@@ -27,6 +32,8 @@ class FairPool:
         Of the threads.
     max_each : int, optional
         Jobs of one person that run at the same time; as many as there are threads where absent.
+    is_patient : bool
+        Whether its threads leave the processor to those of other pools, where the system can tell threads apart.
     """
 
     def __init__(
@@ -35,8 +42,10 @@ class FairPool:
         observe: Callable[[float], None] = lambda seconds: None,
         name: str = "render",
         max_each: int | None = None,
+        is_patient: bool = False,
     ) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=n_threads, thread_name_prefix=name)
+        first = _yield_processor if is_patient else None
+        self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix=name, initializer=first)
         self._lock = threading.Lock()
         self._max_each = max_each or n_threads
         self._running: Counter[str] = Counter()
@@ -119,6 +128,12 @@ class FairPool:
         self._observe(time.perf_counter() - started)
         with self._lock:
             self.n_done += 1
+
+
+def _yield_processor() -> None:
+    if sys.platform == "linux":  # where a thread has a niceness of its own
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PATIENCE)
 
 
 class SessionPool(Executor):

@@ -9,11 +9,12 @@ from typing import Any, TypeVar, cast
 import param
 from param.parameterized import batch_call_watchers
 
+from dashboard.analysis.raw.heat import KINDS
 from dashboard.engine.count.registry import AGGREGATES
 
 SHOW = ("both", "raster", "heatmap", "clusters")
 SCALES = ("linear", "log", "eq")
-HEATS = ("rate", "rms_ap", "rms_lf")
+HEATS = ("rate", *KINDS)
 PALETTES = ("binary", "viridis", "magma", "cividis", "hot")
 TIME_BINS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 DEPTH_BINS_UM = (5.0, 10.0, 20.0, 40.0)
@@ -49,7 +50,9 @@ class ViewState(param.Parameterized):
     cmap = param.Selector(default="binary", objects=list(PALETTES), doc="Palette of scalar pictures.")
     time_bin_s = param.Selector(default=0.05, objects=list(TIME_BINS_S), doc="Heatmap bin width, in s.")
     depth_bin_um = param.Selector(default=10.0, objects=list(DEPTH_BINS_UM), doc="Heatmap bin height, in um.")
-    heat_of = param.Selector(default="rate", objects=list(HEATS), doc="What the heatmap shows: rate, RMS of AP or LF.")
+    heat_of = param.Selector(
+        default="rate", objects=list(HEATS), doc="What the heatmap shows: rate, RMS of AP or LF, or power of LF."
+    )
     quality = param.Selector(default="all", objects=["all", "good"], doc="All units, or those with label == 1.")
     filters = param.Dict(default={}, doc="Further filters, by the words of dashboard.analysis.filters.words.")
     level = param.Selector(

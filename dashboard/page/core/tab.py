@@ -143,9 +143,13 @@ class BaseTab(Generic[Services]):
         apply: Callable[[Request, Result], None],
         refuse: Callable[[DashboardError], None] | None = None,
         pause_s: float = COALESCE_S,
+        pool: Any = None,
     ) -> RenderLoop[Request, Result]:
-        """Return what computes requests of the tab, and stops with it; `refuse` of the tab takes errors unless told."""
-        made = RenderLoop(self._queue, self._services.pool, render, apply, refuse or self.refuse, pause_s)
+        """Return what computes requests of the tab, and stops with it; `refuse` of the tab takes errors unless told.
+
+        It runs on the threads that render, or on those of `pool`.
+        """
+        made = RenderLoop(self._queue, pool or self._services.pool, render, apply, refuse or self.refuse, pause_s)
         self._loops.append(made)
         return made
 

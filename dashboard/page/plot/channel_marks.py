@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 
 from dashboard.analysis.quality.summary import BAD_CHANNELS
 from dashboard.analysis.raw.filters import OUTSIDE
-from dashboard.analysis.raw.maps import QualityMaps
-from dashboard.model.colours import LABEL_COLOURS
+from dashboard.analysis.raw.heat import SHADE_ALPHA, STRIP_LEFT
+from dashboard.analysis.raw.maps import QualityMaps, channel_runs
 
-SHADE, SHADE_ALPHA = "#808080", 0.22
-STRIP_LEFT = 0.84
-"""Where the strip of channels begins, as a part of the width of the strip of regions, over whose right edge it lies."""
-
-COLUMNS = ("bottom", "top", "colour", "label")
+SHADE = "#808080"
 
 
 class ChannelMarks:
@@ -57,18 +52,10 @@ class ChannelMarks:
 
 def channel_marks(maps: QualityMaps | None) -> dict[str, list[Any]]:
     """Return where channels are dead, noisy or outside the brain; neighbours of one label are one mark."""
-    marks: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    if maps is None or maps.labels is None:
-        return marks
-    n = min(len(maps.labels), len(maps.depths_um))
-    depths, labels = maps.depths_um[:n], maps.labels[:n]
-    known = np.unique(depths[np.isfinite(depths)])
-    half = float(np.median(np.diff(known))) / 2 if len(known) > 1 else 10.0
-    for label, word in BAD_CHANNELS.items():
-        places = np.unique(depths[(labels == label) & np.isfinite(depths)])
-        for run in np.split(places, np.flatnonzero(np.diff(places) > 3 * half) + 1):
-            if len(run):
-                mark = (float(run[0]) - half, float(run[-1]) + half, LABEL_COLOURS[label], word)
-                for name, value in zip(COLUMNS, mark, strict=True):
-                    marks[name].append(value)
-    return marks
+    runs = [] if maps is None else channel_runs(maps)
+    return {
+        "bottom": [run.bottom_um for run in runs],
+        "top": [run.top_um for run in runs],
+        "colour": [run.colour for run in runs],
+        "label": [BAD_CHANNELS[run.label] for run in runs],
+    }

@@ -12,6 +12,7 @@ from bokeh.events import MouseLeave, MouseMove
 from bokeh.models import ColumnDataSource, CustomJS
 from bokeh.plotting import figure
 
+from dashboard.analysis.raw.heat import KINDS as HEATS
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.queries import spikes_in
 from dashboard.engine.count.registry import AGGREGATES
@@ -120,8 +121,8 @@ def value_at(picture: Aggregate, time_s: float, depth_um: float) -> Any | None:
 def _read(scene: Scene, picture: Aggregate, value: Any) -> list[str]:
     """Return how a value reads; nothing where no spike is."""
     unit = picture.unit.replace("uV", "µV")
-    if picture.kind not in AGGREGATES:  # noise of the recording
-        return [f"{picture.kind.removeprefix('rms_').upper()} RMS {value:.3g} {unit}"] if value == value else []
+    if picture.kind in HEATS:  # of the recording
+        return [f"{HEATS[picture.kind]} {value:.3g} {unit}"] if value == value else []
     entry = AGGREGATES[picture.kind]
     if (value < 0 and entry.categories) or value != value:  # NaN differs from itself
         return []

@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from bokeh.models import LinearColorMapper
 
-from dashboard.analysis.raw.maps import DepthImage, QualityMaps
+from dashboard.analysis.raw.heat import HeatImage
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.heatmap import firing_rate
 from dashboard.engine.count.levels import TOP_LEVEL
@@ -25,10 +24,6 @@ from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.live_image import LiveImage, extent
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
-
-PALETTES = MappingProxyType({"rms_ap": "plasma", "rms_lf": "inferno"})
-"""Of noise: those of IBL's alignment GUI."""
-NO_IMAGE = DepthImage(np.zeros((0, 0)), np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +37,26 @@ class HeatmapRequest:
     depth_bin_um: float
     width: int
     height: int
-    kind: str = "rate"
-    maps: QualityMaps | None = None
+    heat: HeatImage | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatmapPicture:
     """Levels of a heatmap, the values behind them and how many chosen bins one drawn bin holds.
 
-    `maps` are those that a picture of the recording's noise is one of; None: it is one of rates.
+    `heat` is what a picture of the recording shows; None: it is one of rates.
     """
 
     aggregate: Aggregate
     levels: shading.Levels
     merged: tuple[int, int]
     render_ms: float
-    maps: QualityMaps | None = None
+    heat: HeatImage | None = None
 
     @property
     def palette(self) -> str:
-        """Name of the palette of noise; empty for rates, whose palette is chosen."""
-        return PALETTES.get(self.aggregate.kind, "")
+        """Name of the palette of a picture of the recording; empty for rates, whose palette is chosen."""
+        return self.heat.palette if self.heat is not None else ""
 
 
 def merge_factor(span: float, bin_size: float, pixels: int) -> int:
@@ -73,25 +67,21 @@ def merge_factor(span: float, bin_size: float, pixels: int) -> int:
     return max(1, int(np.ceil(span / bin_size / max(pixels, 1))))
 
 
-def render_noise(request: HeatmapRequest, maps: QualityMaps) -> HeatmapPicture:
-    """Draw the noise of the recording: the mean of the file's values in each pixel, else the nearest value."""
+def render_heat(request: HeatmapRequest, heat: HeatImage) -> HeatmapPicture:
+    """Draw a picture of the recording: the mean of its values in each pixel, else the nearest value."""
     started = time.perf_counter()
-    found = maps.rms.get(request.kind.removeprefix("rms_"), NO_IMAGE)
-    times = np.linspace(*request.time_range, request.width + 1)
-    depths = np.linspace(*request.depth_range, request.height + 1)
-    values = found.binned(times, depths)
-    low, high = found.levels
-    unit = np.clip((values - low) / (high - low), 0, 1)
+    drawn = heat.in_pixels(request.time_range, request.depth_range, request.width, request.height)
+    low, high = heat.image.levels
+    unit = np.clip((drawn.values - low) / (high - low), 0, 1)
     image = np.where(np.isfinite(unit), 1 + np.nan_to_num(unit) * (TOP_LEVEL - 1), 0).astype(np.uint8)
-    noise = Aggregate(values, times, depths, request.kind, "uV", 0)
     levels = shading.Levels(image, low, high, "linear")
-    return HeatmapPicture(noise, levels, (1, 1), (time.perf_counter() - started) * 1e3, maps)
+    return HeatmapPicture(drawn, levels, (1, 1), (time.perf_counter() - started) * 1e3, heat)
 
 
 def render(request: HeatmapRequest, cancel: threading.Event) -> HeatmapPicture:
     """Draw a request; pure apart from the clock."""
-    if request.maps is not None:
-        return render_noise(request, request.maps)
+    if request.heat is not None:
+        return render_heat(request, request.heat)
     started = time.perf_counter()
     scene = request.scene
     (t0, t1), (d0, d1) = request.time_range, request.depth_range
@@ -128,10 +118,10 @@ class HeatmapView(LiveImage[Scene, HeatmapRequest, HeatmapPicture]):
         queue: DocumentQueue,
         drawn: Callable[[HeatmapPicture], None],
         failed: Callable[[DashboardError], None],
-        quality: Callable[[Scene], QualityMaps | None] = lambda scene: None,
+        heat: Callable[[Scene, str], HeatImage | None] = lambda scene, kind: None,
     ) -> None:
         follows = ["time_range", "depth_range", "time_bin_s", "depth_bin_um", "show", "heat_of"]
-        self._quality = quality
+        self._heat = heat
         super().__init__(state, queue, pool, render, failed, follows=follows)
         self._drawn = drawn
         self._make_figure(axes, "heatmap")
@@ -143,17 +133,22 @@ class HeatmapView(LiveImage[Scene, HeatmapRequest, HeatmapPicture]):
         state = self._state
         if state.time_range is None or state.depth_range is None or not state.shows("heatmap"):
             return None
-        maps = None
-        if state.heat_of != "rate" and (maps := self._quality(scene)) is None:
+        heat = None
+        if state.heat_of != "rate" and (heat := self._heat(scene, state.heat_of)) is None:
             return None  # it is read: `draw` is called when it is here
         return HeatmapRequest(
             scene, state.time_range, state.depth_range, state.time_bin_s, state.depth_bin_um, *self._pixels(),
-            state.heat_of, maps,
+            heat,
         )  # fmt: skip
 
     def draw(self) -> None:
         """Draw what the state asks for, once more."""
         self._request()
+
+    @property
+    def shown(self) -> HeatImage | None:
+        """The picture of the recording that is on the page; None where rates are."""
+        return None if self.picture is None else self.picture.heat
 
     @staticmethod
     def _images(request: HeatmapRequest, picture: HeatmapPicture) -> Sequence[npt.NDArray[Any] | None]:

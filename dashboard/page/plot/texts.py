@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-import numpy as np
-
-from dashboard.analysis.raw.maps import QualityMaps
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.references import Histology
 from dashboard.model.sorting import HISTOLOGY, SpikeSorting
@@ -143,36 +140,21 @@ def legend_chips(entries: list[tuple[str, str]], named_by: str = "the region str
 
 def heatmap_bar(scene: Scene, picture: HeatmapPicture, state: ViewState, palette: tuple[str, ...]) -> str:
     """Return the heatmap's colour bar as HTML."""
-    if picture.maps is not None:
+    heat, merged = picture.heat, ""
+    if heat is not None and not heat.is_there:
+        return f'<div class="bar-row"><span class="title">{escape(heat.words)}</span></div>'
+    if heat is not None:
         palette = shading.palette(picture.palette, dark=state.dark)
     stops = ",".join(palette[index] for index in range(0, 256, 17))
-    if picture.maps is not None:
-        return _noise_bar(picture, picture.maps, stops)
-    merged = ""
     if picture.merged != (1, 1):
         drawn = duration_text(state.time_bin_s * picture.merged[0])
         merged = f", mean over {drawn} × {state.depth_bin_um * picture.merged[1]:.3g} µm"
     title = f"Hz per {duration_text(state.time_bin_s)} × {state.depth_bin_um:.3g} µm bin{merged}"
+    low = f"{picture.levels.low:.2g}"
+    if heat is not None:
+        title, low = heat.words, _short(picture.levels.low)
     return (
-        f'<div class="bar-row"><span class="title">{escape(title)}</span><span>{picture.levels.low:.2g}</span>'
-        f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
-        f"<span>{_short(picture.levels.high)}</span></div>"
-    )
-
-
-def _noise_bar(picture: HeatmapPicture, maps: QualityMaps, stops: str) -> str:
-    """Return the colour bar of noise: what it is, in which steps, on which clock; or that there is none."""
-    name = picture.aggregate.kind.removeprefix("rms_")
-    found, of = maps.rms.get(name), name.upper()
-    if found is None:
-        why = f"no RMS of {of} over time: no _iblqc_ephysTimeRms{of}.rms with .timestamps for this probe"
-        return f'<div class="bar-row"><span class="title">{escape(why)}</span></div>'
-    step = float(np.median(np.diff(found.along)))
-    title = (
-        f"RMS of {of} (µV), less the median over depths of each time; as recorded, every {step:,.2g} s, {maps.clock}"
-    )
-    return (
-        f'<div class="bar-row"><span class="title">{escape(title)}</span><span>{_short(picture.levels.low)}</span>'
+        f'<div class="bar-row"><span class="title">{escape(title)}</span><span>{low}</span>'
         f'<i class="bar" style="background:linear-gradient(to right,{stops})"></i>'
         f"<span>{_short(picture.levels.high)}</span></div>"
     )

@@ -10,6 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from dashboard.analysis.raw.heat import LFP
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.sorting import SpikeSorting
@@ -29,7 +30,12 @@ WIDEST_PCT = 200
 PALETTE_WORDS = {name: name for name in PALETTES if name != "hot"} | {"hot (uneven steps of brightness)": "hot"}
 """Palettes by the words of the page: all but one are perceptually even."""
 
-HEAT_WORDS = {"Firing rate": "rate", "AP noise (RMS)": "rms_ap", "LF noise (RMS)": "rms_lf"}
+HEAT_WORDS = {
+    "Firing rate": "rate",
+    "AP noise (RMS)": "rms_ap",
+    "LF noise (RMS)": "rms_lf",
+    **{f"LFP power, {band}": kind for kind, band in LFP.items()},
+}
 
 CLOSED = "open an insertion first"
 

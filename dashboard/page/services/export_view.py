@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dashboard.analysis.filters.words import acting
+from dashboard.analysis.raw.heat import HeatImage, heat_of_files
 from dashboard.export.kinds.rows import Rows
 from dashboard.export.origin import Subject
 from dashboard.model.colours import selection_colours
@@ -35,7 +36,7 @@ class ExportView:
     link : str
         Address that opens it; empty where it is not known.
     of_tabs : mapping of str to object
-        What tabs have for exports beside the state, by the names of their entries.
+        What tabs, and the heatmap, have for exports beside the state, by the names of their entries.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ExportView:
     @cached_property
     def subject(self) -> Subject:
         """What is on the screen."""
-        return make_subject(self.scene, self.values, self.link)
+        return make_subject(self.scene, self.values, self.link, self.of_tabs.get("heatmap"))
 
     @cached_property
     def rows(self) -> Rows:
@@ -70,7 +71,7 @@ class ExportView:
         return found
 
 
-def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subject:
+def make_subject(scene: Scene, values: dict[str, Any], link: str = "", heat: HeatImage | None = None) -> Subject:
     """Return what is exported of a scene.
 
     Parameters
@@ -79,6 +80,8 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
     values : dict
         Of every parameter of `ViewState`, as they were.
     link : str
+    heat : HeatImage or None
+        What the heatmap shows of the recording.
     """
     kind, cmap, selected = values["color"], values["cmap"], scene.indexes(values["selected"])
     if (drawn := drawn_kind(kind, selected)) != kind:  # as on the page: clusters stand aside in greys
@@ -101,6 +104,7 @@ def make_subject(scene: Scene, values: dict[str, Any], link: str = "") -> Subjec
         limits=values["limits"] or scene.limits(kind),
         cmap=cmap,
         categories=scene.categories(kind),
+        heat=None if values["heat_of"] == "rate" else heat or heat_of_files(scene.sorting, values["heat_of"]),
         heat_bins=(values["time_bin_s"], values["depth_bin_um"]),
         rate_limits=scene.rate_limits(values["depth_bin_um"]),
         selected=selected,

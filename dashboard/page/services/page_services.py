@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.errors import DashboardError
+from dashboard.model.progress import Progress, progress_text
+from dashboard.model.requester import reading_for
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.tab import TabServices
 from dashboard.page.plot.centre import Centre
@@ -19,6 +24,12 @@ from dashboard.page.services.recording_quality import RecordingQuality
 from dashboard.page.services.response_test import ResponseTester
 from dashboard.page.services.side_view import SideView
 from dashboard.page.services.trial_browser import TrialBrowser
+
+TELL_S = 0.25
+"""Between two words on how far a transfer has come."""
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -77,6 +88,32 @@ class PageServices(TabServices):
             As for `CurationService.dress`.
         """
         return self.own_events.dress(self.curation.dress(opened, taken))
+
+    def reading(
+        self, render: Callable[[Request, threading.Event], Result], tell: Callable[[str], None]
+    ) -> Callable[[Request, threading.Event], Result]:
+        """Return `render` as it reads for who works here: whose bytes are counted, and who is told how far they are.
+
+        Parameters
+        ----------
+        render : callable (request, cancel event) -> result
+            Runs on a thread.
+        tell : callable (str) -> None
+            In a turn of the document, every `TELL_S`.
+        """
+        told = 0.0
+
+        def arriving(progress: Progress) -> None:
+            nonlocal told
+            if time.monotonic() - told > TELL_S:
+                told = time.monotonic()
+                self.queue.later(lambda: tell(f"{progress.stage}: {progress_text(progress)}"))
+
+        def read(request: Request, cancel: threading.Event) -> Result:
+            with reading_for(self.user_session.login, cancel, arriving):
+                return render(request, cancel)
+
+        return read
 
     def match_limits(self, picture: RasterPicture) -> None:
         """Give side B, where there is one, the colour limits of a picture of A."""

@@ -5,31 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
-from dashboard.analysis.raw.maps import QualityMaps, quality_maps
+from dashboard.analysis.raw.heat import LFP, HeatImage, rms_heat
+from dashboard.analysis.raw.maps import QualityMaps, channel_runs, quality_maps
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.fair_pool import FairPool
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
-
-THREADS, MAX_EACH = 3, 2
-"""One person never holds all of them."""
-
-_THREADS = FairPool(THREADS, name="raw", max_each=MAX_EACH)
-
-
-def raw_threads(pool: Executor) -> Executor:
-    """Return the share of a session's person in the threads that read and filter raw data: no raster waits for them.
-
-    Parameters
-    ----------
-    pool : Executor
-        The session's share in those that render.
-    """
-    return _THREADS.session(getattr(pool, "owner", ""))
+from dashboard.page.core.state import ViewState
+from dashboard.page.services.raw_pool import raw_share
+from dashboard.page.services.session_lfp import LfpReader
 
 
 class RecordingQuality:
@@ -39,19 +28,33 @@ class RecordingQuality:
     ----------
     queue : DocumentQueue
     pool : Executor
-        Of the session.
+        Threads that render: the page's share of them.
+    state : ViewState
+    cache : Path
+    login : callable () -> str
+        Whose bytes are counted.
+    draw : callable () -> None
+        Told that the heatmap has more to show.
 
     Attributes
     ----------
+    pool : SessionPool
+        Threads for raw data: the page's share of them.
     loop : RenderLoop
-        Reads them.
+        Reads the maps.
+    lfp : LfpReader
+        Reads LF of the session.
     error : DashboardError or None
         Why there are no maps.
     """
 
-    def __init__(self, queue: DocumentQueue, pool: Executor) -> None:
-        threads = raw_threads(pool)
-        self.loop: RenderLoop[Scene, QualityMaps] = RenderLoop(queue, threads, _read, self._take, self._refuse)
+    def __init__(
+        self, queue: DocumentQueue, pool: Executor, state: ViewState, cache: Path, login: Callable[[], str],
+        draw: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.pool = raw_share(pool)
+        self.lfp = LfpReader(queue, self.pool, state, cache, login, draw)
+        self.loop: RenderLoop[Scene, QualityMaps] = RenderLoop(queue, self.pool, _read, self._take, self._refuse)
         self._channels: pd.DataFrame | None = None  # of the recording: a column more of its units leaves them
         self._maps: QualityMaps | None = None
         self._listeners: list[Callable[[], object]] = []
@@ -60,6 +63,14 @@ class RecordingQuality:
     def listen(self, changed: Callable[[], object]) -> None:
         """Call `changed`, in a turn of the document, when maps have come or have failed to."""
         self._listeners.append(changed)
+
+    def heat(self, scene: Scene, kind: str) -> HeatImage | None:
+        """Return a picture of the recording for the heatmap; None while its files are read."""
+        maps = self.of(scene)
+        if kind not in LFP:
+            return None if maps is None else rms_heat(maps, kind)
+        found = self.lfp.heat(scene, kind)
+        return found if found is None or maps is None else replace(found, runs=tuple(channel_runs(maps)))
 
     def known(self, scene: Scene) -> QualityMaps | None:
         """Return the maps of a scene where they are here."""
@@ -75,6 +86,8 @@ class RecordingQuality:
     def close(self) -> None:
         """Stop what is read: the browser has gone."""
         self.loop.close()
+        self.lfp.close()
+        self.pool.shutdown()
 
     def _take(self, scene: Scene, maps: QualityMaps) -> None:
         if scene.sorting.channels is self._channels:

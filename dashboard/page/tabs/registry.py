@@ -174,7 +174,16 @@ def _file(name: str, title: str, module: str, suffix: str, *, names_unit: bool =
 
 
 TABS = TabRegistry("tab", "spike_dashboard.tabs", [
-    TabEntry("summary", "Summary", f"{_TABS}.summary.tab:SummaryTab", is_late=False),
+    TabEntry(
+        "summary", "Summary", f"{_TABS}.summary.tab:SummaryTab", is_late=False,
+        sheets=(SheetEntry("quality", "Quality of the recording by depth", f"{_TABS}.summary.exports:draw_quality"),),
+        data_files=(
+            DataFileEntry(
+                "quality", "Quality of the recording by depth", ("csv", "npz"), f"{_TABS}.summary.exports:write",
+                f"{_TABS}.summary.exports:note",
+            ),
+        ),
+    ),
     TabEntry(
         "clusters", "Clusters", f"{_TABS}.clusters.tab:ClusterTable", is_late=False, follows_hidden=True,
         states=(f"{_TABS}.clusters.state:TableState",),

@@ -38,6 +38,9 @@ TEMPLATES = (
     ("clusters.waveforms", "clusters.waveformsChannels"),
 )
 
+#: Says of which unit each waveform is: needed where ``waveforms.channels`` has a row for each waveform.
+WAVEFORM_TABLE = "waveforms.table"
+
 #: Says which of ``templates.waveforms`` each spike was found with: after curation no longer that of its cluster.
 SPIKE_TEMPLATES = "spikes.templates"
 
@@ -251,13 +254,15 @@ def _keep_one_layout(picked: dict[str, DatasetRef], attributes: Sequence[str]) -
     for name in (name for layout in TEMPLATES for name in layout):
         if name not in whole and name not in attributes and f"{name.partition('.')[0]}.*" not in attributes:
             picked.pop(name, None)
+    if TEMPLATES[0][0] not in picked and not {WAVEFORM_TABLE, "waveforms.*"} & set(attributes):
+        picked.pop(WAVEFORM_TABLE, None)
 
 
 def _wanted(good_units: bool, attributes: Sequence[str]) -> set[str]:
     wanted = {f"{obj}.{name}" for obj, names in ATTRIBUTES.items() for name in (names or ("*",))}
     if good_units:
         wanted = {name for name in wanted if not name.startswith("spikes.")} | {"passingSpikes.table"}
-    return wanted | {name for layout in TEMPLATES for name in layout} | set(attributes)
+    return wanted | {name for layout in TEMPLATES for name in layout} | {WAVEFORM_TABLE} | set(attributes)
 
 
 def _is_wanted(name: str, wanted: set[str]) -> bool:

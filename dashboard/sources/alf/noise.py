@@ -22,6 +22,9 @@ LFP_FREQUENCIES = "ephysSpectralDensityLF.freqs"
 LFP_WINDOWS = "ephysTimeRmsLF.timestamps"
 """A time for each window whose spectrum ``ibllib.ephys.ephysqc`` adds to the file of LFP power."""
 AP_TIMES, LF_RMS = "ephysTimeRmsAP.timestamps", "ephysTimeRmsLF.rms"
+AP_POWER, AP_FREQUENCIES = "ephysSpectralDensityAP.power", "ephysSpectralDensityAP.freqs"
+_MAPS = (LFP_WINDOWS, AP_TIMES, LF_RMS, AP_POWER, AP_FREQUENCIES)
+"""What is not missed: where one is not there, its picture says so."""
 _DIMENSIONS = MappingProxyType(
     {
         AP_TIMES: 1,
@@ -32,6 +35,8 @@ _DIMENSIONS = MappingProxyType(
         LFP_POWER: 2,
         LFP_FREQUENCIES: 1,
         LFP_WINDOWS: 1,
+        AP_POWER: 2,
+        AP_FREQUENCIES: 1,
     }
 )
 
@@ -55,9 +60,8 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
     for name, n_dimensions in _DIMENSIONS.items():
         dataset = next((d for d in datasets if d.name == name and d.path is not None), None)
         if dataset is None or dataset.path is None:
-            if name in (LFP_WINDOWS, AP_TIMES, LF_RMS):  # what is shown of them is asked for by the Raw tab only
-                continue
-            missing.append(Missing(name, "no such file"))
+            if name not in _MAPS:
+                missing.append(Missing(name, "no such file"))
             continue
         try:
             values = np.asarray(read_array(dataset.path), np.float64)
@@ -71,17 +75,21 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
             missing.append(Missing(name, f"has {len(values)} rows, not those before and after destriping"))
             continue
         found[name] = values
-    power, hz = found.get(LFP_POWER), found.get(LFP_FREQUENCIES)
-    if power is not None and (hz is None or len(hz) != len(power)):
-        missing.append(Missing(LFP_POWER, "its frequencies are missing or of another number"))
-        power = hz = None
+    spectra: list[npt.NDArray[np.float64] | None] = []
+    for name, frequencies in ((LFP_POWER, LFP_FREQUENCIES), (AP_POWER, AP_FREQUENCIES)):
+        density, at = found.get(name), found.get(frequencies)
+        if density is not None and (at is None or len(at) != len(density)):
+            missing.append(Missing(name, "its frequencies are missing or of another number"))
+            density = None
+        spectra += [density, at if density is not None else None]
+    power, hz, ap_power, ap_hz = spectra
     n_windows = len(found.get(LFP_WINDOWS, ())) or None
     if power is not None and n_windows is not None:
         power = power / n_windows
     return Noise(
-        found.get(AP_RMS), power, hz if power is not None else None, tuple(missing),
+        found.get(AP_RMS), power, hz, tuple(missing),
         found.get(CHANNEL_RMS), found.get(CHANNEL_LABELS), n_windows,
-        _times(found, AP_TIMES, AP_RMS), found.get(LF_RMS), _times(found, LFP_WINDOWS, LF_RMS),
+        _times(found, AP_TIMES, AP_RMS), found.get(LF_RMS), _times(found, LFP_WINDOWS, LF_RMS), ap_power, ap_hz,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.arrival import ArrivedCallback, ignore_arrived
@@ -30,7 +31,7 @@ from dashboard.model.references import DatasetRef, Histology, InsertionRef, Offe
 from dashboard.model.sorting import HISTOLOGY, Missing, Spikes, SpikeSorting
 from dashboard.model.unit_ids import UnitId
 from dashboard.sources.alf import clusters as clusters_object
-from dashboard.sources.alf import traces
+from dashboard.sources.alf import samples, traces
 from dashboard.sources.alf.channels import histology_of, load_channels, with_brain_locations
 from dashboard.sources.alf.choose import resolve
 from dashboard.sources.alf.drift import load_drift
@@ -188,6 +189,21 @@ class AlfSource(Source):
             raise traces.missing(f"{ref.insertion.key} {ref.collection}")
         return traces.read_traces(self.part_of(named[traces.TRACES]), table, channels, unit, SAMPLE_RATE_HZ)
 
+    def _samples(
+        self, ref: SortingRef, datasets: Sequence[DatasetRef], n_spikes: int, rows: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64] | None:
+        """Return samples of spikes; see `SpikeSorting.samples`."""
+        times = ref.datasets.get("spikes.times")
+        own = [
+            d for d in datasets
+            if times is not None and d.name == samples.NAME
+            and (d.collection, d.revision) == (ref.collection, times.revision)
+        ]  # fmt: skip
+        try:
+            return samples.read_samples(self.part_of(own[0]), rows, n_spikes) if own else None
+        except DatasetMissing:
+            return None
+
     def _resolve(self, insertion: InsertionRef, datasets: Sequence[DatasetRef], request: SortingRequest) -> SortingRef:
         ref = resolve(
             insertion, datasets, request.sorter, request.revision, request.namespace, request.good_units,
@@ -262,7 +278,7 @@ class AlfSource(Source):
         notes += clusters_object.LABEL_NOTES.get(label_kind, ())
         drift, absent = unless_damaged("drift", load_drift, ref)
         missing += absent
-        templates, absent = unless_damaged("templates", load_templates, ref, len(table), len(channels))
+        templates, absent = unless_damaged("templates", load_templates, ref, len(table), channels, table.index.tolist())
         missing += absent
         notes += trials_notes(datasets)
         trials, absent = load_trials(session)
@@ -291,6 +307,8 @@ class AlfSource(Source):
             identity=identity_of(ref, self.data_root),
             open_raw=partial(self.raw, insertion),
             open_waveforms=partial(self._waveforms, ref, datasets),
+            open_samples=partial(self._samples, ref, datasets, len(spikes)),
+            open_noise=partial(self.noise, insertion),
         )
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from dashboard.model.errors import DatasetInvalid
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import Missing, Templates
-from dashboard.sources.alf.arrays import map_array, read_archive
-from dashboard.sources.alf.choose import TEMPLATES
+from dashboard.sources.alf.arrays import map_array, read_archive, read_table
+from dashboard.sources.alf.choose import TEMPLATES, WAVEFORM_TABLE
 
 # The layout in which samples are the last axis on disk.
 _SAMPLES_LAST = "waveforms.templates"
 
 
 def load_templates(
-    ref: SortingRef, n_clusters: int, n_channels: int = 0
+    ref: SortingRef, n_clusters: int, channels_table: pd.DataFrame | None = None, ids: Sequence[Any] = ()
 ) -> tuple[Templates | None, tuple[Missing, ...]]:
     """Return the templates of a sorting, or why there are none.
 
@@ -29,8 +31,11 @@ def load_templates(
         Its datasets have paths.
     n_clusters : int
         Rows of the clusters object.
-    n_channels : int
-        Rows of the channels object: waveforms of so many channels need no file that says which.
+    channels_table : DataFrame or None
+        The channels object: waveforms of as many channels need no file that says which; its ``rawInd`` names the
+        columns of the raw file that a ``waveforms.channels`` with a row for each waveform holds.
+    ids : sequence
+        Of the units by their index, for such a file.
 
     Returns
     -------
@@ -44,6 +49,7 @@ def load_templates(
     DatasetInvalid
         A file is damaged, or its channels do not fit its waveforms.
     """
+    n_channels = 0 if channels_table is None else len(channels_table)
     for name, channels_name in TEMPLATES:
         waves, chans = ref.datasets.get(name), ref.datasets.get(channels_name)
         if waves is None or waves.path is None:
@@ -61,6 +67,13 @@ def load_templates(
         if waveforms.dtype.kind not in "iuf" or channels.dtype.kind not in "iuf":
             what = f"{name} should hold numbers, and {channels_name} too"
             raise DatasetInvalid(what, paths, "Fetch them again")
+        table = ref.datasets.get(WAVEFORM_TABLE)
+        if name == _SAMPLES_LAST and waveforms.ndim == 3 and len(channels) != len(waveforms) and channels.ndim == 2:
+            if table is None or table.path is None or channels_table is None:
+                return None, (
+                    Missing("templates", f"{channels_name} has a row for each waveform, without {WAVEFORM_TABLE}"),
+                )
+            waveforms, channels = _of_units(waveforms, channels, table.path, channels_table, ids)
         if waveforms.ndim != 3 or channels.shape != (waveforms.shape[0], waveforms.shape[2]):
             what = f"{channels_name} is of shape {channels.shape} for waveforms of shape {waveforms.shape}"
             raise DatasetInvalid(what, paths, "Fetch them again")
@@ -72,6 +85,42 @@ def load_templates(
             return None, (Missing("templates", reason),)
         return Templates(waveforms, channels, name), ()
     return None, (Missing("templates", "no templates.waveforms, clusters.waveforms or waveforms.templates"),)
+
+
+def _of_units(
+    waveforms: npt.NDArray[Any],
+    channels: npt.NDArray[Any],
+    table: Path,
+    channels_table: pd.DataFrame,
+    ids: Sequence[Any],
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return templates with a row for each unit, and the rows of the channels object that they are on.
+
+    ``ibldsp.waveform_extraction`` writes a template for each unit that it cut waveforms of, in the order of their ids,
+    and for each waveform the columns of the raw file that it is on; those of its first waveform are its template's.
+
+    Raises
+    ------
+    DatasetInvalid
+        The files do not belong together.
+    """
+    rows = read_table(table)
+    if "cluster" not in rows or len(rows) != len(channels):
+        raise DatasetInvalid(f"Is not the table of {len(channels):,} waveforms", [table], "Fetch it again")
+    units, first = np.unique(rows["cluster"].to_numpy(), return_index=True)
+    if len(waveforms) != len(units):
+        what = f"Names {len(units):,} units, for {len(waveforms):,} templates"
+        raise DatasetInvalid(what, [table], "Fetch waveforms.table, .channels and .templates again")
+    columns = channels_table["rawInd"].to_numpy() if "rawInd" in channels_table else np.arange(len(channels_table))
+    row_of = {int(column): row for row, column in enumerate(columns) if np.isfinite(column)}
+    index_of = {unit: index for index, unit in enumerate(ids)}
+    placed = np.full((len(ids), *waveforms.shape[1:]), np.nan, np.float32)
+    on = np.full((len(ids), channels.shape[1]), -1, np.int64)
+    for k, unit in enumerate(units.tolist()):
+        if (index := index_of.get(unit)) is not None:
+            placed[index] = waveforms[k]
+            on[index] = [row_of.get(int(c), -1) if np.isfinite(c) else -1 for c in channels[first[k]]]
+    return placed, on
 
 
 def _array(path: Path, name: str) -> npt.NDArray[Any]:

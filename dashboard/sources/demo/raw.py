@@ -119,14 +119,17 @@ def _lf(channels: Channels, seed: int, second: int) -> npt.NDArray[np.float32]:
     rng = np.random.default_rng([seed, 21, second])
     n, depths = SAMPLING_HZ // LF_RATIO, channels.local_um[:, 1]
     height = (depths - depths.min()) / np.ptp(depths)
-    times = second + np.arange(n)[:, np.newaxis] / n
-    uv = 4.0 * rng.standard_normal((n, depths.size))
+    times = second + np.arange(n) / n
+    uv = np.float32(4.0) * rng.standard_normal((n, depths.size), np.float32)
+    waves, profiles = [], []  # sin(a + b) = sin a cos b + cos a sin b, with b the phase along the probe
     for hz, amplitude, at in LF_WAVES:
         profile = amplitude * (0.2 + np.exp(-(((height - at) / 0.15) ** 2)))
-        uv += profile * np.sin(2 * np.pi * hz * times + 3 * height)
+        waves += [np.sin(2 * np.pi * hz * times), np.cos(2 * np.pi * hz * times)]
+        profiles += [profile * np.cos(3 * height), profile * np.sin(3 * height)]
+    uv += np.asarray(waves, np.float32).T @ np.asarray(profiles, np.float32)
     uv[:, channels.labels == 1] = 0.0
     uv[:, channels.labels == 2] *= 2.5
-    return uv.astype(np.float32)
+    return uv
 
 
 @lru_cache(maxsize=2)

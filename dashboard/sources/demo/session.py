@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dashboard.sources.demo.behaviour import Behaviour
 from dashboard.sources.demo.channels import TRACK, Channels, region_rows
 from dashboard.sources.demo.files import save
+from dashboard.sources.demo.kernels import SAMPLING_HZ
 
 RMS_WINDOW_S = 1.0
 
@@ -26,11 +27,15 @@ SESSION_FILES = (
     "raw_ephys_data/probe00/_iblqc_ephysTimeRmsLF.timestamps.npy",
     "raw_ephys_data/probe00/_iblqc_ephysSpectralDensityLF.power.npy",
     "raw_ephys_data/probe00/_iblqc_ephysSpectralDensityLF.freqs.npy",
+    "raw_ephys_data/probe00/_iblqc_ephysSpectralDensityAP.power.npy",
+    "raw_ephys_data/probe00/_iblqc_ephysSpectralDensityAP.freqs.npy",
 )
 """Every file of the session that is not a sorting's."""
 
 LFP_HZ = np.linspace(0.0, 1250.0, 513)
 """Frequencies of the LFP's spectrum, as ``ibllib.ephys.ephysqc`` has them: windows of 1024 samples at 2500 Hz."""
+
+AP_HZ = np.linspace(0.0, SAMPLING_HZ / 2, 513)
 
 LF_SEED = 26
 """Of what LF does over time: other draws stay as they were."""
@@ -81,6 +86,10 @@ def write_session(
     save(raw / "_iblqc_ephysTimeRmsLF.timestamps.npy", times)
     save(raw / "_iblqc_ephysSpectralDensityLF.power.npy", power * times.size)  # the file holds the sum over its windows
     save(raw / "_iblqc_ephysSpectralDensityLF.freqs.npy", LFP_HZ)
+    slope = 1.0 + (1_000.0 / np.maximum(AP_HZ, AP_HZ[1])) ** 2
+    ap_power = slope[:, None] * (level**2 + stripes_v**2) / AP_HZ[-1] / slope.mean()
+    save(raw / "_iblqc_ephysSpectralDensityAP.power.npy", ap_power.astype(np.float32))
+    save(raw / "_iblqc_ephysSpectralDensityAP.freqs.npy", AP_HZ)
 
 
 def _lfp_power(channels: Channels, rng: np.random.Generator) -> npt.NDArray[np.float32]:

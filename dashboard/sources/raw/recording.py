@@ -144,7 +144,10 @@ def _band(folder: Path, meta: Meta, paths: Mapping[str, Path], elsewhere: Mappin
     if n_samples != meta.n_samples:
         what = f"The .meta says {meta.n_samples:,} samples, the data have {n_samples:,}"
         raise DatasetInvalid(what, [meta.path, path], "Copy the .meta that belongs to the data")
-    return RawBand(meta.band, path, meta.fs_hz, n_samples, meta.volts_per_bit, meta.sites, meta.is_shifted, columns)
+    return RawBand(
+        meta.band, path, meta.fs_hz, n_samples, meta.volts_per_bit, meta.sites, meta.is_shifted, columns,
+        remote_key="" if remote is None else remote.key,
+    )  # fmt: skip
 
 
 def _clock(folder: Path, names: list[str], ap_fs_hz: float) -> SampleClock:

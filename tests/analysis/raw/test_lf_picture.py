@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,21 @@ def test_a_sink_is_negative_whatever_filter_the_voltage_is_shown_with() -> None:
         assert (found.column, found.depth_um) == (AT, 400.0)
         # 6 Hz is common to all channels: a reference would have taken it.
         assert found.hz[np.nanmedian(found.power_db, axis=1).argmax()] == 6
+
+
+def test_no_sample_is_read_that_a_filtered_snippet_does_not_need() -> None:
+    made, asked = recording(), list[tuple[int, int]]()
+    band = made.bands["lf"]
+
+    def columns(i0: int, i1: int) -> Any:
+        asked.append((i0, i1))
+        return band.columns(i0, i1)
+
+    counted = replace(made, bands={"lf": replace(band, columns=columns)})
+    rows: Any = np.arange(N)
+    for step in ("raw", "high-pass", DESTRIPED):
+        snippet = cut(counted, 4.0, 4.2, "lf", step)
+        found = lf_picture(counted, snippet, rows, band.sites.y_um, 400.0)
+        assert (min(i0 for i0, _ in asked), max(i1 for _, i1 in asked)) == (2_000, 6_201)
+        assert found.times_s[0] == 2.25
+        assert found.times_s[-1] <= 6.2 - 0.25

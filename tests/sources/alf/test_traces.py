@@ -112,3 +112,34 @@ def test_a_sorting_without_them_says_so(tmp_path: Path) -> None:
     sorting = dashboard.open_insertion(SAMPLE.parent / "phy" / "kilosort25", cache=tmp_path)
     with pytest.raises(DatasetMissing, match=r"waveforms\.traces is missing"):
         sorting.waveforms(0)
+
+
+@of_sample
+def test_templates_are_placed_where_channels_has_a_row_for_each_waveform(tmp_path: Path) -> None:
+    known = json.loads((SAMPLE / "oracle" / "waveforms.json").read_text())["clusters"]
+    sorting = dashboard.open_insertion(FOLDER, cache=tmp_path)
+    assert sorting.templates is not None
+    assert sorting.templates.dataset == "waveforms.templates"
+    own = sorting.channels["rawInd"].to_numpy()
+    for unit in known:
+        index = sorting.units.values.tolist().index(unit["cluster"])
+        uv, answer = sorting.templates.waveforms[index].T * np.float32(1e6), unit["template_uV"]
+        assert list(uv.shape) == answer["shape"]
+        for value, name in ((np.nanmin(uv), "min"), (np.nanmax(uv), "max"), (np.nansum(uv, dtype=np.float64), "sum")):
+            assert value == pytest.approx(answer[name], rel=1e-5)
+        on = sorting.templates.channels[index]
+        columns = np.where(on >= 0, own[on], 384)
+        expected = np.array(unit["channels_of_first_waveform"])
+        assert columns.tolist() == np.where(expected == 191, 384, expected).tolist()  # the reference is no channel
+    silent = np.isnan(sorting.templates.waveforms).all(axis=(1, 2))
+    assert sorting.units.values[silent].tolist() == [7, 29]
+
+
+@of_sample
+def test_templates_without_the_table_of_waveforms_are_missing_by_name(tmp_path: Path) -> None:
+    for path in FOLDER.iterdir():
+        if path.name != "waveforms.table.pqt":
+            (tmp_path / path.name).symlink_to(path)
+    sorting = dashboard.open_insertion(tmp_path, cache=tmp_path / "cache")
+    assert sorting.templates is None
+    assert "row for each waveform, without waveforms.table" in sorting.missing_reason("templates")

@@ -15,6 +15,7 @@ from dashboard.analysis.raw.lf_picture import LfPicture
 from dashboard.analysis.raw.maps import DepthImage, QualityMaps, by_depth
 from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.raw.spectra import WINDOW_S
+from dashboard.figures.quality import BAND_COLOURS
 from dashboard.figures.raw import ink_of
 from dashboard.model.colours import LABEL_COLOURS
 from dashboard.page.core.axes import Axes
@@ -26,8 +27,6 @@ SNIPPET_PX, MAP_PX = 380, 220
 N_TICKS = 9
 LEVELS = 255
 NO_VALUE = "#00000000"
-BAND_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00")
-"""Of the bands of LF, from the slowest."""
 GREYS = tuple(to_hex(colour) for colour in colormaps["gray"](np.linspace(0, 1, LEVELS)))
 SINKS_RED = tuple(to_hex(colour) for colour in colormaps["RdBu"](np.linspace(0, 1, LEVELS)))
 PALETTES = {
@@ -171,6 +170,7 @@ class MapFigure:
     """Values over time and depth on the raster's axes, or over frequency and depth."""
 
     def __init__(self, axes: Axes, name: str, *, over_time: bool, palette: str) -> None:
+        self._over_time = over_time
         x_range, limits = (axes.time, axes.time_limits) if over_time else (Range1d(0, 300), Range1d(0, 300))
         self.figure: figure = navigable(
             x_range, axes.depth, limits, axes.depth_limits, only="" if over_time else "y", name=name,
@@ -195,6 +195,8 @@ class MapFigure:
         apart = float(np.median(np.diff(depths))) if len(depths) > 1 else 20.0
         first = float(along[0] - np.diff(along[:2])[0] / 2)
         width = float(along[-1] - along[0]) * len(along) / (len(along) - 1)
+        if not self._over_time:
+            self.figure.x_range.update(start=max(first, 0.0), end=first + width)
         runs = np.split(np.arange(len(depths)), np.flatnonzero(np.diff(depths) > 1.5 * apart) + 1)
         data: dict[str, list[Any]] = {name: [] for name in _IMAGE}
         for run in runs:
@@ -210,7 +212,7 @@ class MapFigure:
             return
         bad = [row for row in np.flatnonzero(maps.labels) if row < len(maps.depths_um)]
         self.bad.data = {
-            "x": [4.0] * len(bad),
+            "x": [float(self.figure.x_range.end) / 75] * len(bad),
             "y": maps.depths_um[bad],
             "colour": [LABEL_COLOURS[int(maps.labels[row])] for row in bad],
         }

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any
 
 import panel as pn
 from bokeh.events import Tap
 
+from dashboard.analysis.raw.heat import PALETTES
 from dashboard.analysis.raw.lf_picture import csd_scale
 from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.raw.maps import QualityMaps
 from dashboard.analysis.raw.picture import SnippetPicture, farthest
 from dashboard.figures.raw import many_figure
 from dashboard.model.errors import BadRequest, DashboardError
-from dashboard.model.progress import Progress, progress_text
 from dashboard.model.raw import BANDS, NotRecorded
-from dashboard.model.requester import reading_for
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sent import finite
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.services.page_services import PageServices
-from dashboard.page.services.recording_quality import raw_threads
 from dashboard.page.tabs.raw import texts
 from dashboard.page.tabs.raw.figures import (
     SINKS_RED,
@@ -46,10 +42,7 @@ from dashboard.page.tabs.raw.state import MANY, MAX_GAIN_DB, WIDTHS_MS, RawState
 GAIN_STEP_DB = 3
 FOLLOWED_S = 5.0
 """A view that is not longer than this takes the tab along."""
-TELL_S = 0.25
-"""Between two words on how far a transfer has come."""
 WAVEFORMS_PX = 420
-PALETTE = {"ap": "plasma", "lf": "inferno"}
 
 
 PARTS = {
@@ -60,6 +53,7 @@ PARTS = {
     "rms": "The map of the noise",
     "spectrum": "The map of the spectrum",
     "bands": "The power by depth",
+    "ap-spectrum": "The map of the spectrum of AP",
 }
 """What the tab draws, by the name of its caption."""
 
@@ -81,7 +75,6 @@ class RawTab(BaseTab[PageServices]):
         self.maps: QualityMaps | None = None
         self._drawn: SnippetRequest | None = None
         self._asked: SnippetRequest | None = None
-        self._told = 0.0
         self._snippet_loop = self._raw_loop(render_snippet, self._show, self.refuse)
         services.quality.listen(self._show_maps)
         self._loops.append(services.quality.loop)
@@ -95,6 +88,7 @@ class RawTab(BaseTab[PageServices]):
         self.rms = MapFigure(axes, "raw-rms", over_time=True, palette="plasma")
         self.spectrum = MapFigure(axes, "raw-spectrum", over_time=False, palette="inferno")
         self.bands = BandFigure(axes)
+        self.ap_spectrum = MapFigure(axes, "raw-ap-spectrum", over_time=False, palette="inferno")
         self._captions = {name: self.html() for name in PARTS}
         self._captions["snippet"].object = texts.WORKING
         for name, about in PARTS.items():
@@ -110,6 +104,7 @@ class RawTab(BaseTab[PageServices]):
                 ("rms", self.rms),
                 ("spectrum", self.spectrum),
                 ("bands", self.bands),
+                ("ap-spectrum", self.ap_spectrum),
             )
         }
         self._shown: frozenset[str] = frozenset()
@@ -129,21 +124,8 @@ class RawTab(BaseTab[PageServices]):
 
     def _raw_loop(self, render: Any, apply: Any, refuse: Any) -> RenderLoop[Any, Any]:
         """Return what computes on the threads of raw data."""
-
-        def read(request: Any, cancel: threading.Event) -> Any:
-            with reading_for(self._services.user_session.login, cancel, self._arriving):
-                return render(request, cancel)
-
-        threads = raw_threads(self._services.pool)
-        made: RenderLoop[Any, Any] = RenderLoop(self._queue, threads, read, apply, refuse)
-        self._loops.append(made)
-        return made
-
-    def _arriving(self, progress: Progress) -> None:
-        """Say how many bytes have come from a server; called from the threads that read."""
-        if time.monotonic() - self._told > TELL_S:
-            self._told = time.monotonic()
-            self._queue.later(lambda: self.busy.tell(f"{progress.stage}: {progress_text(progress)}"))
+        services = self._services
+        return self.loop(services.reading(render, self.busy.tell), apply, refuse, pool=services.quality.pool)
 
     def _controls(self) -> Any:
         own = self._own
@@ -385,6 +367,7 @@ class RawTab(BaseTab[PageServices]):
             self._draw_rms()
             self.draw("raw-spectrum", self._draw_spectrum, maps)
             self.draw("raw-bands", self._draw_bands, maps)
+            self.draw("raw-ap-spectrum", self._draw_ap_spectrum, maps)
         elif maps is None and quality.error is not None:
             self._no_maps(quality.error)
 
@@ -394,6 +377,13 @@ class RawTab(BaseTab[PageServices]):
         if maps.spectrum is not None:
             self.spectrum.show(maps.spectrum, "inferno")
             self.spectrum.show_bad(maps)
+
+    def _draw_ap_spectrum(self, maps: QualityMaps) -> None:
+        self._captions["ap-spectrum"].object = texts.ap_spectrum(maps)
+        self._set("ap-spectrum", maps.ap_spectrum is not None)
+        if maps.ap_spectrum is not None:
+            self.ap_spectrum.show(maps.ap_spectrum, "inferno")
+            self.ap_spectrum.show_bad(maps)
 
     def _draw_bands(self, maps: QualityMaps) -> None:
         self._captions["bands"].object = texts.bands(maps)
@@ -410,10 +400,10 @@ class RawTab(BaseTab[PageServices]):
         self._captions["rms"].object = texts.rms(maps, band)
         self._set("rms", band in maps.rms)
         if band in maps.rms:
-            self.rms.show(maps.rms[band], PALETTE[band])
+            self.rms.show(maps.rms[band], PALETTES[band])
 
     def _no_maps(self, error: DashboardError) -> None:
-        for name in ("rms", "spectrum", "bands"):
+        for name in ("rms", "spectrum", "bands", "ap-spectrum"):
             self._set(name, False)
             self._captions[name].object = ""
         self._captions["rms"].object = refusal_text(error)

@@ -13,10 +13,10 @@ from dashboard.analysis.raw.maps import DepthImage, QualityMaps
 from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.raw.snippet import PADDING_S
 from dashboard.analysis.raw.spectra import CONDUCTIVITY_S_PER_M, OVERLAP, WINDOW_S
+from dashboard.figures.quality import BAND_COLOURS
 from dashboard.figures.raw import GOOD, OTHER
 from dashboard.model.raw import BANDS, RAW, NotRecorded
 from dashboard.model.texts import counted
-from dashboard.page.tabs.raw.figures import BAND_COLOURS
 
 WORKING = '<div class="unit"><p>Reading …</p></div>'
 NO_UNIT = '<div class="unit"><p>Select a unit to see its single spikes.</p></div>'
@@ -45,7 +45,8 @@ def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
         f"<p>{made}{found.band.name.upper()} at {at_s:,.5f} s, samples {found.first:,}–{last:,} of "
         f"{escape(found.band.path.name)}; {escape(found.filtered)}{padding}. Black to white: ∓{end:,.0f} {unit} "
         f"({gain_db:+d} dB); {counted(len(picture.uv), 'channel')} of {found.band.n_channels}.{pooled}{labels}</p>"
-        f"<p>{counted(len(picture.marks.units), 'spike')} marked{hidden}: {_DOT.format(colour=GOOD, word='good')}, "
+        f"<p>{counted(len(picture.marks.units), 'spike')} marked, by {picture.marks.placed_by}{hidden}: "
+        f"{_DOT.format(colour=GOOD, word='good')}, "
         f"{_DOT.format(colour=OTHER, word='other')}, larger: selected units in their colours.</p>"
     )
 
@@ -79,7 +80,8 @@ def spectrogram(found: LfPicture | None) -> str:
     return _said(
         f"<p>Power of the channel at {found.depth_um:,.0f} µm (column {found.column} of the file), {low:,.0f} to "
         f"{high:,.0f} dB re 1 V²/Hz, dark to bright: Hann windows of {WINDOW_S:g} s, overlap {OVERLAP:.0%}, bins "
-        f"of {1 / WINDOW_S:g} Hz; {escape(found.filtered)}.</p>"
+        f"of {1 / WINDOW_S:g} Hz; as recorded, over the snippet and the {PADDING_S['lf']:g} s on either side that "
+        "filters are given.</p>"
     )
 
 
@@ -119,6 +121,18 @@ def spectrum(maps: QualityMaps) -> str:
     return _said(
         f"<p>Power of LF ({low:,.0f} to {high:,.0f} dB re 1 V²/Hz, {of_sum}), bins of {hz[1] - hz[0]:.2f} Hz, "
         f"no common reference taken off.</p>{bad}"
+    )
+
+
+def ap_spectrum(maps: QualityMaps) -> str:
+    """Return what the spectrum of AP shows; empty where the data have none."""
+    if maps.ap_spectrum is None:
+        return ""
+    low, high = maps.ap_spectrum.levels
+    hz = maps.ap_spectrum.along
+    return _said(
+        f"<p>Power of AP ({low:,.0f} to {high:,.0f} dB re 1 V²/Hz, the mean over windows), bins of "
+        f"{hz[1] - hz[0]:.2f} Hz, before destriping.</p>"
     )
 
 

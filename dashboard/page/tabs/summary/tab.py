@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import panel as pn
 
 from dashboard.analysis.quality.stability import PRESENCE_MIN, STABLE_MAX_UM, Residual, residual_motion
 from dashboard.analysis.quality.summary import (
     AP_RMS_MAX_UV,
+    BAD_CHANNELS,
     LFP_BAND_HZ,
     NO_EXTENDED_QC,
     YIELD_MIN,
@@ -22,8 +24,11 @@ from dashboard.analysis.quality.summary import (
     summarise,
     verdicts,
 )
+from dashboard.analysis.raw.by_depth import BAD, POWERS
 from dashboard.config.logs import SessionThread
+from dashboard.figures.quality import BAND_COLOURS
 from dashboard.library.userdata import Verdict
+from dashboard.model.colours import LABEL_COLOURS
 from dashboard.model.errors import DashboardError
 from dashboard.model.noise import Noise
 from dashboard.model.progress import ProgressCallback
@@ -288,17 +293,39 @@ def body(summary: Summary) -> str:
         "bad channels": bad,
     }
     lines = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
-    plots = _plot(
-        f"AP RMS{'' if s.is_destriped or s.ap_rms_uv is None else ', raw'} (µV)",
-        s.ap_rms_uv,
-        s.depths_um,
-        s.ap_reason,
-        most=FAR_UV,
-    )
-    low, high = LFP_BAND_HZ
+    return f'<div class="summary"><table>{lines}</table>{_regions(s)}{_plots(s)}</div>'
+
+
+def _plots(s: Summary) -> str:
+    """Return the quality of the recording by depth: noise, power of LF by band, bad channels."""
+    table = s.by_depth
+    bad = [
+        (float(depth), LABEL_COLOURS[label])
+        for name, label in BAD.items()
+        if name in table
+        for depth in table["depth_um"][table[name] > 0]
+    ]
+    raw = "" if s.is_destriped or s.ap_rms_uv is None else ", raw"
     of_sum = ", sum over the recording: grows with its duration" if s.is_lfp_sum else ""
-    plots += _plot(f"LFP {low:.0f}–{high:.0f} Hz (dB{of_sum})", s.lfp_power_db, s.depths_um, s.lfp_reason)
-    return f'<div class="summary"><table>{lines}</table>{_regions(s)}<div class="plots">{plots}</div></div>'
+    low, high = LFP_BAND_HZ
+    plots = _plot(f"AP RMS{raw} (µV)", [(s.ap_rms_uv, s.depths_um, "")], s.ap_reason, bad, most=FAR_UV)
+    plots += _plot(f"LFP {low:.0f}–{high:.0f} Hz (dB{of_sum})", [(s.lfp_power_db, s.depths_um, "")], s.lfp_reason, bad)
+    depths = table["depth_um"].to_numpy() if len(table) else None
+    plots += _plot("LF RMS, raw (µV)", [(_column(table, "lf_rms_uv"), depths, "")], "no ephysTimeRmsLF.rms", bad)
+    powers = [
+        (_column(table, name), depths, colour) for name, colour in zip(POWERS.values(), BAND_COLOURS, strict=True)
+    ]
+    bins = "" if s.lfp_bin_hz is None else f", bins of {s.lfp_bin_hz:.2f} Hz"
+    plots += _plot(f"LF power by band (dB{of_sum}{bins})", powers, s.lfp_reason, bad)
+    named = [*zip(POWERS, BAND_COLOURS, strict=True)] if "lf_0_4_hz_db" in table else []
+    named += [(word, LABEL_COLOURS[label]) for label, word in BAD_CHANNELS.items() if bad]
+    key = "".join(f'<span style="color:{colour}">■</span> {escape(word)} ' for word, colour in named)
+    key = f"<p>By depth; at the right edge bad channels. {key}</p>" if key else ""
+    return f'<div class="plots">{plots}</div>{key}'
+
+
+def _column(table: pd.DataFrame, name: str) -> npt.NDArray[np.float64] | None:
+    return table[name].to_numpy(np.float64) if name in table else None
 
 
 def _regions(summary: Summary) -> str:
@@ -326,19 +353,33 @@ def _absent(reason: str) -> str:
 
 def _plot(
     title: str,
-    values: npt.NDArray[np.float64] | None,
-    depths_um: npt.NDArray[np.float64] | None,
+    series: list[tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64] | None, str]],
     reason: str,
+    bad: list[tuple[float, str]],
     most: float | None = None,
 ) -> str:
-    """Return values by depth as a small SVG, tip end at the bottom."""
-    if values is None or depths_um is None or len(values) != len(depths_um):
-        why = reason or "channels and file differ"
+    """Return values by depth as a small SVG, tip end at the bottom: dots, or lines of several colours.
+
+    Parameters
+    ----------
+    title : str
+    series : list of (values, depths in um, colour)
+    reason : str
+        Why there is nothing.
+    bad : list of (float, str)
+        Depths of bad channels, in um, and the colours of their labels.
+    most : float or None
+        Where the axis from zero ends at most; None: it spans `AXIS_PERCENT` of the values.
+    """
+    drawn = []
+    for values, depths_um, colour in series:
+        if values is not None and depths_um is not None and len(values) == len(depths_um):
+            known = np.isfinite(values) & np.isfinite(depths_um)
+            drawn.append((values[known], depths_um[known], colour))
+    if not any(len(values) for values, _, _ in drawn):
+        why = "no finite values" if drawn else reason or "channels and file differ"
         return f"<figure><figcaption>{escape(title)}</figcaption><p>{_absent(why)}</p></figure>"
-    known = np.isfinite(values) & np.isfinite(depths_um)
-    if not known.any():
-        return f"<figure><figcaption>{escape(title)}</figcaption><p>{_absent('no finite values')}</p></figure>"
-    x, y = values[known], depths_um[known]
+    x, y = (np.concatenate([own[k] for own in drawn]) for k in (0, 1))
     if most is not None:
         low, high = 0.0, min(float(x.max()), most)
     else:  # a few dead channels would take the whole axis
@@ -347,15 +388,24 @@ def _plot(
     high = high if high > low else low + 1
     bottom, top = float(y.min()), max(float(y.max()), float(y.min()) + 1)
     left, right, foot = 40, PLOT_WIDTH - 8, PLOT_HEIGHT - 20
-    px = left + (np.clip(x, low, high) - low) / (high - low) * (right - left)
-    py = foot - (y - bottom) / (top - bottom) * (foot - 6)
-    dots = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="1.4"/>' for a, b in zip(px, py, strict=True))
+    marks = ""
+    for values, depths_um, colour in drawn:
+        px = left + (np.clip(values, low, high) - low) / (high - low) * (right - left)
+        py = foot - (depths_um - bottom) / (top - bottom) * (foot - 6)
+        if colour:
+            line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px, py, strict=True))
+            marks += f'<polyline points="{line}" style="fill:none;stroke:{colour}"/>'
+        else:
+            marks += "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="1.4"/>' for a, b in zip(px, py, strict=True))
+    for depth, colour in bad:
+        at = foot - (depth - bottom) / (top - bottom) * (foot - 6)
+        marks += f'<rect x="{right}" y="{at - 1:.1f}" width="5" height="2" style="fill:{colour}"/>'
     beyond = int(((x < low) | (x > high)).sum())
     more = f", {beyond} beyond" if beyond else ""
     return (
         f"<figure><figcaption>{escape(title + more)}</figcaption>"
         f'<svg width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" role="img" aria-label="{escape(title)} by depth">'
-        f'<path d="M{left} 4V{foot}H{right}"/>{dots}'
+        f'<path d="M{left} 4V{foot}H{right}"/>{marks}'
         f'<text x="{left - 3}" y="{foot}" text-anchor="end">{bottom:.0f}</text>'
         f'<text x="{left - 3}" y="12" text-anchor="end">{top:.0f}</text>'
         f'<text x="10" y="{foot / 2:.0f}" text-anchor="middle" transform="rotate(-90 10 {foot / 2:.0f})">'

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from dashboard.analysis.computed import compute_all
+from dashboard.analysis.raw.many import ManySpikes, many_spikes
 from dashboard.analysis.unit_picture import Members, UnitPicture, unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.figures.registry import Declared
@@ -14,6 +15,8 @@ from dashboard.page.core.scene import Scene
 
 MAX_UNITS = 6
 """Units drawn at once: more colours cannot be told apart."""
+N_SINGLES = 50
+"""Single spikes that are laid over each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,31 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
     )  # fmt: skip
     compute_all(found)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class SinglesRequest:
+    """Single spikes of a unit, of ``waveforms.traces``."""
+
+    scene: Scene
+    unit: int
+
+    def is_of_the_same(self, other: SinglesRequest) -> bool:
+        """Return whether another request reads the same spikes; columns that were added to the units do not matter."""
+        mine, others = self.scene.sorting, other.scene.sorting
+        return mine.open_waveforms is others.open_waveforms and mine.units.of(self.unit) == others.units.of(other.unit)
+
+
+def render_singles(request: SinglesRequest, cancel: threading.Event) -> ManySpikes:
+    """Read single spikes of a unit, by one range of the file.
+
+    Raises
+    ------
+    DashboardError
+        The sorting has none, or they cannot be read.
+    """
+    scene = request.scene
+    return many_spikes(scene.sorting, scene.columns, request.unit, N_SINGLES, "", cancel)
 
 
 def draw_units(request: UnitRequest, cancel: threading.Event) -> UnitDrawing:

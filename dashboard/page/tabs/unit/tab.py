@@ -8,18 +8,20 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.unit_picture import MAX_PAIRS, Members, UnitPicture
+from dashboard.figures.raw import many_figure
 from dashboard.figures.registry import FIGURES
-from dashboard.model.errors import DashboardError
+from dashboard.model.errors import DashboardError, DatasetMissing
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.tab import BaseTab, pane
+from dashboard.page.core.tab import BaseTab, pane, refusal_text
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.unit import texts
 from dashboard.page.tabs.unit.outline import SplitOutline, outlined
-from dashboard.page.tabs.unit.picture import UnitDrawing, UnitRequest, draw_units
+from dashboard.page.tabs.unit.picture import SinglesRequest, UnitDrawing, UnitRequest, draw_units, render_singles
 from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
 from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.sections import folded
@@ -46,6 +48,11 @@ class UnitTab(BaseTab[PageServices]):
         self._is_moving = False
         self.picture: UnitPicture | None = None
         self._loop = self.loop(draw_units, self._apply)
+        self._singles_loop = self.loop(
+            services.reading(render_singles, self.busy.tell), self._show_singles, self._no_singles,
+            pool=services.quality.pool,
+        )  # fmt: skip
+        self._singles: SinglesRequest | None = None
         self.empty = self.html(texts.EMPTY)
         self.head = self.html()
         self.metrics = self.html()
@@ -88,12 +95,16 @@ class UnitTab(BaseTab[PageServices]):
         # The histogram stands under the caption of what it is beside.
         beside_of = self._captions["unit-amplitude"]
         self.part("unit-amplitudes", FIGURES["unit-amplitudes"].title, beside_of, self._panes["unit-amplitudes"])
+        self.singles = FigureView("unit-waveforms", TEMPLATE_PX, dark=dark)
+        self._single_caption, self._single_pane = self.html(), pane(self.singles.figure)
+        self._single_stack = self._stack(self._single_caption)  # a figure that was hidden has no width when it is shown
+        self.part("unit-waveforms", "The single spikes", self._single_caption, self._single_pane)
         self._pair_plots = [pane(view.figure) for view in self.pairs]
         for view, over, plot in zip(self.pairs, self._pair_captions, self._pair_plots, strict=True):
             self.part(str(view.figure.name), TITLES["unit-pairs"], over, plot)
 
     def _recolour(self, event: Any) -> None:
-        for view in (*self.views.values(), *self.pairs):
+        for view in (*self.views.values(), *self.pairs, self.singles):
             view.apply_theme(dark=event.new)
 
     def _sections(self) -> list[Any]:
@@ -118,7 +129,9 @@ class UnitTab(BaseTab[PageServices]):
             self._beside(panes["unit-amplitude"], panes["unit-amplitudes"]),
             *captioned("unit-depth"),
             self.outline.panel,
-            *captioned("unit-rate", "unit-template", *(entry.name for entry in self._added)),
+            *captioned("unit-rate"),
+            self._beside(*captioned("unit-template"), self._single_stack),
+            *captioned(*(entry.name for entry in self._added)),
             self.metrics,
             self._bins,
         ]
@@ -211,11 +224,36 @@ class UnitTab(BaseTab[PageServices]):
         for view, over in zip(self.pairs[:n_pairs], self._pair_captions[:n_pairs], strict=True):
             self.draw(str(view.figure.name), self._show_pair, view, over, drawing)
         self.answered()
+        self._ask_singles(SinglesRequest(scene, request.focus))
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self.panel.objects:
             apply_theme(self._body, dark=self._state.dark)
             self.panel.append(self._body)
+
+    def _ask_singles(self, request: SinglesRequest) -> None:
+        before = self._singles
+        if before is None or not request.is_of_the_same(before):
+            self._singles = request
+            self._single_stack[:] = [self._single_caption]
+            self._single_caption.object = caption("Single spikes" + texts.absent("reading …"))
+            self._singles_loop.cancel()
+            self._singles_loop.request(request)
+
+    def _show_singles(self, request: SinglesRequest, found: ManySpikes) -> None:
+        if request is self._singles:
+            self.draw("unit-waveforms", self._draw_singles, found)
+
+    def _draw_singles(self, found: ManySpikes) -> None:
+        self._single_caption.object = caption(texts.singles(found))
+        self.singles.show(many_figure(found))
+        self._single_stack[:] = [self._single_caption, self._single_pane]
+
+    def _no_singles(self, error: DashboardError) -> None:
+        self._single_stack[:] = [self._single_caption]
+        missing = isinstance(error, DatasetMissing)
+        text = caption("Single spikes" + texts.absent("no waveforms.traces; the tab Raw cuts them out of the voltage"))
+        self._single_caption.object = text if missing else refusal_text(error)
 
     def _show_head(self, scene: Scene, picture: UnitPicture) -> None:
         self.head.object = texts.head(scene, picture, self._aside)

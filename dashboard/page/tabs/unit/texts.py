@@ -12,6 +12,7 @@ import pandas as pd
 
 from dashboard.analysis.computed import value_of
 from dashboard.analysis.filters.words import say_spike_amp
+from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.unit_picture import UnitPicture
 from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS, AmplitudeHistogram
 from dashboard.analysis.units.clouds import Cloud
@@ -283,6 +284,12 @@ def _template(scene: Scene, picture: UnitPicture) -> str:
     if picture.template is None:
         return "Template" + absent(picture.why_no_template)
     return f"Template ({escape(picture.template.name)}), 30 kHz; orange: peak channel"
+
+
+def singles(found: ManySpikes) -> str:
+    """Return what the single spikes are."""
+    template = "orange: template" if found.template_uv is not None else f"no template: {escape(found.why_no_template)}"
+    return f"{len(found.uv)} of {found.n_all:,} single spikes ({escape(found.source)}); thick: their mean; {template}"
 
 
 HEADINGS: Mapping[str, Callable[[Scene, UnitPicture], str]] = MappingProxyType(

@@ -72,6 +72,7 @@ def test_from_a_key_to_the_next_spike_destriped_and_back_to_lf(cache: Path) -> N
         page.wait(lambda: tab.maps, "the maps")
         assert page.do(lambda: tab._figures["spectrum"] in tab.panel.objects)
         assert page.do(lambda: len(tab.spectrum.image.data["image"])) == 1
+        assert page.do(lambda: (len(tab.ap_spectrum.image.data["image"]), tab.ap_spectrum.figure.x_range.end > 15_000))
         check_lf(page, tab, drawn)
         check_elsewhere(page, tab, drawn)
 
@@ -128,6 +129,7 @@ def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path, tmp_pat
         found = sorted(zip(samples.tolist(), picture.columns[marks.rows].tolist(), strict=True))
         known = zip(truth["samples"][inside].tolist(), truth["file_column"][inside].tolist(), strict=True)
         assert found == sorted(known)
+        assert "marked, by spikes.samples" in page.do(lambda: tab._captions["snippet"].object)
         assert marks.n_elsewhere == 0
         check_export(page, tmp_path)
         page.do(lambda: page.session.state.param.update(selected=[5]))
@@ -137,7 +139,12 @@ def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path, tmp_pat
         assert "4 of 4 spikes of unit 5" in said
         assert "waveforms.traces, as they were extracted" in said
         assert page.do(lambda: tab._figures["waveforms"] in tab.panel.objects)
-        page.do(lambda: page.session.state.param.update(selected=[]))
+        unit = page.select("Unit", 5)
+        page.wait(lambda: unit.picture and "4 of 4" in unit._single_caption.object, "the spikes beside the template")
+        assert page.do(
+            lambda: unit._single_pane in unit._single_stack.objects and len(unit.singles.sources[0].data["x"])
+        )
+        page.do(lambda: page.session.state.param.update(selected=[], tab="Raw"))
         page.wait(lambda: "Select a unit" in caption.object, "the line")
         maps = page.wait(lambda: tab.maps, "the maps")
         assert set(maps.rms) == {"ap", "lf"}

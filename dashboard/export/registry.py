@@ -93,18 +93,19 @@ SHEETS = (
 
 DATA_FILES = (
     DataFileEntry(
-        "clusters", "Clusters that pass the filters", ("csv", "parquet"), f"{_VIEW}:write_clusters",
+        "clusters", "Units that pass the filters, with all columns", ("csv", "parquet"), f"{_VIEW}:write_clusters",
         f"{_VIEW}:note_clusters",
     ),
     DataFileEntry(
         "spikes", "Spikes in the window that pass", ("npz", "parquet"), f"{_VIEW}:write_spikes", f"{_VIEW}:note_spikes"
     ),
     DataFileEntry(
-        "aggregate", "The picture as numbers, with its edges", ("npz",), f"{_VIEW}:write_aggregate",
+        "aggregate", "The raster as numbers, with the edges of its bins", ("npz",), f"{_VIEW}:write_aggregate",
         f"{_VIEW}:note_aggregate",
     ),
     DataFileEntry(
-        "rows", "Spikes of each unit in view by time, as numbers", ("npz",), f"{_VIEW}:write_rows", f"{_VIEW}:note_rows"
+        "rows", "The raster by units as numbers, with the edges of its bins", ("npz",), f"{_VIEW}:write_rows",
+        f"{_VIEW}:note_rows",
     ),
 )  # fmt: skip
 """Data files of the view."""

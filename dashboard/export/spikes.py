@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from dashboard.engine.count.aggregate import with_ids
 from dashboard.engine.count.raster import aggregate
 from dashboard.export.origin import Subject, provenance
+from dashboard.export.tables import parquet_bytes, with_units
 from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.files import whole_file
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress
@@ -149,6 +150,7 @@ def _spikes_parquet(path: Path, subject: Subject, words: Mapping[str, str], repo
         [(name, _arrow_type(np.dtype(kind))) for name, kind in columns.items()],
         metadata={**words, "provenance": json.dumps(dict(words))},
     )
+    schema = with_units(schema, are_volts=subject.sorting.amps_are_volts)
     n, begun = 0, _bounds(subject)[0]
     with pq.ParquetWriter(path, schema) as file:
         for first, last in _blocks(subject):
@@ -237,8 +239,7 @@ def write_clusters(path: Path, subject: Subject, kind: str) -> int:
         if kind == "csv":
             draft.write_text(csv_text(table), encoding="utf-8")
         else:
-            made = pa.Table.from_pandas(table, preserve_index=False)
-            pq.write_table(made.replace_schema_metadata({**(made.schema.metadata or {}), **provenance(subject)}), draft)
+            draft.write_bytes(parquet_bytes(table, provenance(subject), are_volts=subject.sorting.amps_are_volts))
     return len(table)
 
 

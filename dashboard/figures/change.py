@@ -92,7 +92,7 @@ def change_by_depth(
             ),
             Lines([np.array(medians)], [np.array(middles)], ["mean"], ["median of the band"], width=2.5),
         ),
-        legend="units",
+        legend="units" + ", larger where selected" * bool(len(selected)),
     )  # fmt: skip
 
 

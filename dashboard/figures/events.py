@@ -21,7 +21,6 @@ def psth(found: EventPicture) -> Figure:
     rates = [group.psth for group in groups]
     errors = [np.nan_to_num(rate.sem_hz) for rate in rates]
     with_band = [k for k, rate in enumerate(rates) if np.isfinite(rate.sem_hz).all()]
-    low = min((float((rate.mean_hz - error).min()) for rate, error in zip(rates, errors, strict=True)), default=0.0)
     high = max((float((rate.mean_hz + error).max()) for rate, error in zip(rates, errors, strict=True)), default=0.0)
     inks = [group.group.color for group in groups]
     n_trials = sum(map(len, groups))
@@ -30,7 +29,7 @@ def psth(found: EventPicture) -> Figure:
         "event-psth",
         f"{n_trials:,} trials{by}, {duration_text(float(edges[1] - edges[0]))} bins",
         _time(found, (float(edges[0]), float(edges[-1]))),
-        Axis("Rate ± SEM", "Hz", (0.95 * low if low >= 0.5 * high else 0.0, 1.05 * high or 1.0)),
+        Axis("Rate ± SEM", "Hz", (0.0, 1.05 * high or 1.0)),
         (
             Bands(
                 [rates[k].centres_s for k in with_band],

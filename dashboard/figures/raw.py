@@ -52,10 +52,13 @@ def snippet_figure(
     inks = [ink_of(sorting, unit, selected) for unit in marks.units.tolist()]
     depths = f"{picture.depths_um[0]:,.0f} to {picture.depths_um[-1]:,.0f} µm"
     note = f"{found.band.note}. " if found.band.note else ""
+    marked = "; diamonds: spikes of good units (green), of others (red)" + ", of selected ones" * bool(selected)
     synthetic = "synthetic, " if picture.recording.is_synthetic else ""
     return Figure(
         "raw-snippet",
-        textwrap.fill(f"{note}{found.band.name.upper()}, {synthetic}at {at_s:,.5f} s, {found.filtered}", MAX_TITLE),
+        textwrap.fill(
+            f"{note}{found.band.name.upper()}, {synthetic}at {at_s:,.5f} s, {found.filtered}{marked}", MAX_TITLE
+        ),
         Axis("Time from the middle", "ms", (left, right)),
         Axis(f"Channel in view, {depths}", "", (-0.5, n - 0.5), is_whole=True),
         (image, Lines(x, y, inks, width=1.0)),

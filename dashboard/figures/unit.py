@@ -37,7 +37,7 @@ SESSION = Axis("Time", "s", is_session_time=True)
 
 def autocorrelogram(found: UnitPicture) -> Figure:
     """Return the lags of the unit's spikes as rates, with its mean rate."""
-    title = f"Autocorrelogram, {duration_text(found.acg.bin_s)} bins"
+    title = f"Autocorrelogram, {duration_text(found.acg.bin_s)} bins; dashed: mean rate"
     return lags("unit-acg", title, found.acg, found.mean_hz(found.focus.unit))
 
 
@@ -144,7 +144,7 @@ def amplitudes(found: UnitPicture) -> Figure:
                 inks[k] = ink
     return Figure(
         "unit-amplitudes",
-        f"Amplitudes, {len(counts):,} bins",
+        f"Amplitudes, {len(counts):,} bins" + "; noise test: orange against blue" * (len(set(inks)) > 1),
         Axis("Spikes", limits=room_above(counts, share=1.05), is_whole=True),
         Axis("Amplitude", found.amp_unit, found.amplitude_cloud.value_range),
         (Bars(edges, counts, inks, along="y"), _limits(found)),

@@ -191,7 +191,7 @@ def test_limits_of_single_spikes_hold_for_units_and_are_said(subject: Subject) -
     n_passing = len(own_spikes(limited, 7))
     assert 0 < n_passing < len(own_spikes(subject, 7))
     words = unit_sheet(limited, style).words["spikes"]
-    assert f"{n_passing:,} of 50,000 spikes, cluster 7, whole recording, spike amplitude ≥ 250 µV" in words
+    assert f"{n_passing:,} of 50,000 spikes, unit 7, whole recording, spike amplitude ≥ 250 µV" in words
     both = n_passing + len(own_spikes(limited, 5))
     assert f"{both:,} of 50,000 spikes, units 5, 7" in pair_sheet(limited, style).words["spikes"]
     assert "amplitude" not in unit_sheet(replace(limited, amp_range_uv=None), style).words["spikes"]

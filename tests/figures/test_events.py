@@ -36,6 +36,14 @@ def test_rates_have_a_line_and_a_band_for_each_group(found: EventPicture) -> Non
     assert figure.legend == "outcome (trials)"
 
 
+def test_rates_begin_at_zero_however_little_they_vary(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:
+    everything = Selection.of(np.asarray(small_columns.times_s))
+    whole = align(small_demo, small_columns, everything, "all units", "stimOn", "none", is_single=False)
+    rates = whole.groups[0].psth.mean_hz
+    assert rates.min() > 0.5 * rates.max(), "of one unit it would begin there by itself"
+    assert Declared("event", whole)["event-psth"].y.limits[0] == 0.0
+
+
 def test_trials_lie_one_above_the_other_and_every_spike_shows(found: EventPicture) -> None:
     figure = Declared("event", found)["event-raster"]
     pictures = figure.marks[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import io
 import logging
 import os
 import sys
@@ -80,6 +79,12 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
         help="with --curation: units merged and split, without removed units and spikes in bad spans",
     )
     add("--out", metavar="FILE", type=Path, required=True, help=f"table to write: {', '.join(TABLES)}")
+    add(
+        "--header-units",
+        action="store_true",
+        help="write the unit of measure of each column into the header of a CSV table, as in 'amp_max [V]'; "
+        "the fields of parquet always have it",
+    )
     command.set_defaults(run=units)
     command = commands.add_parser(
         "prefetch", help="download many insertions into the cache, and prepare them to be shown"
@@ -207,7 +212,7 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     # An empty table has no types of its own: beside others it would only take theirs away.
     tables = [table for table in tables if len(table)] or tables[:1]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    write_output(out, _table_bytes(table, out.suffix.lower()))
+    write_output(out, _table_bytes(table, out.suffix.lower(), header_units=options.header_units))
     return _ended(len(insertions), failed, f"{len(table):,} units in {out}, report in {report.folder / 'report.csv'}")
 
 
@@ -229,14 +234,14 @@ def _decided(curation: Curation | None) -> tuple[Any, ...]:
     return curation.author, repr(curation.rules), len(curation.rows), curation.is_applied
 
 
-def _table_bytes(table: Any, suffix: str) -> bytes:
+def _table_bytes(table: Any, suffix: str, *, header_units: bool) -> bytes:
+    from dashboard.export.tables import parquet_bytes
+    from dashboard.model.column_units import headers
     from dashboard.model.tables import csv_text
 
     if suffix == ".csv":
-        return csv_text(table).encode()
-    file = io.BytesIO()
-    table.to_parquet(file, index=False)
-    return file.getvalue()
+        return csv_text(table.set_axis(headers(table), axis=1) if header_units else table).encode()
+    return parquet_bytes(table)
 
 
 def prefetch(options: argparse.Namespace, settings: Settings) -> int:
@@ -320,7 +325,10 @@ def _results(task: Task, insertions: Sequence[str], settings: Settings) -> Itera
 
 
 def _content(payload: Any) -> bytes | None:
-    return payload if payload is None or isinstance(payload, bytes) else _table_bytes(payload, ".parquet")
+    if payload is None or isinstance(payload, bytes):
+        return payload
+    content: bytes = payload.to_parquet(index=False)  # with its attrs, which other parts are adjusted by
+    return content
 
 
 def _say(insertion: str, text: str) -> None:

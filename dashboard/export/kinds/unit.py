@@ -95,7 +95,7 @@ def unit_sheet(
         parts.insert(len(ON_PAPER), partial(draw_figure, figure=shown, style=style))
     row, name = subject.sorting.clusters.iloc[cluster], subject.unit_name(cluster)
     where = f" · {row['acronym']}" if "acronym" in row else ""
-    title = f"{subject.sorting.title} · cluster {name}{where} · {len(unit):,} spikes"
+    title = f"{subject.sorting.title} · unit {name}{where} · {len(unit):,} spikes"
     said = f"autocorrelogram {bins.lag_bin_s:g} s, intervals {bins.isi_bin_s:g} s, rate {bins.rate_bin_s:g} s"
     more = {}
     if not isinstance(response, str):
@@ -106,7 +106,7 @@ def unit_sheet(
             "trials": response.picture.trials_text(response.event),
         }
     words = provenance(subject, cluster=name, bins=said, **more) | {
-        "spikes": whole_recording(subject, f"{len(unit):,} of {subject.columns.n_spikes:,} spikes, cluster {name}")
+        "spikes": whole_recording(subject, f"{len(unit):,} of {subject.columns.n_spikes:,} spikes, unit {name}")
     }
     return Sheet(title, words, style, lambda figure: fill(figure, style, parts))
 

@@ -39,7 +39,7 @@ def write_clusters(
     view: View, path: Path, kind: str, report: ProgressCallback, cancel: threading.Event
 ) -> tuple[int, str]:
     """Write the clusters that pass."""
-    return spikes.write_clusters(path, view.subject, kind), "clusters"
+    return spikes.write_clusters(path, view.subject, kind), "units"
 
 
 def note_clusters(view: View) -> Note:

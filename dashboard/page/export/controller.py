@@ -28,7 +28,11 @@ from dashboard.page.export.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
 
-_ON_BAR = {"color": "#ffffff", "&.Mui-disabled": {"color": "rgba(255, 255, 255, .5)"}}
+_ON_BAR = {
+    "color": "#ffffff",
+    "&.Mui-disabled": {"color": "rgba(255, 255, 255, .5)"},
+    "&.Mui-focusVisible": {"outlineColor": "#ffffff"},
+}
 _HEADER: dict[str, Any] = {"variant": "text", "size": "small", "margin": (6, 2), "sx": _ON_BAR}
 
 
@@ -238,9 +242,9 @@ class ExportController:
         self._cancel = cancel = threading.Event()
         self.dialog.say("")
         self.dialog.working.run(Progress(f"writing {name}", 0, 0, ""))
-        self._later(partial(self._write, name, kind, cancel))
+        self._later(partial(self._write, name, kind, cancel, header_units=self.dialog.header_units.value))
 
-    def _write(self, name: str, kind: str, cancel: threading.Event) -> None:
+    def _write(self, name: str, kind: str, cancel: threading.Event, *, header_units: bool) -> None:
         if (snapshot := self._snapshot) is None:
             return
         called = snapshot.file_name(name, kind)
@@ -250,7 +254,7 @@ class ExportController:
             self._queue.later(partial(self.dialog.working.run, progress))
 
         with self._downloads.exporting():
-            n, what = snapshot.write(path, name, kind, report, cancel)
+            n, what = snapshot.write(path, name, kind, report, cancel, header_units=header_units)
         size = path.stat().st_size
         address = self._downloads.put(path, called)
         self._queue.later(partial(self._written, address, f"{called}: {n:,} {what}, {bytes_text(size)}"))

@@ -127,7 +127,12 @@ class ExportDialog:
         rows = [self._data_row(row, data) for row in data_files().values()]
         self.working = ProgressLine(lambda: None, cancel)
         self.data_line = pn.pane.HTML("", stylesheets=css, sizing_mode="stretch_width", margin=(4, 8))
-        table = pn.Column(*rows, self.working.panel, self.data_line, sizing_mode="stretch_width", margin=(8, 0))
+        self.header_units = pmui.Switch(
+            label="Units of measure in the headers of CSV files: amp_max [V]", value=False, margin=(6, 8)
+        )
+        table = pn.Column(
+            self.header_units, *rows, self.working.panel, self.data_line, sizing_mode="stretch_width", margin=(8, 0)
+        )
         self.code = pmui.RadioButtonGroup(
             options=CODES, value="dashboard", label="", variant="outlined", size="small", width=300, margin=(8, 4)
         )

@@ -9,6 +9,7 @@ from dashboard.export import code
 from dashboard.export.origin import in_file_name, last_unit
 from dashboard.export.registry import DATA_FILES, SHEETS, DataFileEntry, SheetEntry
 from dashboard.export.sheet import Sheet, SheetStyle
+from dashboard.export.tables import head_with_units
 from dashboard.model.progress import ProgressCallback
 from dashboard.model.registry import load
 from dashboard.page.services.export_view import ExportView
@@ -62,9 +63,10 @@ class Snapshot(ExportView):
         return f"{subject.stem}_{name}{unit}.{kind}"
 
     def write(
-        self, path: Path, name: str, kind: str, report: ProgressCallback, cancel: threading.Event
-    ) -> tuple[int, str]:
-        """Write a data file; return how many it holds, and of what.
+        self, path: Path, name: str, kind: str, report: ProgressCallback, cancel: threading.Event, *,
+        header_units: bool = False,
+    ) -> tuple[int, str]:  # fmt: skip
+        """Write a data file, with units in the header of a CSV where that is asked; return how many it holds, of what.
 
         Raises
         ------
@@ -74,6 +76,8 @@ class Snapshot(ExportView):
             `cancel` was set; nothing is left behind.
         """
         written: tuple[int, str] = load(data_files()[name].write)(self, path, kind, report, cancel)
+        if kind == "csv" and header_units:
+            head_with_units(path, are_volts=self.scene.sorting.amps_are_volts)
         return written
 
     def notes(self) -> dict[str, tuple[str, tuple[str, ...]]]:

@@ -18,6 +18,7 @@ from dashboard.library.changes import said_of_changes
 from dashboard.library.completion import completed
 from dashboard.library.disk_limit import DiskLimit
 from dashboard.library.open import open_insertion
+from dashboard.library.thumbnails import keep_thumbnail
 from dashboard.model.arrival import Arrived, ArrivedCallback, ignore_arrived
 from dashboard.model.errors import Cancelled, DashboardError, InsertionNotFound, NoSpikeSorting, SourceUnavailable
 from dashboard.model.progress import Progress, ProgressCallback, ignore_progress, telling
@@ -326,6 +327,8 @@ class InsertionStore:
                 self._held[opened.key] = self._in_use[opened.key] = opened
             self._evict()
         load.future.set_result(opened)
+        if not opened.sorting.incomplete:  # nobody waits for it
+            keep_thumbnail(self.cache, opened.sorting.ref.insertion.key, opened.columns)
 
     def _forget_load(self, key: StoreKey, load: _Load) -> None:
         """Count what a load has fetched, and let go of it where no other has taken its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import panel as pn
@@ -17,6 +18,11 @@ def style_sheets(*more: str) -> list[str]:
 def html_pane(text: str = "", *sheets: str, **params: Any) -> pn.pane.HTML:
     """Return a pane as wide as what it stands in, with the style sheets of `style_sheets`."""
     return pn.pane.HTML(text, **{"stylesheets": style_sheets(*sheets), "sizing_mode": "stretch_width", **params})
+
+
+def picture_address(png: bytes | None) -> str:
+    """Return a PNG as an address that needs no request; empty for none."""
+    return "" if png is None else f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def caption(text: str) -> str:

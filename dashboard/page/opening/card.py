@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import panel as pn
 import panel_material_ui as pmui
 
@@ -19,14 +16,9 @@ CARD_PX = 620
 
 
 class OpeningCard:
-    """What stands in for the centre, or over it, while there is nothing to see yet.
+    """What stands in for the centre, or over it, while there is nothing to see yet."""
 
-    Parameters
-    ----------
-    open_demo : callable (event) -> None
-    """
-
-    def __init__(self, open_demo: Callable[[Any], None]) -> None:
+    def __init__(self) -> None:
         css = style_sheets()
         self.progress = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", margin=(8, 16))
         self.stage = pn.pane.HTML("", stylesheets=css, margin=(0, 16), sizing_mode="stretch_width")
@@ -59,8 +51,6 @@ class OpeningCard:
             sizing_mode="stretch_width",
             margin=(8, 0),
         )
-        demo = pmui.Button(label="Open the demo insertion", variant="contained", margin=(8, 0))
-        demo.on_click(open_demo)
         self.empty = pn.Column(
             pn.pane.HTML(
                 '<div class="empty"><p>This page shows every spike of a Neuropixels insertion: where on the probe, '
@@ -71,8 +61,7 @@ class OpeningCard:
                 sizing_mode="stretch_width",
             ),
             self.paste,
-            demo,
-            width=520,
+            width=640,
             align="center",
-            margin=(120, 0, 0, 0),
+            margin=(60, 0, 0, 0),
         )

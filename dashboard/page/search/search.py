@@ -20,12 +20,14 @@ from dashboard.library.userdata import UserSession, Verdict, standing, together
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import VERDICTS, Facets, read_query, write_query
 from dashboard.model.texts import counted
+from dashboard.page.core.assets import assets_folder
 from dashboard.page.core.document_queue import DocumentQueue
-from dashboard.page.core.panes import html_pane
+from dashboard.page.core.panes import html_pane, picture_address
 from dashboard.page.core.state import ViewState
 from dashboard.page.search.browser_list import BrowserList
 from dashboard.page.search.triage import Triage
 from dashboard.page.widgets.chips import Chips
+from dashboard.sources.demo.source import DEMO_KEY
 from dashboard.sources.locate import recognise
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,9 @@ COLUMNS = {
 }
 """Title and width of each; what one judges by stands first, as a narrow window shows no more."""
 
+EXAMPLE_PICTURE = picture_address((assets_folder() / "page/search/demo.png").read_bytes())
+"""The demo as it looks where it was never opened."""
+
 N_LATELY = 6
 """Insertions opened lately that the page offers where none is open."""
 
@@ -71,6 +76,8 @@ class Search:
     open_insertion : callable (text) -> None
     prefetch : callable (key, cancel) -> object
         Loads an insertion into the store; blocks.
+    picture : callable (key) -> bytes or None
+        Reads the small picture of an insertion, a PNG; None where there is none. Blocks.
     """
 
     def __init__(
@@ -81,7 +88,9 @@ class Search:
         queue: DocumentQueue,
         open_insertion: Callable[[str], None],
         prefetch: Callable[[str, threading.Event], object],
+        picture: Callable[[str], bytes | None] = lambda key: None,
     ) -> None:
+        self._picture = picture
         self._state, self._catalogue, self._user_session, self._queue = state, catalogue, user_session, queue
         self._open = open_insertion
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep")
@@ -103,7 +112,10 @@ class Search:
         self.empty_button.margin = (6, 0)  # in line with what stands above it
         pick = lambda key: queue.later(partial(open_insertion, key))  # noqa: E731
         self._recent = Chips(pick, about="Opened lately", sizing_mode="stretch_width", margin=0)
-        #: Insertions opened lately, for the page where none is open.
+        #: The demo, for the page where nothing is open.
+        self.example = Chips(pick, about="Example", sizing_mode="stretch_width", margin=(8, 0, 0, 0))
+        self._offer_example("")
+        #: Insertions opened lately, likewise.
         self.lately = (html_pane("", margin=(14, 0, 4, 0)), self._recent)
         for button in (self.button, self.empty_button):
             button.on_click(lambda event: self.show())
@@ -296,10 +308,17 @@ class Search:
     def _reload(self, answer: object = None) -> None:
         author, user_data = self._user_session.author, self._user_session.user_data
         self.panel.author = author
-        self._keep(lambda: (user_data.favourites(author), user_data.recent(author), user_data.verdicts()), self._take)
 
-    def _take(self, kept: tuple[set[str], list[str], list[Verdict]]) -> None:
-        self._favourites, recent, verdicts = kept
+        def read() -> tuple[set[str], list[str], list[Verdict], list[str]]:
+            recent = user_data.recent(author)
+            shown = () if self._state.insertion else (DEMO_KEY, *recent[:N_LATELY])
+            pictures = [picture_address(self._picture(key)) for key in shown]
+            return user_data.favourites(author), recent, user_data.verdicts(), pictures
+
+        self._keep(read, self._take)
+
+    def _take(self, kept: tuple[set[str], list[str], list[Verdict], list[str]]) -> None:
+        self._favourites, recent, verdicts, pictures = kept
         self._words = {}
         for word in verdicts:
             self._words.setdefault(word.insertion, []).append(word)
@@ -308,9 +327,15 @@ class Search:
         self.panel.recent = recent
         if not self._state.insertion:
             self.lately[0].object = '<div class="empty"><p>Opened lately</p></div>' if recent else ""
-            self._recent.chips = [(key, key, f"Open {key}") for key in recent[:N_LATELY]]
+            named = zip(recent[:N_LATELY], pictures[1:], strict=False)
+            self._recent.chips = [(key, key, f"Open {key}", "", picture) for key, picture in named]
+            self._offer_example(pictures[0] if pictures else "")
         self._refresh()
         self.triage.take(self._words)
+
+    def _offer_example(self, picture: str) -> None:
+        words = "Synthetic spikes, events and voltage: to see what this page does"
+        self.example.chips = [("demo", "Open the demo insertion", words, "", picture or EXAMPLE_PICTURE)]
 
     def _opened(self, event: Any) -> None:
         self.panel.open_key = event.new

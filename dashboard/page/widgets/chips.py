@@ -23,7 +23,8 @@ class Chips(JSComponent):
     """
 
     chips = param.List(
-        [], doc="Name and label of each, in order; a third text says what a click does, a fourth is its colour."
+        [],
+        doc="Name and label of each, in order; what a click does, its colour and its picture may follow.",
     )
     about = param.String("Filters in force", doc="What the chips are, for readers of the screen.")
 

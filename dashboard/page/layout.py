@@ -21,6 +21,7 @@ DENSE = {
     "& header .MuiBox-root:has(> .child-wrapper), & header .child-wrapper:first-of-type": {"minWidth": 0},
     # The same in both themes: the primary colour of the dark one is too bright for a bar.
     "& header.MuiAppBar-root": {"backgroundColor": "#283593", "color": "#ffffff", "backgroundImage": "none"},
+    "& header .Mui-focusVisible": {"outlineColor": "#ffffff !important"},
     "& main": {"padding": 0},
     "& main .MuiToolbar-root": {"margin": "0 !important"},
     "& header .MuiLinearProgress-root": {"display": "none"},

@@ -15,6 +15,7 @@ from dashboard.analysis.anatomy.probe import depth_limits
 from dashboard.analysis.filters.clusters import FilterResult
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.store import InsertionStore, OpenInsertion
+from dashboard.library.thumbnails import find_thumbnail
 from dashboard.library.userdata import UserSession
 from dashboard.model.errors import BadRequest, DashboardError, RevisionMissing, SorterMissing
 from dashboard.model.registry import load
@@ -139,7 +140,7 @@ class DashboardSession:
         self.drift = DriftView(self.axes)
         self.bridge = Bridge(settled_ms=SETTLED_MS)
         self.address = AddressBar(self.states, self.bridge, self.queue)
-        self.card = OpeningCard(lambda event: self.open("demo"))
+        self.card = OpeningCard()
         self.curation = CurationService(
             self.states, self.queue, user_session, self._decided, self._failed, lambda key: self.keys.press(key)
         )
@@ -188,6 +189,7 @@ class DashboardSession:
         }
         self.dock = Dock(self.state, slots, self.queue)
         self.keys = Keys(self.state, self.axes, slots, self.curation.press)
+        self.centre.stand_beside(self.overview.legend)
         self.centre.stand_beside(WindowFields(self.state, self.axes, self.keys.press, self.queue))
         self.bridge.keys = [*PAGE_KEYS, *(key for entry in TABS for key in entry.keys), *self.curation.keys]
         self.export_controller = ExportController(
@@ -208,13 +210,14 @@ class DashboardSession:
         self.refresh = pmui.Button(label="Look for new data", size="small", variant="text", margin=(0, 8))
         self.refresh.on_click(lambda event: self._look_again())
         ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
-        self.search = Search(self.state, catalogue, user_session, self.queue, self.open, ahead)
+        small = partial(find_thumbnail, store.cache)
+        self.search = Search(self.state, catalogue, user_session, self.queue, self.open, ahead, small)
         find = [self.search.button, self.refresh]
         self.rail = Rail(self.state, self.bridge.param.theme, self.open, fit, self.queue, find, [self.filters.fields])
         self.selection_chip = SelectionChip(self.state, self.queue)
         self.centre.stand_over(self.filters.said, self.filters.shank, self.selection_chip.panel, working)
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
-        self.card.empty.extend([self.search.empty_button, *self.search.lately])
+        self.card.empty.extend([self.search.empty_button, self.search.example, *self.search.lately])
         self.header = html_pane(margin=(5, 8))
         self.picker = UnitPicker(self.state, self.raster, self.heatmap, self.queue, self._picked)
         self.page = self._page()

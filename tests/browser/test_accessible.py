@@ -6,7 +6,7 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from dashboard.page.tabs.registry import TABS
 from tests.browser.driver import Visit, close_panel, open_panel
@@ -23,6 +23,22 @@ FIND = """async (element, [rules, contrast]) => {
   return violations.filter(matters).flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`))
 }"""
 """What axe finds in an element that matters, an entry for each place; it looks into shadow roots."""
+
+NAMELESS = """() => {
+  const found = []
+  const look = (view) => {
+    const canvas = view.canvas_view?.primary.el
+    const frame = view.model.frame_width !== 0 && canvas?.checkVisibility() && canvas.getBoundingClientRect().width > 0
+    const name = canvas?.getAttribute("aria-label") ?? ""
+    if (frame && (canvas.getAttribute("role") !== "img" || !/^[A-Z].{9,}\\. .*: \\S+ to \\S+\\./.test(name))) {
+      found.push(`${view.model.name}: ${name}`)
+    }
+    for (const child of view.child_views ?? []) look(child)
+  }
+  for (const root of Bokeh.index.roots) look(root)
+  return found
+}"""
+"""Figures on the screen whose canvas does not say what it shows, and from where to where."""
 
 HEADINGS = """() => {
   const found = []
@@ -68,6 +84,10 @@ def test_axe_finds_nothing_that_matters_anywhere(site: str, visit: Visit) -> Non
         expect(page.get_by_role("tab", name=entry.title, exact=True)).to_have_attribute("aria-selected", "true")
         at_rest(page)
         bad += found(page, entry.title, ".dock")
+        try:
+            page.wait_for_function(f"() => !({NAMELESS})().length", timeout=10_000)
+        except TimeoutError:
+            bad += [f"{entry.title}, no name: {line}" for line in page.evaluate(NAMELESS)]
     page.get_by_role("tab", name="Clusters", exact=True).click()
     for panel in ("Open", "Filters", "Colour", "View"):
         open_panel(page, panel)

@@ -21,6 +21,33 @@ FOCUSED = """() => {
 }"""
 
 
+CLIPPED = """(inputs) => inputs.flatMap((input) => {
+  const given = input.offsetWidth
+  input.style.width = "auto"
+  const wanted = input.offsetWidth
+  input.style.width = `${given}px`
+  return wanted > given ? [`${input.ariaLabel}: ${given} of ${wanted} px`] : []
+})"""
+"""Fields that are narrower than what the browser writes into them."""
+
+SERIFS = """() => {
+  const found = []
+  const pen = document.createElement("canvas").getContext("2d")
+  const width = (font) => { pen.font = font; return pen.measureText("CA1 DG lateral 0123456789").width }
+  const look = (view) => {
+    for (const { model, glyph } of view.computed_renderer_views ?? []) {
+      const font = model.glyph?.type === "Text" ? glyph.visuals.text.font_value(0) : null
+      const has_serifs = font && width(font) === width(font.replace(/px .*/, "px serif"))
+      if (has_serifs || (font && !font.endsWith("sans-serif"))) found.push(font)
+    }
+    for (const child of view.child_views ?? []) look(child)
+  }
+  for (const root of Bokeh.index.roots) look(root)
+  return found
+}"""
+"""Fonts of words in figures that have serifs here."""
+
+
 @pytest.fixture
 def page(playwright: Playwright, tmp_path: Path) -> Iterator[Page]:
     """A page of a Firefox of its own."""
@@ -40,6 +67,7 @@ def test_six_walks(site: str, page: Page) -> None:
     visit.open(f"{site}/?insertion=demo")
     assert "200,000 of 200,000 spikes" in visit.wait_for_spikes()
     expect(page.locator(".tabulator-row").first).to_be_attached(timeout=60_000)
+    assert page.evaluate(SERIFS) == []
     x, y = 500, 350  # in the raster
 
     page.mouse.move(x, y)
@@ -58,6 +86,9 @@ def test_six_walks(site: str, page: Page) -> None:
     page.keyboard.press("Control+k")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.wait_for_function(f"({FOCUSED})() === 'INPUT'", timeout=10_000)
+    dates = page.locator(".finder-panel input[type=date]")
+    assert dates.count() == 2
+    assert dates.evaluate_all(CLIPPED) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
 

@@ -134,6 +134,11 @@ def test_a_window_is_typed_and_a_pinch_zooms_the_raster_only(site: str, visit: V
     field.fill("soon")
     field.press("Enter")
     expect(field).to_have_attribute("aria-invalid", "true")
+    why, box = (
+        page.get_by_role("alert").filter(has_text="No window. Window in depth").bounding_box(),
+        field.bounding_box(),
+    )
+    assert why is not None and box is not None and 0 <= why["y"] - box["y"] - box["height"] < 10
     page.keyboard.press("Escape")
     x, y, width, height = frame_of(visit, "raster")
     page.mouse.move(x + width / 2, y + height / 2)

@@ -85,6 +85,18 @@ FAULTS = {
     "font_size": """
         const plot = Object.create(view_of("Plot"), { el: { value: document.body }, is_displayed: { value: true } })
         return asks(() => [plot.base_font_size, plot.base_font_size]) > 1""",
+    "label_font": """
+        const letters = Bokeh.require("core/visuals/text")
+        const asked = {}
+        for (const [key, value] of Object.entries({ font_style: "normal", font_size: "11px", font: "helvetica" })) {
+          asked[`get_text_${key}`] = () => value
+          asked[`text_${key}`] = { value, get: () => value }
+        }
+        return ["Text", "TextScalar", "TextVector"].some((name) => {
+          const visual = Object.create(letters[name].prototype)
+          for (const [key, value] of Object.entries(asked)) Object.defineProperty(visual, key, { value })
+          return !visual.font_value(0).endsWith("sans-serif")
+        })""",
     "tick_scripts": """
         const { prototype } = Bokeh.Models.get("CustomJSTickFormatter")
         const formatter = Object.create(prototype, { code: { value: "return 1" }, args: { value: {} },

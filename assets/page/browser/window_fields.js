@@ -9,6 +9,8 @@ export function render({ model, el }) {
     const input = Object.assign(document.createElement("input"), { type: "text", title, spellcheck: false })
     input.setAttribute("aria-label", `${label} (${unit})`)
     input.className = name
+    const why = Object.assign(document.createElement("span"), { className: "why", hidden: true, textContent: `No window. ${title}` })
+    why.setAttribute("role", "alert")
     const draw = () => { if (input.getRootNode().activeElement !== input) input.value = model[name] }
     const send = () => { if (input.value !== model[name]) model.send_msg({ field: name, text: input.value }) }
     input.addEventListener("keydown", (event) => {
@@ -17,14 +19,16 @@ export function render({ model, el }) {
       event.stopPropagation()
     })
     input.addEventListener("focus", () => input.select())
-    input.addEventListener("blur", () => { send(); draw() })
+    input.addEventListener("blur", () => { send(); draw(); why.hidden = true })
     model.on(name, () => { if (input.getRootNode().activeElement === input) { input.value = model[name]; input.select() } else draw() })
     model.on("refused", () => {
-      input.setAttribute("aria-invalid", String(model.refused === name))
+      const is_refused = model.refused === name
+      input.setAttribute("aria-invalid", String(is_refused))
+      why.hidden = !is_refused
     })
     draw()
     const field = document.createElement("label")
-    field.append(label, input, unit)
+    field.append(label, input, unit, why)
     row.append(field)
   }
   for (const [key, text, title] of BUTTONS) {

@@ -9,7 +9,7 @@ const AUTHOR = "spike-dashboard-author"
 const EDITABLE = "input, textarea, select, [contenteditable], [role=combobox], [role=listbox]"
 const FIELDS = [
   ["text", "pid, eid, subject, date …", 190], ["subject", "subject", 110], ["lab", "lab", 120, "select"],
-  ["first", "from", 116, "date"], ["last", "to", 116, "date"], ["region", "region, e.g. CA1", 132],
+  ["first", "from", 136, "date"], ["last", "to", 136, "date"], ["region", "region, e.g. CA1", 132],
   ["level", "", 78, "level"], ["project", "project", 100], ["task", "task protocol", 106],
   ["probe", "probe", 110, "select"], ["model", "probe model", 112, "select"],
   ["histology", "histology", 126, "select"], ["tag", "tag", 100], ["verdict", "verdict", 114, "select"],

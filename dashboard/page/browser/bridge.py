@@ -16,6 +16,9 @@ def mends() -> str:
     return "\n".join([asset("page/browser/mend.js"), *(f"{{\n{file.read_text(encoding='utf-8')}}}" for file in files)])
 
 
+_SCRIPTS = ("figure_names", "screenshot", "time_cursor", "span_drag", "bridge")
+
+
 class Bridge(JSComponent):
     """An invisible component between the page's script and the session's state."""
 
@@ -43,9 +46,7 @@ class Bridge(JSComponent):
     screenshot = param.Dict({}, doc="Takes a picture of the page: {name, to: file or clipboard, n}.")
     copied = param.String("", doc="Text to put on the clipboard; emptied once it is there.")
 
-    _esm = "\n".join(
-        [mends(), *(asset(f"page/browser/{name}.js") for name in ("screenshot", "time_cursor", "span_drag", "bridge"))]
-    )
+    _esm = "\n".join([mends(), *(asset(f"page/browser/{name}.js") for name in _SCRIPTS)])
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**{"width": 0, "height": 0, "margin": 0, "sizing_mode": "fixed", **params})

@@ -104,6 +104,30 @@ def navigable(
     return plot
 
 
+TITLES = {
+    "overview": "Firing rate of all units over the whole session, with the window in view",
+    "drift": "Drift that the sorter estimated and removed, a line for each depth",
+    "raster": "Raster of spikes by time and depth",
+    "beside": "Raster of spikes by time and depth, side B of the comparison",
+    "arriving": "Spikes that have come so far, by time and depth",
+    "difference": "Difference of spikes, A minus B, by time and depth",
+    "heatmap": "Heatmap by time and depth",
+    "strip": "Brain regions along the probe",
+    "profile": "Firing rate by depth in the window in view",
+    "amplitude-profile": "Mean amplitude by depth in the window in view",
+    "unit-raster": "Raster with a row for each unit, by time",
+    "unit-strip": "Brain regions of the units, by row",
+    "unit-rates": "Firing rate of each unit in the window in view",
+}
+"""What figures of the centre show, by their names; those of tabs have the titles of their parts."""
+
+
+def entitle(plot: figure, title: str) -> None:
+    """Say what a figure shows, for who cannot see it: figure_names.js has its canvas say so."""
+    if plot.tags != [title]:
+        plot.tags = [title]
+
+
 def plain(**options: Any) -> figure:
     """Return a figure without toolbar in the look of the page."""
     settings: dict[str, Any] = {
@@ -121,6 +145,7 @@ def plain(**options: Any) -> figure:
         "lod_threshold": None,
     }
     plot = figure(**{**settings, **options})
+    entitle(plot, TITLES.get(options.get("name", ""), ""))
     plot.grid.visible = False
     for axis in plot.axis:
         axis.axis_label_text_font_style = "normal"

@@ -23,7 +23,7 @@ from dashboard.figures.figure import (
     Points,
     Words,
 )
-from dashboard.page.core.bokeh_figures import QUIET, lighten, small, time_ticks
+from dashboard.page.core.bokeh_figures import QUIET, entitle, lighten, small, time_ticks
 from dashboard.page.core.shading import palette
 
 INKS = {"bar": "#5c6bc0", "limit": "#d55e00", "high": "#0072b2", "mean": "#e69f00", "quiet": QUIET}
@@ -94,6 +94,7 @@ class FigureView:
                     palette=list(ramp(mark.palette, dark=self._dark)), low=mark.limits[0], high=mark.limits[1]
                 )
         plot = self.figure
+        entitle(plot, shown.title.replace("\n", ", "))
         for name, own, given in (("x", plot.xaxis[0], shown.x), ("y", plot.yaxis[0], shown.y)):
             own.axis_label = given.title if own.visible else None
             if name != self._follows:

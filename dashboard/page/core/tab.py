@@ -16,6 +16,7 @@ from bokeh.plotting import figure
 from dashboard.model.errors import DashboardError
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.axes import Axes
+from dashboard.page.core.bokeh_figures import entitle
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane, style_sheets
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
@@ -173,6 +174,8 @@ class BaseTab(Generic[Services]):
             What holds the figure: hidden where it could not be drawn, since it may show something else still.
         """
         self.parts[name] = Part(title, caption, pane)
+        if isinstance(plot := getattr(pane, "object", None), figure):
+            entitle(plot, title)
 
     def draw(self, name: str, show: Callable[..., object], *arguments: Any) -> None:
         """Draw one part, its caption included: where that fails, its caption is one line, and the log has the trace."""

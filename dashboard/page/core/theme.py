@@ -9,7 +9,20 @@ import panel_material_ui as pmui
 
 _TYPOGRAPHY = {"button": {"textTransform": "none"}}
 
-_COMPONENTS = {
+ACCENTS = {"light": "#3949ab", "dark": "#9fa8da"}
+
+
+def _components(accent: str) -> dict[str, Any]:
+    """Return what a screen reader is told of Material's components, and how they show that they have the focus."""
+    ring = {"&.Mui-focusVisible": {"outline": f"2px solid {accent}", "outlineOffset": "-2px"}}
+    filled = {"&.Mui-focusVisible": {"outlineColor": "currentColor"}}
+    return _NAMES | {
+        "MuiButtonBase": {"styleOverrides": {"root": ring}},
+        "MuiButton": {"styleOverrides": {"contained": filled}},
+    }
+
+
+_NAMES = {
     # The title of the page is its one heading of the first level; what only keeps a place is none.
     "MuiTypography": {"defaultProps": {"variantMapping": {"h3": "h1", "h5": "div"}}},
     "MuiAccordion": {"defaultProps": {"slotProps": {"heading": {"component": "h2"}}}},
@@ -17,19 +30,18 @@ _COMPONENTS = {
     "MuiTooltip": {"defaultProps": {"describeChild": True}},
     "MuiLinearProgress": {"defaultProps": {"aria-label": "Progress"}},
 }
-"""What a screen reader is told of Material's components."""
 
 
 THEME = {
     "light": {
         "typography": _TYPOGRAPHY,
-        "components": _COMPONENTS,
-        "palette": {"primary": {"main": "#3949ab"}, "background": {"default": "#fafafa", "paper": "#ffffff"}},
+        "components": _components(ACCENTS["light"]),
+        "palette": {"primary": {"main": ACCENTS["light"]}, "background": {"default": "#fafafa", "paper": "#ffffff"}},
     },
     "dark": {
         "typography": _TYPOGRAPHY,
-        "components": _COMPONENTS,
-        "palette": {"primary": {"main": "#9fa8da"}, "background": {"default": "#121212", "paper": "#1b1b1f"}},
+        "components": _components(ACCENTS["dark"]),
+        "palette": {"primary": {"main": ACCENTS["dark"]}, "background": {"default": "#121212", "paper": "#1b1b1f"}},
     },
 }
 

@@ -32,7 +32,8 @@ def _pane(plot: figure, *, width: int | None = None, is_over: bool = False) -> p
     # A figure's own sizing wins over its pane's, so it is set there.
     if width is not None:
         plot.update(sizing_mode="stretch_height", width=width)
-    plot.css_classes = ["navigable", *(["over-edge"] if is_over else [])]
+    stands = ["over-edge"] if is_over else ["beside-dock"] if width == STRIP_PX else []
+    plot.css_classes = ["navigable", *stands]
     return pn.pane.Bokeh(plot, sizing_mode=plot.sizing_mode, margin=0)
 
 
@@ -168,7 +169,9 @@ class Centre:
         self._drift.height = DRIFT_LINE_PX if is_folded else DRIFT_PX
         assert self._unfold is not None, "there is nothing to fold it with"
         what, arrow = ("Unfold", "▾") if is_folded else ("Fold", "▴")
-        self._unfold.chips = [("drift", f"drift {arrow}", f"{what} the drift that the sorter estimated")]
+        self._unfold.chips = [
+            ("drift", f"drift {arrow}", f"{what} the drift that the sorter estimated; dark: tip, yellow: top")
+        ]
 
     def compare(self, rows: Sequence[Any]) -> None:
         """Give the other side of a comparison its place under the raster; none takes it away.

@@ -27,6 +27,7 @@ from dashboard.model.sorting import Drift, Trials
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import QUIET, SegmentBorders, navigable, plain, time_ticks
 from dashboard.page.core.document_queue import DocumentQueue, Timer
+from dashboard.page.core.panes import html_pane
 from dashboard.page.core.render_loop import COALESCE_S, FIRST_S, RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import ViewState
@@ -36,6 +37,14 @@ RATE_BIN_S = 1.0
 LINE = "#5c6bc0"
 DRIFT_PALETTE = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 """Viridis in nine steps, from the tip upwards."""
+
+
+TICK, TASK, PASSIVE = "#e69f00", "#e69f00", "#9e9e9e"
+LEGEND = (
+    f'<div class="ticks"><i style="color:{TICK}">❘</i> stimuli<br>'
+    f'<i style="color:{TASK}">■</i> task <i style="color:{PASSIVE}">■</i> pass.</div>'
+)
+"""What ticks and shades of the overview are; it stands left of them."""
 
 
 class OverviewView:
@@ -61,11 +70,12 @@ class OverviewView:
             line_color=None,
         )
         self.figure.varea(x="time", y1=0, y2="rate", source=self.rate, fill_color=LINE, fill_alpha=0.55)
-        self.figure.segment("time", "bottom", "time", "top", source=self.trials, line_color="#e69f00", line_width=1)
+        self.figure.segment("time", "bottom", "time", "top", source=self.trials, line_color=TICK, line_width=1)
         words = [("", "@what: @start{0,0} to @end{0,0} s")]
         hover = HoverTool(renderers=[strips], tooltips=words, point_policy="follow_mouse", attachment="below")
         self.figure.add_tools(hover)
         self._borders = SegmentBorders(self.figure)
+        self.legend = html_pane("", css_classes=["overview-legend"], margin=0, sizing_mode="fixed", width=64)
         tool = RangeTool(x_range=axes.time)
         tool.overlay.update(fill_color=LINE, fill_alpha=0.18, line_color=LINE, line_alpha=1, line_width=1.5)
         self.figure.add_tools(tool)
@@ -82,9 +92,7 @@ class OverviewView:
         self._borders.show(scene.sorting.segment_starts_s)
         self.trials.data = trial_ticks(trials, top or 1.0)
         self.periods.data = periods(trials)
-
-
-TASK, PASSIVE = "#e69f00", "#9e9e9e"
+        self.legend.object = LEGEND if trials is not None else ""
 
 
 def periods(trials: Trials | None) -> dict[str, list[Any]]:
@@ -95,7 +103,9 @@ def periods(trials: Trials | None) -> dict[str, list[Any]]:
         names = [name for name in ("intervals_0", "intervals_1", "stimOn_times") if name in trials.table]
         times = trials.table[names].to_numpy(dtype=np.float64)
         if np.isfinite(times).any():
-            spans.append((float(np.nanmin(times)), float(np.nanmax(times)), TASK, "task, a tick per stimulus"))
+            spans.append(
+                (float(np.nanmin(times)), float(np.nanmax(times)), TASK, "task; each tick is a stimulus onset")
+            )
         if trials.passive_s is not None:
             spans.append((*trials.passive_s, PASSIVE, "passive period"))
     for span in spans:
@@ -134,7 +144,15 @@ class DriftView:
         self.figure.xaxis.visible = False
         self.figure.yaxis.ticker = BasicTicker(desired_num_ticks=2)
         self.figure.add_layout(
-            Label(x=3, y=24, x_units="screen", y_units="screen", text=REMOVED, text_color=QUIET, text_font_size="10px")
+            Label(
+                x=3,
+                y=24,
+                x_units="screen",
+                y_units="screen",
+                text=f"{REMOVED}; dark: tip, yellow: top",
+                text_color=QUIET,
+                text_font_size="10px",
+            )
         )
         self.lines: list[GlyphRenderer] = []
         # The nearest estimate of the line, not the height of the cursor.

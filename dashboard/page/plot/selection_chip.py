@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dashboard.model.colours import SELECTION
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.core.state import ViewState
@@ -52,7 +53,10 @@ class SelectionChip:
             return
         words = unit_words(self._scene, selected[-1])
         more = f"{len(selected)} selected, last " if len(selected) > 1 else ""
-        self.panel.param.update(chips=[(TAB, f"{more}{words} · Open ▸", "Open it in the tab Unit")], visible=True)
+        colour = SELECTION[(len(selected) - 1) % len(SELECTION)]
+        self.panel.param.update(
+            chips=[(TAB, f"{more}{words} · Open ▸", "Open it in the tab Unit", colour)], visible=True
+        )
 
 
 def unit_words(scene: Scene, unit: int) -> str:

@@ -56,7 +56,10 @@ class UnitMargin:
         self.line = ColumnDataSource({"rate": [], "row": []}, name="unit-rates-line")
         self.rates.line("rate", "row", source=self.line, line_color=LINE, line_width=1.2)
         self.panes = []
-        for plot, width, place in ((self.strip.figure, STRIP_PX, []), (self.rates, PROFILE_PX, ["over-edge"])):
+        for plot, width, place in (
+            (self.strip.figure, STRIP_PX, ["beside-dock"]),
+            (self.rates, PROFILE_PX, ["over-edge"]),
+        ):
             lighten(plot)
             classes = ["navigable", *place]
             plot.update(min_border_bottom=AXIS_PX, sizing_mode="stretch_height", width=width, css_classes=classes)

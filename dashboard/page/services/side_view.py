@@ -12,6 +12,7 @@ import panel as pn
 from bokeh.plotting import figure
 
 from dashboard.model.errors import DashboardError
+from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import LEFT_BORDER_PX
 from dashboard.page.core.document_queue import DocumentQueue
@@ -88,7 +89,7 @@ class SideView:
         for plot in (self.raster.figure, self.difference.figure, self.strip.figure):
             plot.min_border_bottom = AXIS_PX
             plot.css_classes = ["navigable"]
-        self.strip.figure.update(sizing_mode="stretch_height", width=STRIP_PX)
+        self.strip.figure.update(sizing_mode="stretch_height", width=STRIP_PX, css_classes=["navigable", "beside-dock"])
         self._b = _row(
             _pane(self.raster.figure),
             _pane(self.strip.figure),
@@ -192,4 +193,5 @@ def _pane(plot: figure) -> pn.pane.Bokeh:
 
 
 def _row(*items: Any, styles: dict[str, str]) -> pn.Row:
-    return pn.Row(*items, sizing_mode="stretch_both", margin=0, styles=styles, visible=False)
+    sheets = [asset("page/centre.css")]
+    return pn.Row(*items, sizing_mode="stretch_both", margin=0, styles=styles, stylesheets=sheets, visible=False)

@@ -1,5 +1,6 @@
 // Tabulator's whole element is the grid, its buttons of pages included, which no grid may have; its rows take no keys.
 // Here the grid owns titles and rows alone; arrows walk the rows, Enter opens one, Space adds it to the selection.
+// Its cells take the focus to be edited and, as nothing is, drop it: Tab went no further than the table, either way.
 const make_grid = (table) => {
   const { element, columnManager, rowManager } = table
   const head = columnManager.getElement(), holder = rowManager.getElement()
@@ -11,6 +12,9 @@ const make_grid = (table) => {
     role: "grid", "aria-label": "Units", "aria-multiselectable": "true", "aria-owns": "tabulator-head tabulator-table-body",
   })) grid.setAttribute(name, value)
   element.append(grid)
+  const pass_by = (cell) => cell.removeAttribute("tabindex")
+  table.eventBus?.subscribe("cell-init", (cell) => pass_by(cell.getElement(true)), 1e6)
+  holder.querySelectorAll(".tabulator-cell").forEach(pass_by)
   const mark = (row) => row.getElement().setAttribute("aria-selected", `${row.isSelected()}`)
   table.on("rowSelected", mark)
   table.on("rowDeselected", mark)

@@ -15,6 +15,7 @@ from dashboard.analysis.raw.picture import SnippetPicture, farthest
 from dashboard.figures.raw import many_figure
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.raw import BANDS, NotRecorded
+from dashboard.page.core.bokeh_figures import entitle
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
@@ -107,6 +108,8 @@ class RawTab(BaseTab[PageServices]):
                 ("ap-spectrum", self.ap_spectrum),
             )
         }
+        for name, shown in self._figures.items():
+            entitle(shown.object, PARTS[name])
         self._shown: frozenset[str] = frozenset()
         self._recorded: tuple[float, float] | None = None
         self.go = pn.widgets.Button(label="Go to what is recorded", visible=False, margin=(4, 10))

@@ -85,7 +85,7 @@ def _verify(folder: Path, is_removing: bool) -> int:
         n_found += 1
         n_left += not goes
         sys.stdout.write(f"{problem.path}: {problem.why}{'; removed' if goes else ''}\n")
-    sys.stdout.write(f"{n_found:,} not whole, {n_left:,} left\n" if n_found else "all is whole\n")
+    sys.stdout.write(f"{n_found:,} not whole, {n_left:,} left\n" if n_found else "every file is whole\n")
     return 1 if n_left else 0
 
 

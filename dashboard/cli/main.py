@@ -206,7 +206,7 @@ def serve(options: argparse.Namespace, settings: Settings) -> None:
     if not (_is_loopback(settings.address) or settings.users or settings.oauth or settings.allow_open_access):
         raise BadRequest(
             "Anyone who reaches this address could see the data", settings.address,
-            "Name who may with --users FILE or --oauth PROVIDER, or add --allow-open-access where that is meant",
+            "Have people log in: --users FILE or --oauth PROVIDER; or add --allow-open-access if anyone may",
         )  # fmt: skip
     if settings.processes > 1:
         from dashboard.server.workers import run_processes

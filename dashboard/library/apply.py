@@ -87,7 +87,7 @@ def write_applied(
     Raises
     ------
     BadRequest
-        There is something already, the folder lies in that of the source, or cannot be written.
+        This folder or file exists already, the folder lies in that of the source, or cannot be written.
     DashboardError
         What was written is not the same when it is read.
     Cancelled
@@ -95,7 +95,7 @@ def write_applied(
     """
     folder = folder.absolute()
     if folder.exists() or folder.is_symlink():
-        raise BadRequest("There is something already", folder, "Name a folder that is not there")
+        raise BadRequest("This folder or file exists already", folder, "Name a folder that is not there")
     if not folder.parent.is_dir():
         raise BadRequest("No such folder", folder.parent, "Make it first")
     read = sorting.identity.files if sorting.identity is not None else ()

@@ -85,7 +85,7 @@ class Database:
         Raises
         ------
         BadRequest
-            There is something already, or the database is not a file of SQLite.
+            This file exists already, or the database is not a file of SQLite.
         UserDataUnavailable
             It cannot be read, or the copy cannot be written.
         """
@@ -95,7 +95,7 @@ class Database:
         if not Path(database).is_file():
             raise BadRequest("Nothing was kept yet", address)
         if copy.exists():
-            raise BadRequest("There is something already", copy, "Name a file that is not there")
+            raise BadRequest("This file exists already", copy, "Name a file that is not there")
         try:
             copy_sqlite(Path(database), copy)
         except (sqlite3.Error, OSError) as error:

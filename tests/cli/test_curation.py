@@ -104,7 +104,7 @@ def test_what_is_applied_is_a_new_folder_with_a_map(
     assert sorting.clusters.loc[[40, 8], column].tolist() == ["good", "mua"]
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     assert run(tmp_path, *words) == 2
-    assert "There is something already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
@@ -135,7 +135,7 @@ def test_a_copy_of_the_database_is_made_while_it_is_used(tmp_path: Path, capsys:
         assert main(["curation", "backup", "--to", str(tmp_path / "b"), "--cache", str(tmp_path)]) == 0
     assert UserData(f"sqlite:///{tmp_path / 'b'}").decisions.read() == user_data.decisions.read()
     assert main(["curation", "backup", "--to", str(tmp_path / "b"), "--cache", str(tmp_path)]) == 2
-    assert "There is something already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_a_batch_of_units_has_merged_units_as_one_where_that_is_asked(

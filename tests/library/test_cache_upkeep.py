@@ -39,7 +39,7 @@ def columns_folder(cache: Path) -> Path:
 
 def test_a_whole_cache_is_whole(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["cache", "verify", "--cache", str(own)]) == 0
-    assert capsys.readouterr().out == "all is whole\n"
+    assert capsys.readouterr().out == "every file is whole\n"
     assert main.main(["cache", "verify", "--cache", str(own / "absent")]) == 0
 
 

@@ -78,7 +78,7 @@ def _one(content: Mapping[str, Any]) -> CurationFile:
     if version is None and ("labelsByUnit" in content or "mergeGroups" in content):
         return _checked(_sortingview(content))
     if str(version) not in VERSIONS:
-        raise ValueError(f"format version {version!s:.20} is none of 0, 1 and 2")
+        raise ValueError(f"format version {version!s:.20} is not 0, 1 or 2")
     is_first = str(version) == "1"
     choices = {
         str(name): LabelChoice(tuple(map(str, one["label_options"])), bool(one.get("exclusive", True)))

@@ -169,7 +169,7 @@ class Downloads:
         if self._budget is not None and (wait_s := self._budget.wait_s(owner)):
             raise BadRequest(
                 "You have made as many exports as one person may while others work", f"{wait_s:.0f} s to wait",
-                "Export again then",
+                "Wait so long, then export again",
             )  # fmt: skip
         with self._lock:
             if self._exporting[owner] >= MAX_EXPORTS:

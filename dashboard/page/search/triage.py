@@ -175,11 +175,11 @@ class Triage:
         # a verdict is one of what the strip names, which may not be what the page shows
         aside = "" if self._state.insertion == key else "not on the screen"
         if aside and key not in self._seen:
-            aside += ": a verdict is marked unseen"
+            aside += ": a verdict now is marked as unseen"
         if not key:
             is_coming = walk.grows and self._catalogue.is_reading(read_query(walk.query))
             nowhere = (
-                "the open one is not in this list: press J for its first"
+                "the open insertion is not in this list: J opens the first one of the list"
                 if walk.items
                 else "no insertion fits the link"
             )

@@ -45,7 +45,7 @@ EVENT_FIELDS: Fields = {
     "end": ("to (s)", DEFAULT_BINS.window_s[1]),
     "psth_bin": ("PSTH bin (ms)", 1e3 * DEFAULT_BINS.psth_bin_s),
     "raster_bin": ("Raster bin (ms)", 1e3 * DEFAULT_BINS.raster_bin_s),
-    "quiet_start": ("z-score on (s)", DEFAULT_BINS.baseline_s[0]),
+    "quiet_start": ("z baseline (s)", DEFAULT_BINS.baseline_s[0]),
     "quiet_end": ("to (s)", DEFAULT_BINS.baseline_s[1]),
     "map_bin": ("Map bin (ms)", 1e3 * DEFAULT_BINS.map_bin_s),
     "map_um": ("Map bin (µm)", DEFAULT_BINS.map_bin_um),
@@ -133,7 +133,9 @@ def choose(request: EventRequest) -> tuple[Selection, str]:
     among = "" if passing is None else " among those that pass the filters"
     if request.subject == UNIT:
         if not request.units:
-            raise BadRequest("No unit is selected", "", "Click one in the raster, or choose another subject")
+            raise BadRequest(
+                "No unit is selected", "", "Click a unit in the raster, or choose something else at Spikes of"
+            )
         if len(request.units) == 1:
             whole = unit_spikes(columns, request.units[0])
             unit = within(whole, amps)

@@ -253,7 +253,7 @@ class CurationService:
         found = self._columns(kept, shown)
         table = with_columns(opened.sorting.clusters, found, self._added)
         self._added = tuple(found)
-        whose = {"mine": f"those of {self.author or 'nobody'} first, else the last", "last": "the last of anybody"}
+        whose = {"mine": f"those of {self.author or 'nobody'} first, else the latest", "last": "the latest of anybody"}
         self._state.param.update(
             shown_by=f"labels of people: {whose[self.rules.precedence]}" if found else "",
             applied_for=self.author if shown is not None else "",

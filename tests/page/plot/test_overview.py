@@ -26,14 +26,14 @@ def test_the_task_runs_from_the_first_trial_to_the_last() -> None:
         "start": [10.0],
         "end": [31.0],
         "colour": [TASK],
-        "what": ["task, a tick per stimulus"],
+        "what": ["task; each tick is a stimulus onset"],
     }
 
 
 def test_the_passive_period_stands_beside_it() -> None:
     found = periods(trials((40.0, 60.0)))
     assert list(zip(*found.values(), strict=True)) == [
-        (10.0, 31.0, TASK, "task, a tick per stimulus"),
+        (10.0, 31.0, TASK, "task; each tick is a stimulus onset"),
         (40.0, 60.0, PASSIVE, "passive period"),
     ]
 

@@ -77,7 +77,7 @@ def test_the_next_in_the_list_is_loaded_ahead_and_given_up_when_one_goes_on(plac
 
 def test_the_strip_says_when_the_page_shows_another_insertion(place: Place) -> None:
     place.act("triage")
-    assert place.search.panel.triage["aside"] == "not on the screen: a verdict is marked unseen"
+    assert place.search.panel.triage["aside"] == "not on the screen: a verdict now is marked as unseen"
     place.state.insertion = KEYS[0]
     assert place.search.panel.triage["aside"] == ""
 
@@ -192,7 +192,7 @@ def test_a_link_goes_on_with_the_list_where_one_was(place: Place) -> None:
 
     place.search.resume(query, KEYS[2])  # as a page that is loaded anew does, which opens the insertion by itself
     place.settle()
-    assert place.strip == (f"3 of 4: {KEYS[2]}", "not on the screen: a verdict is marked unseen")
+    assert place.strip == (f"3 of 4: {KEYS[2]}", "not on the screen: a verdict now is marked as unseen")
     assert [key for key, _ in place.ahead] == [KEYS[3]]
     assert place.opened == []
     assert place.search.panel.asked["facets"]["subject"] == "M_", "the fields do not say what is listed"
@@ -241,7 +241,7 @@ def test_the_place_follows_the_page_within_the_list(place: Place) -> None:
     place.search.resume(place.state.triage, KEYS[1])  # the browser's way back
     assert place.strip[0] == f"2 of 4: {KEYS[1]}"
     place.state.insertion = "elsewhere/2024-01-01/001/probe00"
-    assert place.strip == (f"2 of 4: {KEYS[1]}", "not on the screen: a verdict is marked unseen")
+    assert place.strip == (f"2 of 4: {KEYS[1]}", "not on the screen: a verdict now is marked as unseen")
     assert place.state.place == KEYS[1]
     place.state.insertion = KEYS[1]
     assert place.state.place == ""
@@ -249,7 +249,7 @@ def test_the_place_follows_the_page_within_the_list(place: Place) -> None:
 
 def test_what_the_list_does_not_have_is_not_judged(place: Place) -> None:
     place.search.resume("M_1", KEYS[0])
-    assert place.strip == ("1 insertion", "the open one is not in this list: press J for its first")
+    assert place.strip == ("1 insertion", "the open insertion is not in this list: J opens the first one of the list")
     place.act("judge", author="Ada", verdict="pass")
     assert place.user_data.verdicts() == []
     place.act("step", by=1)

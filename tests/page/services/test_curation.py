@@ -233,7 +233,7 @@ def test_the_raster_can_be_coloured_by_labels_and_the_page_exports_them(page: Dr
     assert of_cluster[3] == list(legend).index("noise")
     page.do(lambda: page.session.state.param.update(filters={"where": "my_label == 'noise'"}))
     subject = page.do(lambda: make_subject(page.session._scene, page.session.states.values()))
-    assert subject.filter_text.endswith("my_label == 'noise' (labels of people: those of Rita first, else the last)")
+    assert subject.filter_text.endswith("my_label == 'noise' (labels of people: those of Rita first, else the latest)")
     assert provenance(subject)["curation"] == subject.curation
     view = ExportView(page.session._scene, {}, "", {"curation": page.wait(lambda: tab.for_export, "what was decided")})
     assert note_curation(view)[1] == ("json", "csv")

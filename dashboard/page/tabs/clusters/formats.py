@@ -33,9 +33,9 @@ TEST_TOOLTIPS = {
 """What each is, in a sentence."""
 
 CHANGED = {
-    "change_verdict": "A to B",
+    "change_verdict": "change",
     **{
-        f"change_{name}{end}{unit}": f"Δ {words} A→B{of}"
+        f"change_{name}{end}{unit}": f"Δ {words}{of}"
         for name, unit, words in (
             ("depth", "_um", "depth (µm)"),
             ("amp", "_uv", "amp (µV)"),
@@ -44,9 +44,9 @@ CHANGED = {
         )
         for end, of in (("", ""), ("_low", ", from"), ("_high", ", to"))
     },
-    "change_rate_ratio": "rate B / A",
-    "change_rate_ratio_low": "rate B / A, from",
-    "change_rate_ratio_high": "rate B / A, to",
+    "change_rate_ratio": "rate after / before",
+    "change_rate_ratio_low": "rate after / before, from",
+    "change_rate_ratio_high": "rate after / before, to",
 }
 """Columns of two spans of the session, which stand after those, and their words; limits are of 95 % intervals."""
 

@@ -9,7 +9,7 @@ from dashboard.page.core.numbers import Fields, defaults
 
 COMPARE_FIELDS: Fields = {
     "match": ("Coincident ± (ms)", 1e3 * TOLERANCE_S),
-    "match_um": ("and (µm)", TOLERANCE_UM),
+    "match_um": ("and ± (µm)", TOLERANCE_UM),
 }
 """The same for Compare."""
 

@@ -39,7 +39,7 @@ TITLES = {
     "n_b": "spikes B",
 }
 TOOLTIPS = {
-    "score": "Coincident spikes over all spikes that either has; 1 is the same. For a unit that is only in one "
+    "score": "Share of the spikes of either unit that coincide; 1: all. For a unit that is only in one "
     "sorting: the best that any unit of the other reaches",
     "n_shared": "Coincident spikes; the line above the table says within what",
     "depth": "Of the first unit",

@@ -21,7 +21,7 @@ ALONE = (
     "Press “Use these filters as B” to compare two filters of it."
 )
 TWO_PROBES = (
-    "Units of two probes are other neurons, and a depth is another place on each: units are not matched, nor images "
+    "Two probes record different neurons, and a depth is another place on each: units are not matched, nor images "
     "subtracted. What can be compared is each pane beside its own regions, and the counts per region and quality "
     "below. Time and depth axes are shared."
 )

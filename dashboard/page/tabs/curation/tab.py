@@ -109,9 +109,9 @@ class CurationTab(BaseTab[PageServices]):
         self.proposals = Chips(self._unmark, about="Units merged and split", margin=(4, 10), visible=False)
         self.spans = Chips(self._unmark, about="Bad spans", margin=(4, 10), visible=False)
         self.whose = pmui.TextInput(
-            label="Whose decisions a file holds", size="small", variant="outlined", width=210, margin=(4, 4),
+            label="Author of the decisions in a file", size="small", variant="outlined", width=210, margin=(4, 4),
         )  # fmt: skip
-        self.file = FileField("Bring in a file", MAX_UPLOAD_BYTES, self._brought, self.refuse)
+        self.file = FileField("Import a file", MAX_UPLOAD_BYTES, self._brought, self.refuse)
         self._similar: SimilarUnits | None = None
         self._asked: SimilarRequest | None = None
         self._loop = self.loop(_look_for, self._apply)

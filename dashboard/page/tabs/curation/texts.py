@@ -33,7 +33,7 @@ def button(label: str, key: str, category: Category) -> str:
 def message(text: str, n_waiting: int, *, is_bad: bool, may: bool, author: str) -> str:
     """Return what was kept last, or why nothing is."""
     if not may:
-        return f'<div class="notes">{escape(author or "Who has no name")} may look, and not decide.</div>'
+        return f'<div class="notes">{escape(author or "Somebody without a name")} can look, but not decide.</div>'
     if not author:
         return '<div class="notes">Write your name: every decision is kept with its author.</div>'
     waits = f" {n_waiting:,} waiting to be kept." if n_waiting else ""

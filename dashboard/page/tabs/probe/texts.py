@@ -45,7 +45,7 @@ def number(scene: Scene, units: Units, look: MarkStyle) -> str:
         words[0] += f" ({len(units) - passing:,} hidden by filters)"
     n_aside = int(drawn.sum()) - passing
     if n_aside > 0:
-        words.append(f"{n_aside} selected that the filters hide")
+        words.append(f"{n_aside} selected, hidden by filters")
     at = places(units)
     n_nowhere = int((drawn & ~(np.isfinite(at["lateral"]) & np.isfinite(at["depth"]))).sum())
     if n_nowhere:

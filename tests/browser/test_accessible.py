@@ -30,7 +30,7 @@ NAMELESS = """() => {
     const canvas = view.canvas_view?.primary.el
     const frame = view.model.frame_width !== 0 && canvas?.checkVisibility() && canvas.getBoundingClientRect().width > 0
     const name = canvas?.getAttribute("aria-label") ?? ""
-    if (frame && (canvas.getAttribute("role") !== "img" || !/^[A-Z].{9,}\\. .*: \\S+ to \\S+\\./.test(name))) {
+    if (frame && (canvas.getAttribute("role") !== "img" || !/^.{10,}\\. .*: \\S+ to \\S+\\./.test(name))) {
       found.push(`${view.model.name}: ${name}`)
     }
     for (const child of view.child_views ?? []) look(child)

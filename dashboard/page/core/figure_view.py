@@ -23,6 +23,7 @@ from dashboard.figures.figure import (
     Points,
     Words,
 )
+from dashboard.figures.registry import FIGURES
 from dashboard.page.core.bokeh_figures import QUIET, entitle, lighten, small, time_ticks
 from dashboard.page.core.shading import palette
 
@@ -94,7 +95,7 @@ class FigureView:
                     palette=list(ramp(mark.palette, dark=self._dark)), low=mark.limits[0], high=mark.limits[1]
                 )
         plot = self.figure
-        entitle(plot, shown.title.replace("\n", ", "))
+        entitle(plot, _title(shown))
         for name, own, given in (("x", plot.xaxis[0], shown.x), ("y", plot.yaxis[0], shown.y)):
             own.axis_label = given.title if own.visible else None
             if name != self._follows:
@@ -158,6 +159,13 @@ class FigureView:
             return plot.image_rgba(**place, source=source, level="image")
         self._mappers[k] = mapper = LinearColorMapper(palette=["#000000"], low=0, high=1, nan_color=NO_VALUE)
         return plot.image(**place, source=source, color_mapper=mapper, level="image")
+
+
+def _title(shown: Figure) -> str:
+    """Return what a figure shows in one line: the title of its entry, and what is particular to this one."""
+    words = shown.title.replace("\n", ", ")
+    kind = next((entry.title for entry in FIGURES if entry.name == shown.name), "")
+    return words if words.startswith(kind) else f"{kind}: {words}"
 
 
 def ramp(name: str, *, dark: bool) -> tuple[str, ...]:

@@ -35,7 +35,12 @@ UNCLAIMED_S = 8.0
 LOOP_SHARE = 0.2
 """Of the event loop, for requests and messages of one person beside others, once `FREE_LOOP_S` of it are used up."""
 
-FREE_LOOP_S = 2.0
+FREE_LOOP_S = 0.8
+"""A page with its files takes half of that; more would be a tenth of the time of a short flood."""
+
+REQUEST_S = 0.0005
+"""Of the loop, for each request, beside what it counts itself: it is read, and its answer written to the network."""
+
 BYTES_PER_S = 64 << 20
 """Of files, to one person beside others, once `FREE_BYTES` have gone."""
 

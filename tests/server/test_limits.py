@@ -358,6 +358,15 @@ def test_requests_beyond_a_share_wait_and_a_crowd_of_them_is_refused(
     assert answers == [200, 200, 429]
 
 
+def test_a_request_costs_what_its_reading_and_writing_take_beside_its_own_steps(site: Site) -> None:
+    cookie, process = site.login().cookies[COOKIE], site.server.process
+    process.limits.loop = budget = limits.Budget(0.0, 1.0, lambda owner: True, lambda: 0.0)
+    for _ in range(3):
+        budget._used.clear()
+        assert site.get("/static/js/nosuch.js", cookie).status_code == 404
+    assert budget.wait_s("login ann") >= limits.REQUEST_S
+
+
 def test_a_coroutine_is_paced_by_what_it_uses_and_does_what_it_does() -> None:
     counted = limits.Limits(str, lambda: iter(["login ann", "login eve"]), 4)
     slept: list[float] = []

@@ -28,7 +28,7 @@ from panel.io.server import WSHandler
 from tornado.web import HTTPError, RequestHandler
 
 from dashboard.page.core.line import Line, set_line
-from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, UNCLAIMED_S, Limits, TooMany
+from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, REQUEST_S, UNCLAIMED_S, Limits, TooMany
 from dashboard.server.upstream import mend, serve_by
 from dashboard.server.upstream.messages import RECEIPT
 from dashboard.server.upstream.slices import awaited_in_slices, build_in_slices
@@ -188,6 +188,7 @@ def pace_requests() -> None:
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.finish(f"You have {error} as one person may\n")
             return
+        limits.spend_loop(owner, REQUEST_S)
         await paced(original(self, transforms, *args, **named), limits, owner)
 
     vars(execute)["_is_paced"] = True

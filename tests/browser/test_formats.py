@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -38,7 +39,7 @@ def look(visit: Visit, name: str) -> None:
 def walk(visit: Visit, sources: Sequence[Source], cache: Path, name: str, sorting: SpikeSorting) -> None:
     """Open an insertion, go through all tabs, and hold the page against the sorting."""
     page, key = visit.page, sorting.ref.insertion.key
-    unit = sorting.units.of(0)
+    unit = quote(str(sorting.units.of(0)))
     with served(sources, cache) as site:
         visit.open(f"{site}/?insertion={key}&selected={unit}")
         visit.wait_for_spikes()

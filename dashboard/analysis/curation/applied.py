@@ -78,7 +78,13 @@ class CurationPlan:
         return not (self.groups or self.splits or self.removed or self.spans)
 
 
-def plan_of(decisions: Sequence[Decision], subject: Subject, author: str, rules: CurationRules) -> CurationPlan:
+def plan_of(
+    decisions: Sequence[Decision],
+    subject: Subject,
+    author: str,
+    rules: CurationRules,
+    states: Mapping[str, UnitState] | None = None,
+) -> CurationPlan:
     """Return what decisions change of a sorting, by the rules' precedence.
 
     Spans of everybody hold. A unit that is merged or split is not removed as well.
@@ -91,10 +97,12 @@ def plan_of(decisions: Sequence[Decision], subject: Subject, author: str, rules:
     author : str
         Whose decisions go first.
     rules : CurationRules
+    states : mapping of str to UnitState, optional
+        What the decisions come to, where it is known.
     """
     held = proposals(decisions, subject, author, rules.precedence)[::-1]
     proposed = {unit for one in held for unit in one.units}
-    states = unit_states(decisions, subject)
+    states = unit_states(decisions, subject) if states is None else states
     removed = {
         unit: state
         for unit, state in states.items()

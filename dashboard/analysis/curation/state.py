@@ -100,11 +100,18 @@ class UnitState:
 def unit_states(decisions: Sequence[Decision], subject: Subject) -> dict[str, UnitState]:
     """Return what holds of each unit of a sorting that somebody has decided about, by id as text."""
     states: dict[str, UnitState] = {}
-    for one in standing(decisions):
+    take(states, standing(decisions), subject)
+    return states
+
+
+def take(states: dict[str, UnitState], decisions: Iterable[Decision], subject: Subject) -> None:
+    """Have states of units hold further decisions, none of which is withdrawn."""
+    for one in decisions:
         own = subject.own(one)
         if own is not None and own.unit in subject.place:
-            states.setdefault(own.unit, UnitState()).take(own)
-    return states
+            if own.unit not in states:
+                states[own.unit] = UnitState()
+            states[own.unit].take(own)
 
 
 def unit_columns(

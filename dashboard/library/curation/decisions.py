@@ -76,7 +76,7 @@ class Decisions:
         with self._database.connection() as connection:
             for one in rows:
                 values = {name: getattr(one, name) for name in COLUMNS if name != "id"}
-                added = connection.execute(_decisions.insert().values(values))
+                added = connection.execute(_decisions.insert(), values)
                 assert added.inserted_primary_key is not None
                 kept.append(replace(one, id=int(added.inserted_primary_key[0])))
         return tuple(kept)

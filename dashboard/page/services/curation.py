@@ -15,12 +15,12 @@ from dashboard.analysis.curation.following import Followed
 from dashboard.analysis.curation.proposals import Proposal, proposal_columns, proposals
 from dashboard.analysis.curation.spans import BadSpan, bad_spans, write_span
 from dashboard.analysis.curation.splits import parts_by_outline, write_split
-from dashboard.analysis.curation.state import UnitState, history, unit_columns, unit_states, with_columns
+from dashboard.analysis.curation.state import UnitState, history, take, unit_columns, unit_states, with_columns
 from dashboard.analysis.curation.subject import Subject, write_merge
 from dashboard.library.curation.formats import read_uploaded
 from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
-from dashboard.model.curation import MERGE, SPLIT, WITHDRAWN, Category, Decision
+from dashboard.model.curation import MERGE, REMOVED, SPLIT, WITHDRAWN, Category, Decision
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import DocumentQueue, Timer
@@ -61,6 +61,8 @@ class _Kept(KeptDecisions):
     """Decisions of one opened sorting, and what they made of it last."""
 
     shown: _Shown | None = None
+    n_reduced: int = 0
+    """Rows that the states of the units hold."""
 
 
 class CurationService:
@@ -320,13 +322,30 @@ class CurationService:
             self._of_units, self.states, self.plan = {}, {}, CurationPlan()
             self._wanted = replace(self.plan, tried=tuple(self._state.together))
             return
-        self._of_units = unit_states(kept.rows, kept.subject)
-        self.plan = plan_of(kept.rows, kept.subject, self.author, self.rules)
+        self._of_units, kept.n_reduced = unit_states(kept.rows, kept.subject), len(kept.rows)
+        self.plan = plan_of(kept.rows, kept.subject, self.author, self.rules, self._of_units)
         plan = self.plan if self._state.applied else CurationPlan()
         proposed = {unit for group in plan.merges for unit in group} | {unit for unit, _ in plan.splits}
         if proposed & set(self._state.together):  # somebody has decided it meanwhile
             self._state.together = []
         self._wanted = replace(plan, tried=tuple(self._state.together))
+        shown = kept.shown if not self._wanted.is_empty else None
+        self.states = self._of_units if shown is None else shown.applied.states(self._of_units)
+
+    def _reduce_new(self) -> None:
+        """Have the states hold the new rows: one by one where these change no unit, so that a step costs no more after
+        a thousand others.
+        """
+        kept = self._kept
+        if kept is None or kept.subject is None or not kept.n_reduced:
+            self._reduce()
+            return
+        new = kept.rows[kept.n_reduced :]
+        if not all(one.kind in ("label", "note", "flag") and one.name != REMOVED for one in new):
+            self._reduce()
+            return
+        take(self._of_units, new, kept.subject)
+        kept.n_reduced += len(new)
         shown = kept.shown if not self._wanted.is_empty else None
         self.states = self._of_units if shown is None else shown.applied.states(self._of_units)
 
@@ -591,7 +610,7 @@ class CurationService:
         if kept is self._kept:
             if not self._keeper.n_waiting:
                 self._judged_now.clear()
-            self._reduce()  # so that the tab counts at once; the table follows
+            self._reduce_new()  # so that the tab counts at once; the table follows
             if said:
                 self._say(said)
             now = time.monotonic()

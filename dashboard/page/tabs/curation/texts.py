@@ -20,7 +20,8 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted, span_text
 from dashboard.model.unit_ids import UnitId, UnitIds
 
-N_LOGGED = 12
+N_LOGGED, N_LOOKED_AT = 12, 500
+"""Decisions that are listed, and of how many of the last ones those are that hold."""
 
 
 def button(label: str, key: str, category: Category) -> str:
@@ -136,7 +137,7 @@ def about(unit: UnitId | None, state: UnitState | None, counts: tuple[int, int, 
 
 def log(rows: Sequence[Decision], subject: Subject | None) -> str:
     """Return the last decisions that hold, newest first."""
-    held = standing(rows)
+    held = standing(rows[-N_LOOKED_AT:])
     if not held:
         return ""
     body = ""

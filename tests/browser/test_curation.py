@@ -78,11 +78,11 @@ def test_units_are_judged_and_what_is_decided_goes_its_ways(
     wait_until(visit, lambda: "applied=on" in page.url)
 
     # What is shown leaves as a file that SpikeInterface takes.
-    page.keyboard.press("Control+Shift+E")
+    page.get_by_role("button", name="Export").first.click()
     page.get_by_role("tab", name="Data").click()
-    row = page.get_by_text("Curation: labels, notes, merges and splits").locator("xpath=ancestor::*[.//button][1]")
+    expect(page.get_by_text("0 notes, 1 merge, 0 splits")).to_be_visible()
     with page.expect_download() as data:
-        row.get_by_role("button", name="JSON").click()
+        page.get_by_role("button", name="JSON").click()
     data.value.save_as(tmp_path / "curation.json")
     assert json.loads((tmp_path / "curation.json").read_text())["merges"] == [{"unit_ids": [12, 14]}]
     page.keyboard.press("Escape")

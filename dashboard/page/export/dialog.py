@@ -160,7 +160,7 @@ class ExportDialog:
         self._rows[row.name] = words
         buttons = []
         for kind in row.formats:
-            button = pmui.Button(label={"npz": "NPZ", "csv": "CSV"}.get(kind, "Parquet"), width=100, **_BUTTON)
+            button = pmui.Button(label={"parquet": "Parquet"}.get(kind, kind.upper()), width=100, **_BUTTON)
             button.on_click(partial(_ask, data, row.name, kind))
             buttons.append(button)
         self._buttons[row.name] = buttons

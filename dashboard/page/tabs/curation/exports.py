@@ -65,7 +65,9 @@ def note_curation(view: ExportView) -> Note:
     file = view.once(_shown)
     if file is None:
         return NOTHING, ()
-    return f"{counted(len(file.labels), 'unit')} with labels, {counted(len(file.notes), 'note')}", ("json", "csv")
+    counts = ("note", file.notes), ("merge", file.merges), ("split", file.splits)
+    words = [f"{counted(len(file.labels), 'unit')} with labels", *(counted(len(held), name) for name, held in counts)]
+    return ", ".join(words), ("json", "csv")
 
 
 def write_decisions(

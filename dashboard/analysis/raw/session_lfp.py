@@ -125,7 +125,7 @@ class SessionLfp:
         read = "" if self.is_whole else f"; {len(known):,} of {len(self.starts):,} windows read"
         if self._is_damaged.any():
             read += f"; {int(self._is_damaged.sum()):,} cannot be read ({self._why})"
-        every = "each" if self.every_s == WINDOW_S else f"one every {self.every_s:g} s"
+        every = "one after the other" if self.every_s == WINDOW_S else f"one every {self.every_s:g} s"
         made = "synthetic, " if self.recording.is_synthetic else ""
         note = f", {band.note}" if band.note else ""
         words = f"{KINDS[kind]}, {made}dB re 1 V²/Hz, as recorded{note}; windows of {WINDOW_S:g} s, {every}{read}"

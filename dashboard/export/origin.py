@@ -198,7 +198,19 @@ def stamp(words: Mapping[str, str]) -> str:
     """Return the line that a figure carries where people can read it."""
     where = f"{words['subject']} {words['date']}/{words['number']} {words['probe']}"
     shown = [where, f"pid {words['pid']}", f"{words['sorter']} {words['revision']}", f"histology {words['histology']}"]
-    named = ("time", "depth", "filters", "trials", "bins", "spikes", "incomplete", "applied", "compared", "version")
+    named = (
+        "time",
+        "depth",
+        "filters",
+        "trials",
+        "events",
+        "bins",
+        "spikes",
+        "incomplete",
+        "applied",
+        "compared",
+        "version",
+    )
     shown += [words[name] for name in named if name in words]
     return " · ".join(shown).replace(" um", " µm")
 

@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.export.origin import provenance
+from dashboard.export.origin import provenance, stamp
+from dashboard.export.sheet import PRESETS, SheetStyle
 from dashboard.page.services.alignment import AlignmentState
-from dashboard.page.services.export_view import make_subject
+from dashboard.page.services.export_view import ExportView, make_subject
 from dashboard.page.services.response_test import ResponseTestState, response_columns
+from dashboard.page.tabs.events.exports import draw_events
+from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.events import MAX_UPLOAD_BYTES
 from dashboard.sources.phy.source import PhySource
 from tests.page.driving import DrivenPage, driven_page, send_file
@@ -117,6 +120,22 @@ def test_they_are_of_one_insertion_and_of_one_page(page: DrivenPage, data: Path,
     with driven_page(PhySource(data), tmp_path / "cache", f"insertion={KEY}") as another:
         another.wait(lambda: another.session.raster.picture, "the raster")
         assert another.do(lambda: trials(another)) is None
+
+
+def test_trials_of_a_session_give_way_and_come_back(tmp_path: Path) -> None:
+    source = DemoSource(tmp_path, n_spikes=20_000)
+    with driven_page(source, tmp_path, "insertion=demo&tab=Events&selected=7") as page:
+        page.wait(lambda: page.session.raster.picture, "the raster")
+        theirs = page.do(lambda: trials(page))
+        tab = bring(page, "mine.csv", written(".csv"))
+        page.wait(lambda: tab.picture and tab.picture.event == "tone_times", "the picture")
+        view = ExportView(page.do(lambda: page.session._scene), page.do(page.session.states.values))
+        sheet = draw_events(view, SheetStyle(PRESETS["slide"]))
+        assert "the 20 rows of mine.csv" in stamp(sheet.words)
+        pickle.loads(pickle.dumps(view.subject.sorting.trials))  # figures are drawn in another process
+        page.do(lambda: tab.upload._leave(None))
+        page.wait(lambda: trials(page) is theirs, "the trials")
+        page.wait(lambda: page.session.states[AlignmentState].event == "stimOn", "their event")
 
 
 def test_metrics_that_come_later_leave_them(page: DrivenPage) -> None:

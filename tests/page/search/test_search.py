@@ -13,8 +13,10 @@ from bokeh.document import Document
 from dashboard.library.catalogue import Catalogue
 from dashboard.library.userdata import UserData, UserSession
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.panes import picture_address
 from dashboard.page.core.state import ViewState
 from dashboard.page.search.search import Search
+from dashboard.sources.demo.source import DEMO_KEY
 
 KEYS = [f"M_{n}/2024-01-{9 - n:02d}/001/probe00" for n in range(4)]
 
@@ -34,7 +36,7 @@ class Place:
         self.catalogue = Catalogue((), folder / "list.csv")
         self.search = Search(
             self.state, self.catalogue, UserSession(self.user_data, login), queue, self.opened.append,
-            lambda key, cancel: self.ahead.append((key, cancel)),
+            lambda key, cancel: self.ahead.append((key, cancel)), {DEMO_KEY: b"demo", KEYS[2]: b"second"}.get,
         )  # fmt: skip
 
     def act(self, kind: str, **more: object) -> None:
@@ -59,6 +61,23 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     yield made
     made.search.close()
     made.user_data.close()
+
+
+def test_the_start_page_shows_what_was_opened_lately_as_pictures(tmp_path: Path) -> None:
+    """The demo, too; what was never opened with this cache has its name alone."""
+    user_data = UserData.in_folder(tmp_path)
+    for key in KEYS[1:3]:
+        user_data.remember("ann", key)
+    place = Place(tmp_path, "ann", user_data)
+    place.settle()
+    shown = [(name, picture) for name, _, _, _, picture in place.search._recent.chips]
+    assert shown == [(KEYS[2], picture_address(b"second")), (KEYS[1], "")]
+    assert place.search.example.chips[0][4] == picture_address(b"demo")
+    place.search._recent._handle_msg({"clear": KEYS[2]})
+    place.search.example._handle_msg({"clear": "demo"})
+    assert place.opened == [KEYS[2], "demo"]
+    place.search.close()
+    user_data.close()
 
 
 def test_the_next_in_the_list_is_loaded_ahead_and_given_up_when_one_goes_on(place: Place) -> None:

@@ -24,6 +24,7 @@ from tornado.websocket import websocket_connect
 
 from dashboard.export.process import ExportProcess
 from dashboard.model.errors import BadRequest
+from dashboard.page.core import slices
 from dashboard.page.export import downloads as exports
 from dashboard.server import limits
 from dashboard.server.auth.gate import COOKIE
@@ -144,6 +145,27 @@ def pulled(site: Site, cookie: str) -> str:
         return str(read)
 
     return answer(pull)
+
+
+def test_while_a_picture_of_another_is_drawn_the_loop_rests_for_longer_between_the_slices_of_a_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, process, gate = site.login().cookies[COOKIE], site.server.process, threading.Event()
+    short, rest = list[float](), slices._rest
+
+    async def rested(seconds: float) -> None:
+        short.append(seconds)
+        await rest(seconds)
+
+    monkeypatch.setattr(slices, "_rest", rested)
+    drawing = process.pool.session("login bob").submit(gate.wait)
+    assert site.get("/", cookie).status_code == 200
+    assert short == []
+    gate.set()
+    assert drawing.result(30)
+    until(lambda: not process.limits.draws_for_others("login ann"), 30)
+    assert site.get("/", cookie).status_code == 200
+    assert short != []
 
 
 def test_a_line_has_an_end_and_who_leaves_it_is_not_waited_for() -> None:

@@ -18,10 +18,10 @@ client.ATTEMPTS, transfer.BACK_OFF_S = 1, 0.0
 answers = sys.stdout
 for line in sys.stdin:
     arguments, cache.PATIENCE_S, cache.MAX_ANSWER_S = json.loads(line)
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+    said, answer = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(answer):
         code = main.main(arguments)
-    print(json.dumps([code, said.getvalue()]), file=answers, flush=True)
+    print(json.dumps([code, said.getvalue(), answer.getvalue()]), file=answers, flush=True)
 """
 
 
@@ -31,13 +31,15 @@ class SecondProcess:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def run(self, arguments: Sequence[str], patience_s: float = 60.0, max_answer_s: float = 60.0) -> tuple[int, str]:
-        """Return the exit code of a command that waits for servers so long, and what it said on standard error."""
+    def run(
+        self, arguments: Sequence[str], patience_s: float = 60.0, max_answer_s: float = 60.0
+    ) -> tuple[int, str, str]:
+        """Return code, standard error and standard output of a command that waits for servers so long."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps([list(arguments), patience_s, max_answer_s]) + "\n")
         self._process.stdin.flush()
-        code, said = json.loads(self._process.stdout.readline())
-        return int(code), str(said)
+        code, said, answer = json.loads(self._process.stdout.readline())
+        return int(code), str(said), str(answer)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What fails in passing, or changes, through each door: with it and after it the code, the word and the data.
+"""What fails in passing, or changes, through each door: with it and after it the code, the word and what is written.
 
 The doors are the commands, a batch, another process on the same cache, and the page. The page's own tests are named in
 `PAGE`; they hold the same points from the session, without a browser.
@@ -26,6 +26,7 @@ from dashboard.sources.alyx import cache as alyx_cache
 from dashboard.sources.alyx import client
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.download import meter, transfer
+from tests.outputs import Ended, Fresh, hold_nothing_false, hold_right
 from tests.replay.downloading import until
 from tests.replay.recordings import Record
 from tests.replay.server import Replay
@@ -33,7 +34,6 @@ from tests.second_process import SecondProcess, second_process
 
 PID, OTHER = "6b4fe251-a7c7-4792-af80-4931c5129c8e", "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2"
 EID = "f0cf55b9-f908-41f6-a933-2362c62944ec"
-AMPS = "alf/probe00/pykilosort/spikes.amps.npy"
 #: How long a server that hangs is waited for, in s: where something is known from before, and where nothing is.
 PATIENCE_S, MAX_ANSWER_S = 0.2, 0.6
 LOGIN = {"alyx_user": "alice", "alyx_password": "alicepass"}
@@ -75,15 +75,22 @@ def fault(pattern: str, kind: str, times: int | None = None, **options: object) 
     return lambda replay: replay.faults.add(pattern, kind, times=times, **options)
 
 
-def replace_amps(replay: Replay) -> None:
-    """Put amplitudes of another size into a file of equal size."""
-    record = replay.dataset(EID, AMPS)
+def replace(replay: Replay, name: str, factor: float) -> None:
+    """Put a multiple of the values into a file of equal size."""
+    record = replay.dataset(EID, f"alf/probe00/pykilosort/{name}.npy")
     content = replay.content(replay.data_path(record))
     assert content is not None
     file = io.BytesIO()
-    np.save(file, np.load(io.BytesIO(content)) * 1.25)
+    values = np.load(io.BytesIO(content))
+    np.save(file, (values * factor).astype(values.dtype))
     replay.put(record, file.getvalue())
     record["hash"] = hashlib.md5(file.getvalue()).hexdigest()
+
+
+def replace_data(replay: Replay) -> None:
+    """Replace what pictures, tables and folders hold; amplitudes and depths of clusters and spikes."""
+    for name, factor in (("spikes.amps", 1.25), ("spikes.depths", 0.75), ("clusters.depths", 0.75)):
+        replace(replay, name, factor)
 
 
 _GONE: dict[int, tuple[Record, Record]] = {}
@@ -109,7 +116,7 @@ def come_up(replay: Replay) -> None:
 
 DATE, HUNG = r"what is known is of 20\d\d-\d\d-\d\d", "has not answered for"
 POINTS = {
-    "data replaced": Point(replace_amps, known=True, batch=0),
+    "data replaced": Point(replace_data, known=True, batch=0),
     "dataset refused": Point(fault("*spikes.depths*", "status", code=503), code=1, said=r"spikes\.depths"),
     "dataset damaged": Point(fault("*spikes.amps*", "corrupt", after=500), code=1, said=r"spikes\.amps"),
     "dataset cut short": Point(fault("*clusters.metrics*", "truncate", after=0), code=1, said=r"clusters\.metrics"),
@@ -174,30 +181,47 @@ class Doors:
         self.replay, self.cache = replay, folder / "cache"
         self._folder, self._another, self._capsys = folder, another, capsys
         self._n = 0
+        self._fresh: dict[object, Fresh] = {}
+        (folder / "written").mkdir()
 
-    def go(self, door: str, *, hangs: bool = False) -> tuple[int, str]:
-        """Return the exit code, and what was said on standard error; each time into a new file."""
+    def go(self, door: str, *, hangs: bool = False) -> Ended:
+        """Go through a door, and return how that ended; a door writes into the same place each time."""
         waits = (PATIENCE_S, MAX_ANSWER_S) if hangs else (60.0, 60.0)
         self._n += 1
-        out = self._folder / f"out{self._n}"
+        command = COMMANDS[self._n % 3] if door == "second process" else door
+        out = self._folder / "written" / f"{command}{self._ending(command)}"
         ends = {
-            "render": ["--out", f"{out}.png"], "units": ["--out", f"{out}.parquet"],
+            "check": ["--json"], "render": ["--out", str(out)], "units": ["--out", str(out)],
             "convert": [str(out), "--to", "alf"], "batch": [OTHER, "--workers", "1", "--out", str(out)],
         }  # fmt: skip
-        command = {"batch": "render", "second process": COMMANDS[self._n % 2]}.get(door, door)
-        line = [command, PID, *ends.get(door, ()), "--alyx", self.replay.url, "--cache", str(self.cache)]
+        typed = "render" if command == "batch" else command
+        line = [typed, PID, *ends.get(command, ()), "--alyx", self.replay.url, "--cache", str(self.cache)]
         if door == "second process":
-            return self._another.run(line, *waits)
+            return Ended(command, PID, *self._another.run(line, *waits), out)
         self._capsys.readouterr()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(alyx_cache, "PATIENCE_S", waits[0])
             patch.setattr(alyx_cache, "MAX_ANSWER_S", waits[1])
             code = main.main(line)
-        return code, self._capsys.readouterr().err
+        answer, said = self._capsys.readouterr()
+        return Ended(command, PID, code, said, answer, out)
 
-    def read(self, cache: Path) -> SpikeSorting:
+    def _ending(self, command: str) -> str:
+        table = (".parquet", ".csv")[sum(self._folder.name.encode()) % 2]
+        return {"render": ".png", "units": table, "convert": str(self._n)}.get(command, "")
+
+    @property
+    def fresh(self) -> Fresh:
+        """What a new cache reads of the server as it is."""
+        state = tuple(sorted((path, hashlib.md5(content).hexdigest()) for path, content in self.replay.files.items()))
+        if state not in self._fresh:
+            root = self._folder / f"fresh{len(self._fresh)}"
+            self._fresh[state] = Fresh(lambda pid: self.read(root, pid))
+        return self._fresh[state]
+
+    def read(self, cache: Path, pid: str = PID) -> SpikeSorting:
         source = AlyxSource(self.replay.url, cache=cache, user="alice", password="alicepass")
-        return open_insertion(PID, source=source, cache=cache)
+        return open_insertion(pid, source=source, cache=cache)
 
 
 @pytest.fixture
@@ -218,35 +242,37 @@ def doors(
 
 
 def with_it(point: Point, doors: Doors, door: str) -> None:
-    """Have it go wrong, go through a door, and hold code and words."""
+    """Have it go wrong, go through a door, and hold code, words and what was written."""
     begun = point.begin(doors.replay)
     try:
-        code, said = doors.go(door, hangs=point.hangs)
+        ended = doors.go(door, hangs=point.hangs)
     finally:
         doors.replay.faults.clear()
         if released := getattr(begun, "released", None):
             released.set()
         point.end(doors.replay)
-    assert code == (point.batch if door in BATCHES else point.code), (door, said)
-    assert re.search(point.said, said), (door, said)
+    assert ended.code == (point.batch if door in BATCHES else point.code), (door, ended.said)
+    assert re.search(point.said, ended.said), (door, ended.said)
+    (hold_nothing_false if ended.code else hold_right)(ended, doors.fresh)
 
 
 def after_it(doors: Doors, door: str) -> None:
     """Go through a door, which finds nothing wrong any more, and hold what it leaves against a fresh reading."""
-    code, said = doors.go(door)
-    assert code == 0, (door, said)
-    assert "could not be fetched" not in said and "what is known is of" not in said, (door, said)
+    ended = doors.go(door)
+    assert ended.code == 0, (door, ended.said)
+    assert "could not be fetched" not in ended.said and "what is known is of" not in ended.said, (door, ended.said)
+    hold_right(ended, doors.fresh)
 
 
-def same_as_fresh(doors: Doors, folder: Path) -> None:
-    here, fresh = doors.read(doors.cache), doors.read(folder / "fresh")
+def same_as_fresh(doors: Doors) -> None:
+    here, fresh = doors.read(doors.cache), doors.fresh.sorting(PID)
     assert not here.incomplete and here.histology is fresh.histology and not here.records_of
     assert here.clusters.equals(fresh.clusters) and here.channels.equals(fresh.channels)
     for name in ("times_s", "depths_um", "amps_v", "clusters"):
         np.testing.assert_array_equal(getattr(here.spikes, name), getattr(fresh.spikes, name))
 
 
-def gone_through(name: str, doors: Doors, folder: Path, chosen: tuple[str, ...]) -> None:
+def gone_through(name: str, doors: Doors, chosen: tuple[str, ...]) -> None:
     point = POINTS[name]
     if point.known:
         doors.read(doors.cache)
@@ -254,7 +280,7 @@ def gone_through(name: str, doors: Doors, folder: Path, chosen: tuple[str, ...])
         with_it(point, doors, door)
     for door in chosen:
         after_it(doors, door)
-    same_as_fresh(doors, folder)
+    same_as_fresh(doors)
 
 
 #: Two doors for each point, so that each kind of door is gone through for some: the walk goes through all.
@@ -264,29 +290,30 @@ SOME = {
 
 
 @pytest.mark.parametrize("name", [name for name in POINTS if name != "hangs, opened before"])  # which waits long
-def test_with_it_and_after_it(name: str, doors: Doors, tmp_path: Path) -> None:
-    gone_through(name, doors, tmp_path, SOME[name])
+def test_with_it_and_after_it(name: str, doors: Doors) -> None:
+    gone_through(name, doors, SOME[name])
 
 
 @pytest.mark.walk
 @pytest.mark.parametrize("name", POINTS)
-def test_with_it_and_after_it_through_every_door(name: str, doors: Doors, tmp_path: Path) -> None:
-    gone_through(name, doors, tmp_path, DOORS)
+def test_with_it_and_after_it_through_every_door(name: str, doors: Doors) -> None:
+    gone_through(name, doors, DOORS)
 
 
 @pytest.mark.parametrize("door", ["check", "batch"])
 def test_a_download_that_stands_still_is_named_in_the_log(
-    door: str, doors: Doors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    door: str, doors: Doors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(meter, "STALLED_S", 0.3)
     standing = doors.replay.faults.add("*probe00*spikes.times*", "stall", after=100_000, delay=600.0)
     gone = threading.Thread(target=lambda: (until(lambda: "stalled for" in caplog.text, 60), standing.released.set()))
     gone.start()
-    code, said = doors.go(door)
+    ended = doors.go(door)
     gone.join()
-    assert code == 0, said
+    assert ended.code == 0, ended.said
+    hold_right(ended, doors.fresh)
     assert re.search(r"spikes\.times: stalled for \d+ s", caplog.text)
-    same_as_fresh(doors, tmp_path)
+    same_as_fresh(doors)
 
 
 def test_what_another_process_fetches_is_taken_here_and_what_is_open_stays(
@@ -298,7 +325,7 @@ def test_what_another_process_fetches_is_taken_here_and_what_is_open_stays(
     first = store.open(PID)
     assert first.sorting.spikes.amps_v is not None
     was = first.sorting.spikes.amps_v.copy()
-    replace_amps(doors.replay)
+    replace(doors.replay, "spikes.amps", 1.25)
     assert another.run(["fetch", PID, "--alyx", doors.replay.url, "--cache", str(doors.cache)])[0] == 0
     n_fetched = sum(doors.replay.data_counts().values())
     np.testing.assert_array_equal(first.sorting.spikes.amps_v, was)

@@ -54,6 +54,10 @@ class Parser(argparse.ArgumentParser):
         """End the program with the reason."""
         self.exit(EXIT_BAD_INPUT, f"{self.prog}: {message}. See {self.prog} --help\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help; argparse's own says nothing of a reader that has left in the middle."""
+        (file or sys.stderr).write(message)
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
@@ -96,6 +100,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all is done; 1: some of it could not be fetched, or some of many insertions failed, and trying again may help;
     2: bad input, or a server that does not answer; 130: interrupted; 141: who read the answer left before its end.
     """
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()  # of --help, too, which ends in an exception
+    except BrokenPipeError:
+        # What is still held back would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NOT_READ
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = build_parser().parse_args(arguments)
     tell: Callable[[str], object] = say
     try:
@@ -105,13 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tell = logger.error
         add_plugins(settings.plugins)
         with waiting_as_asked() if options.command in settings_table.READING else nullcontext():
-            code = int(options.run(options, settings) or 0)
-            sys.stdout.flush()
-            return code
-    except BrokenPipeError:
-        # What is still held back would fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_NOT_READ
+            return int(options.run(options, settings) or 0)
     except (KeyboardInterrupt, Cancelled):
         tell("interrupted")
         return EXIT_INTERRUPTED

@@ -19,9 +19,18 @@ def duration_text(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
 
 
-def counted(n: int, noun: str) -> str:
-    """Return ``1 dataset`` or ``1,234 datasets``: the noun takes an s but for one."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """Return ``1 dataset`` or ``1,234 datasets``.
+
+    Parameters
+    ----------
+    n : int
+    noun : str
+        For one; with a verb where that changes with the number, ``spike is``.
+    plural : str
+        For any other number; the noun with an s where it is empty.
+    """
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
 def span_text(span: tuple[float, float]) -> str:

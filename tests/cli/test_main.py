@@ -86,19 +86,6 @@ def test_check_answers_json_with_the_notes_that_people_read(
     assert "note        the tables are of another revision\n" in capsys.readouterr().out
 
 
-def test_a_reader_that_leaves_ends_the_command_without_a_trace(small_demo: SpikeSorting, cache: Path) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "dashboard", "check", "demo", *SMALL], stdout=writing, stderr=subprocess.PIPE,
-            text=True, env=os.environ | {"SPIKE_DASHBOARD_CACHE": str(cache)},
-        )  # fmt: skip
-    finally:
-        os.close(writing)
-    assert (done.returncode, done.stderr) == (main.EXIT_NOT_READ, "")
-
-
 def test_check_tells_the_other_sorting(small_demo: object, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("check", "demo", *SMALL, "--json", "--sorter", "pykilosort", "--revision", "original") == 0
     answer = json.loads(capsys.readouterr().out)

@@ -21,6 +21,7 @@ from dashboard.model.identity import FileState, Identity
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import Histology, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates
+from dashboard.model.texts import counted
 from dashboard.sources.alf.channels import regions
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.download.ranges import RemoteFile
@@ -97,9 +98,11 @@ def read_units(
     key = state.metrics if state is not None else hashlib.sha256(f"{path} {probe}".encode()).hexdigest()[:32]
     root = cache / KEPT if cache is not None and state is not None else None
     with opened(where) as file:
-        units = member(file, "units")
+        units = _units(file)
         if units is None or member(units, "spike_times") is None:
             raise DatasetInvalid("Has no units with spike times (/units/spike_times)", [path], "Give another file")
+        if units.name != "/units":
+            notes.append(f"The units are those of {units.name}: the file has no /units with spike times")
         of_units = _probe_of_units(file)
         rows = np.array([row for row, name in enumerate(of_units) if not probe or name == probe], np.int64)
         derived = kept_arrays(root, key, lambda draft: _merge(path, units, rows, draft, progress, cancel))
@@ -156,9 +159,20 @@ def _identity(where: Path | RemoteFile, read_as: str, folders: Sequence[Path] = 
     return Identity.of_states([FileState(where.name, where.url, where.size, 0, where.version)], read_as, folders)
 
 
+def _units(file: Any) -> Any:
+    """Return the table of units; where it has no spike times, one of a processing module that has some."""
+    found = member(file, "units")
+    if found is not None and member(found, "spike_times") is not None:
+        return found
+    modules = member(file, "processing")
+    places = [f"{module}/{name}" for module in modules or () for name in member(modules, module) or ()]
+    within = (member(modules, place) for place in places)
+    return next((table for table in within if member(table, "spike_times_index") is not None), found)
+
+
 def _probe_of_units(file: Any) -> list[str]:
     """Return the name of the probe of each unit."""
-    units = member(file, "units")
+    units = _units(file)
     if units is None:
         return []
     ids = member(units, "id")
@@ -179,7 +193,7 @@ def _ends(units: Any, name: str, path: Path) -> npt.NDArray[np.int64]:
         raise DatasetInvalid(f"/units/{name} has no index that says which value is of which unit", [path], _AGAIN)
     ends = ends.astype(np.int64)
     if (np.diff(ends, prepend=0) < 0).any() or (len(ends) and ends[-1] > len(values)):
-        what = f"/units/{name}_index does not rise to the {len(values):,} values there are"
+        what = f"/units/{name}_index does not rise to the {counted(len(values), 'value')} there are"
         raise DatasetInvalid(what, [path], _AGAIN)
     return ends
 

@@ -26,9 +26,9 @@ class NwbSource(PlacedSource):
     sorter = "nwb"
 
     @staticmethod
-    def is_one(path: str, names: set[str]) -> bool:
+    def is_one(path: Path, names: set[str]) -> bool:
         """Return whether this is an NWB file, by its name."""
-        return not names and path.endswith(ENDING) and Path(path).is_file()
+        return not names and path.suffix == ENDING and path.is_file()
 
     def parts(self, path: Path) -> Sequence[tuple[str, str]]:
         """Return the probes of a file."""

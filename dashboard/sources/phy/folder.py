@@ -22,6 +22,7 @@ from dashboard.model.identity import Identity
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import LaterWork, Missing, Spikes, SpikeSorting, Templates
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.phy.depths import depths_from_features
@@ -143,7 +144,11 @@ def read_folder(
         amps if len(amps) else None,
         MappingProxyType(extra),
     )
-    files.notes += _amplitude_notes(files, is_ks4, bit_uv, are_volts)
+    if len(amps):
+        files.notes += _amplitude_notes(files, is_ks4, bit_uv, are_volts)
+    elif "amplitudes" in files.arrays:
+        why = "amplitudes.npy holds factors of templates, and there are no usable templates"
+        files.missing.append(Missing("spike amplitudes", why))
     if is_ks4:
         files.missing.append(Missing("drift", "Kilosort 4 leaves it in ops.npy, a pickle, which is never loaded"))
     if is_ks4 or _is_whitened(files.params):
@@ -179,14 +184,15 @@ def _open(folder: Path) -> _Files:
     else:
         raise DatasetMissing("spike_clusters.npy", folder, "Copy it too; spike_templates.npy would do")
     if len(clusters) != len(times):
-        what = f"{times_path.name} has {len(times):,} rows and {clusters_path.name} has {len(clusters):,}"
+        what = f"{times_path.name} has {counted(len(times), 'row')} and {clusters_path.name} has {len(clusters):,}"
         raise DatasetInvalid(what, [times_path, clusters_path], "They are of different sortings: copy the folder again")
     if not len(times):
         raise DatasetInvalid("The sorting holds no spikes", [times_path], "Sort the recording again")
     files = _Files(folder, params, times, clusters, templates_of, {}, missing, notes, [])
     files.used = [folder / "params.py", times_path, clusters_path]
     if templates_of is not None and len(templates_of) != len(times):
-        missing.append(Missing("spike_templates.npy", f"{len(templates_of):,} rows for {len(times):,} spikes"))
+        rows = counted(len(templates_of), "row")
+        missing.append(Missing("spike_templates.npy", f"{rows} for {counted(len(times), 'spike')}"))
         files.templates_of = None
     if params.not_read:
         notes.append(f"params.py: {', '.join(params.not_read)} are expressions, which are not executed")
@@ -205,12 +211,14 @@ def _open(folder: Path) -> _Files:
         _optional(files, "pc_feature_spike_ids", 1, wanted=False)
     templates = files.get("templates")
     if templates is not None and files.templates_of is not None:
-        path = folder / "spike_templates.npy"
         highest, lowest = _extent(files.templates_of)
         if highest >= len(templates) or lowest < 0:
             wrong = highest if highest >= len(templates) else lowest
-            what = f"A spike is of template {wrong}, and there are templates 0 to {len(templates) - 1}"
-            raise DatasetInvalid(what, [path, folder / "templates.npy"], f"{_COPY}: the two are of different sortings")
+            what = f"a spike is of template {wrong}, and there are templates 0 to {len(templates) - 1}"
+            missing.append(Missing("templates", f"{what}: the two files are of different sortings"))
+            del files.arrays["templates"]
+    if files.templates_of is not None and _extent(files.templates_of)[1] < 0:
+        files.templates_of = None
     return files
 
 
@@ -245,10 +253,12 @@ def _optional(files: _Files, name: str, ndim: int, n: int | None = None, *, want
         return
     if ndim == 2 and array.ndim == 1:
         array = array[:, np.newaxis]
+    if ndim == 1 and array.ndim == 2 and len(array) == 1:  # Kilosort 2.5 writes the map of channels as a row
+        array = array[0]
     if array.ndim != ndim or array.dtype.kind not in "iufb":
         files.missing.append(Missing(path.name, f"is {array.dtype} of shape {array.shape}"))
     elif n is not None and len(array) != n:
-        files.missing.append(Missing(path.name, f"{len(array):,} rows for {n:,} spikes"))
+        files.missing.append(Missing(path.name, f"{counted(len(array), 'row')} for {counted(n, 'spike')}"))
     elif name == "spike_positions" and array.shape[1] < 2:
         files.missing.append(Missing(path.name, f"is of shape {array.shape}, without a depth"))
     else:
@@ -270,7 +280,7 @@ def _channels(files: _Files) -> pd.DataFrame:
         table["lateral_um"] = np.asarray(positions[:, 0], np.float64)
     columns = files.get("channel_map")
     if columns is not None and len(columns) != n:
-        files.missing.append(Missing("channel_map.npy", f"{len(columns):,} rows for {n:,} channels"))
+        files.missing.append(Missing("channel_map.npy", f"{counted(len(columns), 'row')} for {counted(n, 'channel')}"))
         columns = None
     table["rawInd"] = np.arange(n) if columns is None else np.asarray(columns).astype(np.int64)
     if columns is None and n:
@@ -279,7 +289,8 @@ def _channels(files: _Files) -> pd.DataFrame:
     if shanks is not None and len(shanks) == n:
         table["shank"] = np.asarray(shanks).astype(np.int64)
     elif shanks is not None:
-        files.missing.append(Missing("channel_shanks.npy", f"{len(shanks):,} rows for {n:,} channels"))
+        rows = counted(len(shanks), "row")
+        files.missing.append(Missing("channel_shanks.npy", f"{rows} for {counted(n, 'channel')}"))
     return pd.DataFrame(table)
 
 
@@ -389,11 +400,12 @@ def _contradictions(units: pd.DataFrame) -> list[str]:
         return []
     group, label = units[GROUP], units[KSLABEL]
     n = int((group.notna() & ~group.isin(UNDECIDED) & label.notna() & (group != label)).sum())
-    return [f"{n} units have another group than Kilosort's label: quality is the group"] if n else []
+    has = counted(n, "unit has", "units have")
+    return [f"{has} another group than Kilosort's label: quality is the group"] if n else []
 
 
 def _amplitude_notes(files: _Files, is_ks4: bool, bit_uv: float | None, are_volts: bool) -> list[str]:
-    if files.get("amplitudes") is None or are_volts:
+    if are_volts:
         return []
     if is_ks4:
         return ["Amplitudes are Kilosort 4's: norms of the spikes' features, without a unit"]
@@ -427,7 +439,7 @@ def _later(
     n_templates = _extent(of)[0] + 1
     ids = files.get("pc_feature_spike_ids")
     if len(features) != files.n or (ids is not None and not np.array_equal(ids, np.arange(files.n))):
-        reason = f"features of {len(features):,} of {files.n:,} spikes only"
+        reason = f"features of {len(features):,} of {counted(files.n, 'spike')} only"
         files.missing.append(Missing("depths of pc_features.npy", reason))
         return ()
     if columns.shape[0] < n_templates or columns.shape[1] != features.shape[2]:
@@ -454,7 +466,8 @@ def _later(
         said = "Depths are computed from pc_features.npy, as phylib does"
         notes = tuple(said if "they are being computed" in note else note for note in sorting.notes)
         if n_without:
-            notes += (f"{n_without:,} spikes have no positive component, and are shown at the depth of their unit",)
+            without = counted(n_without, "spike has", "spikes have")
+            notes += (f"{without} no positive component: the depth of the unit is shown",)
         before = sorting.identity
         folders = (*before.folders, *([root / name] if root is not None else [])) if before is not None else ()
         paths = [Path(state.path) for state in before.files[1:]] if before is not None else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from dashboard.sources.readers import DAMAGED
 FILE = "params.py"
 MAX_BYTES = 64 << 10
 """phy's own files have some 200 bytes."""
+
+_RAW_FILE = re.compile(r"^[ \t]*dat_path[ \t]*=.*$", re.MULTILINE)
+"""The line that names the raw file: whoever wrote ``C:\\Users`` meant it."""
 
 _WRITE = "Write the line as a plain value, such as sample_rate = 30000.0: nothing of the file is executed"
 
@@ -92,7 +96,11 @@ def _assignments(path: Path) -> tuple[Mapping[str, Any], Mapping[str, int]]:
     values: dict[str, Any] = {}
     expressions: dict[str, int] = {}
     try:
-        statements = ast.parse(content).body
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:  # written by MATLAB, in the code page of its computer
+            text = content.decode("latin-1")
+        statements = ast.parse(_RAW_FILE.sub(lambda line: line[0].replace("\\", "\\\\"), text)).body
     except DAMAGED as error:
         line = getattr(error, "lineno", None)
         what = f"Not a list of assignments{f', line {line}' if line else ''}"

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
 from dashboard.model.raw import RawBand, RawRecording, SampleClock, Sites
+from dashboard.model.texts import counted
 from dashboard.sources.phy.params import FILE, Params, read_params
 from dashboard.sources.raw.files import CompressedFile, flat_file
 from dashboard.sources.raw.meta import Meta, read_meta
@@ -84,7 +85,8 @@ def open_dat(
         raise DatasetMissing("n_channels_dat", folder / FILE, "Add a line such as n_channels_dat = 385")
     if params.n_file_channels not in (None, n_columns):
         what = (
-            f"params.py says {params.n_file_channels} columns, {'the .meta' if meta else 'structure.oebin'} {n_columns}"
+            f"params.py says {counted(params.n_file_channels, 'column')}, "
+            f"{'the .meta' if meta else 'structure.oebin'} {n_columns}"
         )
         raise DatasetInvalid(what, [folder / FILE, path], "Name the file that was sorted with --raw FILE")
     sites, labels, n_channels = _sites(channels, n_columns, folder)

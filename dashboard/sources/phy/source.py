@@ -30,7 +30,7 @@ class PhySource(PlacedSource):
     last_changed = "spike_clusters.npy"
 
     @staticmethod
-    def is_one(path: str, names: set[str]) -> bool:
+    def is_one(path: Path, names: set[str]) -> bool:
         """Return whether these are the names of a Kilosort or phy folder."""
         return "spike_times.npy" in names and bool({"spike_clusters.npy", "spike_templates.npy", "params.py"} & names)
 

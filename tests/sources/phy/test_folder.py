@@ -171,8 +171,6 @@ def cut(name: str) -> Any:
 
 FATAL = {
     "lengths": (array(spike_clusters=np.zeros(N - 1, np.int32)), "spike_clusters.npy", "rows"),
-    "ids beyond templates": (array(spike_templates=np.full(N, 70)), "spike_templates.npy", "template 70"),
-    "negative templates": (array(spike_templates=np.full(N, -1)), "spike_templates.npy", "template -1"),
     "times as floats": (array(spike_times=np.arange(N) / 30.0), "spike_times.npy", "whole numbers"),
     "ids as floats": (array(spike_clusters=np.zeros(N)), "spike_clusters.npy", "whole numbers"),
     "no spikes": (array(spike_times=np.zeros(0, int), spike_clusters=np.zeros(0, int)), "spike_times.npy", "no spikes"),
@@ -204,6 +202,8 @@ def test_what_cannot_be_read_is_one_line_with_file_and_remedy(tmp_path: Path, ca
 
 
 LESS = {
+    "ids beyond templates": (array(spike_templates=np.full(N, 70)), "templates"),
+    "negative templates": (array(spike_templates=np.full(N, -1)), "templates"),
     "no channel map": (array(channel_map=None), "channel_map.npy"),
     "a short channel map": (array(channel_map=np.arange(3)), "channel_map.npy"),
     "shanks of other channels": (array(channel_shanks=np.zeros(3)), "channel_shanks.npy"),

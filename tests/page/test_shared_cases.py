@@ -238,6 +238,43 @@ def test_names_beyond_ascii_open(shared_cases: Path, cache: Path) -> None:
         assert (sorting.n_clusters, sorting.trials is not None) == (12, True)
 
 
+REFUSED: dict[str, tuple[str, Callable[[Path], str]]] = {
+    "c02": ("9 insertions match", lambda folder: next(folder.rglob("alf")).parent.name),
+    "c31": ("lab is a link that leads out of it", lambda folder: str(folder)),
+    "c32e": ("spikes.times should be one column", lambda folder: str(next(folder.rglob("alf/probe*")))),
+}
+"""What is said of cases that do not open, and what is asked for in the page."""
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_check_and_the_page_refuse_in_the_same_words(
+    case: str, shared_cases: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, asked = REFUSED[case]
+    folder = shared_cases / case
+    assert main(["check", str(folder), "--cache", str(cache)]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
+    with driven_page(folder, cache) as page:
+        page.open(asked(folder))
+        alert = page.wait(lambda: page.session.card.alert.visible and page.session.card.alert.object, "the line")
+        assert escape(words) in alert or words in alert
+
+
+def test_names_beyond_ascii_are_the_same_in_check_and_on_the_page(
+    shared_cases: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = min((shared_cases / "c23").glob("*/Subjects/*/*/*/alf/probe*"))
+    n = len(np.load(next(place.rglob("spikes.times*.npy"))))
+    assert main(["check", str(place), "--cache", str(cache), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["n_spikes"], report["n_clusters"], report["probe"]) == (n, 12, place.name)
+    with driven_page(shared_cases / "c23", cache) as page:
+        key = "/".join((*place.parts[-5:-2], place.name))
+        page.open(key)
+        assert page.do(lambda: (page.session.state.insertion, page.session._scene.n_spikes_passing)) == (key, n)
+
+
 @pytest.mark.parametrize("case", ["c19a", "c08a"])
 def test_metrics_are_those_of_their_id(case: str, opened: Opening) -> None:
     found = opened(case)

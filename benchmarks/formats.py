@@ -192,8 +192,8 @@ SPIKEINTERFACE_PHY = _TIMED.format(
     imports="import spikeinterface.extractors as se", work="se.read_kilosort(path).to_spike_vector()"
 )
 SPIKEINTERFACE = _TIMED.format(
-    imports="from spikeinterface.core import NumpyFolderSorting",
-    work="sorting = NumpyFolderSorting(path + '/sorting')\nsorting.to_spike_vector()",
+    imports="import spikeinterface as si",
+    work="sorting = si.load(path + '/sorting')\nsorting.to_spike_vector(), sorting.unit_ids",
 )
 
 
@@ -255,15 +255,12 @@ def measure(folder: Path, is_quick: bool) -> list[Row]:
             if sorting.later:
                 started = time.perf_counter()
                 with AnonymousMemory() as memory:
-                    for work in sorting.later:
-                        sorting = work.make(sorting, cache, ignore_progress, None)
+                    completed(sorting, cache, ignore_progress, None)
                 taken = time.perf_counter() - started
-                what = f"{kind}: depths of pc_features, in the background"
-                row(what, "s", taken, theirs=theirs_s(PHYLIB_DEPTHS, path), against="phylib's get_depths")
+                depths = theirs_s(PHYLIB_DEPTHS, path) if kind == "Kilosort folder" else None
+                what = f"{kind}: depths of pc_features and metrics, in the background"
+                row(what, "s", taken, theirs=depths, against="phylib's get_depths")
                 row(f"{kind}: memory more for them, beyond the map", "MB", memory.more_mb, MAX_BEYOND_THE_MAP_MB)
-                started = time.perf_counter()
-                completed(sorting, cache, ignore_progress, None)
-                row(f"{kind}: metrics of every unit, in the background", "s", time.perf_counter() - started)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         n = QUICK_FOLDERS if is_quick else N_FOLDERS
         write_folders(home / "data", n)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dashboard.engine.compile import kernel
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 
 @kernel
@@ -80,14 +81,18 @@ def as_ids(clusters: npt.ArrayLike, n_spikes: int, n_clusters: int) -> npt.NDArr
     if ids.shape == (0,):
         ids = ids.astype(np.uint32)  # an empty list is of floats
     if ids.shape != (n_spikes,) or ids.dtype.kind not in "iu":
-        raise BadRequest("Cluster ids do not fit the spikes", f"{ids.shape} {ids.dtype} for {n_spikes} spikes")
+        raise BadRequest(
+            "Cluster ids do not fit the spikes", f"{ids.shape} {ids.dtype} for {counted(n_spikes, 'spike')}"
+        )
     if ids.dtype not in (np.uint16, np.uint32):
         ids = ids.astype(np.int64, copy=False)
     ids = _plain(ids)
     if n_spikes:
         low, high = _extent(ids)
         if low < 0 or high >= n_clusters:
-            raise BadRequest("A spike's cluster id is out of range", f"{low} to {high}, {n_clusters} clusters")
+            raise BadRequest(
+                "A spike's cluster id is out of range", f"{low} to {high}, {counted(n_clusters, 'cluster')}"
+            )
     return ids
 
 
@@ -130,5 +135,7 @@ def as_singles(values: npt.ArrayLike, n_spikes: int, name: str) -> npt.NDArray[n
 def _column(values: npt.ArrayLike, n_spikes: int, name: str) -> npt.NDArray[Any]:
     column = np.asarray(values)
     if column.shape != (n_spikes,) or column.dtype.kind not in "iuf":
-        raise BadRequest(f"{name} do not fit the spikes", f"{column.shape} {column.dtype} for {n_spikes} spikes")
+        raise BadRequest(
+            f"{name} do not fit the spikes", f"{column.shape} {column.dtype} for {counted(n_spikes, 'spike')}"
+        )
     return column

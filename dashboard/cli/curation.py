@@ -85,7 +85,8 @@ def _write(options: argparse.Namespace, settings: Settings) -> None:
     merged, split = counted(len(file.merges), "merge"), counted(len(file.splits), "split")
     sys.stdout.write(f"{options.file}: labels of {n_labelled}, {n_notes}, {merged}, {split}\n")
     if behind := len(subject.left_behind(rows)):
-        said.append(f"{behind:,} decisions are about units of another revision or sorter, and are left out")
+        decisions = counted(behind, "decision is", "decisions are")
+        said.append(f"{decisions} about units of another revision or sorter, and left out")
     for sentence in said:
         sys.stdout.write(f"{'note':<12}{sentence}\n")
 

@@ -14,6 +14,7 @@ from dashboard.analysis.filters.clusters import ClusterFilter, Limits
 from dashboard.analysis.filters.words import SPIKE_WORDS, read_words
 from dashboard.export.origin import Subject
 from dashboard.model.conventions import LabelKind
+from dashboard.model.texts import counted
 
 SIZE = (1600, 800)
 """Pixels of the picture in the snippets."""
@@ -196,7 +197,7 @@ def _ids(subject: Subject) -> list[str]:
     ids = [repr(unit) for unit in subject.sorting.units.at(np.flatnonzero(subject.mask)).tolist()]
     rows = [", ".join(ids[i : i + MAX_IDS_A_LINE]) for i in range(0, len(ids), MAX_IDS_A_LINE)]
     return [
-        f"keep = [  # the {len(ids)} clusters that pass: {_code(subject.filter_text)[1:-1]}",
+        f"keep = [  # the {counted(len(ids), 'cluster')} that pass: {_code(subject.filter_text)[1:-1]}",
         *(f"    {row}," for row in rows),
         "]",
     ]

@@ -21,6 +21,7 @@ from dashboard.engine.count.queries import count_in
 from dashboard.model.curation import ALL_LABELS, CURATED, MY_LABEL
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
 from dashboard.version import __version__
 
 Range = tuple[float, float]
@@ -175,7 +176,7 @@ def provenance(subject: Subject, **more: str) -> dict[str, str]:
         "time": f"{_say(subject.time_range)} s",
         "depth": f"{_say(subject.depth_range)} um",
         "filters": subject.filter_text,
-        "spikes": f"{subject.n_in_view:,} of {subject.columns.n_spikes:,} spikes{dropped}",
+        "spikes": f"{subject.n_in_view:,} of {counted(subject.columns.n_spikes, 'spike')}{dropped}",
         **({"incomplete": f"without {', '.join(sorting.incomplete)}"} if sorting.incomplete else {}),
         **({"numbers": "; ".join(numbers)} if numbers else {}),
         **({"events": trials.origin} if trials is not None and trials.origin else {}),

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from dashboard.analysis.events.picture import EventPicture, pooled_groups, raster_limits, trials_per_row
 from dashboard.analysis.units.clouds import opacity
 from dashboard.figures.figure import Axis, Bands, Figure, Levels, Lines, Matrix, Pictures, Range
-from dashboard.model.texts import duration_text
+from dashboard.model.texts import counted, duration_text
 
 Z_LIMIT = 10.0
 """Limits of the population's colours, in standard deviations of the baseline, as in the brain-wide map's figures."""
@@ -27,7 +27,7 @@ def psth(found: EventPicture) -> Figure:
     by = f" by {found.split}" if found.split != "none" else ""
     return Figure(
         "event-psth",
-        f"{n_trials:,} trials{by}, {duration_text(float(edges[1] - edges[0]))} bins",
+        f"{counted(n_trials, 'trial')}{by}, {duration_text(float(edges[1] - edges[0]))} bins",
         _time(found, (float(edges[0]), float(edges[-1]))),
         Axis("Rate ± SEM", "Hz", (0.0, 1.05 * high or 1.0)),
         (
@@ -59,7 +59,7 @@ def trials(found: EventPicture) -> Figure:
     width = duration_text(float(found.raster_edges_s[1] - found.raster_edges_s[0]))
     return Figure(
         "event-raster",
-        f"{found.subject}\n{n_trials:,} trials, {width} bins{shared}",
+        f"{found.subject}\n{counted(n_trials, 'trial')}, {width} bins{shared}",
         _time(found, (start, end)),
         Axis("Trials", limits=(0.0, float(max(n_trials, 1)))),
         (
@@ -83,7 +83,7 @@ def population(found: EventPicture) -> Figure:
     limits = (-Z_LIMIT, Z_LIMIT)
     return Figure(
         "event-map",
-        f"All units that pass, {found.map.n_trials:,} trials; grey: the baseline does not vary",
+        f"All units that pass, {counted(found.map.n_trials, 'trial')}; grey: the baseline does not vary",
         _time(found, x),
         Axis("Depth along probe", "µm", y),
         (

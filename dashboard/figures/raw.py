@@ -12,6 +12,7 @@ from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.figures.figure import Axis, Figure, Lines, Matrix, Words
 from dashboard.model.colours import SELECTION
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
 
 GOOD, OTHER = "#009E73", "#CC3311"
 """Colours of the marks of spikes: of good units, and of others."""
@@ -86,7 +87,8 @@ def many_figure(found: ManySpikes) -> Figure:
     left, right = float(x[0]), float(x[-1])
     return Figure(
         "raw-waveforms",
-        f"{len(found.uv)} of {found.n_all:,} spikes of unit {found.unit}, rows {scale:,.0f} {found.unit_of_uv} apart",
+        f"{len(found.uv)} of {counted(found.n_all, 'spike')} of unit {found.unit}, "
+        f"rows {scale:,.0f} {found.unit_of_uv} apart",
         Axis("Time from the spike", "ms", (left, right)),
         Axis("Channel, the lowest first", "", (-1.0, float(n)), is_whole=True),
         (

@@ -30,7 +30,7 @@ from dashboard.figures.figure import (
 )
 from dashboard.figures.registry import Declared
 from dashboard.model.colours import hex_colour
-from dashboard.model.texts import duration_text
+from dashboard.model.texts import counted, duration_text
 
 SESSION = Axis("Time", "s", is_session_time=True)
 
@@ -144,7 +144,7 @@ def amplitudes(found: UnitPicture) -> Figure:
                 inks[k] = ink
     return Figure(
         "unit-amplitudes",
-        f"Amplitudes, {len(counts):,} bins" + "; noise test: orange against blue" * (len(set(inks)) > 1),
+        f"Amplitudes, {counted(len(counts), 'bin')}" + "; noise test: orange against blue" * (len(set(inks)) > 1),
         Axis("Spikes", limits=room_above(counts, share=1.05), is_whole=True),
         Axis("Amplitude", found.amp_unit, found.amplitude_cloud.value_range),
         (Bars(edges, counts, inks, along="y"), _limits(found)),
@@ -203,7 +203,7 @@ def _cloud(
     name: str, title: str, found: UnitPicture, cloud: Cloud, spikes: list[tuple[Numbers, Numbers]], y: Axis
 ) -> Figure:
     inks = (hex_colour(colour) for colour in found.colours)
-    title += f", {cloud.n_beyond:,} spikes beyond the axis" if cloud.n_beyond else ""
+    title += f", {counted(cloud.n_beyond, 'spike')} beyond the axis" if cloud.n_beyond else ""
     marks = tuple((times, values, ink) for (times, values), ink in zip(spikes, inks, strict=True))
     return Figure(
         name,

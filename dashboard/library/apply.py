@@ -28,6 +28,7 @@ from dashboard.model.progress import ProgressCallback, ignore_progress
 from dashboard.model.references import SortingRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.tables import rows_csv
+from dashboard.model.texts import counted
 from dashboard.sources.analyzer.source import AnalyzerSource
 from dashboard.sources.base import Source
 from dashboard.sources.phy.source import PhySource
@@ -141,7 +142,7 @@ def _write_phy(
     there = {unit: n for unit, n in expected.items() if n}  # a unit without spikes has no row in phy
     _check_same(found, there, folder)
     if len(there) < len(expected):
-        said += (f"{len(expected) - len(there):,} units without spikes are not in phy's files",)
+        said += (f"{counted(len(expected) - len(there), 'unit')} without spikes are not in phy's files",)
     return said
 
 

@@ -19,6 +19,7 @@ from dashboard.model.errors import CacheUnusable
 from dashboard.model.json_files import read_json
 from dashboard.model.registry import load
 from dashboard.model.sidecars import MANIFEST, read
+from dashboard.model.texts import counted
 from dashboard.sources.registry import SOURCES
 
 _BUILDER = re.compile(r"\.[0-9a-f]+\.(\d+)\.[0-9a-f]+\.part")
@@ -158,7 +159,7 @@ def _check_columns(folder: Path) -> None:
         if not path.is_file():
             raise ValueError(f"without {path.name}")
         if path.stat().st_size != size:
-            raise ValueError(f"cut short: {path.name} has {path.stat().st_size:,} of {size:,} bytes")
+            raise ValueError(f"cut short: {path.name} has {path.stat().st_size:,} of {counted(size, 'byte')}")
     found = read(folder.parent, folder.name)
     if found is None:
         raise ValueError("of another format, or not readable")

@@ -39,6 +39,7 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.noise import Noise
 from dashboard.model.raw import HIGH_PASS
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ class Plots:
         (index,) = sorting.units.indexes([unit])
         spikes = unit_spikes(columns, int(index))
         found = align(
-            sorting, columns, Selection.of(spikes.times_s), f"unit {unit}, {len(spikes):,} spikes", event, split,
+            sorting, columns, Selection.of(spikes.times_s), f"unit {unit}, {counted(len(spikes), 'spike')}", event,
+            split,
             bins=bins, is_masked=sorting.trials is not None and has_mask(sorting.trials.table), is_single=True,
         )  # fmt: skip
         return layout(Declared("event", found).values())

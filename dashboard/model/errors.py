@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dashboard.model.texts import counted
+
 
 class DashboardError(Exception):
     """Base of every error that this package raises on purpose.
@@ -59,7 +61,9 @@ class InsertionAmbiguous(DashboardError):
         self.candidates = tuple(candidates)
         more = len(self.candidates) - MAX_CANDIDATES
         named = ", ".join(self.candidates[:MAX_CANDIDATES]) + (f" and {more:,} more" if more > 0 else "")
-        super().__init__(f"{len(self.candidates):,} insertions match", text, f"Name one of: {named}")
+        super().__init__(
+            counted(len(self.candidates), "insertion matches", "insertions match"), text, f"Name one of: {named}"
+        )
 
 
 class NoSpikeSorting(DashboardError):

@@ -20,6 +20,7 @@ from dashboard.model.progress import ProgressCallback
 from dashboard.model.raw import RawRecording, SingleWaveforms
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.shanks import SHANK, number_shanks, shank_numbers
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId, UnitIds
 
 if TYPE_CHECKING:
@@ -432,10 +433,9 @@ class SpikeSorting:
         if self.depth_kind is DepthKind.UNIT:
             found["depth"] = ("depth per unit", "all spikes of a unit are shown at one depth")
         if (n := len(shank_numbers(self.channels))) > 1:
-            found["shanks"] = (
-                f"{n} shanks",
-                f"{n} shanks are on one depth axis; buttons over the raster show one of them, colours tell them apart",
-            )
+            shanks = counted(n, "shank")
+            how = "buttons over the raster show one of them, colours tell them apart"
+            found["shanks"] = (shanks, f"{shanks} are on one depth axis; {how}")
         if self.label_kind is LabelKind.CURATED:
             found["labels"] = ("curated groups", "units have groups of a curation, not the labels of IBL's tests")
         elif self.label_kind is LabelKind.KILOSORT:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.model.errors import BadRequest, DatasetInvalid
+from dashboard.model.texts import counted
 
 #: An id outside of the process: a whole number, or a text.
 UnitId = int | str
@@ -162,7 +163,7 @@ class UnitIds:
         if self.are_indexes:
             return f"Ids run from 0 to {n - 1}"
         some = ", ".join(map(str, self.values[:_NAMED].tolist()))
-        return f"There are {n:,} units: {some}{', ...' * (n > _NAMED)}"
+        return f"There are {counted(n, 'unit')}: {some}{', ...' * (n > _NAMED)}"
 
 
 def _whole_or_text(ids: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -14,6 +14,7 @@ from dashboard.model.errors import BadRequest, DatasetInvalid
 from dashboard.model.event_names import is_time_name
 from dashboard.model.files import uploaded_file
 from dashboard.model.sorting import Missing, SpikeSorting, Trials
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array, read_table
 from dashboard.sources.alf.spikes import MAX_S
 from dashboard.sources.pulses import is_pulses, pulses_around, read_pulses
@@ -77,7 +78,9 @@ def read_events(path: Path, name: str = "") -> Trials:
     if path.suffix == ".npy":
         array = map_array(path)
         if array.ndim and len(array) > MAX_EVENTS:
-            raise DatasetInvalid(f"Has {len(array):,} rows, more than {MAX_EVENTS:,}", [path], "Leave some out")
+            raise DatasetInvalid(
+                f"Has {counted(len(array), 'row')}, more than {MAX_EVENTS:,}", [path], "Leave some out"
+            )
         array = np.array(array)
         if array.dtype.names:
             table = pd.DataFrame({name: array[name] for name in array.dtype.names if array[name].ndim == 1})
@@ -91,9 +94,9 @@ def read_events(path: Path, name: str = "") -> Trials:
         if len(table.columns) == 1 and names.notna().all():  # times without a line of names
             table = pd.DataFrame({"event_times": [float(names.iloc[0]), *table.iloc[:, 0]]})
     if len(table) > MAX_EVENTS:
-        raise DatasetInvalid(f"Has {len(table):,} rows, more than {MAX_EVENTS:,}", [path], "Leave some out")
+        raise DatasetInvalid(f"Has {counted(len(table), 'row')}, more than {MAX_EVENTS:,}", [path], "Leave some out")
     if len(table.columns) > MAX_COLUMNS:
-        raise DatasetInvalid(f"Has {len(table.columns):,} columns, more than {MAX_COLUMNS}", [path], _REMEDY)
+        raise DatasetInvalid(f"Has {counted(len(table.columns), 'column')}, more than {MAX_COLUMNS}", [path], _REMEDY)
     table.columns = pd.Index([" ".join(str(name).replace(",", " ").split()) or "unnamed" for name in table.columns])
     table = table.loc[:, ~table.columns.duplicated()].reset_index(drop=True)
     times = [column for column in table if is_time_name(str(column)) and pd.api.types.is_numeric_dtype(table[column])]
@@ -106,7 +109,7 @@ def read_events(path: Path, name: str = "") -> Trials:
             days = f"{column} spans {np.ptp(known) / 86_400:,.0f} days, so it cannot be in seconds"
             raise DatasetInvalid(days, [path], "Give times in seconds, not in samples or milliseconds")
         table[column] = values
-    said = f"the {len(table):,} rows of {name or path.name}, taken to be on the clock of the spikes"
+    said = f"the {counted(len(table), 'row')} of {name or path.name}, taken to be on the clock of the spikes"
     return Trials(table, origin=said)
 
 

@@ -50,9 +50,8 @@ _SORTER = re.compile(
 _AROUND = re.compile(r"spike_?sort(?:ing|ers?)|sorter_output|sorting|alf", re.IGNORECASE)
 _DEFAULT_PROBE = "probe"
 
-IsOne = Callable[[str, set[str]], bool]
-"""Whether a folder, by the names in it, or a file (no names) is a sorting of one kind; a path is text, as of many most
-are looked at once and never again."""
+IsOne = Callable[[Path, set[str]], bool]
+"""Whether a folder, by the names in it, or a file (no names) is a sorting of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class PlacedSource(Source):
 
     @staticmethod
     @abstractmethod
-    def is_one(path: str, names: set[str]) -> bool:
+    def is_one(path: Path, names: set[str]) -> bool:
         """Return whether a folder, by the names in it, or a file (no names) is a sorting of this kind."""
 
     @abstractmethod
@@ -132,7 +131,7 @@ class PlacedSource(Source):
     def insertions(self) -> Iterator[InsertionRef]:
         """Yield the insertions, in the order of their paths."""
         found: dict[str, tuple[InsertionRef, list[Place]]] = {}
-        for path in map(Path, _walk(str(self.root), self.root, self.is_one, 0)):
+        for path in _walk(self.root, self.root, self.is_one, 0):
             for part, probe in self._parts(path):
                 insertion, sorter = self._named(path, probe)
                 known = found.setdefault(insertion.key, (insertion, []))[1]
@@ -295,9 +294,9 @@ def _is_of_sorter(part: str) -> bool:
     return bool(_SORTER.fullmatch(part) or _AROUND.fullmatch(part))
 
 
-def _walk(folder: str, root: Path, is_one: IsOne, depth: int) -> Iterator[str]:
-    """Yield the sortings at and below a folder, or the file itself; what lies inside of one is not looked at."""
-    if not depth and not root.is_dir():
+def _walk(folder: Path, root: Path, is_one: IsOne, depth: int) -> Iterator[Path]:
+    """Yield the sortings at and below a folder; what lies inside of one is not looked at."""
+    if not folder.is_dir():
         if is_one(folder, set()):
             yield folder
         return
@@ -308,9 +307,9 @@ def _walk(folder: str, root: Path, is_one: IsOne, depth: int) -> Iterator[str]:
     for entry in entries:
         if entry.is_dir():
             if depth < _MAX_DEPTH and _inside(entry, root):
-                yield from _walk(entry.path, root, is_one, depth + 1)
-        elif is_one(entry.path, set()):
-            yield entry.path
+                yield from _walk(Path(entry.path), root, is_one, depth + 1)
+        elif is_one(Path(entry.path), set()):
+            yield Path(entry.path)
 
 
 def _inside(entry: os.DirEntry[str], root: Path) -> bool:
@@ -324,7 +323,7 @@ def _inside(entry: os.DirEntry[str], root: Path) -> bool:
 def any_below(path: Path, is_one: IsOne) -> bool:
     """Return whether there is a sorting of a kind at or below a path."""
     root = path.resolve()
-    return next(_walk(str(root), root, is_one, 0), None) is not None
+    return next(_walk(root, root, is_one, 0), None) is not None
 
 
 def _size(path: Path) -> int:

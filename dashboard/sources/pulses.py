@@ -21,6 +21,7 @@ import pandas as pd
 
 from dashboard.model.errors import BadRequest, DashboardError, DatasetInvalid, DatasetMissing
 from dashboard.model.sorting import Trials
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.alf.names import scan
 from dashboard.sources.raw.files import flat_file
@@ -184,7 +185,7 @@ def _table(lines: Mapping[str, npt.NDArray[np.float64]], origin: str, where: Pat
     left_out = []
     while (n := sum(map(len, lines.values()))) > MAX_PULSES or n * len(lines) > MAX_CELLS:
         longest = max(lines, key=lambda name: len(lines[name]))
-        left_out.append(f"{longest} ({len(lines.pop(longest)):,} pulses)")
+        left_out.append(f"{longest} ({counted(len(lines.pop(longest)), 'pulse')})")
     if not lines:
         raise DatasetInvalid(f"{left_out[0]}: more than {MAX_PULSES:,}", [where], "Leave some out")
     times = np.concatenate(list(lines.values()))
@@ -221,7 +222,9 @@ def _texts(files: Sequence[_TextFile]) -> tuple[Lines, str]:
                 "Does not hold one time in seconds a line", [file.path], "Extract the pulses again"
             ) from error
     clocks = "; ".join(dict.fromkeys(file.clock for file in files))
-    named = files[0].path.name if len(files) == 1 else f"{len(files)} text files in {files[0].path.parent.name}"
+    named = (
+        files[0].path.name if len(files) == 1 else f"{counted(len(files), 'text file')} in {files[0].path.parent.name}"
+    )
     return lines, f"pulses of {named}, {clocks}"
 
 
@@ -262,11 +265,11 @@ def _digital(fields: Mapping[str, str]) -> tuple[int, int, float, str]:
     counts, rate = {
         "nidq": ("snsMnMaXaDw", "niSampRate"), "imec": ("snsApLfSy", "imSampRate"), "obx": ("snsXaDwSy", "obSampRate"),
     }[kind]  # fmt: skip
-    counted = [int(text) for text in fields[counts].split(",")]
+    of_kinds = [int(text) for text in fields[counts].split(",")]
     n_columns = int(fields["nSavedChans"])
-    if sum(counted) != n_columns or n_columns < 1 or not float(fields[rate]) > 0:
-        raise ValueError(f"{sum(counted)} channels by kind for {n_columns} columns")
-    return n_columns, sum(counted[1:]) if kind == "obx" else counted[-1], float(fields[rate]), kind
+    if sum(of_kinds) != n_columns or n_columns < 1 or not float(fields[rate]) > 0:
+        raise ValueError(f"{counted(sum(of_kinds), 'channel')} by kind for {counted(n_columns, 'column')}")
+    return n_columns, sum(of_kinds[1:]) if kind == "obx" else of_kinds[-1], float(fields[rate]), kind
 
 
 # -- Open Ephys ----------------------------------------------------------------------------------
@@ -296,11 +299,15 @@ def _open_ephys(folders: Sequence[Path], stream: str) -> tuple[Lines, str]:
             others.append(own)
             continue
         if len(times) != len(states):
-            raise DatasetInvalid(f"{len(states):,} states for {len(times):,} times", [folder], "Copy the folder again")
+            raise DatasetInvalid(
+                f"{counted(len(states), 'state')} for {counted(len(times), 'time')}", [folder], "Copy the folder again"
+            )
         name = "_".join(filter(None, map(_in_name, (own.rpartition(".")[2], folder.name.removeprefix("TTL")))))
         numbers = np.unique(np.abs(states[states != 0])).tolist()
         if len(numbers) > MAX_LINES:
-            raise DatasetInvalid(f"Claims {len(numbers):,} lines, more than {MAX_LINES}", [folder], "Copy it again")
+            raise DatasetInvalid(
+                f"Claims {counted(len(numbers), 'line')}, more than {MAX_LINES}", [folder], "Copy it again"
+            )
         for line in numbers:
             lines[f"{name}_line{line}"] = times[states == line]
             lines[f"{name}_line{line}_off"] = times[states == -line]

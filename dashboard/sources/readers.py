@@ -23,6 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dashboard.model.texts import counted
+
 FREE_BYTES = 256 << 20
 MAX_RATIO = 16
 MAX_HEADER_BYTES = 10_000
@@ -98,7 +100,7 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
-            raise FalseClaim(f"Holds {len(members):,} arrays, more than {MAX_MEMBERS:,}")
+            raise FalseClaim(f"Holds {counted(len(members), 'array')}, more than {MAX_MEMBERS:,}")
         _check_size(path, sum(member.file_size for member in members))
         arrays = {}
         for member in members:
@@ -108,7 +110,7 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
                     raise ValueError("Python objects")
                 n = dtype.itemsize * math.prod(shape)
                 if n > member.file_size:
-                    raise FalseClaim(f"Truncated: {member.filename} claims {n:,} bytes")
+                    raise FalseClaim(f"Truncated: {member.filename} claims {counted(n, 'byte')}")
                 values = np.frombuffer(bytearray(file.read(n)), dtype)
             arrays[member.filename.removesuffix(".npy")] = values.reshape(shape, order="F" if fortran_order else "C")
     return arrays
@@ -126,7 +128,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
     with pq.ParquetFile(path, thrift_string_size_limit=64 << 20, thrift_container_size_limit=1_000_000) as file:
         about = file.metadata
         if about.num_columns > MAX_COLUMNS:
-            raise FalseClaim(f"Has {about.num_columns:,} columns, more than {MAX_COLUMNS:,}")
+            raise FalseClaim(f"Has {counted(about.num_columns, 'column')}, more than {MAX_COLUMNS:,}")
         texts, expected, types = [], about.num_rows, file.schema_arrow
         for k in range(about.num_columns):
             column = about.schema.column(k)
@@ -179,7 +181,7 @@ def read_text_table(path: Path, separator: str, **options: Any) -> pd.DataFrame:
         # Where the first row is longer than the names, pandas takes what is more for an index.
         n_columns = max((len(row) for row, _ in zip(rows, range(2), strict=False)), default=0)
         if n_columns > MAX_COLUMNS:
-            raise FalseClaim(f"Has {n_columns:,} columns, more than {MAX_COLUMNS:,}")
+            raise FalseClaim(f"Has {counted(n_columns, 'column')}, more than {MAX_COLUMNS:,}")
         if len(begin) > MAX_ROW_BYTES and b"\n" not in begin[:MAX_ROW_BYTES] and b"\r" not in begin[:MAX_ROW_BYTES]:
             raise FalseClaim(f"Its first line is longer than {MAX_ROW_BYTES:,} bytes")
         file.seek(0)
@@ -207,7 +209,7 @@ def _text(path: Path, most: int, encoding: str = "utf-8") -> str:
     with path.open("rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise FalseClaim(f"Is larger than {most:,} bytes")
+        raise FalseClaim(f"Is larger than {counted(most, 'byte')}")
     return content.decode(encoding)
 
 
@@ -215,4 +217,4 @@ def _check_size(path: Path, n_bytes: int) -> None:
     """Refuse what unpacks to more than a file of its size may."""
     most = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
     if n_bytes > most:
-        raise FalseClaim(f"Unpacks to {n_bytes:,} bytes, more than the {most:,} that a file of its size may")
+        raise FalseClaim(f"Unpacks to {counted(n_bytes, 'byte')}, more than the {most:,} that a file of its size may")

@@ -18,6 +18,7 @@ from dashboard.model.errors import DatasetInvalid
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import Histology, SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates, Trials
+from dashboard.model.texts import counted
 from dashboard.sources.alf.notes import times_notes
 from dashboard.sources.alf.spikes import MAX_S, Validation, record_validation, recorded_validation, validate
 from dashboard.sources.sync import Sync
@@ -114,7 +115,8 @@ def checked_sorting(
         has_unit = "depths" in units and bool(units["depths"].notna().any())
         n_dropped, reason = (found.n_no_time, "no time" if found.n_no_time else "") if has_unit else (n_dropped, reason)
         if has_unit:
-            notes.append(f"{n_without:,} of {len(spikes):,} spikes have no depth, and are shown at that of their unit")
+            spikes_of = f"{n_without:,} of {counted(len(spikes), 'spike')}"
+            notes.append(f"{spikes_of} have no depth, and are shown at that of their unit")
     if spikes.depths_um is None and not ("depths" in units and bool(units["depths"].notna().any())):
         notes.append("There are no depths of spikes or units: no spike can be placed, and units have rows instead")
     if not found.times_sorted:

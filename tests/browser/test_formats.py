@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
 from dashboard.config.settings import Settings
-from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.tabs.registry import TABS
 from dashboard.sources.base import Source
@@ -32,14 +30,13 @@ FOUND = (
 def look(visit: Visit, name: str) -> None:
     """Keep a picture of the page, where a folder for them is named."""
     if folder := os.environ.get("SCREENSHOTS"):
-        visit.page.wait_for_timeout(2_000)  # what comes last is on it, too
         visit.page.screenshot(path=f"{folder}/{name.replace('/', '-')}.png")
 
 
 def walk(visit: Visit, sources: Sequence[Source], cache: Path, name: str, sorting: SpikeSorting) -> None:
     """Open an insertion, go through all tabs, and hold the page against the sorting."""
     page, key = visit.page, sorting.ref.insertion.key
-    unit = quote(str(sorting.units.of(0)))
+    unit = sorting.units.of(0)
     with served(sources, cache) as site:
         visit.open(f"{site}/?insertion={key}&selected={unit}")
         visit.wait_for_spikes()
@@ -64,7 +61,7 @@ def test_each_kind_of_source_opens_with_every_spike(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, visit: Visit
 ) -> None:
     source = source_of(kind, request, tmp_path)
-    sorting = open_insertion(insertion_of(kind, source), source=source, cache=tmp_path / "cache")
+    sorting = source.open(insertion_of(kind, source), cache=tmp_path / "cache")
     walk(visit, [source], tmp_path / "cache", kind, sorting)
 
 
@@ -78,7 +75,7 @@ def test_each_sample_of_the_field_opens_with_every_spike(name: str, tmp_path: Pa
     sources = sources_at(path, Settings(cache=tmp_path / "cache"))
     for source in sources:
         for insertion in source.insertions():
-            sorting = open_insertion(insertion, source=source, cache=tmp_path / "cache")
+            sorting = source.open(insertion, cache=tmp_path / "cache")
             walk(visit, sources, tmp_path / "cache", f"{name}-{insertion.probe}", sorting)
 
 

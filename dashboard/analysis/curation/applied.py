@@ -228,7 +228,7 @@ def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
         of[index] = first = len(stay) + len(made)
         rows_of_unit, part = rows_in_time(sorting, indexes, index), read_split(value)
         if part is None or len(part) != len(rows_of_unit):
-            what = f"{sum(split_sizes(value)):,} spikes, and the unit has {len(rows_of_unit):,}"
+            what = f"{counted(sum(split_sizes(value)), 'spike')}, and the unit has {len(rows_of_unit):,}"
             raise DashboardError(f"A split of unit {units[index]} is of {what}", "", "Withdraw it")
         parts.append((rows_of_unit, (first + part).astype(np.int32)))
         made += [_Made(index, (index,), size / len(part)) for size in split_sizes(value)]
@@ -445,7 +445,7 @@ def _said(plan: CurationPlan, n_excluded: int) -> str:
     merged = sum(map(len, plan.merges))
     n_parts = sum(len(split_sizes(value)) for _, value in plan.splits)
     parts = [
-        f"{merged:,} units are merged into {len(plan.merges):,}" * bool(plan.merges),
+        f"{counted(merged, 'unit is', 'units are')} merged into {len(plan.merges):,}" * bool(plan.merges),
         f"{counted(len(plan.splits), 'unit')} split into {n_parts:,}" * bool(plan.splits),
         f"{counted(len(plan.removed), 'unit')} left out" * bool(plan.removed),
         f"{counted(len(plan.spans), 'bad span')} left out" * bool(plan.spans),

@@ -14,6 +14,7 @@ from dashboard.analysis.events.align import EventTimes, Psth, Selection, count_a
 from dashboard.analysis.events.maps import EventMap
 from dashboard.analysis.events.trials import TrialGroup
 from dashboard.model.errors import Cancelled
+from dashboard.model.texts import counted
 
 RASTER_ROWS = 200
 """Rows of pixels of the raster: of more trials, some share a row."""
@@ -150,7 +151,7 @@ class EventPicture:
         if self.n_unsplit:
             asides.append(f"{self.n_unsplit:,} lack the value split by")
         n_used = len(self.events) - self.n_unsplit
-        return f"{n_used:,} of {self.n_trials:,} trials" + (f" ({'; '.join(asides)})" if asides else "")
+        return f"{n_used:,} of {counted(self.n_trials, 'trial')}" + (f" ({'; '.join(asides)})" if asides else "")
 
 
 def pooled(counts: npt.NDArray[np.uint32], per_row: int, *, is_single: bool) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dashboard.model.errors import BadRequest
 from dashboard.model.event_names import is_time_name
+from dashboard.model.texts import counted
 
 #: Events to align to: name on the page -> column of the trials table.
 EVENTS = {
@@ -270,7 +271,9 @@ def _by_condition(trials: pd.DataFrame, name: str) -> list[TrialGroup]:
     except TypeError:  # of several kinds
         values = sorted(values, key=str)
     if len(values) > MAX_GROUPS:
-        raise BadRequest(f"{name} has {len(values):,} values", "", f"Split by a column of at most {MAX_GROUPS}")
+        raise BadRequest(
+            f"{name} has {counted(len(values), 'value')}", "", f"Split by a column of at most {MAX_GROUPS}"
+        )
     return [
         TrialGroup(
             f"{value:g}" if isinstance(value, float) else str(value), color, (column == value).to_numpy(dtype=np.bool_)

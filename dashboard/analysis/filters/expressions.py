@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 #: Longest text, deepest nesting and most parts: far above any filter that a person writes, far
 #: below what would keep a server busy.
@@ -149,7 +150,7 @@ def _parse(text: str) -> ast.Expression:
     if not isinstance(text, str) or not text.strip():
         raise BadRequest("The expression is empty", "", "For example: firing_rate > 2 and within('CA1')")
     if len(text) > MAX_LENGTH:
-        raise BadRequest("The expression is too long", f"{len(text)} characters", f"At most {MAX_LENGTH}")
+        raise BadRequest("The expression is too long", counted(len(text), "character"), f"At most {MAX_LENGTH}")
     for position, character in enumerate(text):
         if character in FORBIDDEN or not character.isprintable():
             _refuse(text, position, f"{character!r} cannot be used here")

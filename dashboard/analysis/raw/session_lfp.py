@@ -21,6 +21,7 @@ from dashboard.model.errors import DatasetInvalid
 from dashboard.model.files import whole_file
 from dashboard.model.raw import RawRecording
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class SessionLfp:
         alive = np.isfinite(values).any(axis=0) if len(known) else np.ones(len(depths), np.bool_)
         rows, at = by_depth(values[:, alive], depths[alive])  # a channel that is silent throughout leaves its neighbour
         times = self.recording.times_at("lf", self.starts[known] + self._n / 2)
-        read = "" if self.is_whole else f"; {len(known):,} of {len(self.starts):,} windows read"
+        read = "" if self.is_whole else f"; {len(known):,} of {counted(len(self.starts), 'window')} read"
         if self._is_damaged.any():
             read += f"; {int(self._is_damaged.sum()):,} cannot be read ({self._why})"
         every = "one after the other" if self.every_s == WINDOW_S else f"one every {self.every_s:g} s"

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 #: Bins of the histogram beside amplitudes over time.
 N_BINS = 100
@@ -135,7 +136,9 @@ def amplitude_histogram(amps_uv: npt.ArrayLike, n_bins: int = N_BINS) -> Amplitu
     """
     amps = np.asarray(amps_uv, dtype=np.float64)
     if amps.ndim != 1 or not 1 <= n_bins <= 100_000:
-        raise BadRequest("Amplitudes are one per spike, in at least one bin", f"shape {amps.shape}, {n_bins} bins")
+        raise BadRequest(
+            "Amplitudes are one per spike, in at least one bin", f"shape {amps.shape}, {counted(n_bins, 'bin')}"
+        )
     finite = amps[np.isfinite(amps)]
     counts, edges = np.histogram(finite, bins=n_bins, range=_extent(finite, n_bins))
     median, mean = (float(np.median(finite)), float(finite.mean())) if finite.size else (float("nan"),) * 2

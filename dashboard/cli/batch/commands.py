@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dashboard.config.settings import Settings, curation_rules
 from dashboard.model.errors import BadRequest, SourceUnavailable
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
+from dashboard.model.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -213,7 +214,9 @@ def units(options: argparse.Namespace, settings: Settings) -> int:
     tables = [table for table in tables if len(table)] or tables[:1]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     write_output(out, _table_bytes(table, out.suffix.lower(), header_units=options.header_units))
-    return _ended(len(insertions), failed, f"{len(table):,} units in {out}, report in {report.folder / 'report.csv'}")
+    return _ended(
+        len(insertions), failed, f"{counted(len(table), 'unit')} in {out}, report in {report.folder / 'report.csv'}"
+    )
 
 
 def curation_of(author: str | None, settings: Settings, *, is_applied: bool) -> Curation | None:
@@ -255,7 +258,7 @@ def prefetch(options: argparse.Namespace, settings: Settings) -> int:
     task = PrefetchTask(_opening(options, settings))
     for result in _results(task, insertions, settings):
         failed += result.status != run.DONE
-        _say(result.insertion, result.why or f"{result.facts['title']}: {result.facts['n_spikes']:,} spikes")
+        _say(result.insertion, result.why or f"{result.facts['title']}: {counted(result.facts['n_spikes'], 'spike')}")
     return _ended(len(insertions), failed, f"in {settings.cache}")
 
 
@@ -336,5 +339,5 @@ def _say(insertion: str, text: str) -> None:
 
 
 def _ended(n: int, failed: int, where: str) -> int:
-    sys.stdout.write(f"{n - failed:,} of {n:,} insertions done: {where}\n")
+    sys.stdout.write(f"{n - failed:,} of {counted(n, 'insertion')} done: {where}\n")
     return EXIT_SOME_FAILED if failed else 0

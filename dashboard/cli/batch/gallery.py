@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from dashboard.cli.batch.report import Entry, write_output
 from dashboard.cli.batch.run import DONE
+from dashboard.model.texts import counted
 from dashboard.page.core.assets import asset
 
 SHOWN = (".png", ".svg")
@@ -57,7 +58,7 @@ def write_gallery(folder: Path, title: str, entries: Iterable[Entry], url: str, 
 
 
 def _summary(n: int, n_failed: int) -> str:
-    return f"{n - n_failed:,} of {n:,} insertions" + (f" · {n_failed:,} failed" if n_failed else "")
+    return f"{n - n_failed:,} of {counted(n, 'insertion')}" + (f" · {n_failed:,} failed" if n_failed else "")
 
 
 def _failed(entries: list[Entry]) -> str:
@@ -76,7 +77,7 @@ def _failed(entries: list[Entry]) -> str:
 def _figure(entry: Entry, link: str) -> str:
     facts, file = entry.facts, quote(entry.file)
     title = escape(str(facts.get("title") or entry.insertion))
-    counts = f"{facts.get('n_spikes', 0):,} spikes · {facts.get('n_clusters', 0):,} clusters"
+    counts = f"{counted(facts.get('n_spikes', 0), 'spike')} · {counted(facts.get('n_clusters', 0), 'cluster')}"
     if facts.get("n_good") is not None:
         counts += f" · {facts['n_good']:,} good"
     words = escape(

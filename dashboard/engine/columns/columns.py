@@ -18,6 +18,7 @@ from dashboard.engine.columns.ranks import RankIndex, index_ranks
 from dashboard.engine.columns.subset_store import SubsetStore
 from dashboard.engine.columns.unit_index import UnitIndex, code_ranges, index_units
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 #: Spikes read together where a whole column is looked at.
 BLOCK = 1 << 20
@@ -101,7 +102,7 @@ class SpikeColumns:
         BadRequest
         """
         if not self.is_placed:
-            raise BadRequest("No spike has a depth", f"{self.n_spikes:,} spikes", "Look at a row for each unit")
+            raise BadRequest("No spike has a depth", counted(self.n_spikes, "spike"), "Look at a row for each unit")
 
     @property
     def n_spikes(self) -> int:

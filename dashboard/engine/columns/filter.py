@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dashboard.engine.columns.arrays import Filter, SpikeArrays
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 if TYPE_CHECKING:
     from dashboard.engine.columns.columns import SpikeColumns
@@ -166,7 +167,7 @@ def checked(columns: SpikeColumns, kept: Kept | None) -> Kept:
     if kept is None:
         return columns.everything
     if len(kept.keep) != columns.n_clusters or (kept.by_amp and columns.amps_uv is None):
-        raise BadRequest("The filter was made for another sorting", f"{len(kept.keep)} clusters")
+        raise BadRequest("The filter was made for another sorting", counted(len(kept.keep), "cluster"))
     return kept
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dashboard.engine.columns.depths import DepthGrid
 from dashboard.engine.compile import inlined, kernel
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 #: Rows are numbered in 16 bits in the look-up of depth codes, with two numbers reserved.
 MAX_SIDE = 32_768
@@ -73,7 +74,7 @@ def linear_edges(window: tuple[float, float], n_bins: int) -> npt.NDArray[np.flo
     """
     edges = np.linspace(window[0], window[1], n_bins + 1)
     if not bool((edges[1:] >= edges[:-1]).all()):
-        raise BadRequest("The window is too narrow for floating point", f"{window} in {n_bins} bins")
+        raise BadRequest("The window is too narrow for floating point", f"{window} in {counted(n_bins, 'bin')}")
     return edges
 
 

@@ -13,6 +13,7 @@ from dashboard.export.paper import draw_figure
 from dashboard.export.sheet import Sheet, SheetStyle, lay_out_between
 from dashboard.figures.unit import lags
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 MAX_UNITS = 4
 """As many as the page correlates: more pairs cannot be read."""
@@ -73,7 +74,7 @@ def pair_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
     n_spikes = {unit: len(own_spikes(subject, unit)) for unit in units}
     words = provenance(subject, clusters=names, bins=f"correlograms {bins.lag_bin_s:g} s") | {
         "spikes": whole_recording(
-            subject, f"{sum(n_spikes.values()):,} of {subject.columns.n_spikes:,} spikes, units {names}"
+            subject, f"{sum(n_spikes.values()):,} of {counted(subject.columns.n_spikes, 'spike')}, units {names}"
         )
     }
     seconds = max(subject.columns.time_range_s[1] - subject.columns.time_range_s[0], 1e-9)
@@ -87,7 +88,7 @@ def pair_sheet(subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BIN
             axes, is_self = grid[units.index(first), units.index(second)], first == second
             axes.set_visible(True)
             name, other = subject.unit_name(first), subject.unit_name(second)
-            title = f"{name}, {n_spikes[first]:,} spikes" if is_self else f"{other} from {name}"
+            title = f"{name}, {counted(n_spikes[first], 'spike')}" if is_self else f"{other} from {name}"
             shown = lags("", title, found, n_spikes[second] / seconds, "quiet" if is_self else "bar")
             draw_figure(axes, shown, style)
             axes.tick_params(labelbottom=is_self)

@@ -16,6 +16,7 @@ from dashboard.export.spikes import write_arrays
 from dashboard.figures.raw import snippet_figure
 from dashboard.model.errors import BadRequest
 from dashboard.model.raw import RAW
+from dashboard.model.texts import counted
 
 
 def origin_of(picture: SnippetPicture, at_s: float) -> dict[str, str]:
@@ -51,7 +52,7 @@ def raw_sheet(
     """
     words = provenance(subject, **origin_of(picture, at_s))
     n = len(picture.marks.units)
-    words |= {"spikes": f"{n:,} spikes marked, of the units that pass the filters"}
+    words |= {"spikes": f"{counted(n, 'spike')} marked, of the units that pass the filters"}
 
     drawn = snippet_figure(subject.sorting, picture, at_s, gain_db, selected)
 

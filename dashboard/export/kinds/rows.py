@@ -23,6 +23,7 @@ from dashboard.export.origin import Subject, provenance
 from dashboard.export.sheet import Sheet, SheetStyle, place
 from dashboard.export.spikes import AGGREGATE_SIZE, write_arrays
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,13 +66,13 @@ def count_rows(subject: Subject, rows: Rows, width: int) -> Aggregate:
     return unit_raster(subject.columns, rows.ids, subject.time_range, width, kept=subject.kept)
 
 
-def row_words(subject: Subject, rows: Rows, counted: Aggregate) -> dict[str, str]:
+def row_words(subject: Subject, rows: Rows, drawn: Aggregate) -> dict[str, str]:
     """Return the origin of what has a row for each unit."""
-    width = float(np.diff(counted.time_edges_s[:2])[0])
+    width = float(np.diff(drawn.time_edges_s[:2])[0])
     words = provenance(
         subject, bins=f"a row for each unit x {width:.4g} s", units=f"{len(rows.ids):,} of {rows.n_passing:,} that pass"
     )
-    spikes = f"{counted.n_spikes:,} of {subject.columns.n_spikes:,} spikes, units whole"
+    spikes = f"{drawn.n_spikes:,} of {counted(subject.columns.n_spikes, 'spike')}, units whole"
     return words | {"depth": "units in order of depth", "spikes": spikes}
 
 
@@ -85,9 +86,9 @@ def row_sheet(subject: Subject, style: SheetStyle, rows: Rows) -> Sheet:
     """
     places = lay_out(style.preset, ("raster",), style.room)
     box = places.rows["raster"]
-    counted = count_rows(subject, rows, box[2])
+    drawn = count_rows(subject, rows, box[2])
     n_together = max(1, -(-len(rows.ids) // box[3]))
-    shown = together(counted, n_together, rows.first)
+    shown = together(drawn, n_together, rows.first)
 
     def draw(figure: Figure) -> None:
         name_selected(figure, style, subject, box)
@@ -97,22 +98,22 @@ def row_sheet(subject: Subject, style: SheetStyle, rows: Rows) -> Sheet:
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS, integer=True))
         axes.set_ylabel("units in order of depth (row, from the tip)")
         bar = place(figure, style.preset, places.bars["raster"])
-        _draw_rows(figure, axes, bar, style, subject, rows, counted, shown, n_together)
+        _draw_rows(figure, axes, bar, style, subject, rows, drawn, shown, n_together)
         strip = place(figure, style.preset, places.strips["raster"])
         _draw_regions(strip, style, rows, box[3])
         strip.set_title(f"histology {subject.sorting.histology}", fontsize=0.75 * style.preset.font_pt, pad=2)
 
-    return Sheet(subject.sorting.title, row_words(subject, rows, counted), style, draw)
+    return Sheet(subject.sorting.title, row_words(subject, rows, drawn), style, draw)
 
 
 def _draw_rows(
-    figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subject: Subject, rows: Rows, counted: Aggregate,
+    figure: Figure, axes: Axes, bar: Axes, style: SheetStyle, subject: Subject, rows: Rows, drawn: Aggregate,
     shown: Aggregate, n_together: int,
 ) -> None:  # fmt: skip
     width = float(np.ptp(shown.time_edges_s)) / shown.values.shape[1]
-    units = "unit" if n_together == 1 else f"{n_together} units"
+    units = "unit" if n_together == 1 else counted(n_together, "unit")
     if subject.categories is not None:
-        found = leaders(counted.values, n_together)
+        found = leaders(drawn.values, n_together)
         own = subject.categories.of_cluster[rows.ids]
         axes.imshow(coloured(np.where(found >= 0, own[found], -1), subject), **extent(shown))
         draw_legend(bar, subject, f"{subject.kind} of the unit, in {width:.3g} s")
@@ -129,17 +130,17 @@ def _draw_rows(
         if subject.scale == "eq":
             bar.set_yticks([])
     if subject.selected:
-        axes.imshow(_selected(subject, rows, counted, shown, n_together), **extent(shown))
+        axes.imshow(_selected(subject, rows, drawn, shown, n_together), **extent(shown))
 
 
 def _selected(
-    subject: Subject, rows: Rows, counted: Aggregate, shown: Aggregate, n_together: int
+    subject: Subject, rows: Rows, drawn: Aggregate, shown: Aggregate, n_together: int
 ) -> npt.NDArray[np.uint8]:
     """Return the rows of the selected units in their colours."""
     image = np.zeros((*shown.values.shape, 4), np.uint8)
     for unit, colour in zip(subject.selected, subject.selection_colours, strict=False):
         for row in np.flatnonzero(rows.ids == unit):
-            image[row // n_together][counted.values[row] > 0] = (*colour, 255)
+            image[row // n_together][drawn.values[row] > 0] = (*colour, 255)
     return image
 
 
@@ -182,12 +183,12 @@ def write_rows(path: Path, subject: Subject, rows: Rows) -> int:
     BadRequest
         No unit is in view, or the file cannot be written.
     """
-    counted = count_rows(subject, rows, AGGREGATE_SIZE[0])
-    words: dict[str, Any] = row_words(subject, rows, counted)
+    drawn = count_rows(subject, rows, AGGREGATE_SIZE[0])
+    words: dict[str, Any] = row_words(subject, rows, drawn)
     arrays = {
-        "values": counted.values,
+        "values": drawn.values,
         "cluster_id": subject.sorting.units.at(rows.ids),
-        "time_edges_s": counted.time_edges_s,
+        "time_edges_s": drawn.time_edges_s,
     }
     write_arrays(path, subject, arrays, **{name: words[name] for name in ("bins", "units", "depth", "spikes")})
-    return counted.n_spikes
+    return drawn.n_spikes

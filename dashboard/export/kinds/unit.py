@@ -21,6 +21,7 @@ from dashboard.export.sheet import NARROW_EM, Sheet, SheetStyle, lay_out_between
 from dashboard.figures.registry import FIGURES, Declared
 from dashboard.model.colours import rgb
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 ON_PAPER = (
     "unit-acg", "unit-isi", "unit-refractory", "unit-amplitude", "unit-amplitudes", "unit-template", "unit-depth",
@@ -95,7 +96,7 @@ def unit_sheet(
         parts.insert(len(ON_PAPER), partial(draw_figure, figure=shown, style=style))
     row, name = subject.sorting.clusters.iloc[cluster], subject.unit_name(cluster)
     where = f" · {row['acronym']}" if "acronym" in row else ""
-    title = f"{subject.sorting.title} · unit {name}{where} · {len(unit):,} spikes"
+    title = f"{subject.sorting.title} · unit {name}{where} · {counted(len(unit), 'spike')}"
     said = f"autocorrelogram {bins.lag_bin_s:g} s, intervals {bins.isi_bin_s:g} s, rate {bins.rate_bin_s:g} s"
     more = {}
     if not isinstance(response, str):
@@ -106,7 +107,9 @@ def unit_sheet(
             "trials": response.picture.trials_text(response.event),
         }
     words = provenance(subject, cluster=name, bins=said, **more) | {
-        "spikes": whole_recording(subject, f"{len(unit):,} of {subject.columns.n_spikes:,} spikes, unit {name}")
+        "spikes": whole_recording(
+            subject, f"{len(unit):,} of {counted(subject.columns.n_spikes, 'spike')}, unit {name}"
+        )
     }
     return Sheet(title, words, style, lambda figure: fill(figure, style, parts))
 

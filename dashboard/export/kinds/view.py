@@ -11,7 +11,7 @@ from dashboard.export.kinds.raster import raster_sheet
 from dashboard.export.registry import View
 from dashboard.export.sheet import Sheet, SheetStyle
 from dashboard.model.progress import ProgressCallback
-from dashboard.model.texts import bytes_text
+from dashboard.model.texts import bytes_text, counted
 
 CELL_BYTES = 12
 """Of a table of clusters, per value."""
@@ -48,7 +48,7 @@ def note_clusters(view: View) -> Note:
     n = subject.sorting.n_clusters if subject.mask is None else int(subject.mask.sum())
     about = bytes_text(n * (len(subject.sorting.clusters.columns) + 4) * CELL_BYTES)
     columns = f"all columns{', responses' if subject.test else ''}, pid, eid"
-    return f"{n:,} of {subject.sorting.n_clusters:,} units, about {about}, {columns}", ("csv", "parquet")
+    return f"{n:,} of {counted(subject.sorting.n_clusters, 'unit')}, about {about}, {columns}", ("csv", "parquet")
 
 
 def write_spikes(
@@ -63,7 +63,7 @@ def note_spikes(view: View) -> Note:
     subject = view.subject
     n = subject.n_in_view
     size, columns = bytes_text(spikes.estimated_bytes(subject, n)), ", ".join(spikes.spike_columns(subject))
-    return f"{n:,} spikes, {size} ({columns})", ("npz", "parquet")
+    return f"{counted(n, 'spike')}, {size} ({columns})", ("npz", "parquet")
 
 
 def write_aggregate(
@@ -86,4 +86,4 @@ def write_rows(view: View, path: Path, kind: str, report: ProgressCallback, canc
 
 def note_rows(view: View) -> Note:
     """Say how many units are in view."""
-    return f"{len(view.rows.ids):,} units × {spikes.AGGREGATE_SIZE[0]} values, with their ids", ("npz",)
+    return f"{counted(len(view.rows.ids), 'unit')} × {spikes.AGGREGATE_SIZE[0]} values, with their ids", ("npz",)

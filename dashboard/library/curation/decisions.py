@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dashboard.library.database import TABLES, Database
 from dashboard.model.curation import KINDS, SPLIT, WITHDRAWN, Decision
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 MAX_TEXT = 4_000
 """Characters of a value or a reason; more is not a note."""
@@ -112,4 +113,4 @@ def _check(one: Decision) -> None:
         raise BadRequest("A decision names its unit", one.kind, "Select a unit")
     limit = MAX_SPLIT_TEXT if one.kind == SPLIT else MAX_TEXT
     if len(one.value) > limit or len(one.reason) > MAX_TEXT:
-        raise BadRequest("The text is too long", f"{limit:,} characters at most", "Write less")
+        raise BadRequest("The text is too long", f"{counted(limit, 'character')} at most", "Write less")

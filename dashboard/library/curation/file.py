@@ -15,6 +15,7 @@ from dashboard.analysis.curation.state import UnitState, unit_states
 from dashboard.analysis.curation.subject import Subject, write_merge
 from dashboard.model.curation import QUALITY, REMOVED, SPLIT, CurationRules, Decision
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 _NAMED = 8
 
@@ -148,11 +149,13 @@ def decisions_of(file: CurationFile, subject: Subject, author: str) -> tuple[lis
                 report.append(f"The split of unit {split.unit} is left out: {error}")
     if unknown := sorted(named - set(subject.place)):
         some = ", ".join(unknown[:_NAMED]) + (f" and {len(unknown) - _NAMED} more" * (len(unknown) > _NAMED))
-        report.append(f"{len(unknown):,} of {len(named):,} units are not in this sorting, and are left out: {some}")
+        report.append(
+            f"{len(unknown):,} of {counted(len(named), 'unit')} are not in this sorting, and are left out: {some}"
+        )
     absent = len(set(file.units) ^ set(subject.ids)) if file.units else 0
     if absent:
         report.append(
-            f"The file is of a sorting with {len(file.units):,} units, this one has {len(subject.ids):,}; "
+            f"The file is of a sorting with {counted(len(file.units), 'unit')}, this one has {len(subject.ids):,}; "
             f"{absent:,} are in one of them only"
         )
     return found, report

@@ -16,6 +16,7 @@ from dashboard.library.curation.file import CurationFile, LabelChoice, UnitSplit
 from dashboard.model.errors import BadRequest
 from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
+from dashboard.model.texts import counted
 
 VERSIONS = ("1", "2")
 
@@ -45,7 +46,7 @@ def write(path: Path, file: CurationFile) -> list[str]:
         "removed": [ids[unit] for unit in removed],
     }  # fmt: skip
     write_file(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
-    said = [f"{len(file.notes):,} notes have no place in this format"] if file.notes else []
+    said = [f"{counted(len(file.notes), 'note has', 'notes have')} no place in this format"] if file.notes else []
     if len(removed) < len(file.removed):
         said.append("A unit that is merged or split is not removed as well")
     return said

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import quote
 
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 
 if TYPE_CHECKING:
     from dashboard.export.process import ExportProcess
@@ -130,7 +131,7 @@ class Downloads:
         if n_bytes > MAX_OFFERED_BYTES:
             path.unlink(missing_ok=True)
             raise BadRequest(
-                "The file is larger than one person may have", f"{n_bytes:,} bytes", "Choose a shorter window"
+                "The file is larger than one person may have", counted(n_bytes, "byte"), "Choose a shorter window"
             )  # fmt: skip
         token = secrets.token_urlsafe(32)
         with self._lock:

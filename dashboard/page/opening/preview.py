@@ -15,6 +15,7 @@ from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d
 
 from dashboard.engine.count.levels import STANDARD_DEVIATIONS, TOP_LEVEL, level_image
 from dashboard.model.arrival import Arrived
+from dashboard.model.texts import counted
 from dashboard.page.core import shading
 from dashboard.page.core.bokeh_figures import plain, time_ticks
 from dashboard.page.core.panes import html_pane
@@ -91,7 +92,8 @@ class ArrivingView:
             "dh": [picture.image.shape[0] * DEPTH_BIN_UM],
         }
         self._words.object = (
-            f'<div class="arriving"><b>Incomplete:</b> {picture.n_spikes:,} of {picture.n_total:,} spikes so far, '
+            f'<div class="arriving"><b>Incomplete:</b> {picture.n_spikes:,} of {counted(picture.n_total, "spike")} '
+            "so far, "
             "files not yet verified</div>"
         )
         self.panel.visible = True

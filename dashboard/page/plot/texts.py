@@ -63,7 +63,7 @@ def spike_counts(scene: Scene) -> str:
     """Return ``N of N spikes``, with what was dropped or hidden named."""
     columns, sorting = scene.columns, scene.sorting
     passing, total = scene.n_spikes_passing, columns.n_spikes
-    text = f"{passing:,} of {total:,} spikes"
+    text = f"{passing:,} of {counted(total, 'spike')}"
     asides = []
     if sorting.n_dropped:
         asides.append(f"{sorting.n_dropped:,} dropped: {sorting.drop_reason}")
@@ -76,7 +76,7 @@ def spike_counts(scene: Scene) -> str:
 
 def status(scene: Scene, picture: RasterPicture | RowsPicture | None, coarser: int = 1) -> str:
     """Return the status line under the raster; `coarser` is how many pixels of the screen share a side of a bin."""
-    parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {scene.sorting.n_clusters:,} units"]
+    parts = [spike_counts(scene), f"{scene.n_clusters_passing:,} of {counted(scene.sorting.n_clusters, 'unit')}"]
     if scene.sorting.curation:
         parts.append(scene.sorting.curation)
     if picture is not None:

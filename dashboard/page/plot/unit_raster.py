@@ -22,6 +22,7 @@ from bokeh.models import (
 from dashboard.engine.count.levels import TOP_LEVEL
 from dashboard.engine.count.unit_raster import unit_raster
 from dashboard.model.errors import DashboardError
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.assets import asset
@@ -236,5 +237,5 @@ class UnitRaster(LiveImage[Scene, RowsRequest, RowsPicture]):
             return
         counts = unit_raster(scene.columns, ids, span, 1, kept=scene.kept).values.sum(axis=1)
         self._state.selected = scene.ids(ids[counts > 0])
-        words = f"box: {int(counts.sum()):,} spikes of {int((counts > 0).sum()):,} units selected"
+        words = f"box: {counted(int(counts.sum()), 'spike')} of {counted(int((counts > 0).sum()), 'unit')} selected"
         self._centre.readout.object = f'<div class="readout">{words}</div>'

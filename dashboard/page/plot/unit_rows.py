@@ -16,7 +16,7 @@ from dashboard.engine.count.queries import count_in
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.engine.count.unit_raster import leaders, together, unit_raster
 from dashboard.model.colours import selection_colours
-from dashboard.model.texts import duration_text
+from dashboard.model.texts import counted, duration_text
 from dashboard.page.core import shading
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.plot.raster import narrowed
@@ -161,7 +161,7 @@ def title(picture: RowsPicture, color: str) -> str:
     """Return what the colour means."""
     drawn = picture.aggregate
     width = duration_text(float(np.ptp(drawn.time_edges_s)) / (len(drawn.time_edges_s) - 1))
-    units = "unit" if picture.n_together == 1 else f"{picture.n_together} units"
+    units = "unit" if picture.n_together == 1 else counted(picture.n_together, "unit")
     if AGGREGATES[color].categories:
         return f"unit with most spikes in {width}" if picture.n_together > 1 else f"spikes of the unit in {width}"
     scale = picture.levels.scale if picture.levels is not None else "linear"
@@ -189,7 +189,7 @@ def describe(scene: Scene, picture: RowsPicture, time_s: float, row: float) -> t
     if 0 <= line < height and 0 <= column < width:
         n = int(drawn.values[line, column])
         span = duration_text(float(np.ptp(drawn.time_edges_s)) / width)
-        of = f" of {picture.n_together} units" if picture.n_together > 1 else ""
-        parts.append(f"{n:,} {'spike' if n == 1 else 'spikes'}{of} in {span}")
+        of = f" of {counted(picture.n_together, 'unit')}" if picture.n_together > 1 else ""
+        parts.append(f"{counted(n, 'spike')}{of} in {span}")
     parts.append(f"click: unit {scene.units.of(unit)}{'' if region == UNKNOWN else f' ({region})'}")
     return escape(" · ".join(parts)), unit

@@ -18,6 +18,7 @@ from dashboard.analysis.filters.words import SPIKE_WORDS, read_words, tidy_ids, 
 from dashboard.model.errors import BadRequest
 from dashboard.model.shanks import shank_numbers
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.state import ViewState
 from dashboard.page.widgets.chips import Chips
@@ -194,8 +195,8 @@ class FiltersView:
         asks = result.criteria
         spikes = ""
         if result.n_spikes is not None and result.n_spikes_total is not None:
-            spikes = f" · {result.n_spikes:,} of {result.n_spikes_total:,} spikes"
-        words = f"{result.n_pass:,} of {n_clusters:,} units{spikes} pass" if asks else ""
+            spikes = f" · {result.n_spikes:,} of {counted(result.n_spikes_total, 'spike')}"
+        words = f"{result.n_pass:,} of {counted(n_clusters, 'unit')}{spikes} pass" if asks else ""
         reasons = "".join(
             f"<div>{escape(criterion.text)}: {escape(criterion.reason)}; it hides nothing</div>"
             for criterion in asks

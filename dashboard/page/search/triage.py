@@ -13,6 +13,7 @@ from dashboard.library.catalogue import Catalogue
 from dashboard.library.userdata import Verdict
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.facets import read_query
+from dashboard.model.texts import counted
 from dashboard.page.core.state import ViewState
 from dashboard.page.search.browser_list import BrowserList
 from dashboard.page.search.list_cursor import ListCursor
@@ -167,11 +168,7 @@ class Triage:
             {"author": w.author, "verdict": w.verdict, "comment": w.comment, "time": w.time, "unseen": w.unseen}
             for w in self._words.get(key, [])
         ]
-        place = (
-            f"{walk.at + 1} of {len(walk.items)}: {key}"
-            if key
-            else f"{len(walk.items)} insertion{'' if len(walk.items) == 1 else 's'}"
-        )
+        place = f"{walk.at + 1} of {len(walk.items)}: {key}" if key else counted(len(walk.items), "insertion")
         # a verdict is one of what the strip names, which may not be what the page shows
         aside = "" if self._state.insertion == key else "not on the screen"
         if aside and key not in self._seen:

@@ -20,6 +20,7 @@ from dashboard.analysis.filters.words import say_spike_amp
 from dashboard.analysis.inputs import select_spikes, unit_spikes, within
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
 from dashboard.page.core.numbers import Fields, defaults
 from dashboard.page.core.scene import Scene
 
@@ -143,7 +144,8 @@ def choose(request: EventRequest) -> tuple[Selection, str]:
             return Selection.of(unit.times_s), f"unit {scene.units.of(unit.unit)}, {len(unit):,}{of} spikes"
         keep = np.zeros(columns.n_clusters, dtype=np.bool_)
         keep[list(request.units)] = True
-        return select_spikes(columns, keep, amp_range_uv=amps), f"{len(request.units):,} selected units together"
+        units = counted(len(request.units), "selected unit")
+        return select_spikes(columns, keep, amp_range_uv=amps), f"{units} together"
     if request.subject == DEPTHS:
         low, high = request.depth_range_um
         return (
@@ -154,8 +156,9 @@ def choose(request: EventRequest) -> tuple[Selection, str]:
         wanted = ClusterFilter(regions=(request.region,), level=scene.level)
         inside = filter_clusters(wanted, scene.sorting.clusters).by_index(columns.n_clusters)
         keep = inside if passing is None else inside & passing
-        return select_spikes(columns, keep, amp_range_uv=amps), f"{int(keep.sum()):,} units in {request.region}{among}"
-    words = "all units" if passing is None else f"the {scene.n_clusters_passing:,} units that pass the filters"
+        units = counted(int(keep.sum()), "unit")
+        return select_spikes(columns, keep, amp_range_uv=amps), f"{units} in {request.region}{among}"
+    words = "all units" if passing is None else f"the {counted(scene.n_clusters_passing, 'unit')} that pass the filters"
     return select_spikes(columns, passing, amp_range_uv=amps), words
 
 

@@ -22,6 +22,7 @@ from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.curation import MERGE, REMOVED, SPLIT, WITHDRAWN, Category, Decision
 from dashboard.model.errors import BadRequest, DashboardError
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import DocumentQueue, Timer
 from dashboard.page.core.state import PageState
@@ -596,7 +597,7 @@ class CurationService:
         asked, self._asked = self._asked, None
         if len(units) > MAX_UNASKED and asked != (what, tuple(units)):
             self._asked = (what, tuple(units))
-            self._say(f"{len(units):,} units would get: {what}. The same again does it.")
+            self._say(f"{counted(len(units), 'unit')} would get: {what}. The same again does it.")
             return False
         return True
 

@@ -198,5 +198,5 @@ def _said(rows: Sequence[Decision]) -> str:
         return f"Kept: unit {one.unit} is {split_text(one.value)}"
     if one.kind == "span":
         return f"Kept: bad from {one.value.replace(',', ' to ')} s"
-    about = f"unit {one.unit}" if len(rows) == 1 else f"{len(rows):,} units"
+    about = f"unit {one.unit}" if len(rows) == 1 else counted(len(rows), "unit")
     return f"Kept: {about}: {what}"

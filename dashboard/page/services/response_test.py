@@ -32,6 +32,7 @@ from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import read_ids, write_ids
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.job import Job
@@ -192,7 +193,8 @@ def run_test(
         tables.append(test.table(ids, suffix_of(group.label) if split != "none" else ""))
         name = f"{group.label}: " if split != "none" else ""
         n_tested, n_responding = int(np.isfinite(test.q).sum()), int(np.count_nonzero(test.q < Q_MAX))
-        words.append(f"{name}{n_responding:,} of {n_tested:,} units with q < {Q_MAX:g} in {test.n_trials:,} trials")
+        units, in_trials = counted(n_tested, "unit"), counted(test.n_trials, "trial")
+        words.append(f"{name}{n_responding:,} of {units} with q < {Q_MAX:g} in {in_trials}")
     if not tables:
         raise BadRequest("No trial can be used for this test", event, "Switch the mask off, or choose another event")
     among = f"q is over units with at least {MIN_SPIKES} spikes in the two windows"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
+from dashboard.model.texts import counted
 from dashboard.sources.readers import DAMAGED, FalseClaim, read_npy_header, read_npz, read_parquet, read_text_table
 
 _FETCH_AGAIN = "Copy or fetch the file again"
@@ -88,7 +89,7 @@ def map_array(path: Path) -> npt.NDArray[Any]:
         raise DatasetInvalid("Holds Python objects, which are never loaded", [path], "Save it with a numeric type")
     expected = offset + dtype.itemsize * math.prod(shape)
     if size < expected:
-        raise DatasetInvalid(f"Truncated: {size:,} of {expected:,} bytes", [path], _FETCH_AGAIN)
+        raise DatasetInvalid(f"Truncated: {size:,} of {counted(expected, 'byte')}", [path], _FETCH_AGAIN)
     if expected == offset:  # an empty array has nothing to map
         return _flat(np.empty(shape, dtype))
     order: Any = "F" if fortran_order else "C"
@@ -110,7 +111,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     if path.suffix == ".npz":
         arrays = read_archive(path)
         if len(arrays) != 1:
-            raise DatasetInvalid(f"Holds {len(arrays)} arrays ({', '.join(arrays)}), not one", [path])
+            raise DatasetInvalid(f"Holds {counted(len(arrays), 'array')} ({', '.join(arrays)}), not one", [path])
         return next(iter(arrays.values()))
     table = read_table(path)
     if table.shape[1] != 1:

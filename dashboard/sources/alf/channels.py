@@ -15,6 +15,7 @@ from iblatlas.regions import BrainRegions
 from dashboard.model.errors import DatasetInvalid
 from dashboard.model.references import DatasetRef, Histology, InsertionRecord, SortingRef
 from dashboard.model.sorting import Missing
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import read_array
 
 _UM = 1e6
@@ -96,7 +97,8 @@ def load_channels(ref: SortingRef) -> tuple[pd.DataFrame, Histology, tuple[Missi
             else:
                 merged = dict(sites)
                 merged.setdefault("rawInd", np.arange(n_sites))
-                notes += (f"Of {n_sites} electrodes the sorting has {n}: channel n is at electrode n, as in ibllib",)
+                electrodes = counted(n_sites, "electrode")
+                notes += (f"Of {electrodes} the sorting has {n}: channel n is at electrode n, as in ibllib",)
         columns = merged
     missing = tuple(odd)
     if "localCoordinates" not in columns and not any(item.dataset.endswith(".localCoordinates") for item in odd):
@@ -113,7 +115,7 @@ def load_channels(ref: SortingRef) -> tuple[pd.DataFrame, Histology, tuple[Missi
             for i, axis in enumerate("xyz"):
                 table[axis] = mlapdv[:, i].astype(np.float64) / _UM
         if (n_outside := int(np.count_nonzero(~np.isfinite(ids)))) > 0:
-            notes += (f"{n_outside} of {len(ids)} channels have no brain location, and count as void",)
+            notes += (f"{n_outside} of {counted(len(ids), 'channel')} have no brain location, and count as void",)
         whole = _whole(ids)
         table["acronym"], table["atlas_id"] = acronyms(whole), whole
     local = columns.pop("localCoordinates", None)
@@ -206,7 +208,7 @@ def _electrodes(
 def _moved_note(rows: npt.NDArray[np.int64], n_sites: int) -> str:
     n_moved = int(np.count_nonzero(rows != np.arange(len(rows))))
     return (
-        f"The {len(rows)} channels of the sorting are at their own electrodes, of {n_sites}; ibllib takes "
+        f"The {counted(len(rows), 'channel')} of the sorting are at their own electrodes, of {n_sites}; ibllib takes "
         f"electrode n for channel n, which is another for {n_moved} of them: its places are in the columns that end "
         f"in {IN_IBLLIB}"
     )
@@ -233,7 +235,7 @@ def _checked(dataset: DatasetRef, column: npt.NDArray[Any], path: Path) -> npt.N
         raise DatasetInvalid(f"{dataset.name} should be numbers, and is {column.dtype}", [path], remedy)
     width = _WIDTHS.get(name, 0)
     if (width == 1 and column.ndim != 1) or (width > 1 and (column.ndim != 2 or column.shape[1] < width)):
-        columns = "one column" if width == 1 else f"{width} columns"
+        columns = counted(width, "column")
         raise DatasetInvalid(f"{dataset.name} should have {columns}, and is of shape {column.shape}", [path], remedy)
     if name == _BRAIN_LOCATIONS:
         finite = column[np.isfinite(column)]
@@ -253,7 +255,8 @@ def _of_one_length(
         return columns, odd
     n = len(columns[reference])
     other = {name: len(column) for name, column in columns.items() if column.ndim == 0 or len(column) != n}
-    odd = odd + [Missing(f"{obj}.{k}", f"{m:,} rows, and {obj}.{reference} has {n:,}") for k, m in other.items()]
+    has = f"and {obj}.{reference} has {n:,}"
+    odd = odd + [Missing(f"{obj}.{k}", f"{counted(m, 'row')}, {has}") for k, m in other.items()]
     return {name: column for name, column in columns.items() if name not in other}, odd
 
 

@@ -14,6 +14,7 @@ from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import DatasetInvalid
 from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import is_table, read_array, read_table
 from dashboard.sources.alf.spikes import Validation
 
@@ -138,7 +139,7 @@ def check_ids(ref: SortingRef, found: Validation, units: pd.Index, spikes: Spike
     is_range = isinstance(units, pd.RangeIndex)
     if len(units) and is_range and found.highest_id >= len(units):
         raise DatasetInvalid(
-            f"spikes.clusters goes up to {found.highest_id} and the clusters object has {len(units)} rows",
+            f"spikes.clusters goes up to {found.highest_id} and the clusters object has {counted(len(units), 'row')}",
             paths,
             _OTHER_SORTING,
         )
@@ -168,7 +169,7 @@ def check_channels(ref: SortingRef, clusters: pd.DataFrame, n_channels: int) -> 
         names = ("clusters.channels", "electrodeSites.localCoordinates", "channels.localCoordinates", "channels.rawInd")
         files = [path for name in names if name in ref.datasets and (path := ref.datasets[name].path) is not None]
         raise DatasetInvalid(
-            f"clusters.channels goes from {low} to {high}, and there are {n_channels} channels",
+            f"clusters.channels goes from {low} to {high}, and there are {counted(n_channels, 'channel')}",
             files[:2],
             _OTHER_SORTING,
         )
@@ -201,7 +202,7 @@ def fill_in(
     if len(ids) > MAX_UNITS:
         dataset = ref.datasets.get("spikes.clusters") or ref.datasets["passingSpikes.table"]
         paths = [dataset.path] if dataset.path is not None else []
-        raise DatasetInvalid(f"spikes.clusters names {len(ids):,} clusters", paths, "Fetch or export it again")
+        raise DatasetInvalid(f"spikes.clusters names {counted(len(ids), 'cluster')}", paths, "Fetch or export it again")
     dense = pd.RangeIndex(len(ids))
     return pd.DataFrame(index=dense if len(ids) == found.highest_id + 1 else pd.Index(ids))
 
@@ -259,7 +260,8 @@ def by_id(metrics: pd.DataFrame | None, units: pd.Index, spikes: Spikes) -> tupl
         without = ", ".join(map(str, (lacking := np.setdiff1d(known, ids))[:MAX_NAMED]))
         more = f" and {len(lacking) - MAX_NAMED:,} more" if len(lacking) > MAX_NAMED else ""
         said = (
-            f"clusters.metrics has {len(ids):,} rows for {len(known):,} clusters; they are found by cluster_id, "
+            f"clusters.metrics has {counted(len(ids), 'row')} for {counted(len(known), 'cluster')}; "
+            "they are found by cluster_id, "
             f"and there are none for {without}{more}"
         )
         return _reordered(metrics, ids, known), [said]
@@ -475,6 +477,6 @@ def _of_other_length(found: dict[str, npt.NDArray[Any]]) -> list[Missing]:
     for name in other:
         del found[name]
     return [
-        Missing(f"clusters.{name}", f"{length:,} rows, and clusters.{reference} has {n:,}")
+        Missing(f"clusters.{name}", f"{counted(length, 'row')}, and clusters.{reference} has {n:,}")
         for name, length in other.items()
     ]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dashboard.model.errors import DatasetInvalid
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import Drift, Missing
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import read_array
 
 
@@ -41,13 +42,13 @@ def load_drift(ref: SortingRef) -> tuple[Drift | None, tuple[Missing, ...]]:
     if values.ndim == 1:
         values = values[:, np.newaxis]
     if values.ndim != 2 or len(values) != len(times_s):
-        return None, (Missing("drift", f"drift.um is of shape {values.shape} for {len(times_s)} times"),)
+        return None, (Missing("drift", f"drift.um is of shape {values.shape} for {counted(len(times_s), 'time')}"),)
     depths = ref.datasets.get("drift_depths.um")
     if depths is None or depths.path is None:
         return Drift(times_s, values), ()
     depths_um = _numbers(depths.path).reshape(-1)
     if len(depths_um) != values.shape[1]:
-        reason = f"{len(depths_um)} depths for {values.shape[1]} columns of drift.um"
+        reason = f"{counted(len(depths_um), 'depth')} for {values.shape[1]} columns of drift.um"
         return Drift(times_s, values), (Missing("drift_depths.um", reason),)
     return Drift(times_s, values, depths_um), ()
 

@@ -25,7 +25,7 @@ _UUID = re.compile(rf"(?:^|\.)(?P<id>{UUID.pattern})$", re.IGNORECASE)
 _DEEPEST = 3
 
 
-def scan(folder: Path | str) -> list[os.DirEntry[str]]:
+def scan(folder: Path) -> list[os.DirEntry[str]]:
     """Return what is in a folder, sorted, hidden files left out; nothing where it cannot be read."""
     try:
         with os.scandir(folder) as entries:

@@ -12,6 +12,7 @@ from dashboard.model.errors import DatasetInvalid
 from dashboard.model.noise import Noise
 from dashboard.model.references import DatasetRef
 from dashboard.model.sorting import Missing
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import read_array
 
 AP_RMS = "ephysTimeRmsAP.rms"
@@ -72,7 +73,7 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
             missing.append(Missing(name, f"has {values.ndim} dimensions"))
             continue
         if name == CHANNEL_RMS and len(values) != 2:
-            missing.append(Missing(name, f"has {len(values)} rows, not those before and after destriping"))
+            missing.append(Missing(name, f"has {counted(len(values), 'row')}, not those before and after destriping"))
             continue
         found[name] = values
     spectra: list[npt.NDArray[np.float64] | None] = []

@@ -9,6 +9,7 @@ import pandas as pd
 
 from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.sorting import Spikes
+from dashboard.model.texts import counted
 from dashboard.sources.alf.spikes import Validation
 
 #: Times that step back by less are a sorter's rounding, and sorting them is enough said.
@@ -48,20 +49,20 @@ def other_locations(ref: SortingRef, datasets: Sequence[DatasetRef]) -> list[str
 
 def dropped_note(found: Validation) -> str:
     """Say how many spikes no view shows, and why."""
-    spikes = "1 spike is" if found.n_dropped == 1 else f"{found.n_dropped:,} spikes are"
-    return f"{spikes} in no view: {found.drop_reason}"
+    return f"{counted(found.n_dropped, 'spike is', 'spikes are')} in no view: {found.drop_reason}"
 
 
 def times_notes(found: Validation) -> list[str]:
     """Say what is odd about the times of spikes: what, how many, where. All of them are shown."""
     notes = []
     if found.n_minus_one:
-        notes.append(f"{found.n_minus_one:,} spikes are at exactly -1 s, which some exporters write for no time")
+        spikes = counted(found.n_minus_one, "spike is", "spikes are")
+        notes.append(f"{spikes} at exactly -1 s, which some exporters write for no time")
     others = found.n_before_zero - found.n_minus_one
     if 0 < others < found.n_spikes / 2:
-        notes.append(f"{others:,} spikes are before 0 s")
+        notes.append(f"{counted(others, 'spike is', 'spikes are')} before 0 s")
     if found.largest_step_back_s >= MIN_STEP_BACK_S:
-        times = "once" if found.n_steps_back == 1 else f"{found.n_steps_back:,} times"
+        times = "once" if found.n_steps_back == 1 else counted(found.n_steps_back, "time")
         note = (
             f"spikes.times steps back {times}, by up to {found.largest_step_back_s:,.6g} s, "
             f"first at row {found.first_step_back:,}"
@@ -86,7 +87,8 @@ def unit_depth_notes(clusters: pd.DataFrame, channels: pd.DataFrame) -> list[str
     if not n:
         return []
     return [
-        f"{n:,} of {len(own):,} clusters have a depth in clusters.depths that is more than {APART_UM:g} um from their "
+        f"{n:,} of {counted(len(own), 'cluster')} have a depth in clusters.depths that is more than {APART_UM:g} um "
+        "from their "
         f"channel's (up to {np.nanmax(apart):,.0f} um)"
     ]
 
@@ -108,7 +110,7 @@ def depth_notes(spikes: Spikes, channels: pd.DataFrame, range_um: tuple[float, f
         above += int(np.count_nonzero(depths > high))
         below += int(np.count_nonzero(depths < low))
     return [
-        f"{n:,} of {len(spikes):,} spikes lie more than {BEYOND_UM:g} um {where} all channels "
+        f"{n:,} of {counted(len(spikes), 'spike')} lie more than {BEYOND_UM:g} um {where} all channels "
         f"({axial.min():,.0f} to {axial.max():,.0f} um)"
         for n, where in ((above, "above"), (below, "below"))
         if n

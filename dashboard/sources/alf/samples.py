@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.model.errors import DatasetInvalid
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.download.ranges import RemoteFile
 from dashboard.sources.readers import DAMAGED, read_npy_header
@@ -58,4 +59,4 @@ def read_samples(file: Path | RemoteFile, rows: npt.NDArray[np.int64], n_spikes:
 
 def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], n_spikes: int) -> None:
     if shape not in ((n_spikes,), (n_spikes, 1)) or dtype.kind not in "iu":
-        raise DatasetInvalid(f"Is {dtype} of shape {shape}, for {n_spikes:,} spikes", [path], "Fetch it again")
+        raise DatasetInvalid(f"Is {dtype} of shape {shape}, for {counted(n_spikes, 'spike')}", [path], "Fetch it again")

@@ -29,6 +29,7 @@ from dashboard.model.progress import (
 from dashboard.model.raw import SingleWaveforms
 from dashboard.model.references import DatasetRef, Histology, InsertionRef, Offer, SortingRef, SortingRequest
 from dashboard.model.sorting import HISTOLOGY, Missing, Spikes, SpikeSorting
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.sources.alf import clusters as clusters_object
 from dashboard.sources.alf import samples, traces
@@ -271,7 +272,8 @@ class AlfSource(Source):
         if stale and any(item.dataset == "clusters.metrics" and item.is_passing for item in unfetched):
             stale = False  # they exist: others in their place would pass for them
         if stale:
-            had = "missing" if metrics is None else f"of {len(metrics)} rows for {len(table)} clusters"
+            rows = "" if metrics is None else counted(len(metrics), "row")
+            had = f"of {rows} for {counted(len(table), 'cluster')}" if rows else "missing"
             notes.append(f"clusters.metrics is {had}, so metrics are computed from the spikes")
 
         label_kind = clusters_object.label_kind(merged)
@@ -349,8 +351,8 @@ def _validated(
             progress(Progress("checking spikes", done, len(spikes), "spikes"))
 
         found = validate(spikes, report, cancel)
-    elif (counted := with_signs(found, spikes)) is not found:
-        known, found = False, counted
+    elif (signed := with_signs(found, spikes)) is not found:
+        known, found = False, signed
     of_files = found
     check_times(ref, found)
     n_rows = len(table)
@@ -370,7 +372,7 @@ def _validated(
         n_lost = count_invalid(spikes.times_s, of_clusters)
         if spikes.depths_um is not None:
             notes.append(
-                f"{n_without:,} of {len(spikes):,} spikes have no depth: "
+                f"{n_without:,} of {counted(len(spikes), 'spike')} have no depth: "
                 "each of them is shown at the depth of its cluster's channel"
             )
         else:
@@ -391,7 +393,8 @@ def _validated(
         notes.append("Amplitudes cannot be volts (median above 10 mV) and are shown in arbitrary units")
     if found.n_negative_amps > 0:
         notes.append(
-            f"{found.n_negative_amps:,} of {found.n_amps:,} amplitudes are negative: their magnitude is shown, "
+            f"{found.n_negative_amps:,} of {counted(found.n_amps, 'amplitude')} are negative: "
+            "their magnitude is shown, "
             "and exported spikes keep the sign"
         )
     if not found.times_sorted:

@@ -20,6 +20,7 @@ from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
 from dashboard.model.references import DatasetRef, SortingRef
 from dashboard.model.sorting import Missing, Spikes
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import identity, is_table, map_array, read_array, read_table
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ def load_spikes(ref: SortingRef, attributes: Sequence[str] = ()) -> tuple[Spikes
     if found is not None and (found.shape != columns["times"].shape or found.dtype.kind not in "iuf"):
         # Nobody asked for it, so it spoils nothing.
         del columns["templates"]
-        reason = f"is {found.dtype} of shape {found.shape} for {len(columns['times']):,} spikes"
+        reason = f"is {found.dtype} of shape {found.shape} for {counted(len(columns['times']), 'spike')}"
         missing.append(Missing("spikes.templates", reason))
     elif "spikes.templates" in ref.datasets and "templates" not in columns:
         missing.append(Missing("spikes.templates", "the file is damaged"))
@@ -288,7 +289,7 @@ def check_times(ref: SortingRef, found: Validation) -> None:
         Every time is NaN or infinite, or they span more than `MAX_S`.
     """
     if found.n_no_time == found.n_spikes:
-        what = f"None of the {found.n_spikes:,} spikes has a time (all are NaN or infinite)"
+        what = f"None of the {counted(found.n_spikes, 'spike')} has a time (all are NaN or infinite)"
         raise DatasetInvalid(what, [_path(_dataset(ref, "times"))], "Fetch or export it again")
     if found.span_s > MAX_S:
         what = f"spikes.times spans {found.span_s / 86_400:,.0f} days, so it cannot be in seconds"
@@ -393,7 +394,7 @@ def _check_columns(ref: SortingRef, columns: Mapping[str, npt.NDArray[Any]]) -> 
         if column.ndim == 0 or column.shape[0] != n:
             rows = column.shape[0] if column.ndim else 0
             raise DatasetInvalid(
-                f"spikes.times has {n:,} rows and spikes.{name} has {rows:,}",
+                f"spikes.times has {counted(n, 'row')} and spikes.{name} has {rows:,}",
                 [_path(_dataset(ref, "times")), _path(_dataset(ref, name))],
                 "The files are of different sortings or revisions; choose another revision, or fetch them again",
             )

@@ -13,6 +13,7 @@ import pandas as pd
 from dashboard.model.errors import DatasetInvalid
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import Missing, Templates
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array, read_archive, read_table
 from dashboard.sources.alf.choose import TEMPLATES, WAVEFORM_TABLE
 
@@ -81,7 +82,7 @@ def load_templates(
             # older files hold float channels with NaN where a template has fewer of them
             channels = np.where(np.isfinite(channels), channels, -1).astype(np.int64)
         if len(waveforms) < n_clusters and not name.startswith("templates."):
-            reason = f"{name} has {len(waveforms)} rows for {n_clusters} clusters"
+            reason = f"{name} has {counted(len(waveforms), 'row')} for {counted(n_clusters, 'cluster')}"
             return None, (Missing("templates", reason),)
         return Templates(waveforms, channels, name), ()
     return None, (Missing("templates", "no templates.waveforms, clusters.waveforms or waveforms.templates"),)
@@ -106,10 +107,10 @@ def _of_units(
     """
     rows = read_table(table)
     if "cluster" not in rows or len(rows) != len(channels):
-        raise DatasetInvalid(f"Is not the table of {len(channels):,} waveforms", [table], "Fetch it again")
+        raise DatasetInvalid(f"Is not the table of {counted(len(channels), 'waveform')}", [table], "Fetch it again")
     units, first = np.unique(rows["cluster"].to_numpy(), return_index=True)
     if len(waveforms) != len(units):
-        what = f"Names {len(units):,} units, for {len(waveforms):,} templates"
+        what = f"Names {counted(len(units), 'unit')}, for {counted(len(waveforms), 'template')}"
         raise DatasetInvalid(what, [table], "Fetch waveforms.table, .channels and .templates again")
     columns = channels_table["rawInd"].to_numpy() if "rawInd" in channels_table else np.arange(len(channels_table))
     row_of = {int(column): row for row, column in enumerate(columns) if np.isfinite(column)}

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
 from dashboard.model.raw import SingleWaveforms
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import read_archive, read_table
 from dashboard.sources.byte_ranges import Bytes, LocalBytes
 from dashboard.sources.download.ranges import RemoteFile
@@ -55,7 +56,7 @@ def read_traces(traces: Path | RemoteFile, table: Path, channels: Path, unit: in
         raise BadRequest(f"{TRACES} holds no waveform of unit {unit}", table, "Cut them out of the raw data")
     near = read_archive(channels).get("channels")
     if near is None or near.ndim != 2 or len(near) != len(rows):
-        raise DatasetInvalid(f"Should have a row for each of {len(rows):,} waveforms", [channels], _AGAIN)
+        raise DatasetInvalid(f"Should have a row for each of {counted(len(rows), 'waveform')}", [channels], _AGAIN)
     path = traces if isinstance(traces, Path) else Path(traces.name)
     size = traces.stat().st_size if isinstance(traces, Path) else traces.size
     source: Bytes = LocalBytes(traces) if isinstance(traces, Path) else traces
@@ -65,11 +66,11 @@ def read_traces(traces: Path | RemoteFile, table: Path, channels: Path, unit: in
     except DAMAGED as error:
         raise DatasetInvalid("Not an array", [path], _AGAIN) from error
     if is_fortran or dtype.kind != "f" or len(shape) not in (3, 4) or shape[-2] != near.shape[1]:
-        what = f"Is {dtype} of shape {shape}, for {len(rows):,} waveforms on {near.shape[1]} channels"
+        what = f"Is {dtype} of shape {shape}, for {counted(len(rows), 'waveform')} on {near.shape[1]} channels"
         raise DatasetInvalid(what, [path], _AGAIN)
     each = dtype.itemsize * math.prod(shape[1:])
     if head.tell() + each * shape[0] != size:
-        raise DatasetInvalid(f"Has {size:,} bytes, not those of an array of shape {shape}", [path], _AGAIN)
+        raise DatasetInvalid(f"Has {counted(size, 'byte')}, not those of an array of shape {shape}", [path], _AGAIN)
     if len(shape) == 3:
         order = rows["waveform_index"].to_numpy()[inside] if "waveform_index" in rows else inside
         first, end = int(order.min()), int(order.max()) + 1

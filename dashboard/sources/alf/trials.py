@@ -11,6 +11,7 @@ import pandas as pd
 from dashboard.model.errors import DatasetInvalid
 from dashboard.model.references import DatasetRef
 from dashboard.model.sorting import Missing, Trials
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import read_array, read_table
 from dashboard.sources.alf.choose import latest
 
@@ -104,7 +105,7 @@ def load_trials(datasets: Sequence[DatasetRef]) -> tuple[Trials | None, tuple[Mi
         if len(values) == n:
             columns[name] = values
         else:
-            missing.append(Missing(f"trials.{name}", f"{len(values)} rows for {n} trials"))
+            missing.append(Missing(f"trials.{name}", f"{counted(len(values), 'row')} for {counted(n or 0, 'trial')}"))
     if n is None and passive is None:
         return None, (*missing, Missing("trials", "no trials file in the session"))
     if n is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dashboard.model.json_files import read_json
 from dashboard.model.references import DatasetRef
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import why_not_whole
 from dashboard.sources.alyx.records import dataset_from_record
 from dashboard.sources.download.checksums import SUFFIX
@@ -77,14 +78,14 @@ def _fetched(root: Path, expected: dict[str, DatasetRef]) -> Iterator[tuple[Path
     for path in _files(root, "**/*"):
         if path.name.startswith("."):
             if path.suffix == ".part":
-                yield path, f"a download that is not finished ({path.stat().st_size:,} bytes)"
+                yield path, f"a download that is not finished ({counted(path.stat().st_size, 'byte')})"
             elif path.suffix == SUFFIX and (why := _not_readable(path)):
                 yield path, why
             continue
         dataset = expected.get(path.relative_to(root).as_posix())
         size = path.stat().st_size
         if dataset is not None and dataset.size not in (None, size):
-            yield path, f"cut short: {size:,} of {dataset.size:,} bytes"
+            yield path, f"cut short: {size:,} of {counted(dataset.size, 'byte')}"
         elif dataset is not None and (md5 := plain_md5(dataset.md5)) is not None:
             if _md5(path) != md5:
                 yield path, "damaged: its MD5 is not that of the record"

@@ -20,6 +20,7 @@ from dashboard.model.identity import Identity
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates
+from dashboard.model.texts import counted
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.analyzer.store import Store
 from dashboard.sources.sync import sync_at
@@ -80,7 +81,12 @@ def read_analyzer(
     starts = _starts(recording.get("num_samples"), samples, segments, n_segments)
     average = _optional(store, "templates/average", missing) if len(channels) else None
     if average is not None and average.shape[:1] + average.shape[2:] != (len(ids), len(channels)):
-        missing.append(Missing("templates", f"of shape {average.shape} for {len(ids)} units, {len(channels)} channels"))
+        missing.append(
+            Missing(
+                "templates",
+                f"of shape {average.shape} for {counted(len(ids), 'unit')}, {counted(len(channels), 'channel')}",
+            )
+        )
         average = None
 
     state = Identity.of([*store.used, *([sync.path] if sync else [])], f"analyzer {_VERSION}")
@@ -98,7 +104,7 @@ def read_analyzer(
             rows = slice(start, start + _BLOCK)
             block = np.asarray(units[rows])
             if block.min() < 0 or block.max() >= len(ids):
-                what = f"A spike is of unit {block.max()}, and there are {len(ids)} units"
+                what = f"A spike is of unit {block.max()}, and there are {counted(len(ids), 'unit')}"
                 raise DatasetInvalid(what, [path], _AGAIN)
             clusters[rows] = block
             of_segment = np.asarray(segments[rows])
@@ -143,14 +149,17 @@ def read_analyzer(
     tables = store.metrics(missing)
     for name, metrics in tables:
         if len(metrics) != len(ids):
-            missing.append(Missing(name, f"{len(metrics)} rows for {len(ids)} units"))
+            missing.append(Missing(name, f"{counted(len(metrics), 'row')} for {counted(len(ids), 'unit')}"))
             continue
         merged, _ = with_columns(merged, {str(column): metrics[column].to_numpy() for column in metrics})
     begin = starts[1:] / rate_hz
     borders = tuple((begin if sync is None else sync.to_session(begin)).tolist())
     if borders:
         at = ", ".join(f"{start:,.6g} s" for start in borders[:MAX_SAID]) + " …" * (len(borders) > MAX_SAID)
-        notes.append(f"{n_segments} segments are shown one after the other: the next begin at {at} (dashed lines)")
+        notes.append(
+            f"{counted(n_segments, 'segment is', 'segments are')} shown one after the other: "
+            f"the next begin at {at} (dashed lines)"
+        )
     if amplitudes is not None:
         unit = "µV" if in_uv else "the recording's own unit, which settings.json does not call µV"
         notes.append(f"Amplitudes are magnitudes of the values at the peak, in {unit}; the files have their signs")
@@ -203,7 +212,7 @@ def _of_spikes(store: Store, name: str, n: int, missing: list[Missing]) -> npt.N
         missing.append(Missing(extension, f"no extension {extension}: analyzer.compute('{extension}') makes it"))
         return None
     if array.shape != (n,):
-        missing.append(Missing(extension, f"of shape {array.shape} for {n:,} spikes"))
+        missing.append(Missing(extension, f"of shape {array.shape} for {counted(n, 'spike')}"))
         return None
     return array
 
@@ -242,7 +251,11 @@ def _channels(store: Store, recording: Mapping[str, Any], missing: list[Missing]
         rows = []
     rows = sorted(row for row in rows if row[0] >= 0)
     if not rows or (n and len(rows) != n):
-        why = "no recording_info/probegroup.json" if not probes else f"{len(rows)} contacts for {n} channels"
+        why = (
+            "no recording_info/probegroup.json"
+            if not probes
+            else f"{counted(len(rows), 'contact')} for {counted(n, 'channel')}"
+        )
         missing.append(Missing("positions of channels", why))
         return pd.DataFrame({"rawInd": np.arange(n)})
     table = pd.DataFrame({

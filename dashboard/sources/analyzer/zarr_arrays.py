@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from dashboard.model.errors import BadRequest, DatasetInvalid
 from dashboard.model.json_files import read_json
+from dashboard.model.texts import counted
 from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_RATIO
 
 EXTRA = "spike-dashboard[zarr]"
@@ -176,7 +177,7 @@ class _Layout:
         n_chunks = math.prod(map(len, grid))
         each = math.prod(self.chunks) * max(self.dtype.itemsize, self._delta.itemsize if self._delta is not None else 0)
         if n_chunks > MAX_CHUNKS:
-            raise DatasetInvalid(f"Claims {n_chunks:,} chunks", [folder], _AGAIN)
+            raise DatasetInvalid(f"Claims {counted(n_chunks, 'chunk')}", [folder], _AGAIN)
         paths = {at: folder / (self.prefix + self.separator.join(map(str, at))) for at in itertools.product(*grid)}
         if not self.shape:
             paths = {(): folder / (self.prefix.rstrip("/") or "0")}
@@ -211,7 +212,7 @@ class _Layout:
                 content = _unpacked(name, options, content, n * stored.itemsize)
             values = np.frombuffer(content, stored)
             if len(values) != n:
-                raise ValueError(f"{len(values):,} values, not {n:,}")
+                raise ValueError(f"{counted(len(values), 'value')}, not {n:,}")
             if self._delta is not None:
                 values = np.cumsum(values, dtype=self.dtype)
         except OSError as error:
@@ -227,11 +228,11 @@ def _unpacked(name: str, options: Mapping[str, Any], content: bytes, n_bytes: in
         unpack = zlib.decompressobj(_ZLIB[name])
         found = unpack.decompress(content, n_bytes + 1)
         if len(found) != n_bytes or not unpack.eof:
-            raise ValueError(f"unpacks to other than {n_bytes:,} bytes")
+            raise ValueError(f"unpacks to other than {counted(n_bytes, 'byte')}")
         return found
     claimed = _claimed(name, content)
     if claimed is not None and claimed != n_bytes:
-        raise ValueError(f"unpacks to {claimed:,} bytes, not {n_bytes:,}")
+        raise ValueError(f"unpacks to {counted(claimed, 'byte')}, not {n_bytes:,}")
     out = bytearray(n_bytes)
     _codec(name)().decode(content, out=out)
     return out

@@ -20,6 +20,7 @@ from dashboard.model.errors import BadRequest, CacheUnusable, Cancelled
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
 from dashboard.model.raw import RawRecording
 from dashboard.model.references import DatasetRef, InsertionRef
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import why_not_whole
 from dashboard.sources.alf.names import parse_file_name
 from dashboard.sources.alf.source import AlfSource
@@ -281,7 +282,7 @@ def _write(root: Path, size: Size, seed: int, progress: ProgressCallback, cancel
 
 def _check(n_spikes: int, seed: int) -> None:
     if not MIN_SPIKES <= n_spikes <= MAX_SPIKES:
-        raise BadRequest(f"A demo of {n_spikes:,} spikes", "", f"Ask for {MIN_SPIKES:,} to {MAX_SPIKES:,}")
+        raise BadRequest(f"A demo of {counted(n_spikes, 'spike')}", "", f"Ask for {MIN_SPIKES:,} to {MAX_SPIKES:,}")
     if seed < 0:
         raise BadRequest(f"A demo with seed {seed}", "", "Seeds are 0 or above")
 

@@ -29,6 +29,7 @@ from dashboard.model.errors import BadRequest, Cancelled, DatasetInvalid, Downlo
 from dashboard.model.files import write_file
 from dashboard.model.progress import Progress
 from dashboard.model.requester import requester
+from dashboard.model.texts import counted
 from dashboard.sources.download.transfer import (
     ASK,
     BACK_OFF_S,
@@ -173,7 +174,8 @@ class RangeReader:
             return RemoteFile(url, size, md5, self)
         _, total, etag = self._fetch(url, 0, 1, None)
         if size not in (None, total):
-            raise DownloadFailed(_name(url), f"it has {total:,} bytes, its record says {size:,}", ASK, may_pass=False)
+            what = f"it has {counted(total, 'byte')}, its record says {size:,}"
+            raise DownloadFailed(_name(url), what, ASK, may_pass=False)
         return RemoteFile(url, total, md5 or etag, self)
 
     def check(self, url: str) -> None:
@@ -205,7 +207,7 @@ class RangeReader:
             or any(b < a for a, b in itertools.pairwise(bounds))
         ):
             raise BadRequest(f"Bytes {bounds[0]:,} to {bounds[-1]:,} are not in the file", file.name,
-                             f"It has {file.size:,} bytes")  # fmt: skip
+                             f"It has {counted(file.size, 'byte')}")  # fmt: skip
         found = [b"" if a == b else self._kept.get(file.key, a, b) for a, b in itertools.pairwise(bounds)]
         k = 0
         while k < len(found):
@@ -365,7 +367,7 @@ def _checked(response: requests.Response, url: str, first: int, end: int, file: 
         raise _MayPass("the server sent another part than asked for")
     etag = response.headers.get("ETag", "")
     if file is not None and int(total) != file.size:
-        what = f"The file on the server has {int(total):,} bytes, and had {file.size:,}"
+        what = f"The file on the server has {counted(int(total), 'byte')}, and had {file.size:,}"
         raise DatasetInvalid(what, [Path(name)], "Open the insertion again")
     if file is not None and file.version.startswith('"') and etag.startswith('"') and etag != file.version:
         raise DatasetInvalid("The file on the server has changed", [Path(name)], "Open the insertion again")
@@ -391,7 +393,8 @@ def _body(response: requests.Response, n_bytes: int, name: str) -> bytes:
         n += len(block)
         asker.progress(Progress(f"{name} from {server}", n, n_bytes, "B"))
     if n != n_bytes:
-        raise _MayPass(f"{'more than ' if n > n_bytes else 'only '}{min(n, n_bytes):,} of {n_bytes:,} bytes came")
+        amount = "more than" if n > n_bytes else "only"
+        raise _MayPass(f"{amount} {min(n, n_bytes):,} of {counted(n_bytes, 'byte')} came")
     FETCHED.add(n)
     return b"".join(parts)
 

@@ -15,6 +15,7 @@ import urllib3
 from dashboard.config.throttling import MAX_ASKED_S, is_patient
 from dashboard.model.errors import Cancelled, DownloadFailed
 from dashboard.model.references import DatasetRef
+from dashboard.model.texts import counted
 from dashboard.sources.download.partial import PartialFile
 from dashboard.sources.download.transport import Transport, retry_after
 
@@ -226,9 +227,9 @@ class Transfer:
                 raise Cancelled
             if size is not None and part.length > size:
                 part.restart()
-                raise _Transient(f"more came than the {size:,} bytes on record")
+                raise _Transient(f"more came than the {counted(size, 'byte')} on record")
         if expected is not None and part.length < expected:
-            raise _Transient(f"only {part.length:,} of {expected:,} bytes came")
+            raise _Transient(f"only {part.length:,} of {counted(expected, 'byte')} came")
 
 
 def why_not(error: Exception) -> str:

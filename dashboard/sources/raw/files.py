@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
+from dashboard.model.texts import counted
 from dashboard.sources.byte_ranges import Bytes, LocalBytes
 from dashboard.sources.raw.chunks import CHUNKS, ChunkCache
 
@@ -92,9 +93,10 @@ class CompressedFile:
         self._over_time, self._over_columns = bool(found["do_time_diff"]), bool(found["do_spatial_diff"])
         self.n_columns, self.n_samples = int(found["n_channels"]), self._bounds[-1]
         if self.n_columns != n_columns:
-            raise ValueError(f"has {self.n_columns} columns, the .meta {n_columns}")
+            raise ValueError(f"has {counted(self.n_columns, 'column')}, the .meta {n_columns}")
         if len(self._bounds) != len(self._offsets) or len(self._bounds) < 2:
-            raise ValueError(f"has {len(self._bounds)} bounds and {len(self._offsets)} offsets of chunks")
+            bounds = counted(len(self._bounds), "bound")
+            raise ValueError(f"has {bounds} and {counted(len(self._offsets), 'offset')} of chunks")
         for name, values in (("bounds", self._bounds), ("offsets", self._offsets)):
             if values[0] != 0 or any(b <= a for a, b in itertools.pairwise(values)):
                 raise ValueError(f"has {name} of chunks that do not increase from 0")
@@ -168,7 +170,7 @@ class CompressedFile:
         except zlib.error as error:
             raise DatasetInvalid(f"{where} does not inflate ({error})", [self._path], "Fetch the file again") from error
         if len(inflated) != 2 * n * self.n_columns:
-            what = f"{where} holds {len(inflated):,} bytes, not {2 * n * self.n_columns:,}"
+            what = f"{where} holds {counted(len(inflated), 'byte')}, not {2 * n * self.n_columns:,}"
             raise DatasetInvalid(what, [self._path], _AGAIN)
         counts = np.frombuffer(inflated, np.dtype("<i2")).reshape(self.n_columns, n)
         if self._over_columns:
@@ -195,7 +197,8 @@ def flat_file(path: Path, n_columns: int) -> tuple[Callable[[int, int], npt.NDAr
         raise DatasetMissing(path.name, path.parent, "Check that the disk is mounted") from error
     n_samples, rest = divmod(n_bytes, 2 * n_columns)
     if rest or not n_samples:
-        what = f"The file of {n_bytes:,} bytes is not a whole number of samples of {n_columns} columns"
+        columns = counted(n_columns, "column")
+        what = f"The file of {counted(n_bytes, 'byte')} is not a whole number of samples of {columns}"
         raise DatasetInvalid(what, [path], "Copy the file again, or the .meta that belongs to it")
 
     def read(i0: int, i1: int) -> npt.NDArray[np.int16]:
@@ -218,7 +221,8 @@ def remote_flat_file(
     """
     n_samples, rest = divmod(n_bytes, 2 * n_columns)
     if rest or not n_samples:
-        what = f"The file of {n_bytes:,} bytes is not a whole number of samples of {n_columns} columns"
+        columns = counted(n_columns, "column")
+        what = f"The file of {counted(n_bytes, 'byte')} is not a whole number of samples of {columns}"
         raise DatasetInvalid(what, [path], "Ask for the .meta that belongs to it")
 
     def read(i0: int, i1: int) -> npt.NDArray[np.int16]:
@@ -240,4 +244,6 @@ def check_range(i0: int, i1: int, n_samples: int, path: Path) -> None:
         They are not in it.
     """
     if not 0 <= i0 < i1 <= n_samples:
-        raise BadRequest(f"Samples {i0:,} to {i1:,} are not in the file", path, f"It has {n_samples:,} samples")
+        raise BadRequest(
+            f"Samples {i0:,} to {i1:,} are not in the file", path, f"It has {counted(n_samples, 'sample')}"
+        )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.raw import Sites
+from dashboard.model.texts import counted
 
 _EXPORT = "Copy the .meta file of this recording again"
 _SHANK_PITCH_UM = 200.0
@@ -97,7 +98,7 @@ def _parse(path: Path, fields: dict[str, str]) -> Meta:
         raise ValueError(f"it holds {n_ap} AP and {n_lf} LF channels, not one band")
     n_columns = int(fields["nSavedChans"])
     if n_ap + n_lf + n_sync != n_columns:
-        raise ValueError(f"{n_ap + n_lf + n_sync} channels by band for {n_columns} columns")
+        raise ValueError(f"{n_ap + n_lf + n_sync} channels by band for {counted(n_columns, 'column')}")
     band, n_channels = ("ap", n_ap) if n_ap else ("lf", n_lf)
     kind = int(fields.get("imDatPrb_type", 0))
     generation = 2 if kind in _NP2 else 1
@@ -128,7 +129,7 @@ def _saved(text: str, band: str, n_channels: int, n_acquired: int) -> npt.NDArra
     start = 0 if band == "ap" else n_acquired
     found = np.array([channel - start for channel in channels if 0 <= channel - start < n_acquired])
     if len(found) != n_channels:
-        raise ValueError(f"{len(found)} saved channels for {n_channels} columns")
+        raise ValueError(f"{counted(len(found), 'saved channel')} for {counted(n_channels, 'column')}")
     return found
 
 
@@ -169,7 +170,7 @@ def _sites(fields: dict[str, str], generation: int, saved: npt.NDArray[np.int64]
         places = np.stack([np.zeros(n_acquired), channels % 2, channels // 2], axis=1)
     if len(places) != len(saved):
         if len(places) <= saved.max(initial=0):
-            raise ValueError(f"{len(places)} sites for {len(saved)} channels")
+            raise ValueError(f"{counted(len(places), 'site')} for {counted(len(saved), 'channel')}")
         places = places[saved]
     shank = places[:, 0].astype(np.int64)
     if name == "snsGeomMap":

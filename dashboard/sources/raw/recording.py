@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.raw import RawBand, RawRecording, SampleClock
+from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import read_array
 from dashboard.sources.download.ranges import RemoteFile
 from dashboard.sources.raw.files import CompressedFile, flat_file, remote_flat_file
@@ -142,7 +143,7 @@ def _band(folder: Path, meta: Meta, paths: Mapping[str, Path], elsewhere: Mappin
     else:
         columns, n_samples = flat_file(path, meta.n_columns)  # type: ignore[assignment]
     if n_samples != meta.n_samples:
-        what = f"The .meta says {meta.n_samples:,} samples, the data have {n_samples:,}"
+        what = f"The .meta says {counted(meta.n_samples, 'sample')}, the data have {n_samples:,}"
         raise DatasetInvalid(what, [meta.path, path], "Copy the .meta that belongs to the data")
     return RawBand(
         meta.band, path, meta.fs_hz, n_samples, meta.volts_per_bit, meta.sites, meta.is_shifted, columns,
@@ -172,6 +173,6 @@ def _labels(folder: Path, names: list[str], n_channels: int) -> npt.NDArray[np.i
         return None
     labels = np.asarray(read_array(folder / name), np.float64)
     if labels.shape != (n_channels,) or not np.isin(labels, (0, 1, 2, 3)).all():
-        what = f"Labels of channels should be {n_channels} numbers from 0 to 3"
+        what = f"Labels of channels should be {counted(n_channels, 'number')} from 0 to 3"
         raise DatasetInvalid(what, [folder / name], "Fetch the file again, or take it away")
     return labels.astype(np.int64)

@@ -18,7 +18,7 @@ from dashboard.analysis.change.columns import (
 )
 from dashboard.analysis.change.spans import BAND_UM, CONFIDENCE, LEAST_UM, N_BLOCKS
 from dashboard.analysis.quality.stability import STABLE_MAX_UM
-from dashboard.model.texts import span_text
+from dashboard.model.texts import counted, span_text
 
 EMPTY = (
     '<div class="unit empty-tab"><p><b>Before and after.</b> Hold <kbd>Shift</kbd> and drag over the overview above: '
@@ -43,7 +43,7 @@ def head(change: Change) -> str:
     if len(moving):
         largest = moving.iloc[int(moving["median_change_um"].abs().argmax())]
         motion = (
-            f"<b>motion</b> in {len(moving)} of {len(bands)} bands of {BAND_UM:g} µm: at most "
+            f"<b>motion</b> in {len(moving)} of {counted(len(bands), 'band')} of {BAND_UM:g} µm: at most "
             f"{largest['median_change_um']:+.1f} µm, at {largest['low_um']:,.0f}–{largest['high_um']:,.0f} µm"
         )
     counts = ", ".join(
@@ -58,7 +58,7 @@ def head(change: Change) -> str:
         f"<tr><th>Displacement of units</th><td>{motion}</td></tr>"
         f"<tr><th>Residual of the spikes</th><td>{_residual(change)}</td></tr>"
         f"<tr><th>Removed by the sorter</th><td>{_removed(change)}</td></tr></table>"
-        f"<p>Of {n_fired:,} units: {counts}.{amps}</p>"
+        f"<p>Of {counted(n_fired, 'unit')}: {counts}.{amps}</p>"
         '<p class="absent">Three quantities, which do not add up: the residual is of the depths of all spikes of a '
         "band; what the sorter removed before detection is in neither. All spikes of each unit, whatever the filters; "
         f"intervals of {CONFIDENCE:.0%}, from {N_BLOCKS} blocks of time in each span. Less than {LEAST_UM:g} µm is "

@@ -15,7 +15,7 @@ from dashboard.export.spikes import AGGREGATE_SIZE
 from dashboard.model.colours import selection_colours
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
-from dashboard.model.texts import bytes_text
+from dashboard.model.texts import bytes_text, counted
 from dashboard.page.services.difference import OtherSide, Sides
 from dashboard.page.services.export_view import ExportView, make_subject
 
@@ -71,4 +71,5 @@ def note_comparison(view: ExportView) -> Note:
     if other.table is None:
         return f"{other.title}; {pictures}; {other.note or 'units are not matched yet'}", ("npz",)
     about = bytes_text(len(other.table) * files.ROW_BYTES)
-    return f"{other.title}; CSV: {len(other.table):,} groups of units, about {about}; {pictures}", ("csv", "npz")
+    groups = counted(len(other.table), "group")
+    return f"{other.title}; CSV: {groups} of units, about {about}; {pictures}", ("csv", "npz")

@@ -56,7 +56,7 @@ def applied(sorting: SpikeSorting, plan: CurationPlan, *, is_wanted: bool) -> st
     if sorting.curation:
         return f'<div class="notes" role="status">{escape(sorting.curation[:1].upper() + sorting.curation[1:])}.</div>'
     parts = [
-        f"{sum(map(len, plan.merges)):,} units to be merged into {len(plan.merges):,}" * bool(plan.merges),
+        f"{counted(sum(map(len, plan.merges)), 'unit')} to be merged into {len(plan.merges):,}" * bool(plan.merges),
         f"{counted(len(plan.splits), 'unit')} to be split" * bool(plan.splits),
         f"{counted(len(plan.removed), 'unit')} to be left out" * bool(plan.removed),
         counted(len(plan.spans), "bad span") * bool(plan.spans),
@@ -131,7 +131,7 @@ def about(unit: UnitId | None, state: UnitState | None, counts: tuple[int, int, 
         said = f"<table>{body}</table>" if rows else '<p class="absent">Nobody has decided about it.</p>'
         parts.append(f'<h2 class="caption">Unit {escape(str(unit))}</h2>{said}')
     if author:
-        parts.append(f"<p>{n_judged:,} of {n_units:,} units judged by {escape(author)}</p>")
+        parts.append(f"<p>{n_judged:,} of {counted(n_units, 'unit')} judged by {escape(author)}</p>")
     return f'<div class="unit">{"".join(parts)}</div>'
 
 

@@ -14,7 +14,7 @@ from dashboard.export.kinds.view import Note
 from dashboard.export.sheet import Sheet, SheetStyle
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
-from dashboard.model.texts import bytes_text
+from dashboard.model.texts import bytes_text, counted
 from dashboard.page.services.alignment import event_request, render_events
 from dashboard.page.services.export_view import ExportView
 
@@ -52,7 +52,7 @@ def note_rates(view: ExportView) -> Note:
     if not found.groups:
         return "no trial can be used", ()
     event, split = view.values["event"], view.values["split"]
-    by = f" by {split}, {len(found.groups)} groups" if split != "none" else ""
+    by = f" by {split}, {counted(len(found.groups), 'group')}" if split != "none" else ""
     bins = 1e3 * float(np.diff(found.groups[0].psth.edges_s[:2])[0])
     words = f"{found.subject}, {event}{by}, {found.trials_text(event)}"
     n_rows = sum(len(group.psth.mean_hz) for group in found.groups)

@@ -11,6 +11,7 @@ from dashboard.export.paper import draw_figure
 from dashboard.export.sheet import Sheet, SheetStyle, lay_out_between
 from dashboard.figures.probe import depth_correlation_figure
 from dashboard.model.errors import BadRequest
+from dashboard.model.texts import counted
 from dashboard.page.services.export_view import ExportView
 from dashboard.page.tabs.probe.picture import CorrelationRequest, render_correlation
 from dashboard.page.tabs.probe.words import probe_bins
@@ -29,9 +30,9 @@ def draw_probe(view: ExportView, style: SheetStyle) -> Sheet:
     if picture.n_known < 2:
         raise BadRequest("There is nothing to correlate", "fewer than two depths have spikes", "Clear filters")
     shown, subject = depth_correlation_figure(picture.found), view.subject
-    counted = f"{view.scene.n_spikes_passing:,} of {subject.columns.n_spikes:,} spikes"
+    passing = f"{view.scene.n_spikes_passing:,} of {counted(subject.columns.n_spikes, 'spike')}"
     words = provenance(subject, bins=f"correlation {seconds:g} s x {microns:g} um") | {
-        "spikes": whole_recording(subject, counted)
+        "spikes": whole_recording(subject, passing)
     }
 
     def draw(figure: Figure) -> None:

@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from dashboard.engine.count.rates import MIN_SPIKES_FOR_AMPLITUDE
+from dashboard.model.texts import counted
 from dashboard.page.core.scene import UNKNOWN, Scene
 from dashboard.page.core.shading import diverging
 from dashboard.page.plot.profiles import ProfilePicture, ProfileRequest
@@ -40,7 +41,7 @@ def number(scene: Scene, units: Units, look: MarkStyle) -> str:
     """Return how many units are drawn, and why some cannot be."""
     drawn = is_drawn(scene, units, look.selected)
     passing = scene.n_clusters_passing
-    words = [f"{passing:,} of {len(units):,} units"]
+    words = [f"{passing:,} of {counted(len(units), 'unit')}"]
     if passing < len(units):
         words[0] += f" ({len(units) - passing:,} hidden by filters)"
     n_aside = int(drawn.sum()) - passing
@@ -130,14 +131,14 @@ def amplitudes(scene: Scene, units: Units) -> str:
     if units.amplitudes.why:
         return _caption(ABSENT.format(f"Amplitude by depth: not available, {escape(units.amplitudes.why)}"))
     n_none = int(np.isnan(units.amplitudes.values).sum())
-    aside = f"; {n_none:,} units have none" if n_none else ""
+    aside = f"; {counted(n_none, 'unit has', 'units have')} none" if n_none else ""
     return _caption(f"Amplitude: {escape(units.amplitudes.name)}{aside}{_arbitrary(scene)}")
 
 
 def spikes(scene: Scene, picture: SpikesPicture, colours: tuple[str, ...]) -> str:
     """Return how many spikes are drawn, and what their colours mean."""
     total = scene.columns.n_spikes
-    words = [f"{picture.n_passing:,} of {total:,} spikes"]
+    words = [f"{picture.n_passing:,} of {counted(total, 'spike')}"]
     if picture.n_drawn + picture.n_beyond < picture.n_passing:
         words.append(f"{picture.n_drawn:,} in view")
     words += [f"{picture.n_beyond:,} beyond the axis"] if picture.n_beyond else []
@@ -164,7 +165,8 @@ def profile(request: ProfileRequest, picture: ProfilePicture) -> str:
     words = f"{what} per {request.bin_um:g} µm, {start:,.1f}–{end:,.1f} s (the window in view)"
     if request.of_amplitudes:
         n_blank = picture.n_bins - picture.n_known
-        words += f"; blank below {MIN_SPIKES_FOR_AMPLITUDE} spikes: {n_blank} of {picture.n_bins} bins with spikes"
+        bins = counted(picture.n_bins, "bin")
+        words += f"; blank below {MIN_SPIKES_FOR_AMPLITUDE} spikes: {n_blank} of {bins} with spikes"
         words += _arbitrary(request.scene)
     return _caption(words)
 
@@ -178,7 +180,7 @@ def correlation(request: CorrelationRequest, picture: CorrelationPicture, *, dar
         return _caption(ABSENT.format(f"Correlation of depths: nothing to show, {why}"))
     words = (
         f"Correlation of firing rates, {request.depth_bin_um:g} µm × {1e3 * request.time_bin_s:g} ms bins, whole "
-        f"session, units that pass; {picture.n_known} of {n_bins} depths have spikes"
+        f"session, units that pass; {picture.n_known} of {counted(n_bins, 'depth')} have spikes"
     )
     bar = _bar("Pearson's r", f"−{picture.limit:.2g}", f"{picture.limit:.2g}", diverging(dark=dark))
     return _caption(words, bar)

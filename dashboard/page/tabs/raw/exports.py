@@ -11,7 +11,7 @@ from dashboard.export.kinds.view import Note
 from dashboard.export.sheet import Sheet, SheetStyle
 from dashboard.model.errors import BadRequest
 from dashboard.model.progress import ProgressCallback
-from dashboard.model.texts import bytes_text
+from dashboard.model.texts import bytes_text, counted
 from dashboard.page.services.export_view import ExportView
 from dashboard.page.tabs.raw.picture import SnippetRequest
 
@@ -51,7 +51,8 @@ def note_voltage(view: ExportView) -> Note:
     except BadRequest as error:
         return f"{error.what}: {error.remedy}", ()
     n_channels, n = picture.snippet.volts.shape
-    return f"{n_channels} channels × {n:,} samples, at most {bytes_text(4 * n_channels * n)}", ("npz",)
+    shape = f"{counted(n_channels, 'channel')} × {counted(n, 'sample')}"
+    return f"{shape}, at most {bytes_text(4 * n_channels * n)}", ("npz",)
 
 
 def code(view: ExportView) -> str:

@@ -37,7 +37,8 @@ def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
     made += f"<b>{escape(found.band.note)}.</b> " if found.band.note else ""
     unit = "µV" if found.band.unit == "V" else "bits (no file says what a bit is: --bit-uv does)"
     padding = "" if found.step == RAW else f" (filtered with {PADDING_S[found.band.name]:g} s more on either side)"
-    pooled = f" Each column shows the farthest from zero of {picture.n_pooled} samples." if picture.n_pooled > 1 else ""
+    n_pooled = picture.n_pooled
+    pooled = f" Each column shows the farthest from zero of {counted(n_pooled, 'sample')}." if n_pooled > 1 else ""
     labels = "" if picture.recording.labels is not None else " No file of bad channels: all count as good."
     others = picture.marks.n_elsewhere
     hidden = f", {counted(others, 'spike')} on channels out of view" if others else ""
@@ -89,7 +90,8 @@ def many(found: ManySpikes) -> str:
     """Return what the single spikes are."""
     template = "orange: the template" if found.template_uv is not None else f"no template: {found.why_no_template}"
     return _said(
-        f"<p>{len(found.uv)} of {found.n_all:,} spikes of unit {escape(str(found.unit))}, chosen at random, from "
+        f"<p>{len(found.uv)} of {counted(found.n_all, 'spike')} of unit {escape(str(found.unit))}, chosen at random, "
+        "from "
         f"{escape(found.source)}. Thick: their mean; {escape(template)}.</p>"
     )
 

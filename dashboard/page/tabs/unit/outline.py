@@ -16,6 +16,7 @@ from bokeh.plotting import figure
 
 from dashboard.analysis.curation.splits import AMPLITUDE, DEPTH, inside
 from dashboard.analysis.unit_picture import UnitPicture
+from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.services.curation import CurationService
@@ -95,7 +96,9 @@ class SplitOutline:
         values = spikes.amps_uv if drawn[0] == AMPLITUDE else spikes.depths_um
         n = 0 if values is None else int(inside(spikes.times_s, values.astype(np.float64), *drawn[1:]).sum())
         unit = escape(str(picture.names[picture.place]))
-        self.line.object = f'<div class="unit">{n:,} of {len(spikes):,} spikes of unit {unit} are inside.</div>'
+        self.line.object = (
+            f'<div class="unit">{n:,} of {counted(len(spikes), "spike")} of unit {unit} are inside.</div>'
+        )
         self.button.visible = 0 < n < len(spikes)
 
     def _split(self) -> None:

@@ -51,7 +51,8 @@ NOT_LISTED = (
 def chosen(selected: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
     """Return the units to draw, and a sentence where they are not all that are selected."""
     if len(selected) > MAX_UNITS:
-        return selected[-MAX_UNITS:], f"{len(selected):,} units are selected; the last {MAX_UNITS} are shown."
+        units = counted(len(selected), "unit is", "units are")
+        return selected[-MAX_UNITS:], f"{units} selected; the last {MAX_UNITS} are shown."
     return selected, ""
 
 
@@ -190,7 +191,7 @@ def metrics(sorting: SpikeSorting, unit: int) -> str:
         title = "drift (depth jitter, µm/h)" if name == "drift" else str(name)
         lines.append(f"<tr><th>{escape(title)}</th><td>{escape(text)}</td></tr>")
     return (
-        f'<div class="unit"><details><summary>All {len(lines)} columns of the clusters table</summary>'
+        f'<div class="unit"><details><summary>All {counted(len(lines), "column")} of the clusters table</summary>'
         f"<table>{''.join(lines)}</table></details></div>"
     )
 
@@ -262,7 +263,7 @@ def _amplitude(scene: Scene, picture: UnitPicture) -> str:
         if noise.low_bin >= 0:
             words += " (orange bin against the blue ones)"
         if n_bins != N_BINS:
-            words += f"; {n_bins:,} bins, those of the test are {len(noise.counts):,}"
+            words += f"; {counted(n_bins, 'bin')}, those of the test are {len(noise.counts):,}"
     if scene.amp_range_uv is not None:
         words += "; dashed: limits of single spikes"
     if not scene.sorting.amps_are_volts:
@@ -289,7 +290,8 @@ def _template(scene: Scene, picture: UnitPicture) -> str:
 def singles(found: ManySpikes) -> str:
     """Return what the single spikes are."""
     template = "orange: template" if found.template_uv is not None else f"no template: {escape(found.why_no_template)}"
-    return f"{len(found.uv)} of {found.n_all:,} single spikes ({escape(found.source)}); thick: their mean; {template}"
+    spikes = f"{len(found.uv)} of {counted(found.n_all, 'single spike')}"
+    return f"{spikes} ({escape(found.source)}); thick: their mean; {template}"
 
 
 HEADINGS: Mapping[str, Callable[[Scene, UnitPicture], str]] = MappingProxyType(

@@ -229,8 +229,8 @@ def test_poor_sortings_walk_the_same_way(poor: str, visit: Visit) -> None:
     expect(page.locator(".filtered")).to_have_count(0)
 
     visit.open(f"{poor}/?insertion=one/2024-01-02/001/probe00&show=clusters&before=0,50&after=60,110&tab=Change")
-    assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes · 1 of 1 units" in visit.wait_for_spikes()
-    expect(page.get_by_text(re.compile("Of 1 units: "))).to_be_visible()
+    assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes · 1 of 1 unit" in visit.wait_for_spikes()
+    expect(page.get_by_text(re.compile("Of 1 unit: "))).to_be_visible()
     page.keyboard.press("j")
     wait_until(visit, lambda: "selected=0" in page.url and overlaid(visit, "unit-raster-overlay"))
     page.get_by_role("button", name="Both", exact=True).click()

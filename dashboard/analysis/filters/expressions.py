@@ -232,8 +232,8 @@ def _check_call(text: str, node: ast.AST, name: str, args: list[ast.expr]) -> No
         _refuse(text, node, f"No function {name}")
     least, most = _FUNCTIONS[name]
     if not least <= len(args) <= most:
-        wanted = str(least) if least == most else f"{least} to {most}"
-        _refuse(text, node, f"{name} takes {wanted} values, not {len(args)}")
+        wanted = counted(most, "value") if least == most else f"{least} to {most} values"
+        _refuse(text, node, f"{name} takes {wanted}, not {len(args)}")
 
 
 def _check_constant(text: str, node: ast.Constant) -> None:

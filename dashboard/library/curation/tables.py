@@ -16,6 +16,7 @@ from dashboard.model.errors import BadRequest
 from dashboard.model.files import whole_file, write_file
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.tables import csv_text
+from dashboard.model.texts import counted
 
 GROUPS, NOTES = "cluster_group.tsv", "cluster_notes.tsv"
 UNIT_COLUMNS = ("cluster_id", "unit")
@@ -178,8 +179,9 @@ def read_alf(path: Path) -> CurationFile:
 
 
 def _without_place(file: CurationFile, where: str) -> list[str]:
-    kinds = (("merges", file.merges), ("splits", file.splits))
-    return [f"{len(held):,} {name} have no place in {where}" for name, held in kinds if held]
+    kinds = (("merge", file.merges), ("split", file.splits))
+    said = (counted(len(held), f"{name} has", f"{name}s have") for name, held in kinds if held)
+    return [f"{text} no place in {where}" for text in said]
 
 
 def _read_text(path: Path, separator: str) -> pd.DataFrame:

@@ -105,7 +105,7 @@ def test_names_are_the_columns_asked_for():
         ("within('nowhere')", r"No such region"),
         ("within(acronym)", r"within takes acronyms"),
         ("sqrt(n) > 1", r"No function sqrt"),
-        ("abs(n, 2) > 1", r"abs takes 1 values, not 2"),
+        ("abs(n, 2) > 1", r"abs takes 1 value, not 2"),
         ("min(n) > 1", r"min takes 2 to 8"),
         ("n in [1] == True", r"list cannot be compared"),
         ("   é > 1", r"No column é \(character 4\)"),

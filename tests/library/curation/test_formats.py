@@ -75,7 +75,7 @@ def test_what_is_shown_to_somebody_is_their_own_first() -> None:
 
 def test_spikeinterface_out_and_in_gives_the_same(tmp_path: Path) -> None:
     lost = spikeinterface.write(tmp_path / "c.json", FILE)
-    assert lost == ["1 notes have no place in this format"]
+    assert lost == ["1 note has no place in this format"]
     found = again(spikeinterface.read(tmp_path / "c.json"))
     assert (found.labels, found.merges, found.removed) == (FILE.labels, FILE.merges, FILE.removed)
     written = json.loads((tmp_path / "c.json").read_text())
@@ -102,7 +102,7 @@ def test_phys_files_are_what_a_table_reader_reads(tmp_path: Path) -> None:
 
 
 def test_csv_out_and_in_gives_the_same(tmp_path: Path) -> None:
-    assert tables.write_csv(tmp_path / "c.csv", FILE) == ["1 merges have no place in this table"]
+    assert tables.write_csv(tmp_path / "c.csv", FILE) == ["1 merge has no place in this table"]
     found = again(tables.read_csv(tmp_path / "c.csv"))
     assert (found.labels, found.notes, found.removed) == (FILE.labels, FILE.notes, FILE.removed)
 

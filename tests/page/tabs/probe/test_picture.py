@@ -203,4 +203,4 @@ def test_one_unit_is_drawn_alone(scene: Scene) -> None:
     one = Scene(replace(scene.opened, sorting=sorting))
     units = render_units(one, NEVER)
     assert len(units) == 1
-    assert "1 of 1 units" in texts.number(one, units, LOOK)
+    assert "1 of 1 unit" in texts.number(one, units, LOOK)

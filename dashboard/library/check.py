@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,7 @@ def _fails(check: Any, path: Path) -> str:
         check(path)
     except FileNotFoundError:
         return ""  # removed, or finished, meanwhile
-    except (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, sqlite3.Error) as error:
+    except (OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, BadZipFile, sqlite3.Error) as error:
         return " ".join(str(error).split())[:120] or type(error).__name__
     return ""
 

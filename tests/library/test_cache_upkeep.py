@@ -149,6 +149,18 @@ def test_a_damaged_database_is_said_and_never_removed(tmp_path: Path) -> None:
     assert database.exists()
 
 
+def test_a_damaged_file_of_the_lfp_is_named_and_may_go(tmp_path: Path) -> None:
+    path = tmp_path / "lfp" / "a.npz"
+    path.parent.mkdir()
+    np.savez(path, power_db=np.zeros((5, 100, 40), np.float32))
+    assert list(verify(tmp_path)) == []
+    content = bytearray(path.read_bytes())
+    content[5_000] ^= 255
+    path.write_bytes(content)
+    (problem,) = verify(tmp_path)
+    assert (problem.path, problem.can_go) == (path, True)
+
+
 def test_the_disk_limit_removes_what_was_used_longest_ago_and_never_what_is_open(cache: Path, tmp_path: Path) -> None:
     shutil.copytree(cache / "demo", tmp_path / "demo") if (cache / "demo").exists() else None
     limit = DiskLimit(tmp_path, 1, grace_s=0.0)

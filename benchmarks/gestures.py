@@ -46,7 +46,7 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
         ][1:]
         page.keyboard.press("Escape")
         panel(page, "Filters")
-        quality = [page.get_by_role("button", name=name) for name in ("Good units", "All units")]
+        quality = [page.get_by_role("button", name=name, exact=True) for name in ("Good units", "All units")]
         times["quality filter to raster"] = [
             timed(page, quality[k % 2].click, "raster-image", "raster") for k in range(runs + 1)
         ][1:]
@@ -64,7 +64,7 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
         ][1:]
         page.context.close()
         times["Events tab of a region opened"] = [open_events(browser, server.url) for _ in range(runs)]
-        page = open_page(browser, f"{server.url}?insertion=demo&tab=Raw&selected=40&t=10,40")
+        page = open_page(browser, f"{server.url}?insertion=demo&tab=Raw&selected=40&t=10,40&rawstep=raw")
         page.mouse.click(WINDOW_PX["width"] / 2, 3)
         times["next spike (.) to 70 ms of voltage, its chunk held"] = [  # to and fro between two spikes
             timed(page, partial(page.keyboard.press, ".,"[k % 2]), "raw-snippet-data", "raw-snippet")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.library.userdata import UserData
 from dashboard.sources.demo.source import DemoSource
-from dashboard.sources.demo.units import Size
 from tests.browser.driver import Visit, new_visit, served
 from tests.browser.test_page import frame_of, wait_until
 
@@ -113,31 +110,3 @@ def test_units_are_judged_and_what_is_decided_goes_its_ways(
     expect(page.get_by_text("1 decision of Cleo, brought in by Ada")).to_be_visible()
     expect(page.get_by_text("1 of 2 units are not in this sorting")).to_be_visible()
     expect(page.locator(".unit", has_text="units judged by Ada")).to_contain_text("quality, Cleo")
-
-
-@pytest.mark.walk
-def test_nine_hundred_units_are_judged_at_60_ms_each(
-    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.sources.demo.source.size_for", lambda n: Size(n, 914, 600.0))
-    page = visit.page
-    with served([DemoSource(tmp_path, n_spikes=300_000)], tmp_path) as url:
-        visit.open(f"{url}/?insertion=demo&tab=Curation&unjudged=on")
-        visit.wait_for_spikes()
-        say_name(page, "Ada")
-        page.locator("body").press("j")
-        expect(page.locator(".tabulator-row.tabulator-selected")).to_have_count(1)
-        begun = time.monotonic()
-        for k in range(900):
-            page.wait_for_timeout(max(0.0, 1e3 * (begun + 0.06 * k - time.monotonic())))
-            page.keyboard.press(f"Alt+{'gmn'[k % 3]}")
-        # Without a backlog the last one is kept, the queue has gone on and the figures have followed within a moment.
-        expect(page.get_by_text("900 of 914 units judged by Ada")).to_be_visible()
-        rows = UserData.in_folder(tmp_path).decisions.read()
-        assert len(rows) == len({one.unit for one in rows}) == 900
-        selected = page.locator(".tabulator-row.tabulator-selected")
-        expect(selected).to_have_count(1)
-        assert selected.locator("[tabulator-field=cluster_id]").inner_text() not in {one.unit for one in rows}
-        visit.follow("insertion=demo&tab=Curation&where=my_label == 'good'")
-        expect(page.locator(".status-line")).to_contain_text("300 of 914 units")
-        page.goto("about:blank")

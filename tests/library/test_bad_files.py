@@ -215,7 +215,7 @@ def test_brain_locations_of_two_columns(tmp_path: Path) -> None:
     n = len(sorting_arrays()["channels.rawInd"])
     locations = {"channels.brainLocationIds_ccf_2017": np.full((n, 2), 382), "channels.mlapdv": np.zeros((n, 3))}
     write_session(tmp_path, changed=locations)
-    left_out(tmp_path, "channels.brainLocationIds_ccf_2017", "one column")
+    left_out(tmp_path, "channels.brainLocationIds_ccf_2017", "1 column")
 
 
 def test_a_header_of_impossible_shape(tmp_path: Path) -> None:

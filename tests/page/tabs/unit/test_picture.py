@@ -207,10 +207,10 @@ def test_limits_of_single_spikes_hold_for_all_but_amplitudes(scene: Scene) -> No
     assert f"all {found.n_whole:,} spikes" in unit_texts.head(scene, found, "")
 
 
-def test_the_last_four_of_many_are_shown_and_it_is_said() -> None:
-    ids, aside = unit_texts.chosen((9, 1, 2, 3, 4))
-    assert ids == (1, 2, 3, 4)
-    assert "5 units are selected" in aside
+def test_the_last_six_of_many_are_shown_and_it_is_said() -> None:
+    ids, aside = unit_texts.chosen((9, 1, 2, 3, 4, 5, 6))
+    assert ids == (1, 2, 3, 4, 5, 6)
+    assert "7 units are selected" in aside
     assert unit_texts.chosen((3,)) == ((3,), "")
 
 

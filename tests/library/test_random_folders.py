@@ -27,6 +27,7 @@ from dashboard.library.render import render
 from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot.texts import spike_counts
 from dashboard.page.rail.filtered_scene import passing
@@ -47,7 +48,7 @@ SUBJECTS = ("M%d", "M%d", "Mäuse %d #3+50%%", "O'Brien & Søn %d", "小鼠_%d")
 PROBES = ("probe00", "probe00/pykilosort", "imec0", "probe_left/iblsorter", "Probe 1 ü", "shank_0")
 
 REFUSALS = (
-    "No spike sorting", "spikes.times is missing", "spikes.clusters is missing", "holds no spikes", "rows and spikes.",
+    "No spike sorting", "spikes.times is missing", "spikes.clusters is missing", "holds no spikes", " and spikes.",
     "goes from", "goes up to", "has a time", "rows and clusters.depths", "is no unit of the sorting",
 )  # fmt: skip
 
@@ -241,7 +242,7 @@ class Direct:
             scene = passing(ViewState(**words), opened).scene(opened, "allen")
             n = int(np.count_nonzero(mask[self.rows[self.kept]]))
             assert (scene.n_clusters_passing, scene.n_spikes_passing) == (mask.sum(), n)
-            assert spike_counts(scene).startswith(f"{n:,} of {len(self.kept):,} spikes")
+            assert spike_counts(scene).startswith(f"{n:,} of {counted(len(self.kept), 'spike')}")
             assert scene.kept.everything or scene.kept is not None
 
     def check_exports(self, columns: SpikeColumns, root: Path) -> None:

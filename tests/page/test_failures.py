@@ -13,6 +13,9 @@ import pytest
 from dashboard.analysis.change.change import Change
 from dashboard.analysis.computed import Computed, computed_names
 from dashboard.analysis.events.picture import EventPicture, GroupPicture, TrialCounts
+from dashboard.analysis.raw.lf_picture import LfPicture
+from dashboard.analysis.raw.maps import QualityMaps
+from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.unit_picture import UnitPicture
 from dashboard.library.store import OpenInsertion
 from dashboard.page.core import tab as core_tab
@@ -26,7 +29,10 @@ from tests.page.driving import DrivenPage, driven_page
 
 ALERT = 'role="alert"'
 WAITING = ("computing", "reading …", "opening ", "comparing ", "aligning ")
-LOOK = {"before": (10.0, 100.0), "after": (120.0, 220.0), "compare": "sorting:pykilosort,original"}
+LOOK = {
+    "before": (10.0, 100.0), "after": (120.0, 220.0), "compare": "sorting:pykilosort,original", "raw_band": "lf",
+    "raw_many": 20, "raw_at": 30.0,
+}  # fmt: skip
 
 
 class Faults:
@@ -98,8 +104,8 @@ def show(page: DrivenPage, title: str) -> BaseTab[Any]:
             made._is_laid_out = True
         if isinstance(made, ChangeTab):  # it compares the same spikes once
             made._forget()
-        if isinstance(made, RawTab):  # it draws the maps of a recording once
-            made.maps = None
+        if isinstance(made, RawTab):  # it reads the maps of a recording once, and draws them once
+            made.maps = session.quality._channels = None
         opened = session._opened
         assert opened is not None
         session._tested(replace(opened, sorting=replace(opened.sorting)))  # as with metrics that come later
@@ -172,13 +178,18 @@ VALUES = {
     "Events": [(each, name) for each in (TrialCounts, GroupPicture, EventPicture) for name in computed_names(each)],
     "Probe": [(Units, name) for name in computed_names(Units)],
     "Change": [(Change, name) for name in computed_names(Change)],
+    "Raw": [(each, name) for each in (SnippetPicture, LfPicture, QualityMaps) for name in computed_names(each)],
 }
 MARKS = {"probe-map", "probe-amplitudes"}
 SHARED = {
-    "amplitude_cloud": {"unit-amplitude", "unit-amplitudes"},  # the histogram stands on the axis of what is beside it
-    **dict.fromkeys(("_positions", "rate_hz", "labels", "peak_to_trough"), MARKS),  # place, size and look of the marks
-    "columns": {"change-head", "change", "change-flagged"},
-    "bands": {"change-head", "change", "change-bands"},
+    ("Unit", "amplitude_cloud"): {"unit-amplitude", "unit-amplitudes"},  # the histogram stands beside its axis
+    **{("Probe", name): MARKS for name in ("_positions", "rate_hz", "labels", "peak_to_trough")},  # place, size, look
+    ("Change", "columns"): {"change-head", "change", "change-flagged"},
+    ("Change", "bands"): {"change-head", "change", "change-bands"},
+    ("Raw", "regions"): {"raw-snippet", "raw-csd"},  # names of their rows
+    ("Raw", "lf"): {"raw-csd", "raw-spectrogram"},
+    ("Raw", "depths_um"): {"raw-rms", "raw-spectrum", "raw-bands", "raw-ap-spectrum"},
+    ("Raw", "labels"): {"raw-spectrum", "raw-ap-spectrum"},  # bad channels stand on both
 }
 """Figures that need a value, where that are several."""
 
@@ -203,7 +214,7 @@ def test_a_value_that_cannot_be_computed_costs_its_own_figure_alone(
         show(page, title)
         more = page.wait(lambda: texts(tab).count(ALERT) - n_alerts, f"{title} without {name}")
         failed = page.do(lambda: {part for part, text in tab._refused.items() if "IndexError" in text})
-        assert failed == SHARED[name] if name in SHARED else len(failed) == 1, failed
+        assert failed == SHARED[title, name] if (title, name) in SHARED else len(failed) == 1, failed
         assert 1 <= more <= len(failed)
         shown = page.do(lambda: [part for part in failed if (pane := tab.parts[part].pane) and pane.visible])
         assert not shown, "a figure of something else stands under the line of the failure"

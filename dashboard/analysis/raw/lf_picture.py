@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.analysis.computed import Computed
 from dashboard.analysis.raw.filters import DEAD, NOISY, OUTSIDE
 from dashboard.analysis.raw.maps import MAX_HZ
 from dashboard.analysis.raw.snippet import PADDING_S, Snippet, cut
@@ -21,20 +22,11 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LfPicture:
-    """Current sources and power around a moment.
+class Spectrogram:
+    """Power of one channel over time.
 
     Attributes
     ----------
-    csd : ndarray, shape (n_rows, n_samples), float64, in A/m^3
-        As `dashboard.analysis.raw.spectra.current_sources` defines it, of the rows of the picture: sinks are negative;
-        NaN where there is none.
-    filtered : str
-        What was done to the voltage of `csd`, in words: what is common to the probe is never taken off.
-    column : int
-        Of the file: the channel whose power it is.
-    depth_um : float
-        Of that channel.
     hz, times_s : ndarray, shape (n_frequencies,) and (n_windows,)
         Frequencies, and session times of the middles of the windows.
     power_db : ndarray, shape (n_frequencies, n_windows)
@@ -42,27 +34,17 @@ class LfPicture:
         snippet and what filters are given on either side of it; empty where the file is too short.
     """
 
-    csd: Floats
-    filtered: str
-    column: int
-    depth_um: float
     hz: Floats
     times_s: Floats
     power_db: Floats
 
 
-def csd_scale(picture: LfPicture) -> float:
-    """Return what the colours of the current sources end at with a gain of 0 dB, in A/m^3."""
-    known = np.abs(picture.csd[np.isfinite(picture.csd)])
-    return float(np.quantile(known, SCALE_QUANTILE)) or 1.0 if len(known) else 1.0
+@dataclass(frozen=True, eq=False)
+class LfPicture:
+    """Current sources of a snippet of LF, and the power of the good channel next to a depth around it.
 
-
-def lf_picture(
-    recording: RawRecording, snippet: Snippet, rows: npt.NDArray[np.int64], depths_um: Floats, near_um: float
-) -> LfPicture:
-    """Return current sources of a snippet of LF, and the power of the good channel next to a depth around it.
-
-    No sample is read that a filtered snippet does not need: `PADDING_S` on either side.
+    What fails of it fails where it is read. No sample is read that a filtered snippet does not need: `PADDING_S` on
+    either side.
 
     Parameters
     ----------
@@ -73,30 +55,74 @@ def lf_picture(
         Columns of the file in view, the lowest first.
     depths_um : ndarray, shape (n_rows,)
     near_um : float
-
-    Raises
-    ------
-    DashboardError
-        The file cannot be read.
     """
-    t0, t1 = snippet.times_s[[0, -1]].tolist()
-    step = HIGH_PASS if snippet.step == DESTRIPED else snippet.step
-    whole = snippet if step == snippet.step else cut(recording, t0, t1, "lf", step)
-    labels = recording.labels if recording.labels is not None else np.zeros(snippet.band.n_channels, np.int64)
-    csd = current_sources(whole.volts, snippet.band.sites, labels)[rows]
-    good = np.flatnonzero(~np.isin(labels[rows], (DEAD, NOISY, OUTSIDE)))
-    row = int(good[np.abs(depths_um[good] - near_um).argmin()]) if len(good) else len(rows) // 2
-    column = int(rows[row])
-    trace, start = _around(snippet, column)
-    try:
-        hz, centres_s, power = spectrogram(trace, snippet.band.fs_hz)
-    except BadRequest:  # the file is shorter than a window
-        hz, centres_s, power = np.zeros(0), np.zeros(0), np.zeros((0, 0))
-    inside = hz < MAX_HZ
-    times = recording.times_at("lf", start + centres_s * snippet.band.fs_hz)
-    return LfPicture(
-        csd, whole.filtered, column, float(depths_um[row]), hz[inside], times, decibels(power[inside])
-    )  # fmt: skip
+
+    recording: RawRecording = field(repr=False)
+    snippet: Snippet = field(repr=False)
+    rows: npt.NDArray[np.int64] = field(repr=False)
+    depths_um: Floats = field(repr=False)
+    near_um: float
+
+    @property
+    def _labels(self) -> npt.NDArray[np.int64]:
+        known = self.recording.labels
+        return known if known is not None else np.zeros(self.snippet.band.n_channels, np.int64)
+
+    @Computed
+    def _sources(self) -> tuple[Floats, str]:
+        snippet = self.snippet
+        if snippet.step == DESTRIPED:
+            t0, t1 = snippet.times_s[[0, -1]].tolist()
+            snippet = cut(self.recording, t0, t1, "lf", HIGH_PASS)
+        return current_sources(snippet.volts, snippet.band.sites, self._labels)[self.rows], snippet.filtered
+
+    @property
+    def csd(self) -> Floats:
+        """Current sources, shape (n_rows, n_samples), in A/m^3: sinks are negative, NaN where there is none.
+
+        As `dashboard.analysis.raw.spectra.current_sources` defines them, of the rows of the picture.
+        """
+        return self._sources[0]
+
+    @property
+    def filtered(self) -> str:
+        """What was done to the voltage of `csd`, in words: what is common to the probe is never taken off."""
+        return self._sources[1]
+
+    @property
+    def _row(self) -> int:
+        good = np.flatnonzero(~np.isin(self._labels[self.rows], (DEAD, NOISY, OUTSIDE)))
+        return int(good[np.abs(self.depths_um[good] - self.near_um).argmin()]) if len(good) else len(self.rows) // 2
+
+    @property
+    def column(self) -> int:
+        """Of the file: the channel whose power it is."""
+        return int(self.rows[self._row])
+
+    @property
+    def depth_um(self) -> float:
+        """Of that channel."""
+        return float(self.depths_um[self._row])
+
+    @Computed
+    def power(self) -> Spectrogram:
+        """Power of that channel over time."""
+        trace, start = _around(self.snippet, self.column)
+        fs_hz = self.snippet.band.fs_hz
+        try:
+            hz, centres_s, power = spectrogram(trace, fs_hz)
+        except BadRequest:  # the file is shorter than a window
+            hz, centres_s, power = np.zeros(0), np.zeros(0), np.zeros((0, 0))
+        inside = hz < MAX_HZ
+        return Spectrogram(
+            hz[inside], self.recording.times_at("lf", start + centres_s * fs_hz), decibels(power[inside])
+        )
+
+
+def csd_scale(picture: LfPicture) -> float:
+    """Return what the colours of the current sources end at with a gain of 0 dB, in A/m^3."""
+    known = np.abs(picture.csd[np.isfinite(picture.csd)])
+    return float(np.quantile(known, SCALE_QUANTILE)) or 1.0 if len(known) else 1.0
 
 
 def _around(snippet: Snippet, column: int) -> tuple[Floats, int]:

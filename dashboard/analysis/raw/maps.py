@@ -7,13 +7,14 @@ of int-brain-lab/ibl-alignment-gui).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from dashboard.analysis.computed import Computed, compute_all
 from dashboard.analysis.raw.snippet import file_columns
 from dashboard.analysis.raw.spectra import band_powers, decibels
 from dashboard.model.colours import LABEL_COLOURS
@@ -129,36 +130,75 @@ def spectrum_image(
     return DepthImage(image.T, depths, np.asarray(hz[inside], np.float64))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class QualityMaps:
-    """Quality of the recording by depth; None where its files are not there.
+    """Quality of the recording by depth; what fails of it fails where it is read.
 
-    Attributes
+    Parameters
     ----------
-    rms : mapping of str to DepthImage
-        ``ap`` and ``lf``, over session time where a clock is known.
-    spectrum, ap_spectrum : DepthImage or None
-        Of LF below 300 Hz, and of AP.
-    powers : mapping of str to ndarray, shape (n_depths,)
-        Of LF, in dB, by band.
-    labels : ndarray, shape (n_channels,), or None
-    depths_um : ndarray, shape (n_channels,)
-        Of the columns of the files.
-    clock : str
-        In words: what the times are.
-    missing : tuple of str
-        What is not there, and why.
+    sorting : SpikeSorting
+    noise : Noise
+        The recording's small quality files.
     """
 
-    rms: dict[str, DepthImage]
-    spectrum: DepthImage | None
-    powers: dict[str, npt.NDArray[np.float64]]
-    labels: npt.NDArray[np.float64] | None
-    depths_um: npt.NDArray[np.float64]
-    clock: str
-    missing: tuple[str, ...]
-    is_sum: bool
-    ap_spectrum: DepthImage | None = None
+    sorting: SpikeSorting = field(repr=False)
+    noise: Noise = field(repr=False)
+
+    @Computed
+    def _to_session(self) -> tuple[Callable[[Floats], Floats], str]:
+        return _session_clock(self.sorting)
+
+    @property
+    def clock(self) -> str:
+        """In words: what the times are."""
+        return self._to_session[1]
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether the power of LF is a sum over an unknown number of windows."""
+        return self.noise.n_lfp_windows is None
+
+    @Computed
+    def depths_um(self) -> Floats:
+        """Of the columns of the files, shape (n_channels,)."""
+        return channel_depths(self.noise, self.sorting.channels)
+
+    @Computed
+    def rms(self) -> dict[str, DepthImage]:
+        """Of ``ap`` and ``lf``, over session time where a clock is known; those whose files are there."""
+        noise, depths = self.noise, self.depths_um
+        found = (("ap", noise.ap_rms_v, noise.ap_times_s), ("lf", noise.lf_rms_v, noise.lf_times_s))
+        return {
+            name: rms_image(values, self._to_session[0](times), depths)
+            for name, values, times in found
+            if values is not None and times is not None and len(times) > 1 and values.shape[1] == len(depths)
+        }
+
+    @Computed
+    def spectrum(self) -> DepthImage | None:
+        """Of LF below `MAX_HZ`; None where its files are not there."""
+        return self._spectrum(self.noise.lfp_power, self.noise.lfp_hz, MAX_HZ)
+
+    @Computed
+    def ap_spectrum(self) -> DepthImage | None:
+        """Of AP; None where its files are not there."""
+        return self._spectrum(self.noise.ap_power, self.noise.ap_hz, np.inf)
+
+    def _spectrum(self, power: Floats | None, hz: Floats | None, most_hz: float) -> DepthImage | None:
+        if power is None or hz is None or power.shape[1] != len(self.depths_um):
+            return None
+        return spectrum_image(power, hz, self.depths_um, most_hz)
+
+    @Computed
+    def powers(self) -> dict[str, Floats]:
+        """Of LF, in dB, shape (n_channels,), by band; empty where its files are not there."""
+        power, hz = self.noise.lfp_power, self.noise.lfp_hz
+        return {} if power is None or hz is None or power.shape[1] != len(self.depths_um) else band_powers(power, hz)
+
+    @Computed
+    def labels(self) -> Floats | None:
+        """Of channels, shape (n_channels,): 0 good, 1 dead, 2 noisy, 3 outside; None where no file has them."""
+        return channel_labels(self.noise, self.sorting.channels, len(self.depths_um))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,26 +242,9 @@ def channel_runs(maps: QualityMaps) -> list[ChannelRun]:
 
 def quality_maps(sorting: SpikeSorting, noise: Noise) -> QualityMaps:
     """Put the channels of the recording's small quality files by depth, and their times on the session's clock."""
-    to_session, clock = _session_clock(sorting)
-    depths = channel_depths(noise, sorting.channels)
-    rms = {
-        name: rms_image(values, to_session(times), depths)
-        for name, values, times in (
-            ("ap", noise.ap_rms_v, noise.ap_times_s),
-            ("lf", noise.lf_rms_v, noise.lf_times_s),
-        )
-        if values is not None and times is not None and len(times) > 1 and values.shape[1] == len(depths)
-    }
-    spectrum = powers = ap_spectrum = None
-    if noise.lfp_power is not None and noise.lfp_hz is not None and noise.lfp_power.shape[1] == len(depths):
-        spectrum = spectrum_image(noise.lfp_power, noise.lfp_hz, depths)
-        powers = band_powers(noise.lfp_power, noise.lfp_hz)
-    if noise.ap_power is not None and noise.ap_hz is not None and noise.ap_power.shape[1] == len(depths):
-        ap_spectrum = spectrum_image(noise.ap_power, noise.ap_hz, depths, np.inf)
-    missing = tuple(f"{item.dataset}: {item.reason}" for item in noise.missing)
-    labels = channel_labels(noise, sorting.channels, len(depths))
-    is_sum = noise.n_lfp_windows is None
-    return QualityMaps(rms, spectrum, powers or {}, labels, depths, clock, missing, is_sum, ap_spectrum)
+    maps = QualityMaps(sorting, noise)
+    compute_all(maps)
+    return maps
 
 
 def _session_clock(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboard.analysis.raw.lf_picture import SCALE_QUANTILE, LfPicture, lf_picture
+from dashboard.analysis.computed import Computed, compute_all
+from dashboard.analysis.raw.lf_picture import SCALE_QUANTILE, LfPicture
 from dashboard.analysis.raw.snippet import Snippet, cut, displayed_rows, file_columns, spike_samples
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.model.errors import Cancelled
@@ -49,9 +50,9 @@ class Marks:
     placed_by: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SnippetPicture:
-    """A snippet as it is drawn.
+    """A snippet as it is drawn; marks, regions and what is made of LF fail where they are read.
 
     Attributes
     ----------
@@ -61,30 +62,51 @@ class SnippetPicture:
     columns : ndarray, shape (n_rows,), int64
         Columns of the file.
     depths_um : ndarray, shape (n_rows,)
-    labels : ndarray, shape (n_rows,), int64
-        0 good, 1 dead, 2 noisy, 3 outside the brain.
-    regions : tuple of str
-    marks : Marks
     scale_uv : float
         What the colours end at with a gain of 0 dB.
     n_pooled : int
         Samples in a column of the picture.
     recording : RawRecording
-    lf : LfPicture or None
-        Current sources and power; of the band ``lf`` only.
+    sorting : SpikeSorting
+    spikes : SpikeColumns
+    keep : ndarray, shape (n_units,), bool, or None
+        Units whose spikes are marked; None: all.
+    selected : tuple of int
+        Indexes of units that are marked in any case.
     """
 
     snippet: Snippet
     uv: npt.NDArray[np.float32]
     columns: npt.NDArray[np.int64]
     depths_um: npt.NDArray[np.float64]
-    labels: npt.NDArray[np.int64]
-    regions: tuple[str, ...]
-    marks: Marks
     scale_uv: float
     n_pooled: int
     recording: RawRecording
-    lf: LfPicture | None = None
+    sorting: SpikeSorting = field(repr=False)
+    spikes: SpikeColumns = field(repr=False)
+    keep: npt.NDArray[np.bool_] | None = None
+    selected: tuple[int, ...] = ()
+
+    @Computed
+    def regions(self) -> tuple[str, ...]:
+        """Acronym of each row; empty where it is not known."""
+        return _regions(self.sorting, self.columns)
+
+    @Computed
+    def marks(self) -> Marks:
+        """Spikes in the snippet."""
+        return _marks(
+            self.sorting, self.spikes, self.recording, self.keep, self.selected, self.snippet, self.columns
+        )  # fmt: skip
+
+    @Computed
+    def lf(self) -> LfPicture | None:
+        """Current sources and power; of the band ``lf`` only."""
+        if self.snippet.band.name != "lf":
+            return None
+        found = LfPicture(self.recording, self.snippet, self.columns, self.depths_um, float(self.depths_um.mean()))
+        compute_all(found)
+        return found
 
 
 def snippet_picture(
@@ -138,12 +160,11 @@ def snippet_picture(
     uv = snippet.volts[rows] * np.float32(1e6)
     scale = float(np.quantile(np.abs(uv), SCALE_QUANTILE)) or 1.0
     n_pooled = -(-uv.shape[1] // MAX_COLUMNS)
-    labels = recording.labels if recording.labels is not None else np.zeros(snippet.band.n_channels, np.int64)
-    lf = lf_picture(recording, snippet, rows, depths, float(depths.mean())) if band == "lf" else None
-    return SnippetPicture(
-        snippet, farthest(uv, n_pooled), rows, depths, labels[rows], _regions(sorting, rows),
-        _marks(sorting, columns, recording, keep, selected, snippet, rows), scale, n_pooled, recording, lf,
+    picture = SnippetPicture(
+        snippet, farthest(uv, n_pooled), rows, depths, scale, n_pooled, recording, sorting, columns, keep, selected
     )  # fmt: skip
+    compute_all(picture)
+    return picture
 
 
 def farthest(uv: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:

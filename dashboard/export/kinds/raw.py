@@ -100,8 +100,8 @@ def write_raw(path: Path, subject: Subject, picture: SnippetPicture, at_s: float
     }
     if (lf := picture.lf) is not None:
         arrays |= {
-            "csd_a_per_m3": lf.csd, "power_db": lf.power_db, "power_channel": np.array(lf.column), "power_hz": lf.hz,
-            "power_time_s": lf.times_s,
+            "csd_a_per_m3": lf.csd, "power_db": lf.power.power_db, "power_channel": np.array(lf.column),
+            "power_hz": lf.power.hz, "power_time_s": lf.power.times_s,
         }  # fmt: skip
     write_arrays(path, subject, arrays, **origin_of(picture, at_s))
     return int(found.volts.shape[1])

@@ -138,14 +138,15 @@ class RenderLoop(Generic[Request, Result]):
         except Cancelled:
             pass
         except Exception as error:  # noqa: BLE001 - whatever it was, the view says so
-            self._report(request, error)
+            self.report(request, error)
         finally:
             if self._pause_s > COALESCE_S and self._wanted is not None:
                 self._wait()
             else:
                 self._start()
 
-    def _report(self, request: Request, error: Exception) -> None:
+    def report(self, request: object, error: Exception) -> None:
+        """Say that what was asked for could not be drawn; the log has the trace of what nobody foresaw."""
         if not isinstance(error, DashboardError):
             logger.error("a render failed: %s", request, exc_info=error)
             error = DashboardError(f"{self._title} could not be drawn", type(error).__name__, "The log has the details")

@@ -7,6 +7,7 @@ from typing import Any
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 
+from dashboard.analysis.computed import value_of
 from dashboard.analysis.quality.summary import BAD_CHANNELS
 from dashboard.analysis.raw.filters import OUTSIDE
 from dashboard.analysis.raw.heat import SHADE_ALPHA, STRIP_LEFT
@@ -52,7 +53,8 @@ class ChannelMarks:
 
 def channel_marks(maps: QualityMaps | None) -> dict[str, list[Any]]:
     """Return where channels are dead, noisy or outside the brain; neighbours of one label are one mark."""
-    runs = [] if maps is None else channel_runs(maps)
+    is_known = maps is not None and all(value_of(maps, name) is not None for name in ("labels", "depths_um"))
+    runs = channel_runs(maps) if maps is not None and is_known else []  # the tab Raw says where they fail
     return {
         "bottom": [run.bottom_um for run in runs],
         "top": [run.top_um for run in runs],

@@ -134,8 +134,13 @@ class HeatmapView(LiveImage[Scene, HeatmapRequest, HeatmapPicture]):
         if state.time_range is None or state.depth_range is None or not state.shows("heatmap"):
             return None
         heat = None
-        if state.heat_of != "rate" and (heat := self._heat(scene, state.heat_of)) is None:
-            return None  # it is read: `draw` is called when it is here
+        if state.heat_of != "rate":
+            try:
+                heat = self._heat(scene, state.heat_of)
+            except Exception as error:  # noqa: BLE001 - what it shows could not be computed
+                self._loop.report(state.heat_of, error)
+            if heat is None:
+                return None  # it is read: `draw` is called when it is here
         return HeatmapRequest(
             scene, state.time_range, state.depth_range, state.time_bin_s, state.depth_bin_um, *self._pixels(),
             heat,

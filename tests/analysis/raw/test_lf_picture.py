@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.analysis.raw.lf_picture import lf_picture
+from dashboard.analysis.raw.lf_picture import LfPicture
 from dashboard.analysis.raw.snippet import cut
 from dashboard.model.raw import DESTRIPED, RawBand, RawRecording, SampleClock, Sites
 
@@ -34,14 +34,14 @@ def test_a_sink_is_negative_whatever_filter_the_voltage_is_shown_with() -> None:
     rows: Any = np.arange(N)
     for step in ("raw", "high-pass", DESTRIPED):
         snippet = cut(made, 4.0, 4.2, "lf", step)
-        found = lf_picture(made, snippet, rows, made.bands["lf"].sites.y_um, 400.0)
+        found = LfPicture(made, snippet, rows, made.bands["lf"].sites.y_um, 400.0)
         deepest = found.csd[:, 12]  # the sine is largest 12.5 ms after a period begins
         assert np.nanargmin(deepest) == AT
         assert deepest[AT] < 0
         assert "median" not in found.filtered
         assert (found.column, found.depth_um) == (AT, 400.0)
         # 6 Hz is common to all channels: a reference would have taken it.
-        assert found.hz[np.nanmedian(found.power_db, axis=1).argmax()] == 6
+        assert found.power.hz[np.nanmedian(found.power.power_db, axis=1).argmax()] == 6
 
 
 def test_no_sample_is_read_that_a_filtered_snippet_does_not_need() -> None:
@@ -56,7 +56,9 @@ def test_no_sample_is_read_that_a_filtered_snippet_does_not_need() -> None:
     rows: Any = np.arange(N)
     for step in ("raw", "high-pass", DESTRIPED):
         snippet = cut(counted, 4.0, 4.2, "lf", step)
-        found = lf_picture(counted, snippet, rows, band.sites.y_um, 400.0)
+        found = LfPicture(counted, snippet, rows, band.sites.y_um, 400.0)
+        assert len(found.csd) == N
+        times_s = found.power.times_s
         assert (min(i0 for i0, _ in asked), max(i1 for _, i1 in asked)) == (2_000, 6_201)
-        assert found.times_s[0] == 2.25
-        assert found.times_s[-1] <= 6.2 - 0.25
+        assert times_s[0] == 2.25
+        assert times_s[-1] <= 6.2 - 0.25

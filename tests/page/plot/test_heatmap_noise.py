@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.analysis.raw.maps import QualityMaps
 from dashboard.export.sheet import PRESETS, SheetStyle, write_sheet
 from dashboard.page import link as links
 from dashboard.page.export.snapshot import Snapshot
@@ -128,6 +129,21 @@ def page_files(cache: Path) -> list[Path]:
     """Return what the cache remembers of LF, once the page that left has had it written."""
     raw_pool().session().submit(lambda: None).result(20)
     return list((cache / "lfp").glob("[!.]*"))
+
+
+def test_noise_that_cannot_be_computed_is_said_on_the_page(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise IndexError("of no use to a reader")
+
+    monkeypatch.setattr(vars(QualityMaps)["rms"], "_compute", fail)
+    write_session(tmp_path)
+    with driven_page(tmp_path, cache, "heatof=rms_lf") as page:
+        page.open("MOUSE_1/2024-01-02/001/probe00")
+        alert = page.session.card.alert
+        said = page.wait(lambda: alert.visible and alert.object, "the line")
+        assert said == "The heatmap could not be drawn: IndexError. The log has the details"
 
 
 def test_without_files_of_noise_the_bar_says_which(tmp_path: Path, cache: Path) -> None:

@@ -11,7 +11,7 @@ from bokeh.plotting import figure
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from dashboard.analysis.raw.lf_picture import LfPicture
+from dashboard.analysis.raw.lf_picture import Spectrogram
 from dashboard.analysis.raw.maps import DepthImage, QualityMaps, by_depth
 from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.raw.spectra import WINDOW_S
@@ -126,7 +126,7 @@ class SpectrogramFigure:
         self.figure.image(*_IMAGE, source=self.image, color_mapper=self._mapper, level="image")
         lighten(self.figure)
 
-    def show(self, found: LfPicture, at_s: float) -> None:
+    def show(self, found: Spectrogram, at_s: float) -> None:
         """Draw the power; a window is as wide as the windows' middles are apart."""
         low, high = DepthImage(found.power_db, found.hz, found.times_s).levels
         self._mapper.update(low=low, high=high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -267,9 +268,12 @@ class RawTab(BaseTab[PageServices]):
         self.go.visible = False
         self.picture, self._drawn = picture, request
         self._redraw()
-        self._set("snippet", True)  # whatever of it could be drawn
-        self._set("csd", picture.lf is not None)
-        self._set("spectrogram", picture.lf is not None and picture.lf.power_db.size > 0)
+
+    def draw(self, name: str, show: Callable[..., object], *arguments: Any) -> None:
+        """Draw one part; a figure that could not be drawn is taken out, since it may show something else still."""
+        super().draw(name, show, *arguments)
+        if name in self._refused:
+            self._set(name.removeprefix("raw-"), False)
 
     def _set(self, name: str, is_shown: bool) -> None:
         """Put a figure under its caption, or take it out."""
@@ -295,6 +299,7 @@ class RawTab(BaseTab[PageServices]):
         gain = self._own.raw_db
         self.snippet.show(request.scene, picture, request.at_s, gain, request.selected)
         self._captions["snippet"].object = texts.snippet(picture, request.at_s, gain)
+        self._set("snippet", True)
 
     def _draw_csd(self, request: SnippetRequest, picture: SnippetPicture) -> None:
         lf, end = picture.lf, 0.0
@@ -302,11 +307,14 @@ class RawTab(BaseTab[PageServices]):
             end = csd_scale(lf) * 10 ** (-self._own.raw_db / 20)
             self.csd.fill(picture, farthest(lf.csd, picture.n_pooled), end, request.at_s)
         self._captions["csd"].object = texts.current_sources(lf, end)
+        self._set("csd", lf is not None)
 
     def _draw_spectrogram(self, request: SnippetRequest, picture: SnippetPicture) -> None:
-        if picture.lf is not None and picture.lf.power_db.size:
-            self.spectrogram.show(picture.lf, request.at_s)
+        power = None if picture.lf is None else picture.lf.power
+        if power is not None and power.power_db.size:
+            self.spectrogram.show(power, request.at_s)
         self._captions["spectrogram"].object = texts.spectrogram(picture.lf)
+        self._set("spectrogram", power is not None and power.power_db.size > 0)
 
     def refuse(self, error: DashboardError) -> None:
         """Say it in the tab; what was drawn of this insertion stays, unless nothing is recorded there."""

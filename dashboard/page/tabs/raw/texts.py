@@ -75,9 +75,10 @@ def spectrogram(found: LfPicture | None) -> str:
     """Return what the spectrogram shows; empty for AP."""
     if found is None:
         return ""
-    if not found.power_db.size:
+    power = found.power
+    if not power.power_db.size:
         return _said(f"<p>No spectrogram: less than {WINDOW_S:g} s are recorded here.</p>")
-    low, high = DepthImage(found.power_db, found.hz, found.times_s).levels
+    low, high = DepthImage(power.power_db, power.hz, power.times_s).levels
     return _said(
         f"<p>Power of the channel at {found.depth_um:,.0f} µm (column {found.column} of the file), {low:,.0f} to "
         f"{high:,.0f} dB re 1 V²/Hz, dark to bright: Hann windows of {WINDOW_S:g} s, overlap {OVERLAP:.0%}, bins "

@@ -83,8 +83,8 @@ def check_lf(page: Any, tab: Any, drawn: Any) -> None:
     assert lf.csd.shape[0] == 12
     assert "no common reference" in page.do(lambda: tab._captions["csd"].object)
     assert page.do(lambda: len(tab.csd.image.data["image"]))
-    np.testing.assert_allclose(np.diff(lf.times_s), 0.125, atol=1e-3)
-    strongest = lf.hz[np.nanmedian(lf.power_db, axis=1).argmax()]
+    np.testing.assert_allclose(np.diff(lf.power.times_s), 0.125, atol=1e-3)
+    strongest = lf.power.hz[np.nanmedian(lf.power.power_db, axis=1).argmax()]
     assert strongest == 8  # the wave that the demo has at this depth
     page.do(lambda: page.session.states[RawState].param.update(raw_step="destriped"))
     assert "what is common" not in drawn(band="lf", step="destriped").lf.filtered

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from dashboard.model.column_units import headers, unit_of
 from dashboard.model.files import write_file
+from dashboard.model.tables import csv_text
 
 
 def with_units(schema: pa.Schema, *, are_volts: bool = True) -> pa.Schema:
@@ -36,7 +37,5 @@ def head_with_units(path: Path, *, are_volts: bool = True) -> None:
     """Write units into the header of a CSV file: ``amp_max [V]``."""
     with path.open(encoding="utf-8", newline="") as file:
         names = next(csv.reader(file), [])
-        head = io.StringIO()
-        csv.writer(head, lineterminator="\n").writerow(headers(names, are_volts=are_volts))
-        text = head.getvalue() + file.read()
+        text = csv_text(pd.DataFrame(columns=headers(names, are_volts=are_volts))) + file.read()
     write_file(path, text.encode())

@@ -20,6 +20,7 @@ from dashboard.model.errors import BadRequest, Cancelled
 from dashboard.model.files import write_file
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.tables import csv_text
 
 VERSION = "0.105.3"
 _SPIKE = [("sample_index", "int64"), ("unit_index", "int64"), ("segment_index", "int64")]
@@ -169,8 +170,8 @@ def _metrics(sorting: SpikeSorting, folder: Path, ids: list[Any], said: list[str
         return
     params = {"metric_names": [], "metrics_to_compute": [], "delete_existing_metrics": False, "metric_params": {}}
     below = _extension(folder, "quality_metrics", params)
-    metrics = table[names].set_axis(pd.Index(ids))
-    write_file(below / "metrics.csv", metrics.to_csv().encode())
+    metrics = table[names].set_axis(pd.Index(ids, name=""))
+    write_file(below / "metrics.csv", csv_text(metrics.reset_index()).encode())
     said.append("metrics are those of the source; of merged and split units they are blank, but counts and rates")
 
 

@@ -51,7 +51,7 @@ class Hand:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("width", [1600, 1280])
+@pytest.mark.parametrize("width", [1600, pytest.param(1280, marks=pytest.mark.walk)])
 def test_the_strongest_response_of_a_region_is_on_paper_in_eight_actions(site: str, visit: Visit, width: int) -> None:
     """The PSTH of the unit of CA1 whose rate changes most after stimOn, as a PDF; below 1400 px, too."""
     page, hand = visit.page, Hand(visit)

@@ -142,7 +142,7 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     page.get_by_role("button", name="Good units").click()
     expect(rows).to_have_count(0)
     open_panel(page, "Filters")
-    page.get_by_role("button", name="All units").click()
+    page.get_by_role("button", name="All units", exact=True).click()
     expect(rows).to_have_count(min(int(noisy.sum()), 100))
     field = page.locator('.tabulator-col[tabulator-field="firing_rate"] input')
     field.press_sequentially("0.5..x", delay=30)

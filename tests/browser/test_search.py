@@ -139,7 +139,7 @@ def test_summary_says_what_the_files_say(visit: Visit, place: str) -> None:
     expect(page.locator(".summary .tests")).to_contain_text("AP RMS, 90th percentile", timeout=60_000)
     expect(page.locator(".summary .regions")).to_be_visible()
     expect(page.locator(".summary", has_text="insertion QC")).to_contain_text("not available")
-    expect(page.locator(".summary figure svg")).to_have_count(2)  # AP noise and LFP power by depth
+    expect(page.locator(".summary figure svg")).to_have_count(4)  # noise of AP and LF, LFP power, power by band
     shoot(visit, "summary")
     field = page.get_by_label("AP RMS below (µV)")
     field.press("ControlOrMeta+a")

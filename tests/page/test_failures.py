@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache as kept
 from typing import Any
 
 import panel as pn
@@ -25,14 +26,17 @@ from dashboard.page.tabs.change.tab import ChangeTab
 from dashboard.page.tabs.probe.picture import Units
 from dashboard.page.tabs.raw.tab import RawTab
 from dashboard.page.tabs.registry import TABS
+from dashboard.sources.demo import raw as demo_raw
 from tests.page.driving import DrivenPage, driven_page
 
 ALERT = 'role="alert"'
 WAITING = ("computing", "reading …", "opening ", "comparing ", "aligning ")
 LOOK = {
     "before": (10.0, 100.0), "after": (120.0, 220.0), "compare": "sorting:pykilosort,original", "raw_band": "lf",
-    "raw_many": 20, "raw_at": 30.0,
+    "raw_many": 20, "raw_at": 0.25,
 }  # fmt: skip
+RECORDED_S = 0.5
+"""Of voltage, which holds five spikes of the unit: twenty are filtered in a second each time."""
 
 
 class Faults:
@@ -60,7 +64,8 @@ class Faults:
 @pytest.fixture(scope="module")
 def page(opened: OpenInsertion, cache: Any) -> Iterator[DrivenPage]:
     """One page with two spans and another sorting beside it, for every tab."""
-    with driven_page(opened.source, cache) as made:
+    with pytest.MonkeyPatch.context() as patch, driven_page(opened.source, cache) as made:
+        patch.setattr(demo_raw, "DURATION_S", RECORDED_S)
         made.open("demo")
         made.do(lambda: made.session.states.update(**LOOK, selected=[3, 5]))
         yield made
@@ -194,17 +199,28 @@ SHARED = {
 """Figures that need a value, where that are several."""
 
 
+@pytest.fixture(scope="module")
+def whole(page: DrivenPage) -> Callable[[str], tuple[BaseTab[Any], int]]:
+    """Returns a tab that was drawn whole, and its alerts; each test leaves it whole."""
+
+    @kept
+    def drawn(title: str) -> tuple[BaseTab[Any], int]:
+        tab = show(page, title)
+        return tab, page.wait(lambda: [texts(tab).count(ALERT)] if tab.parts and not waits(tab) else None)[0]
+
+    return drawn
+
+
 @pytest.mark.parametrize(("title", "owner", "name"), [(title, *value) for title in VALUES for value in VALUES[title]])
 def test_a_value_that_cannot_be_computed_costs_its_own_figure_alone(
-    title: str, owner: type, name: str, page: DrivenPage, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    title: str, owner: type, name: str, page: DrivenPage, whole: Callable[[str], tuple[BaseTab[Any], int]],
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     def fail(*arguments: object) -> None:
         raise IndexError("of no use to a reader")
 
     page.do(lambda: page.session.states.update(marks="duration" if name == "peak_to_trough" else "label"))
-    tab = show(page, title)
-    n_alerts = page.wait(lambda: [texts(tab).count(ALERT)] if tab.parts and not waits(tab) else None)[0]
+    tab, n_alerts = whole(title)
     with monkeypatch.context() as patch:
         if isinstance(value := vars(owner)[name], Computed):
             patch.setattr(value, "_compute", fail)

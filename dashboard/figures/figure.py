@@ -24,7 +24,8 @@ Range = tuple[float, float]
 Numbers = npt.NDArray[Any]
 
 PALETTES = {"binary": ("binary", "gray"), "diverging": ("RdBu_r", "berlin"), "zscore": ("bwr", "berlin"),
-            "voltage": ("gray", "gray"), "plasma": ("plasma", "plasma"), "inferno": ("inferno", "inferno")}  # fmt: skip
+            "grey": ("gray", "gray"), "PuOr": ("PuOr", "PuOr"), "plasma": ("plasma", "plasma"),
+            "inferno": ("inferno", "inferno")}  # fmt: skip
 """Colour maps of matplotlib, on light and on dark ground."""
 
 

@@ -11,6 +11,7 @@ from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.figures.figure import Axis, Figure, Lines, Matrix, Words
 from dashboard.model.colours import SELECTION
+from dashboard.model.raw import PALETTES
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted
 
@@ -25,7 +26,12 @@ MARK_MS, MARK_ROWS = 0.006, 0.012
 
 
 def snippet_figure(
-    sorting: SpikeSorting, picture: SnippetPicture, at_s: float, gain_db: int = 0, selected: Sequence[int] = ()
+    sorting: SpikeSorting,
+    picture: SnippetPicture,
+    at_s: float,
+    gain_db: int = 0,
+    selected: Sequence[int] = (),
+    palette: str = PALETTES[0],
 ) -> Figure:
     """Return a snippet: a row for each channel, the lowest at the bottom; each spike is a diamond around its sample.
 
@@ -39,13 +45,15 @@ def snippet_figure(
         Against that of the picture.
     selected : sequence of int
         Indexes of units whose marks have the colours of the selection.
+    palette : str
+        One of `dashboard.model.raw.PALETTES`.
     """
     found, n = picture.snippet, len(picture.uv)
     step_ms = 1e3 / found.band.fs_hz
     left, right = (found.times_s[0] - at_s) * 1e3 - step_ms / 2, (found.times_s[-1] - at_s) * 1e3 + step_ms / 2
     end = picture.scale_uv * 10 ** (-gain_db / 20)
     unit = "µV" if found.band.unit == "V" else "bit"
-    image = Matrix(picture.uv, (left, right), (-0.5, n - 0.5), "voltage", (-end, end), "Voltage", unit)
+    image = Matrix(picture.uv, (left, right), (-0.5, n - 0.5), palette, (-end, end), "Voltage", unit)
     marks = picture.marks
     across, up = MARK_MS * (right - left) * np.array([-1, 0, 1, 0, -1]), MARK_ROWS * n * np.array([0, 1, 0, -1, 0])
     x = [(time - at_s) * 1e3 + across for time in marks.times_s.tolist()]

@@ -37,7 +37,7 @@ from dashboard.figures.unit import declare
 from dashboard.library.render import render
 from dashboard.model.errors import BadRequest
 from dashboard.model.noise import Noise
-from dashboard.model.raw import HIGH_PASS
+from dashboard.model.raw import HIGH_PASS, PALETTES
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
@@ -157,6 +157,7 @@ class Plots:
         step: str = HIGH_PASS,
         depth_range: tuple[float, float] | None = None,
         units: Sequence[UnitId] = (),
+        palette: str = PALETTES[0],
     ) -> Any:
         """Return the raw voltage around a time by channel, with the spikes in it.
 
@@ -170,13 +171,18 @@ class Plots:
             In um; None: the whole probe.
         units : sequence
             Ids of the units whose spikes are marked; none: all.
+        palette : str
+            ``grey`` or ``PuOr``.
 
         Raises
         ------
         DashboardError
-            There are no raw data, or none at that time.
+            There are no raw data, or none at that time; or there is no such palette.
         """
         from dashboard.figures.elements import element
+
+        if palette not in PALETTES:
+            raise BadRequest("There is no such palette of voltage", palette, f"One of: {', '.join(PALETTES)}")
 
         columns, keep = self._columns, None
         if units:
@@ -185,7 +191,7 @@ class Plots:
         found = snippet_picture(
             self._sorting, columns, at_s, width_s, band, step, depth_range or (-np.inf, np.inf), keep
         )  # fmt: skip
-        return element(snippet_figure(self._sorting, found, at_s))
+        return element(snippet_figure(self._sorting, found, at_s, palette=palette))
 
     def quality(self) -> Any:
         """Return the quality of the recording by depth as a Layout, from its small files (``_iblqc_*``).

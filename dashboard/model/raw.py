@@ -15,6 +15,8 @@ from dashboard.model.errors import BadRequest, DatasetMissing
 BANDS = ("ap", "lf")
 RAW, HIGH_PASS, DESTRIPED = STEPS = ("raw", "high-pass", "destriped")
 """What can be done to the voltage; see `dashboard.analysis.raw.snippet.cut`."""
+PALETTES = ("grey", "PuOr")
+"""Of its picture, from negative to positive: black to white, or orange to purple."""
 
 
 class NotRecorded(BadRequest):

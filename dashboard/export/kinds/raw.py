@@ -36,7 +36,13 @@ def origin_of(picture: SnippetPicture, at_s: float) -> dict[str, str]:
 
 
 def raw_sheet(
-    subject: Subject, style: SheetStyle, picture: SnippetPicture, at_s: float, gain_db: int, selected: tuple[int, ...]
+    subject: Subject,
+    style: SheetStyle,
+    picture: SnippetPicture,
+    at_s: float,
+    gain_db: int,
+    selected: tuple[int, ...],
+    palette: str,
 ) -> Sheet:
     """Return a sheet of a snippet.
 
@@ -49,12 +55,13 @@ def raw_sheet(
         Middle, in s.
     gain_db : int
     selected : tuple of int
+    palette : str
     """
     words = provenance(subject, **origin_of(picture, at_s))
     n = len(picture.marks.units)
     words |= {"spikes": f"{counted(n, 'spike')} marked, of the units that pass the filters"}
 
-    drawn = snippet_figure(subject.sorting, picture, at_s, gain_db, selected)
+    drawn = snippet_figure(subject.sorting, picture, at_s, gain_db, selected, palette)
 
     def draw(figure: Figure) -> None:
         lay_out_between(figure, style)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.library.userdata import UserSession
@@ -19,7 +19,7 @@ from dashboard.page.core.tab import TabServices
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.services.curation import CurationService
-from dashboard.page.services.own_events import OwnEvents
+from dashboard.page.services.own_events import OwnEvents, OwnEventsState
 from dashboard.page.services.recording_quality import RecordingQuality
 from dashboard.page.services.response_test import ResponseTester
 from dashboard.page.services.side_view import SideView
@@ -76,18 +76,18 @@ class PageServices(TabServices):
     @cached_property
     def own_events(self) -> OwnEvents:
         """Events that the person brings in."""
-        return OwnEvents(self.queue, self.curation, self.response_test, self.take)
+        return OwnEvents(self.queue, self.curation, self.response_test, self.take, self.states[OwnEventsState])
 
-    def dress(self, opened: OpenInsertion, taken: Mapping[str, object] | None = None) -> OpenInsertion:
+    def dress(self, opened: OpenInsertion, taken: dict[str, Any] | None = None) -> OpenInsertion:
         """Return an insertion as the person sees it: with what is decided about units, and events of one's own.
 
         Parameters
         ----------
         opened : OpenInsertion
-        taken : mapping of str to object, optional
-            As for `CurationService.dress`.
+        taken : dict, optional
+            As for `CurationService.dress` and `OwnEvents.dress`.
         """
-        return self.own_events.dress(self.curation.dress(opened, taken))
+        return self.own_events.dress(self.curation.dress(opened, taken), taken)
 
     def reading(
         self, render: Callable[[Request, threading.Event], Result], tell: Callable[[str], None]

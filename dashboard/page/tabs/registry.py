@@ -165,6 +165,7 @@ _TABS, _SPANS = "dashboard.page.tabs", "dashboard.page.plot.spans"
 _ALIGNMENT, _CURATION, _RESPONSES, _TRIALS = (
     f"dashboard.page.services.{name}" for name in ("alignment", "curation", "response_test", "trial_browser")
 )
+_OWN = "dashboard.page.services.own_events"
 _UNIT, _PROBE, _EVENTS, _COMPARE, _RAW = (f"{_TABS}.{name}" for name in ("unit", "probe", "events", "compare", "raw"))
 
 
@@ -246,7 +247,10 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     ),
     TabEntry(
         "events", "Events", f"{_EVENTS}.tab:EventsTab",
-        states=(f"{_ALIGNMENT}:AlignmentState", f"{_RESPONSES}:ResponseTestState", f"{_TRIALS}:TrialState"),
+        states=(
+            f"{_ALIGNMENT}:AlignmentState", f"{_RESPONSES}:ResponseTestState", f"{_TRIALS}:TrialState",
+            f"{_OWN}:OwnEventsState",
+        ),
         words=(
             LinkWord("event", read=f"{_ALIGNMENT}:read_name", gone=f"{_ALIGNMENT}:gone_event", example="stimOn"),
             LinkWord("split", read=f"{_ALIGNMENT}:read_name", gone=f"{_ALIGNMENT}:gone_split", example="contrast"),
@@ -265,6 +269,11 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
             LinkWord(
                 "trial", read=f"{_TRIALS}:read_trial", write=f"{_TRIALS}:write_trial", gone=f"{_TRIALS}:gone_trial",
                 lasts="insertion", example="12", help="The trial that the raster shows, counted from 1."),
+            LinkWord(
+                "ownevents", "own_events", read=f"{_OWN}:read_name", gone=f"{_OWN}:gone", lasts="insertion",
+                example="AAAAAAAAAAAAAAAAAAAAAA",
+                help="Events that were brought in on the page, by the name under which the server keeps them.",
+            ),
         ),
         bins=f"{_ALIGNMENT}:EVENT_FIELDS",
         sheets=(SheetEntry("event", "Events", f"{_EVENTS}.exports:draw_events", is_first=True),),
@@ -308,6 +317,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
                 "rawdb", "raw_db", example="6",
                 help="Gain of the picture of the voltage, in dB above its default.",
             ),
+            LinkWord("rawcmap", "raw_palette", example="PuOr"),
             LinkWord("rawms", "raw_ms", read=f"{_RAW}.state:read_ms", example="200"),
             LinkWord(
                 "rawmany", "raw_many", read=f"{_RAW}.state:read_many", example="50",
@@ -322,10 +332,11 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
             ),
         ),
         code=f"{_RAW}.exports:code",
-        keys=("r", ",", "."),
+        keys=("r", ",", ".", "<", ">"),
         help=(
             (("R",), "the raw voltage in the middle of the view, or where the raster is clicked"),
             ((",", "."), "previous and next spike of the selected unit, in the raw voltage"),
+            (("<", ">"), "previous and next trial event, in the raw voltage: of the kind that Events aligns to"),
         ),
     ),
 ])  # fmt: skip

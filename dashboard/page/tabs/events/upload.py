@@ -17,7 +17,11 @@ from dashboard.sources.events import MAX_UPLOAD_BYTES, SENT
 
 HINT = (
     f"Events of your own ({', '.join(SENT)}): one row per event, a column of times in seconds (time, onset, or ending "
-    "in _times), columns of conditions. They are kept in this page only."
+    "in _times), columns of conditions. They are shown by the link of this page only."
+)
+KEPT_WORDS = (
+    "The link of this page shows them, also after a reload and to whoever has it, until the server ends or needs room; "
+    "nothing is written to the data."
 )
 
 
@@ -64,5 +68,5 @@ class EventUpload:
         else:
             has_trials = self._scene is not None and self._scene.sorting.trials is not None
             hint = "" if has_trials else HINT
-            said = hint if own is None else f"{own.note}. They are kept in this page only."
+            said = hint if own is None else f"{own.note}. {KEPT_WORDS}"
             self.words.object = f'<div class="unit" role="status"><p class="absent">{escape(said)}</p></div>'

@@ -33,7 +33,10 @@ def shown(view: ExportView) -> tuple[SnippetRequest, SnippetPicture]:
 def draw_raw(view: ExportView, style: SheetStyle) -> Sheet:
     """Return a sheet of the snippet."""
     request, picture = shown(view)
-    return raw_sheet(view.subject, style, picture, request.at_s, view.values["raw_db"], request.selected)
+    values = view.values
+    return raw_sheet(
+        view.subject, style, picture, request.at_s, values["raw_db"], request.selected, values["raw_palette"]
+    )
 
 
 def write_voltage(
@@ -66,5 +69,5 @@ def code(view: ExportView) -> str:
         "\n# The raw voltage, in file order; channels.rawInd names the columns.\n"
         f'voltage = sorting.raw.read({ends}, band="{request.band}", step="{request.step}")  # {n[0]} x {n[1]}\n'
         f'picture = sorting.plot.raw({request.at_s!r}, {request.width_s!r}, band="{request.band}", '
-        f'step="{request.step}")\n'
+        f'step="{request.step}", palette="{view.values["raw_palette"]}")\n'
     )

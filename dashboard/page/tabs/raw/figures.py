@@ -15,8 +15,10 @@ from dashboard.analysis.raw.lf_picture import Spectrogram
 from dashboard.analysis.raw.maps import DepthImage, QualityMaps, by_depth
 from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.raw.spectra import WINDOW_S
+from dashboard.figures import figure as figures
 from dashboard.figures.quality import BAND_COLOURS
 from dashboard.figures.raw import ink_of
+from dashboard.model import raw
 from dashboard.model.colours import LABEL_COLOURS
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import lighten, navigable, small, time_ticks
@@ -27,8 +29,15 @@ SNIPPET_PX, MAP_PX = 380, 220
 N_TICKS = 9
 LEVELS = 255
 NO_VALUE = "#00000000"
-GREYS = tuple(to_hex(colour) for colour in colormaps["gray"](np.linspace(0, 1, LEVELS)))
-SINKS_RED = tuple(to_hex(colour) for colour in colormaps["RdBu"](np.linspace(0, 1, LEVELS)))
+
+
+def _levels(name: str) -> tuple[str, ...]:
+    """Return the colours of a map of matplotlib, one for each level."""
+    return tuple(to_hex(colour) for colour in colormaps[name](np.linspace(0, 1, LEVELS)))
+
+
+VOLTAGE = {name: _levels(figures.PALETTES[name][0]) for name in raw.PALETTES}
+SINKS_RED = _levels("RdBu")
 PALETTES = {
     name: tuple(to_hex(colour) for colour in colormaps[name](np.linspace(0, 1, 256))) for name in ("plasma", "inferno")
 }
@@ -43,8 +52,8 @@ class RowsFigure:
         self.figure.update(min_border_left=96)
         self.figure.yaxis.ticker = self._ticker = FixedTicker(ticks=[])
         self.image = ColumnDataSource({name: [] for name in _IMAGE}, name=f"{name}-data")
-        mapper = LinearColorMapper(palette=palette, low=1, high=LEVELS, low_color=NO_VALUE)
-        self.figure.image(*_IMAGE, source=self.image, color_mapper=mapper, level="image")
+        self.mapper = LinearColorMapper(palette=palette, low=1, high=LEVELS, low_color=NO_VALUE)
+        self.figure.image(*_IMAGE, source=self.image, color_mapper=self.mapper, level="image")
         lighten(self.figure)
 
     def fill(self, picture: SnippetPicture, values: npt.NDArray[Any], end: float, at_s: float) -> None:
@@ -79,7 +88,7 @@ class SnippetFigure(RowsFigure):
     """Voltage by channel with the spikes in it; lines where few channels are in view."""
 
     def __init__(self) -> None:
-        super().__init__("raw-snippet", GREYS)
+        super().__init__("raw-snippet", VOLTAGE[raw.PALETTES[0]])
         self.traces = ColumnDataSource({"x": [], "y": []}, name="raw-traces-data")
         self.figure.multi_line("x", "y", source=self.traces, line_color="#808080", line_width=1)
         empty: dict[str, list[Any]] = {name: [] for name in ("x", "y", "colour", "size")}

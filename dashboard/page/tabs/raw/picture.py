@@ -6,7 +6,9 @@ import threading
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from dashboard.analysis.events.trials import available_events, event_times
 from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.raw.many import ManySpikes, many_spikes
 from dashboard.analysis.raw.picture import SnippetPicture, snippet_picture
@@ -84,10 +86,31 @@ def step_to_spike(scene: Scene, unit: int, at_s: float, direction: int) -> float
     BadRequest
         There is none.
     """
-    times = unit_spikes(scene.columns, unit).times_s
+    return _step("The unit has no spike", unit_spikes(scene.columns, unit).times_s, at_s, direction)
+
+
+def step_to_event(scene: Scene, event: str, at_s: float, direction: int) -> float:
+    """Return the time of an event of the trials before (-1) or after (1) a time.
+
+    Where the trials have no such event it is the first kind that they have.
+
+    Raises
+    ------
+    BadRequest
+        There is none, or there are no trials.
+    """
+    trials = scene.sorting.trials
+    names = () if trials is None else available_events(trials.table)
+    if trials is None or not names:
+        raise BadRequest("There are no trial events to step to", "", "The tab Events takes a file of them")
+    times = event_times(trials.table, event if event in names else names[0])
+    return _step("There is no trial event", np.sort(times[np.isfinite(times)]), at_s, direction)
+
+
+def _step(none: str, times: npt.NDArray[np.float64], at_s: float, direction: int) -> float:
+    """Return the time before (-1) or after (1) a time; `none` says that there is not one."""
     margin = 5e-6  # links hold times to 10 us
     row = np.searchsorted(times, at_s + margin) if direction > 0 else np.searchsorted(times, at_s - margin) - 1
     if not 0 <= row < len(times):
-        where = "after" if direction > 0 else "before"
-        raise BadRequest(f"The unit has no spike {where} {at_s:.3f} s", "", "Step the other way")
+        raise BadRequest(f"{none} {'after' if direction > 0 else 'before'} {at_s:.3f} s", "", "Step the other way")
     return float(times[row])

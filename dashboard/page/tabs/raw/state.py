@@ -6,7 +6,7 @@ import math
 
 import param
 
-from dashboard.model.raw import BANDS, HIGH_PASS, STEPS
+from dashboard.model.raw import BANDS, HIGH_PASS, PALETTES, STEPS
 
 WIDTHS_MS = (2, 10, 35, 70, 200, 500, 1000, 2000)
 MANY = (0, 20, 50, 200)
@@ -25,6 +25,9 @@ class RawState(param.Parameterized):
     )
     raw_db = param.Integer(
         default=0, bounds=(-MAX_GAIN_DB, MAX_GAIN_DB), step=3, doc="Gain of the picture against its default, in dB."
+    )
+    raw_palette = param.Selector(
+        default=PALETTES[0], objects=list(PALETTES), doc="Colours of the voltage: black to white, or orange to purple."
     )
 
 

@@ -8,24 +8,26 @@ from typing import Any
 import panel as pn
 from bokeh.events import Tap
 
-from dashboard.analysis.raw.heat import PALETTES
+from dashboard.analysis.raw.heat import PALETTES as RMS_PALETTES
 from dashboard.analysis.raw.lf_picture import csd_scale
 from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.raw.maps import QualityMaps
 from dashboard.analysis.raw.picture import SnippetPicture, farthest
 from dashboard.figures.raw import many_figure
 from dashboard.model.errors import BadRequest, DashboardError
-from dashboard.model.raw import BANDS, NotRecorded
+from dashboard.model.raw import BANDS, PALETTES, NotRecorded
 from dashboard.page.core.bokeh_figures import entitle
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.sent import finite
 from dashboard.page.core.tab import BaseTab, pane, refusal_text
+from dashboard.page.services.alignment import AlignmentState
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.raw import texts
 from dashboard.page.tabs.raw.figures import (
     SINKS_RED,
+    VOLTAGE,
     BandFigure,
     MapFigure,
     RowsFigure,
@@ -37,6 +39,7 @@ from dashboard.page.tabs.raw.picture import (
     SnippetRequest,
     render_many,
     render_snippet,
+    step_to_event,
     step_to_spike,
 )
 from dashboard.page.tabs.raw.state import MANY, MAX_GAIN_DB, WIDTHS_MS, RawState
@@ -122,7 +125,7 @@ class RawTab(BaseTab[PageServices]):
         own.param.watch(self._request, ["raw_at", "raw_step", "raw_ms"])
         own.param.watch(self._banded, "raw_band")
         own.param.watch(self._ask_many, ["raw_many", "raw_step"])
-        own.param.watch(self._redraw, "raw_db")
+        own.param.watch(self._redraw, ["raw_db", "raw_palette"])
         self._state.param.watch(self._request, ["tab", "selected", "depth_range"])
         self._state.param.watch(self._follow, "time_range")
 
@@ -149,6 +152,7 @@ class RawTab(BaseTab[PageServices]):
         return pn.FlexBox(
             choice(own.param.raw_band, "Band", {name.upper(): name for name in BANDS}, 62),
             choice(own.param.raw_step, "Voltage", {words: name for name, words in texts.STEPS.items()}, 108),
+            choice(own.param.raw_palette, "Colours", list(PALETTES), 76),
             choice(own.param.raw_ms, "Length", {f"{ms:,} ms": ms for ms in WIDTHS_MS}, 84),
             pn.Row(
                 button("−3 dB", "Less gain, by 3 dB", lambda: self._gain(-GAIN_STEP_DB)),
@@ -158,6 +162,11 @@ class RawTab(BaseTab[PageServices]):
             pn.Row(
                 button("◀", "Previous spike of the selected unit (,)", lambda: self._step(-1)),
                 button("▶", "Next spike of the selected unit (.)", lambda: self._step(1)),
+                margin=0,
+            ),
+            pn.Row(
+                button("⇤", f"Previous event of the trials (<){texts.OF_EVENTS}", lambda: self._step_to_event(-1)),
+                button("⇥", f"Next event of the trials (>){texts.OF_EVENTS}", lambda: self._step_to_event(1)),
                 choice(own.param.raw_many, "Spikes", {f"{n}" if n else "none": n for n in MANY}, 74),
                 margin=0,
             ),
@@ -179,8 +188,10 @@ class RawTab(BaseTab[PageServices]):
 
     def press(self, key: str) -> None:
         """Open the tab at the spike of the selected unit next to the middle of the view; step to another spike."""
-        if key in (",", "."):
+        if key in ",.":
             self._step(-1 if key == "," else 1)
+        elif key in "<>":
+            self._step_to_event(-1 if key == "<" else 1)
         else:
             self._state.tab = self.title
 
@@ -231,6 +242,15 @@ class RawTab(BaseTab[PageServices]):
             if not units or at is None:
                 raise BadRequest("No unit is selected", "", "Click a spike in the raster")
             self._own.raw_at = step_to_spike(scene, units[-1], at, direction)
+        except BadRequest as error:
+            self.refuse(error)
+
+    def _step_to_event(self, direction: int) -> None:
+        if self._scene is None or (at := self._middle(self._scene)) is None:
+            return
+        try:
+            event = self._services.states[AlignmentState].event
+            self._own.raw_at = step_to_event(self._scene, event, at, direction)
         except BadRequest as error:
             self.refuse(error)
 
@@ -297,8 +317,10 @@ class RawTab(BaseTab[PageServices]):
 
     def _draw_snippet(self, request: SnippetRequest, picture: SnippetPicture) -> None:
         gain = self._own.raw_db
+        palette = self._own.raw_palette
+        self.snippet.mapper.palette = VOLTAGE[palette]
         self.snippet.show(request.scene, picture, request.at_s, gain, request.selected)
-        self._captions["snippet"].object = texts.snippet(picture, request.at_s, gain)
+        self._captions["snippet"].object = texts.snippet(picture, request.at_s, gain, palette)
         self._set("snippet", True)
 
     def _draw_csd(self, request: SnippetRequest, picture: SnippetPicture) -> None:
@@ -411,7 +433,7 @@ class RawTab(BaseTab[PageServices]):
         self._captions["rms"].object = texts.rms(maps, band)
         self._set("rms", band in maps.rms)
         if band in maps.rms:
-            self.rms.show(maps.rms[band], PALETTES[band])
+            self.rms.show(maps.rms[band], RMS_PALETTES[band])
 
     def _no_maps(self, error: DashboardError) -> None:
         for name in ("rms", "spectrum", "bands", "ap-spectrum"):

@@ -21,6 +21,8 @@ from dashboard.model.texts import counted
 WORKING = '<div class="unit"><p>Reading …</p></div>'
 NO_UNIT = '<div class="unit"><p>Select a unit to see its single spikes.</p></div>'
 STEPS = {"raw": "as recorded", "high-pass": "high-pass", "destriped": "destriped"}
+OF_EVENTS = ", of the kind that the tab Events aligns to"
+ENDS = {"grey": "Black to white", "PuOr": "Orange to purple"}
 _DOT = '<span style="color:{colour}">○</span> {word}'
 
 
@@ -28,7 +30,7 @@ def _said(text: str) -> str:
     return f'<div class="unit">{text}</div>'
 
 
-def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
+def snippet(picture: SnippetPicture, at_s: float, gain_db: int, palette: str) -> str:
     """Return what is shown: file, samples, filter, colours, marks."""
     found = picture.snippet
     end = picture.scale_uv * 10 ** (-gain_db / 20)
@@ -44,7 +46,7 @@ def snippet(picture: SnippetPicture, at_s: float, gain_db: int) -> str:
     hidden = f", {counted(others, 'spike')} on channels out of view" if others else ""
     return _said(
         f"<p>{made}{found.band.name.upper()} at {at_s:,.5f} s, samples {found.first:,}–{last:,} of "
-        f"{escape(found.band.path.name)}; {escape(found.filtered)}{padding}. Black to white: ∓{end:,.0f} {unit} "
+        f"{escape(found.band.path.name)}; {escape(found.filtered)}{padding}. {ENDS[palette]}: ∓{end:,.0f} {unit} "
         f"({gain_db:+d} dB); {counted(len(picture.uv), 'channel')} of {found.band.n_channels}.{pooled}{labels}</p>"
         f"<p>{counted(len(picture.marks.units), 'spike')} marked, by {picture.marks.placed_by}{hidden}: "
         f"{_DOT.format(colour=GOOD, word='good')}, "
@@ -107,7 +109,8 @@ def rms(maps: QualityMaps, name: str) -> str:
     low, high = image.levels
     step = float(np.median(np.diff(image.along)))
     return _said(
-        f"<p>RMS of {name.upper()} ({low:,.1f}–{high:,.1f} µV), less the median over depths of each time; as recorded, "
+        f"<p>RMS of {name.upper()} ({low:,.1f}–{high:,.1f} {maps.noise.rms_unit}), less the median over depths of each "
+        f"time; as recorded, "
         f"in steps of {step:,.2g} s, {maps.clock}.</p>"
     )
 

@@ -14,8 +14,11 @@ import pytest
 
 from dashboard.export.origin import provenance, stamp
 from dashboard.export.sheet import PRESETS, SheetStyle
+from dashboard.model.sorting import Trials
+from dashboard.page import link as links
 from dashboard.page.services.alignment import AlignmentState
 from dashboard.page.services.export_view import ExportView, make_subject
+from dashboard.page.services.own_events import KeptEvents, read_name
 from dashboard.page.services.response_test import ResponseTestState, response_columns
 from dashboard.page.tabs.events.exports import draw_events
 from dashboard.sources.demo.source import DemoSource
@@ -120,6 +123,39 @@ def test_they_are_of_one_insertion_and_of_one_page(page: DrivenPage, data: Path,
     with driven_page(PhySource(data), tmp_path / "cache", f"insertion={KEY}") as another:
         another.wait(lambda: another.session.raster.picture, "the raster")
         assert another.do(lambda: trials(another)) is None
+
+
+def test_a_reload_shows_them_again_and_the_name_alone_opens_nothing_else(
+    page: DrivenPage, data: Path, tmp_path: Path
+) -> None:
+    bring(page, "mine.csv", written(".csv"))
+    query = page.do(lambda: links.write(page.session.states))
+    name = query.partition("ownevents=")[2].partition("&")[0]
+    assert read_name(name)
+    with driven_page(PhySource(data), tmp_path / "cache", query) as again:
+        again.wait(lambda: again.session.raster.picture, "the raster")
+        assert again.do(lambda: trials(again).table["side"].tolist()) == TABLE["side"].tolist()
+        again.wait(lambda: again.session.states[AlignmentState].event == "tone_times", "their event")
+        assert f"ownevents={name}" in again.do(lambda: links.write(again.session.states))
+        again.do(lambda: again.session.open("other/imec0"))
+        again.wait(lambda: again.session._scene.sorting.ref.insertion.key == "other/imec0", "the other insertion")
+        assert again.do(lambda: trials(again)) is None
+        assert "ownevents" not in again.do(lambda: links.write(again.session.states))
+    with driven_page(PhySource(data), tmp_path / "other", f"insertion=other/imec0&ownevents={name}") as other:
+        other.wait(lambda: other.session.raster.picture, "the raster")
+        assert other.do(lambda: trials(other)) is None
+        assert "not kept any more" in str(other.do(lambda: other.session.card.alert.object))
+
+
+def test_so_many_are_kept_as_there_is_room_for() -> None:
+    of = [Trials(pd.DataFrame({"time": np.arange(1_000.0)}), origin=f"{k}") for k in range(3)]
+    kept = KeptEvents(20_000)
+    names = [kept.put("a", trials) for trials in of]
+    assert len({*names}) == 3 and all(read_name(name) == name for name in names)
+    assert [kept.get("a", name) for name in names] == [None, of[1], of[2]]
+    assert kept.get("b", names[1]) is None
+    with pytest.raises(ValueError, match="no name of events"):
+        read_name("../x")
 
 
 def test_trials_of_a_session_give_way_and_come_back(tmp_path: Path) -> None:

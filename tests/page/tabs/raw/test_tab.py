@@ -7,6 +7,7 @@ import json
 import threading
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from dashboard.export.sheet import PRESETS, SheetStyle, write_sheet
 from dashboard.model.raw import read_with
 from dashboard.page import link as links
 from dashboard.page.export.snapshot import Snapshot
+from dashboard.page.services.alignment import AlignmentState
 from dashboard.page.tabs.raw.state import RawState
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
@@ -59,6 +61,10 @@ def test_from_a_key_to_the_next_spike_destriped_and_back_to_lf(cache: Path) -> N
         page.do(lambda: page.session.keys.press("."))
         second = float(times[np.searchsorted(times, first + 1e-5)])
         drawn(at_s=pytest.approx(second, abs=1e-5))
+        check_trial_events(page, scene.sorting, drawn, second)
+        page.do(lambda: own.param.update(raw_palette="PuOr"))
+        assert "Orange to purple" in page.do(lambda: tab._captions["snippet"].object)
+        assert page.do(lambda: tab.snippet.mapper.palette[0]) == "#7f3b08"
         page.do(lambda: own.param.update(raw_step="destriped", raw_ms=35))
         assert "high-pass along the probe" in drawn(step="destriped", width_s=0.035).snippet.filtered
         assert "Synthetic" in page.do(lambda: tab._captions["snippet"].object)
@@ -75,6 +81,18 @@ def test_from_a_key_to_the_next_spike_destriped_and_back_to_lf(cache: Path) -> N
         assert page.do(lambda: (len(tab.ap_spectrum.image.data["image"]), tab.ap_spectrum.figure.x_range.end > 15_000))
         check_lf(page, tab, drawn)
         check_elsewhere(page, tab, drawn)
+
+
+def check_trial_events(page: Any, sorting: Any, drawn: Any, at_s: float) -> None:
+    """> goes to the next event that the tab Events aligns to, < back; the spike is where it was."""
+    times = sorting.trials.table["feedback_times"].dropna().sort_values().to_numpy()
+    page.do(lambda: page.session.states[AlignmentState].param.update(event="feedback"))
+    after = times[times > at_s]
+    for key, time_s in ((">", after[0]), (">", after[1]), ("<", after[0])):
+        page.do(lambda key=key: page.session.keys.press(key))
+        drawn(at_s=pytest.approx(time_s, abs=1e-5))
+    page.do(lambda: page.session.states[RawState].param.update(raw_at=at_s))
+    drawn(at_s=at_s)
 
 
 def check_lf(page: Any, tab: Any, drawn: Any) -> None:
@@ -144,6 +162,7 @@ def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path, tmp_pat
         assert page.do(
             lambda: unit._single_pane in unit._single_stack.objects and len(unit.singles.sources[0].data["x"])
         )
+        check_unit_sheet(page)
         page.do(lambda: page.session.state.param.update(selected=[], tab="Raw"))
         page.wait(lambda: "Select a unit" in caption.object, "the line")
         maps = page.wait(lambda: tab.maps, "the maps")
@@ -156,6 +175,14 @@ def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path, tmp_pat
         first = maps.depths_um == np.nanmin(maps.depths_um)
         assert lines["x"][1][0] == pytest.approx(of_band[first].mean(), abs=1e-3)
         assert lines["y"][1][0] == maps.depths_um[first][0]
+
+
+def check_unit_sheet(page: Any) -> None:
+    """The sheet of the unit has the single spikes that the page shows beside its template."""
+    snapshot = page.do(lambda: Snapshot(page.session._scene, page.session.states.values(), ""))
+    file = io.BytesIO()
+    write_sheet(file, snapshot.sheet("unit", SheetStyle(PRESETS["slide"], "light")), "svg")
+    assert "4 of 4 spikes of unit 5" in " ".join(ElementTree.fromstring(file.getvalue()).itertext())
 
 
 def check_export(page: Any, tmp_path: Path) -> None:
@@ -196,8 +223,8 @@ def test_without_raw_data_one_line_says_what_would_bring_them(tmp_path: Path, ca
 
 
 def test_length_and_number_of_spikes_come_back_out_of_a_link() -> None:
-    link = links.parse("insertion=demo&tab=raw&rawms=35&rawmany=20")
-    assert (link.values["raw_ms"], link.values["raw_many"]) == (35, 20)
+    link = links.parse("insertion=demo&tab=raw&rawms=35&rawmany=20&rawcmap=PuOr")
+    assert [link.values[name] for name in ("raw_ms", "raw_many", "raw_palette")] == [35, 20, "PuOr"]
     assert not link.problems
     (problem,) = links.parse("insertion=demo&rawms=36&tab=raw").problems
     assert "rawms=36 cannot be used" in problem

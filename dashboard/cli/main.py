@@ -347,6 +347,8 @@ def describe(sorting: SpikeSorting) -> dict[str, Any]:
 
     insertion, times_s, differences = sorting.ref.insertion, sorting.spikes.times_s, sorting.differences
     missing = [{"dataset": item.dataset, "reason": item.reason, "can_come": item.can_come} for item in sorting.missing]
+    if sorting.why_no_snr:
+        missing.append({"dataset": "snr", "reason": sorting.why_no_snr, "can_come": False})
     if sorting.why_no_labels:
         missing.append({"dataset": "label", "reason": sorting.why_no_labels, "can_come": False})
     try:

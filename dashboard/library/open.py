@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dashboard.analysis.curation.applied import curated
+from dashboard.analysis.quality.snr import with_snr
 from dashboard.config.plugins import add_plugins
 from dashboard.config.settings import curation_rules
 from dashboard.config.settings import load as load_settings
@@ -110,6 +111,7 @@ def open_insertion(
         sorting = replace(sorting, records_of=min(dates))
     if (sorting.metrics_stale or sorting.later) and not lazy:
         sorting = completed(sorting, folder, progress, cancel)
+    sorting = with_snr(sorting)
     if curation is not None:
         from dashboard.library.userdata import UserData  # and SQLAlchemy, which no other sorting needs
 

@@ -248,6 +248,10 @@ class SpikeSorting:
         Reads samples of spikes; see `samples`.
     open_noise : callable () -> Noise, or None
         Reads the small files of the recording's quality; see `noise`.
+    noise_is_remote : bool
+        Whether `open_noise` asks a server.
+    why_no_snr : str
+        Why units have no column ``snr``; see `dashboard.analysis.quality.snr`.
     units : UnitIds
         Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
         id, arrays and kernels by its index.
@@ -286,6 +290,8 @@ class SpikeSorting:
         default=None, repr=False
     )
     open_noise: Callable[[], Noise] | None = field(default=None, repr=False)
+    noise_is_remote: bool = False
+    why_no_snr: str = ""
     units: UnitIds = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from dashboard.model.sorting import SpikeSorting
 WITHOUT = {
     "cluster_id", "channels", "contamination", "contamination_alt", "missed_spikes_est", "noise_cutoff", "label",
     "presence_ratio", "presence_ratio_std", "slidingRP_viol", "slidingRP_viol_forced", "spike_count", "atlas_id",
-    "n_spikes_below2", "bitwise_fail", "ks2_contamination_pct", "rawInd", "presence_ratio_1min",
+    "n_spikes_below2", "bitwise_fail", "ks2_contamination_pct", "rawInd", "presence_ratio_1min", "snr",
 }  # fmt: skip
 """Ids, counts, shares, and values of no unit among the numbers of the demo's clusters."""
 

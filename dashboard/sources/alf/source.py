@@ -98,6 +98,9 @@ class AlfSource(Source):
         (trials, passive periods); every revision and namespace.
         """
 
+    is_remote = False
+    """Whether files that are not here come from a server."""
+
     @abstractmethod
     def fetch_files(
         self,
@@ -311,6 +314,7 @@ class AlfSource(Source):
             open_waveforms=partial(self._waveforms, ref, datasets),
             open_samples=partial(self._samples, ref, datasets, len(spikes)),
             open_noise=partial(self.noise, insertion),
+            noise_is_remote=self.is_remote,
         )
 
 

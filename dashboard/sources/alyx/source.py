@@ -82,6 +82,8 @@ class AlyxSource(AlfSource):
         Reads parts of raw data; None: raw data are those on the disk.
     """
 
+    is_remote = True
+
     def __init__(
         self,
         url: str,
@@ -421,7 +423,7 @@ class AlyxSource(AlfSource):
         )
         folders = [target.parent for target in targets if target is not None]
         if here := next((folder for folder in folders if holds_samples(folder)), None):
-            return open_recording(here)
+            return open_recording(here, pid=insertion.pid)
         if self.records.offline or self.ranges is None:
             return open_recording(folders[0]) if folders else super().raw(insertion)
         if (known := self._recordings.get(insertion.key)) is not None:

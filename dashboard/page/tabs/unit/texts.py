@@ -181,7 +181,7 @@ def tests(sorting: SpikeSorting, unit: int, computed: Mapping[str, tuple[float, 
 
 
 def metrics(sorting: SpikeSorting, unit: int) -> str:
-    """Return every column of the clusters table for one unit, by its index, folded."""
+    """Return every column of the clusters table for one unit, by its index, folded, and why there is no ``snr``."""
     row = sorting.clusters.iloc[unit]
     lines = []
     for name, value in row.items():
@@ -190,8 +190,11 @@ def metrics(sorting: SpikeSorting, unit: int) -> str:
         text = f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)
         title = "drift (depth jitter, µm/h)" if name == "drift" else str(name)
         lines.append(f"<tr><th>{escape(title)}</th><td>{escape(text)}</td></tr>")
+    why = sorting.why_no_snr
+    n_columns = counted(len(lines), "column")
+    no_snr = f'<p class="absent">No signal to noise (snr): {escape(why)}.</p>' if why else ""
     return (
-        f'<div class="unit"><details><summary>All {counted(len(lines), "column")} of the clusters table</summary>'
+        f'<div class="unit">{no_snr}<details><summary>All {n_columns} of the clusters table</summary>'
         f"<table>{''.join(lines)}</table></details></div>"
     )
 

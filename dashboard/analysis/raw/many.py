@@ -21,6 +21,8 @@ BEFORE, N_SAMPLES = 42, 128
 """Samples before the spike's own, and in all: those of ``waveforms.traces``."""
 
 MAX_CHANNELS = 10
+N_SINGLES = 50
+"""Single spikes that stand beside a template, chosen at random."""
 REACH_UM = 100.0
 """Channels this far above and below the peak are cut out."""
 

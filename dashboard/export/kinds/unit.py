@@ -12,15 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dashboard.analysis.events.picture import EventPicture
+from dashboard.analysis.raw.many import N_SINGLES, many_spikes
 from dashboard.analysis.unit_picture import unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.export.kinds.events import bins_of
 from dashboard.export.origin import Subject, provenance, whole_recording
 from dashboard.export.paper import absent, draw_figure
 from dashboard.export.sheet import NARROW_EM, Sheet, SheetStyle, lay_out_between
+from dashboard.figures.figure import Figure as Paper
+from dashboard.figures.raw import many_figure
 from dashboard.figures.registry import FIGURES, Declared
 from dashboard.model.colours import rgb
-from dashboard.model.errors import BadRequest
+from dashboard.model.errors import BadRequest, DashboardError, DatasetMissing
 from dashboard.model.texts import counted
 
 ON_PAPER = (
@@ -64,7 +67,7 @@ def unit_sheet(
     subject: Subject, style: SheetStyle, bins: UnitBins = DEFAULT_BINS, response: Response | str = "not asked for"
 ) -> Sheet:
     """Compute a sheet of the selected unit: correlogram, intervals, refractory test, amplitudes, depth, rate, response,
-    template.
+    template, and single spikes where the sorting has ``waveforms.traces``.
 
     Parameters
     ----------
@@ -94,6 +97,8 @@ def unit_sheet(
     else:
         shown = Declared("event", response.picture)["event-psth"]
         parts.insert(len(ON_PAPER), partial(draw_figure, figure=shown, style=style))
+    if (singles := _singles(subject, cluster)) is not None:
+        parts.insert(len(ON_PAPER) + 1, partial(draw_figure, figure=singles, style=style))
     row, name = subject.sorting.clusters.iloc[cluster], subject.unit_name(cluster)
     where = f" · {row['acronym']}" if "acronym" in row else ""
     title = f"{subject.sorting.title} · unit {name}{where} · {counted(len(unit), 'spike')}"
@@ -112,6 +117,16 @@ def unit_sheet(
         )
     }
     return Sheet(title, words, style, lambda figure: fill(figure, style, parts))
+
+
+def _singles(subject: Subject, unit: int) -> Paper | None:
+    """Return single spikes of ``waveforms.traces`` laid over each other; None where the sorting has none."""
+    try:
+        return many_figure(many_spikes(subject.sorting, subject.columns, unit, N_SINGLES, ""))
+    except (BadRequest, DatasetMissing):
+        return None
+    except DashboardError:
+        return Paper("raw-waveforms", "Single spikes", absent="waveforms.traces cannot be read")
 
 
 def fill(figure: Figure, style: SheetStyle, parts: Sequence[Callable[[Axes], None]], n_columns: int = 3) -> None:

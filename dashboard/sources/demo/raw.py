@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.model.raw import RawBand, RawRecording, SampleClock, Sites
+from dashboard.model.raw import RawBand, RawRecording, SampleClock, SingleWaveforms, Sites
+from dashboard.sources.alf import traces
 from dashboard.sources.demo.channels import Channels, make_channels
 from dashboard.sources.demo.kernels import SAMPLING_HZ, session_times
 from dashboard.sources.demo.templates import TROUGH_SAMPLE
@@ -130,6 +131,41 @@ def _lf(channels: Channels, seed: int, second: int) -> npt.NDArray[np.float32]:
     uv[:, channels.labels == 1] = 0.0
     uv[:, channels.labels == 2] *= 2.5
     return uv
+
+
+N_SINGLES = 100
+"""Single spikes of a unit, at most."""
+
+
+def synthetic_waveforms(sorting: Path, seed: int, unit: int) -> SingleWaveforms:
+    """Return single spikes of a unit as a file of ``waveforms.traces`` would have them: its template in noise.
+
+    Parameters
+    ----------
+    sorting : Path
+        ``alf/probe00/iblsorter`` of the demo.
+    seed : int
+    unit : int
+
+    Raises
+    ------
+    DatasetMissing
+        The unit has no spike.
+    """
+    samples, clusters, waveforms, at = _spikes(sorting)
+    rows = np.flatnonzero(np.asarray(clusters) == unit)
+    if not len(rows):
+        raise traces.missing(f"{sorting} unit {unit}")
+    rng = np.random.default_rng([seed, 22, unit])
+    rows = np.sort(rng.choice(rows, min(N_SINGLES, len(rows)), replace=False))
+    own = np.asarray(waveforms[unit], np.float32).T
+    uv = OWN_UV * rng.standard_normal((len(rows), *own.shape), np.float32)
+    sizes = rng.normal(1.0, 0.12, (len(rows), 1, 1)).astype(np.float32)
+    columns = np.broadcast_to(make_channels().raw_ind[at[unit]], (len(rows), len(own)))
+    return SingleWaveforms(
+        sizes * own + np.float32(1e-6) * uv, columns, np.asarray(samples[rows], np.int64), TROUGH_SAMPLE,
+        float(SAMPLING_HZ), "synthetic waveforms of the demo",
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=2)

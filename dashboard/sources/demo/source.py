@@ -18,9 +18,10 @@ import numpy as np
 from dashboard.config.settings import Settings
 from dashboard.model.errors import BadRequest, CacheUnusable, Cancelled
 from dashboard.model.progress import PartialCallback, Progress, ProgressCallback, ignore_partial, ignore_progress
-from dashboard.model.raw import RawRecording
-from dashboard.model.references import DatasetRef, InsertionRef
+from dashboard.model.raw import RawRecording, SingleWaveforms
+from dashboard.model.references import DatasetRef, InsertionRef, SortingRef
 from dashboard.model.texts import counted
+from dashboard.model.unit_ids import UnitId
 from dashboard.sources.alf.arrays import why_not_whole
 from dashboard.sources.alf.names import parse_file_name
 from dashboard.sources.alf.source import AlfSource
@@ -28,7 +29,7 @@ from dashboard.sources.base import Source
 from dashboard.sources.demo.behaviour import make_behaviour, make_events
 from dashboard.sources.demo.channels import make_channels
 from dashboard.sources.demo.motion import make_motion
-from dashboard.sources.demo.raw import synthetic_recording
+from dashboard.sources.demo.raw import synthetic_recording, synthetic_waveforms
 from dashboard.sources.demo.session import SESSION_FILES, write_session
 from dashboard.sources.demo.sortings import default_sorting, resort, sorting_files, write_sorting
 from dashboard.sources.demo.spikes import draw_trains, make_tracks
@@ -159,6 +160,12 @@ class DemoSource(AlfSource):
         """Return a minute of synthetic voltage, made when it is read; the demo is written where it was not yet."""
         session = write_demo(self.folder, self.n_spikes, self.seed, self._progress, self._cancel)
         return synthetic_recording(session / _COLLECTIONS[0][0], self.seed)
+
+    def _waveforms(self, ref: SortingRef, datasets: Sequence[DatasetRef], unit: UnitId) -> SingleWaveforms:
+        """Return synthetic single spikes of a unit of the default sorting; the others have none."""
+        if ref.collection != _COLLECTIONS[0][0] or not isinstance(unit, int):
+            return super()._waveforms(ref, datasets, unit)
+        return synthetic_waveforms(self.session / ref.collection, self.seed, unit)
 
 
 def _located(dataset: DatasetRef, path: Path, size: int | None) -> DatasetRef:

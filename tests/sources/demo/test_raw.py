@@ -20,6 +20,20 @@ def test_it_is_synthetic_and_the_same_wherever_it_is_cut(small_demo: SpikeSortin
         np.testing.assert_array_equal(across[20:], band.columns(n, n + 20))
 
 
+def test_single_spikes_are_the_template_in_noise_and_the_same_each_time(small_demo: SpikeSorting) -> None:
+    unit = int(np.bincount(small_demo.unit_indexes()).argmax())
+    found = small_demo.waveforms(small_demo.units.of(unit))
+    assert small_demo.templates is not None
+    template = np.asarray(small_demo.templates.waveforms[unit], np.float64).T
+    assert "synthetic" in found.source
+    assert found.volts.shape == (min(100, len(found.samples)), *template.shape)
+    assert np.abs(found.volts.mean(axis=0) - template).max() < 5e-6 + 0.1 * np.abs(template).max()
+    raw_ind = small_demo.channels["rawInd"].to_numpy()
+    assert found.columns[0].tolist() == raw_ind[small_demo.templates.channels[unit]].tolist()
+    assert found.columns[0][0] == raw_ind[small_demo.clusters["channels"].iloc[unit]]
+    np.testing.assert_array_equal(small_demo.waveforms(small_demo.units.of(unit)).volts, found.volts)
+
+
 def test_troughs_of_large_units_lie_on_their_spikes(small_demo: SpikeSorting) -> None:
     raw, sorting = small_demo.raw, small_demo
     units, n_units = sorting.unit_indexes(), sorting.n_clusters

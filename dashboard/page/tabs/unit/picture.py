@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from dashboard.analysis.computed import compute_all
-from dashboard.analysis.raw.many import ManySpikes, many_spikes
+from dashboard.analysis.raw.many import N_SINGLES, ManySpikes, many_spikes
 from dashboard.analysis.unit_picture import Members, UnitPicture, unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
 from dashboard.figures.registry import Declared
@@ -15,8 +15,6 @@ from dashboard.page.core.scene import Scene
 
 MAX_UNITS = 6
 """Units drawn at once: more colours cannot be told apart."""
-N_SINGLES = 50
-"""Single spikes that are laid over each other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _rms(maps: QualityMaps, band: str, ends: Range) -> Figure:
     if image is None:
         why = f"no _iblqc_ephysTimeRms{band.upper()}.rms with .timestamps for this probe"
         return Figure(name, title, absent=why)
-    matrix, (left, right) = _matrix(image, ends, PALETTES[band], "RMS", "µV")
+    matrix, (left, right) = _matrix(image, ends, PALETTES[band], "RMS", maps.noise.rms_unit)
     time = Axis("Time", "s", (left, right), is_session_time=True)
     return Figure(name, f"{title}, {maps.clock}", time, _depth(ends), (matrix, _bad(maps, left, right)))
 

@@ -37,6 +37,9 @@ class Noise:
     ap_power : ndarray, shape (n_ap_frequencies, n_channels), float64, in V^2/Hz, or None
         Of AP, before destriping; the mean over windows.
     ap_hz : ndarray, shape (n_ap_frequencies,), float64, or None
+    rms_is_volts : bool
+        False where `ap_rms_v` and `lf_rms_v` are millionths of the unit of the recording, which no file says:
+        SpikeInterface's ``export_to_ibl_gui``. Their times are then on the clock of the spikes.
     """
 
     ap_rms_v: npt.NDArray[np.float64] | None = None
@@ -51,3 +54,9 @@ class Noise:
     lf_times_s: npt.NDArray[np.float64] | None = None
     ap_power: npt.NDArray[np.float64] | None = None
     ap_hz: npt.NDArray[np.float64] | None = None
+    rms_is_volts: bool = True
+
+    @property
+    def rms_unit(self) -> str:
+        """Of a million times `ap_rms_v` and `lf_rms_v`."""
+        return "µV" if self.rms_is_volts else "bits or µV, not said"

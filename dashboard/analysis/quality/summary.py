@@ -108,6 +108,8 @@ class Summary:
         Why `ap_rms_p90_uv` is None; else where it is from.
     is_lfp_sum : bool
         Whether the file's sum over windows could not be divided by their number: it grows with the duration.
+    rms_unit : str
+        Of `ap_rms_uv`, and of RMS in `by_depth`, where they are as recorded; see `Noise.rms_unit`.
     by_depth : DataFrame
         As `dashboard.analysis.raw.by_depth.quality_by_depth` returns it; empty where no file holds anything of it.
     lfp_bin_hz : float or None
@@ -133,6 +135,7 @@ class Summary:
     p90_reason: str = ""
     is_destriped: bool = False
     is_lfp_sum: bool = False
+    rms_unit: str = "µV"
     by_depth: pd.DataFrame = field(default_factory=pd.DataFrame)
     lfp_bin_hz: float | None = None
 
@@ -187,6 +190,7 @@ def summarise(sorting: SpikeSorting, noise: Noise, extended_qc: Mapping[str, obj
         p90_reason=p90_reason,
         is_destriped=is_destriped,
         is_lfp_sum=noise.n_lfp_windows is None,
+        rms_unit=noise.rms_unit,
         by_depth=quality_by_depth(noise, channels),
         lfp_bin_hz=None if noise.lfp_hz is None or len(noise.lfp_hz) < 2 else float(np.diff(noise.lfp_hz[:2])[0]),
     )

@@ -25,7 +25,9 @@ def power_column(band: str) -> str:
 
 
 POWERS = {band: power_column(band) for band in BANDS_HZ}
-VALUES = ("ap_rms_uv", "ap_rms_destriped_uv", "lf_rms_uv", *POWERS.values())
+UNSAID = {"ap_rms_uv": "ap_rms", "lf_rms_uv": "lf_rms"}
+"""Columns of RMS, and what they are called where no file says their unit; see `Noise.rms_is_volts`."""
+VALUES = ("ap_rms_uv", "ap_rms_destriped_uv", "lf_rms_uv", *POWERS.values(), *UNSAID.values())
 """Columns that hold a value of the recording."""
 
 
@@ -35,8 +37,8 @@ def quality_by_depth(noise: Noise, channels: pd.DataFrame) -> pd.DataFrame:
     Columns: ``depth_um``; ``n_channels``; ``ap_rms_uv`` and ``lf_rms_uv``, as recorded: the median over time of a
     channel; ``ap_rms_destriped_uv``; ``lf_0_4_hz_db`` and the other bands of
     `dashboard.analysis.raw.spectra.band_powers`; each the mean of the channels at that depth, bad ones included,
-    as IBL's alignment GUI takes it. ``dead``, ``noisy``, ``outside``: how many of them are. What no file holds has
-    no column.
+    as IBL's alignment GUI takes it; ``ap_rms`` and ``lf_rms`` where their unit is not known. ``dead``, ``noisy``,
+    ``outside``: how many of them are. What no file holds has no column.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ def quality_by_depth(noise: Noise, channels: pd.DataFrame) -> pd.DataFrame:
     if noise.lfp_power is not None and noise.lfp_hz is not None:
         for band, values in band_powers(noise.lfp_power, noise.lfp_hz).items():
             add(POWERS[band], values)
+    if not noise.rms_is_volts:
+        found = {UNSAID.get(name, name): values for name, values in found.items()}
     labels = channel_labels(noise, channels, len(depths))
     if labels is not None and len(labels) == len(depths):
         for name, label in BAD.items():
@@ -138,9 +142,10 @@ def quality_lines(report: dict[str, Any]) -> dict[str, str]:
         return f"{np.median(known):.3g} ({min(known):.3g} to {max(known):.3g})" if known else ""
 
     stretch = f"of {STRETCH_UM:g} um: median (least to most)"
-    for title, names in (("AP RMS", VALUES[:2]), ("LF RMS", VALUES[2:3])):
+    for title, names in (("AP RMS", (*VALUES[:2], UNSAID["ap_rms_uv"])), ("LF RMS", (VALUES[2], UNSAID["lf_rms_uv"]))):
         said = [
-            f"{text} uV {'destriped' if 'destriped' in name else 'as recorded'}"
+            f"{text} {'uV' if name.endswith('_uv') else 'bits or uV'} "
+            f"{'destriped' if 'destriped' in name else 'as recorded'}"
             for name in names
             if (text := span(name))
         ]

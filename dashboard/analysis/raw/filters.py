@@ -124,6 +124,8 @@ def destripe_lf(
 ) -> Floats:
     """Return LF voltage from 0.5 to 300 Hz with the steps of `destripe`, as ``ibldsp.voltage.destripe_lfp`` does.
 
+    Of what is sampled too slowly for 300 Hz, all above 0.5 Hz stays.
+
     Parameters
     ----------
     volts, fs_hz, sites, labels, is_shifted
@@ -135,7 +137,8 @@ def destripe_lf(
     -------
     ndarray, shape (n_channels, n_samples), float64
     """
-    band = _butterworth(volts, [corner / fs_hz * 2 for corner in LF_BAND_HZ], "bandpass")
+    corners = [corner / fs_hz * 2 for corner in LF_BAND_HZ]
+    band = _butterworth(volts, corners, "bandpass") if corners[1] < 1 else _butterworth(volts, corners[0], "highpass")
     result, inside = _repaired(band, sites, labels, is_shifted)
     if inside.any() and not common:
         result[inside] -= np.median(result[inside], axis=0)

@@ -78,8 +78,9 @@ def rms_heat(maps: QualityMaps, kind: str) -> HeatImage:
     if band in maps.rms:
         step = float(np.median(np.diff(image.along)))
         less = "less the median over depths of each time"
-        words = f"RMS of {of} (µV), {less}; as recorded, every {step:,.2g} s, {maps.clock}"
-    return HeatImage(kind, image, words, "uV", PALETTES[band], runs)
+        words = f"RMS of {of} ({maps.noise.rms_unit}), {less}; as recorded, every {step:,.2g} s, {maps.clock}"
+    unit = "uV" if maps.noise.rms_is_volts else maps.noise.rms_unit
+    return HeatImage(kind, image, words, unit, PALETTES[band], runs)
 
 
 def heat_of_files(sorting: SpikeSorting, kind: str) -> HeatImage | None:

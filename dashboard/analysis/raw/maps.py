@@ -97,7 +97,9 @@ def by_depth(values: npt.NDArray[np.floating[Any]], depths_um: Floats) -> tuple[
 
 
 def rms_image(rms_v: npt.NDArray[np.floating[Any]], times_s: Floats, depths_um: Floats) -> DepthImage:
-    """Return RMS over time and depth, in uV: less the median over depths of each time, plus the mean of these medians.
+    """Return RMS over time and depth: less the median over depths of each time, plus the mean of these medians.
+
+    In uV, or as `Noise.rms_unit` says.
 
     Parameters
     ----------
@@ -146,6 +148,8 @@ class QualityMaps:
 
     @Computed
     def _to_session(self) -> tuple[Callable[[Floats], Floats], str]:
+        if not self.noise.rms_is_volts:
+            return lambda times: times, "on the clock of the spikes, as SpikeInterface writes them"
         return _session_clock(self.sorting)
 
     @property

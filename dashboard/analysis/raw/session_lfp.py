@@ -129,7 +129,10 @@ class SessionLfp:
         every = "one after the other" if self.every_s == WINDOW_S else f"one every {self.every_s:g} s"
         made = "synthetic, " if self.recording.is_synthetic else ""
         note = f", {band.note}" if band.note else ""
-        words = f"{KINDS[kind]}, {made}dB re 1 V²/Hz, as recorded{note}; windows of {WINDOW_S:g} s, {every}{read}"
+        if BANDS_HZ[LFP[kind]][1] > band.fs_hz / 2:
+            note += f", nothing above {band.fs_hz / 2:g} Hz"
+        state = "in the file" if band.note else "recorded"
+        words = f"{KINDS[kind]}, {made}dB re 1 V²/Hz, as {state}{note}; windows of {WINDOW_S:g} s, {every}{read}"
         return HeatImage(kind, DepthImage(rows.T, at, times), words, "dB re 1 V²/Hz", "inferno")
 
     def keep(self) -> None:

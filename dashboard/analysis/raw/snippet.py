@@ -105,7 +105,10 @@ def _filtered(recording: RawRecording, band: RawBand, volts: Any, step: str) -> 
             volts, band.fs_hz, band.sites, recording.labels, common=step == HIGH_PASS, **options
         )  # fmt: skip
         common = "" if step == HIGH_PASS else ", less the median"
-        return lf, f"0.5 to 300 Hz{shifted}{common}"
+        passed = "{} to {:g} Hz".format(*filters.LF_BAND_HZ)
+        if band.fs_hz <= 2 * filters.LF_BAND_HZ[1]:
+            passed = f"above {filters.LF_BAND_HZ[0]} Hz"
+        return lf, f"{passed}{shifted}{common}"
     if step == HIGH_PASS:
         done: Any = filters.reference(filters.high_pass(volts, band.fs_hz), band.sites.shank, recording.labels)
         return done, "above 300 Hz, less the median of each shank"

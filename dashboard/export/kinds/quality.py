@@ -58,9 +58,9 @@ def write_quality(path: Path, subject: Subject, maps: QualityMaps, noise: Noise,
     """Write the quality of the recording, and return how many rows or channels it has.
 
     CSV: the table of `dashboard.analysis.raw.by_depth.quality_by_depth`. NPZ, by columns of the file: ``depth_um`` and
-    ``label`` (n_channels,); ``rms_ap_uv`` (n_times, n_channels) as the file has it, with ``time_ap_s`` (session, where
-    a clock is there: ``clock``), and of LF; ``power_lf`` (n_frequencies, n_channels) in V^2/Hz with ``hz_lf``, and of
-    AP; ``lf_4_10_hz_db`` and the other bands (n_channels,).
+    ``label`` (n_channels,); ``rms_ap_uv`` (``rms_ap`` where no file says the unit; n_times, n_channels) as the file has
+    it, with ``time_ap_s`` (session, where a clock is there: ``clock``), and of LF; ``power_lf`` (n_frequencies,
+    n_channels) in V^2/Hz with ``hz_lf``, and of AP; ``lf_4_10_hz_db`` and the other bands (n_channels,).
 
     Raises
     ------
@@ -76,7 +76,8 @@ def write_quality(path: Path, subject: Subject, maps: QualityMaps, noise: Noise,
     arrays |= {} if maps.labels is None else {"label": maps.labels}
     for band, values in (("ap", noise.ap_rms_v), ("lf", noise.lf_rms_v)):
         if band in maps.rms and values is not None:
-            arrays |= {f"rms_{band}_uv": values * 1e6, f"time_{band}_s": maps.rms[band].along}
+            suffix = "_uv" if noise.rms_is_volts else ""
+            arrays |= {f"rms_{band}{suffix}": values * 1e6, f"time_{band}_s": maps.rms[band].along}
     for band, power, hz in (("ap", noise.ap_power, noise.ap_hz), ("lf", noise.lfp_power, noise.lfp_hz)):
         if power is not None and hz is not None:
             arrays |= {f"power_{band}": power, f"hz_{band}": hz}

@@ -24,6 +24,10 @@ LFP_WINDOWS = "ephysTimeRmsLF.timestamps"
 """A time for each window whose spectrum ``ibllib.ephys.ephysqc`` adds to the file of LFP power."""
 AP_TIMES, LF_RMS = "ephysTimeRmsAP.timestamps", "ephysTimeRmsLF.rms"
 AP_POWER, AP_FREQUENCIES = "ephysSpectralDensityAP.power", "ephysSpectralDensityAP.freqs"
+MAX_RMS_V, MAX_POWER, LFP_HZ = 0.01, 1e-4, 100.0
+"""Medians above these, of power below so many Hz, are no volts and no V^2/Hz (a sum of some 10^-13 to 10^-9 over
+thousands of windows). SpikeInterface's ``export_to_ibl_gui`` writes files of the same names with RMS in the unit of its
+recording (bits, unless it was scaled), and LF's power as a mean over windows, in uV^2/Hz."""
 _MAPS = (LFP_WINDOWS, AP_TIMES, LF_RMS, AP_POWER, AP_FREQUENCIES)
 """What is not missed: where one is not there, its picture says so."""
 _DIMENSIONS = MappingProxyType(
@@ -43,9 +47,9 @@ _DIMENSIONS = MappingProxyType(
 
 
 def noise_datasets(datasets: Sequence[DatasetRef], probe: str) -> list[DatasetRef]:
-    """Return the quality files of a probe among a session's datasets."""
-    home = f"raw_ephys_data/{probe}"
-    return [d for d in datasets if d.collection == home and d.name in _DIMENSIONS]
+    """Return the quality files of a probe among a session's datasets; those beside the spikes come last."""
+    homes = (f"raw_ephys_data/{probe}", f"alf/{probe}")
+    return [d for home in homes for d in datasets if d.collection == home and d.name in _DIMENSIONS]
 
 
 def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
@@ -85,13 +89,26 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
         spectra += [density, at if density is not None else None]
     power, hz, ap_power, ap_hz = spectra
     n_windows = len(found.get(LFP_WINDOWS, ())) or None
-    if power is not None and n_windows is not None:
+    if power is not None and hz is not None and _median(power[(hz > 0) & (hz < LFP_HZ)]) > MAX_POWER:
+        power, n_windows = power * 1e-12, 1
+    elif power is not None and n_windows is not None:
         power = power / n_windows
+    of_recording = [name for name in (AP_RMS, LF_RMS) if name in found]
+    rms_is_volts = all(_median(found[name]) <= MAX_RMS_V for name in of_recording)
+    if not rms_is_volts:
+        found |= {name: found[name] * 1e-6 for name in of_recording}
     return Noise(
         found.get(AP_RMS), power, hz, tuple(missing),
         found.get(CHANNEL_RMS), found.get(CHANNEL_LABELS), n_windows,
         _times(found, AP_TIMES, AP_RMS), found.get(LF_RMS), _times(found, LFP_WINDOWS, LF_RMS), ap_power, ap_hz,
+        rms_is_volts,
     )  # fmt: skip
+
+
+def _median(values: npt.NDArray[np.float64]) -> float:
+    """Return the median of what is known; 0 where nothing is."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else 0.0
 
 
 def _times(found: dict[str, npt.NDArray[np.float64]], name: str, of: str) -> npt.NDArray[np.float64] | None:

@@ -17,6 +17,8 @@ from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array, read_archive, read_table
 from dashboard.sources.alf.choose import TEMPLATES, WAVEFORM_TABLE
 
+MAX_TEMPLATE_V = 0.01
+"""From peak to peak; see `_in_volts`."""
 # The layout in which samples are the last axis on disk.
 _SAMPLES_LAST = "waveforms.templates"
 
@@ -56,10 +58,12 @@ def load_templates(
         if waves is None or waves.path is None:
             continue
         waveforms = _array(waves.path, name)
+        is_whole = False
         if chans is not None and chans.path is not None:
             channels = _array(chans.path, channels_name)
         elif waveforms.ndim == 3 and n_channels and waveforms.shape[2] == n_channels:
             channels = np.broadcast_to(np.arange(n_channels), (len(waveforms), n_channels))  # on all channels
+            is_whole = True
         else:
             return None, (Missing("templates", f"{name} without {channels_name}"),)
         paths = [d.path for d in (waves, chans) if d is not None and d.path is not None]
@@ -68,6 +72,8 @@ def load_templates(
         if waveforms.dtype.kind not in "iuf" or channels.dtype.kind not in "iuf":
             what = f"{name} should hold numbers, and {channels_name} too"
             raise DatasetInvalid(what, paths, "Fetch them again")
+        if is_whole:
+            waveforms = _in_volts(waveforms)
         table = ref.datasets.get(WAVEFORM_TABLE)
         if name == _SAMPLES_LAST and waveforms.ndim == 3 and len(channels) != len(waveforms) and channels.ndim == 2:
             if table is None or table.path is None or channels_table is None:
@@ -86,6 +92,17 @@ def load_templates(
             return None, (Missing("templates", reason),)
         return Templates(waveforms, channels, name), ()
     return None, (Missing("templates", "no templates.waveforms, clusters.waveforms or waveforms.templates"),)
+
+
+def _in_volts(waveforms: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return waveforms on all channels in volts: SpikeInterface's ``export_to_ibl_gui`` writes them in uV.
+
+    Those whose largest channel goes over more than `MAX_TEMPLATE_V`, in the median over some units, cannot be volts.
+    """
+    some = np.asarray(waveforms[:64], np.float64)
+    largest = np.ptp(some, axis=1).max(axis=1) if some.size else np.zeros(0)
+    fired = largest[np.isfinite(largest) & (largest > 0)]
+    return waveforms * np.float32(1e-6) if len(fired) and np.median(fired) > MAX_TEMPLATE_V else waveforms
 
 
 def _of_units(

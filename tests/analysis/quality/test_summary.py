@@ -214,10 +214,10 @@ def test_what_is_not_there_is_none_with_a_reason(opened: tuple[SpikeSorting, Noi
 def test_lfp_power_does_not_grow_with_the_duration(
     n_windows: int, tmp_path: Path, opened: tuple[SpikeSorting, Noise, Mapping[str, Path]]
 ) -> None:
-    """The file holds a sum over windows of 1 V^2/Hz; LF's times say how many."""
+    """The file holds a sum over windows of 1e-10 V^2/Hz; LF's times say how many."""
     hz = np.arange(0.0, 100.0, 10.0)
     values = {
-        "ephysSpectralDensityLF.power": np.full((len(hz), 3), float(n_windows)),
+        "ephysSpectralDensityLF.power": np.full((len(hz), 3), 1e-10 * n_windows),
         "ephysSpectralDensityLF.freqs": hz,
         "ephysTimeRmsLF.timestamps": np.arange(float(n_windows)),
     }
@@ -228,8 +228,8 @@ def test_lfp_power_does_not_grow_with_the_duration(
         files.append(DatasetRef(*name.split("."), "npy", "raw_ephys_data/probe00", namespace="iblqc", path=path))
     known, unknown = (load_noise(noise_datasets(some, "probe00")) for some in (files, files[:2]))
     assert known.lfp_power is not None and unknown.lfp_power is not None
-    np.testing.assert_array_equal(known.lfp_power, 1.0)
-    np.testing.assert_array_equal(unknown.lfp_power, n_windows)
+    np.testing.assert_allclose(known.lfp_power, 1e-10)
+    np.testing.assert_allclose(unknown.lfp_power, 1e-10 * n_windows)
     assert [summarise(opened[0], noise).is_lfp_sum for noise in (known, unknown)] == [False, True]
 
 

@@ -308,10 +308,12 @@ def _plots(s: Summary) -> str:
     raw = "" if s.is_destriped or s.ap_rms_uv is None else ", raw"
     of_sum = ", sum over the recording: grows with its duration" if s.is_lfp_sum else ""
     low, high = LFP_BAND_HZ
-    plots = _plot(f"AP RMS{raw} (µV)", [(s.ap_rms_uv, s.depths_um, "")], s.ap_reason, bad, most=FAR_UV)
+    unit = "µV" if s.is_destriped else s.rms_unit
+    plots = _plot(f"AP RMS{raw} ({unit})", [(s.ap_rms_uv, s.depths_um, "")], s.ap_reason, bad, most=FAR_UV)
     plots += _plot(f"LFP {low:.0f}–{high:.0f} Hz (dB{of_sum})", [(s.lfp_power_db, s.depths_um, "")], s.lfp_reason, bad)
     depths = table["depth_um"].to_numpy() if len(table) else None
-    plots += _plot("LF RMS, raw (µV)", [(_column(table, "lf_rms_uv"), depths, "")], "no ephysTimeRmsLF.rms", bad)
+    lf_rms = next((values for name in ("lf_rms_uv", "lf_rms") if (values := _column(table, name)) is not None), None)
+    plots += _plot(f"LF RMS, raw ({s.rms_unit})", [(lf_rms, depths, "")], "no ephysTimeRmsLF.rms", bad)
     powers = [
         (_column(table, name), depths, colour) for name, colour in zip(POWERS.values(), BAND_COLOURS, strict=True)
     ]

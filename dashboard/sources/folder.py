@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 # Deep enough for lab/Subjects/subject/date/number below some folders of the lab's own.
 _MAX_DEPTH = 10
+# subject/date/number/alf
+_OF_SUBJECT = 3
 _SESSION = re.compile(r"(?P<subject>[^/]+)/(?P<date>\d{4}-\d{2}-\d{2})/(?P<number>\d{1,3})$")
 _LAB = re.compile(r"(?P<lab>[^/]+)/Subjects$")
 _PROBE = re.compile(r"probe[\w-]*$")
@@ -218,7 +220,8 @@ class FolderSource(AlfSource):
         home = session / "raw_ephys_data"
         folders = [home / insertion.probe, home, *([place.session] if place.loose else [])]
         inside = [folder for folder in folders if folder.resolve().is_relative_to(session)]
-        return open_recording(next((folder for folder in inside if holds_samples(folder)), folders[0]))
+        folder = next((folder for folder in inside if holds_samples(folder)), folders[0])
+        return open_recording(folder, pid=insertion.pid)
 
     def place(self, insertion: InsertionRef) -> str:
         """Return the folder of a listed insertion.
@@ -250,7 +253,7 @@ class FolderSource(AlfSource):
         if place is not None:
             yield place
             return
-        yield from self._walk(self.root, 0)
+        yield from self._walk(str(self.root), 0)
 
     def _around(self) -> _Place | None:
         """Return the session that the root lies inside of, where it is the ``alf`` folder of one or below it."""
@@ -260,12 +263,13 @@ class FolderSource(AlfSource):
         at = len(parts) - 1 - parts[::-1].index("alf")
         session, below = Path(*parts[:at]), len(parts) - 1 - at
         # a folder of many subjects may be called alf as well
-        if not _SESSION.search(session.as_posix()) and not any_spikes(self.root, self._inside, below):
+        is_alf = any_spikes(self.root, self._inside, below) and not _holds_alf(self.root)
+        if not _SESSION.search(session.as_posix()) and not is_alf:
             return None
         collection = "/".join(part for part in parts[at:] if not REVISION.match(part))
         return _Place(session, collection if below else "")
 
-    def _walk(self, folder: Path, depth: int) -> Iterator[_Place]:
+    def _walk(self, folder: str, depth: int) -> Iterator[_Place]:
         folders, has_spikes = [], False
         for entry in scan(folder):
             if entry.is_dir():
@@ -273,14 +277,19 @@ class FolderSource(AlfSource):
             elif SPIKES.match(entry.name):
                 has_spikes = True
         names = {entry.name for entry in folders}
-        if "alf" in names:
-            yield _Place(folder)
+        is_session = folder[-1:].isdigit() and _SESSION.search(folder) is not None
+        if "alf" in names and (is_session or self._is_of_spikes(Path(folder))):
+            yield _Place(Path(folder))
         elif has_spikes or any(REVISION.match(e.name) and holds_spikes(Path(e.path)) for e in folders):
-            yield _Place(folder, loose=True)
-        elif not _SESSION.search(folder.as_posix()) and depth < _MAX_DEPTH:
+            yield _Place(Path(folder), loose=True)
+        elif not is_session and depth < _MAX_DEPTH:  # a folder of many subjects may be called alf as well
             for entry in folders:
                 if self._inside(entry):
-                    yield from self._walk(Path(entry.path), depth + 1)
+                    yield from self._walk(entry.path, depth + 1)
+
+    def _is_of_spikes(self, session: Path) -> bool:
+        """Return whether the folder ``alf`` in one is that of a session: it holds spikes, and no other sessions."""
+        return not _holds_alf(session / "alf") and next(self._probes(_Place(session)), None) is not None
 
     def _probes(self, place: _Place) -> Iterator[tuple[InsertionRef, _Place]]:
         session = place.session
@@ -351,6 +360,14 @@ class FolderSource(AlfSource):
             return True
         log.info("%s is a link out of %s and is not followed", entry.path, self.root)
         return False
+
+
+def _holds_alf(folder: Path, depth: int = 0) -> bool:
+    """Return whether there is another folder called alf below one, as deep as it is below that of a subject."""
+    return any(
+        entry.is_dir() and (entry.name == "alf" or (depth < _OF_SUBJECT and _holds_alf(Path(entry.path), depth + 1)))
+        for entry in scan(folder)
+    )
 
 
 def recognises(path: Path) -> bool:

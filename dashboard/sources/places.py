@@ -50,8 +50,10 @@ _SORTER = re.compile(
 _AROUND = re.compile(r"spike_?sort(?:ing|ers?)|sorter_output|sorting|alf", re.IGNORECASE)
 _DEFAULT_PROBE = "probe"
 
-IsOne = Callable[[Path, set[str]], bool]
+Names = set[str] | frozenset[str]
+IsOne = Callable[[str, Names], bool]
 """Whether a folder, by the names in it, or a file (no names) is a sorting of one kind."""
+_OF_FILE: Names = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class PlacedSource(Source):
 
     @staticmethod
     @abstractmethod
-    def is_one(path: Path, names: set[str]) -> bool:
+    def is_one(path: str, names: Names) -> bool:
         """Return whether a folder, by the names in it, or a file (no names) is a sorting of this kind."""
 
     @abstractmethod
@@ -131,7 +133,7 @@ class PlacedSource(Source):
     def insertions(self) -> Iterator[InsertionRef]:
         """Yield the insertions, in the order of their paths."""
         found: dict[str, tuple[InsertionRef, list[Place]]] = {}
-        for path in _walk(self.root, self.root, self.is_one, 0):
+        for path in _sortings(self.root, self.is_one):
             for part, probe in self._parts(path):
                 insertion, sorter = self._named(path, probe)
                 known = found.setdefault(insertion.key, (insertion, []))[1]
@@ -227,6 +229,8 @@ class PlacedSource(Source):
             path = place.path / self.last_changed if place.path.is_dir() else place.path
             return path.stat().st_mtime_ns if path.exists() else 0
 
+        if len(places) == 1:
+            return tuple(places)
         by_name = sorted(places, key=lambda place: place.sorter)
         return tuple(sorted(by_name, key=changed, reverse=True))
 
@@ -294,12 +298,15 @@ def _is_of_sorter(part: str) -> bool:
     return bool(_SORTER.fullmatch(part) or _AROUND.fullmatch(part))
 
 
-def _walk(folder: Path, root: Path, is_one: IsOne, depth: int) -> Iterator[Path]:
-    """Yield the sortings at and below a folder; what lies inside of one is not looked at."""
-    if not folder.is_dir():
-        if is_one(folder, set()):
-            yield folder
-        return
+def _sortings(root: Path, is_one: IsOne) -> Iterator[Path]:
+    """Return the sortings at and below a path; what lies inside of one is not looked at."""
+    if root.is_dir():
+        return map(Path, _walk(str(root), root, is_one, 0))
+    return iter([root] if is_one(str(root), _OF_FILE) else [])
+
+
+def _walk(folder: str, root: Path, is_one: IsOne, depth: int) -> Iterator[str]:
+    """Yield the sortings at and below a folder: as texts, since of ten thousand folders each would be a `Path`."""
     entries = scan(folder)
     if is_one(folder, {entry.name for entry in entries}):
         yield folder
@@ -307,9 +314,9 @@ def _walk(folder: Path, root: Path, is_one: IsOne, depth: int) -> Iterator[Path]
     for entry in entries:
         if entry.is_dir():
             if depth < _MAX_DEPTH and _inside(entry, root):
-                yield from _walk(Path(entry.path), root, is_one, depth + 1)
-        elif is_one(Path(entry.path), set()):
-            yield Path(entry.path)
+                yield from _walk(entry.path, root, is_one, depth + 1)
+        elif is_one(entry.path, _OF_FILE):
+            yield entry.path
 
 
 def _inside(entry: os.DirEntry[str], root: Path) -> bool:
@@ -322,8 +329,7 @@ def _inside(entry: os.DirEntry[str], root: Path) -> bool:
 
 def any_below(path: Path, is_one: IsOne) -> bool:
     """Return whether there is a sorting of a kind at or below a path."""
-    root = path.resolve()
-    return next(_walk(root, root, is_one, 0), None) is not None
+    return next(_sortings(path.resolve(), is_one), None) is not None
 
 
 def _size(path: Path) -> int:

@@ -78,6 +78,17 @@ def test_a_parent_called_alf_is_not_a_session(tmp_path: Path) -> None:
     assert keys(tmp_path / "alf") == [KEY]
 
 
+@pytest.mark.parametrize("below", [".", "alf", "alf/labx", "alf/labx/Subjects/MOUSE_1"])
+@pytest.mark.parametrize("session", [SESSION, "labx/Subjects/MOUSE_1/first", "MOUSE_1", "2024-01-02/001"])
+def test_sessions_below_a_folder_called_alf_are_found(tmp_path: Path, below: str, session: str) -> None:
+    touch(tmp_path / "alf", f"{session}/alf/probe00/ks/spikes.times.npy")
+    if (tmp_path / below).is_dir():
+        source = FolderSource(tmp_path / below)
+        (found,) = source.insertions()
+        assert found.probe == "probe00"
+        assert source.place(found) == str(tmp_path / "alf" / session / "alf" / "probe00")
+
+
 def test_the_lab_is_read_off_the_path(labdata: Path) -> None:
     first = next(FolderSource(labdata).insertions())
     assert (first.lab, first.subject, first.date, first.number) == ("labx", "MOUSE_1", "2024-01-02", 1)

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 from one.alf.path import filename_parts
@@ -23,13 +24,14 @@ SPIKES = re.compile(r"(?:_[A-Za-z0-9]+_)?(?:spikes\.[^.]+\.|passingSpikes\.table
 _UUID = re.compile(rf"(?:^|\.)(?P<id>{UUID.pattern})$", re.IGNORECASE)
 # Collections below alf/<probe>: the sorter, and one level to spare.
 _DEEPEST = 3
+_BY_NAME = attrgetter("name")
 
 
-def scan(folder: Path) -> list[os.DirEntry[str]]:
+def scan(folder: str | Path) -> list[os.DirEntry[str]]:
     """Return what is in a folder, sorted, hidden files left out; nothing where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+            return sorted([e for e in entries if e.name[0] != "."], key=_BY_NAME)
     except OSError as error:
         log.warning("%s cannot be listed: %s", folder, error.strerror)
         return []

@@ -13,7 +13,7 @@ from dashboard.sources.analyzer.reader import read_analyzer
 from dashboard.sources.analyzer.store import FolderStore, Store
 from dashboard.sources.analyzer.zarr_store import ZarrStore, is_zarr
 from dashboard.sources.base import Source
-from dashboard.sources.places import Place, PlacedSource, any_below
+from dashboard.sources.places import Names, Place, PlacedSource, any_below
 
 
 class AnalyzerSource(PlacedSource):
@@ -25,14 +25,14 @@ class AnalyzerSource(PlacedSource):
     last_changed = "spikeinterface_info.json"
 
     @staticmethod
-    def is_one(path: Path, names: set[str]) -> bool:
+    def is_one(path: str, names: Names) -> bool:
         """Return whether these are the names of an analyzer or of a sorting."""
         is_analyzer = {"spikeinterface_info.json", "sorting"} <= names
         is_sorting = {"numpysorting_info.json", "spikes.npy"} <= names or {
             "si_folder.json",
             "sorting_cached.npz",
         } <= names
-        return is_analyzer or is_sorting or ("sorting" in names and is_zarr(path))
+        return is_analyzer or is_sorting or ("sorting" in names and is_zarr(Path(path)))
 
     def read(
         self,

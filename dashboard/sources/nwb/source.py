@@ -13,7 +13,7 @@ from dashboard.model.references import SortingRef
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.base import Source
 from dashboard.sources.nwb.reader import probes_of, read_units
-from dashboard.sources.places import Place, PlacedSource, any_below
+from dashboard.sources.places import Names, Place, PlacedSource, any_below
 
 ENDING = ".nwb"
 
@@ -26,9 +26,9 @@ class NwbSource(PlacedSource):
     sorter = "nwb"
 
     @staticmethod
-    def is_one(path: Path, names: set[str]) -> bool:
+    def is_one(path: str, names: Names) -> bool:
         """Return whether this is an NWB file, by its name."""
-        return not names and path.suffix == ENDING and path.is_file()
+        return not names and path.endswith(ENDING) and Path(path).is_file()
 
     def parts(self, path: Path) -> Sequence[tuple[str, str]]:
         """Return the probes of a file."""

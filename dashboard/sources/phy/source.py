@@ -17,7 +17,7 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.base import Source
 from dashboard.sources.phy.folder import is_kilosort4, read_folder
 from dashboard.sources.phy.raw import open_dat
-from dashboard.sources.places import Place, PlacedSource, any_below
+from dashboard.sources.places import Names, Place, PlacedSource, any_below
 from dashboard.sources.sync import sync_at
 
 
@@ -30,7 +30,7 @@ class PhySource(PlacedSource):
     last_changed = "spike_clusters.npy"
 
     @staticmethod
-    def is_one(path: Path, names: set[str]) -> bool:
+    def is_one(path: str, names: Names) -> bool:
         """Return whether these are the names of a Kilosort or phy folder."""
         return "spike_times.npy" in names and bool({"spike_clusters.npy", "spike_templates.npy", "params.py"} & names)
 

@@ -33,7 +33,7 @@ def project(repository: Path) -> dict[str, Any]:
 def of_users(project: dict[str, Any]) -> list[str]:
     """Return the dependencies, and those of the extras that users install."""
     extras: dict[str, list[str]] = project["optional-dependencies"]
-    return [*project["dependencies"], *extras["cluster"], *extras["nwb"], *extras["zarr"]]
+    return [*project["dependencies"], *extras["cluster"], *extras["lfpack"], *extras["nwb"], *extras["zarr"]]
 
 
 @pytest.fixture(scope="module")

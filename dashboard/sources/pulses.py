@@ -10,7 +10,7 @@ versions 0.5 and 0.6.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from dashboard.model.sorting import Trials
 from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.alf.names import scan
-from dashboard.sources.raw.files import flat_file
+from dashboard.sources.raw.chunks import ChunkCache
+from dashboard.sources.raw.files import CompressedFile, flat_file
 from dashboard.sources.raw.meta import read_fields
 from dashboard.sources.raw.open_ephys import FILE, INDEX, streams_around
 from dashboard.sources.readers import read_lines
@@ -33,12 +34,15 @@ MAX_PULSES, MAX_CELLS, MAX_LINES = 1_000_000, 8_000_000, 100
 """Rows of a table, its rows times its lines, and its lines: the longest lines, such as a camera's, are left out."""
 
 MAX_WORD_BYTES = 4 << 30
-"""Of a file whose digital words are read: all of it is, for some of its columns."""
+"""Of a file, before compression, whose digital words are read: all of it is, for some of its columns."""
 
 MAX_UP = 4
 """Folders around that of a sorting in which pulses are looked for."""
 
 _BLOCK = 1 << 18
+_SAMPLES = (".bin", ".cbin")
+_HELD_BYTES = 64 << 20
+"""Of decoded chunks, of which one may lie in two blocks."""
 _CATGT = re.compile(
     r"(?:^|[._])(?P<stream>nidq|obx\d*|imec\d*)\.(?:(?:ap|lf|obx)\.)?"
     r"(?P<kind>xi?[ad]|ix[ad]|i?sy|bft)_(?P<own>\d+(?:_\d+){1,2}(?:p\d+)?)(?P<more>.*)\.txt$",
@@ -93,7 +97,7 @@ class _TextFile:
 
 def is_pulses(path: Path) -> bool:
     """Return whether a path is of a kind that `read_pulses` reads, by its name."""
-    return path.suffix in (".txt", ".bin") or path.name in (_STATES, _OLD_STATES) or path.is_dir()
+    return path.suffix in (".txt", *_SAMPLES) or path.name in (_STATES, _OLD_STATES) or path.is_dir()
 
 
 def read_pulses(path: Path, name: str = "") -> Trials:
@@ -102,7 +106,8 @@ def read_pulses(path: Path, name: str = "") -> Trials:
     Parameters
     ----------
     path : Path
-        A text with one time in seconds a line; a ``.bin`` of SpikeGLX with its ``.meta``; of a recording of Open Ephys
+        A text with one time in seconds a line; a ``.bin`` of SpikeGLX with its ``.meta``, or a ``.cbin`` with its
+        ``.ch``, too; of a recording of Open Ephys
         the folder, a folder of its events or ``states.npy``; or a folder with text files of CatGT.
     name : str
         Of the file, where the path is a copy of it.
@@ -112,7 +117,7 @@ def read_pulses(path: Path, name: str = "") -> Trials:
     DatasetMissing, DatasetInvalid, BadRequest
         There are no pulses, or a file is damaged.
     """
-    if path.suffix == ".bin":
+    if path.suffix in _SAMPLES:
         return _table(*_words(path))
     if path.suffix == ".txt":
         return _table(*_texts([_TextFile.of(path, name or path.name)]), path)
@@ -240,10 +245,15 @@ def _words(path: Path) -> tuple[Lines, str, Path]:
         raise DatasetInvalid(f"The .meta file does not describe digital words ({error})", [path]) from error
     if not n_words:
         raise DatasetInvalid("Has no digital words", [path], "Give the file of another stream")
-    if path.stat().st_size > MAX_WORD_BYTES:
+    read: Callable[[int, int], npt.NDArray[np.int16]]
+    if path.suffix == ".cbin":
+        packed = CompressedFile(path, path.with_suffix(".ch"), n_columns, chunks=ChunkCache(_HELD_BYTES))
+        read, n_samples = packed, packed.n_samples
+    else:
+        read, n_samples = flat_file(path, n_columns)
+    if 2 * n_samples * n_columns > MAX_WORD_BYTES:
         remedy = "Extract the pulses with CatGT, and give its .txt"
         raise BadRequest(f"Larger than the {MAX_WORD_BYTES >> 30} GB whose digital words are read", path, remedy)
-    read, n_samples = flat_file(path, n_columns)
     found: dict[tuple[int, int], list[npt.NDArray[np.int64]]] = {}
     for start in range(0, n_samples - 1, _BLOCK):
         words = read(start, min(start + _BLOCK + 1, n_samples))[:, n_columns - n_words :].astype(np.uint16)

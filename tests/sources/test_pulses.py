@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import dashboard
@@ -18,6 +19,7 @@ from dashboard.model.sorting import SpikeSorting, Trials
 from dashboard.sources import pulses
 from dashboard.sources.events import read_events, read_uploaded
 from dashboard.sources.phy.source import PhySource
+from tests.sources.raw.samples import write_cbin
 from tests.sources.samples import write_phy
 
 PROBE = "Neuropix-PXI-100.ProbeA-AP"
@@ -172,6 +174,23 @@ def test_bits_of_digital_words_rise(tmp_path: Path, kind: str, clock: str, monke
     assert times(trials, f"{kind}_xd_1_3_times") == [0.064, 0.5]
     assert times(trials, f"{kind}_xd_1_15_times") == [0.128]
     assert clock in trials.origin
+
+
+def test_digital_words_of_a_compressed_file_are_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulses, "_BLOCK", 64)
+    words = (np.random.default_rng(3).integers(0, 2, 1_000) << 5).astype(np.uint16)
+    plain = write_words(tmp_path / "run_g0_t0.nidq.bin", "nidq", words, 1_000.0)
+    packed = tmp_path / "packed" / "run_g0_t0.nidq.cbin"
+    packed.parent.mkdir()
+    write_cbin(packed, np.fromfile(plain, "<i2").reshape(-1, 2), 100)
+    packed.with_suffix(".meta").write_text(plain.with_suffix(".meta").read_text())
+    pd.testing.assert_frame_equal(read_events(packed).table, read_events(plain).table)
+    assert "run_g0_t0.nidq.cbin" in read_events(packed).origin
+    packed.with_suffix(".ch").unlink()
+    with pytest.raises(DashboardError, match=r"nidq\.ch"):
+        read_events(packed)
 
 
 def test_lines_of_open_ephys_are_on_the_clock_of_the_spikes(tmp_path: Path) -> None:

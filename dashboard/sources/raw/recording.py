@@ -17,6 +17,7 @@ from dashboard.sources.alf.arrays import read_array
 from dashboard.sources.download.ranges import RemoteFile
 from dashboard.sources.raw.files import CompressedFile, flat_file, remote_flat_file
 from dashboard.sources.raw.meta import Meta, read_meta
+from dashboard.sources.raw.packed_lf import is_packed_lf, packed_lf
 from dashboard.sources.raw.wide_band import lf_of
 
 _UUID = r"(?:\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?"
@@ -29,16 +30,21 @@ NOT_THERE = "Put the .cbin (or .bin) with its .ch and .meta into the folder raw_
 _CLOCK_REMEDY = "Put the file .timestamps.npy or .sync.npy of the probe into the folder"
 
 
-def open_recording(folder: Path, *, remote: Sequence[RemoteFile] = (), is_synthetic: bool = False) -> RawRecording:
+def open_recording(
+    folder: Path, *, remote: Sequence[RemoteFile] = (), is_synthetic: bool = False, pid: str | None = None
+) -> RawRecording:
     """Return the raw recording in a folder; what was opened before and did not change is opened once.
 
     Parameters
     ----------
     folder : Path
-        ``raw_ephys_data/probe00``: the SpikeGLX files of one probe, and ``.timestamps.npy`` or ``.sync.npy``.
+        ``raw_ephys_data/probe00``: the SpikeGLX files of one probe, and ``.timestamps.npy`` or ``.sync.npy``; an
+        ``.h5`` of lfpack stands in for LF.
     remote : sequence of RemoteFile
         Files of samples that are not in the folder.
     is_synthetic : bool
+    pid : str or None
+        Of the insertion, by which a file of lfpack knows it.
 
     Raises
     ------
@@ -53,7 +59,7 @@ def open_recording(folder: Path, *, remote: Sequence[RemoteFile] = (), is_synthe
         files = []
     states = [(path.name, path.stat()) for path in files]
     state = tuple((name, found.st_size, found.st_mtime_ns) for name, found in states)
-    return _open(folder, state, tuple(remote), is_synthetic)
+    return _open(folder, state, tuple(remote), is_synthetic, pid or "")
 
 
 def is_of_recording(name: str) -> bool:
@@ -64,7 +70,7 @@ def is_of_recording(name: str) -> bool:
 def is_of_samples(name: str) -> bool:
     """Return whether a file holds the samples themselves."""
     match = _BAND_FILE.match(name)
-    return match is not None and match["kind"] in ("cbin", "bin")
+    return is_packed_lf(name) or (match is not None and match["kind"] in ("cbin", "bin"))
 
 
 def holds_samples(folder: Path) -> bool:
@@ -77,11 +83,14 @@ def holds_samples(folder: Path) -> bool:
 
 @lru_cache(maxsize=16)
 def _open(
-    folder: Path, state: tuple[tuple[str, int, int], ...], remote: tuple[RemoteFile, ...], is_synthetic: bool
+    folder: Path, state: tuple[tuple[str, int, int], ...], remote: tuple[RemoteFile, ...], is_synthetic: bool, pid: str
 ) -> RawRecording:
     elsewhere = {file.name: file for file in remote}
     names = [*(name for name, _, _ in state if name not in elsewhere), *elsewhere]
+    packed = [folder / name for name in names if is_packed_lf(name)]
     by_band = _by_band(folder, names)
+    if not by_band and not packed:
+        raise DatasetMissing("Raw data", folder, NOT_THERE)
     bands: dict[str, RawBand] = {}
     metas: list[Meta] = []
     for band, paths in by_band.items():
@@ -96,6 +105,8 @@ def _open(
         raise DatasetInvalid(what, [meta.path for meta in metas], "Keep those of one probe in the folder")
     if "ap" in bands and "lf" not in bands and metas[0].generation == _WIDE_BAND:
         bands["lf"] = lf_of(bands["ap"])
+    if packed and "lf" not in bands:
+        return _with_packed_lf(folder, names, packed, bands, pid)
     ap_fs_hz = bands["ap"].fs_hz if "ap" in bands else bands["lf"].fs_hz * 12
     first = next(iter(bands.values()))
     return RawRecording(
@@ -118,10 +129,22 @@ def _by_band(folder: Path, names: list[str]) -> dict[str, dict[str, Path]]:
                     what, [paths[match["kind"]], folder / name], "Keep the files of one probe and one run in a folder"
                 )
             paths[match["kind"]] = folder / name
-    found = {band: paths for band, paths in sorted(found.items()) if "cbin" in paths or "bin" in paths}
-    if not found:
-        raise DatasetMissing("Raw data", folder, NOT_THERE)
-    return found
+    return {band: paths for band, paths in sorted(found.items()) if "cbin" in paths or "bin" in paths}
+
+
+def _with_packed_lf(
+    folder: Path, names: list[str], packed: list[Path], bands: dict[str, RawBand], pid: str
+) -> RawRecording:
+    """Return a recording whose LF is a file of lfpack, which has a clock of its own for where there is no AP."""
+    if len(packed) > 1:
+        raise DatasetInvalid("There are two files of packed LF", packed[:2], "Keep that of the probe in the folder")
+    lf, clock, labels = packed_lf(packed[0], pid)
+    ap_fs_hz = lf.fs_hz
+    if "ap" in bands:
+        ap_fs_hz = bands["ap"].fs_hz
+        clock = _clock(folder, names, ap_fs_hz)
+    own = _labels(folder, names, lf.n_channels)
+    return RawRecording({**bands, "lf": lf}, clock, labels if own is None else own, ap_fs_hz)
 
 
 def _needed(paths: Mapping[str, Path], kind: str, folder: Path, band: str) -> Path:

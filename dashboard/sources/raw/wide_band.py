@@ -41,7 +41,7 @@ def lf_of(band: RawBand) -> RawBand:
         counts = np.pad(counts, ((i0 - wanted[0], wanted[1] - i1), (0, 0)), mode="edge")
         filtered: npt.NDArray[np.float32] = signal.upfirdn(taps, counts, 1, EVERY, axis=0)
         made = filtered[(N_TAPS - 1) // EVERY :][: end - first]
-        return np.ascontiguousarray(made, np.float32)
+        return np.array(made, np.float32)  # a copy: a view would keep all of `filtered`
 
     def columns(i0: int, i1: int) -> npt.NDArray[Any]:
         check_range(i0, i1, n_samples, band.path)

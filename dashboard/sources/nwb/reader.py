@@ -25,7 +25,7 @@ from dashboard.model.texts import counted
 from dashboard.sources.alf.channels import regions
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.download.ranges import RemoteFile
-from dashboard.sources.nwb.hdf5 import member, numbers, opened, path_of, word, words
+from dashboard.sources.hdf5 import member, numbers, opened, path_of, word, words
 from dashboard.sources.nwb.trials import read_trials
 from dashboard.sources.unit_columns import with_columns
 from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, means_of_units, put
@@ -67,7 +67,7 @@ def probes_of(where: Path | RemoteFile) -> list[str]:
     Raises
     ------
     BadRequest, DatasetMissing, DatasetInvalid
-        As `dashboard.sources.nwb.hdf5.opened`.
+        As `dashboard.sources.hdf5.opened`.
     """
     with opened(where) as file:
         return list(dict.fromkeys(_probe_of_units(file)))

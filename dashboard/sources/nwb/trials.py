@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.model.sorting import Trials
-from dashboard.sources.nwb.hdf5 import member, numbers, words
+from dashboard.sources.hdf5 import member, numbers, words
 
 #: Columns of IBL-to-nwb, and of NWB itself, by IBL's names.
 NAMES = MappingProxyType({

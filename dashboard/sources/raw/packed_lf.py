@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dashboard.model.errors import BadRequest, DashboardError, DatasetInvalid
 from dashboard.model.raw import RawBand, SampleClock, Sites
 from dashboard.model.texts import counted
-from dashboard.sources.nwb.hdf5 import checked, member
+from dashboard.sources.hdf5 import checked, member
 from dashboard.sources.raw.files import check_range
 from dashboard.sources.readers import DAMAGED
 

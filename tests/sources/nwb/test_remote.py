@@ -54,7 +54,7 @@ def test_blocks_come_once_and_only_those_that_are_needed(
     with h5py.File(file, "a") as content:
         content["acquisition/raw"] = np.random.default_rng(0).integers(0, 1000, (1 << 20,))  # 8 MB, not of the units
     replay.files[PATH] = file.read_bytes()
-    monkeypatch.setattr("dashboard.sources.nwb.range_file.BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr("dashboard.sources.range_file.BLOCK_BYTES", 1 << 14)
     opened(replay.url + PATH, settings)
     assert replay.sent[PATH] < 1 << 20
     ranges = [seen.headers["range"] for seen in replay.seen if seen.path == PATH]

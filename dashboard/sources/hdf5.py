@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dashboard.model.errors import BadRequest, DashboardError, DatasetInvalid, DatasetMissing
 from dashboard.sources.download.ranges import RemoteFile
-from dashboard.sources.nwb.range_file import RangeFile
+from dashboard.sources.range_file import RangeFile
 from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_RATIO
 
 _SIZES: dict[str, int] = {}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from dashboard.model.errors import DatasetInvalid
-from dashboard.sources.nwb import hdf5
-from dashboard.sources.nwb.hdf5 import numbers, opened, word, words
+from dashboard.sources import hdf5
+from dashboard.sources.hdf5 import numbers, opened, word, words
 
 h5py = pytest.importorskip("h5py", reason="NWB files are read by h5py, of the extra nwb")
 

@@ -16,11 +16,13 @@ from dashboard.analysis.curation.applied import Applied, apply_plan, plan_of
 from dashboard.analysis.curation.splits import split_sizes
 from dashboard.analysis.curation.state import unit_states
 from dashboard.analysis.curation.subject import Subject
+from dashboard.analysis.quality.metrics import COLUMNS, recompute
 from dashboard.library.analyzer_folder import write_analyzer_folder
 from dashboard.library.convert import convert_to_alf
 from dashboard.library.curation import spikeinterface, tables
 from dashboard.library.curation.file import CurationFile, first_category, said_of_units, shown_to
 from dashboard.library.phy_folder import write_phy_folder
+from dashboard.model.conventions import LabelKind
 from dashboard.model.curation import CurationRules, Decision
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.files import write_file
@@ -106,6 +108,8 @@ def write_applied(
     subject, category = Subject.of(sorting), first_category(rules)
     plan, states = plan_of(rows, subject, author, rules), unit_states(rows, subject)
     applied = apply_plan(sorting, plan)
+    if not plan.spans:  # metrics of the other units are of all their spikes
+        applied = replace(applied, sorting=_measured(applied, progress, cancel))
     file = said_of_units(applied.states(states), tuple(applied.members), author, rules)
     draft = folder.with_name(f".{folder.name[:40]}.{uuid.uuid4().hex[:12]}.part")
     try:
@@ -120,6 +124,20 @@ def write_applied(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return AppliedFolder(folder, applied, tuple(dict.fromkeys((applied.sorting.curation, *said))))
+
+
+def _measured(applied: Applied, progress: ProgressCallback, cancel: threading.Event | None) -> SpikeSorting:
+    """Return the sorting with the metrics of the units that were not there before, from their spikes."""
+    sorting = applied.sorting
+    n_before = sum((new,) == units for new, units in applied.members.items())
+    of_label = ("label", "bitwise_fail") if sorting.label_kind is not LabelKind.IBL else ()
+    names = [name for name in COLUMNS if name in sorting.clusters and name not in ("cluster_id", *of_label)]
+    if n_before == sorting.n_clusters or not names:
+        return sorting
+    found, clusters = recompute(sorting, progress, cancel, n_before), sorting.clusters.copy()
+    for name in names:
+        clusters[name] = [*clusters[name].iloc[:n_before].tolist(), *found[name].iloc[n_before:].tolist()]
+    return replace(sorting, clusters=clusters)
 
 
 def _write_alf(

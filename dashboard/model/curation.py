@@ -39,7 +39,8 @@ class Decision:
     uuid : str
         Of the unit, where the files have one.
     name : str
-        Of a category.
+        Of a category; of a merge or a split, where a file gives them, the ids of the new units, as `write_ids` writes
+        them.
     reason : str
     collection, revision : str
         Which sorting.

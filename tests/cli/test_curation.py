@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboard.analysis.quality.metrics import recompute
 from dashboard.cli.main import main
 from dashboard.library.open import open_insertion
 from dashboard.library.userdata import UserData
@@ -102,6 +103,10 @@ def test_what_is_applied_is_a_new_folder_with_a_map(
     assert np.bincount(sorting.unit_indexes())[sorting.units.find([41])[0]] == 3
     column = {"alf": "curated", "phy": "group", "analyzer": "quality"}[kind]
     assert sorting.clusters.loc[[40, 8], column].tolist() == ["good", "mua"]
+    if kind == "alf":  # metrics of the new units are computed from their spikes
+        own = recompute(sorting)
+        for name in ("amp_median", "presence_ratio", "label"):
+            np.testing.assert_allclose(sorting.clusters[name].iloc[-3:], own[name].iloc[-3:])
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     assert run(tmp_path, *words) == 2
     assert "exists already" in capsys.readouterr().err

@@ -55,6 +55,29 @@ def test_spikeinterface_applies_it_and_has_the_same_units(tmp_path: Path, kind: 
     assert (labels[units[1]], labels[units[2]]) == ("good", "noise")
 
 
+@pytest.mark.parametrize(("kind", "names"), [("numbers", [40, 50, 60]), ("texts", ["both", "one part", "other"])])
+def test_ids_of_new_units_are_those_of_the_file_here_and_there(tmp_path: Path, kind: str, names: list[Any]) -> None:
+    ids = IDS[kind]
+    split = {"unit_id": ids[5], "mode": "indices", "indices": [[0, 3]], "new_unit_ids": names[1:]}
+    model = curation_model.Curation(
+        format_version="2", unit_ids=ids, label_definitions={},
+        merges=[{"unit_ids": ids[3:5], "new_unit_id": names[0]}], splits=[split],
+    )  # fmt: skip
+    (tmp_path / "theirs.json").write_text(model.model_dump_json())
+    units = tuple(map(str, ids))
+    subject = Subject("S/2024-01-01/001/probe00", "alf/probe00", "", "9:aa", units, ("",) * 6, (9,) * 6)
+    found, report = decisions_of(spikeinterface.read(tmp_path / "theirs.json"), subject, "Ada")
+    assert report == []
+    spikeinterface.write(tmp_path / "ours.json", shown_to("Ada", found, subject, CurationRules()))
+    trains = {unit: np.arange(9) * 100 + 10 * n for n, unit in enumerate(ids)}
+    sorting = core.NumpySorting.from_unit_dict([trains], 30_000.0)
+    applied = [
+        curation.apply_curation(sorting, curation.load_curation(tmp_path / f"{whose}.json"))
+        for whose in ("theirs", "ours")
+    ]
+    assert [one.unit_ids.tolist() for one in applied] == [[*ids[:3], *names]] * 2
+
+
 def test_what_spikeinterface_writes_comes_in(tmp_path: Path) -> None:
     model = curation_model.Curation(
         format_version="2",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -36,6 +37,9 @@ _SUMS = ("spike_count", "n_spikes", "num_spikes", "firing_rate")
 neither list is not known.
 """
 
+MAX_DIGITS = 16
+"""Of an id that is a number: more are not whole numbers of a browser."""
+
 _SHARED_INDEXES = ("ticks", "rank_index", "depth_range", "overview")
 
 
@@ -58,6 +62,8 @@ class CurationPlan:
     splits : tuple of (str, str)
         Units that are several, and their parts as `dashboard.analysis.curation.splits.write_split` writes them; none of
         them is in a merge.
+    named : tuple of (str, tuple of str)
+        The first unit of a merge, or the one that is split, and ids of what it comes to, where a file gives them.
     """
 
     merges: tuple[tuple[str, ...], ...] = ()
@@ -66,6 +72,7 @@ class CurationPlan:
     authors: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
     splits: tuple[tuple[str, str], ...] = ()
+    named: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
@@ -114,6 +121,7 @@ def plan_of(
     return CurationPlan(
         tuple(one.units for one in held if not one.parts), tuple(removed), tuple(spans),
         tuple(dict.fromkeys(authors)), splits=tuple((one.units[0], one.parts) for one in held if one.parts),
+        named=tuple((one.units[0], one.new) for one in held if one.new),
     )  # fmt: skip
 
 
@@ -193,10 +201,10 @@ class Applied:
 def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
     """Return a sorting with units merged and split, without removed units and without the spikes in bad spans.
 
-    New ids are those that SpikeInterface gives: the largest id that is not removed and one more, or ``merge0`` and
-    ``ID-split0`` where ids are texts that are no numbers. A merged unit has the place of that of its units with most
-    spikes, a part the place and the template of its unit; neither has metrics or a label of IBL's tests: these were of
-    other units. The sorting that is given does not change.
+    New ids are those that a file gave, where no unit has them, else SpikeInterface's: the largest id that
+    is not removed and one more, or ``merge0`` and ``ID-split0`` where ids are texts that are no numbers. A merged unit
+    has the place of that of its units with most spikes, a part the place and the template of its unit; neither has
+    metrics or a label of IBL's tests: these were of other units. The sorting that is given does not change.
 
     Parameters
     ----------
@@ -238,7 +246,12 @@ def apply_plan(sorting: SpikeSorting, plan: CurationPlan) -> Applied:
     keep = _kept(sorting, plan.spans, indexes, of, place)
     names = [units[index] for index, value in splits for _ in split_sizes(value)]
     here = [unit for unit in sorting.units.values.tolist() if str(unit) not in removed]
-    ids = [*sorting.units.values[stay].tolist(), *_new_ids(sorting, here, len(groups), names)]
+    named = dict(plan.named)
+    wanted = [next(iter(named.get(group[0], ())), "") for group in plan.groups]
+    for index, value in splits:
+        n_parts, given = len(split_sizes(value)), named.get(units[index], ())
+        wanted += given if len(given) == n_parts else [""] * n_parts
+    ids = [*sorting.units.values[stay].tolist(), *_new_ids(sorting, here, len(groups), names, wanted)]
     rows = None if keep.all() else np.flatnonzero(keep)
     found = replace(
         sorting,
@@ -287,7 +300,7 @@ def _kept(
     return keep
 
 
-def _new_ids(sorting: SpikeSorting, here: list[Any], n_merged: int, split: list[str]) -> list[Any]:
+def _new_ids(sorting: SpikeSorting, here: list[Any], n_merged: int, split: list[str], wanted: list[str]) -> list[Any]:
     """Return ids of merged units, then of parts.
 
     As ``generate_unit_ids_for_merge_group`` and ``generate_unit_ids_for_split`` of
@@ -301,13 +314,24 @@ def _new_ids(sorting: SpikeSorting, here: list[Any], n_merged: int, split: list[
     n_merged : int
     split : list of str
         Id of the unit of each part.
+    wanted : list of str
+        Id that a file gives each of them, ``''`` for none; one that a unit has, or that is no number where ids are
+        numbers, is not taken.
     """
-    n = n_merged + len(split)
-    if not sorting.units.are_text or all(unit.isdigit() for unit in here):
-        first = max(map(int, here), default=-1) + 1
-        return [str(first + k) if sorting.units.are_text else first + k for k in range(n)]
-    merged = [name for name in (f"merge{k}" for k in range(n_merged + len(here))) if name not in set(here)][:n_merged]
-    return [*merged, *(f"{unit}-split{split[:k].count(unit)}" for k, unit in enumerate(split))]
+    are_text, taken = sorting.units.are_text, set(map(str, here))
+    given = [""] * len(wanted)
+    for k, name in enumerate(wanted):
+        if name and name not in taken and (are_text or (name.isdecimal() and len(name) < MAX_DIGITS)):
+            given[k] = name
+            taken.add(name)
+    if not are_text or all(unit.isdigit() for unit in taken):
+        free = map(str, count(max(map(int, taken), default=-1) + 1))
+        found = [name or next(free) for name in given]
+        return found if are_text else list(map(int, found))
+    merged = (name for k in count() if (name := f"merge{k}") not in taken)
+    made = [next(merged) if not name and k < n_merged else name for k, name in enumerate(given)]
+    parts = [f"{unit}-split{split[:k].count(unit)}" for k, unit in enumerate(split)]
+    return [*made[:n_merged], *(name or part for name, part in zip(made[n_merged:], parts, strict=True))]
 
 
 def _spikes(sorting: SpikeSorting, units: npt.NDArray[np.int32], rows: npt.NDArray[np.int64] | None) -> Any:
@@ -437,7 +461,8 @@ def _n_without_depth(sorting: SpikeSorting, keep: npt.NDArray[np.bool_]) -> int:
 def _identity(before: Identity | None, plan: CurationPlan) -> Identity | None:
     if before is None:
         return None
-    digest = hashlib.sha256(repr((plan.groups, plan.removed, plan.spans, *plan.splits)).encode()).hexdigest()[:32]
+    changed = (plan.groups, plan.removed, plan.spans, *plan.splits, *plan.named)
+    digest = hashlib.sha256(repr(changed).encode()).hexdigest()[:32]
     return Identity.of_states(before.files, f"{before.metrics} with the curation {digest}", before.folders)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dashboard.analysis.curation.splits import read_split, split_text
 from dashboard.analysis.curation.state import standing
-from dashboard.analysis.curation.subject import Subject, merged_units
+from dashboard.analysis.curation.subject import Subject, merged_units, new_units
 from dashboard.model.curation import MERGE, SPLIT, Decision
 
 
@@ -24,12 +24,15 @@ class Proposal:
         Of the decision.
     parts : str
         Of a split: see `dashboard.analysis.curation.splits.write_split`; empty of a merge.
+    new : tuple of str
+        Ids that a file gives to what it comes to; empty where none does.
     """
 
     units: tuple[str, ...]
     author: str
     step: str
     parts: str = ""
+    new: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -59,7 +62,7 @@ def proposals(decisions: Sequence[Decision], subject: Subject, author: str, prec
         is_one = taken.isdisjoint(units) and all(unit in subject.place for unit in units)
         if is_one and not (parts and read_split(parts) is None):
             taken.update(units)
-            found.append(Proposal(units, one.author, one.step, parts))
+            found.append(Proposal(units, one.author, one.step, parts, new_units(one)))
     return found
 
 

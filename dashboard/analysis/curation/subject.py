@@ -55,15 +55,15 @@ class Subject:
     n_spikes: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, sorting: SpikeSorting) -> Subject:
-        """Return that of a sorting; reads the units of all spikes."""
+    def of(cls, sorting: SpikeSorting, spikes: str | None = None) -> Subject:
+        """Return that of a sorting; reads the units of all spikes, and hashes them unless `spikes` is known."""
         n = sorting.n_clusters
         named = sorting.clusters["uuids"].tolist() if "uuids" in sorting.clusters else [""] * n
         return cls(
             sorting.ref.insertion.key,
             sorting.ref.collection,
             sorting.ref.revision.value or "",
-            spikes_identity(sorting),
+            spikes or spikes_identity(sorting),
             tuple(map(str, sorting.clusters.index.tolist())),
             tuple(uuid if isinstance(uuid, str) else "" for uuid in named),
             tuple(np.bincount(sorting.unit_indexes().reshape(-1), minlength=n).tolist()),
@@ -106,6 +106,14 @@ class Subject:
 def merged_units(decision: Decision) -> tuple[str, ...]:
     """Return the ids of a merge, as text."""
     return tuple(map(str, read_ids(decision.value)))
+
+
+def new_units(decision: Decision) -> tuple[str, ...]:
+    """Return the ids that a file gives to what a merge or a split comes to, as text; nothing where it gives none."""
+    try:
+        return tuple(map(str, read_ids(decision.name)))
+    except ValueError:
+        return ()
 
 
 def write_merge(units: Iterable[UnitId]) -> str:

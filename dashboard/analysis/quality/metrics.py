@@ -56,7 +56,10 @@ _BATCH = 16
 
 
 def recompute(
-    sorting: SpikeSorting, progress: ProgressCallback = ignore_progress, cancel: threading.Event | None = None
+    sorting: SpikeSorting,
+    progress: ProgressCallback = ignore_progress,
+    cancel: threading.Event | None = None,
+    first_unit: int = 0,
 ) -> pd.DataFrame:
     """Return the metrics of every cluster, from its spikes.
 
@@ -65,6 +68,8 @@ def recompute(
     sorting : SpikeSorting
     progress : callable
     cancel : threading.Event or None
+    first_unit : int
+        Index; clusters before it have NaN but for counts and presence.
 
     Returns
     -------
@@ -91,7 +96,7 @@ def recompute(
     table: dict[str, npt.NDArray[Any]] = {name: np.full(n_clusters, np.nan) for name in COLUMNS}
     table["cluster_id"] = sorting.unit_ids
     table |= _presence(times, units, start, stop)
-    for first in range(0, n_clusters, _BATCH):
+    for first in range(first_unit, n_clusters, _BATCH):
         _check(cancel)
         progress(Progress("computing metrics", first, n_clusters, "clusters"))
         batch = range(first, min(first + _BATCH, n_clusters))

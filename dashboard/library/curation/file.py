@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +16,11 @@ from dashboard.analysis.curation.subject import Subject, write_merge
 from dashboard.model.curation import QUALITY, REMOVED, SPLIT, CurationRules, Decision
 from dashboard.model.errors import BadRequest
 from dashboard.model.texts import counted
+from dashboard.model.unit_ids import write_ids
 
 _NAMED = 8
+MAX_NAME = 100
+"""Characters of the name of a decision in the database."""
 
 
 class LabelChoice(NamedTuple):
@@ -37,11 +40,14 @@ class UnitSplit(NamedTuple):
         Places of the spikes of each part among those of the unit, in order of time; what is in none is one part more.
     n_spikes : int or None
         That the unit has, where the file says it.
+    new_ids : tuple of str
+        Of the parts; empty where the file gives none.
     """
 
     unit: str
     groups: tuple[npt.NDArray[np.int64], ...]
     n_spikes: int | None = None
+    new_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,12 @@ def shown_to(author: str, decisions: Sequence[Decision], subject: Subject, rules
     """Return what is shown to somebody as curated, by the rules' precedence."""
     held = proposals(decisions, subject, author, rules.precedence)[::-1]
     merged = tuple(one.units for one in held if not one.parts)
-    parts = ((one.units[0], read_split(one.parts)) for one in held if one.parts)
-    splits = tuple(UnitSplit(unit, groups_of_parts(of), len(of)) for unit, of in parts if of is not None)
-    return said_of_units(unit_states(decisions, subject), subject.ids, author, rules, merged, splits)
+    parts = ((one, read_split(one.parts)) for one in held if one.parts)
+    splits = tuple(
+        UnitSplit(one.units[0], groups_of_parts(of), len(of), one.new) for one, of in parts if of is not None
+    )
+    file = said_of_units(unit_states(decisions, subject), subject.ids, author, rules, merged, splits)
+    return replace(file, merged_ids=tuple(next(iter(one.new), "") for one in held if not one.parts))
 
 
 def said_of_units(
@@ -135,8 +144,9 @@ def decisions_of(file: CurationFile, subject: Subject, author: str) -> tuple[lis
     ]
     found += [subject.decide(author, "note", text, unit) for unit, text in file.notes.items() if unit in subject.place]
     found += [subject.decide(author, "label", REMOVED, u, name=REMOVED) for u in file.removed if u in subject.place]
-    groups = [group for group in file.merges if all(unit in subject.place for unit in group)]
-    found += [subject.decide(author, "merge", write_merge(group)) for group in groups]
+    for group, new in zip(file.merges, file.merged_ids or ("",) * len(file.merges), strict=True):
+        if all(unit in subject.place for unit in group):
+            found.append(subject.decide(author, "merge", write_merge(group), name=write_ids([new] if new else [])))
     named = {*file.labels, *file.notes, *file.removed, *(unit for group in file.merges for unit in group)}
     named |= {split.unit for split in file.splits}
     report = list(file.left_out)
@@ -144,7 +154,11 @@ def decisions_of(file: CurationFile, subject: Subject, author: str) -> tuple[lis
         if (row := subject.place.get(split.unit)) is not None:
             try:
                 parts = _parts(split, subject.n_spikes[row] if subject.n_spikes else None)
-                found.append(subject.decide(author, SPLIT, write_split(parts), split.unit))
+                names = write_ids(split.new_ids)
+                if len(names) > MAX_NAME:
+                    names = ""
+                    report.append(f"Ids that the file gives the parts of unit {split.unit} are too long, and left out")
+                found.append(subject.decide(author, SPLIT, write_split(parts), split.unit, name=names))
             except BadRequest as error:
                 report.append(f"The split of unit {split.unit} is left out: {error}")
     if unknown := sorted(named - set(subject.place)):

@@ -38,9 +38,13 @@ def write(path: Path, file: CurationFile) -> list[str]:
             {"unit_id": ids[unit], "labels": {name: list(labels) for name, labels in said.items()}}
             for unit, said in file.labels.items()
         ],
-        "merges": [{"unit_ids": [ids[unit] for unit in group]} for group in file.merges],
+        "merges": [
+            {"unit_ids": [ids[unit] for unit in group]} | _new(file, "new_unit_id", (new,))
+            for group, new in zip(file.merges, file.merged_ids or ("",) * len(file.merges), strict=True)
+        ],
         "splits": [
             {"unit_id": ids[split.unit], "mode": "indices", "indices": [group.tolist() for group in split.groups]}
+            | _new(file, "new_unit_ids", split.new_ids)
             for split in file.splits
         ],
         "removed": [ids[unit] for unit in removed],
@@ -50,6 +54,16 @@ def write(path: Path, file: CurationFile) -> list[str]:
     if len(removed) < len(file.removed):
         said.append("A unit that is merged or split is not removed as well")
     return said
+
+
+def _new(file: CurationFile, name: str, ids: tuple[str, ...]) -> dict[str, Any]:
+    """Return the field with ids of new units; nothing where there are none, or they are not such as the others."""
+    if not all(ids) or not ids or set(ids) & set(file.units):
+        return {}
+    if file.ids_are_numbers and not all(one.isdecimal() for one in ids):
+        return {}
+    found = list(map(int, ids)) if file.ids_are_numbers else list(ids)
+    return {name: found if name.endswith("s") else found[0]}
 
 
 def read(path: Path) -> CurationFile:
@@ -105,11 +119,9 @@ def _one(content: Mapping[str, Any]) -> CurationFile:
         new |= set(map(str, one.get("new_unit_ids") or ()))
     if taken := new & set(units):
         raise ValueError(f"the new unit {min(taken)} is there already")
-    left_out = ("Ids of new units are given here, and not taken over",) if new else ()
-    file = CurationFile(
-        units, choices, labels, {}, tuple(groups), removed, tuple(map(_split, splits)), merged_ids, left_out
+    return _checked(
+        CurationFile(units, choices, labels, {}, tuple(groups), removed, tuple(map(_split, splits)), merged_ids)
     )
-    return _checked(file)
 
 
 def _sortingview(content: Mapping[str, Any]) -> CurationFile:
@@ -142,12 +154,14 @@ def _checked(file: CurationFile) -> CurationFile:
 
 
 def _split(one: Mapping[str, Any]) -> UnitSplit:
+    new = tuple(map(str, one.get("new_unit_ids") or ()))
     if one.get("mode") == "labels":
         labels = np.asarray(_list(one, "labels"), np.int64)
         names = np.unique(labels)
         groups = [np.flatnonzero(labels == name) for name in names]
-        return UnitSplit(str(one["unit_id"]), tuple(groups[:-1]), len(labels))
-    return UnitSplit(str(one["unit_id"]), tuple(np.asarray(group, np.int64) for group in _list(one, "indices")))
+        return UnitSplit(str(one["unit_id"]), tuple(groups[:-1]), len(labels), new)
+    places = tuple(np.asarray(group, np.int64) for group in _list(one, "indices"))
+    return UnitSplit(str(one["unit_id"]), places, None, new)
 
 
 def _check_split(one: Mapping[str, Any], others: set[str]) -> None:
@@ -168,7 +182,7 @@ def _steps(files: list[CurationFile]) -> CurationFile:
     members: dict[str, tuple[str, ...]] = {unit: (unit,) for unit in files[0].units}
     labels: dict[str, Mapping[str, tuple[str, ...]]] = {}
     choices: dict[str, LabelChoice] = {}
-    removed, splits, unknown = [], [], set[str]()
+    removed, splits, unknown, given = [], [], set[str](), set[str]()
     for file in files:
         choices |= file.choices
         named = {*file.labels, *groups_of(file.merges), *file.removed, *(one.unit for one in file.splits)}
@@ -181,18 +195,20 @@ def _steps(files: list[CurationFile]) -> CurationFile:
             if unknown.isdisjoint(group):
                 units = tuple(unit for one in group for unit in members.pop(one))
                 members[new or " + ".join(units)] = units
+                given.add(new)
         for split in file.splits:
             if members.get(split.unit) == (split.unit,):
                 splits.append(split)
                 del members[split.unit]
             else:
                 unknown.add(split.unit)
-    merges = tuple(units for units in members.values() if len(units) > 1)
-    left_out = dict.fromkeys(text for file in files for text in file.left_out)
-    if unknown:
-        some = ", ".join(sorted(unknown))
-        left_out[f"A later step speaks of parts of units that an earlier one made, which is left out: {some}"] = None
-    return CurationFile(files[0].units, choices, labels, {}, merges, tuple(removed), tuple(splits), (), tuple(left_out))
+    merged = {new: units for new, units in members.items() if len(units) > 1}
+    some = ", ".join(sorted(unknown))
+    left_out = f"A later step speaks of parts of units that an earlier one made, which is left out: {some}"
+    return CurationFile(
+        files[0].units, choices, labels, {}, tuple(merged.values()), tuple(removed), tuple(splits),
+        tuple(new if new in given else "" for new in merged), (left_out,) if unknown else (),
+    )  # fmt: skip
 
 
 def groups_of(groups: Any) -> list[str]:

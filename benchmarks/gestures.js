@@ -36,3 +36,23 @@ window.await_gesture = (source_name, figure_names) => {
   requestAnimationFrame(look)
   window.gestured = found
 }
+
+// From each key to the table that has the next row selected: the times in ms, one for each key in order.
+window.await_rows = () => {
+  const is_shown = (model) => model.type == "panel.models.tabulator.DataTabulator" && Bokeh.index.find_one(model) != null
+  const table = [...Bokeh.documents[0]._all_models.values()].find(is_shown)
+  const found = window.judged = { keys: [], rows: [] }
+  document.addEventListener("keydown", ({ timeStamp, altKey, key }) => {
+    if (altKey && key != "Alt") found.keys.push(timeStamp)
+  }, { capture: true })
+  const shown = () => JSON.stringify([table.page, table.source.selected.indices])
+  let before = shown()
+  const look = () => {
+    if (shown() == before) return
+    before = shown()
+    const at = found.rows.push(0) - 1
+    requestAnimationFrame(() => { found.rows[at] = performance.now() })
+  }
+  table.source.selected.properties.indices.change.connect(look)
+  table.properties.page.change.connect(look)
+}

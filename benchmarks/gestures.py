@@ -8,6 +8,7 @@ counted, except for the event view, for which every time is that of a fresh page
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,16 @@ WINDOW_PX = {"width": 1600, "height": 1000}
 PAUSE_MS, REST_MS = 1_000, 4_000
 REGION = "VISp5"
 
+#: Between two keys of somebody who judges units, and how many.
+KEY_MS, N_KEYS = 60, 100
+
 #: What is measured, and how long it may take (ms).
 LIMITS = {
     "row of the table to overlay": 150.0,
     "next unit (J) to Unit tab": 300.0,
     "quality filter to raster": None,
+    "filter on curated labels to raster": None,
+    "a key of 100, every 60 ms, to the next row to judge": 60.0,
     "colour by mean amplitude to raster": None,
     "Events tab of a region opened": 1_000.0,
     "next spike (.) to 70 ms of voltage, its chunk held": 150.0,
@@ -61,6 +67,14 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
         times["next unit (J) to Unit tab"] = [
             timed(page, lambda: page.keyboard.press("j"), "unit-acg-data", "unit-acg", "unit-template")
             for _ in range(runs + 1)
+        ][1:]
+        page.context.close()
+        times["a key of 100, every 60 ms, to the next row to judge"], page = judge(browser, server.url)
+        label = page.get_by_label("Expression")
+        expressions = ("my_label == 'good'", "")
+        panel(page, "Filters")
+        times["filter on curated labels to raster"] = [
+            timed(page, partial(say, label, expressions[k % 2]), "raster-image", "raster") for k in range(runs + 1)
         ][1:]
         page.context.close()
         times["Events tab of a region opened"] = [open_events(browser, server.url) for _ in range(runs)]
@@ -102,6 +116,32 @@ def timed(page: Page, gesture: Callable[[], None], source: str, *figures: str) -
     took = page.evaluate("gestured.painted - gestured.gesture")
     page.wait_for_timeout(PAUSE_MS)
     return float(took)
+
+
+def judge(browser: Browser, url: str) -> tuple[list[float], Page]:
+    """Judge units by keys; return the time from each key to the next row in ms, and the page."""
+    page = open_page(browser, f"{url}?insertion=demo&tab=Curation&unjudged=on")
+    say(page.get_by_label("Your name, which the browser remembers"), "Ada")
+    page.get_by_role("tab", name="Clusters").click()
+    page.mouse.click(WINDOW_PX["width"] / 2, 3)
+    for key in ("j", "Alt+g"):  # the columns of labels come with the first one
+        page.keyboard.press(key)
+        page.wait_for_timeout(REST_MS)
+    page.evaluate("await_rows()")
+    start = time.perf_counter()
+    for k in range(N_KEYS):
+        page.wait_for_timeout(max(0.0, 1e3 * (start - time.perf_counter()) + KEY_MS * k))
+        page.keyboard.press(("Alt+g", "Alt+m", "Alt+n")[k % 3])
+    page.wait_for_function(f"judged.rows.length == {N_KEYS} && judged.rows.every(Boolean)")
+    page.wait_for_timeout(REST_MS)
+    found = page.evaluate("judged")
+    return [row - key for key, row in zip(found["keys"], found["rows"], strict=True)], page
+
+
+def say(field: Locator, text: str) -> None:
+    """Write into a field."""
+    field.fill(text)
+    field.press("Enter")
 
 
 def colour_option(page: Page, name: str) -> Locator:

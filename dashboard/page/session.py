@@ -117,6 +117,7 @@ class DashboardSession:
         self._scene: Scene | None = None
         self._link = links.NO_LINK
         self._is_behind = False
+        self._caught_up: Scene | None = None
         self._said: FilterResult | None = None
         self.states = page_state()
         self.state = self.states.view
@@ -142,7 +143,13 @@ class DashboardSession:
         self.address = AddressBar(self.states, self.bridge, self.queue)
         self.card = OpeningCard()
         self.curation = CurationService(
-            self.states, self.queue, user_session, self._decided, self._failed, lambda key: self.keys.press(key)
+            self.states,
+            self.queue,
+            user_session,
+            self._decided,
+            self._failed,
+            lambda key: self.keys.press(key),
+            store.cache,
         )
         self.opener = Opener(store, self.card, self.queue, self._show, self._refused, self.curation.prepare)
         self.metrics_job = MetricsJob(store, self.queue, self._completed, self._failed)
@@ -364,7 +371,7 @@ class DashboardSession:
             is_other = self._opened.columns is not before.columns
             if is_other:
                 self.state.selected = self.curation.follow(self.state.selected, self._opened)
-            self._filter()
+            self._filter(only_said=True)
             if is_other or list(before.sorting.clusters) != list(self._opened.sorting.clusters):
                 self._tell(self._opened.sorting)  # what can be coloured, and sought
             if is_other:
@@ -379,8 +386,11 @@ class DashboardSession:
         self.reload.visible = any(item.can_come for item in sorting.missing)
         self.header.object = texts.header(sorting)
 
-    def _filter(self, *events: object) -> None:
-        """Make the scene anew: which clusters pass, at which level regions are named."""
+    def _filter(self, *events: object, only_said: bool = False) -> None:
+        """Make the scene anew: which clusters pass, at which level regions are named.
+
+        Where only what people say of units has changed, and no picture by it, the pictures stay.
+        """
         if self._opened is None:
             return
         sorting = self._opened.sorting
@@ -394,7 +404,12 @@ class DashboardSession:
             self._said = None
         else:
             self._said = passed.result
-        self._scene = scene = passed.scene(self._opened, self.state.level, self._scene)
+        scene = passed.scene(self._opened, self.state.level, self._scene)
+        self._is_behind = True
+        if only_said and self._scene is not None and scene.draws_as(self._scene, self.state.color):
+            self._scene.take(self._opened)
+            return
+        self._scene = scene
         self.raster.open(scene)
         self.heatmap.open(scene)
         self.units.open(scene)
@@ -403,7 +418,6 @@ class DashboardSession:
         self.selection_chip.open(scene)
         for strip in self.strips:
             strip.open(sorting.channels, self.state.level, sorting.histology, shown_shanks(self.state))
-        self._is_behind = True
 
     def _catch_up_soon(self) -> None:
         """Let the browser paint the pictures first: the rows of the table alone keep it for 0.2 s."""
@@ -415,9 +429,11 @@ class DashboardSession:
             self._is_behind = False
             if self._said is not None:
                 self.filters.show(self._said, self._scene.sorting.n_clusters)
-            self.centre.stand_amplitudes(self.amplitudes.figure)
-            self.amplitudes.open(self._scene)
-            self.overview.open(self._scene, self._scene.sorting.trials)
+            if self._scene is not self._caught_up:
+                self._caught_up = self._scene
+                self.centre.stand_amplitudes(self.amplitudes.figure)
+                self.amplitudes.open(self._scene)
+                self.overview.open(self._scene, self._scene.sorting.trials)
             self.dock.open(self._scene)
 
     def _picked(self, readout: str) -> None:

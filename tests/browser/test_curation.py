@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dashboard.library.open import open_insertion
+from dashboard.library.userdata import UserData
 from dashboard.sources.demo.source import DemoSource
+from dashboard.sources.demo.units import Size
 from tests.browser.driver import Visit, new_visit, served
 from tests.browser.test_page import frame_of, wait_until
 
@@ -28,6 +31,38 @@ def own_site(tmp_path: Path) -> Iterator[str]:
     """Address of a server whose decisions no other test sees."""
     with served([DemoSource(tmp_path, n_spikes=20_000)], tmp_path) as url:
         yield url
+
+
+@pytest.mark.walk
+def test_a_hundred_units_are_judged_by_a_key_every_60_ms(
+    tmp_path: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.sources.demo.source.size_for", lambda n: Size(n, 150, 300.0))
+    source, page = DemoSource(tmp_path, n_spikes=20_000), visit.page
+    depths = open_insertion("demo", source=source, cache=tmp_path).clusters["depths"]
+    order = depths.sort_values(ascending=False, kind="stable").index.tolist()
+    with served([source], tmp_path) as url:
+        visit.open(f"{url}/?insertion=demo&tab=Curation&unjudged=on")
+        visit.wait_for_spikes()
+        say_name(page, "Ada")
+        page.get_by_role("tab", name="Clusters").click()
+        page.locator("body").press("j")
+        selected = page.locator(".tabulator-row.tabulator-selected .tabulator-cell[tabulator-field=cluster_id]")
+        expect(selected).to_have_text(str(order[0]))
+        for k in range(100):
+            page.keyboard.press(("Alt+g", "Alt+m", "Alt+n")[k % 3])
+            page.wait_for_timeout(60)
+        expect(selected).to_have_text(str(order[100]))  # the next one that is not judged, on the next page of the table
+        decisions = UserData.in_folder(tmp_path).decisions
+        wait_until(visit, lambda: len(decisions.read()) >= 100)
+        kept = [(int(one.unit), one.value) for one in decisions.read()]
+        assert kept == [(unit, ("good", "mua", "noise")[k % 3]) for k, unit in enumerate(order[:100])]
+        page.locator("body").press("k")  # back at the last but one page, which has what was decided there
+        labels = page.locator(".tabulator-cell[tabulator-field=my_label]")
+        expect(labels.first).to_have_text("")
+        visit.follow("insertion=demo&tab=Clusters&selected=" + str(order[0]))
+        expect(labels.nth(4)).to_have_text("mua", timeout=LATE_MS)
+        assert labels.all_inner_texts() == [("good", "mua", "noise")[k % 3] for k in range(100)]
 
 
 @pytest.mark.walk

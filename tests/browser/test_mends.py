@@ -152,6 +152,14 @@ FAULTS = {
         const model = { source: { selected: { indices: [1, 2, 3] } } }
         view_of("panel.models.tabulator.DataTabulator").setSelection.call({ tabulator, model })
         return scrolled > 1""",
+    "table_cells": """
+        let made = 0
+        const tabulator = { element: { style: {} }, setData: async () => { made += 1 }, updateData: async () => {} }
+        tabulator.rowManager = { findRow: (index) => ({ data: { _index: index, note: "before" } }) }
+        const source = new (Bokeh.Models.get("ColumnDataSource"))({ data: { note: ["before", "after"] } })
+        const table = { tabulator, model: { source }, getData: () => [{ _index: 1, note: "after" }] }
+        view_of("panel.models.tabulator.DataTabulator").updateOrAddData.call(table)
+        return made > 0""",
     "page_buttons": """
         let drawn = 0
         const page = { pagesElement: {}, _setPageButtons() { drawn += 1 } }

@@ -31,6 +31,14 @@ class Categories:
     colours: npt.NDArray[np.uint8]
     names: tuple[str, ...] = ()
 
+    def are(self, other: Categories) -> bool:
+        """Tell whether each unit has the same category, of the same name and colour."""
+        return (
+            self.names == other.names
+            and np.array_equal(self.of_cluster, other.of_cluster)
+            and np.array_equal(self.colours, other.colours)
+        )
+
 
 def units(sorting: SpikeSorting, columns: SpikeColumns, level: str) -> Categories:
     """Return each unit as a category of its own, in colours that keep neighbouring ids apart."""

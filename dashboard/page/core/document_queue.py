@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,9 @@ from panel.io import hold
 from tornado.ioloop import IOLoop
 
 from dashboard.page.core.line import Line, line_of
+
+REST_S = 0.15
+"""A series of changes, such as keys that are held down, is over when none has come for so long."""
 
 
 @contextmanager
@@ -154,3 +159,49 @@ class DocumentQueue:
         held, self._n_held = self._n_held, 0
         for _ in range(held):
             self._document.add_next_tick_callback(partial(self._run))
+
+
+class Rest:
+    """A call for a whole series of changes: made once, at its end.
+
+    Parameters
+    ----------
+    queue : DocumentQueue
+    call : callable () -> None
+        Made in a turn of its own.
+    most_s : float
+        A series that is longer has it made in between.
+    leads : bool
+        Whether it is made at once, too, for the first change of a series.
+    """
+
+    def __init__(
+        self, queue: DocumentQueue, call: Callable[[], None], most_s: float = math.inf, *, leads: bool = True
+    ) -> None:
+        self._queue, self._call, self._most_s, self._leads = queue, call, most_s, leads
+        self._timer: Timer | None = None
+        self._since_s = 0.0
+        self._asked_s = -math.inf
+
+    def ask(self, *events: object) -> None:
+        """Have it called after this change."""
+        now_s = time.monotonic()
+        is_first, self._asked_s = now_s - self._asked_s >= REST_S, now_s
+        if self._leads and is_first and self._timer is None:
+            self._call()
+            return
+        self._since_s = self._since_s or now_s
+        wait_s = REST_S if now_s - self._since_s < self._most_s else 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._queue.after(wait_s, partial(self._queue.later, self._due))
+
+    def cancel(self) -> None:
+        """Do not call."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._since_s = None, 0.0
+
+    def _due(self) -> None:
+        self.cancel()
+        self._call()

@@ -18,7 +18,7 @@ from dashboard.engine.count.aggregate import Aggregate
 from dashboard.model.errors import DashboardError
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.bokeh_figures import SegmentBorders, inner_size, navigable, time_ticks
-from dashboard.page.core.document_queue import DocumentQueue, Timer
+from dashboard.page.core.document_queue import REST_S, DocumentQueue, Rest, Timer
 from dashboard.page.core.line import deflate, packed
 from dashboard.page.core.render_loop import FIRST_S, RenderLoop
 from dashboard.page.core.state import ViewState
@@ -34,11 +34,11 @@ Extent = tuple[float, float, float, float]
 NOWHERE: Extent = (0.0, 0.0, 1.0, 1.0)
 """Place of an image before there is one."""
 
-REST_S = 0.15
-"""A view that stands still so long is drawn in full where it was coarser."""
-
 MIN_PART_OF_BUDGET = 0.2
 """A picture of fewer bytes, as a share of what it may have, lets the next one be finer."""
+
+SELECTED = "selected"
+"""Value of the state that keys change faster than a picture is drawn: pictures follow their first one and their end."""
 
 MOVES = frozenset(("time_range", "depth_range", "rows"))
 """Values of the state that the hand moves."""
@@ -171,6 +171,7 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
         self._made: Made[Request, Picture] | None = None
         self._next_coarser = 1
         self._rest: Timer | None = None
+        self._picks = Rest(queue, self._request)
         self._loop: RenderLoop[Order[Request], Made[Request, Picture]] = RenderLoop(
             queue,
             pool,
@@ -180,7 +181,9 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
             title=self.title,
             has_room=lambda: not queue.line.is_full,
         )
-        state.param.watch(self._request, list(follows))
+        state.param.watch(self._request, [name for name in follows if name != SELECTED])
+        if SELECTED in follows:
+            state.param.watch(self._picks.ask, SELECTED)
         state.param.watch(self._recolour, list(recoloured))
         state.param.watch(self._change_mode, "mode")
 
@@ -221,6 +224,7 @@ class LiveImage(ABC, Generic[Shown, Request, Picture]):
     def leave(self) -> None:
         """Let go of what is drawn: nothing here keeps its insertion alive."""
         self._loop.cancel()
+        self._picks.cancel()
         if self._rest is not None:
             self._rest.cancel()
         self._scene = self.picture = None

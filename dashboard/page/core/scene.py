@@ -28,7 +28,7 @@ UNKNOWN = "—"
 
 
 class Scene:
-    """What every picture of one insertion shares; immutable apart from what it remembers.
+    """What every picture of one insertion shares; immutable apart from what it remembers, and columns of its units.
 
     Parameters
     ----------
@@ -84,6 +84,20 @@ class Scene:
     def names(self, indexes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return ids for the browser, which has no numbers beyond 2 ** 53: as text, unless index and id are one."""
         return indexes if self.units.are_indexes else self.units.at(indexes).astype(str).astype(object)
+
+    def draws_as(self, other: Scene, kind: str) -> bool:
+        """Tell whether pictures of an aggregate are those of another scene: the same spikes pass, and look alike."""
+        mine, others = self.categories(kind), other.categories(kind)
+        return (
+            self.columns is other.columns
+            and (self.level, self.amp_range_uv) == (other.level, other.amp_range_uv)
+            and np.array_equal(self.mask, other.mask)  # type: ignore[arg-type]
+            and (mine is others or (mine is not None and others is not None and mine.are(others)))
+        )
+
+    def take(self, opened: OpenInsertion) -> None:
+        """Take other columns of the units, by which no picture changes that is shown."""
+        self.opened, self.sorting, self._categories = opened, opened.sorting, {}
 
     @property
     def n_clusters_passing(self) -> int:
@@ -163,9 +177,10 @@ class Scene:
 
     def categories(self, kind: str) -> Categories | None:
         """Return the categories of the clusters for an aggregate whose colours name something, None for the others."""
-        if kind not in self._categories:
-            self._categories[kind] = AGGREGATES[kind].categories_of(self.sorting, self.columns, self.level)
-        return self._categories[kind]
+        known = self._categories  # `take` may put others in its place meanwhile
+        if kind not in known:
+            known[kind] = AGGREGATES[kind].categories_of(self.sorting, self.columns, self.level)
+        return known[kind]
 
     def legend(self, kind: str) -> list[tuple[str, str]]:
         """Return name and colour of each category; nothing where they have no names."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import param
 
-from dashboard.analysis.curation.applied import Applied, CurationPlan, apply_plan, plan_of
+from dashboard.analysis.curation.applied import Applied, CurationPlan, plan_of
 from dashboard.analysis.curation.following import Followed
 from dashboard.analysis.curation.proposals import Proposal, proposal_columns, proposals
 from dashboard.analysis.curation.spans import BadSpan, bad_spans, write_span
@@ -18,13 +18,15 @@ from dashboard.analysis.curation.splits import parts_by_outline, write_split
 from dashboard.analysis.curation.state import UnitState, history, take, unit_columns, unit_states, with_columns
 from dashboard.analysis.curation.subject import Subject, write_merge
 from dashboard.library.curation.formats import read_uploaded
+from dashboard.library.curation.plans import AppliedInsertion, applied_insertion
+from dashboard.library.curation.subjects import subject_of
 from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.curation import MERGE, REMOVED, SPLIT, WITHDRAWN, Category, Decision
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.texts import counted
 from dashboard.model.unit_ids import UnitId
-from dashboard.page.core.document_queue import DocumentQueue, Timer
+from dashboard.page.core.document_queue import DocumentQueue, Rest
 from dashboard.page.core.state import PageState
 from dashboard.page.services.decision_keeper import DecisionKeeper, KeptDecisions
 
@@ -33,8 +35,11 @@ logger = logging.getLogger(__name__)
 MAX_UNASKED = 20
 """A decision about more units at once is asked for a second time."""
 
-REST_S, MAX_REST_S = 0.15, 1.0
-"""Table and pictures follow when nothing more was kept for so long, or have been behind for so long."""
+
+TAB = "Curation"
+
+MAX_BEHIND_S = 1.0
+"""The table follows when no key comes any more, or when it has been behind for so long: others decide, too."""
 
 
 class CurationState(param.Parameterized):
@@ -49,19 +54,11 @@ class CurationState(param.Parameterized):
     applied_for = param.String("", doc="Whose decisions go first of those that are applied; empty where none are.")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Shown:
-    """An insertion after a plan."""
-
-    applied: Applied
-    opened: OpenInsertion
-
-
 @dataclass(slots=True, eq=False)
 class _Kept(KeptDecisions):
     """Decisions of one opened sorting, and what they made of it last."""
 
-    shown: _Shown | None = None
+    shown: AppliedInsertion | None = None
     n_reduced: int = 0
     """Rows that the states of the units hold."""
 
@@ -80,6 +77,8 @@ class CurationService:
     failed : callable (DashboardError) -> None
     step : callable (str) -> None
         Takes a key of the table: ``"j"``.
+    cache : Path
+        Folder for everything that is written.
 
     Attributes
     ----------
@@ -103,20 +102,21 @@ class CurationService:
         changed: Callable[[], None],
         failed: Callable[[DashboardError], None],
         step: Callable[[str], None],
+        cache: Path,
     ) -> None:
         self._view, self._state = states.view, states[CurationState]
         self._queue, self._user_session = queue, user_session
         self._changed, self._failed, self._step = changed, failed, step
         self.rules = user_session.user_data.rules
-        self._keeper = DecisionKeeper(user_session, queue, self._take, self._refuse, self._not_kept, self._say)
+        told = (self._take, self._refuse, self._not_kept, self._say)
+        self._keeper = DecisionKeeper(user_session, queue, *told, partial(subject_of, cache=cache))
         self._prepared: _Kept | None = None
         self._kept: _Kept | None = None
         self._judged_now: set[str] = set()
         self._known_as = user_session.author
         self._asked: object = None
         self._added: tuple[str, ...] = ()
-        self._timer: Timer | None = None
-        self._stale_since = 0.0
+        self._rest = Rest(queue, self._show, MAX_BEHIND_S, leads=False)
         self._listeners: list[Callable[[], None]] = []
         self._of_units: dict[str, UnitState] = {}
         self.states: dict[str, UnitState] = {}
@@ -180,8 +180,12 @@ class CurationService:
     @property
     def n_judged(self) -> int:
         """Units that the person has given a label of the first category."""
+        return len(self._judged)
+
+    @property
+    def _judged(self) -> set[str]:
         name, author = self.rules.categories[0].name, self.author
-        return sum(author in state.labels.get(name, {}) for state in self.states.values())
+        return {unit for unit, state in self.states.items() if author in state.labels.get(name, {})}
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener`, in the document's turn, when something here has changed."""
@@ -191,9 +195,7 @@ class CurationService:
         """Return those of some units that J and K stop at."""
         if not self._state.unjudged:
             return ids
-        name, author = self.rules.categories[0].name, self.author
-        judged = {unit for unit, state in self.states.items() if author in state.labels.get(name, {})}
-        judged |= self._judged_now
+        judged = self._judged | self._judged_now
         return [unit for unit in ids if str(unit) not in judged]
 
     # -- opening ---------------------------------------------------------------------------------
@@ -265,7 +267,7 @@ class CurationService:
             return opened
         return replace(opened, sorting=replace(opened.sorting, clusters=table))
 
-    def _columns(self, kept: _Kept, shown: _Shown | None) -> dict[str, list[str]]:
+    def _columns(self, kept: _Kept, shown: AppliedInsertion | None) -> dict[str, list[str]]:
         subject = kept.subject
         if subject is None:
             return {}
@@ -281,7 +283,7 @@ class CurationService:
             found[SPLIT] = [f"part of {units[0]}" if {*units} <= split else "" for units in of_units]
         return found
 
-    def _chosen(self, kept: _Kept) -> _Shown | None:
+    def _chosen(self, kept: _Kept) -> AppliedInsertion | None:
         """Return what is to be shown in place of the sorting as it is; have it made, where it is not there yet."""
         plan = self._wanted
         if plan.is_empty:
@@ -305,12 +307,8 @@ class CurationService:
 
     @staticmethod
     def _make(kept: _Kept, plan: CurationPlan) -> None:
-        if plan.is_empty:
-            return
-        before = kept.opened
-        applied = apply_plan(before.sorting, plan)
-        columns = applied.columns(before.sorting, before.columns)
-        kept.shown = _Shown(applied, replace(before, sorting=applied.sorting, columns=columns))
+        if not plan.is_empty:
+            kept.shown = applied_insertion(kept.opened, plan)
 
     def _made(self, kept: _Kept) -> None:
         self._applying = None
@@ -386,9 +384,12 @@ class CurationService:
 
     def press(self, key: str) -> bool:
         """Act on a key; return whether it is one of these."""
-        if key not in self.keys:
+        act = self.keys.get(key)
+        if key == "g" and self._view.tab == TAB and len(self._view.selected) > 1:
+            act = self.merge  # phy's key; elsewhere it shows good units only
+        if act is None:
             return False
-        self.keys[key]()
+        act()
         return True
 
     def label(self, category: Category, label: str, units: Sequence[UnitId] | None = None) -> None:
@@ -421,6 +422,8 @@ class CurationService:
             (self._judged_now.update if label else self._judged_now.difference_update)(map(str, named))
             if self._state.unjudged and label:
                 self._step("j")
+                if self._view.selected == named:  # nothing is left, and a key more would change what was decided last
+                    self._view.selected = []
 
     def note(self, text: str) -> None:
         """Give the selected units a note; an empty one takes it off."""
@@ -609,21 +612,14 @@ class CurationService:
 
     def _take(self, kept: KeptDecisions, said: str) -> None:
         if kept is self._kept:
-            if not self._keeper.n_waiting:
-                self._judged_now.clear()
             self._reduce_new()  # so that the tab counts at once; the table follows
+            self._judged_now -= self._judged
             if said:
                 self._say(said)
-            now = time.monotonic()
-            self._stale_since = self._stale_since or now
-            if self._timer is not None:
-                self._timer.cancel()
-            wait_s = REST_S if now - self._stale_since < MAX_REST_S else 0.0
-            self._timer = self._queue.after(wait_s, partial(self._queue.later, self._show))
+            self._rest.ask()
 
     def _show(self) -> None:
         """Have the table and the pictures follow, once the keys rest."""
-        self._timer, self._stale_since = None, 0.0
         self._changed()
         self._tell()
 
@@ -659,6 +655,5 @@ class CurationService:
 
     def close(self) -> None:
         """Write what waits, and stop: the browser has gone."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._rest.cancel()
         self._keeper.close()

@@ -17,6 +17,7 @@ from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.curation import WITHDRAWN, Decision
 from dashboard.model.errors import DashboardError
+from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted
 from dashboard.page.core.document_queue import DocumentQueue
 
@@ -68,6 +69,7 @@ class DecisionKeeper:
         Told what could not be read, and what was not kept.
     say : callable (str, is_bad=bool) -> None
         Told what is not kept yet.
+    subject_of : callable (SpikeSorting) -> Subject
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class DecisionKeeper:
         refuse: Callable[[DashboardError], None],
         not_kept: Callable[[DashboardError], None],
         say: Callable[..., None],
+        subject_of: Callable[[SpikeSorting], Subject],
     ) -> None:
+        self._subject_of = subject_of
         self._user_data, self._queue = user_session.user_data, queue
         self._take, self._refuse, self._not_kept, self._say = take, refuse, not_kept, say
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decide")
@@ -116,7 +120,7 @@ class DecisionKeeper:
         """
         kept.rows = self._user_data.decisions.read(kept.key)
         if kept.rows:
-            kept.subject = Subject.of(kept.opened.sorting)
+            kept.subject = self._subject_of(kept.opened.sorting)
 
     def submit(self, work: Callable[[], None]) -> None:
         """Have something else done in the thread."""
@@ -134,7 +138,7 @@ class DecisionKeeper:
         kept, decide = self._waiting[0]
         try:
             if kept.subject is None:
-                kept.subject = Subject.of(kept.opened.sorting)
+                kept.subject = self._subject_of(kept.opened.sorting)
             rows = decide(kept.subject)
             if not self._is_added(rows, kept.key):
                 return
@@ -170,7 +174,7 @@ class DecisionKeeper:
         try:
             new = self._user_data.decisions.read(kept.key, kept.last)
             if new and kept.subject is None:
-                kept.subject = Subject.of(kept.opened.sorting)
+                kept.subject = self._subject_of(kept.opened.sorting)
         except Exception as error:
             logger.exception("decisions about %s could not be read", kept.key)
             known = error if isinstance(error, DashboardError) else None

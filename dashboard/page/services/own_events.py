@@ -9,18 +9,18 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import param
 
 from dashboard.library.store import OpenInsertion
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import SpikeSorting, Trials
-from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.job import Job
-from dashboard.page.services.curation import CurationService
-from dashboard.page.services.response_test import ResponseTester
 from dashboard.sources.events import read_uploaded, with_trials
+
+if TYPE_CHECKING:
+    from dashboard.page.services.page_services import PageServices
 
 MAX_KEPT = 4
 """Insertions whose events a page remembers; those of the one that was longest ago go."""
@@ -96,14 +96,8 @@ class OwnEvents:
 
     Parameters
     ----------
-    queue : DocumentQueue
-    curation : CurationService
-        Knows the insertion as it was opened.
-    response_test : ResponseTester
-        Whose columns are of the events of before.
-    take : callable (OpenInsertion) -> None
-        Has the page show it.
-    state : OwnEventsState
+    services : PageServices
+        Of the page.
 
     Attributes
     ----------
@@ -111,17 +105,10 @@ class OwnEvents:
         Why the last file was not taken.
     """
 
-    def __init__(
-        self,
-        queue: DocumentQueue,
-        curation: CurationService,
-        response_test: ResponseTester,
-        take: Callable[[OpenInsertion], None],
-        state: OwnEventsState,
-    ) -> None:
-        self._state = state
-        self._curation, self._response_test, self._take = curation, response_test, take
-        self._job: Job[Trials] = Job(queue, "events", self.refuse)
+    def __init__(self, services: PageServices) -> None:
+        self._curation, self._response_test = services.curation, services.response_test
+        self._take, self._state = services.take, services.states[OwnEventsState]
+        self._job: Job[Trials] = Job(services.queue, "events", self.refuse)
         self._of: dict[str, tuple[Trials, str]] = {}
         self._listeners: list[Callable[[], None]] = []
         self.refused: DashboardError | None = None

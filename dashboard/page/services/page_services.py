@@ -7,20 +7,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from dashboard.library.store import InsertionStore, OpenInsertion
 from dashboard.library.userdata import UserSession
 from dashboard.model.errors import DashboardError
 from dashboard.model.progress import Progress, progress_text
+from dashboard.model.registry import load
 from dashboard.model.requester import reading_for
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.tab import TabServices
 from dashboard.page.plot.centre import Centre
 from dashboard.page.plot.raster import RasterPicture, RasterView
 from dashboard.page.services.curation import CurationService
-from dashboard.page.services.own_events import OwnEvents, OwnEventsState
+from dashboard.page.services.own_events import OwnEvents
 from dashboard.page.services.recording_quality import RecordingQuality
+from dashboard.page.services.registry import SERVICES, PageService
 from dashboard.page.services.response_test import ResponseTester
 from dashboard.page.services.side_view import SideView
 from dashboard.page.services.trial_browser import TrialBrowser
@@ -74,12 +76,17 @@ class PageServices(TabServices):
         return SideView(self.state, self.axes, self.raster, self.centre, *common)
 
     @cached_property
+    def added(self) -> dict[str, PageService]:
+        """Services of the registry, by name."""
+        return {name: load(target)(self) for name, target in SERVICES.items()}
+
+    @property
     def own_events(self) -> OwnEvents:
         """Events that the person brings in."""
-        return OwnEvents(self.queue, self.curation, self.response_test, self.take, self.states[OwnEventsState])
+        return cast("OwnEvents", self.added["own_events"])
 
     def dress(self, opened: OpenInsertion, taken: dict[str, Any] | None = None) -> OpenInsertion:
-        """Return an insertion as the person sees it: with what is decided about units, and events of one's own.
+        """Return an insertion as the person sees it: with decisions about units, and what the registry's services add.
 
         Parameters
         ----------
@@ -87,7 +94,10 @@ class PageServices(TabServices):
         taken : dict, optional
             As for `CurationService.dress` and `OwnEvents.dress`.
         """
-        return self.own_events.dress(self.curation.dress(opened, taken), taken)
+        opened = self.curation.dress(opened, taken)
+        for service in self.added.values():
+            opened = service.dress(opened, taken)
+        return opened
 
     def reading(
         self, render: Callable[[Request, threading.Event], Result], tell: Callable[[str], None]
@@ -129,6 +139,7 @@ class PageServices(TabServices):
         self.curation.close()
         self.quality.close()
         self.response_test.close()
-        self.own_events.close()
+        for service in self.added.values():
+            service.close()
         if "side_view" in self.__dict__:
             self.side_view.close()

@@ -224,7 +224,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
         ),
         help=(
             (("Alt + G", "M", "N"), "label the selected units good, mua or noise; a server may name more"),
-            (("Alt + S",), "the selected units are the same one: a proposal to merge them"),
+            (("Alt + S",), "the selected units are the same one: a proposal to merge them; in this tab also G"),
             (("Ctrl + Z", "Ctrl + Shift + Z"), "undo and redo one's own labels, notes and flags"),
         ),
         data_files=(

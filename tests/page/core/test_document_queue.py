@@ -12,7 +12,7 @@ from bokeh.document.models import DocumentModelManager
 from bokeh.models import Div
 from bokeh.plotting import figure
 
-from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.document_queue import REST_S, DocumentQueue, Rest, Timer
 
 
 @pytest.fixture
@@ -103,3 +103,36 @@ def test_a_turn_has_the_models_looked_through_once_and_only_where_their_tree_has
     assert all(part.document is document for part in plot.references())
     plot.add_layout(Div())
     assert len(looked) > 1, "outside of a turn Bokeh looks as ever"
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_series_of_changes_is_followed_at_its_end(
+    leads: bool, ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pn.state, "onload", lambda start: start())
+    queue, now_s, due = DocumentQueue(Document()), [0.0], []
+    monkeypatch.setattr("dashboard.page.core.document_queue.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr(Timer, "start", lambda self: due.append(self))
+    queue.is_building = False
+    done: list[float] = []
+    rest = Rest(queue, lambda: done.append(now_s[0]), 1.0, leads=leads)
+
+    def wait(seconds: float) -> None:
+        """Let time go by: the timer of the last change is due where it rests so long."""
+        now_s[0] += seconds
+        if seconds >= due[-1]._seconds and not due[-1]._is_off:
+            due[-1]._call()
+            run(ticks)
+
+    for _ in range(5):
+        now_s[0] += 0.06
+        rest.ask()
+    assert done == [0.06] * leads
+    wait(REST_S)
+    assert done == [0.06] * leads + [now_s[0]]
+    now_s[0] += 10.0
+    first = now_s[0]
+    for _ in range(30):  # a long one is followed in between, too
+        rest.ask()
+        wait(0.06)
+    assert any(first < at < now_s[0] - REST_S for at in done)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,68 @@ def test_the_queue_walks_units_that_are_not_judged(page: DrivenPage) -> None:
     page.wait(lambda: labels(page) == dict(zip(order, ("good", "mua", "noise"), strict=False)), "labels")
     press(page, "k")
     assert page.do(lambda: page.session.state.selected) == [order[-1]]
+    for _ in order[3:]:  # from the last row on to those that are left
+        press(page, "Alt+g")
+    assert page.do(lambda: page.session.state.selected) == [], "a key more would change what was decided last"
+    page.wait(lambda: len(labels(page)) == len(order), "all labels")
+
+
+def test_a_key_that_comes_while_one_is_written_does_not_go_back_to_it(
+    page: DrivenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(page, "Qi")
+    page.do(lambda: page.session.states.update(unjudged=True))
+    order = page.do(lambda: table_of(page).ids())
+    press(page, "Alt+g", order[0])
+    page.wait(lambda: labels(page), "a label")
+    decisions, is_written, may_read = page.session.curation._user_session.user_data.decisions, Event(), Event()
+    read = decisions.read
+
+    def read_late(*arguments: Any) -> Any:
+        found = read(*arguments)
+        if found and found[-1].unit == str(order[1]):
+            is_written.set()
+            may_read.wait(60)
+        return found
+
+    monkeypatch.setattr(decisions, "read", read_late)
+    press(page, "Alt+g", order[1])
+    assert is_written.wait(60)
+    page.do(lambda: page.session.curation._take(page.session.curation._kept, ""))  # of the step before
+    page.do(lambda: page.session.state.param.update(selected=[order[2]]))
+    press(page, "k")
+    assert page.do(lambda: page.session.state.selected) == [order[-1]]
+    may_read.set()
+    page.wait(lambda: len(labels(page)) == 2, "both labels")
+
+
+def test_a_label_changes_cells_of_the_table_and_no_picture(page: DrivenPage) -> None:
+    begin(page, "Rae")
+    press(page, "Alt+g", 3)
+    page.wait(lambda: labels(page), "the columns")
+    page.wait(lambda: table_of(page).widget.value.get("my_label", {}).get(3) == "good", "the cell")
+    session = page.session
+    seen = lambda: (session.raster.picture.image, session._scene, table_of(page).widget)  # noqa: E731
+    before = page.do(seen)
+    widget = before[2]
+    values: list[Any] = []
+    widget.param.watch(values.append, "value")
+    press(page, "Alt+m", 5)
+    page.wait(lambda: widget.value["my_label"].get(5) == "mua", "the cell")
+    assert all(now is then for now, then in zip(page.do(seen), before, strict=True))
+    assert values == [], "the rows did not leave again"
+    place = page.do(lambda: list(widget.current_view.index).index(5))
+    assert page.do(lambda: widget._data["my_label"][place]) == "mua"
+    page.do(lambda: session.states.update(color="curated"))
+    page.wait(lambda: session.raster.picture.rgba is not None, "the colours of labels")
+    coloured = page.do(lambda: session.raster.picture.rgba)
+    press(page, "Alt+n", 5)
+    page.wait(lambda: session.raster.picture.rgba is not coloured, "the picture in other colours")
+    page.do(lambda: widget.param.update(sorters=[{"field": "my_label", "dir": "desc"}]))
+    press(page, "Alt+n", 8)
+    page.wait(lambda: table_of(page).ids()[:2] == [5, 8] or table_of(page).ids()[:2] == [8, 5], "rows in their order")
+    page.do(lambda: session.states.update(color="count"))
+    page.do(lambda: table_of(page)._own.param.update(table_sort=""))
 
 
 def test_the_raster_can_be_coloured_by_labels_and_the_page_exports_them(page: DrivenPage, tmp_path: Path) -> None:
@@ -256,6 +319,35 @@ def test_units_that_are_one_are_proposed_once(page: DrivenPage) -> None:
     assert "unit 5 is one with 3" in page.do(lambda: page.session.curation.message)
     press(page, "Ctrl+z")
     page.wait(lambda: labels(page, "merge") == {}, "nothing proposed")
+    page.do(lambda: page.session.state.param.update(tab="Curation"))
+    press(page, "g", 5, 8)  # phy's key
+    page.wait(lambda: labels(page, "merge") == dict.fromkeys((5, 8), "5 + 8 (Sara)"), "the proposal")
+    press(page, "Ctrl+z")
+    page.wait(lambda: labels(page, "merge") == {}, "nothing proposed")
+    assert page.do(lambda: page.session.state.quality) == "all"
+    page.do(lambda: page.session.state.param.update(tab="Clusters"))
+    for quality in ("good", "all"):
+        press(page, "g", 5, 8)
+        page.wait(lambda: page.session.state.quality == quality, "good units")  # noqa: B023
+
+
+def test_all_units_that_pass_a_filter_get_a_label(page: DrivenPage) -> None:
+    begin(page, "Sol")
+    tab = page.select("Curation")
+    page.do(lambda: page.session.state.param.update(filters={"where": "firing_rate > 3"}))
+    passing = page.wait(lambda: 0 < len(table_of(page).ids()) < 40 and table_of(page).ids(), "the filter")
+    page.do(lambda: tab.target.param.update(value="passing"))
+    for _ in range(1 + (len(passing) > service.MAX_UNASKED)):
+        page.do(lambda: tab._label(page.session.curation.rules.categories[0], "good", None))
+    page.wait(lambda: labels(page) == dict.fromkeys(sorted(passing), "good"), "the labels")
+    unit = page.select("Unit", passing[0])
+    page.wait(lambda: unit.picture and "good (Sol)" in unit.head.object, "the chip")
+    press(page, "Alt+n")
+    page.wait(lambda: "noise (Sol)" in unit.head.object, "the chip of another label, of the same unit")
+    page.do(lambda: tab.target.param.update(value="selected"))
+    for _ in range(2):
+        press(page, "Ctrl+z")
+    page.wait(lambda: labels(page) == {}, "nothing decided")
 
 
 def test_the_tab_lists_similar_units_and_selects_a_pair(page: DrivenPage) -> None:

@@ -297,12 +297,12 @@ class ClusterTable(BaseTab[TabServices]):
         self._table = table
         self._is_moving = True
         try:
-            if is_alike:
-                self.widget.param.update(value=table, selection=[])
-                self._fit_page()
-            else:
+            if not is_alike:
                 self._offer()
                 self._make()
+            elif not (table.index.equals(self.widget.value.index) and self.widget.take_cells(table)):
+                self.widget.param.update(value=table, selection=[])
+                self._fit_page()
         finally:
             self._is_moving = False
         if self._revealed is not scene.columns:  # what a link selects is looked for

@@ -30,6 +30,41 @@ class ClusterRows(pn.widgets.Tabulator):
     It is sorted by the server: by several columns where the browser asks for them, and equal rows keep their order.
     """
 
+    def take_cells(self, table: pd.DataFrame) -> bool:
+        """Take other values of the same rows and columns: the cells that differ leave, and no other.
+
+        Parameters
+        ----------
+        table : DataFrame
+            With the index, the columns and the types of `value`.
+
+        Returns
+        -------
+        bool
+            False where rows are sorted or searched by what differs: nothing was taken.
+        """
+        differing = {str(name): _differing(self.value[name], table[name]) for name in table}
+        changed = {name: rows for name, rows in differing.items() if len(rows)}
+        if changed.keys() & {*(one["field"] for one in self.sorters), *(name for name, _ in searches(self.filters))}:
+            return False
+        start = (self.page - 1) * self.page_size
+        places = {unit: place for place, unit in enumerate(self._processed.index[start : start + self.page_size])}
+        patch = {}
+        for name, rows in changed.items():
+            self.value[name] = table[name]
+            self._processed[name] = table[name]
+            new = table[name].iloc[rows]
+            on_page = [(places[unit], value) for unit, value in new.items() if unit in places]
+            for place, value in on_page:
+                self._data[name][place] = value
+            if on_page:
+                patch[name] = on_page
+        if patch:
+            super(pn.widgets.Tabulator, self)._patch(
+                patch
+            )  # Panel's own sends the whole page of a table that is sorted
+        return True
+
     def _sort_df(self, df: pd.DataFrame) -> pd.DataFrame:
         wanted = {one["field"]: one["dir"] == "asc" for one in self.sorters if one["field"] in df}
         if not wanted:
@@ -47,6 +82,12 @@ class ClusterRows(pn.widgets.Tabulator):
                 if mask is not None:
                     masks.append(mask)
         return masks
+
+
+def _differing(before: pd.Series, after: pd.Series) -> npt.NDArray[np.int64]:
+    """Return the places of values that are not the same; what is missing in both is."""
+    mine, others = (column.astype(object).where(column.notna(), None).to_numpy() for column in (before, after))
+    return np.flatnonzero(mine != others)
 
 
 def searches(filters: list[dict[str, Any]]) -> list[tuple[str, str]]:

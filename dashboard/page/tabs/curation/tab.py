@@ -16,6 +16,7 @@ from dashboard.library.curation.formats import MAX_UPLOAD_BYTES
 from dashboard.model.curation import Category
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
+from dashboard.page.core.document_queue import Rest
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab
 from dashboard.page.services.curation import CurationState
@@ -132,6 +133,7 @@ class CurationTab(BaseTab[PageServices]):
             pn.FlexBox(self.whose, self.file, margin=(0, 6)), self.following.panel, self.log,
             sizing_mode="stretch_both", margin=0, scroll=True,
         )  # fmt: skip
+        self._rest = Rest(self._queue, self._follow)
         self.who.param.watch(lambda event: self._user_session.say(event.new), "value")
         self.note.param.watch(self._noted, "value")
         self._state.param.watch(self._show, ["selected", "tab"])
@@ -244,6 +246,7 @@ class CurationTab(BaseTab[PageServices]):
         self.pairs.param.update(chips=chips, visible=bool(chips))
 
     def _show(self, *events: object) -> None:
+        """Say what every key changes; the rest follows the first and the last of them."""
         scene = self._scene
         if scene is None or not self.is_seen:
             return
@@ -254,6 +257,15 @@ class CurationTab(BaseTab[PageServices]):
         for button in (*self.acts.values(), *self.bad, self.file, *(button for row in self.labels for button in row)):
             button.disabled = not may
         self.draw("curation-about", self._show_about, scene)
+        self.message.object = texts.message(
+            curation.message, curation.n_waiting, is_bad=curation.is_bad, may=may, author=curation.author
+        ) + texts.report(curation.report)
+        self._rest.ask()
+
+    def _follow(self) -> None:
+        scene, curation = self._scene, self._curation
+        if scene is None or not self.is_seen:
+            return
         self.draw("curation-log", self._show_log)
         self._look_again(scene)
         self.acts[TOGETHER].label = "One by one again" if self._own.together else TOGETHER
@@ -264,9 +276,6 @@ class CurationTab(BaseTab[PageServices]):
         self.proposals.param.update(chips=[texts.proposal(one, curation.author) for one in held], visible=bool(held))
         spans = curation.spans
         self.spans.param.update(chips=[texts.span(one, curation.author) for one in spans], visible=bool(spans))
-        self.message.object = texts.message(
-            curation.message, curation.n_waiting, is_bad=curation.is_bad, may=may, author=curation.author
-        ) + texts.report(curation.report)
 
     def _show_about(self, scene: Scene) -> None:
         unit = self._state.selected[-1] if self._state.selected else None

@@ -17,6 +17,7 @@ from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.events.trials import EVENTS, SPLITS, available_events, available_splits, has_mask
 from dashboard.figures.registry import FIGURES, Declared
 from dashboard.model.errors import DashboardError
+from dashboard.page.core.document_queue import Rest
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import Scene
@@ -94,7 +95,8 @@ class EventsTab(BaseTab[PageServices]):
         self.views["event-raster"].figure.on_event(Tap, self._tapped)
         own.param.watch(self._follow_subject, "spikes_of")
         own.param.watch(self._request, ["event", "split", "spikes_of", "masked"])
-        self._state.param.watch(self._request, ["selected", "tab", "bins", "dark"])
+        self._state.param.watch(self._request, ["tab", "bins", "dark"])
+        self._state.param.watch(Rest(self._queue, self._request).ask, "selected")
         self._state.param.watch(self._moved, "depth_range")
 
     def _make_controls(self) -> None:

@@ -15,6 +15,7 @@ from dashboard.model.unit_ids import UnitId
 from dashboard.page.core import shading
 from dashboard.page.core.assets import asset
 from dashboard.page.core.bokeh_figures import inner_size
+from dashboard.page.core.document_queue import Rest
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices, pane
@@ -136,7 +137,8 @@ class ProbeTab(BaseTab[TabServices]):
         self.map.figure.on_change("inner_width", self._laid_out)
         self.amplitudes.figure.on_change("inner_width", self._resized)
         self.amplitudes.figure.on_change("inner_height", self._resized)
-        state.param.watch(self._request, ["selected", "tab", "dark", "cmap", "bins"])
+        state.param.watch(self._request, ["tab", "dark", "cmap", "bins"])
+        state.param.watch(Rest(self._queue, self._request).ask, "selected")
         own.param.watch(self._request, ["marks", "beside"])
         state.param.watch(self._zoomed, "depth_range")
         state.param.watch(self._moved_in_time, "time_range")

@@ -17,6 +17,7 @@ from dashboard.figures.raw import many_figure
 from dashboard.model.errors import BadRequest, DashboardError
 from dashboard.model.raw import BANDS, PALETTES, NotRecorded
 from dashboard.page.core.bokeh_figures import entitle
+from dashboard.page.core.document_queue import Rest
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.render_loop import RenderLoop
 from dashboard.page.core.scene import Scene
@@ -126,7 +127,8 @@ class RawTab(BaseTab[PageServices]):
         own.param.watch(self._banded, "raw_band")
         own.param.watch(self._ask_many, ["raw_many", "raw_step"])
         own.param.watch(self._redraw, ["raw_db", "raw_palette"])
-        self._state.param.watch(self._request, ["tab", "selected", "depth_range"])
+        self._state.param.watch(self._request, ["tab", "depth_range"])
+        self._state.param.watch(Rest(self._queue, self._request).ask, "selected")
         self._state.param.watch(self._follow, "time_range")
 
     def _raw_loop(self, render: Any, apply: Any, refuse: Any) -> RenderLoop[Any, Any]:

@@ -75,8 +75,8 @@ class UnitPicture:
     amp_range_uv : (float, float) or None
         Limits of single spikes.
     cancel : threading.Event or None
-    n_beside : int
-        Of the units, how many are those that another one is merged of.
+    beside : Members or None
+        Units that `focus` is merged of.
     acg, close_acg, isi, refractory
         Of `focus`.
     amplitudes : AmplitudeHistogram or None
@@ -99,7 +99,12 @@ class UnitPicture:
     bins: UnitBins
     amp_range_uv: Range | None
     cancel: threading.Event | None = None
-    n_beside: int = 0
+    beside: Members | None = None
+
+    @property
+    def n_beside(self) -> int:
+        """Of the units, how many are those that another one is merged of."""
+        return 0 if self.beside is None else len(self.beside.indexes)
 
     @property
     def focus(self) -> UnitSpikes:
@@ -189,6 +194,19 @@ class UnitPicture:
         """The template of `focus`, or why there is none."""
         self._check()
         return unit_template(self.sorting, self.columns, self.focus.unit)
+
+    @Computed
+    def templates(self) -> list[tuple[int, TemplatePicture]]:
+        """Places of the units that have a template of as many samples as `focus`, and the templates."""
+        self._check()
+        own = (self.sorting, self.columns)
+        beside = own if self.beside is None else (self.beside.sorting, self.beside.columns)
+        pictures = [
+            unit_template(*own, unit.unit)[0] if unit.unit >= 0 else unit_template(*beside, -1 - unit.unit)[0]
+            for unit in self.units
+        ]
+        n = None if self.template is None else self.template.waveforms_uv.shape[1]
+        return [(k, one) for k, one in enumerate(pictures) if one is not None and one.waveforms_uv.shape[1] == n]
 
     @property
     def rate_edges_s(self) -> npt.NDArray[np.float64]:
@@ -310,5 +328,5 @@ def unit_picture(
         bins,
         amp_range_uv,
         cancel,
-        len(names) - len(indexes),
+        beside,
     )

@@ -43,7 +43,9 @@ IDLE_S = 60.0
 
 POLL_S = 0.1
 
-LEFT_OUT = frozenset({"spikes", "templates", "later", "open_raw", "open_waveforms", "open_samples", "open_noise"})
+LEFT_OUT = frozenset(
+    {"spikes", "templates", "later", "open_raw", "open_waveforms", "open_features", "open_samples", "open_noise"}
+)
 """Fields of a sorting that a sheet has been counted from by the time it is drawn."""
 
 _LENGTH = struct.Struct("!Q")

@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.raw.picture import SnippetPicture
-from dashboard.figures.figure import Axis, Figure, Lines, Matrix, Words
+from dashboard.figures.figure import Axis, Figure, Ink, Lines, Matrix, Numbers, Words
 from dashboard.model.colours import SELECTION
 from dashboard.model.raw import PALETTES
 from dashboard.model.sorting import SpikeSorting
@@ -82,26 +83,37 @@ def ink_of(sorting: SpikeSorting, unit: int, selected: Sequence[int]) -> str:
     return GOOD if unit < len(labels) and labels[unit] == 1 else OTHER
 
 
-def many_figure(found: ManySpikes) -> Figure:
-    """Return spikes laid over each other, a row for each channel; their mean, and the template of the sorting."""
-    n = len(found.columns)
-    scale = 1.2 * float(np.nanmax(np.ptp(found.mean_uv, axis=1), initial=0.0)) or 1.0
-    x = found.times_ms
-    gap = np.full((len(found.uv), 1), np.nan)
-    each = np.tile(np.append(x, np.nan), len(found.uv))
-    singles = [np.hstack([row + found.uv[:, row] / scale, gap]).ravel() for row in range(n)]
-    means = [row + found.mean_uv[row] / scale for row in range(n)]
-    template = [] if found.template_uv is None else [row + found.template_uv[row] / scale for row in range(n)]
+def many_figure(found: ManySpikes, others: Sequence[ManySpikes] = (), inks: Sequence[Ink] = ()) -> Figure:
+    """Return spikes laid over each other, a row for each channel; their mean, and the template of the sorting.
+
+    Parameters
+    ----------
+    found : ManySpikes
+    others : sequence of ManySpikes
+        Spikes of other units, on those of the channels that they have; then without template.
+    inks : sequence of Ink
+        Of each unit, where there are others.
+    """
+    of, n, x = (found, *others), len(found.columns), found.times_ms
+    scale = max(1.2 * float(np.nanmax(np.ptp(one.mean_uv, axis=1), initial=0.0)) for one in of) or 1.0
+    faint, strong = (["quiet"], ["ink"]) if not others else ([f"{ink}60" for ink in inks], inks)
+    singles, means = (
+        [line for one in of for line in _laid(one, which, found.columns, scale)] for which in (False, True)
+    )
+    counts = [len(one.columns[np.isin(one.columns, found.columns)]) for one in of]
+    template = [] if others or found.template_uv is None else [row + found.template_uv[row] / scale for row in range(n)]
     left, right = float(x[0]), float(x[-1])
+    what = f"{len(found.uv)} of {counted(found.n_all, 'spike')} of unit {found.unit}"
+    if others:
+        what = f"{sum(len(one.uv) for one in of)} spikes of units {', '.join(str(one.unit) for one in of)}"
     return Figure(
         "raw-waveforms",
-        f"{len(found.uv)} of {counted(found.n_all, 'spike')} of unit {found.unit}, "
-        f"rows {scale:,.0f} {found.unit_of_uv} apart",
+        f"{what}, rows {scale:,.0f} {found.unit_of_uv} apart",
         Axis("Time from the spike", "ms", (left, right)),
         Axis("Channel, the lowest first", "", (-1.0, float(n)), is_whole=True),
         (
-            Lines([each] * n, singles, ["quiet"] * n, width=0.6),
-            Lines([x] * n, means, ["ink"] * n, width=1.6),
+            Lines([x for x, _ in singles], [y for _, y in singles], np.repeat(faint, counts).tolist(), width=0.6),
+            Lines([x for x, _ in means], [y for _, y in means], np.repeat(strong, counts).tolist(), width=1.6),
             Lines([x] * len(template), template, ["limit"] * len(template), width=1.6),
             Words(
                 [left] * n, [row + 0.45 for row in range(n)], [f"{depth:,.0f} µm" for depth in found.depths_um],
@@ -109,3 +121,16 @@ def many_figure(found: ManySpikes) -> Figure:
             ),
         ),
     )  # fmt: skip
+
+
+def _laid(
+    found: ManySpikes, of_means: bool, columns: npt.NDArray[np.int64], scale: float
+) -> list[tuple[Numbers, Numbers]]:
+    """Return the lines of the single spikes, with a gap after each, or of their means, on those of some channels."""
+    gap, n = np.full((len(found.uv), 1), np.nan), len(found.uv)
+    each = found.times_ms if of_means else np.tile(np.append(found.times_ms, np.nan), n)
+    known = {int(column): place for place, column in enumerate(found.columns)}
+    rows = [(row, known[int(column)]) for row, column in enumerate(columns) if int(column) in known]
+    if of_means:
+        return [(each, row + found.mean_uv[own] / scale) for row, own in rows]
+    return [(each, np.hstack([row + found.uv[:, own] / scale, gap]).ravel()) for row, own in rows]

@@ -6,13 +6,15 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from dashboard.analysis.unit_picture import UnitPicture
 from dashboard.analysis.units.amplitudes import N_BINS
-from dashboard.analysis.units.clouds import Cloud
+from dashboard.analysis.units.clouds import Cloud, cloud, value_range
 from dashboard.analysis.units.correlograms import Correlogram
+from dashboard.analysis.units.features import FeaturePicture
 from dashboard.analysis.units.isi import CONTAMINATION_PCT
-from dashboard.analysis.units.templates import lay_template
+from dashboard.analysis.units.templates import lay_template, together
 from dashboard.analysis.units.turns import TAKE_TURNS
 from dashboard.figures.figure import (
     Axis,
@@ -180,6 +182,10 @@ def template(found: UnitPicture) -> Figure:
     picture, title = found.template, "Template, orange: peak channel"
     if picture is None:
         return Figure("unit-template", "Template", absent=found.why_no_template)
+    inks = ["limit" if is_peak else "bar" for is_peak in picture.is_peak]
+    if len(found.templates) > 1:
+        picture, title = together([one for _, one in found.templates]), "Templates, each in the colour of its unit"
+        inks = [hex_colour(found.colours[place]) for place, one in found.templates for _ in one.is_peak]
     traces, bars, words = lay_template(picture, found.amp_unit)
     x = np.concatenate([*traces["x"], bars["x1"]])
     y = np.concatenate([*traces["y"], bars["y0"], bars["y1"]])
@@ -192,11 +198,33 @@ def template(found: UnitPicture) -> Figure:
         Axis("Lateral position", "µm", (left - 6, right + 0.3 * (right - left))),
         Axis("Depth along probe", "µm", (low - 0.14 * (high - low), high + 6)),
         (
-            Lines(traces["x"], traces["y"], ["limit" if is_peak else "bar" for is_peak in picture.is_peak]),
+            Lines(traces["x"], traces["y"], inks),
             Lines([bar[0] for bar in scale], [bar[1] for bar in scale], ["quiet"] * len(scale), width=2.0),
             Words(bars["x0"], bars["y0"], words, [False, True, True]),
         ),
     )
+
+
+def features(found: FeaturePicture, colours: npt.NDArray[np.uint8]) -> Figure:
+    """Return the first principal components of single spikes on two channels, a dot for each.
+
+    Parameters
+    ----------
+    found : FeaturePicture
+    colours : ndarray, shape (n_units, 3), uint8
+    """
+    x, y = ([unit[:, k].astype(np.float64) for unit in found.values] for k in range(2))
+    low, high, _ = value_range(x, from_zero=False)
+    drawn = cloud(x, y, (low, high), colours=colours)
+    inks = map(hex_colour, colours)
+    marks = tuple((one, other, ink) for one, other, ink in zip(x, y, inks, strict=True))
+    a, b = (Axis(f"Component of channel {channel}", "a.u.") for channel in found.channels)
+    n = sum(map(len, found.values))
+    return Figure(
+        "unit-features", f"First principal components of {counted(n, 'spike')}",
+        replace(a, limits=drawn.time_range_s), replace(b, limits=drawn.value_range),
+        (Pictures([drawn.image], [drawn.time_range_s], [drawn.value_range], marks),),
+    )  # fmt: skip
 
 
 def _cloud(

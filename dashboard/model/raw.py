@@ -131,6 +131,28 @@ class SingleWaveforms:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SpikeFeatures:
+    """Principal components of single spikes of a unit.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_spikes, n_near), float32
+        First component on the channels of each spike, in the sorter's own unit.
+    channels : ndarray, shape (n_spikes, n_near), int64
+        Row of each channel; below 0, or beyond the channels, for none.
+    n_all : int
+        Spikes of the unit that have some; these are chosen at random, the same ones each time.
+    source : str
+        Where they come from, in words.
+    """
+
+    values: npt.NDArray[np.float32]
+    channels: npt.NDArray[np.int64]
+    n_all: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SampleClock:
     """Session time of samples of the AP file: linear between the known points, extrapolated at both ends.
 

@@ -17,7 +17,7 @@ from dashboard.model.conventions import Clock, DepthKind, LabelKind
 from dashboard.model.errors import BadRequest, DatasetMissing, Incomplete
 from dashboard.model.identity import Identity
 from dashboard.model.progress import ProgressCallback
-from dashboard.model.raw import RawRecording, SingleWaveforms
+from dashboard.model.raw import RawRecording, SingleWaveforms, SpikeFeatures
 from dashboard.model.references import Histology, Offer, SortingRef
 from dashboard.model.shanks import SHANK, number_shanks, shank_numbers
 from dashboard.model.texts import counted
@@ -244,6 +244,8 @@ class SpikeSorting:
         Finds the raw recording; see `raw`.
     open_waveforms : callable (unit id) -> SingleWaveforms, or None
         Reads single waveforms; see `waveforms`.
+    open_features : callable (unit id) -> SpikeFeatures, or None
+        Reads principal components of single spikes; see `features`.
     open_samples : callable (rows) -> ndarray or None, or None
         Reads samples of spikes; see `samples`.
     open_noise : callable () -> Noise, or None
@@ -286,6 +288,7 @@ class SpikeSorting:
     segment_starts_s: tuple[float, ...] = ()
     open_raw: Callable[[], RawRecording] | None = field(default=None, repr=False)
     open_waveforms: Callable[[UnitId], SingleWaveforms] | None = field(default=None, repr=False)
+    open_features: Callable[[UnitId], SpikeFeatures] | None = field(default=None, repr=False)
     open_samples: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64] | None] | None = field(
         default=None, repr=False
     )
@@ -360,6 +363,22 @@ class SpikeSorting:
         if self.open_waveforms is None:
             raise DatasetMissing("waveforms.traces", self.title, "They are read of sortings in ALF layout")
         return self.open_waveforms(unit)
+
+    def features(self, unit: UnitId) -> SpikeFeatures:
+        """Return principal components of some spikes of a unit.
+
+        Raises
+        ------
+        DatasetMissing
+            The sorting has none.
+        BadRequest
+            They hold none of this unit.
+        DatasetInvalid
+            Their files do not belong together.
+        """
+        if self.open_features is None:
+            raise DatasetMissing("pc_features.npy", self.title, "They are read of folders of Kilosort and phy")
+        return self.open_features(unit)
 
     @property
     def unit_ids(self) -> npt.NDArray[Any]:

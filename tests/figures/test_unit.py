@@ -14,6 +14,7 @@ from dashboard.engine.build import SpikeColumns
 from dashboard.figures import unit
 from dashboard.figures.figure import Bars, Levels, Lines, Matrix, Pictures
 from dashboard.figures.registry import FIGURES, Declared, FigureEntry
+from dashboard.model.colours import hex_colour
 from dashboard.model.sorting import Missing, SpikeSorting
 
 
@@ -86,6 +87,20 @@ def test_a_merged_unit_stands_beside_those_that_it_is_of(small_demo: SpikeSortin
     titles = [figure.title for name, figure in unit.declare(found).items() if name.startswith("unit-pair-")]
     assert [title.partition(",")[0] for title in titles] == ["3 alone", "7 alone", "7 from 3"]
     assert len(found.rates_hz) == 3
+    assert [place for place, _ in found.templates] == [0, 1, 2]
+
+
+def test_templates_of_several_units_are_laid_over_each_other_in_their_colours(found: UnitPicture) -> None:
+    several = unit_picture(found.sorting, found.columns, (7, 3), 7)
+    alone = [unit_picture(found.sorting, found.columns, (one,), one).template for one in (7, 3)]
+    drawn = unit.template(several).marks[0]
+    assert isinstance(drawn, Lines)
+    colours = [hex_colour(colour) for colour in several.colours]
+    n = [len(one.is_peak) for one in alone if one is not None]
+    assert list(drawn.inks) == [colours[0]] * n[0] + [colours[1]] * n[1]
+    heights = [np.ptp(y) for y in drawn.y]
+    sizes = np.concatenate([np.ptp(one.waveforms_uv, axis=1) for one in alone if one is not None])
+    np.testing.assert_allclose(heights / np.max(heights), sizes / sizes.max())  # one scale for both
 
 
 def test_limits_of_single_spikes_are_lines(small_demo: SpikeSorting, small_columns: SpikeColumns) -> None:

@@ -189,4 +189,4 @@ def theme_ink(colour: str, *, dark: bool) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     if dark and max(red, green, blue) - min(red, green, blue) < 24:
         red, green, blue = 255 - red, 255 - green, 255 - blue
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    return f"#{red:02x}{green:02x}{blue:02x}{colour[7:]}"

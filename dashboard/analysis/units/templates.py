@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,17 @@ def _own_template(sorting: SpikeSorting, columns: SpikeColumns, unit: int) -> tu
         return row, f"row {row} by its id: no spike says which"
     row, share = found
     return row, f"row {row}: that of {100 * share:.3g} % of its spikes (spikes.templates)"
+
+
+def together(pictures: Sequence[TemplatePicture]) -> TemplatePicture:
+    """Return the traces of several units as those of one, unit by unit, to be laid over each other on one scale."""
+    return TemplatePicture(
+        np.concatenate([one.waveforms_uv for one in pictures]),
+        np.concatenate([one.lateral_um for one in pictures]),
+        np.concatenate([one.axial_um for one in pictures]),
+        np.concatenate([one.is_peak for one in pictures]),
+        pictures[0].name,
+    )
 
 
 def lay_template(

@@ -26,6 +26,7 @@ from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.phy.depths import depths_from_features
+from dashboard.sources.phy.features import features_of
 from dashboard.sources.phy.params import Params, read_params
 from dashboard.sources.phy.units import count_units, read_tables, row_finder
 from dashboard.sources.sync import Sync, sync_at
@@ -165,7 +166,8 @@ def read_folder(
     )  # fmt: skip
     folders = [root / key] if root is not None else []
     identity = Identity.of(files.used, f"phy {_VERSION} {bit_uv} {sync.key if sync else ''}", folders)
-    return replace(sorting, identity=identity, later=later)
+    features = features_of(folder, files.clusters, files.templates_of)
+    return replace(sorting, identity=identity, later=later, open_features=features)
 
 
 def _open(folder: Path) -> _Files:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
 
 from dashboard.analysis.computed import compute_all
 from dashboard.analysis.raw.many import N_SINGLES, ManySpikes, many_spikes
 from dashboard.analysis.unit_picture import Members, UnitPicture, unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
+from dashboard.analysis.units.features import FeaturePicture, feature_picture
+from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.figures.registry import Declared
 from dashboard.figures.unit import declare
+from dashboard.model.errors import Cancelled, DashboardError, DatasetMissing
+from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core.scene import Scene
 
+Found = TypeVar("Found")
 MAX_UNITS = 6
 """Units drawn at once: more colours cannot be told apart."""
 
@@ -54,27 +63,70 @@ def render_units(request: UnitRequest, cancel: threading.Event) -> UnitPicture:
 
 @dataclass(frozen=True, slots=True)
 class SinglesRequest:
-    """Single spikes of a unit, of ``waveforms.traces``."""
+    """Single spikes of some units, by index, that of the single figures first, or those that it is merged of."""
 
-    scene: Scene
-    unit: int
+    sorting: SpikeSorting
+    columns: SpikeColumns
+    units: tuple[int, ...]
+    ranks: tuple[int, ...]
 
-    def is_of_the_same(self, other: SinglesRequest) -> bool:
-        """Return whether another request reads the same spikes; columns that were added to the units do not matter."""
-        mine, others = self.scene.sorting, other.scene.sorting
-        return mine.open_waveforms is others.open_waveforms and mine.units.of(self.unit) == others.units.of(other.unit)
+    @classmethod
+    def of(cls, request: UnitRequest) -> SinglesRequest:
+        """Return what is read for a look at units."""
+        if (beside := request.beside) is not None:
+            return cls(beside.sorting, beside.columns, beside.indexes[:MAX_UNITS], ())
+        scene, focus = request.scene, request.focus
+        units = (focus, *(unit for unit in request.ids if unit != focus))
+        return cls(scene.sorting, scene.columns, units, request.ranks)
+
+    @property
+    def what(self) -> tuple[object, ...]:
+        """What it reads, and the colours; columns that were added to the units do not matter."""
+        sorting, names = self.sorting, self.sorting.units.at(np.array(self.units)).tolist()
+        return sorting.open_waveforms, sorting.open_features, self.ranks, *names
 
 
-def render_singles(request: SinglesRequest, cancel: threading.Event) -> ManySpikes:
-    """Read single spikes of a unit, by one range of the file.
+@dataclass(frozen=True, slots=True, eq=False)
+class Singles:
+    """Single waveforms of each unit that has some, and principal components of spikes; else why there are none."""
 
-    Raises
-    ------
-    DashboardError
-        The sorting has none, or they cannot be read.
-    """
-    scene = request.scene
-    return many_spikes(scene.sorting, scene.columns, request.unit, N_SINGLES, "", cancel)
+    waveforms: list[ManySpikes]
+    why_no_waveforms: DashboardError | None
+    features: FeaturePicture | None
+    why_no_features: DashboardError | None
+
+
+def render_singles(request: SinglesRequest, cancel: threading.Event) -> Singles:
+    """Read single spikes of units, by one range of each file for each unit."""
+    sorting, units = request.sorting, request.units
+    waveforms, no_waveforms = _read_each(
+        units, lambda unit: many_spikes(sorting, request.columns, unit, N_SINGLES, "", cancel)
+    )
+    components, no_features = _read_each(
+        units, lambda unit: (sorting.units.of(unit), sorting.features(sorting.units.of(unit)))
+    )
+    features = None
+    try:
+        features = feature_picture(components) if components else None
+    except DashboardError as error:
+        no_features = error
+    return Singles(waveforms, no_waveforms, features, no_features)
+
+
+def _read_each(units: tuple[int, ...], read: Callable[[int], Found]) -> tuple[list[Found], DashboardError | None]:
+    """Return what is read of each unit that has some; where none has, why the first has none."""
+    found: list[Found] = []
+    why: DashboardError | None = None
+    for unit in units:
+        try:
+            found.append(read(unit))
+        except DatasetMissing as error:
+            return [], error
+        except Cancelled:
+            raise
+        except DashboardError as error:
+            why = why or error
+    return found, None if found else why
 
 
 def draw_units(request: UnitRequest, cancel: threading.Event) -> UnitDrawing:

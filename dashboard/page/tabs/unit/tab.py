@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.unit_picture import MAX_PAIRS, Members, UnitPicture
+from dashboard.analysis.units.features import FeaturePicture
 from dashboard.figures.raw import many_figure
 from dashboard.figures.registry import FIGURES
+from dashboard.figures.unit import features
+from dashboard.model.colours import hex_colour
 from dashboard.model.errors import DashboardError, DatasetMissing
+from dashboard.model.unit_ids import UnitId
+from dashboard.page.core.document_queue import Rest
 from dashboard.page.core.figure_view import FigureView
 from dashboard.page.core.panes import caption
 from dashboard.page.core.scene import Scene
@@ -21,7 +28,14 @@ from dashboard.page.core.theme import apply_theme
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.unit import texts
 from dashboard.page.tabs.unit.outline import SplitOutline, outlined
-from dashboard.page.tabs.unit.picture import SinglesRequest, UnitDrawing, UnitRequest, draw_units, render_singles
+from dashboard.page.tabs.unit.picture import (
+    Singles,
+    SinglesRequest,
+    UnitDrawing,
+    UnitRequest,
+    draw_units,
+    render_singles,
+)
 from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
 from dashboard.page.widgets.fields import BinFields
 from dashboard.page.widgets.sections import folded
@@ -47,6 +61,7 @@ class UnitTab(BaseTab[PageServices]):
         self._aside = ""
         self._is_moving = False
         self.picture: UnitPicture | None = None
+        self._drawn: UnitRequest | None = None
         self._loop = self.loop(draw_units, self._apply)
         self._singles_loop = self.loop(
             services.reading(render_singles, self.busy.tell), self._show_singles, self._no_singles,
@@ -68,7 +83,8 @@ class UnitTab(BaseTab[PageServices]):
         self.panel = pn.Column(
             self.refusal, self.busy.panel, self.empty, sizing_mode="stretch_both", margin=0, scroll=True
         )
-        self._state.param.watch(self._request, ["selected", "tab", "bins"])
+        self._state.param.watch(self._request, ["tab", "bins"])
+        self._state.param.watch(Rest(self._queue, self._request).ask, "selected")
 
     def _make_figures(self) -> None:
         own = ("acg", "close", "isi", "refractory", "amplitude", "depth", "rate", "template")
@@ -99,12 +115,16 @@ class UnitTab(BaseTab[PageServices]):
         self._single_caption, self._single_pane = self.html(), pane(self.singles.figure)
         self._single_stack = self._stack(self._single_caption)  # a figure that was hidden has no width when it is shown
         self.part("unit-waveforms", "The single spikes", self._single_caption, self._single_pane)
+        self.features = FigureView("unit-features", TEMPLATE_PX, dark=dark)
+        self._feature_caption, self._feature_pane = self.html(), pane(self.features.figure)
+        self._feature_stack = self._stack()
+        self.part("unit-features", "Principal components", self._feature_caption, self._feature_pane)
         self._pair_plots = [pane(view.figure) for view in self.pairs]
         for view, over, plot in zip(self.pairs, self._pair_captions, self._pair_plots, strict=True):
             self.part(str(view.figure.name), TITLES["unit-pairs"], over, plot)
 
     def _recolour(self, event: Any) -> None:
-        for view in (*self.views.values(), *self.pairs, self.singles):
+        for view in (*self.views.values(), *self.pairs, self.singles, self.features):
             view.apply_theme(dark=event.new)
 
     def _sections(self) -> list[Any]:
@@ -131,6 +151,7 @@ class UnitTab(BaseTab[PageServices]):
             self.outline.panel,
             *captioned("unit-rate"),
             self._beside(*captioned("unit-template"), self._single_stack),
+            self._feature_stack,
             *captioned(*(entry.name for entry in self._added)),
             self.metrics,
             self._bins,
@@ -168,11 +189,15 @@ class UnitTab(BaseTab[PageServices]):
         if self._focus not in ids:
             self._focus = ids[-1]
         self._offer(self._scene, ids)
-        self.busy.begin()
         ranks = tuple(selected.index(unit) for unit in ids)
-        self._loop.request(
-            UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins), ranks, self._members(ids))
-        )
+        request = UnitRequest(self._scene, ids, self._focus, unit_bins(self._state.bins), ranks, self._members(ids))
+        if request == self._drawn and self.picture is not None:  # what people say of it may be another
+            self._loop.cancel()
+            self.answered()
+            self._describe(self._scene, self.picture)
+            return
+        self.busy.begin()
+        self._loop.request(request)
 
     def _members(self, ids: tuple[int, ...]) -> Members | None:
         """Return the units that the only one is merged of, where it is."""
@@ -213,9 +238,8 @@ class UnitTab(BaseTab[PageServices]):
             if self._bins in self.panel.objects:
                 self.panel.remove(self._bins)
             self._body[:] = self._sections()
-        self.picture, scene = drawing.picture, request.scene
-        self.draw("unit-head", self._show_head, scene, self.picture)
-        self.draw("unit-metrics", self._show_metrics, scene, self.picture)
+        self.picture, self._drawn, scene = drawing.picture, request, request.scene
+        self._describe(scene, self.picture)
         self.draw("unit-outline", self.outline.show, self.picture)
         for name in self.views:
             self.draw(name, self._show_view, name, scene, drawing)
@@ -224,30 +248,51 @@ class UnitTab(BaseTab[PageServices]):
         for view, over in zip(self.pairs[:n_pairs], self._pair_captions[:n_pairs], strict=True):
             self.draw(str(view.figure.name), self._show_pair, view, over, drawing)
         self.answered()
-        self._ask_singles(SinglesRequest(scene, request.focus))
+        self._ask_singles(SinglesRequest.of(request))
         self.empty.visible = False
         self._body.visible = True
         if self._body not in self.panel.objects:
             apply_theme(self._body, dark=self._state.dark)
             self.panel.append(self._body)
 
+    def _describe(self, scene: Scene, picture: UnitPicture) -> None:
+        self.draw("unit-head", self._show_head, scene, picture)
+        self.draw("unit-metrics", self._show_metrics, scene, picture)
+
     def _ask_singles(self, request: SinglesRequest) -> None:
         before = self._singles
-        if before is None or not request.is_of_the_same(before):
+        if before is None or request.what != before.what:
             self._singles = request
             self._single_stack[:] = [self._single_caption]
             self._single_caption.object = caption("Single spikes" + texts.absent("reading …"))
             self._singles_loop.cancel()
             self._singles_loop.request(request)
 
-    def _show_singles(self, request: SinglesRequest, found: ManySpikes) -> None:
-        if request is self._singles:
-            self.draw("unit-waveforms", self._draw_singles, found)
+    def _show_singles(self, request: SinglesRequest, found: Singles) -> None:
+        if request is not self._singles or self.picture is None:
+            return
+        colours = dict(zip(self.picture.names, self.picture.colours, strict=True))
+        if found.why_no_waveforms is not None or not found.waveforms:
+            self._no_singles(found.why_no_waveforms or DatasetMissing("waveforms.traces", ""))
+        else:
+            self.draw("unit-waveforms", self._draw_singles, found.waveforms, colours)
+        if found.features is not None:
+            self.draw("unit-features", self._draw_features, found.features, colours)
+        else:
+            why = found.why_no_features
+            is_said = why is not None and not isinstance(why, DatasetMissing)
+            self._feature_caption.object = refusal_text(why) if why is not None else ""
+            self._feature_stack[:] = [self._feature_caption] if is_said else []
 
-    def _draw_singles(self, found: ManySpikes) -> None:
+    def _draw_singles(self, found: list[ManySpikes], colours: Mapping[UnitId, Any]) -> None:
         self._single_caption.object = caption(texts.singles(found))
-        self.singles.show(many_figure(found))
+        self.singles.show(many_figure(found[0], found[1:], [hex_colour(colours[one.unit]) for one in found]))
         self._single_stack[:] = [self._single_caption, self._single_pane]
+
+    def _draw_features(self, found: FeaturePicture, colours: Mapping[UnitId, Any]) -> None:
+        self._feature_caption.object = caption(texts.features(found))
+        self.features.show(features(found, np.array([colours[name] for name in found.names])))
+        self._feature_stack[:] = [self._feature_caption, self._feature_pane]
 
     def _no_singles(self, error: DashboardError) -> None:
         self._single_stack[:] = [self._single_caption]

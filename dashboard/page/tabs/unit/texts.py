@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from dashboard.analysis.raw.many import ManySpikes
 from dashboard.analysis.unit_picture import UnitPicture
 from dashboard.analysis.units.amplitudes import CUTOFF_FAILS, N_BINS, AmplitudeHistogram
 from dashboard.analysis.units.clouds import Cloud
+from dashboard.analysis.units.features import FeaturePicture
 from dashboard.analysis.units.isi import CONFIDENCE_PCT, CONTAMINATION_PCT, RefractoryTest
 from dashboard.model.colours import hex_colour
 from dashboard.model.conventions import LabelKind
@@ -287,14 +288,27 @@ def _rate(scene: Scene, picture: UnitPicture) -> str:
 def _template(scene: Scene, picture: UnitPicture) -> str:
     if picture.template is None:
         return "Template" + absent(picture.why_no_template)
-    return f"Template ({escape(picture.template.name)}), 30 kHz; orange: peak channel"
+    what = "each unit in its colour" if len(picture.templates) > 1 else "orange: peak channel"
+    return f"Template ({escape(picture.template.name)}), 30 kHz; {what}"
 
 
-def singles(found: ManySpikes) -> str:
-    """Return what the single spikes are."""
+def singles(of_units: Sequence[ManySpikes]) -> str:
+    """Return what the single spikes are: of one unit, or of several."""
+    found = of_units[0]
+    if len(of_units) > 1:
+        spikes = counted(sum(len(one.uv) for one in of_units), "single spike")
+        units = ", ".join(escape(str(one.unit)) for one in of_units)
+        return f"{spikes} of units {units} ({escape(found.source)}), each unit in its colour; thick: their means"
     template = "orange: template" if found.template_uv is not None else f"no template: {escape(found.why_no_template)}"
     spikes = f"{len(found.uv)} of {counted(found.n_all, 'single spike')}"
     return f"{spikes} ({escape(found.source)}); thick: their mean; {template}"
+
+
+def features(found: FeaturePicture) -> str:
+    """Return what the dots are."""
+    spikes = f"{sum(map(len, found.values)):,} of {counted(sum(found.n_all), 'spike')}"
+    a, b = found.channels
+    return f"First principal component on channels {a} and {b}, a dot for each of {spikes} ({escape(found.source)})"
 
 
 HEADINGS: Mapping[str, Callable[[Scene, UnitPicture], str]] = MappingProxyType(

@@ -17,8 +17,8 @@ from dashboard.analysis.curation.spans import BadSpan, bad_spans, write_span
 from dashboard.analysis.curation.splits import parts_by_outline, write_split
 from dashboard.analysis.curation.state import UnitState, history, take, unit_columns, unit_states, with_columns
 from dashboard.analysis.curation.subject import Subject, write_merge
+from dashboard.library.applied_insertion import AppliedInsertion, applied_insertion
 from dashboard.library.curation.formats import read_uploaded
-from dashboard.library.curation.plans import AppliedInsertion, applied_insertion
 from dashboard.library.curation.subjects import subject_of
 from dashboard.library.store import OpenInsertion
 from dashboard.library.userdata import UserSession

@@ -12,7 +12,7 @@ import dashboard.library.curation.subjects as subjects
 from dashboard.analysis.curation.applied import CurationPlan
 from dashboard.analysis.curation.spans import BadSpan
 from dashboard.analysis.curation.subject import Subject
-from dashboard.library.curation.plans import applied_insertion
+from dashboard.library.applied_insertion import applied_insertion
 from dashboard.library.store import InsertionStore
 from dashboard.sources.demo.source import DemoSource
 

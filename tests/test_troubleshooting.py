@@ -83,6 +83,11 @@ HELD_BY = {
                "test_an_insertion_is_registered_and_removed_under_an_open_page"],
     },
     "A data folder is gone": {PAGE: ["test_a_disk_that_is_gone_is_said_and_its_list_stays_until_it_is_back"]},
+    "A folder is a link": {
+        "sources/test_links.py": ["test_a_link_out_is_said_at_every_level"],
+        "page/test_shared_cases.py": ["test_the_page_says_why_a_link_is_not_followed",
+                                      "test_check_refuses_in_one_line"],
+    },
     "A file of a folder": {
         PAGE: ["test_a_file_that_cannot_be_read_is_read_once_it_can"],
         "library/test_damage.py": ["test_any_damage_is_refused_by_name_or_opens"],

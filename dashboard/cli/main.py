@@ -29,7 +29,7 @@ from dashboard.config.throttling import waiting_as_asked
 from dashboard.engine.count.registry import AGGREGATES
 from dashboard.model.errors import BadRequest, Cancelled, DashboardError, Incomplete
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
-from dashboard.model.texts import bytes_text, counted
+from dashboard.model.texts import MAX_PLACE, bytes_text, counted, place_text
 from dashboard.version import __version__
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _add_insertion(parser: argparse.ArgumentParser, nargs: str | None = None) ->
 
 
 def _add_figure_options(parser: argparse.ArgumentParser) -> None:
-    add, span = parser.add_argument, cli_batch.span("0,60", 1e9)
+    add, span = parser.add_argument, cli_batch.span("0,60", MAX_PLACE)
     add(
         "--out",
         metavar="PATH",
@@ -282,7 +282,7 @@ def render(options: argparse.Namespace, settings: Settings) -> int:
         columns = build_columns(sorting, None if sorting.curation else settings.cache, progress)
     tell_age(sorting)
     write_figure(out, sorting, columns, request)
-    window = f"{request.time_range[0]:g} to {request.time_range[1]:g} s" if request.time_range else "the whole session"
+    window = " to ".join(map(place_text, request.time_range)) + " s" if request.time_range else "the whole session"
     size = f"{request.width} x {request.height} px, {bytes_text(out.stat().st_size)}"
     sys.stdout.write(f"wrote {out}: {request.aggregate} of {sorting.title}, {window}; {size}\n")
     if sorting.curation:

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from dashboard.analysis.filters.clusters import ClusterFilter, Limits
 from dashboard.analysis.filters.words import SPIKE_WORDS, read_words
 from dashboard.export.origin import Subject
 from dashboard.model.conventions import LabelKind
+from dashboard.model.errors import DatasetInvalid
+from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted
+from dashboard.sources.alf.arrays import is_table, read_table
+from dashboard.sources.alf.channels import IN_IBLLIB
 
 SIZE = (1600, 800)
 """Pixels of the picture in the snippets."""
@@ -43,15 +48,16 @@ def dashboard_snippet(subject: Subject) -> str:
     if subject.sorting.curation:
         opened.append(f"curation={_code(subject.applied_for)}")
     lines = ["import dashboard"]
-    is_tested = any(TESTED in text for text in subject.filters.values())
-    if subject.mask is not None and not is_tested:
+    # What was computed on the page is not in the sorting that the code opens.
+    is_listed = subject.sorting.metrics_made or any(TESTED in text for text in subject.filters.values())
+    if subject.mask is not None and not is_listed:
         lines += [
             "from dashboard.analysis.filters.words import read_words",
             "from dashboard.analysis.filters.clusters import filter_clusters",
         ]
     lines += ["", f"sorting = dashboard.open_insertion({', '.join(opened)})"]
     keep = ""
-    if subject.mask is not None and is_tested:
+    if subject.mask is not None and is_listed:
         lines += _ids(subject)
         keep = ", clusters=keep"
     elif subject.mask is not None:
@@ -69,6 +75,8 @@ def dashboard_snippet(subject: Subject) -> str:
         lines.append(f"amp_range_uv = ({', '.join(map(_code, subject.amp_range_uv))})")
         keep += ", amp_range_uv=amp_range_uv"
     t0, t1, d0, d1 = map(_code, (*subject.time_range, *subject.depth_range))
+    if not subject.columns.is_placed:
+        return "\n".join([*lines, *_counted(keep, f"({t0}, {t1}), ({d0}, {d1})", subject)]) + "\n"
     lines += [
         "image = dashboard.render(",
         f"    sorting, time_range=({t0}, {t1}), depth_range=({d0}, {d1}),",
@@ -78,6 +86,22 @@ def dashboard_snippet(subject: Subject) -> str:
         f"print(image.n_spikes)  # {subject.n_in_view}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _counted(keep: str, window: str, subject: Subject) -> list[str]:
+    """Return the lines that count spikes none of which has a depth: there is no picture of them."""
+    units = "sorting.units.indexes(" + ("keep" if "=keep" in keep else "passing.ids") + ")"
+    kept = ["columns", units if subject.mask is not None else "None"]
+    kept += ["amp_range_uv"] if subject.amp_range_uv is not None else []
+    return [
+        "from dashboard.engine.build import build_columns",
+        "from dashboard.engine.columns.filter import kept_spikes",
+        "from dashboard.engine.count.queries import count_in",
+        "",
+        "columns = build_columns(sorting)  # no spike has a depth, so there is no picture",
+        f"n_spikes = count_in(columns, {window}, kept=kept_spikes({', '.join(kept)}))",
+        f"print(n_spikes)  # {subject.n_in_view}",
+    ]
 
 
 def _code(value: str | float) -> str:
@@ -158,17 +182,37 @@ def ibllib_snippet(subject: Subject) -> str:
 
 def _placed(subject: Subject) -> list[str]:
     """Return the lines that give times and depths of spikes; those without a depth lie at that of their unit."""
-    depths = subject.sorting.spikes.depths_um
+    sorting = subject.sorting
+    # Where the files have none, those of the sorting stand in for them.
+    depths = sorting.spikes.depths_um if sorting.missing_reason("spikes.depths") is None else None
     if depths is not None and np.isfinite(depths).all():
         return ['times, depths = spikes["times"], spikes["depths"]']
-    name = next((name for name in ("axial_um", "depths") if name in subject.sorting.clusters), "depths")
+    if not subject.columns.is_placed:
+        return ['times = spikes["times"]', "depths = np.zeros(len(times))  # no spike has one"]
     own = "np.full(len(times), np.nan)" if depths is None else 'spikes["depths"]'
+    name = next((name for name in ("axial_um", "depths") if name in sorting.clusters), "depths")
+    if sorting.units.are_indexes and f"axial_um{IN_IBLLIB}" not in sorting.clusters:
+        drawn = [f"of_units = np.asarray(clusters[{_code(name)}], dtype=np.float64)"]
+        units = _units_of_spikes(subject)
+    else:  # ibllib has another depth of a unit, or finds it in another row
+        order = np.argsort(sorting.unit_ids)
+        ids = ", ".join(map(repr, sorting.unit_ids[order].tolist()))
+        of_units = ", ".join(map(_code, sorting.unit_depths_um[order].tolist()))
+        drawn = [f"units = np.array([{ids}])", f"of_units = np.array([{of_units}])"]
+        units = 'np.searchsorted(units, spikes["clusters"])'
     return [
         'times = spikes["times"]',
-        f"of_units = np.asarray(clusters[{_code(name)}], dtype=np.float64)  # where spikes without a depth are drawn",
+        "# where spikes without a depth are drawn",
+        *drawn,
         f"depths = {own}",
-        'depths = np.where(np.isfinite(depths), depths, of_units[spikes["clusters"]])',
+        f"depths = np.where(np.isfinite(depths), depths, of_units[{units}])",
     ]
+
+
+def _units_of_spikes(subject: Subject) -> str:
+    """Return what rows of the clusters are looked up by, in code: some files hold ids as fractional numbers."""
+    is_whole = np.asarray(subject.sorting.spikes.clusters[:0]).dtype.kind in "iu"
+    return 'spikes["clusters"]' + ("" if is_whole else ".astype(int)")
 
 
 def _revision(subject: Subject) -> str | None:
@@ -187,7 +231,7 @@ def _ibllib_filter(subject: Subject) -> list[str]:
         return []
     conditions = _conditions(subject, read_words(subject.filters))
     if conditions is not None:
-        return [f"keep = {' & '.join(conditions)}", 'inside &= keep[spikes["clusters"]]']
+        return [f"keep = {' & '.join(conditions)}", f"inside &= keep[{_units_of_spikes(subject)}]"]
     return [*_ids(subject), 'inside &= np.isin(spikes["clusters"], keep)']
 
 
@@ -205,11 +249,9 @@ def _ids(subject: Subject) -> list[str]:
 
 def _conditions(subject: Subject, wanted: ClusterFilter) -> list[str] | None:
     """Return conditions on ibllib's merged clusters; None where they would not say it all."""
-    clusters: Mapping[str, object] = dict.fromkeys(
-        name for name in map(str, subject.sorting.clusters) if not name.startswith(TESTED)
-    )
-    if wanted.regions or wanted.where or wanted.ids is not None or subject.sorting.metrics_stale:
+    if wanted.regions or wanted.shanks or wanted.where or wanted.ids is not None:
         return None
+    clusters = _in_files(subject.sorting)
     conditions: list[str] = []
     if wanted.labels:
         if wanted.labels != (1.0,) or "label" not in clusters or subject.sorting.label_kind is LabelKind.KILOSORT:
@@ -230,3 +272,23 @@ def _conditions(subject: Subject, wanted: ClusterFilter) -> list[str] | None:
         if high is not None:
             conditions.append(f"(clusters[{_code(name)}] <= {_code(high)})")
     return conditions or None
+
+
+def _in_files(sorting: SpikeSorting) -> frozenset[str]:
+    """Return the columns of numbers of the clusters that ibllib has, too: row by row those of the files.
+
+    It finds no metrics by their ids, and has none that were computed here.
+    """
+    metrics, depths = (sorting.ref.datasets.get(f"clusters.{name}") for name in ("metrics", "depths"))
+    if not sorting.units.are_indexes or sorting.curation or metrics is None or metrics.path is None:
+        return frozenset()
+    try:
+        table = read_table(metrics.path) if is_table(metrics.path) else pd.DataFrame()
+    except DatasetInvalid:
+        return frozenset()
+    if len(table) != sorting.n_clusters:  # which has ibllib compute metrics
+        return frozenset()
+    shown = sorting.clusters.reset_index(drop=True)
+    names = (name for name in table if name in shown and pd.api.types.is_numeric_dtype(table[name]))
+    found = {str(name) for name in names if table[name].equals(shown[name])}
+    return frozenset(found | {"depths"} if depths is not None and "depths" in shown else found)

@@ -21,7 +21,7 @@ from dashboard.engine.count.queries import count_in
 from dashboard.model.curation import ALL_LABELS, CURATED, MY_LABEL
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
-from dashboard.model.texts import counted
+from dashboard.model.texts import counted, place_text
 from dashboard.version import __version__
 
 Range = tuple[float, float]
@@ -234,4 +234,4 @@ def own_spikes(subject: Subject, unit: int) -> UnitSpikes:
 
 
 def _say(limits: Range) -> str:
-    return " to ".join(f"{limit:.10g}" for limit in limits)
+    return " to ".join(map(place_text, limits))

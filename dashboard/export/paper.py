@@ -33,7 +33,7 @@ def draw_figure(axes: Axes, figure: Figure, style: SheetStyle, *, legend_above: 
         if given.is_whole:
             axis.set_major_locator(MaxNLocator("auto", integer=True))
         if given.is_session_time:
-            axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,g}"))
+            axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,.12g}"))
     if figure.legend:
         _legend(axes, figure, style, is_above=legend_above)
 

@@ -86,6 +86,7 @@ class Catalogue:
         self._ended: dict[str, tuple[float, float]] = {}
         self.regions = read_regions(regions) if regions is not None else None
         self._notes: dict[str, str] = {}
+        self._left_out: dict[int, str] = {}
         self._refusals: dict[tuple[str, str], str] = {}
         self._tags: dict[str, set[str]] = {}
         self._regions_known: dict[str, set[str]] = {}
@@ -136,14 +137,19 @@ class Catalogue:
     def note(self) -> str:
         """What is being read, and what could not be, of the lists and all questions; empty when all is there."""
         with self._lock:
-            return _said([*self._notes.values(), *self._refusals.values()], self._reading)
+            problems = [*self._notes.values(), *self._refusals.values()]
+            return _said([*problems, *self._remarks()], self._reading)
 
     def note_of(self, facets: Facets) -> tuple[str, bool]:
         """Return what a page says that searches for `facets`, and whether trying again may help."""
         mine = _values(facets)
         with self._lock:
             problems = [*self._notes.values(), *(why for (value, _), why in self._refusals.items() if value in mine)]
-            return _said(problems, self._reading & self._labels(mine)), any(problems)
+            return _said([*problems, *self._remarks()], self._reading & self._labels(mine)), any(problems)
+
+    def _remarks(self) -> list[str]:
+        """Return what was not looked at, each once: a folder is a source for each kind of sortings in it."""
+        return list(dict.fromkeys(self._left_out.values()))
 
     @property
     def is_whole(self) -> bool:
@@ -266,6 +272,7 @@ class Catalogue:
             now = time.monotonic()
             with self._lock:
                 self._notes[source.name] = note
+                self._left_out[id(source)] = source.left_out
                 self._reading.discard(source.name)
                 self._ended[source.name] = (now, now - started)
                 is_wanted = source.name in self._wanted_again

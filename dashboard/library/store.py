@@ -247,18 +247,21 @@ class InsertionStore:
         opened: OpenInsertion,
         progress: ProgressCallback = ignore_progress,
         cancel: threading.Event | None = None,
+        *,
+        with_tests: bool = False,
     ) -> OpenInsertion:
         """Return the insertion with what it lacks: what its source can compute, and metrics; blocks.
 
-        However many ask at once, it is computed once; the store then holds the result.
+        However many ask at once, it is computed once; the store then holds the result. `with_tests`: also the IBL tests
+        that nobody waits for by default, see `dashboard.library.completion.titles`.
 
         Raises
         ------
         Cancelled
             `cancel` was set; the work itself stops when nobody else waits for it.
         """
-        key = replace(opened.key, stage="complete")
-        return self._once(key, lambda load: self._complete(opened, load), progress, cancel)
+        key = replace(opened.key, stage="complete with tests" if with_tests else "complete")
+        return self._once(key, lambda load: self._complete(opened, load, with_tests), progress, cancel)
 
     def _once(
         self,
@@ -367,8 +370,8 @@ class InsertionStore:
             logger.info("%s", error)
             return {}
 
-    def _complete(self, opened: OpenInsertion, load: _Load) -> OpenInsertion:
-        sorting = completed(opened.sorting, self.cache, load.report, load.cancel)
+    def _complete(self, opened: OpenInsertion, load: _Load, with_tests: bool) -> OpenInsertion:
+        sorting = completed(opened.sorting, self.cache, load.report, load.cancel, with_tests=with_tests)
         if sorting.spikes is opened.sorting.spikes:
             return replace(opened, sorting=sorting)
         return replace(opened, sorting=sorting, columns=self._columns(sorting, load))

@@ -218,6 +218,8 @@ class SpikeSorting:
     metrics_stale : bool
         True where the metrics file is missing or of another length than the clusters and the
         metrics have to be recomputed.
+    metrics_made : bool
+        True where metrics of `clusters` were computed from the spikes here.
     offers : tuple of Offer
         Every sorting of the insertion, this one among them.
     label_kind : LabelKind
@@ -275,6 +277,7 @@ class SpikeSorting:
     missing: tuple[Missing, ...] = ()
     notes: tuple[str, ...] = ()
     metrics_stale: bool = False
+    metrics_made: bool = False
     label_kind: LabelKind = LabelKind.IBL
     histology_reason: str = ""
     offers: tuple[Offer, ...] = ()

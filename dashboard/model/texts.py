@@ -33,6 +33,15 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+MAX_PLACE = 1e12
+"""Seconds or um beyond which no window lies: clocks of the wall are far below."""
+
+
+def place_text(value: float) -> str:
+    """Return seconds or um to a millionth, as people type them: ``1700000060.25``."""
+    return f"{round(value, 6):.16g}"
+
+
 def span_text(span: tuple[float, float]) -> str:
     """Return a span for people, to a tenth of a second: ``0–600 s``."""
     return "–".join(f"{end:,.1f}".removesuffix(".0") for end in span) + " s"

@@ -21,6 +21,7 @@ from dashboard.model.facets import read_query, write_query
 from dashboard.model.references import BASE_SORTER, ORIGINAL_REVISION
 from dashboard.model.registry import load
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import MAX_PLACE
 from dashboard.model.unit_ids import UnitId, read_ids, write_ids
 from dashboard.page.bins import read_bins, write_bins
 from dashboard.page.core.numbers import number_text, whole_number
@@ -58,8 +59,8 @@ MAX_REASON = 300
 
 def _pair(text: str) -> tuple[float, float]:
     first, second = (float(part) for part in text.split(","))
-    if not (abs(first) < 1e9 and abs(second) < 1e9):
-        raise ValueError("not finite")
+    if not (abs(first) < MAX_PLACE and abs(second) < MAX_PLACE):
+        raise ValueError(f"is not within {MAX_PLACE:g}")
     if not first < second:
         raise ValueError("start must be below end")
     return first, second

@@ -48,6 +48,11 @@ class Source(Protocol):
         """A sentence for the page, such as that answers come from the disk (offline); empty where there is none."""
         return ""
 
+    @property
+    def left_out(self) -> str:
+        """A sentence on what of the place was not looked at when it was listed last, and why; empty without any."""
+        return ""
+
     def insertions(self) -> Iterator[InsertionRef]:
         """Yield every insertion known without asking a server for more than one list."""
         ...

@@ -8,7 +8,6 @@ becomes a path.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +37,7 @@ from dashboard.sources.alf.names import (
 from dashboard.sources.alf.source import AlfSource
 from dashboard.sources.base import DEFAULT, Source, normal_key
 from dashboard.sources.events import with_events
+from dashboard.sources.links import OutwardLinks
 from dashboard.sources.raw.recording import holds_samples, open_recording
 
 __all__ = ["FolderSource", "parse_file_name"]
@@ -87,6 +87,8 @@ class FolderSource(AlfSource):
         Shown to users; by default the name of the folder.
     events : Path or None
         Table of events of the one insertion, in place of its trials.
+    others : sequence of Path
+        Further folders of data, to which links may lead without a word.
 
     Raises
     ------
@@ -98,7 +100,9 @@ class FolderSource(AlfSource):
 
     kind = "ALF files"
 
-    def __init__(self, root: Path, name: str | None = None, events: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, name: str | None = None, events: Path | None = None, others: Sequence[Path] = ()
+    ) -> None:
         root = Path(root)
         if not root.exists():
             raise InsertionNotFound("No such folder", root, "Check the path")
@@ -107,11 +111,17 @@ class FolderSource(AlfSource):
         self.root = root.resolve()
         self.name = name or self.root.name or str(self.root)
         self._events = events
+        self._links = OutwardLinks(self.root, others)
         self._places: dict[str, tuple[InsertionRef, _Place]] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"FolderSource({str(self.root)!r}, name={self.name!r})"
+
+    @property
+    def left_out(self) -> str:
+        """Links that are not followed, of those that the last list came upon."""
+        return self._links.said
 
     def insertions(self) -> Iterator[InsertionRef]:
         """Yield the insertions that hold spikes, in the order of their paths, as they are found.
@@ -185,9 +195,9 @@ class FolderSource(AlfSource):
         if not place.session.is_dir():
             raise InsertionNotFound("The folder is not there any more", place.session, "Check that its disk is mounted")
         if place.loose:
-            found = list(files(place.session, f"alf/{insertion.probe}", self._inside))
+            found = list(files(place.session, f"alf/{insertion.probe}", self._links.may_enter))
             if place.session.name == "alf":  # the session's own lie beside the spikes
-                found += [d for d in files(place.session, "alf", self._inside) if d.object in _OF_SESSION]
+                found += [d for d in files(place.session, "alf", self._links.may_enter) if d.object in _OF_SESSION]
         else:
             found = list(self._session_datasets(place, insertion.probe))
         return without_twins(without_labels(found))
@@ -263,7 +273,7 @@ class FolderSource(AlfSource):
         at = len(parts) - 1 - parts[::-1].index("alf")
         session, below = Path(*parts[:at]), len(parts) - 1 - at
         # a folder of many subjects may be called alf as well
-        is_alf = any_spikes(self.root, self._inside, below) and not _holds_alf(self.root)
+        is_alf = any_spikes(self.root, self._links.may_enter, below) and not _holds_alf(self.root)
         if not _SESSION.search(session.as_posix()) and not is_alf:
             return None
         collection = "/".join(part for part in parts[at:] if not REVISION.match(part))
@@ -284,7 +294,7 @@ class FolderSource(AlfSource):
             yield _Place(Path(folder), loose=True)
         elif not is_session and depth < _MAX_DEPTH:  # a folder of many subjects may be called alf as well
             for entry in folders:
-                if self._inside(entry):
+                if self._links.may_enter(entry):
                     yield from self._walk(entry.path, depth + 1)
 
     def _is_of_spikes(self, session: Path) -> bool:
@@ -308,9 +318,13 @@ class FolderSource(AlfSource):
         if holds_spikes(session / "alf") and place.collection in ("", "alf"):
             yield InsertionRef(probe=_WITHOUT_PROBE, **named), _Place(session / "alf", loose=True)
         for entry in scan(session / "alf"):
-            if not entry.is_dir() or not self._may_enter(place, f"alf/{entry.name}") or not self._inside(entry):
+            if (
+                not entry.is_dir()
+                or not self._may_enter(place, f"alf/{entry.name}")
+                or not self._links.may_enter(entry)
+            ):
                 continue
-            if not any_spikes(Path(entry.path), self._inside):
+            if not any_spikes(Path(entry.path), self._links.may_enter):
                 continue
             yield InsertionRef(probe=entry.name, **named), place
 
@@ -328,21 +342,21 @@ class FolderSource(AlfSource):
     def _session_datasets(self, place: _Place, probe: str) -> Iterator[DatasetRef]:
         alf = place.session / "alf"
         base = f"alf/{probe}"
-        yield from files(alf, "alf", self._inside)
+        yield from files(alf, "alf", self._links.may_enter)
         for entry in scan(alf):
-            if not entry.is_dir() or REVISION.match(entry.name) or not self._inside(entry):
+            if not entry.is_dir() or REVISION.match(entry.name) or not self._links.may_enter(entry):
                 continue
             collection = f"alf/{entry.name}"
             if collection == base:
-                for dataset in tree(Path(entry.path), collection, self._inside):
+                for dataset in tree(Path(entry.path), collection, self._links.may_enter):
                     # electrode sites hold for every sorting of the probe
                     if self._may_enter_dataset(place, dataset):
                         yield dataset
-            elif not any_spikes(Path(entry.path), self._inside):
-                yield from files(Path(entry.path), collection, self._inside)
+            elif not any_spikes(Path(entry.path), self._links.may_enter):
+                yield from files(Path(entry.path), collection, self._links.may_enter)
         raw = f"raw_ephys_data/{probe}"
         if (place.session / raw).is_dir():
-            for dataset in files(place.session / raw, raw, self._inside):
+            for dataset in files(place.session / raw, raw, self._links.may_enter):
                 if dataset.file_name.startswith(_QC_PREFIX):
                     yield dataset
 
@@ -350,16 +364,6 @@ class FolderSource(AlfSource):
         only = place.collection
         within = not only or f"{dataset.collection}/".startswith(f"{only}/")
         return within or dataset.object == "electrodeSites"
-
-    def _inside(self, entry: os.DirEntry[str]) -> bool:
-        """Return whether a folder may be entered: not a link that leads out of the root, or in a circle."""
-        if not entry.is_symlink():
-            return True
-        target = Path(entry.path).resolve()
-        if target.is_relative_to(self.root) and not Path(entry.path).is_relative_to(target):
-            return True
-        log.info("%s is a link out of %s and is not followed", entry.path, self.root)
-        return False
 
 
 def _holds_alf(folder: Path, depth: int = 0) -> bool:
@@ -377,4 +381,4 @@ def recognises(path: Path) -> bool:
 
 def at(path: Path, settings: Settings) -> Source:
     """Return the source of a folder of ALF data."""
-    return FolderSource(path, events=settings.events)
+    return FolderSource(path, events=settings.events, others=settings.data)

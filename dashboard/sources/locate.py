@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import islice
@@ -93,34 +93,17 @@ def _of_data_folder(folder: Path, settings: Settings) -> list[Source]:
     return found
 
 
-MAX_LINK_DEPTH = 4
-"""Folders below the given one in which links are looked for where it holds no sorting."""
-
-
 def _nothing_at(path: Path) -> NoSpikeSorting:
     """Return what is said of a path of no known kind: what it looks like, and what is supported."""
     looks = next((title for title, patterns in _KINDS if any(_has(path, name) for name in patterns)), "")
     reads = "; ".join(entry.reads for entry in SOURCES if entry.recognises)
     seen = f"It looks like {looks}, which is not supported. " if looks else ""
     kind = "folder" if path.is_dir() else "file"
-    if links := [link for link in _links(path) if not link.resolve().is_relative_to(path.resolve())]:
-        seen += (
-            f"{links[0]} is a link that leads out of it and is not followed: give its target, {links[0].resolve()}. "
-        )
+    if path.is_dir():
+        folder = load(SOURCES["folder"].at)(path, Settings())
+        list(folder.insertions())
+        seen += f"{folder.left_out}. " if folder.left_out else ""
     return NoSpikeSorting(f"No spike sorting in the {kind}", path, f"{seen}Supported are {reads}")
-
-
-def _links(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Yield links to folders, to the depth at which subjects lie; what is behind them is not looked at."""
-    try:
-        entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir() and entry.is_symlink():
-            yield entry
-        elif entry.is_dir() and depth < MAX_LINK_DEPTH:
-            yield from _links(entry, depth + 1)
 
 
 def _has(path: Path, pattern: str) -> bool:
@@ -188,7 +171,9 @@ def find(text: str, sources: Sequence[Source]) -> tuple[Source, InsertionRef]:
     if unavailable:
         raise unavailable[0]
     names = ", ".join(source.name for source in sources) or "no source"
-    raise InsertionNotFound("No insertion answers to", repr(text.strip()[:80]), f"Looked in {names}")
+    left_out = dict.fromkeys(source.left_out for source in sources if source.left_out)
+    looked = ". ".join([f"Looked in {names}", *left_out])
+    raise InsertionNotFound("No insertion answers to", repr(text.strip()[:80]), looked)
 
 
 def locate(

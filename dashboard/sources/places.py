@@ -8,7 +8,6 @@ so; elsewhere it is named after its folders. Sortings whose folders differ only 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import threading
 from abc import abstractmethod
@@ -33,6 +32,7 @@ from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alf.names import scan
 from dashboard.sources.base import DEFAULT, SORTINGS, Source, chosen, normal_key
 from dashboard.sources.events import events_beside, with_events
+from dashboard.sources.links import OutwardLinks
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class PlacedSource(Source):
         self.root = root.resolve()
         self.name = self.root.name or str(self.root)
         self._settings = settings if settings is not None else Settings()
+        self._links = OutwardLinks(self.root, self._settings.data)
         self._places: dict[str, tuple[InsertionRef, tuple[Place, ...]]] = {}
         self._lock = threading.Lock()
 
@@ -130,10 +131,15 @@ class PlacedSource(Source):
         """Return part and probe of each sorting that a path holds; an empty probe is taken of the folders."""
         return [("", "")]
 
+    @property
+    def left_out(self) -> str:
+        """Links that are not followed, of those that the last list came upon."""
+        return self._links.said
+
     def insertions(self) -> Iterator[InsertionRef]:
         """Yield the insertions, in the order of their paths."""
         found: dict[str, tuple[InsertionRef, list[Place]]] = {}
-        for path in _sortings(self.root, self.is_one):
+        for path in _sortings(self.root, self._links, self.is_one):
             for part, probe in self._parts(path):
                 insertion, sorter = self._named(path, probe)
                 known = found.setdefault(insertion.key, (insertion, []))[1]
@@ -298,14 +304,14 @@ def _is_of_sorter(part: str) -> bool:
     return bool(_SORTER.fullmatch(part) or _AROUND.fullmatch(part))
 
 
-def _sortings(root: Path, is_one: IsOne) -> Iterator[Path]:
+def _sortings(root: Path, links: OutwardLinks, is_one: IsOne) -> Iterator[Path]:
     """Return the sortings at and below a path; what lies inside of one is not looked at."""
     if root.is_dir():
-        return map(Path, _walk(str(root), root, is_one, 0))
+        return map(Path, _walk(str(root), links, is_one, 0))
     return iter([root] if is_one(str(root), _OF_FILE) else [])
 
 
-def _walk(folder: str, root: Path, is_one: IsOne, depth: int) -> Iterator[str]:
+def _walk(folder: str, links: OutwardLinks, is_one: IsOne, depth: int) -> Iterator[str]:
     """Yield the sortings at and below a folder: as texts, since of ten thousand folders each would be a `Path`."""
     entries = scan(folder)
     if is_one(folder, {entry.name for entry in entries}):
@@ -313,23 +319,16 @@ def _walk(folder: str, root: Path, is_one: IsOne, depth: int) -> Iterator[str]:
         return
     for entry in entries:
         if entry.is_dir():
-            if depth < _MAX_DEPTH and _inside(entry, root):
-                yield from _walk(entry.path, root, is_one, depth + 1)
+            if depth < _MAX_DEPTH and links.may_enter(entry):
+                yield from _walk(entry.path, links, is_one, depth + 1)
         elif is_one(entry.path, _OF_FILE):
             yield entry.path
 
 
-def _inside(entry: os.DirEntry[str], root: Path) -> bool:
-    """Return whether a folder may be entered: not a link that leads out of the root, or in a circle."""
-    if not entry.is_symlink():
-        return True
-    target = Path(entry.path).resolve()
-    return target.is_relative_to(root) and not Path(entry.path).is_relative_to(target)
-
-
 def any_below(path: Path, is_one: IsOne) -> bool:
     """Return whether there is a sorting of a kind at or below a path."""
-    return next(_sortings(path.resolve(), is_one), None) is not None
+    root = path.resolve()
+    return next(_sortings(root, OutwardLinks(root), is_one), None) is not None
 
 
 def _size(path: Path) -> int:

@@ -7,9 +7,12 @@ stays in `KEPT`.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+from contextlib import redirect_stdout
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,12 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+import dashboard
+from dashboard.analysis.quality.metrics import recompute, with_metrics
 from dashboard.cli.main import describe
 from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.export import code
+from dashboard.export.code import dashboard_snippet, ibllib_snippet
 from dashboard.export.origin import Subject
 from dashboard.export.spikes import cluster_table, write_spikes
 from dashboard.library.open import open_insertion
@@ -31,7 +38,8 @@ from dashboard.model.texts import counted
 from dashboard.page.core.state import ViewState
 from dashboard.page.plot.texts import spike_counts
 from dashboard.page.rail.filtered_scene import passing
-from dashboard.page.tabs.registry import TABS
+from dashboard.page.services.export_view import make_subject
+from dashboard.page.tabs.registry import TABS, page_state
 from tests.library.alf_folder import write
 from tests.page.driving import driven_page, is_at_rest
 
@@ -43,6 +51,16 @@ KEPT: tuple[int, ...] = (100_210, 3_150)
 
 PAGES = 100
 """Of so many folders one is opened in a page."""
+
+ASKED: tuple[dict[str, Any], ...] = (
+    {},
+    {"quality": "good"},
+    {"quality": "good", "filters": {"shanks": "0"}},
+    {"quality": "good", "filters": {"rate": "4,15", "band": ",600"}},
+    {"filters": {"regions": "CA1", "metrics": "firing_rate::12"}},
+    {"filters": {"where": "firing_rate > 3", "spike_amp": "80,"}},
+)
+"""Filters whose views are given as code."""
 
 SUBJECTS = ("M%d", "M%d", "Mäuse %d #3+50%%", "O'Brien & Søn %d", "小鼠_%d")
 PROBES = ("probe00", "probe00/pykilosort", "imec0", "probe_left/iblsorter", "Probe 1 ü", "shank_0")
@@ -245,6 +263,54 @@ class Direct:
             assert spike_counts(scene).startswith(f"{n:,} of {counted(len(self.kept), 'spike')}")
             assert scene.kept.everything or scene.kept is not None
 
+    def check_snippets(self, columns: SpikeColumns) -> None:
+        """The code of a view, run with what the sorting and ibllib's loader give, counts what it promises."""
+        after = with_metrics(self.sorting, recompute(self.sorting)) if self.sorting.tests_can_be_made else self.sorting
+        (start, end), (low, high) = columns.time_range_s, columns.depth_range_um
+        window = {"time_range": (start - 1, start + 0.7 * (end - start) + 0.5), "depth_range": (low - 1, high + 1)}
+        for sorting in dict.fromkeys((self.sorting, after)):
+            opened: Any = OpenInsertion(None, sorting, columns, None, 0.0)  # type: ignore[arg-type]
+            for words in ASKED:
+                states = page_state(**words, **window)
+                try:
+                    scene = passing(states.view, opened).scene(opened, "allen")
+                except BadRequest:  # a column that is not there; the page leaves the filter out
+                    continue
+                subject = make_subject(scene, states.values())
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(code, "SIZE", (4, 3))
+                    patch.setattr(dashboard, "open_insertion", lambda *names, **more: self.as_script(), raising=False)
+                    of_ibllib = ibllib_snippet(subject)
+                    for text in (dashboard_snippet(subject), of_ibllib[of_ibllib.index("t0, t1, d0, d1 = ") :]):
+                        said = io.StringIO()
+                        world = {"np": np, "spikes": self.spikes, "clusters": self.in_ibllib}
+                        with redirect_stdout(said):
+                            exec(compile(text, "snippet", "exec"), world)
+                        assert int(said.getvalue()) == subject.n_in_view, (words, text)
+
+    def as_script(self) -> SpikeSorting:
+        """Return the sorting as a script gets it: what lacks is computed, and other labels stay."""
+        return with_metrics(self.sorting, recompute(self.sorting)) if self.sorting.metrics_stale else self.sorting
+
+    @cached_property
+    def spikes(self) -> dict[str, npt.NDArray[Any]]:
+        found = {name.partition(".")[2]: values for name, values in self.made.items() if name.startswith("spikes.")}
+        return {name: np.ravel(values) for name, values in found.items() if self.has(f"spikes.{name}")}
+
+    @cached_property
+    def in_ibllib(self) -> dict[str, npt.NDArray[Any]]:
+        """What ``merge_clusters`` of ibllib returns: row n of the metrics, and of the channels, is of cluster n."""
+        found = {name: self.made[f"clusters.{name}"] for name in ("channels", "depths") if self.has(f"clusters.{name}")}
+        table = self.made.get("clusters.metrics")
+        if table is None or len(table) != len(next(iter(found.values()), table)):
+            table = recompute(self.sorting)
+        found |= {name: table[name].to_numpy() for name in table}
+        places = ("electrodeSites.localCoordinates", "channels.localCoordinates")
+        place = next((name for name in places if self.has(name)), "")
+        if self.has("clusters.channels") and place:
+            found["axial_um"] = self.made[place][found["channels"].astype(int), 1]
+        return found
+
     def check_exports(self, columns: SpikeColumns, root: Path) -> None:
         (start, end), (low, high) = columns.time_range_s, columns.depth_range_um
         subject = Subject(self.sorting, columns, (start - 1, end + 1), (low - 1, high + 1))
@@ -301,6 +367,7 @@ def check_folder(number: int, root: Path) -> None:
     direct.check_columns(columns)
     direct.check_scene(columns)
     direct.check_exports(columns, root)
+    direct.check_snippets(columns)
     direct.check_render(root)
     if number % PAGES == PAGES // 2:
         check_page(sorting, root)

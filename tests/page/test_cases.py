@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from dashboard.cli.main import main
+from dashboard.export.origin import provenance
+from dashboard.page import link as links
+from dashboard.page.services.export_view import make_subject
 from tests.library.alf_folder import DURATION_S, N_SPIKES, sorting_arrays, write_session
 from tests.page.driving import driven_page
 
@@ -14,7 +19,9 @@ KEY = "MOUSE_1/2024-01-02/001/probe00"
 
 
 @pytest.mark.parametrize("offset_s", [2000.0, -300.0, 1.7e9])
-def test_a_clock_may_start_anywhere(offset_s: float, tmp_path: Path, cache: Path) -> None:
+def test_a_clock_may_start_anywhere(
+    offset_s: float, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The first view is that of the spikes; rates are those of a clock that starts at the first spike."""
     times = sorting_arrays()["spikes.times"] + offset_s
     write_session(tmp_path, changed={"spikes.times": times})
@@ -30,7 +37,20 @@ def test_a_clock_may_start_anywhere(offset_s: float, tmp_path: Path, cache: Path
         window = (offset_s + 60.0, offset_s + 60.25)
         page.do(lambda: session.state.param.update(time_range=window))
         shown = page.wait(lambda: session.raster.picture if session.raster.picture is not picture else None)
-        assert shown.n_in_view == np.count_nonzero((times >= window[0]) & (times <= window[1]))
+        n_in_view = np.count_nonzero((times >= window[0]) & (times <= window[1]))
+        assert shown.n_in_view == n_in_view
+        # Links, exports and the command line name the same window, to the millisecond.
+        link = links.parse(page.do(lambda: links.write(session.states)))
+        assert (link.problems, link.values["time_range"]) == ((), window)
+        subject = page.do(lambda: make_subject(session._scene, session.states.values()))
+        assert provenance(subject)["time"] == f"{window[0]:.16g} to {window[1]:.16g} s"
+    picture = tmp_path / "window.png"
+    asked = ["render", str(tmp_path / "labx"), "--cache", str(cache), "--out", str(picture)]
+    assert main([*asked, f"--t={window[0]:.16g},{window[1]:.16g}"]) == 0
+    assert f"{window[0]:.16g} to {window[1]:.16g} s" in capsys.readouterr().out
+    with Image.open(picture) as image:
+        assert image.info["spikes"] == f"{n_in_view:,} of {N_SPIKES:,} spikes"
+        assert image.info["time"] == f"{window[0]:.16g} to {window[1]:.16g} s"
     assert times[-1] - times[0] < DURATION_S
 
 

@@ -16,11 +16,16 @@ import pytest
 
 from dashboard.cli.main import main
 from dashboard.engine.build import SpikeColumns, build_columns
+from dashboard.export.spikes import cluster_table as exported_clusters
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import DatasetInvalid, InsertionAmbiguous, NoSpikeSorting
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.texts import counted
+from dashboard.page import link as links
+from dashboard.page.core.scene import Scene
+from dashboard.page.services.export_view import make_subject
 from dashboard.page.tabs.clusters.tab import cluster_table
 from dashboard.sources.folder import FolderSource
 from tests.page.driving import DrivenPage, driven_page
@@ -221,7 +226,7 @@ def test_all_nine_probes_are_listed_once(shared_cases: Path, cache: Path) -> Non
 
 
 def test_a_link_that_leads_out_is_the_reason(shared_cases: Path, cache: Path) -> None:
-    with pytest.raises(NoSpikeSorting, match="lab is a link that leads out of it"):
+    with pytest.raises(NoSpikeSorting, match="lab is a link that leads out of"):
         open_insertion(shared_cases / "c31", cache=cache)
 
 
@@ -241,7 +246,7 @@ def test_names_beyond_ascii_open(shared_cases: Path, cache: Path) -> None:
 
 REFUSED = {
     "c02": "9 insertions match",
-    "c31": "lab is a link that leads out of it",
+    "c31": "lab is a link that leads out of",
     "c32e": "spikes.times should be one column",
 }
 
@@ -261,6 +266,36 @@ def test_the_page_refuses_row_vectors_in_the_same_words(shared_cases: Path, cach
     with driven_page(shared_cases / "c32e", cache) as page:
         page.open(insertion.key)
         assert REFUSED["c32e"] in page.do(lambda: page.session.card.alert.object)
+
+
+def test_the_page_lists_all_nine_probes_once_and_opens_each(shared_cases: Path, cache: Path) -> None:
+    folders = sorted(path for path in (shared_cases / "c02").rglob("alf/*") if path.is_dir())
+    keys = ["/".join((*folder.parts[-5:-2], folder.name)) for folder in folders]
+    with driven_page(shared_cases / "c02", cache) as page:
+        session = page.session
+        page.wait(lambda: sorted(session.rail.search.options) == sorted(keys), "the nine")
+        page.wait(lambda: sorted(row["key"] for row in session.search.panel.view["rows"]) == sorted(keys), "the list")
+        page.open(keys[0].rpartition("/")[0])
+        refused = page.do(lambda: session.card.alert.object)
+        assert REFUSED["c02"] in refused
+        assert all(key in refused for key in keys)
+        for folder, key in zip(folders, keys, strict=True):
+            n = len(np.load(next(folder.rglob("spikes.times.npy"))))
+            page.do(lambda key=key: session.open(key))
+            page.wait(lambda key=key: session.state.insertion == key, key)
+            assert page.do(lambda: session._scene.n_spikes_passing) == n
+
+
+def test_the_page_says_why_a_link_is_not_followed(shared_cases: Path, cache: Path) -> None:
+    key = "LINKED/2024-05-01/001/probe00"
+    with driven_page(shared_cases / "c31", cache) as page:
+        page.wait(lambda: REFUSED["c31"] in page.session.search.panel.note, "the note of the list")
+        page.open(key)
+        assert REFUSED["c31"] in page.do(lambda: page.session.card.alert.object)
+    with driven_page([shared_cases / "c31", shared_cases / "c31_store"], cache) as page:  # its target is given, too
+        page.open(key)
+        n = len(np.load(next((shared_cases / "c31_store").rglob("spikes.times.npy"))))
+        assert page.do(lambda: page.session._scene.n_spikes_passing) == n
 
 
 def test_names_beyond_ascii_are_the_same_in_check_and_on_the_page(
@@ -385,16 +420,23 @@ def pages(shared_cases: Path, cache: Path) -> Iterator[Callable[[str], DrivenPag
         yield lambda case: other if case in second else first
 
 
+def shown(page: DrivenPage, sorting: SpikeSorting) -> Scene:
+    """Have a page show an insertion, and return its scene."""
+    session, key = page.session, sorting.ref.insertion.key
+    if page.do(lambda: session.state.insertion) != key:
+        page.do(lambda: session.open(key))
+        page.wait(lambda: session._opened is not None and session.state.insertion == key, f"{key} to open")
+    return page.wait(lambda: session._scene, "its scene")
+
+
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[pytest.mark.walk] if k % 3 else []) for k, case in enumerate(CASES)]
 )
 def test_the_page_tells_the_same(case: str, opened: Opening, pages: Callable[[str], DrivenPage]) -> None:
     found, wanted, page = opened(case), CASES[case], pages(case)
-    session, key, n = page.session, found.sorting.ref.insertion.key, len(found.files["spikes.times"])
-    page.do(lambda: session.open(key))
-    page.wait(lambda: session._opened is not None and session.state.insertion == key, f"{case} to open")
-    scene = page.wait(lambda: session._scene, "its scene")
-    line = f"{n:,} of {n:,} spikes"
+    scene = shown(page, found.sorting)
+    session, n = page.session, len(found.files["spikes.times"])
+    line = f"{n:,} of {counted(n, 'spike')}"
     page.wait(lambda: line in session.centre.status.object or session.state.show == "clusters", line)
     assert (scene.n_spikes_passing, scene.columns.n_spikes, scene.sorting.n_clusters) == (n, n, wanted.n_units)
     notes = page.do(lambda: session.rail.notes.object)
@@ -407,3 +449,70 @@ def test_the_page_tells_the_same(case: str, opened: Opening, pages: Callable[[st
     times = found.columns.time_range_s
     assert page.do(lambda: session.axes.time_limits.end) >= times[1]
     assert page.do(lambda: session.axes.time_limits.start) == pytest.approx(times[0], abs=1.0)
+
+
+@pytest.mark.parametrize("case", ["c05", "c05b"])
+def test_the_page_draws_the_template_and_magnitudes(
+    case: str, opened: Opening, pages: Callable[[str], DrivenPage]
+) -> None:
+    found, page = opened(case), pages(case)
+    shown(page, found.sorting)
+    tab = page.select("Unit", 5)
+    picture = page.wait(lambda: tab.picture and tab.picture.focus.unit == 5 and tab.picture, "unit 5")
+    assert picture.template is not None
+    of_unit = found.files["spikes.clusters"] == 5
+    np.testing.assert_allclose(picture.focus.amps_uv, 1e6 * np.abs(found.files["spikes.amps"][of_unit]), rtol=1e-5)
+
+
+def test_the_page_offers_to_compute_the_tests(opened: Opening, pages: Callable[[str], DrivenPage]) -> None:
+    page = pages("c07")
+    shown(page, opened("c07").sorting)
+    line = page.session.metrics_job.line
+    assert page.do(lambda: line.panel.visible and line._button.label) == "Compute metrics"
+    page.do(lambda: line._clicked(None))
+    page.wait(lambda: not line.panel.visible, "the tests")
+    assert page.do(lambda: page.session._scene.sorting.label_kind) is IBL
+    assert "label and metrics are computed from the spikes" in page.do(lambda: page.session.rail.notes.object)
+
+
+@pytest.mark.parametrize("case", ["c19a", "c08a"])
+def test_the_table_of_the_page_and_its_files_have_the_metrics_of_their_id(
+    case: str, opened: Opening, pages: Callable[[str], DrivenPage]
+) -> None:
+    found, page = opened(case), pages(case)
+    scene = shown(page, found.sorting)
+    table = found.files["clusters.metrics"].set_index("cluster_id").reindex(range(40))
+    subject = page.do(lambda: make_subject(scene, page.session.states.values()))
+    for written in (cluster_table(scene.sorting), exported_clusters(subject)):
+        assert written["cluster_id"].tolist() == list(range(40))
+        np.testing.assert_array_equal(written["firing_rate"], table["firing_rate"])
+        np.testing.assert_array_equal(written["label"], table["label"])
+
+
+def test_a_filter_of_a_region_takes_both_hemispheres(
+    opened: Opening, pages: Callable[[str], DrivenPage], shared_cases: Path
+) -> None:
+    found, page = opened("c15"), pages("c15")
+    shown(page, found.sorting)
+    with np.load(shared_cases / "c15_truth.npz") as truth:
+        is_inside = np.abs(truth["ids"]) == 382
+    page.do(lambda: page.session.state.param.update(filters={"regions": "CA1"}))
+    assert page.do(lambda: page.session._scene.mask.tolist()) == is_inside.tolist()
+    page.do(lambda: page.session.state.param.update(filters={}))
+
+
+def test_a_link_into_a_clock_that_starts_late_shows_its_window_and_trials(
+    opened: Opening, pages: Callable[[str], DrivenPage]
+) -> None:
+    found, page = opened("c20a"), pages("c20a")
+    session, key = page.session, found.sorting.ref.insertion.key
+    shown(page, opened("c14").sorting)
+    page.do(lambda: session._visit(links.parse(f"insertion={key}&t=2100,2101.5"), links.defaults()))
+    page.wait(lambda: session.state.insertion == key and session.raster.picture, "the raster")
+    times = found.files["spikes.times"]
+    inside = (times >= 2100.0) & (times <= 2101.5)
+    page.wait(lambda: session.raster.picture.n_in_view == np.count_nonzero(inside), "its window")
+    page.wait(lambda: len(session.overview.trials.data["time"]), "its trials")
+    stimuli = page.do(lambda: session.overview.trials.data["time"])
+    np.testing.assert_array_equal(stimuli, found.sorting.trials.table["stimOn_times"])
+    assert min(stimuli) > 2000

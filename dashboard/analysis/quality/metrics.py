@@ -50,6 +50,7 @@ COLUMNS = (
     "bitwise_fail",
 )  # fmt: skip
 _RELABELLED = "label was Kilosort's own opinion in the files; it and the metrics are recomputed from the spikes"
+_MADE = "label and metrics are computed from the spikes; the file has no label"
 _TESTED = f"label and metrics are computed from the spikes; the file's own label is {LABEL_IN_FILE}"
 # Clusters handled between two looks at `cancel`.
 _BATCH = 16
@@ -108,7 +109,7 @@ def recompute(
             in_file = own if rows is None else rows[own]
             if sorting.spikes.depths_um is not None:
                 with np.errstate(invalid="ignore"):  # between depths that are infinite
-                    steps = np.abs(np.diff(np.asarray(sorting.spikes.depths_um[in_file])))
+                    steps = np.abs(np.diff(np.asarray(sorting.spikes.depths_um[in_file], np.float64)))
                 table["drift"][cluster] = np.sum(steps) / (stop - start) * 3600 if stop > start else np.nan
             if amps is not None:
                 table["noise_cutoff"][cluster] = noise_cutoff(np.asarray(amps[in_file]))
@@ -181,7 +182,9 @@ def with_metrics(sorting: SpikeSorting, metrics: pd.DataFrame) -> SpikeSorting:
         merged[LABEL_IN_FILE] = sorting.clusters["label"]
     said = {KILOSORTS_LABEL: _RELABELLED, FILES_LABEL: _TESTED}
     notes = tuple(said.get(note, note) for note in sorting.notes)
-    return replace(sorting, clusters=merged, metrics_stale=False, label_kind=kind, notes=notes)
+    if sorting.label_kind is LabelKind.NONE and not sorting.metrics_stale:
+        notes = (*notes, _MADE)
+    return replace(sorting, clusters=merged, metrics_stale=False, metrics_made=True, label_kind=kind, notes=notes)
 
 
 def noise_cutoff(amps: npt.NDArray[np.floating[Any]], quantile_length: float = 0.25, n_bins: int = 100) -> float:

@@ -40,7 +40,7 @@ class MetricsJob:
     ) -> None:
         self._store, self._completed, self._failed = store, completed, failed
         self._opened: OpenInsertion | None = None
-        self.line = ProgressLine(self._start, self._stop)
+        self.line = ProgressLine(partial(self._start, is_asked=True), self._stop)
         self._job: Job[OpenInsertion] = Job(queue, "metrics", self._refused, self.line.run)
 
     def open(self, opened: OpenInsertion) -> None:
@@ -61,13 +61,14 @@ class MetricsJob:
     @property
     def _named(self) -> str:
         """What is computed: ``metrics``, ``depths``."""
-        found = titles(self._opened.sorting) if self._opened is not None else []
+        found = titles(self._opened.sorting, with_tests=True) if self._opened is not None else []
         return " and ".join(title.removeprefix("computing ") for title in found)
 
-    def _start(self) -> None:
+    def _start(self, *, is_asked: bool = False) -> None:
         if self._opened is not None:
-            self.line.run(Progress(titles(self._opened.sorting)[0]))
-            self._job.start(partial(self._store.complete, self._opened), partial(self._done, self._opened))
+            self.line.run(Progress(titles(self._opened.sorting, with_tests=is_asked)[0]))
+            make = partial(self._store.complete, self._opened, with_tests=is_asked)
+            self._job.start(make, partial(self._done, self._opened))
 
     def _stop(self) -> None:
         self._job.drop()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from bokeh.models import HoverTool
 
 from dashboard.model.sorting import Drift, Trials
@@ -52,13 +53,14 @@ def test_ticks_are_the_stimuli_that_were_shown() -> None:
     assert len(trial_ticks(None, 10.0)["time"]) == 0
 
 
-def test_the_tooltip_of_the_drift_is_the_value_of_its_line() -> None:
+@pytest.mark.parametrize("start_s", [0.0, 1.7e9])
+def test_the_tooltip_of_the_drift_is_the_value_of_its_line(start_s: float) -> None:
     view = DriftView(Axes(ViewState()))
     (hover,) = view.figure.select(HoverTool)
     ((_, words),) = hover.tooltips
     assert words == "removed by the sorter $name: @um{0.0} µm at @time{0,0.0} s"
     assert hover.line_policy == "nearest"
-    drift = Drift(np.arange(3.0), np.array([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]), np.array([100.0, 1200.0]))
+    drift = Drift(start_s + np.arange(3.0), np.array([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]), np.array([100.0, 1200.0]))
     view.open(drift)
     assert [line.name for line in hover.renderers] == ["at 100 µm", "at 1,200 µm"]
     for column, line in enumerate(hover.renderers):

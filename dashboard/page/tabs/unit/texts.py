@@ -102,8 +102,18 @@ def _decided(row: pd.Series) -> str:
 def _spikes(scene: Scene, picture: UnitPicture) -> str:
     """Return how many of the unit's spikes are drawn."""
     if scene.amp_range_uv is None:
-        return f"all {counted(picture.n_whole, 'spike')}"
+        return _whole(scene, picture.n_whole)
     return f"{len(picture.focus):,} of {counted(picture.n_whole, 'spike')}"
+
+
+def _whole(scene: Scene, n_spikes: int) -> str:
+    """Return a number of spikes, said to be all where none of the sorting was left out."""
+    spikes = counted(n_spikes, "spike")
+    return (
+        f"{spikes} (without those that have {scene.sorting.drop_reason})"
+        if scene.sorting.n_dropped
+        else f"all {spikes}"
+    )
 
 
 def _limited(scene: Scene) -> str:
@@ -257,7 +267,7 @@ def _amplitude(scene: Scene, picture: UnitPicture) -> str:
     words = "Amplitude over time"
     if picture.amplitude_cloud is None:
         return words + absent(picture.why_no_amplitudes)
-    words += _beyond(picture.amplitude_cloud)
+    words += _beyond(scene, picture.amplitude_cloud)
     amplitudes: AmplitudeHistogram | None = value_of(picture, "amplitudes")
     if amplitudes is not None:
         noise, n_bins = amplitudes.noise, len(amplitudes.counts)
@@ -276,7 +286,7 @@ def _amplitude(scene: Scene, picture: UnitPicture) -> str:
 
 
 def _depth(scene: Scene, picture: UnitPicture) -> str:
-    beyond = _beyond(picture.depth_cloud, is_limited=scene.amp_range_uv is not None)
+    beyond = _beyond(scene, picture.depth_cloud, is_limited=scene.amp_range_uv is not None)
     return f"Depth over time ({_displacement(scene)}){beyond}"
 
 
@@ -340,11 +350,10 @@ def absent(why: str) -> str:
     return f'<span class="absent">: not available, {escape(why)}</span>'
 
 
-def _beyond(found: Cloud, *, is_limited: bool = False) -> str:
+def _beyond(scene: Scene, found: Cloud, *, is_limited: bool = False) -> str:
     aside = f", {found.n_beyond:,} of them beyond the axis" if found.n_beyond else ""
-    spikes = counted(found.n_spikes, "spike")
-    spikes = f"{spikes} within the limits" if is_limited else f"all {spikes}"
-    return f": {spikes}{aside}"
+    limited = f"{counted(found.n_spikes, 'spike')} within the limits"
+    return f": {limited if is_limited else _whole(scene, found.n_spikes)}{aside}"
 
 
 def _cutoff(cutoff: float, *, passes: bool) -> str:

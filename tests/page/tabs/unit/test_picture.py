@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -205,6 +206,17 @@ def test_limits_of_single_spikes_hold_for_all_but_amplitudes(scene: Scene) -> No
     assert "within the limits" in unit_texts.heading("unit-depth", limited, found)
     assert "dashed: limits" in unit_texts.heading("unit-amplitude", limited, found)
     assert f"all {found.n_whole:,} spikes" in unit_texts.head(scene, found, "")
+
+
+def test_all_is_said_only_where_no_spike_of_the_sorting_was_left_out(scene: Scene, picture: UnitPicture) -> None:
+    lacking = replace(scene.sorting, n_dropped=3, drop_reason="no time")
+    without = Scene(replace(scene.opened, sorting=lacking))
+    figures = ("unit-amplitude", "unit-depth")
+    for seen, is_all in ((scene, True), (without, False)):
+        texts = [unit_texts.head(seen, picture, ""), *(unit_texts.heading(name, seen, picture) for name in figures)]
+        for text in texts:
+            assert (re.search(r"all [\d,]+ spikes", text) is not None) == is_all, text
+            assert ("without those that have no time" in text) != is_all
 
 
 def test_the_last_six_of_many_are_shown_and_it_is_said() -> None:

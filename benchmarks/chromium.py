@@ -116,13 +116,9 @@ class Tab:
         page.mouse.move(x, y)
         page.mouse.down()
         page.evaluate("watched.reset()")
+        page.mouse.move(x + 4, y)
         started = time.perf_counter()
-        n = 0
-        while (now := time.perf_counter() - started) < seconds:
-            n += 1
-            far = 4 * (n % 100 if n % 200 < 100 else 100 - n % 100)
-            page.mouse.move(x - 200 + far, y)
-            page.wait_for_timeout(max(0.0, 1e3 * (n / MOVES_PER_S - now)))
+        self.n_moves = page.evaluate("([x, y, s, n]) => watched.sweep(x, y, s, n)", [x, y, seconds, MOVES_PER_S])
         images = page.evaluate("watched.seen.images")
         took = time.perf_counter() - started
         page.mouse.up()

@@ -39,7 +39,31 @@ window.watch = () => {
   document.addEventListener("wheel", first, { capture: true, passive: true })
   document.addEventListener("pointermove", (event) => { if (event.buttons) first(event) }, { capture: true })
   const box = canvas.getBoundingClientRect()
+  const deepest = (x, y) => {
+    let found = document.elementFromPoint(x, y)
+    for (let inner = found; (inner = inner.shadowRoot?.elementFromPoint(x, y)) && inner != found;) found = inner
+    return found
+  }
+  // Moves of a mouse whose button is down, so many a second and at most one a frame, as a browser passes them on: sent from
+  // outside, each would wait until the page has done with the one before.
+  const sweep = async (x, y, seconds, per_s) => {
+    const target = deepest(x, y), end = performance.now() + 1e3 * seconds
+    let n = 0
+    while (performance.now() < end) {
+      n += 1
+      const far = 4 * (n % 100 < 50 ? n % 100 : 100 - n % 100)
+      target.dispatchEvent(new PointerEvent("pointermove", {
+        bubbles: true, composed: true, cancelable: true, pointerId: 1, pointerType: "mouse", isPrimary: true, button: -1,
+        buttons: 1, clientX: x - 100 + far, clientY: y,
+      }))
+      const due = end - 1e3 * seconds + 1e3 * n / per_s
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())))
+      await new Promise((resolve) => requestAnimationFrame(resolve))
+    }
+    return n
+  }
   window.watched = {
+    sweep,
     seen,
     reset: () => Object.assign(seen, { gesture: 0, data: 0, pixels: 0, arrived: 0, images: 0, stale: 0 }),
     span: () => figure.x_range.end - figure.x_range.start,

@@ -16,6 +16,7 @@ from dashboard.page.core.slices import wait_for
 logger = logging.getLogger(__name__)
 
 COALESCE_S = 0.008
+GATHER_S = 0.002
 """Start and end of the two axes arrive as separate patches; this long they are gathered.
 
 Without it, 8 of 16 images measured in a drag had a wrong depth range.
@@ -58,7 +59,7 @@ class RenderLoop(Generic[Request, Result]):
         render: Callable[[Request, threading.Event], Result],
         apply: Callable[[Request, Result], None],
         fail: Callable[[DashboardError], None],
-        pause_s: float = COALESCE_S,
+        pause_s: float = GATHER_S,
         title: str = "This view",
         has_room: Callable[[], bool] = lambda: True,
     ) -> None:

@@ -39,6 +39,9 @@ SAME_SPAN = 1e-6
 MARGIN = 0.2
 """Share of the window that is drawn on each side while it is moved along: what comes into view is there already."""
 
+NEAR = 0.1
+"""A window that has come so near to the margin's end, as a share of it, is drawn anew, before it comes to see beyond."""
+
 MAX_MARKS = 4_000
 """Spikes in view up to which each is drawn as a mark that tells its own values."""
 
@@ -97,9 +100,11 @@ class RasterRequest:
         )
 
     def is_inside(self, picture: RasterPicture) -> bool:
-        """Whether a picture holds the window."""
+        """Whether a picture holds the window, and as much beside it as a hand moves until the next one is there."""
         x, y, width, height = extent(picture.aggregate)
-        (t0, t1), (d0, d1) = self.time_range, self.depth_range
+        columns = self.scene.columns
+        (t0, t1), _ = _widened(self.time_range, 1, NEAR, columns.time_range_s)
+        (d0, d1), _ = _widened(self.depth_range, 1, NEAR, columns.depth_range_um)
         return x <= t0 and t1 <= x + width and y <= d0 and d1 <= y + height
 
     def shows(self, other: RasterRequest) -> bool:
@@ -275,6 +280,7 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
         follows = ["time_range", "depth_range", "color", "scale", "limits", "selected", "show"]
         super().__init__(state, queue, pool, render, failed, follows=follows)
         self.ranks: dict[int, int] = {}
+        self._colouring: tuple[Sequence[str], str] | None = None
         self._drawn = drawn
         self._shown: RasterRequest | None = None
         hover = HoverTool(
@@ -347,7 +353,7 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
             return request
         if request.pans(self._shown):
             request = replace(request, margin=MARGIN)
-            is_there = self._queue.line.budget is not None and self.coarser == 1 and request.is_inside(self.picture)
+            is_there = self.coarser == 1 and request.is_inside(self.picture)
         else:
             if request.shows(self._shown):
                 request = replace(request, margin=self._shown.margin)
@@ -394,9 +400,10 @@ class RasterView(LiveImage[Scene, RasterRequest, RasterPicture]):
         colours = shading.palette(self._state.cmap, dark=self._state.dark, is_aside=is_aside)
         # Where nothing is counted the picture has the colour of zero, which any count then differs from.
         kind = self.picture.aggregate.kind if self.picture is not None else "count"
-        self.mapper.update(
-            palette=list(colours), low_color=colours[0] if AGGREGATES[kind].zero_is_empty else "#00000000"
-        )
+        low_color = colours[0] if AGGREGATES[kind].zero_is_empty else "#00000000"
+        if (colours, low_color) != self._colouring:  # Bokeh looks at every colour, 2 ms at each picture
+            self._colouring = colours, low_color
+            self.mapper.update(palette=list(colours), low_color=low_color)
 
     def _recolour(self, *events: object) -> None:
         self._follow_palette()

@@ -20,6 +20,8 @@ RASTER_PX = (1600, 800)
 WAIT_MS = 60_000
 #: Nothing more comes of a gesture so long after its picture.
 QUIET_MS = 800
+#: A tab that comes to the front is painted anew, as no hand waits for.
+FRONT_MS = 300
 #: Moves of a drag, as a hand's mouse sends them.
 MOVES_PER_S = 60
 
@@ -98,7 +100,7 @@ class Tab:
 
     def turn_wheel(self, direction: int) -> Refresh:
         """Turn the wheel by a notch and wait for the new pixels."""
-        self.page.bring_to_front()
+        self._to_front()
         self.page.evaluate("watched.reset()")
         before = self.received
         self.page.mouse.wheel(0, 60 * direction)
@@ -108,17 +110,21 @@ class Tab:
         start = seen["gesture"]
         return Refresh(seen["pixels"] - start, seen["data"] - start, self.received - before)
 
+    def _to_front(self) -> None:
+        self.page.bring_to_front()
+        self.page.wait_for_timeout(FRONT_MS)
+
     def drag(self, seconds: float) -> float:
         """Drag the picture back and forth without a pause; return the new images per second until the hand stops."""
         page = self.page
-        page.bring_to_front()
+        self._to_front()
         x, y = page.evaluate("watched.middle()")
         page.mouse.move(x, y)
         page.mouse.down()
         page.evaluate("watched.reset()")
         page.mouse.move(x + 4, y)
         started = time.perf_counter()
-        self.n_moves = page.evaluate("([x, y, s, n]) => watched.sweep(x, y, s, n)", [x, y, seconds, MOVES_PER_S])
+        page.evaluate("([x, y, s, n]) => watched.sweep(x, y, s, n)", [x, y, seconds, MOVES_PER_S])
         images = page.evaluate("watched.seen.images")
         took = time.perf_counter() - started
         page.mouse.up()

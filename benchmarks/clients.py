@@ -11,6 +11,7 @@ import json
 import random
 import re
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,8 +48,8 @@ class Client:
     headers : dict of str to str
         Of its requests: by them the server tells people apart.
     tells_line : bool
-        Whether it answers pings, as browsers do. By the answers the server measures the line, and chooses how a picture
-        is packed: pictures are equal, byte by byte, only where no line is known.
+        Whether it reads what is packed and answers pings, as browsers do. By the answers the server measures the
+        line, and chooses how a picture is packed.
     picture : bytes
         The largest buffer of the last message that held a picture.
     """
@@ -75,7 +76,8 @@ class Client:
         if found is None:
             raise NoPicture(f"{self.url} has no session: {response.body[:200]!r}")
         base = self.url.partition("?")[0].replace("http", "ws", 1)
-        request = HTTPRequest(f"{base}ws", connect_timeout=OPEN_S, request_timeout=OPEN_S, headers=self.headers)
+        asked = "?inflates=1" if self.tells_line else ""
+        request = HTTPRequest(f"{base}ws{asked}", connect_timeout=OPEN_S, request_timeout=OPEN_S, headers=self.headers)
         self._socket = await websocket_connect(
             request, subprotocols=["bokeh", found.group(1)], max_message_size=1 << 30
         )
@@ -187,6 +189,9 @@ class Client:
         if part is None:
             raise NoPicture(f"{self.url} closed the connection")
         self.received += len(part)
+        if part in ("deflated text", "deflated bytes"):
+            data = zlib.decompress(await self._read(), -zlib.MAX_WBITS)  # type: ignore[arg-type]
+            return data.decode() if part == "deflated text" else data
         return part
 
     async def _receive(self) -> tuple[str, int]:

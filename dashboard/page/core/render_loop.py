@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from functools import partial
@@ -16,11 +17,13 @@ from dashboard.page.core.slices import wait_for
 logger = logging.getLogger(__name__)
 
 COALESCE_S = 0.008
-GATHER_S = 0.002
-"""Start and end of the two axes arrive as separate patches; this long they are gathered.
+"""Start and end of the two axes may arrive as separate patches; they are gathered for this long at most.
 
 Without it, 8 of 16 images measured in a drag had a wrong depth range.
 """
+
+GATHER_S = 0.002
+"""Patches of one gesture follow each other by less than this, so what is asked for starts once none has come for it."""
 
 FIRST_S = 2.0
 """So long a page that is being put together waits for each of its pictures; a later one comes when it is there."""
@@ -59,7 +62,7 @@ class RenderLoop(Generic[Request, Result]):
         render: Callable[[Request, threading.Event], Result],
         apply: Callable[[Request, Result], None],
         fail: Callable[[DashboardError], None],
-        pause_s: float = GATHER_S,
+        pause_s: float = COALESCE_S,
         title: str = "This view",
         has_room: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -73,6 +76,7 @@ class RenderLoop(Generic[Request, Result]):
         self._wanted: Request | None = None
         self._cancel = threading.Event()
         self._is_waiting = False
+        self._began = self._asked = 0.0
         self._future: Future[Result] | None = None
         self._is_closed = False
 
@@ -87,11 +91,23 @@ class RenderLoop(Generic[Request, Result]):
         self._wait()
 
     def _wait(self) -> None:
+        self._asked = time.monotonic()
         if self._pause_s == 0:
             self._start()
         elif not self._is_waiting and not self._is_closed:
-            self._is_waiting = True
-            self._queue.after(self._pause_s, self._start)
+            self._is_waiting, self._began = True, self._asked
+            if self._pause_s > COALESCE_S:
+                self._queue.after(self._pause_s, self._start)
+            else:
+                self._queue.after(GATHER_S, self._gather)
+
+    def _gather(self) -> None:
+        """Start, unless a part of the same gesture has only just come."""
+        quiet = time.monotonic() - self._asked
+        if quiet < GATHER_S and self._asked < self._began + self._pause_s - GATHER_S:
+            self._queue.after(GATHER_S - quiet, self._gather)
+        else:
+            self._start()
 
     def close(self) -> None:
         """Take no more requests and let the one in flight stop early."""

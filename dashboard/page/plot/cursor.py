@@ -30,7 +30,8 @@ THROTTLE_MS = 40
 """Least time between two look-ups; a mouse sends far more events than a reader can use."""
 
 _MOVE = """
-// At most one message per `wait`, the last position always.
+// At most one message per `wait`, the last position always. In a drag what is under the mouse comes along with it.
+if (window.event?.buttons) return
 const state = cursor.tags[0]
 const place = () => { state.sent = Date.now(); cursor.data = {x: [cb_obj.x], y: [cb_obj.y], on: [name]} }
 clearTimeout(state.timer)

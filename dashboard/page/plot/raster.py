@@ -40,7 +40,7 @@ MARGIN = 0.2
 """Share of the window that is drawn on each side while it is moved along: what comes into view is there already."""
 
 NEAR = 0.1
-"""A window that has come so near to the margin's end, as a share of it, is drawn anew, before it comes to see beyond."""
+"""Where less than this share of the window is left beside it, it is drawn anew, before the hand comes to the end."""
 
 MAX_MARKS = 4_000
 """Spikes in view up to which each is drawn as a mark that tells its own values."""

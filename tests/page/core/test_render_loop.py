@@ -91,3 +91,30 @@ def test_a_picture_that_cannot_be_shown_is_refused_in_one_line() -> None:
     thread.join(30)
     assert not thread.is_alive(), "nobody was told that the picture cannot be shown"
     assert refused == ["This view could not be drawn: IndexError. The log has the details"] * 2
+
+
+def test_parts_of_one_gesture_are_gathered() -> None:
+    rendered: list[int] = []
+
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            queue: Any = DocumentQueue()
+            shown: list[int] = []
+            loop: RenderLoop[int, int] = RenderLoop(
+                queue,
+                pool,
+                lambda request, cancel: rendered.append(request) or request,  # type: ignore[func-returns-value]
+                lambda request, result: shown.append(result),
+                lambda error: None,
+            )
+            for k in range(4):  # start and end of two axes, in turns of the loop that follow each other
+                loop.request(k)
+                await asyncio.sleep(0)
+            while not shown:
+                await asyncio.sleep(0.001)
+            loop.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    thread.join(30)
+    assert rendered == [3]

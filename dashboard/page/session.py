@@ -27,6 +27,7 @@ from dashboard.page.browser.keys import Keys
 from dashboard.page.captions import Captions
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.late import late
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import shown_shanks, toggle_region
@@ -213,7 +214,7 @@ class DashboardSession:
         self.reload.on_click(lambda event: self._reload())
         self.filters = FiltersView(self.state)
         fit = lambda: (self.units if self.state.shows("clusters") else self.raster).auto_limits()  # noqa: E731
-        working = [self.metrics_job.line.panel, self.quality.lfp.line.panel, self.response_test.aside, self.reload]
+        lines = [self.metrics_job.line.panel, self.quality.lfp.line.panel, self.response_test.aside]
         self.refresh = pmui.Button(label="Look for new data", size="small", variant="text", margin=(0, 8))
         self.refresh.on_click(lambda event: self._look_again())
         ahead = lambda key, cancel: store.open(key, cancel=cancel)  # noqa: E731
@@ -222,7 +223,9 @@ class DashboardSession:
         find = [self.search.button, self.refresh]
         self.rail = Rail(self.state, self.bridge.param.theme, self.open, fit, self.queue, find, [self.filters.fields])
         self.selection_chip = SelectionChip(self.state, self.queue)
-        self.centre.stand_over(self.filters.said, self.filters.shank, self.selection_chip.panel, working)
+        self.centre.stand_over(
+            self.filters.said, self.filters.shank, self.selection_chip.panel, [*lines, late(self.reload)]
+        )
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
         self.card.empty.extend([self.search.empty_button, self.search.example, *self.search.lately])
         self.header = html_pane(margin=(5, 8))
@@ -241,7 +244,7 @@ class DashboardSession:
     def _page(self) -> Any:
         self.work = work_row(self.centre, self.dock)
         card = self.card
-        over = [self.search.panel, card.alert, card.retry, card.loading, card.empty]
+        over = [self.search.panel, late(card.alert), late(card.retry), card.loading, card.empty]
         header = [self.header, *self.export_controller.buttons]
         return page(self.rail, header, [*over, self.work, self.bridge, self.export_controller.dialogs], dark=False)
 

@@ -17,22 +17,16 @@ DOCUMENTS = assets_folder() / "server" / "docs"
 ABSENT = "The documents were not built: run `make docs` in the sources of spike-dashboard, and start the server again."
 
 
-class HelpDialog:
-    """Lists the keys, and links to the documents; `?` opens it."""
-
-    def __init__(self) -> None:
-        self.panel = pmui.Dialog(
-            html_pane(help_text(), margin=0),
-            title="Keys and mouse",
-            title_variant="h6",
-            width_option="sm",
-            show_close_button=True,
-            close_on_click=True,
-        )
-
-    def show(self) -> None:
-        """Lay it over the page."""
-        self.panel.open = True
+def help_dialog() -> pmui.Dialog:
+    """Return the list of keys, with a link to the documents; `?` opens it."""
+    return pmui.Dialog(
+        html_pane(help_text(), margin=0),
+        title="Keys and mouse",
+        title_variant="h6",
+        width_option="sm",
+        show_close_button=True,
+        close_on_click=True,
+    )
 
 
 def help_text() -> str:

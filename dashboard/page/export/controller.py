@@ -18,7 +18,7 @@ from dashboard.model.progress import Progress
 from dashboard.model.texts import bytes_text
 from dashboard.page import link as links
 from dashboard.page.browser.bridge import Bridge
-from dashboard.page.browser.help import HelpDialog
+from dashboard.page.browser.help import help_dialog
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import PageState
@@ -71,9 +71,8 @@ class ExportController:
         self._wanted, self._is_closed = 0, False
         self._snapshot: Snapshot | None = None
         self._sheets: dict[FigureChoice, str] = {}
-        self.help = HelpDialog()
         away = {"position": "absolute", "overflow": "hidden"}
-        self.dialogs = pn.Column(self.help.panel, margin=0, width=0, height=0, sizing_mode="fixed", styles=away)
+        self.dialogs = pn.Column(margin=0, width=0, height=0, sizing_mode="fixed", styles=away)
         """What lies over the page when it is open; takes no room in it."""
         self.link_button = pmui.Button(
             label="Link", description="Link: copy the address of this view", visible=False, **_HEADER
@@ -84,7 +83,7 @@ class ExportController:
         )
         self.export_button.on_click(lambda event: self.export())
         self.help_button = pmui.Button(label="Help", description="Help: keys and mouse (?)", **_HEADER)
-        self.help_button.on_click(lambda event: self.help.show())
+        self.help_button.on_click(lambda event: self._lay_over(self.help))
         self._login = login
         bridge.param.watch(lambda event: queue.later(partial(self._press, event.new)), "key")
 
@@ -96,6 +95,18 @@ class ExportController:
             lambda text: setattr(self._bridge, "copied", text),
         )  # fmt: skip
         return dialog
+
+    @cached_property
+    def help(self) -> Any:
+        """The list of keys, which comes to the page when it is first asked for."""
+        return help_dialog()
+
+    def _lay_over(self, dialog: Any, is_open: bool = True) -> None:
+        """Open a dialog, or close it."""
+        dialog.open = is_open
+        if dialog not in self.dialogs.objects:
+            # Open from the start: what changes while the browser puts it together might be missed.
+            self.dialogs.append(dialog)
 
     @property
     def buttons(self) -> list[Any]:
@@ -125,10 +136,7 @@ class ExportController:
         if scene is None or self._state.time_range is None or self._state.depth_range is None:
             self._bridge.announce = "Open an insertion first: there is nothing to export"
             return
-        self.dialog.panel.open = True
-        if self.dialog.panel not in self.dialogs.objects:
-            # Open from the start: what changes while the browser puts it together might be missed.
-            self.dialogs.append(self.dialog.panel)
+        self._lay_over(self.dialog.panel)
         self._sheets = {}
         link = f"{self._bridge.address}?{links.write(self._states)}" if self._bridge.address else ""
         self._snapshot = snapshot = Snapshot(scene, self._states.values(), link, self._of_tabs())
@@ -142,7 +150,7 @@ class ExportController:
 
     def _press(self, pressed: dict[str, Any]) -> None:
         if pressed.get("key") == "?":
-            self.help.panel.open = not self.help.panel.open
+            self._lay_over(self.help, not self.help.open)
         elif pressed.get("key") == "e" and pressed.get("ctrl"):
             self.export()
 

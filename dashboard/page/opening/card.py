@@ -5,6 +5,7 @@ from __future__ import annotations
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboard.page.core.late import Late
 from dashboard.page.core.panes import style_sheets
 from dashboard.page.core.sizes import PANEL_PX
 from dashboard.page.opening.preview import ArrivingView
@@ -24,14 +25,12 @@ class OpeningCard:
         self.stage = pn.pane.HTML("", stylesheets=css, margin=(0, 16), sizing_mode="stretch_width")
         self.cancel = pmui.Button(label="Cancel", variant="outlined", size="small", margin=(8, 16))
         self.arriving = ArrivingView()
-        self.loading = pmui.Paper(
-            self.stage,
-            self.arriving.panel,
-            self.progress,
-            self.cancel,
-            elevation=6,
+        self.loading = Late(
+            pmui.Paper(
+                self.stage, self.arriving.panel, self.progress, self.cancel, elevation=6, width=CARD_PX, margin=0
+            ),
             width=CARD_PX,
-            margin=0,
+            sizing_mode=None,
             visible=False,
             styles={"position": "absolute", "left": f"calc(50% - {CARD_PX // 2}px)", "top": "14%", "z-index": "20"},
         )
@@ -51,7 +50,7 @@ class OpeningCard:
             sizing_mode="stretch_width",
             margin=(8, 0),
         )
-        self.empty = pn.Column(
+        self.empty = Late(
             pn.pane.HTML(
                 '<div class="empty"><p>This page shows every spike of a Neuropixels insertion: where on the probe, '
                 "when, of which unit, and what the unit does around events.</p><h2>Open an insertion</h2>"
@@ -62,6 +61,7 @@ class OpeningCard:
             ),
             self.paste,
             width=640,
+            sizing_mode=None,
             align="center",
             margin=(60, 0, 0, 0),
         )

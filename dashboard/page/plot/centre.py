@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 
 from dashboard.page.core.assets import asset
 from dashboard.page.core.bokeh_figures import lighten
+from dashboard.page.core.late import late
 from dashboard.page.core.panes import style_sheets
 from dashboard.page.core.sizes import AXIS_PX, PROFILE_PX, STRIP_PX
 from dashboard.page.core.state import ViewState
@@ -151,7 +152,8 @@ class Centre:
 
         Above them, each filter would change their height, and so have all of them drawn and laid out anew.
         """
-        self._tools[:] = [self.mode, self.show, shank, self.colour_bar, chip, self.readout, filters]
+        shanks = late(shank, css_classes=["choice"])
+        self._tools[:] = [self.mode, self.show, shanks, self.colour_bar, chip, self.readout, filters]
         self.pictures.append(
             pn.Column(*working, css_classes=["working"], margin=0, stylesheets=[asset("page/centre.css")])
         )

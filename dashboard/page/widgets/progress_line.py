@@ -6,10 +6,10 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-import panel as pn
 import panel_material_ui as pmui
 
 from dashboard.model.progress import Progress
+from dashboard.page.core.late import Late
 from dashboard.page.core.panes import html_pane
 
 
@@ -28,9 +28,7 @@ class ProgressLine:
         self._bar = pmui.LinearProgress(value=0, max=100, sizing_mode="stretch_width", margin=(2, 12))
         self._button = pmui.Button(label="Cancel", size="small", variant="text", margin=(0, 8))
         self._button.on_click(self._clicked)
-        self.panel = pn.Column(
-            self._words, self._bar, self._button, visible=False, sizing_mode="stretch_width", margin=0
-        )
+        self.panel = Late(self._words, self._bar, self._button, visible=False)
 
     def run(self, progress: Progress) -> None:
         """Show how far the work is."""

@@ -21,6 +21,7 @@ from dashboard.model.conventions import LabelKind
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.assets import asset
+from dashboard.page.core.late import late
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices
@@ -143,7 +144,7 @@ class ClusterTable(BaseTab[TabServices]):
         self.panel = pn.Column(
             self.refusal,
             pn.Row(self._choose, self._search, margin=(0, 4)),
-            pn.Column(self._columns, sizing_mode="stretch_width", margin=0, max_height=170, scroll="y-auto"),
+            late(self._columns, sizing_mode="stretch_width", max_height=170, scroll="y-auto"),
             self._box,
             sizing_mode="stretch_both",
             margin=0,

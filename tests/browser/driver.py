@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
@@ -77,6 +79,13 @@ class Visit:
             query,
         )
 
+    def show(self, site: str, query: str) -> None:
+        """Go to a view on the page that is there; open one where this is none of the site."""
+        if self.page.url.startswith(site):
+            self.follow(query)
+        else:
+            self.open(f"{site}/?{query}")
+
     def wait_for_spikes(self, timeout: float = 120_000) -> str:
         """Wait for a drawn raster and return the status line."""
         line = self.page.locator(".status-line", has_text="spikes")
@@ -103,3 +112,53 @@ def new_visit(browser: Browser, width: int = 1600, height: int = 1000, *, dark: 
     scheme = "dark" if dark else "light"
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
     return Visit(context.new_page())
+
+
+def in_view(visit: Visit) -> int:
+    found = re.search(r"([\d,]+) in view", visit.page.locator(".status-line").inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def wait_until(visit: Visit, holds: Callable[[], bool], timeout_ms: int = 30_000) -> None:
+    """Poll a condition; the assertion at the end says what did not come true."""
+    for _ in range(timeout_ms // 50):
+        if holds():
+            return
+        visit.page.wait_for_timeout(50)
+    assert holds()
+
+
+def frame_of(visit: Visit, name: str) -> tuple[float, float, float, float]:
+    """Return x, y, width, height of a figure's frame on the page, once it stands still."""
+    before, box = None, _frame(visit, name)
+    while box != before:
+        visit.page.wait_for_timeout(150)
+        before, box = box, _frame(visit, name)
+    assert box, f"no figure {name}"
+    x, y, width, height = box
+    return x, y, width, height
+
+
+def _frame(visit: Visit, name: str) -> list[float] | None:
+    found: list[float] | None = visit.page.evaluate(
+        """name => {
+            for (const view of Bokeh.index) for (const plot of view.owner?.query ? view.owner.query(
+                (v) => v.model?.name === name) : []) {
+                const outer = plot.el.getBoundingClientRect(), inner = plot.frame.bbox
+                return [outer.x + inner.x, outer.y + inner.y, inner.width, inner.height]
+            }
+        }""",
+        name,
+    )
+    return found
+
+
+def time_window(visit: Visit) -> tuple[float, float]:
+    """Return the window that the address names, once it has come to rest: it follows the view at its own pace."""
+    visit.page.wait_for_url("**t=**")
+    before, url = "", visit.page.url
+    while url != before:
+        visit.page.wait_for_timeout(200)
+        before, url = url, visit.page.url
+    start, end = parse_qs(urlparse(url).query)["t"][0].split(",")
+    return float(start), float(end)

@@ -40,6 +40,14 @@ def paste(visit: Visit, text: str) -> None:
     box.press("Enter")
 
 
+def go(visit: Visit, site: str, query: str) -> str:
+    """Open an insertion on the page that tests share; return the status line."""
+    visit.show(site, query)
+    name = query.removeprefix("insertion=").partition("/")[0]
+    expect(visit.page.locator("div.header")).to_contain_text(f"{name} 2024-01-02/001", timeout=WAIT_MS)
+    return visit.wait_for_spikes()
+
+
 def test_what_is_open_survives_every_kind_of_bad_file(site: str, visit: Visit) -> None:
     visit.open(f"{site}/?insertion={GOOD}&t=10,40&selected=3")
     before = visit.wait_for_spikes()
@@ -63,56 +71,56 @@ def test_what_is_open_survives_every_kind_of_bad_file(site: str, visit: Visit) -
     expect(visit.page.get_by_role("alert")).to_be_hidden()
 
 
-def test_a_revision_before_the_first_lists_those_that_exist(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion=revised/2024-01-02/001/probe00&revision=2023-01-01")
-    expect(visit.page.get_by_role("alert")).to_contain_text("2024-05-06", timeout=WAIT_MS)
+def test_a_revision_before_the_first_lists_those_that_exist(site: str, shared_visit: Visit) -> None:
+    shared_visit.open(f"{site}/?insertion=revised/2024-01-02/001/probe00&revision=2023-01-01")
+    expect(shared_visit.page.get_by_role("alert")).to_contain_text("2024-05-06", timeout=WAIT_MS)
 
 
-def test_a_sorter_that_does_not_exist_lists_those_that_do_and_loses_nothing(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion={GOOD}&sorter=kilosort9")
-    expect(visit.page.get_by_role("alert")).to_contain_text("'kilosort9'", timeout=WAIT_MS)
-    expect(visit.page.get_by_role("alert")).to_contain_text("Available sorters: pykilosort")
-    expect(visit.page.get_by_role("alert")).to_contain_text("The default sorting is shown instead")
-    visit.wait_for_spikes()
-    visit.page.wait_for_url(lambda url: "kilosort9" not in url)
+def test_a_sorter_that_does_not_exist_lists_those_that_do_and_loses_nothing(site: str, shared_visit: Visit) -> None:
+    go(shared_visit, site, f"insertion={GOOD}&sorter=kilosort9")
+    alert = shared_visit.page.get_by_role("alert")
+    expect(alert).to_contain_text("'kilosort9'", timeout=WAIT_MS)
+    expect(alert).to_contain_text("Available sorters: pykilosort")
+    expect(alert).to_contain_text("The default sorting is shown instead")
+    shared_visit.page.wait_for_url(lambda url: "kilosort9" not in url)
 
 
-def test_what_was_chosen_and_why_is_on_the_page(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion=revised/2024-01-02/001/probe00&revision=2024-06-01")
-    visit.wait_for_spikes()
-    open_panel(visit.page, "Open")
-    words = visit.page.locator(".notes").first
+def test_what_was_chosen_and_why_is_on_the_page(site: str, shared_visit: Visit) -> None:
+    go(shared_visit, site, "insertion=revised/2024-01-02/001/probe00&revision=2024-06-01")
+    open_panel(shared_visit.page, "Open")
+    words = shared_visit.page.locator(".notes").first
     expect(words).to_contain_text("sorter pykilosort: the only sorting")
     expect(words).to_contain_text("revision 2024-05-06: the greatest not after '2024-06-01' that was asked for")
     expect(words).to_contain_text("histology unknown: Brain locations are not in the files")
 
 
-def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion=kilosorts_no_volts/2024-01-02/001/probe00&quality=good")
-    line = visit.wait_for_spikes()
+def test_kilosorts_labels_are_not_good_units_until_the_tests_are_made(site: str, shared_visit: Visit) -> None:
+    page = shared_visit.page
+    line = go(shared_visit, site, "insertion=kilosorts_no_volts/2024-01-02/001/probe00&quality=good")
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line
     assert "hidden" not in line
-    assert "quality=good" not in visit.page.url
-    open_panel(visit.page, "Filters")
-    expect(visit.page.get_by_role("button", name="Good units")).to_be_disabled()
-    expect(visit.page.get_by_text("Good units are not known")).to_contain_text("Kilosort's own opinion")
-    paste(visit, "kilosorts/2024-01-02/001/probe00")
-    visit.page.wait_for_url("**kilosorts/2024-01-02**", timeout=WAIT_MS)
-    open_panel(visit.page, "Open")
-    expect(visit.page.locator(".notes").first).to_contain_text("recomputed from the spikes", timeout=WAIT_MS)
-    open_panel(visit.page, "Filters")
-    expect(visit.page.get_by_role("button", name="Good units")).to_be_enabled()
-    expect(visit.page.locator('.tabulator-col[tabulator-field="max_confidence"]')).to_be_attached()
+    page.wait_for_url(lambda url: "quality=good" not in url)
+    open_panel(page, "Filters")
+    expect(page.get_by_role("button", name="Good units")).to_be_disabled()
+    expect(page.get_by_text("Good units are not known")).to_contain_text("Kilosort's own opinion")
+    paste(shared_visit, "kilosorts/2024-01-02/001/probe00")
+    page.wait_for_url("**kilosorts/2024-01-02**", timeout=WAIT_MS)
+    open_panel(page, "Open")
+    expect(page.locator(".notes").first).to_contain_text("recomputed from the spikes", timeout=WAIT_MS)
+    open_panel(page, "Filters")
+    expect(page.get_by_role("button", name="Good units")).to_be_enabled()
+    expect(page.locator('.tabulator-col[tabulator-field="max_confidence"]')).to_be_attached()
 
 
-def test_spikes_without_any_depth_say_so_and_another_opens(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion=nowhere/2024-01-02/001/probe00")
-    line = visit.wait_for_spikes()
+def test_spikes_without_any_depth_say_so_and_another_opens(site: str, shared_visit: Visit) -> None:
+    page = shared_visit.page
+    line = go(shared_visit, site, "insertion=nowhere/2024-01-02/001/probe00")
     assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line, "rows of units need no depth"
-    open_panel(visit.page, "Open")
-    expect(visit.page.locator(".notes").first).to_contain_text("no spike can be placed")
-    paste(visit, GOOD)
-    expect(visit.page.locator(".status-line")).to_contain_text(f"{N_SPIKES:,} of {N_SPIKES:,}", timeout=WAIT_MS)
+    open_panel(page, "Open")
+    expect(page.locator(".notes").first).to_contain_text("no spike can be placed")
+    paste(shared_visit, GOOD)
+    page.wait_for_url("**good/2024-01-02**", timeout=WAIT_MS)
+    expect(page.locator(".status-line")).to_contain_text(f"{N_SPIKES:,} of {N_SPIKES:,}", timeout=WAIT_MS)
 
 
 @pytest.mark.parametrize("name", ["no_depths", "no_amps", "no_volts", "unsorted", "nan", "templates", "no_sites"])
@@ -129,27 +137,27 @@ def test_what_is_odd_is_shown_and_said(name: str, site: str, shared_visit: Visit
         expect(page.locator(".notes").first).to_contain_text(said)
 
 
-def test_missing_metrics_are_computed_while_the_raster_is_there(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion=no_metrics/2024-01-02/001/probe00")
-    visit.wait_for_spikes()
-    expect(visit.page.get_by_role("columnheader", name="label")).to_be_visible(timeout=WAIT_MS)
-    open_panel(visit.page, "Filters")
-    good = visit.page.get_by_role("button", name="Good units")
-    expect(good).to_be_enabled()
-    assert "t=" in visit.page.url
+def test_missing_metrics_are_computed_while_the_raster_is_there(site: str, shared_visit: Visit) -> None:
+    page = shared_visit.page
+    go(shared_visit, site, "insertion=no_metrics/2024-01-02/001/probe00")
+    expect(page.get_by_role("columnheader", name="label")).to_be_visible(timeout=WAIT_MS)
+    open_panel(page, "Filters")
+    expect(page.get_by_role("button", name="Good units")).to_be_enabled()
+    page.wait_for_url("**t=**")
 
 
-def test_amplitude_views_are_off_without_amplitudes(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion=no_amps/2024-01-02/001/probe00&color=amp_mean")
-    assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in visit.wait_for_spikes()
-    open_panel(visit.page, "Colour")
-    expect(visit.page.get_by_text("Mean amplitude, Largest amplitude: off, no file spikes.amps")).to_be_visible()
-    visit.page.wait_for_url(lambda url: "amp_mean" not in url)
-    visit.page.locator("[role=combobox]", has_text="Spike count").click()
+def test_amplitude_views_are_off_without_amplitudes(site: str, shared_visit: Visit) -> None:
+    page = shared_visit.page
+    line = go(shared_visit, site, "insertion=no_amps/2024-01-02/001/probe00&color=amp_mean")
+    assert f"{N_SPIKES:,} of {N_SPIKES:,} spikes" in line
+    open_panel(page, "Colour")
+    expect(page.get_by_text("Mean amplitude, Largest amplitude: off, no file spikes.amps")).to_be_visible()
+    page.wait_for_url(lambda url: "amp_mean" not in url)
+    page.locator("[role=combobox]", has_text="Spike count").click()
     for name in ("Mean amplitude", "Largest amplitude", "Brain region"):
-        expect(visit.page.get_by_role("menuitem", name=name)).to_be_disabled()
-    expect(visit.page.get_by_role("menuitem", name="Firing rate", exact=True)).to_be_enabled()
-    visit.page.keyboard.press("Escape")
+        expect(page.get_by_role("menuitem", name=name)).to_be_disabled()
+    expect(page.get_by_role("menuitem", name="Firing rate", exact=True)).to_be_enabled()
+    page.keyboard.press("Escape")
 
 
 def test_the_kinds_differ() -> None:

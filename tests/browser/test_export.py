@@ -10,14 +10,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
-import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Browser, expect
 
-from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.demo.source import DemoSource
-from tests.browser.conftest import DEMO_SPIKES
 from tests.browser.driver import Visit, new_visit
 from tests.browser.test_page import time_window, wait_until
 from tests.browser.test_units import lines_of_the_trial
@@ -25,13 +21,6 @@ from tests.browser.test_units import lines_of_the_trial
 KEY = "DEMO_001/2024-01-15/001/probe00"
 SETTLE_MS = 900
 """A little longer than a view has to stand still to become a step of the history."""
-
-
-@pytest.fixture(scope="module")
-def sorting(tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting:
-    """The demo that the page shows, opened a second time for its numbers."""
-    cache = tmp_path_factory.mktemp("numbers")
-    return open_insertion("demo", source=DemoSource(cache, n_spikes=DEMO_SPIKES), cache=cache)
 
 
 def words(visit: Visit) -> dict[str, list[str]]:

@@ -8,22 +8,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.tabs.clusters.columns import failed_tests
-from dashboard.sources.demo.source import DemoSource
 from tests.browser.conftest import DEMO_SPIKES, REAL
 from tests.browser.driver import Visit, open_panel
 from tests.browser.test_page import frame_of, in_view, wait_until
 
 DEMO = "insertion=demo"
-
-
-@pytest.fixture(scope="module")
-def sorting(site: str, tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting:
-    """The demo that the page shows, opened a second time for its numbers."""
-    cache = tmp_path_factory.mktemp("numbers")
-    return open_insertion("demo", source=DemoSource(cache, n_spikes=DEMO_SPIKES), cache=cache)
 
 
 def numbers(visit: Visit) -> tuple[int, int]:
@@ -60,57 +51,52 @@ def test_an_expression_in_the_link_filters_and_the_chip_clears_it(
     assert "where" not in visit.page.url
 
 
-def test_filter_select_overlay_clear_and_back(site: str, visit: Visit, sorting: SpikeSorting) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
-    open_panel(visit.page, "Filters")
-    visit.page.get_by_role("button", name="Good units").click()
+def test_filter_select_overlay_clear_and_back(demo: Visit, sorting: SpikeSorting) -> None:
+    open_panel(demo.page, "Filters")
+    demo.page.get_by_role("button", name="Good units").click()
     good = (sorting.clusters["label"] == 1).to_numpy()
-    wait_until(visit, lambda: numbers(visit) == expected(sorting, good))
-    visit.page.locator(".tabulator-row").nth(2).click()
-    wait_until(visit, lambda: "selected=" in visit.page.url)
+    wait_until(demo, lambda: numbers(demo) == expected(sorting, good))
+    demo.page.locator(".tabulator-row").nth(2).click()
+    wait_until(demo, lambda: "selected=" in demo.page.url)
     depths = sorting.clusters["depths"][good]
     unit = int(depths.sort_values(ascending=False, kind="stable").index[2])
-    assert f"selected={unit}" in visit.page.url
+    assert f"selected={unit}" in demo.page.url
     has_overlay = """() => Bokeh.documents[0].get_model_by_name('raster-overlay').data.image[0].some((v) => v != 0)"""
-    wait_until(visit, lambda: bool(visit.page.evaluate(has_overlay)))
-    visit.page.wait_for_timeout(1_000)  # a view that stands still becomes a step of the history
-    visit.page.keyboard.press("Escape")
-    visit.page.get_by_role("button", name=re.compile("label 1 ✕")).click()
-    wait_until(visit, lambda: numbers(visit) == (DEMO_SPIKES, sorting.n_clusters))
-    visit.page.wait_for_timeout(1_000)
-    visit.page.go_back()
-    wait_until(visit, lambda: numbers(visit) == expected(sorting, good))
-    visit.page.wait_for_timeout(1_000)
-    if "selected=" not in visit.page.url:  # on a busy machine Escape became a step of its own
-        visit.page.go_back()
-    wait_until(visit, lambda: f"selected={unit}" in visit.page.url)
+    wait_until(demo, lambda: bool(demo.page.evaluate(has_overlay)))
+    demo.page.wait_for_timeout(1_000)  # a view that stands still becomes a step of the history
+    demo.page.keyboard.press("Escape")
+    demo.page.get_by_role("button", name=re.compile("label 1 ✕")).click()
+    wait_until(demo, lambda: numbers(demo) == (DEMO_SPIKES, sorting.n_clusters))
+    demo.page.wait_for_timeout(1_000)
+    demo.page.go_back()
+    wait_until(demo, lambda: numbers(demo) == expected(sorting, good))
+    demo.page.wait_for_timeout(1_000)
+    if "selected=" not in demo.page.url:  # on a busy machine Escape became a step of its own
+        demo.page.go_back()
+    wait_until(demo, lambda: f"selected={unit}" in demo.page.url)
 
 
-def test_a_region_of_the_strip_filters_with_its_descendants(site: str, visit: Visit, sorting: SpikeSorting) -> None:
-    visit.open(f"{site}/?{DEMO}")
-    visit.wait_for_spikes()
-    x, y, width, height = frame_of(visit, "strip")
-    visit.page.mouse.click(x + width / 2, y + height - 15)
-    wait_until(visit, lambda: "regions=" in visit.page.url)
-    acronym = visit.page.url.split("regions=")[1].split("&")[0]
+def test_a_region_of_the_strip_filters_with_its_descendants(demo: Visit, sorting: SpikeSorting) -> None:
+    x, y, width, height = frame_of(demo, "strip")
+    demo.page.mouse.click(x + width / 2, y + height - 15)
+    wait_until(demo, lambda: "regions=" in demo.page.url)
+    acronym = demo.page.url.split("regions=")[1].split("&")[0]
     mask = (sorting.clusters["acronym"] == acronym).to_numpy()
-    wait_until(visit, lambda: numbers(visit) == expected(sorting, mask))
-    assert in_view(visit) == expected(sorting, mask)[0]
+    wait_until(demo, lambda: numbers(demo) == expected(sorting, mask))
+    assert in_view(demo) == expected(sorting, mask)[0]
 
 
-def test_a_filter_that_cannot_be_read_says_so_and_hides_nothing(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}&where=no_such_column > 1")
-    visit.wait_for_spikes()
-    expect(visit.page.locator(".refused")).to_contain_text("no_such_column")
-    assert numbers(visit)[0] == DEMO_SPIKES
-    open_panel(visit.page, "Filters")
-    box = visit.page.get_by_label("Expression")
+def test_a_filter_that_cannot_be_read_says_so_and_hides_nothing(demo: Visit, whole: str) -> None:
+    demo.follow(f"{whole}&where=no_such_column > 1")
+    expect(demo.page.locator(".refused")).to_contain_text("no_such_column")
+    assert numbers(demo)[0] == DEMO_SPIKES
+    open_panel(demo.page, "Filters")
+    box = demo.page.get_by_label("Expression")
     box.fill("__import__('os').system('true')")
     box.press("Enter")
-    expect(visit.page.locator(".refused")).not_to_contain_text("no_such_column")
-    expect(visit.page.locator(".refused")).to_be_visible()
-    assert numbers(visit)[0] == DEMO_SPIKES
+    expect(demo.page.locator(".refused")).not_to_contain_text("no_such_column")
+    expect(demo.page.locator(".refused")).to_be_visible()
+    assert numbers(demo)[0] == DEMO_SPIKES
 
 
 def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
@@ -157,12 +143,11 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     expect(rows).to_have_count(int((noisy & rates.between(0.5, 2).to_numpy()).sum()))
 
 
-def test_where_nothing_passes_the_page_says_what_is_hidden(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}&rate=1000,")
-    visit.wait_for_spikes()
-    expect(visit.page.locator(".status-line")).to_contain_text(f"0 spikes here; {DEMO_SPIKES:,} hidden by filters")
-    visit.page.get_by_role("button", name=re.compile("firing rate.*✕")).click()
-    wait_until(visit, lambda: numbers(visit)[0] == DEMO_SPIKES)
+def test_where_nothing_passes_the_page_says_what_is_hidden(demo: Visit, whole: str) -> None:
+    demo.follow(f"{whole}&rate=1000,")
+    expect(demo.page.locator(".status-line")).to_contain_text(f"0 spikes here; {DEMO_SPIKES:,} hidden by filters")
+    demo.page.get_by_role("button", name=re.compile("firing rate.*✕")).click()
+    wait_until(demo, lambda: numbers(demo)[0] == DEMO_SPIKES)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real sorting is not there")

@@ -3,56 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import DEMO_SPIKES, REAL
-from tests.browser.driver import Visit, close_panel, new_visit, open_panel
+from tests.browser.driver import Visit, frame_of, in_view, open_panel, time_window, wait_until
 
 DEMO = "insertion=demo"
 N_OF_N = f"{DEMO_SPIKES:,} of {DEMO_SPIKES:,} spikes"
-
-
-def in_view(visit: Visit) -> int:
-    found = re.search(r"([\d,]+) in view", visit.page.locator(".status-line").inner_text())
-    return int(found[1].replace(",", "")) if found else 0
-
-
-def wait_until(visit: Visit, holds: Callable[[], bool], timeout_ms: int = 30_000) -> None:
-    """Poll a condition; the assertion at the end says what did not come true."""
-    for _ in range(timeout_ms // 50):
-        if holds():
-            return
-        visit.page.wait_for_timeout(50)
-    assert holds()
-
-
-def frame_of(visit: Visit, name: str) -> tuple[float, float, float, float]:
-    """Return x, y, width, height of a figure's frame on the page, once it stands still."""
-    before, box = None, _frame(visit, name)
-    while box != before:
-        visit.page.wait_for_timeout(150)
-        before, box = box, _frame(visit, name)
-    assert box, f"no figure {name}"
-    x, y, width, height = box
-    return x, y, width, height
-
-
-def _frame(visit: Visit, name: str) -> list[float] | None:
-    found: list[float] | None = visit.page.evaluate(
-        """name => {
-            for (const view of Bokeh.index) for (const plot of view.owner?.query ? view.owner.query(
-                (v) => v.model?.name === name) : []) {
-                const outer = plot.el.getBoundingClientRect(), inner = plot.frame.bbox
-                return [outer.x + inner.x, outer.y + inner.y, inner.width, inner.height]
-            }
-        }""",
-        name,
-    )
-    return found
 
 
 # Writes down which elements of a figure are moved: what is painted on a canvas needs none to move.
@@ -72,17 +32,6 @@ FOLLOW_MOVES = """() => {
 }"""
 
 
-def time_window(visit: Visit) -> tuple[float, float]:
-    """Return the window that the address names, once it has come to rest: it follows the view at its own pace."""
-    visit.page.wait_for_url("**t=**")
-    before, url = "", visit.page.url
-    while url != before:
-        visit.page.wait_for_timeout(200)
-        before, url = url, visit.page.url
-    start, end = parse_qs(urlparse(url).query)["t"][0].split(",")
-    return float(start), float(end)
-
-
 def test_the_demo_shows_every_spike(site: str, visit: Visit) -> None:
     visit.open(f"{site}/?{DEMO}")
     assert N_OF_N in visit.wait_for_spikes()
@@ -91,10 +40,8 @@ def test_the_demo_shows_every_spike(site: str, visit: Visit) -> None:
     expect(visit.page.get_by_text("histology: alf, final")).to_be_visible()
 
 
-def test_pixels_have_the_colours_that_bokeh_gives_them(site: str, visit: Visit) -> None:
-    visit.open(f"{site}?{DEMO}")
-    visit.wait_for_spikes()
-    n_pixels, n_unlike, n_shown = visit.page.evaluate(
+def test_pixels_have_the_colours_that_bokeh_gives_them(demo: Visit) -> None:
+    n_pixels, n_unlike, n_shown = demo.page.evaluate(
         """() => {
             const figure = Bokeh.documents[0].get_model_by_name("raster")
             const renderer = figure.renderers.find((renderer) => renderer.glyph.type == "Image")
@@ -112,7 +59,7 @@ def test_pixels_have_the_colours_that_bokeh_gives_them(site: str, visit: Visit) 
     )
     assert n_pixels > 10_000
     assert (n_unlike, n_shown) == (0, 0)
-    numbers, is_kept = visit.page.evaluate(
+    numbers, is_kept = demo.page.evaluate(
         """() => {
             const axis_of = (name) => Bokeh.documents[0].get_model_by_name(name).below[0].formatter
             const time = axis_of("raster")
@@ -148,25 +95,6 @@ def test_of_two_values_soon_after_each_other_a_widget_keeps_the_newer(site: str,
         }"""
     )
     assert written_back == []
-
-
-@pytest.fixture(scope="module")
-def whole(site: str, shared_visit: Visit) -> str:
-    """Query of the demo as it opens, on the page that tests share."""
-    shared_visit.open(f"{site}/?{DEMO}")
-    shared_visit.wait_for_spikes()
-    time_window(shared_visit)
-    return urlparse(shared_visit.page.url).query
-
-
-@pytest.fixture
-def demo(shared_visit: Visit, whole: str) -> Visit:
-    """The demo as it opens."""
-    shared_visit.page.keyboard.press("Escape")
-    close_panel(shared_visit.page)
-    shared_visit.follow(whole)
-    wait_until(shared_visit, lambda: in_view(shared_visit) == DEMO_SPIKES and "selected=" not in shared_visit.page.url)
-    return shared_visit
 
 
 def test_the_wheel_zooms_time_and_a_double_click_resets(demo: Visit) -> None:
@@ -220,11 +148,10 @@ def test_a_drag_pans_and_the_link_follows(demo: Visit, whole: str) -> None:
     assert end - start == pytest.approx(10, rel=1e-6)
 
 
-def test_single_spikes_tell_their_values(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?{DEMO}&t=10,10.5")
-    visit.wait_for_spikes()
-    assert 0 < in_view(visit) < 4000
-    expect(visit.page.get_by_text("each mark is one spike")).to_be_visible()
+def test_single_spikes_tell_their_values(demo: Visit, whole: str) -> None:
+    demo.follow(re.sub("t=[^&]*", "t=10,10.5", whole, count=1))
+    expect(demo.page.get_by_text("each mark is one spike")).to_be_visible()
+    wait_until(demo, lambda: 0 < in_view(demo) < 4000)
 
 
 def test_a_link_opens_the_view_it_names(site: str, visit: Visit) -> None:
@@ -330,14 +257,13 @@ FRAME_CALLS = """() => {
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, False), (2560, 1300, True)])
-def test_the_page_fits_the_screen(site: str, browser: Browser, width: int, height: int, dark: bool) -> None:
-    visit = new_visit(browser, width, height, dark=dark)
+def test_the_page_fits_the_screen(site: str, visit: Visit, width: int, height: int, dark: bool) -> None:
+    visit.page.set_viewport_size({"width": width, "height": height})
+    visit.page.emulate_media(color_scheme="dark" if dark else "light")
     visit.open(f"{site}/?{DEMO}")
     visit.wait_for_spikes()
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     assert visit.page.evaluate(FRAME_CALLS) == ["beginPath", "rect", "stroke"]
-    visit.page.context.close()
-    assert visit.complaints == []
 
 
 def test_no_path_of_the_server_opens(site: str, visit: Visit) -> None:

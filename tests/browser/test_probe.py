@@ -9,22 +9,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.demo.source import DemoSource
 from tests.browser.conftest import DEMO_SPIKES, REAL
 from tests.browser.driver import Visit, open_panel
 from tests.browser.test_page import frame_of, wait_until
 from tests.browser.test_units import data, selected
 
 HAS_OVERLAY = """() => Bokeh.documents[0].get_model_by_name('raster-overlay').data.image[0].some((v) => v != 0)"""
-
-
-@pytest.fixture(scope="module")
-def sorting(site: str, tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting:
-    """The demo that the page shows, opened a second time for its numbers."""
-    cache = tmp_path_factory.mktemp("probe")
-    return open_insertion("demo", source=DemoSource(cache, n_spikes=DEMO_SPIKES), cache=cache)
 
 
 def drawn(visit: Visit) -> list[int]:

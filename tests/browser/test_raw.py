@@ -11,10 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.demo.source import DemoSource
-from tests.browser.conftest import DEMO_SPIKES
 from tests.browser.driver import Visit, new_visit
 from tests.browser.test_page import wait_until
 from tests.browser.test_probe import place
@@ -22,13 +19,6 @@ from tests.browser.test_units import data, selected
 
 SLOW_MS = 90_000
 """For what reads and filters on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def sorting(site: str, tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting:
-    """The demo that the page shows, opened a second time for its numbers."""
-    cache = tmp_path_factory.mktemp("raw")
-    return open_insertion("demo", source=DemoSource(cache, n_spikes=DEMO_SPIKES), cache=cache)
 
 
 def in_address(visit: Visit, word: str) -> str:

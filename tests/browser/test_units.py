@@ -15,20 +15,11 @@ from dashboard.analysis.events.align import PSTH_BIN_S, Selection, psth, usable_
 from dashboard.analysis.events.responses import default_windows, paired_events, response_test
 from dashboard.analysis.events.trials import brainwide_mask
 from dashboard.analysis.units.correlograms import autocorrelogram
-from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.demo.source import DemoSource
-from tests.browser.conftest import DEMO_SPIKES, REAL
+from tests.browser.conftest import REAL
 from tests.browser.driver import Visit, open_panel
 from tests.browser.test_linked import numbers
 from tests.browser.test_page import frame_of, time_window, wait_until
-
-
-@pytest.fixture(scope="module")
-def sorting(site: str, tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting:
-    """The demo that the page shows, opened a second time for its numbers."""
-    cache = tmp_path_factory.mktemp("units")
-    return open_insertion("demo", source=DemoSource(cache, n_spikes=DEMO_SPIKES), cache=cache)
 
 
 def data(visit: Visit, name: str, column: str) -> Any:

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from dashboard.library.open import open_insertion
 from dashboard.model.sorting import SpikeSorting
-from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
 from tests.browser.conftest import DEMO_SPIKES, REAL
 from tests.browser.driver import Visit, open_panel, served
@@ -24,13 +22,6 @@ from tests.library.bad_folders import KINDS, SESSION
 pytestmark = pytest.mark.walk
 
 REAL_KEY = "ZFM-02370/2021-04-28/001/probe00"
-
-
-@pytest.fixture(scope="module")
-def sorting(site: str, tmp_path_factory: pytest.TempPathFactory) -> SpikeSorting:
-    """The demo that the page shows, opened a second time for its numbers."""
-    cache = tmp_path_factory.mktemp("numbers")
-    return open_insertion("demo", source=DemoSource(cache, n_spikes=DEMO_SPIKES), cache=cache)
 
 
 @pytest.fixture(scope="module")

@@ -97,6 +97,8 @@ class DashboardSession:
     user_session : UserSession
     session_downloads : SessionDownloads
         Where this session's exports wait for the browser.
+    is_dark : bool
+        Whether the page is drawn dark at first; the browser says later what it is to be.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class DashboardSession:
         catalogue: Catalogue,
         user_session: UserSession,
         session_downloads: SessionDownloads,
+        is_dark: bool = False,
     ) -> None:
         self.queue = DocumentQueue(document)
         self._store, self._catalogue = store, catalogue
@@ -224,14 +227,19 @@ class DashboardSession:
         self.rail = Rail(self.state, self.bridge.param.theme, self.open, fit, self.queue, find, [self.filters.fields])
         self.selection_chip = SelectionChip(self.state, self.queue)
         self.centre.stand_over(
-            self.filters.said, self.filters.shank, self.selection_chip.panel, [*lines, late(self.reload)]
+            self.filters.said,
+            self.filters.shank,
+            self.selection_chip.panel,
+            late(self.channel_marks.key),
+            [*lines, late(self.reload)],
         )
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)
-        self.card.empty.extend([self.search.empty_button, self.search.example, *self.search.lately])
+        self.card.more.extend([self.search.empty_button, self.search.example, *self.search.lately])
         self.header = html_pane(margin=(5, 8))
         self.picker = UnitPicker(self.state, self.raster, self.heatmap, self.queue, self._picked)
         self.page = self._page()
         self._watch()
+        self.page.dark_theme = is_dark
         self._visit(links.at_place(links.parse(query)))
         self.opener.settle(QUICK_S)
         for view in (self.raster, self.heatmap, self.units, self.profile):
@@ -244,7 +252,7 @@ class DashboardSession:
     def _page(self) -> Any:
         self.work = work_row(self.centre, self.dock)
         card = self.card
-        over = [self.search.panel, late(card.alert), late(card.retry), card.loading, card.empty]
+        over = [self.search.panel, card.empty, late(card.alert), late(card.retry), card.loading, card.more]
         header = [self.header, *self.export_controller.buttons]
         return page(self.rail, header, [*over, self.work, self.bridge, self.export_controller.dialogs], dark=False)
 
@@ -480,6 +488,7 @@ class DashboardSession:
         insertion = link.values.get("insertion")
         if insertion is None or not isinstance(error, SorterMissing | RevisionMissing):
             self._failed(error)
+            self.rail.refuse(str(error))
             return
         # Cluster ids mean nothing in another sorting.
         left_out = ("insertion", "sorter", "revision", "selected")
@@ -520,6 +529,7 @@ class DashboardSession:
 
     def _change_theme(self, event: Any) -> None:
         self.state.dark = self.opener.is_dark = apply_theme(self.page, dark=bool(event.new))
+        self.bridge.drawn_dark = self.state.dark
         if self.bridge.dark not in (None, event.new):  # the button in the header
             self.bridge.theme = "dark" if event.new else "light"
 

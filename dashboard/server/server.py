@@ -40,7 +40,7 @@ from dashboard.page.export.downloads import Downloads
 from dashboard.page.session import DashboardSession
 from dashboard.page.tabs.registry import TABS
 from dashboard.server.auth import oauth
-from dashboard.server.auth.gate import guard, limit, token_of
+from dashboard.server.auth.gate import cookie_of, guard, limit, token_of
 from dashboard.server.auth.logins import Logins, network_of
 from dashboard.server.auth.passwords import Accounts
 from dashboard.server.documents import routes as documents_routes
@@ -68,6 +68,9 @@ RENDER_THREADS = max(2, os.cpu_count() or 2)
 SESSION_BYTES = 16 << 20
 WORKING_BYTES = 1 << 30
 """Memory that a session, and the work for all of them, may take beside what opened insertions may."""
+
+DARK_COOKIE = "spike-dashboard-dark"
+"""Written by the browser (assets/page/browser/bridge.js): its next page is built dark, not changed once it is seen."""
 
 FORM_BYTES = 1 << 16
 IDLE_CHECK_MS = 15_000
@@ -158,8 +161,9 @@ class Process:
             user = ""  # whose login ended just now is nobody, and not free to say a name
         session_downloads = self.downloads.of_session(user, owner)
         user_session = UserSession(self.user_data, user)
+        is_dark = bool(document.session_context) and cookie_of(document.session_context.request, DARK_COOKIE) == "1"
         session = DashboardSession(
-            self.store, cast(Any, share), document, query, self.catalogue, user_session, session_downloads
+            self.store, cast(Any, share), document, query, self.catalogue, user_session, session_downloads, is_dark
         )
         session.rail.icons.lab = page_layout(self.settings.layout)
         SESSION.reset(before)

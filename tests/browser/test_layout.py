@@ -104,12 +104,40 @@ def test_the_browser_remembers_the_layout_until_it_is_reset(site: str, visit: Vi
     expect(page.get_by_role("button", name="drift ▴")).to_be_visible()
 
 
+LIGHT = """{
+  window.light_frames = 0
+  const look = () => {
+    const [x, y] = [innerWidth / 3, innerHeight / 2]
+    let at = document.elementFromPoint(x, y)
+    while (at?.shadowRoot?.elementFromPoint(x, y) && at.shadowRoot.elementFromPoint(x, y) !== at) {
+      at = at.shadowRoot.elementFromPoint(x, y)
+    }
+    let ground = null
+    for (let node = at; node && !ground; node = node.parentNode ?? node.host) {
+      const colour = node instanceof Element ? getComputedStyle(node).backgroundColor : ""
+      const channels = (colour.match(/[0-9.]+/g) ?? []).map(Number)
+      if (channels.length >= 3 && (channels[3] ?? 1) > 0.5) ground = channels
+    }
+    if (at && (!ground || ground[0] > 128)) light_frames += 1
+    requestAnimationFrame(look)
+  }
+  requestAnimationFrame(look)
+}"""
+"""Counts the frames in which the middle of the page is light, from the first one on."""
+
+
 def test_the_theme_follows_the_system_and_then_the_choice(site: str, browser: Browser) -> None:
+    """A dark page is never light: not on the first visit, and not on a later one."""
     visit = new_visit(browser, dark=True)
     page = visit.page
-    visit.open(f"{site}/?{DEMO}")
+    page.add_init_script(LIGHT)
+    for url in (f"{site}/", f"{site}/?{DEMO}"):
+        visit.open(url)
+        expect(page.locator("html[data-awaited]")).to_have_count(0)
+        assert page.evaluate("light_frames") == 0
     visit.wait_for_spikes()
     wait_until(visit, lambda: page.evaluate(EMPTY_AND_ZERO) == ["#000000"] * 2)
+    assert page.evaluate("light_frames") == 0
     page.get_by_role("button", name="Toggle theme").click()
     wait_until(visit, lambda: page.evaluate(EMPTY_AND_ZERO) == ["#ffffff"] * 2)
     wait_until(visit, lambda: page.evaluate("localStorage.getItem('spike-dashboard-theme')") == "light")

@@ -136,7 +136,22 @@ export function render({ model, el }) {
 
   // Light or dark: as a person chose, which is remembered; else as the system, and with it.
   const system = window.matchMedia("(prefers-color-scheme: dark)")
-  const follow_theme = () => { model.dark = model.theme === "system" ? system.matches : model.theme === "dark" }
+  const follow_theme = () => {
+    model.dark = model.theme === "system" ? system.matches : model.theme === "dark"
+    document.documentElement.toggleAttribute("data-dark", model.dark)
+    document.cookie = `spike-dashboard-dark=${Number(model.dark)}; path=/; max-age=31536000; samesite=lax`  // the next page is built so
+    show_drawn()
+  }
+  // The components are drawn anew after what the server says has come: the ground of the page tells when.
+  const show_drawn = () => {
+    const root = document.documentElement
+    if (model.drawn_dark !== model.dark || !root.hasAttribute("data-awaited")) return
+    const main = [...everything(document)].find(({ tagName }) => tagName === "MAIN")
+    const is_drawn = main && (getComputedStyle(main).backgroundColor.match(/[0-9]+/g)[0] < 128) === model.dark
+    const show = () => requestAnimationFrame(() => root.removeAttribute("data-awaited"))
+    requestAnimationFrame(is_drawn ? show : show_drawn)
+  }
+  model.on("drawn_dark", show_drawn)
   try {
     const kept = localStorage.getItem(THEME_KEY)
     if (["light", "dark"].includes(kept)) model.theme = kept

@@ -36,6 +36,7 @@ class Bridge(JSComponent):
     theme = param.Selector(
         default="system", objects=["system", "light", "dark"], doc="What a person chose, which the browser remembers."
     )
+    drawn_dark = param.Boolean(False, doc="Whether the server draws the page dark.")
     dark = param.Boolean(None, allow_None=True, doc="Whether the page is to be dark: as was chosen, or as the system.")
     cursor = param.Dict({}, doc="Where the mouse is on a figure: {figure, x, y}, empty outside.")
     announce = param.String("", doc="Short message for the status line, shown for some seconds.")

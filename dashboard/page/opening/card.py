@@ -65,3 +65,6 @@ class OpeningCard:
             align="center",
             margin=(60, 0, 0, 0),
         )
+        # What failed stands between them: under the field.
+        self.more = pn.Column(width=640, align="center", margin=0)
+        self.empty.param.watch(lambda event: self.more.param.update(visible=event.new), "visible")

@@ -73,7 +73,7 @@ class Centre:
         self.show = self._choice(
             state.param.show,
             {"Both": "both", "Raster": "raster", "Heatmap": "heatmap", **({"Units": "clusters"} if marks else {})},
-            "What is on the page (H steps through)",
+            "Which pictures are shown (H steps through them)",
         )
         self.colour_bar = pn.pane.HTML("", stylesheets=css, margin=0, css_classes=["legend"])
         self.heatmap_bar = pn.pane.HTML("", stylesheets=css, margin=0, css_classes=["legend", "at-foot"])
@@ -147,13 +147,13 @@ class Centre:
         """Give the fields of the window their place beside the overview."""
         self._overview.append(fields)
 
-    def stand_over(self, filters: Any, shank: Any, chip: Any, working: Sequence[Any]) -> None:
-        """Give what the filters do, the choice of a shank, the selected unit and what is computed a place on pictures.
+    def stand_over(self, filters: Any, shank: Any, chip: Any, channels: Any, working: Sequence[Any]) -> None:
+        """Give filters, the choice of a shank, the selected unit, labels of channels and what is computed a place.
 
         Above them, each filter would change their height, and so have all of them drawn and laid out anew.
         """
         shanks = late(shank, css_classes=["choice"])
-        self._tools[:] = [self.mode, self.show, shanks, self.colour_bar, chip, self.readout, filters]
+        self._tools[:] = [self.mode, self.show, shanks, self.colour_bar, channels, chip, self.readout, filters]
         self.pictures.append(
             pn.Column(*working, css_classes=["working"], margin=0, stylesheets=[asset("page/centre.css")])
         )

@@ -12,6 +12,8 @@ from dashboard.analysis.quality.summary import BAD_CHANNELS
 from dashboard.analysis.raw.filters import OUTSIDE
 from dashboard.analysis.raw.heat import SHADE_ALPHA, STRIP_LEFT
 from dashboard.analysis.raw.maps import QualityMaps, channel_runs
+from dashboard.page.core.panes import html_pane
+from dashboard.page.plot.texts import legend_chips
 
 SHADE = "#808080"
 
@@ -23,16 +25,26 @@ class ChannelMarks:
     ----------
     pictures, strips : sequence of figure
         Figures over depth: those that are shaded, and the region strips.
+
+    Attributes
+    ----------
+    key : HTML
+        What the colours mean, of the labels that there are.
     """
 
     def __init__(self, pictures: list[figure], strips: list[figure]) -> None:
         self._pictures, self._strips = pictures, strips
         self.bad: ColumnDataSource | None = None
         self.outside: ColumnDataSource | None = None
+        self.key = html_pane("", css_classes=["legend"], margin=0, visible=False)
 
     def show(self, maps: QualityMaps | None) -> None:
         """Show the labels of a recording; None, or one without labels, has none."""
         marks = channel_marks(maps)
+        entries = dict(zip(marks["label"], marks["colour"], strict=True))
+        chips = legend_chips(list(entries.items()))
+        words = f'<div class="bar-row"><span class="title">channels</span>{chips}</div>'
+        self.key.param.update(object=words, visible=bool(chips))
         outside = {name: [v for v, own in zip(values, marks["label"], strict=True) if own == BAD_CHANNELS[OUTSIDE]]
                    for name, values in marks.items()}  # fmt: skip
         if self.bad is None or self.outside is None:

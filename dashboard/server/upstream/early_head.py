@@ -30,6 +30,9 @@ EAGER = '<script>importShim("{address}")</script>\n  '
 WIDGETS = "<script>{script}</script>\n  "
 """What Panel's widgets do wrong, before the first of them is made."""
 
+DARK_BODY = "      body { background-color: #121212; color: #fff }\n"
+"""In the head of a dark page, and the head has to be that of all pages: `assets/server/theme.html` says it instead."""
+
 SORRY = "</head><body><p>This page could not be built. Reload it; the server's log says why.</p></body></html>\n"
 
 
@@ -77,12 +80,12 @@ class PageHandler(DocHandler):
         if not end:
             super().write(chunk)
             return
-        head = before
+        head = before.replace(DARK_BODY, "")
         after = after.replace("</body>", f"<script>{asset('page/browser/refused.js')}</script>\n</body>", 1)
         if LOADER in before:
             head += EAGER.format(address=Button._render_esm(True, server=True))
             head += WIDGETS.format(script=asset("server/widget_state.js"))
-        head += f"<script>{asset('server/inflate.js')}</script>\n  "
+        head += asset("server/theme.html") + f"<script>{asset('server/inflate.js')}</script>\n  "
         if self._sent and head != self._sent:
             logger.warning("the head of the page has changed; a browser was sent that of the page before")
         context = self.application_context

@@ -43,7 +43,7 @@ ROUTES = [
     ("arguments", "secrets", "said"),
     [
         ((), {}, "OAuth lacks secrets: github"),
-        ((), SECRETS, "Nobody may come in: github"),
+        ((), SECRETS, "Nobody may log in: github"),
         (("--oauth-users", "nosuch.txt"), SECRETS, "Cannot read the file of OAuth users: nosuch.txt"),
         (("--oauth-user", "*"), SECRETS | {"SPIKE_DASHBOARD_COOKIE_SECRET": "short"}, "The cookie secret is short"),
         (("--oauth-user", "*", "--users", "users.json"), SECRETS, "from --users or from --oauth, not both"),

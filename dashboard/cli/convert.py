@@ -19,7 +19,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     command.add_argument(
         "insertion", metavar="INSERTION", help="folder or file of a sorting, or an insertion in the --data folders"
     )
-    command.add_argument("out", metavar="OUT", type=Path, help="folder to write below; a sorting there stays as it is")
+    command.add_argument(
+        "out", metavar="OUT", type=Path, help="folder to write below; a sorting that is there is not overwritten"
+    )
     command.add_argument("--to", choices=("alf",), required=True, help="layout to write: IBL's (ALF)")
     add_sorting(command)
     command.set_defaults(run=convert)

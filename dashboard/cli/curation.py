@@ -58,15 +58,15 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def curation(options: argparse.Namespace, settings: Settings) -> None:
     """Do one of the acts."""
     if options.act in ("export", "import") and (options.insertion is None or options.file is None):
-        raise BadRequest(f"{options.act} wants an insertion and a file", "", "spike-dashboard curation --help")
+        raise BadRequest(f"{options.act} wants an insertion and a file", "", "See spike-dashboard curation --help")
     if options.act == "apply" and (options.insertion is None or options.to is None or options.file is not None):
-        raise BadRequest("apply wants an insertion and --to FOLDER", "", "spike-dashboard curation --help")
+        raise BadRequest("apply wants an insertion and --to FOLDER", "", "See spike-dashboard curation --help")
     if options.act == "backup" and (options.to is None or options.insertion is not None):
-        raise BadRequest("backup wants --to FILE", "", "spike-dashboard curation --help")
+        raise BadRequest("backup wants --to FILE", "", "See spike-dashboard curation --help")
     if options.act == "import" and not options.author:
         raise BadRequest("Whose decisions are they?", options.file, "Name them with --author")
     if options.act == "log" and options.file is not None:
-        raise BadRequest("log writes to standard output", options.file, "Name an insertion's key at most")
+        raise BadRequest("log writes to standard output, not to a file", options.file, "Leave it out")
     ACTS[options.act](options, settings)
 
 

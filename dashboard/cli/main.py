@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.set_defaults(run=render)
     command = commands.add_parser("check", help="say what an insertion has, and what is missing")
     _add_insertion(command)
-    command.add_argument("--json", action="store_true", help="answer as JSON")
+    command.add_argument("--json", action="store_true", help="print the answer as JSON")
     command.set_defaults(run=check)
     command = commands.add_parser("fetch", help="download insertions into the cache")
     _add_insertion(command, nargs="+")

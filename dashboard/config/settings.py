@@ -128,7 +128,8 @@ class Settings:
         read=folder, flag="--sync", metavar="FILE", commands=("serve", *READING),
     )  # fmt: skip
     bit_uv: float | None = setting(
-        None, "Microvolts per bit of the raw files that Kilosort and phy folders were sorted from; no file says it",
+        None, "Microvolts per bit of the raw files that Kilosort and phy folders were sorted from; their own files "
+        "do not say it",
         read=positive, flag="--bit-uv", metavar="UV", commands=("serve", *READING),
     )  # fmt: skip
     raw: Path | None = setting(
@@ -180,15 +181,15 @@ class Settings:
         read=folder, flag="--oauth-users", metavar="FILE", commands=("serve",),
     )  # fmt: skip
     oauth_redirect: str | None = setting(
-        None, "Address that the provider sends people back to, where not that of the page",
+        None, "Address that the provider sends people back to, where that is not the page's own",
         read=web_address, flag="--oauth-redirect", metavar="URL", commands=("serve",),
     )  # fmt: skip
     oauth_extra: tuple[str, ...] = setting(
-        (), "More for the provider, such as `tenant=...` or `scope=...`; may be repeated",
+        (), "Further parameters for the provider, such as `tenant=...` or `scope=...`; may be repeated",
         flag="--oauth-extra", metavar="NAME=VALUE", repeated=True, commands=("serve",),
     )  # fmt: skip
     oauth_name: str | None = setting(
-        None, "Part of the provider's answer that is the user's name, where not its usual one",
+        None, "Part of the provider's answer that is the user's name, where that is not the usual one",
         flag="--oauth-name", metavar="KEY", commands=("serve",),
     )  # fmt: skip
     oauth_key: str | None = setting(None, "Client id at the OAuth provider", secret=True)
@@ -204,11 +205,12 @@ class Settings:
         read=switch, flag="--allow-open-access", commands=("serve",),
     )  # fmt: skip
     origin: tuple[str, ...] = setting(
-        (), "Host and port as browsers write them, `lab.example.org`, where not those of the address; may be repeated",
+        (), "Host and port by which browsers reach the server, such as `lab.example.org`, where these are "
+        "not those it listens on; may be repeated",
         read=web_origin, flag="--origin", metavar="HOST", repeated=True, commands=("serve",),
     )  # fmt: skip
     frame_ancestor: tuple[str, ...] = setting(
-        (), "Site whose pages may show the dashboard in a frame, `https://wiki.example.org`; nobody's by default; "
+        (), "Site whose pages may show the dashboard in a frame, such as `https://wiki.example.org`; none by default; "
         "may be repeated",
         read=web_site, flag="--frame-ancestor", metavar="URL", repeated=True, commands=("serve",),
     )  # fmt: skip
@@ -217,7 +219,7 @@ class Settings:
         read=switch, flag="--behind-proxy", commands=("serve",),
     )  # fmt: skip
     prefix: str = setting(
-        "", "Path that every URL begins with, `/spikes`", read=web_prefix, flag="--prefix", metavar="PATH",
+        "", "Path that every URL begins with, such as `/spikes`", read=web_prefix, flag="--prefix", metavar="PATH",
         commands=("serve",),
     )  # fmt: skip
     idle_minutes: int = setting(
@@ -253,11 +255,11 @@ class Settings:
         read=size, flag="--disk", metavar="SIZE", commands=SERVING,
     )  # fmt: skip
     max_sessions: int = setting(
-        64, "Browser sessions at the same time; more are told to wait",
+        64, "Most browser sessions at the same time; more are told to wait",
         read=whole(1), flag="--max-sessions", metavar="N", commands=SERVING,
     )  # fmt: skip
     sessions_each: int | None = setting(
-        None, "Browser sessions of one login, or of one address where nobody has to log in; a quarter of "
+        None, "Most browser sessions of one login, or of one address where nobody has to log in; a quarter of "
         "--max-sessions by default",
         read=whole(1), flag="--sessions-each", metavar="N", commands=SERVING,
     )  # fmt: skip
@@ -313,7 +315,7 @@ class Settings:
         read=web_file, flag="--nwb", metavar="URL", repeated=True, commands=("serve", *READING),
     )  # fmt: skip
     range_host: tuple[str, ...] = setting(
-        PUBLIC_HOSTS, "Server, as `host` or `host:port`, of which parts of large files may be read (raw data, NWB); "
+        PUBLIC_HOSTS, "Server, as `host` or `host:port`, from which parts of large files may be read (raw data, NWB); "
         "may be repeated, and then replaces the public ones of the default",
         read=web_origin, flag="--range-host", metavar="HOST", repeated=True, commands=("serve", *READING),
     )  # fmt: skip
@@ -343,7 +345,7 @@ class Settings:
         read=whole(1, 1024), flag="--workers", metavar="N", commands=BATCH,
     )  # fmt: skip
     dashboard_url: str = setting(
-        "http://127.0.0.1:5006", "Dashboard that the gallery of many figures links to",
+        "http://127.0.0.1:5006", "Address of the dashboard that the gallery of many figures links to",
         read=web_address, flag="--dashboard-url", metavar="URL", commands=("render",),
     )  # fmt: skip
     data_user: str | None = setting(None, "User on the data server, where it asks for one", secret=True)

@@ -137,7 +137,7 @@ def write_spikes(
     if kind == "npz":
         with exported_file(path) as draft:
             return _spikes_npz(draft, subject, words, report)
-    raise BadRequest("Spikes cannot be written so", kind, "Choose npz or parquet")
+    raise BadRequest("Spikes are not exported in this format", kind, "Choose npz or parquet")
 
 
 def _arrow_type(kind: np.dtype[Any]) -> pa.DataType:
@@ -233,7 +233,7 @@ def write_clusters(path: Path, subject: Subject, kind: str) -> int:
         The format does not exist, or the file cannot be written.
     """
     if kind not in ("csv", "parquet"):
-        raise BadRequest("Clusters cannot be written so", kind, "Choose csv or parquet")
+        raise BadRequest("Units are not exported in this format", kind, "Choose csv or parquet")
     table = cluster_table(subject)
     with exported_file(path) as draft:
         if kind == "csv":

@@ -85,7 +85,7 @@ def intervals(found: UnitPicture) -> Figure:
     edges = 1e3 * isi.edges_s
     return Figure(
         "unit-isi",
-        f"Intervals, {duration_text(float(isi.edges_s[1] - isi.edges_s[0]))} bins",
+        f"Inter-spike intervals, {duration_text(float(isi.edges_s[1] - isi.edges_s[0]))} bins",
         Axis("Interval", "ms", _ends(edges)),
         Axis("Intervals", limits=room_above(isi.counts), is_whole=True),
         (Bars(edges, isi.counts),),

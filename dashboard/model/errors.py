@@ -168,7 +168,7 @@ class Incomplete(DashboardError):
     def __init__(self, where: str, missing: Mapping[str, str]) -> None:
         self.missing = tuple(missing)
         said = "; ".join(f"{name} ({why})" for name, why in missing.items())
-        super().__init__(f"Not all could be fetched: {said}", where, "Try again")
+        super().__init__(f"Not everything could be fetched: {said}", where, "Try again")
 
 
 class Cancelled(DashboardError):

@@ -62,7 +62,7 @@ def _pair(text: str) -> tuple[float, float]:
     if not (abs(first) < MAX_PLACE and abs(second) < MAX_PLACE):
         raise ValueError(f"is not within {MAX_PLACE:g}")
     if not first < second:
-        raise ValueError("start must be below end")
+        raise ValueError("the start must be below the end")
     return first, second
 
 
@@ -78,7 +78,7 @@ def _one_of(options: tuple[Any, ...]) -> Callable[[str], str]:
 def _ids(text: str) -> list[UnitId]:
     ids = read_ids(text)
     if len(ids) > MAX_IDS:
-        raise ValueError(f"at most {MAX_IDS:,} units are selected")
+        raise ValueError(f"at most {MAX_IDS:,} units can be selected")
     return ids
 
 

@@ -386,9 +386,10 @@ def view(sorting: SpikeSorting, *, cache: str | Path | None = None, **state: Any
     for name in ("time_range", "depth_range", "limits"):
         window = getattr(values, name)
         if window is not None and not -1e9 < window[0] < window[1] < 1e9:
-            raise BadRequest("A value of the view cannot be used", name, f"{window} does not rise")
+            what = f"{window} has to go from a lower to a higher number"
+            raise BadRequest("A value of the view cannot be used", name, what)
     if values.show == "clusters":
-        raise BadRequest("A value of the view cannot be used", "show='clusters'", "A row for each unit needs the page")
+        raise BadRequest("A value of the view cannot be used", "show='clusters'", "The page draws a row for each unit")
     columns = build_columns(sorting, folder)
     read_spike_amp(values.filters)
     apply_filters(values, sorting, np.diff(columns.unit_index.offsets))

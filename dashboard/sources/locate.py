@@ -173,7 +173,7 @@ def find(text: str, sources: Sequence[Source]) -> tuple[Source, InsertionRef]:
     names = ", ".join(source.name for source in sources) or "no source"
     left_out = dict.fromkeys(source.left_out for source in sources if source.left_out)
     looked = ". ".join([f"Looked in {names}", *left_out])
-    raise InsertionNotFound("No insertion answers to", repr(text.strip()[:80]), looked)
+    raise InsertionNotFound("No insertion is found for", repr(text.strip()[:80]), looked)
 
 
 def locate(

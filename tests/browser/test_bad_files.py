@@ -64,7 +64,7 @@ def test_what_is_open_survives_every_kind_of_bad_file(site: str, visit: Visit) -
         assert "selected=3" in visit.page.url
     expect(visit.page.locator(".tabulator-row.tabulator-selected")).to_have_count(1)
     paste(visit, "nothing/2024-01-02/001/probe00")  # whose folder holds no sorting
-    expect(visit.page.get_by_role("alert")).to_contain_text("No insertion answers to", timeout=WAIT_MS)
+    expect(visit.page.get_by_role("alert")).to_contain_text("No insertion is found for", timeout=WAIT_MS)
     paste(visit, "odd/2024-01-02/001/probe00")
     expect(visit.page.locator(".status-line")).to_contain_text(f"{N_SPIKES:,} of {N_SPIKES:,} spikes")
     visit.page.wait_for_url("**odd/2024-01-02**", timeout=WAIT_MS)

@@ -69,7 +69,7 @@ def go_through(visit: Visit, server: Any, shared_cases: Path, case: str) -> None
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog").first, case).to_be_hidden()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog").get_by_text("back to the view before"), case).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("dialog").get_by_text("back to the previous view"), case).to_be_visible(timeout=WAIT_MS)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog").first, case).to_be_hidden()
     assert visit.complaints == [], case

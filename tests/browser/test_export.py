@@ -87,7 +87,7 @@ def test_what_is_gone_is_said_and_back_and_forward_step_through_views(site: str,
     wait_until(visit, lambda: time_window(visit) == (22.5, 72.5))
     page.wait_for_timeout(SETTLE_MS)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog").get_by_text("back to the view before")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("back to the previous view")).to_be_visible()
     page.keyboard.press("g")  # belongs to the dialog, which does nothing with it
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog").first).to_be_hidden()

@@ -100,7 +100,7 @@ def test_a_file_of_events_is_brought_in_and_aligned_to(tmp_path: Path, visit: Vi
         expect(page.get_by_text("Events are the 9,000 rows of mine.csv").first).to_be_visible(timeout=LATE_MS)
         expect(page.get_by_text("PSTH: mean ± SEM over trials")).to_be_visible(timeout=LATE_MS)
         look(visit, "events-own")
-        page.get_by_role("button", name="Without them").click()
+        page.get_by_role("button", name="Remove events").click()
         expect(page.get_by_text("No events")).to_be_visible(timeout=LATE_MS)
         page.goto("about:blank")
     assert visit.complaints == []

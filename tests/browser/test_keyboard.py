@@ -1,4 +1,4 @@
-"""The page by keys alone: from the start to an export, with the focus in sight at every stop."""
+"""The page by keys alone: from the start to an export, with the focus in sight at every stop, in the light and dark."""
 
 from __future__ import annotations
 
@@ -16,11 +16,38 @@ FOCUS = """() => {
   let at = document.activeElement
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement
   if (!at || at === document.body) return ["", true]
-  const is_seen = (colour) => colour !== "transparent" && !/, 0\\)$/.test(colour)
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true })
+  const read = (colour) => {
+    pen.clearRect(0, 0, 1, 1)
+    pen.fillStyle = colour
+    pen.fillRect(0, 0, 1, 1)
+    return [...pen.getImageData(0, 0, 1, 1).data]
+  }
+  const luminance = (channels) => [0.2126, 0.7152, 0.0722].reduce((sum, weight, k) => {
+    const share = channels[k] / 255
+    return sum + weight * (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4)
+  }, 0)
+  const ground = (element) => {
+    for (let node = element; node; node = node.assignedSlot ?? node.parentNode ?? node.host) {
+      const found = node instanceof Element ? read(getComputedStyle(node).backgroundColor) : [0, 0, 0, 0]
+      if (found[3] > 200) return found
+    }
+    return [255, 255, 255, 255]
+  }
+  const is_seen = (colour, on) => {
+    const ink = read(colour)
+    if (ink[3] < 128) return false
+    const [low, high] = [luminance(ink), luminance(ground(on))].sort((a, b) => a - b)
+    return (high + 0.05) / (low + 0.05) >= 3
+  }
   const has_ring = (element) => {
-    const style = element ? getComputedStyle(element) : {}
-    const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1 && is_seen(style.outlineColor)
-    return ring || (element?.tagName === "FIELDSET" && parseFloat(style.borderTopWidth) >= 2)
+    if (!element) return false
+    const style = getComputedStyle(element)
+    const is_inside = parseFloat(style.outlineOffset) < 0
+    const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1
+    if (ring && is_seen(style.outlineColor, is_inside ? element : element.parentNode)) return true
+    return element.tagName === "FIELDSET" && parseFloat(style.borderTopWidth) >= 2
+      && is_seen(style.borderTopColor, element.parentNode)
   }
   const frame = at.closest(".MuiInputBase-root")?.querySelector("fieldset")
   const { width, height, top, left } = at.getBoundingClientRect()
@@ -31,7 +58,9 @@ FOCUS = """() => {
   const rings = [at, frame, at.closest(".MuiButtonBase-root")]
   return [`${role} ${name}`.trim().slice(0, 80), is_there && rings.some(has_ring)]
 }"""
-"""What has the focus, and whether one sees that: a ring around it, or the thicker frame of a field, on the screen."""
+"""What has the focus, and whether one sees that: a ring around it, or the thicker frame of a field, on the screen.
+
+Its contrast with what is behind it has to be 3 to 1, as WCAG asks of what is no text."""
 
 
 def walk_to(page: Page, wanted: str, key: str = "Tab") -> list[str]:
@@ -79,6 +108,8 @@ def test_from_the_start_to_an_export_by_keys_alone(site: str, visit: Visit) -> N
     unseen += walk_to(page, "^tab Clusters")
     keys.press("ArrowDown")
     expect(page.get_by_role("tab", name="Unit", exact=True)).to_be_focused()
+    page.emulate_media(color_scheme="dark")  # all that follows
+    expect(page.locator("html[data-dark]")).to_be_attached()
     keys.press("Enter")
     expect(page.get_by_role("heading", name=re.compile(r"^Unit \d+"))).to_be_visible(timeout=60_000)
 
@@ -90,6 +121,9 @@ def test_from_the_start_to_an_export_by_keys_alone(site: str, visit: Visit) -> N
     expect(table.get_by_role("columnheader")).to_have_text(["Lag (ms), from", "to", "Rate (Hz)"])
     keys.press("Escape")
     expect(table).to_have_count(0)
+
+    unseen += walk_to(page, "^tab Unit")
+    unseen += walk_to(page, "^button Export", "Shift+Tab")
 
     keys.press("Control+Shift+E")
     dialog = page.get_by_role("dialog")

@@ -132,7 +132,7 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     expect(rows).to_have_count(min(int(noisy.sum()), 100))
     field = page.locator('.tabulator-col[tabulator-field="firing_rate"] input')
     field.press_sequentially("0.5..x", delay=30)
-    expect(page.locator(".refused")).to_contain_text("rate (Hz): This is no search among numbers")
+    expect(page.locator(".refused")).to_contain_text("rate (Hz): This is not a search among numbers")
     expect(rows).to_have_count(min(int(noisy.sum()), 100))
     field.press("Backspace")
     field.press_sequentially("2", delay=30)

@@ -190,7 +190,10 @@ def test_an_unknown_insertion_is_one_line_and_loses_nothing(demo: Visit) -> None
     box = demo.page.get_by_role("combobox", name="Insertion")
     box.fill("nobody/2020-01-01/001/probe09")
     box.press("Enter")
-    expect(demo.page.get_by_text("No insertion answers to")).to_be_visible()
+    under = demo.page.locator(".MuiFormHelperText-root", has_text="No insertion is found for")
+    expect(under).to_be_visible()
+    assert (under.bounding_box() or {})["y"] >= (box.bounding_box() or {})["y"] + (box.bounding_box() or {})["height"]
+    expect(demo.page.get_by_role("alert").filter(has_text="No insertion is found for")).to_be_visible()
     assert N_OF_N in demo.page.locator(".status-line").inner_text()
     assert "Traceback" not in demo.page.content()
 
@@ -268,4 +271,4 @@ def test_the_page_fits_the_screen(site: str, visit: Visit, width: int, height: i
 
 def test_no_path_of_the_server_opens(site: str, visit: Visit) -> None:
     visit.open(f"{site}/?insertion=../../../../etc")
-    expect(visit.page.get_by_text("No insertion answers to")).to_be_visible()
+    expect(visit.page.get_by_text("No insertion is found for")).to_be_visible()

@@ -87,7 +87,7 @@ def test_from_the_map_to_a_unit_through_a_filter_to_all_spikes(site: str, visit:
 
     # Profiles by depth, in the tab and beside the heatmap.
     page.get_by_label("By depth, beside the map").select_option("mean amplitude")
-    expect(page.get_by_text("blank below 50 spikes")).to_be_visible()
+    expect(page.get_by_text("blank: bins of fewer than 50 spikes")).to_be_visible()
     wait_until(visit, lambda: len(data(visit, "probe-profile", "value")) > 0 and "beside=amplitude" in page.url)
     beside = "Array.from(Bokeh.documents[0].get_model_by_name('amplitude-profile-line').data.value)"
     assert np.allclose(data(visit, "probe-profile", "value"), page.evaluate(beside), equal_nan=True)

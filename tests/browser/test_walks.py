@@ -232,7 +232,7 @@ def test_poor_sortings_walk_the_same_way(poor: str, visit: Visit) -> None:
     wait_until(visit, lambda: numbers(visit) == (0, 0))
     expect(page.locator(".status-line")).to_contain_text(f"0 spikes here; {N_SPIKES:,} hidden by filters")
     page.wait_for_timeout(900)
-    page.get_by_role("button", name=re.compile("1 cluster id ✕")).click()
+    page.get_by_role("button", name=re.compile("1 unit id ✕")).click()
     wait_until(visit, lambda: numbers(visit) == (N_SPIKES, 1))
     back(visit)
     wait_until(visit, lambda: numbers(visit) == (0, 0))

@@ -153,7 +153,7 @@ def test_fetch_says_what_came(small_demo: object, capsys: pytest.CaptureFixture[
         (("render", "demo", "--out", "figure.gif"), "Cannot write '.gif' files"),
         (("render", "demo", "--out", "/nowhere/at/all/figure.png"), "No such folder: /nowhere/at/all"),
         (("render", "demo", *SMALL, "--out", "figure.png", "--cmap", "nosuch"), "No such colour map: nosuch"),
-        (("render", "demo", "--out", "figure.png", "--t", "60,0"), "'60,0' does not rise"),
+        (("render", "demo", "--out", "figure.png", "--t", "60,0"), "'60,0' has to go from a lower to a higher number"),
         (("render", "demo", "--out", "figure.png", "--t", "soon"), "'soon' is not two numbers"),
         (("render", "demo", "--out", "figure.png", "--width", "7"), "'7' is not a number of pixels"),
         (("render", "demo"), "--out"),

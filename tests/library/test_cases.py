@@ -361,7 +361,7 @@ def test_times_that_are_odd_are_said_and_all_are_shown(case: str, tmp_path: Path
 def test_spikes_above_all_channels_are_said(tmp_path: Path) -> None:
     depths = sorting_arrays()["spikes.depths"]
     sorting = opened(tmp_path, changed={"spikes.depths": np.where(np.arange(N_SPIKES) < 9, depths + 3840, depths)})
-    assert f"9 of {N_SPIKES:,} spikes lie more than 100 um above all channels" in said(sorting)
+    assert f"9 of {N_SPIKES:,} spikes lie more than 100 µm above all channels" in said(sorting)
 
 
 def test_a_session_without_a_folder_per_probe_opens(tmp_path: Path) -> None:

@@ -125,7 +125,12 @@ def test_an_insertion_is_registered_and_removed_under_an_open_page(
     monkeypatch.setattr(alyx_cache, "FRESH_S", 0.0)
     new = {**replay.insertion(PID), "id": str(uuid.uuid4()), "name": "probe07"}
     page.open(new["id"])
-    assert "No insertion answers to" in page.do(lambda: said(page))
+    assert "No insertion is found for" in page.do(lambda: said(page))
+    start = page.do(lambda: [*page.session.page.main[0][-1]])
+    card = page.session.card
+    assert start.index(card.alert) == start.index(card.empty) + 1, "under the field of the start page"
+    page.do(lambda: setattr(page.session.rail.search, "value", new["id"]))
+    page.wait(lambda: "No insertion is found for" in page.session.rail.search.helper_text, "the word under the picker")
     key, new_key = (f"KM_002/2024-04-10/001/{name}" for name in ("probe00", "probe07"))
     offered = lambda: set(page.session.rail.search.options)  # noqa: E731
     page.wait(lambda: key in offered(), "the picker")

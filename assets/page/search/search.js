@@ -13,7 +13,7 @@ const FIELDS = [
   ["level", "", 78, "level"], ["project", "project", 100], ["task", "task protocol", 106],
   ["probe", "probe", 110, "select"], ["model", "probe model", 112, "select"],
   ["histology", "histology", 126, "select"], ["tag", "tag", 100], ["verdict", "verdict", 114, "select"],
-  ["opens", "opens from: place", 116, "select"],
+  ["opens", "opens from a place", 116, "select"],
 ]
 
 const ONLY_KEYS = /^[pfjkc]+$/  // typed for verdicts while the field for the name had the focus
@@ -54,6 +54,7 @@ export function render({ model, el }) {
   const inputs = {}
   const hints = {}
   const bar = make("div", { className: "facets" })
+  const why = make("span", { className: "why", hidden: true })
   let timer = 0
   const ask = (wait = 60) => {
     clearTimeout(timer)
@@ -73,7 +74,10 @@ export function render({ model, el }) {
       input.setAttribute("list", hints[name].id)
       bar.append(hints[name])
     }
-    bar.append(kind === "date" ? make("label", { textContent: hint }, [input]) : input)
+    if (name === "region") {  // the one field of which a text can be wrong
+      why.setAttribute("role", "alert")
+      bar.append(make("span", { className: "field" }, [input, why]))
+    } else bar.append(kind === "date" ? make("label", { textContent: hint }, [input]) : input)
   }
   const starred = make("button", { className: "toggle", textContent: "★ favourites" })
   listen(starred, "click", () => {
@@ -96,7 +100,7 @@ export function render({ model, el }) {
   note.setAttribute("role", "status")
   const retry = make("button", { textContent: "Try again", hidden: true })
   listen(retry, "click", () => act("retry"))
-  const start = make("button", { className: "primary start", textContent: "Triage these", title: "Ctrl+Enter, or T in the list" })
+  const start = make("button", { className: "primary start", textContent: "Triage these", title: "Go through these insertions and judge each (Ctrl+Enter, or T in the list)" })
   listen(start, "click", () => begin())
   const save = make("button", { textContent: "Verdicts as CSV" })
   listen(save, "click", () => act("export"))
@@ -139,7 +143,7 @@ export function render({ model, el }) {
   let known = new Map(), drawn = new Map(), list = -1, asked_at = -Infinity
   const line_of = (at) => {
     const row = known.get(at)
-    const star = make("button", { className: "star", textContent: row.star ? "★" : "☆", title: row.star ? "No favourite any more" : "Make it a favourite" })
+    const star = make("button", { className: "star", textContent: row.star ? "★" : "☆", title: row.star ? "Remove from favourites" : "Add to favourites" })
     star.addEventListener("click", (event) => { event.stopPropagation(); act("star", { key: row.key, on: !row.star }) })
     const line = make("div", { className: "row", dataset: { key: row.key, at } },
       [star, ...row.cells.map((text) => make("span", { textContent: text, title: text }))])
@@ -228,7 +232,7 @@ export function render({ model, el }) {
     options(); fill(model.asked.facets)
   }
   const draw_recent = () => {
-    recent.replaceChildren(...(model.recent?.length ? [make("span", { textContent: "Recent" })] : []),
+    recent.replaceChildren(...(model.recent?.length ? [make("span", { textContent: "Opened lately" })] : []),
       ...(model.recent ?? []).slice(0, 8).map((key) => {
         const button = make("button", { className: "chip", textContent: key })
         button.addEventListener("click", () => open(key))
@@ -364,6 +368,12 @@ export function render({ model, el }) {
 
   model.on("view", take)
   model.on("open_key", mark)
+  const draw_wrong = () => {
+    why.textContent = model.wrong
+    why.hidden = !model.wrong
+    inputs.region.setAttribute("aria-invalid", String(Boolean(model.wrong)))
+  }
+  model.on("wrong", draw_wrong)
   model.on("options", options); model.on("cannot", options)
   model.on("recent", draw_recent)
   model.on("note", draw_note); model.on("failed", draw_note); model.on("message", draw_note)
@@ -400,7 +410,9 @@ input:disabled, select:disabled, button:disabled { opacity: .5; }
 button { cursor: pointer; }
 button:disabled { cursor: default; }
 input:focus-visible, select:focus-visible, button:focus-visible, .scroller:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
-input.wrong { border-color: #d55e00; }
+input.wrong, input[aria-invalid=true] { border-color: #d55e00; }
+.field { position: relative; }
+.why { position: absolute; top: 100%; left: 0; z-index: 2; padding: 2px 8px; border-radius: 4px; background: var(--field); color: light-dark(#b3261e, #ffb4ab); box-shadow: 0 1px 6px rgba(0, 0, 0, .3); white-space: nowrap; }
 input[list]::-webkit-calendar-picker-indicator { display: none !important; }
 input::placeholder { color: var(--dim); opacity: 1; }
 .facets label { color: var(--dim); font-size: 12px; display: flex; align-items: center; gap: 4px; }

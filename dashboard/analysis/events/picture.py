@@ -149,7 +149,7 @@ class EventPicture:
         if self.events.n_outside:
             asides.append(f"{self.events.n_outside:,} reach beyond the recording")
         if self.n_unsplit:
-            asides.append(f"{self.n_unsplit:,} lack the value split by")
+            asides.append(f"{self.n_unsplit:,} without a value to split by")
         n_used = len(self.events) - self.n_unsplit
         return f"{n_used:,} of {counted(self.n_trials, 'trial')}" + (f" ({'; '.join(asides)})" if asides else "")
 

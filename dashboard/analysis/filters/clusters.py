@@ -202,7 +202,7 @@ def _numbers(table: pd.DataFrame, names: tuple[str, ...]) -> npt.NDArray[np.floa
 
 
 def _absent(names: tuple[str, ...]) -> str:
-    return f"the clusters have no {' or '.join(names)}"
+    return f"the units have no {' or '.join(names)}"
 
 
 def _range_criterion(
@@ -250,7 +250,7 @@ def _shank_criterion(table: pd.DataFrame, shanks: tuple[int, ...]) -> Criterion:
 
 def _id_criterion(units: UnitIds, ids: tuple[UnitId, ...]) -> Criterion:
     found = units.find(ids)
-    text = f"{len(ids)} cluster id{'s' * (len(ids) != 1)}"
+    text = f"{len(ids)} unit id{'s' * (len(ids) != 1)}"
     if unknown := [str(unit) for unit in ids if unit not in units]:
         text += f" ({len(unknown)} not in this sorting: {', '.join(unknown[:4])}{' …' * (len(unknown) > 4)})"
     return Criterion("ids", text, np.isin(np.arange(len(units)), found))

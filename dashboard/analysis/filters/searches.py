@@ -81,7 +81,7 @@ def _number(part: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or "_" in part or len(text) > MAX_LENGTH:
-        raise BadRequest("This is no search among numbers", text[:40], HOW)
+        raise BadRequest("This is not a search among numbers", text[:40], HOW)
     return value
 
 

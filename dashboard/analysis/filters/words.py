@@ -19,15 +19,15 @@ WORDS = {
     "regions": "acronyms, descendants included: CA1,DG",
     "level": "allen, beryl or cosmos",
     "shanks": "numbers of shanks, from 0 at the left: 0,2",
-    "band": "depth of the clusters, um: 0,1500",
-    "amp": "amplitude, uV: 50, (from 50) or ,200 (up to 200) or 50,200",
+    "band": "depth of the units, µm: 0,1500",
+    "amp": "amplitude, µV: 50, (from 50) or ,200 (up to 200) or 50,200",
     "rate": "firing rate, Hz: 0.5,",
     "metrics": "limits of any column: presence_ratio:0.9:,drift::100",
-    "ids": 'cluster ids: 1,2,3, or texts: a,"b, c"',
+    "ids": 'ids of units: 1,2,3, or texts: a,"b, c"',
     "where": "an expression: firing_rate > 2 and within('CA1')",
 }
 #: What can be written of single spikes; a batch has none of them.
-SPIKE_WORDS = {"spike_amp": "amplitude of single spikes, uV, the upper limit outside: 50, or ,200 or 50,200"}
+SPIKE_WORDS = {"spike_amp": "amplitude of single spikes, µV, the upper limit not included: 50, or ,200 or 50,200"}
 #: More ids than this make a link that servers refuse.
 MAX_IDS = 5000
 #: Two digits, as people write them, for the labels that there are.
@@ -81,9 +81,9 @@ def _ids(text: str) -> tuple[UnitId, ...]:
     try:
         ids = read_ids(text)
     except ValueError as error:
-        raise BadRequest("ids wants cluster ids", text[:40], WORDS["ids"]) from error
+        raise BadRequest("ids wants ids of units", text[:40], WORDS["ids"]) from error
     if len(ids) > MAX_IDS:
-        raise BadRequest("ids wants fewer cluster ids", f"{len(ids):,}", f"At most {MAX_IDS:,}")
+        raise BadRequest("ids wants fewer ids of units", f"{len(ids):,}", f"At most {MAX_IDS:,}")
     return tuple(ids)
 
 

@@ -106,12 +106,13 @@ def add_sorting(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--sorter",
         metavar="NAME",
-        help=f"spike sorter; '{BASE_SORTER}' is the folder alf/<probe> itself (ibllib's choice)",
+        help=f"spike sorter; '{BASE_SORTER}' is the folder alf/<probe> itself (without this option: ibllib's choice)",
     )
     command.add_argument(
         "--revision",
         metavar="NAME",
-        help=f"revision of the datasets; '{ORIGINAL_REVISION}' is the unrevised one (ibllib's choice)",
+        help=f"revision of the datasets; '{ORIGINAL_REVISION}' is the unrevised one "
+        "(without this option: ibllib's choice)",
     )
 
 
@@ -130,7 +131,7 @@ def span(example: str, most: float) -> Callable[[str], tuple[float, float]]:
         except ValueError:
             raise argparse.ArgumentTypeError(f"'{text}' is not two numbers such as {example}") from None
         if not -most < low < high < most:
-            raise argparse.ArgumentTypeError(f"'{text}' does not rise")
+            raise argparse.ArgumentTypeError(f"'{text}' has to go from a lower to a higher number")
         return low, high
 
     return read

@@ -77,7 +77,7 @@ def _failed(entries: list[Entry]) -> str:
 def _figure(entry: Entry, link: str) -> str:
     facts, file = entry.facts, quote(entry.file)
     title = escape(str(facts.get("title") or entry.insertion))
-    counts = f"{counted(facts.get('n_spikes', 0), 'spike')} · {counted(facts.get('n_clusters', 0), 'cluster')}"
+    counts = f"{counted(facts.get('n_spikes', 0), 'spike')} · {counted(facts.get('n_clusters', 0), 'unit')}"
     if facts.get("n_good") is not None:
         counts += f" · {facts['n_good']:,} good"
     words = escape(

@@ -178,7 +178,7 @@ def _connect(scheduler: str | None, n_workers: int, stack: ExitStack) -> Any:
         raise SourceUnavailable("No Dask scheduler answers", scheduler, "Start one with: dask scheduler") from None
     except (ValueError, TypeError) as error:
         raise BadRequest(
-            "Not the address of a Dask scheduler", scheduler, f"Such as tcp://host:8786 ({error})"
+            "Not the address of a Dask scheduler", scheduler, f"Write it as tcp://host:8786 ({error})"
         ) from None
     if not client.scheduler_info()["workers"]:
         raise SourceUnavailable("The Dask scheduler has no workers", scheduler, "Start some with: dask worker")

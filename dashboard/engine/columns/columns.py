@@ -102,7 +102,7 @@ class SpikeColumns:
         BadRequest
         """
         if not self.is_placed:
-            raise BadRequest("No spike has a depth", counted(self.n_spikes, "spike"), "Look at a row for each unit")
+            raise BadRequest("No spike has a depth", counted(self.n_spikes, "spike"), "Show a row for each unit")
 
     @property
     def n_spikes(self) -> int:

@@ -153,7 +153,7 @@ AGGREGATES = Registry(
             name="cluster", title="Unit", kernel="dashboard.engine.count.majority:leading_unit", shows_units=True,
             categories="dashboard.engine.count.categories:units", reads="mostly unit {category}",
             bar="colour: the unit with most spikes in the pixel (seven colours)",
-            paper="cluster (seven colours) of most spikes in {bin}",
+            paper="unit (seven colours) of most spikes in {bin}",
         ),
     ),
 )  # fmt: skip

@@ -193,7 +193,7 @@ def _limits_of(subject: Subject) -> dict[str, float]:
 
 def _check(kind: str) -> None:
     if kind != "npz":
-        raise BadRequest("This cannot be written so", kind, "Choose csv or npz")
+        raise BadRequest("This export has no such format", kind, "Choose csv or npz")
 
 
 def write_table(path: Path, subject: Subject, table: pd.DataFrame) -> int:

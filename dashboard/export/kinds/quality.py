@@ -71,7 +71,7 @@ def write_quality(path: Path, subject: Subject, maps: QualityMaps, noise: Noise,
         table = quality_by_depth(noise, subject.sorting.channels)
         return write_table(path, subject, table), "depths"
     if kind != "npz":
-        raise BadRequest("This cannot be written so", kind, "Choose csv or npz")
+        raise BadRequest("This export has no such format", kind, "Choose csv or npz")
     arrays = {"depth_um": maps.depths_um, "clock": np.array(maps.clock), "power_lf_is_sum": np.array(maps.is_sum)}
     arrays |= {} if maps.labels is None else {"label": maps.labels}
     for band, values in (("ap", noise.ap_rms_v), ("lf", noise.lf_rms_v)):

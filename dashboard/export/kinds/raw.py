@@ -86,7 +86,7 @@ def write_raw(path: Path, subject: Subject, picture: SnippetPicture, at_s: float
         The format is not npz.
     """
     if kind != "npz":
-        raise BadRequest("This cannot be written so", kind, "Choose npz")
+        raise BadRequest("This export has no such format", kind, "Choose npz")
     found, marks, sites = picture.snippet, picture.marks, picture.snippet.band.sites
     labels = picture.recording.labels
     is_volts = found.band.unit == "V"

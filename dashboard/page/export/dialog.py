@@ -89,7 +89,7 @@ class ExportDialog:
         self.theme = pmui.RadioButtonGroup(
             options={"Light": "light", "Dark": "dark"}, value="light", label="Theme", variant="outlined", **_ROW
         )
-        self.stamp = pmui.Switch(label="Write the origin on the figure", value=True, margin=(6, 8))
+        self.stamp = pmui.Switch(label="Write under the figure what it shows", value=True, margin=(6, 8))
         for widget in (self.what, self.preset, self.kind, self.theme, self.stamp):
             widget.param.watch(self._asked, "value")
         self.download = pmui.Button(label="Download", variant="contained", sizing_mode="stretch_width", margin=(8, 4))

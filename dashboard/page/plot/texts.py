@@ -165,7 +165,7 @@ def unfetched(sorting: SpikeSorting) -> list[str]:
     if not sorting.incomplete:
         return []
     said = "; ".join(f"{name} ({why.rstrip('.')})" for name, why in sorting.incomplete.items())
-    return [f"Not all could be fetched; the pictures lack it: {said}."]
+    return [f"Not everything could be fetched; the pictures are drawn without it: {said}."]
 
 
 def notes(sorting: SpikeSorting, notice: str = "") -> str:
@@ -198,7 +198,7 @@ def _offers(sorting: SpikeSorting) -> str:
         f'<tr class="{"shown" if (offer.sorter, offer.revision) == shown else ""}">'
         f"<td>{escape(offer.sorter or 'base')}</td><td>{escape(offer.revision or 'original')}</td>"
         f"<td>{escape(offer.version or '—')}</td><td>{offer.n_bytes / 1e6:,.0f} MB</td>"
-        f"<td>{'opens by itself' if offer.is_default else ''}</td></tr>"
+        f"<td>{'opens by default' if offer.is_default else ''}</td></tr>"
         for offer in sorting.offers
     )
     n_sortings = len(sorting.offers)

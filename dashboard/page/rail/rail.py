@@ -20,6 +20,7 @@ from dashboard.page.core.sizes import PANEL_PX
 from dashboard.page.core.state import PALETTES, ViewState
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.rail.colours import colours_off, colours_off_words
+from dashboard.page.widgets.fields import refuse
 from dashboard.page.widgets.panels import PanelIcons
 
 SCALE_WORDS = {"Linear": "linear", "Logarithmic": "log", "Equalised (not quantitative)": "eq"}
@@ -244,8 +245,14 @@ class Rail:
             self._state.limits = None
 
     def _searched(self, event: Any) -> None:
+        refuse(self.search, "")
         if not self._is_moving and event.new:
             self._open(event.new, None, None)
+
+    def refuse(self, why: str) -> None:
+        """Say under the field why the insertion that was typed there was not opened."""
+        if self.search.value not in ("", self._state.insertion):
+            refuse(self.search, why)
 
     def _picked(self, event: Any) -> None:
         if self._is_moving or not self._state.insertion:

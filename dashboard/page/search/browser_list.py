@@ -23,6 +23,7 @@ class BrowserList(JSComponent):
     view = param.Dict({}, doc="Rows of a list, from first on: list, first, rows, n, total, columns, widths.")
     options = param.Dict({}, doc="Values of the facets, with how many insertions have each.")
     cannot = param.Dict({}, doc="Facets that cannot be used here, and why.")
+    wrong = param.String("", doc="Why the region that was typed cannot be searched for.")
     recent = param.List([], doc="Keys opened lately.")
     note = param.String("", doc="What the lists say of themselves.")
     failed = param.Boolean(False, doc="Whether reading again may help.")

@@ -95,7 +95,6 @@ class Search:
         self._open = open_insertion
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep")
         self._facets = self._found_by = Facets()
-        self._problem = ""
         self._found: pd.DataFrame = catalogue.table
         self._favourites: set[str] = set()
         self._nameless: set[str] = set()
@@ -247,7 +246,7 @@ class Search:
 
     def _refresh(self) -> None:
         self._is_stale = False
-        self._problem = ""
+        problem = wrong = ""
         said, has_failed = "", False
         try:
             self._found = self._catalogue.narrow(self._facets, self._favourites, self._said)
@@ -256,12 +255,15 @@ class Search:
             said = " · ".join(text for text in (self._catalogue.finer_note(self._facets), said) if text)
         except BadRequest as error:
             # half a word while somebody types; what was found before stays
-            self._problem = str(error)
-        note = " · ".join(text for text in (self._problem, said) if text)
+            if self._facets.region and self._facets.region[:40] == error.where:
+                wrong = str(error)
+            else:
+                problem = str(error)
+        note = " · ".join(text for text in (problem, said) if text)
         options, cannot = self._catalogue.options, dict(self._catalogue.off)
         counts = Counter(self._said.get(key, "none") for key in self._catalogue.table["key"])
         options["verdict"] = {word: counts[word] for word in VERDICTS if counts[word]}
-        self.panel.param.update(note=note, failed=has_failed, options=options, cannot=cannot)
+        self.panel.param.update(note=note, wrong=wrong, failed=has_failed, options=options, cannot=cannot)
         self._n_lists += 1
         self._send_rows(WINDOW)
         self.triage.follow(self._favourites, self._said)

@@ -12,7 +12,7 @@ import param
 
 from dashboard.analysis.alignment import DEFAULT_BINS, EventBins, align
 from dashboard.analysis.anatomy.regions import at_level
-from dashboard.analysis.events.align import Selection
+from dashboard.analysis.events.align import MAX_BINS, Selection
 from dashboard.analysis.events.picture import EventPicture
 from dashboard.analysis.events.trials import available_events, available_splits, has_mask
 from dashboard.analysis.filters.clusters import ClusterFilter, filter_clusters
@@ -21,14 +21,14 @@ from dashboard.analysis.inputs import select_spikes, unit_spikes, within
 from dashboard.model.errors import BadRequest
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.texts import counted
-from dashboard.page.core.numbers import Fields, defaults
+from dashboard.page.core.numbers import Fields, defaults, wrong_bins, wrong_ends
 from dashboard.page.core.scene import Scene
 
 MAX_NAME = 60
 """Characters of the name of an event or condition in a link."""
 
 UNIT, DEPTHS, REGION, FILTER = "unit", "depths", "region", "filter"
-SUBJECTS = {"Selected units": UNIT, "Depths in view": DEPTHS, "Region": REGION, "All that pass": FILTER}
+SUBJECTS = {"Selected units": UNIT, "Depths in view": DEPTHS, "Region": REGION, "All units that pass": FILTER}
 """Words of the page -> whose spikes are aligned."""
 
 
@@ -52,6 +52,16 @@ EVENT_FIELDS: Fields = {
     "map_um": ("Map bin (µm)", DEFAULT_BINS.map_bin_um),
 }
 """Name in the link -> words on the page and default of each field of Events; windows are relative to the event."""
+
+
+def wrong_event_fields(values: Mapping[str, float]) -> dict[str, str]:
+    """Return why fields of Events that cannot be are not taken, by name."""
+    width_ms = 1e3 * max(values["end"] - values["start"], 0.0)
+    return {
+        **wrong_ends(values, ("start", "end"), ("quiet_start", "quiet_end")),
+        **wrong_bins(values, ("psth_bin", "raster_bin", "map_bin"), width_ms, MAX_BINS),
+        **wrong_bins(values, ("map_um",)),
+    }
 
 
 @dataclass(frozen=True, slots=True)

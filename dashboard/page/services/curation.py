@@ -600,7 +600,7 @@ class CurationService:
         asked, self._asked = self._asked, None
         if len(units) > MAX_UNASKED and asked != (what, tuple(units)):
             self._asked = (what, tuple(units))
-            self._say(f"{counted(len(units), 'unit')} would get: {what}. The same again does it.")
+            self._say(f"{counted(len(units), 'unit')} would get: {what}. Press the same button or key again to do it.")
             return False
         return True
 

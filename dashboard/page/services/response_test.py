@@ -36,14 +36,14 @@ from dashboard.model.texts import counted
 from dashboard.model.unit_ids import read_ids, write_ids
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.job import Job
-from dashboard.page.core.numbers import number_text
+from dashboard.page.core.numbers import number_text, wrong_ends
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import PageState
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.services.alignment import AlignmentState, is_name
 from dashboard.page.widgets.chips import Chips
-from dashboard.page.widgets.fields import number, number_field
+from dashboard.page.widgets.fields import number, number_field, refuse
 from dashboard.page.widgets.progress_line import ProgressLine
 
 TAB = "Events"
@@ -57,7 +57,7 @@ HINT = (
     "chosen above: Wilcoxon's signed-rank test of each trial's response against its baseline; windows of different "
     "lengths are compared by their rates. "
     f"The baseline is relative to {BASELINE_EVENT} of the same trial, the response to the event. Windows are "
-    "those of the brain-wide map until they are typed.</p></div>"
+    "those of the brain-wide map until others are typed.</p></div>"
 )
 
 TEST_NAME = "Wilcoxon's signed-rank test"
@@ -127,9 +127,9 @@ def read_test(text: str) -> ResponseTestRequest:
     try:
         b0, b1, r0, r1 = map(float, parts[3:])
     except ValueError as error:
-        raise BadRequest("test has windows that are no numbers", text[:60], example) from error
+        raise BadRequest("test has windows that are not numbers", text[:60], example) from error
     if not all(map(math.isfinite, (b0, b1, r0, r1))):
-        raise BadRequest("test has windows that are no numbers", text[:60], example)
+        raise BadRequest("test has windows that are not numbers", text[:60], example)
     return ResponseTestRequest(parts[0], parts[1], _MASKS[parts[2]], (b0, b1), (r0, r1))
 
 
@@ -423,7 +423,10 @@ class ResponseTester:
 
     def _start(self) -> None:
         chosen, self._is_by_hand = self._alignment, True
-        b0, b1, r0, r1 = self._read_windows(chosen.event)
+        values = self._read_windows(chosen.event)
+        if not self._are_windows(values):
+            return
+        b0, b1, r0, r1 = values
         trials = self._opened.sorting.trials if self._opened is not None else None
         is_masked = chosen.masked and trials is not None and has_mask(trials.table)
         self._run(ResponseTestRequest(chosen.event, chosen.split, is_masked, (b0, b1), (r0, r1)))
@@ -446,6 +449,14 @@ class ResponseTester:
 
     def _read_windows(self, event: str) -> tuple[float, ...]:
         return tuple(number(*pair) for pair in zip(self._windows, _defaults(event), strict=False))
+
+    def _are_windows(self, values: tuple[float, ...]) -> bool:
+        """Tell whether windows can be tested; what is wrong with one stands under its fields."""
+        wrong = wrong_ends(dict(enumerate(values)), (0, 1), (2, 3))
+        for k, field in enumerate(self._windows):
+            if not field.error_state:
+                refuse(field, wrong.get(k, ""))
+        return not any(field.error_state for field in self._windows)
 
     def _write_windows(self, values: tuple[float, ...]) -> None:
         for field, value in zip(self._windows, values, strict=False):

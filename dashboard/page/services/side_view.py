@@ -181,7 +181,7 @@ class SideView:
         colours = "colours as above" if is_alike else "coloured by count"
         words = f'<b title="A, above, is what is open">B: {escape(self._title)}</b><span class="title">{status}</span>'
         note = f"{colours}. {escape(self._note)}"
-        whole = f"{colours}{', and limits' if is_alike else ''}. {escape(self._note)}"
+        whole = f"{colours}{', limits too' if is_alike else ''}. {escape(self._note)}"
         return f'<div class="bar-row cut">{words}<span class="title" title="{whole}">{note}</span></div>'
 
     def _subtracted(self, picture: DifferencePicture) -> None:

@@ -51,8 +51,8 @@ def check(settings: Settings) -> None:
         read_guests(settings.oauth_users)
     elif not settings.oauth_user:
         raise BadRequest(
-            "Nobody may come in", settings.oauth,
-            f"Name who with --oauth-users FILE, or --oauth-user NAME, @example.org or '{ANYBODY}'",
+            "Nobody may log in", settings.oauth,
+            f"Name the users with --oauth-users FILE, or --oauth-user NAME, @example.org or '{ANYBODY}'",
         )  # fmt: skip
     _extra(settings)
 

@@ -87,9 +87,8 @@ def unit_depth_notes(clusters: pd.DataFrame, channels: pd.DataFrame) -> list[str
     if not n:
         return []
     return [
-        f"{n:,} of {counted(len(own), 'cluster')} have a depth in clusters.depths that is more than {APART_UM:g} um "
-        "from their "
-        f"channel's (up to {np.nanmax(apart):,.0f} um)"
+        f"{n:,} of {counted(len(own), 'cluster')} have a depth in clusters.depths that is more than {APART_UM:g} µm "
+        f"from their channel's (up to {np.nanmax(apart):,.0f} µm)"
     ]
 
 
@@ -110,8 +109,8 @@ def depth_notes(spikes: Spikes, channels: pd.DataFrame, range_um: tuple[float, f
         above += int(np.count_nonzero(depths > high))
         below += int(np.count_nonzero(depths < low))
     return [
-        f"{n:,} of {counted(len(spikes), 'spike')} lie more than {BEYOND_UM:g} um {where} all channels "
-        f"({axial.min():,.0f} to {axial.max():,.0f} um)"
+        f"{n:,} of {counted(len(spikes), 'spike')} lie more than {BEYOND_UM:g} µm {where} all channels "
+        f"({axial.min():,.0f} to {axial.max():,.0f} µm)"
         for n, where in ((above, "above"), (below, "below"))
         if n
     ]

@@ -123,7 +123,7 @@ def test_a_criterion_without_its_column_cannot_act_and_says_why(table):
     result = filter_clusters(wanted, bare)
     assert result.n_pass == (table["depths"] <= 1000).sum()
     reasons = {criterion.name: (criterion.reason, criterion.n_pass) for criterion in result.criteria}
-    assert reasons["labels"] == ("the clusters have no label", None)
+    assert reasons["labels"] == ("the units have no label", None)
     assert reasons["regions"] == ("brain locations are not known", None)
     with pytest.raises(BadRequest, match="label"):
         filter_clusters(wanted, bare, strict=True)

@@ -187,7 +187,10 @@ def test_prefetch_on_a_cluster_of_this_machine_and_on_a_scheduler(
         (("units", "--query", "'open", "--out", "x.parquet"), "The query cannot be read"),
         (("units", "demo", "--out", "x.txt"), "Cannot write '.txt' files"),
         (("units", "demo", "--out", "x.parquet", "--where", "1 +"), "This cannot be read"),
-        (("units", "demo", "--out", "x.parquet", "--baseline", "1,0"), "'1,0' does not rise"),
+        (
+            ("units", "demo", "--out", "x.parquet", "--baseline", "1,0"),
+            "'1,0' has to go from a lower to a higher number",
+        ),
         (("units", "nosuch.csv", "--out", "x.parquet"), "No such file: nosuch.csv"),
         (("units", "nosuch.txt", "--out", "x.parquet"), "The list cannot be read: nosuch.txt"),
         (("prefetch", "demo", "--scheduler", "nonsense"), "Not the address of a Dask scheduler: nonsense"),

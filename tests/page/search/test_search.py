@@ -189,6 +189,14 @@ def test_stars_of_who_gives_a_name_later_are_theirs(place: Place) -> None:
     assert [row["star"] for row in place.search.panel.view["rows"]] == [False, True, False, False]
 
 
+def test_a_region_that_there_is_not_is_said_under_its_field(place: Place) -> None:
+    place.act("narrow", facets={"region": "CA11"})
+    assert place.search.panel.wrong.startswith("No such region: CA11. Similar: ")
+    assert "No such region" not in place.search.panel.note
+    place.act("narrow", facets={"region": "CA1"})
+    assert place.search.panel.wrong == ""
+
+
 def test_what_the_list_does_not_have_is_off_and_says_so(place: Place) -> None:
     for facet in ("project", "task", "tag", "region"):
         assert facet in place.search.panel.cannot

@@ -46,6 +46,16 @@ def tested(opened: OpenInsertion) -> tuple[pd.DataFrame, str]:
     return run(opened)
 
 
+def test_a_window_that_ends_before_it_starts_is_said_under_its_fields_and_not_tested() -> None:
+    tester = ResponseTester(page_state(), DocumentQueue(Document()), lambda opened: None)
+    fields = tester._form.windows
+    fields[3].value = "-1"
+    tester._start()
+    assert [field.helper_text for field in fields] == ["", "", "Below -1", f"Above {fields[2].value}"]
+    assert not tester._job.is_running
+    tester.close()
+
+
 def test_the_columns_are_those_of_the_test(opened: OpenInsertion, tested: tuple[pd.DataFrame, str]) -> None:
     columns, trials = opened.columns, opened.sorting.trials
     assert trials is not None

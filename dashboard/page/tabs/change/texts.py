@@ -59,11 +59,12 @@ def head(change: Change) -> str:
         f"<tr><th>Residual of the spikes</th><td>{_residual(change)}</td></tr>"
         f"<tr><th>Removed by the sorter</th><td>{_removed(change)}</td></tr></table>"
         f"<p>Of {counted(n_fired, 'unit')}: {counts}.{amps}</p>"
-        '<p class="absent">Three quantities, which do not add up: the residual is of the depths of all spikes of a '
-        "band; what the sorter removed before detection is in neither. All spikes of each unit, whatever the filters; "
+        '<p class="absent">These are three different quantities; do not add them. The residual is of the depths of '
+        "all spikes of a band; what the sorter removed before detection is in neither of the first two. "
+        "All spikes of each unit, whatever the filters; "
         f"intervals of {CONFIDENCE:.0%}, from {N_BLOCKS} blocks of time in each span. Less than {LEAST_UM:g} µm is "
-        f"steady; alone: {ALONE_UM:g} µm or more from the median of its band; undetermined: the interval holds zero "
-        "and such a change.</p></div>"
+        f"steady; alone: {ALONE_UM:g} µm or more from the median of its band; undetermined: the interval holds both "
+        "zero and a change of that size.</p></div>"
     )
 
 

@@ -55,7 +55,7 @@ CURATED = {
     "curated": "curated",
     "all_labels": "labels",
     "flag": "flagged by",
-    "merge": "one with",
+    "merge": "same unit as",
     "split": "split",
     "note": "note",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import ref
 
@@ -48,6 +49,12 @@ class MatchedUnits:
             f"spikes coincide within ±{1e3 * seconds:g} ms and {microns:g} µm; "
             f"a unit is in both from an agreement of {MATCH_SCORE:g} on"
         )
+
+
+def wrong_compare_fields(values: Mapping[str, float]) -> dict[str, str]:
+    """Return why tolerances that cannot be are not taken, by the names of their fields."""
+    wrong = {name: "At least 0" for name, value in values.items() if value < 0}
+    return wrong | ({"match": f"At most {1e3 * MAX_S:g}"} if values["match"] > 1e3 * MAX_S else {})
 
 
 def shanks_of(*sortings: SpikeSorting) -> tuple[npt.NDArray[np.int64] | None, ...]:

@@ -28,7 +28,7 @@ from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.compare import texts
 from dashboard.page.tabs.compare import words as compared
 from dashboard.page.tabs.compare.fields import COMPARE_FIELDS, match_tolerance
-from dashboard.page.tabs.compare.matching import MatchedUnits, match, shanks_of
+from dashboard.page.tabs.compare.matching import MatchedUnits, match, shanks_of, wrong_compare_fields
 from dashboard.page.tabs.compare.selection import JointSelection
 from dashboard.page.tabs.compare.state import CompareState
 from dashboard.page.tabs.compare.table import PairRows
@@ -95,7 +95,7 @@ class CompareTab(BaseTab[PageServices]):
         self._state.param.watch(self._rematch, "bins")
 
     def _make_bins(self) -> Any:
-        fields = BinFields(self._state, COMPARE_FIELDS, width=150).widgets.values()
+        fields = BinFields(self._state, COMPARE_FIELDS, wrong_compare_fields, width=150).widgets.values()
         return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
     def open(self, scene: Scene) -> None:

@@ -69,7 +69,7 @@ class CurationTab(BaseTab[PageServices]):
             sizing_mode="stretch_width", margin=(6, 10),
         )  # fmt: skip
         self.target = pmui.RadioButtonGroup(
-            options={"Selected units": SELECTED, "All that pass": PASSING}, value=SELECTED, size="small",
+            options={"Selected units": SELECTED, "All units that pass": PASSING}, value=SELECTED, size="small",
             margin=(4, 10), label="",
         )  # fmt: skip
         self.labels = [pn.FlexBox(*self._buttons(category), margin=(0, 6)) for category in rules.categories]
@@ -104,7 +104,7 @@ class CurationTab(BaseTab[PageServices]):
         self.reason = pmui.TextInput(
             label="Why the window in view is bad", size="small", variant="outlined", width=210, margin=(4, 4),
         )  # fmt: skip
-        self.bad = [pmui.Button(label=name, **_BUTTON) for name in ("Bad for all units", "Bad for selected")]
+        self.bad = [pmui.Button(label=name, **_BUTTON) for name in ("Bad for all units", "Bad for selected units")]
         for button, of_selected in zip(self.bad, (False, True), strict=True):
             button.on_click(partial(self._mark_bad, of_selected))
         self.proposals = Chips(self._unmark, about="Units merged and split", margin=(4, 10), visible=False)
@@ -268,7 +268,7 @@ class CurationTab(BaseTab[PageServices]):
             return
         self.draw("curation-log", self._show_log)
         self._look_again(scene)
-        self.acts[TOGETHER].label = "One by one again" if self._own.together else TOGETHER
+        self.acts[TOGETHER].label = "Show them apart" if self._own.together else TOGETHER
         if curation.loaded is not None:
             self.following.show(curation.loaded)
         self.applied.object = texts.applied(scene.sorting, curation.plan, is_wanted=self.applied_switch.value)

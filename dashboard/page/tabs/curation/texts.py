@@ -76,7 +76,7 @@ def left_behind(left: Sequence[Decision], without: Sequence[Followed]) -> str:
     if without:
         some = "; ".join(_decided(one.decision) for one in without[:N_LOGGED])
         more = f" and {len(without) - N_LOGGED:,} more" if len(without) > N_LOGGED else ""
-        text += f"<p>No unit here matches: {escape(some)}{more}. They stay behind.</p>"
+        text += f"<p>No unit here matches: {escape(some)}{more}. They are not shown here.</p>"
     return f'<div class="unit">{text}</div>'
 
 
@@ -97,13 +97,13 @@ def span(one: BadSpan, author: str) -> tuple[str, str, str]:
     """Return the chip of a bad span: step, label, and what a click does."""
     whose = f"unit {one.unit}" if one.unit else "all units"
     why = f", {one.reason}" if one.reason else ""
-    act = "Withdraw it" if one.author == author else f"Only {one.author} withdraws it"
+    act = "Withdraw it" if one.author == author else f"Only {one.author} can withdraw it"
     return one.step, f"{span_text((one.start_s, one.end_s))}, {whose}{why} ({one.author})", act
 
 
 def proposal(one: Proposal, author: str) -> tuple[str, str, str]:
     """Return the chip of units that are one, or of a unit that is several: step, label, and what a click does."""
-    act = "Withdraw it" if one.author == author else f"Only {one.author} withdraws it"
+    act = "Withdraw it" if one.author == author else f"Only {one.author} can withdraw it"
     return one.step, f"{one.text}{'' if one.parts else ' are one'} ({one.author})", act
 
 
@@ -170,8 +170,11 @@ def similar(found: SimilarUnits | None, units: UnitIds) -> str:
     )
     head = f"<tr><th>unit</th><th>{escape(found.by)}</th><th>distance (µm)</th><th>pairs within 2 ms</th>"
     head += "<th>shared time</th></tr>"
-    about = "Pairs within 2 ms, over those expected from pairs within 50 ms: near 0, they share a refractory period. "
-    about += "Shared time, of the activity of both: near 0, one stops where the other starts."
+    about = (
+        "Pairs within 2 ms: pairs of spikes, one of each unit, over those expected from pairs within 50 ms; near 0, "
+        "the units share a refractory period. Shared time: how far both fire at the same times of the session; near 0, "
+        "one stops where the other starts."
+    )
     return (
         f'<div class="unit"><h2 class="caption">Units like unit {name}</h2><table>{head}{rows}</table>'
         f'<p class="absent">{about}</p></div>'

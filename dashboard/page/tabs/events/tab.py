@@ -35,6 +35,7 @@ from dashboard.page.services.alignment import (
     EventRequest,
     event_request,
     render_events,
+    wrong_event_fields,
 )
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.events import texts as event_texts
@@ -137,7 +138,7 @@ class EventsTab(BaseTab[PageServices]):
         return [part for name in names for part in (self._captions[name], self._panes[name])]
 
     def _make_bins(self) -> Any:
-        fields = BinFields(self._state, EVENT_FIELDS).widgets.values()
+        fields = BinFields(self._state, EVENT_FIELDS, wrong_event_fields).widgets.values()
         return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
     def open(self, scene: Scene) -> None:

@@ -16,7 +16,7 @@ from dashboard.page.widgets.file_field import FileField
 from dashboard.sources.events import MAX_UPLOAD_BYTES, SENT
 
 HINT = (
-    f"Events of your own ({', '.join(SENT)}): one row per event, a column of times in seconds (time, onset, or ending "
+    f"Your own events ({', '.join(SENT)}): one row per event, a column of times in seconds (time, onset, or ending "
     "in _times), columns of conditions. They are shown by the link of this page only."
 )
 KEPT_WORDS = (
@@ -36,8 +36,8 @@ class EventUpload:
     def __init__(self, events: OwnEvents) -> None:
         self._events = events
         self._scene: Scene | None = None
-        self.file = FileField("Bring in events", MAX_UPLOAD_BYTES, self._bring, events.refuse)
-        self.back = pmui.Button(label="Without them", size="small", variant="text", visible=False, margin=(4, 4))
+        self.file = FileField("Import events", MAX_UPLOAD_BYTES, self._bring, events.refuse)
+        self.back = pmui.Button(label="Remove events", size="small", variant="text", visible=False, margin=(4, 4))
         self.back.on_click(self._leave)
         self.words = html_pane("", "unit", margin=(0, 10))
         self.panel = pn.Column(

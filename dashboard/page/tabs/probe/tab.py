@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dashboard.page.core.assets import asset
 from dashboard.page.core.bokeh_figures import inner_size
 from dashboard.page.core.document_queue import Rest
 from dashboard.page.core.figure_view import FigureView
+from dashboard.page.core.numbers import wrong_bins
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.tab import BaseTab, TabServices, pane
 from dashboard.page.plot import cursor
@@ -49,7 +51,7 @@ FIGURES_PX, BODY_PX = 400, 1000
 
 PARTS = {
     "probe-map": ("The map of units", "legend"),
-    "probe-amplitudes": ("What stands beside the map", "amplitudes"),
+    "probe-amplitudes": ("The plot beside the map", "amplitudes"),
     "probe-correlation": ("The correlation of depths", "correlation"),
 }
 CAPTIONS_PX = {"legend": 38, "amplitudes": 46, "correlation": 62}
@@ -144,7 +146,9 @@ class ProbeTab(BaseTab[TabServices]):
         state.param.watch(self._moved_in_time, "time_range")
 
     def _make_bins(self) -> Any:
-        fields = BinFields(self._state, PROBE_FIELDS, width=118).widgets.values()
+        fields = BinFields(
+            self._state, PROBE_FIELDS, partial(wrong_bins, names=PROBE_FIELDS), width=118
+        ).widgets.values()
         return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
     def open(self, scene: Scene) -> None:

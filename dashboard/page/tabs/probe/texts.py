@@ -166,7 +166,7 @@ def profile(request: ProfileRequest, picture: ProfilePicture) -> str:
     if request.of_amplitudes:
         n_blank = picture.n_bins - picture.n_known
         bins = counted(picture.n_bins, "bin")
-        words += f"; blank below {MIN_SPIKES_FOR_AMPLITUDE} spikes: {n_blank} of {bins} with spikes"
+        words += f"; blank: bins of fewer than {MIN_SPIKES_FOR_AMPLITUDE} spikes ({n_blank} of {bins} with spikes)"
         words += _arbitrary(request.scene)
     return _caption(words)
 

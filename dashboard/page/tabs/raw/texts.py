@@ -104,7 +104,7 @@ def rms(maps: QualityMaps, name: str) -> str:
     if name not in maps.rms:
         names = " and ".join(band.upper() for band in BANDS if band in maps.rms) or "none"
         files = f"_iblqc_ephysTimeRms{name.upper()}.rms and .timestamps in raw_ephys_data of the probe"
-        return _said(f"<p>No RMS of {name.upper()} over time ({names} is there); it is drawn from {files}.</p>")
+        return _said(f"<p>No RMS of {name.upper()} over time ({names} is there); it would be drawn from {files}.</p>")
     image = maps.rms[name]
     low, high = image.levels
     step = float(np.median(np.diff(image.along)))
@@ -120,7 +120,7 @@ def spectrum(maps: QualityMaps) -> str:
     bad = _channels(maps)
     if maps.spectrum is None:
         files = "_iblqc_ephysSpectralDensityLF.power and .freqs in raw_ephys_data of the probe"
-        return _said(f"<p>No spectrum of LF; it is drawn from {files}.</p>{bad}")
+        return _said(f"<p>No spectrum of LF; it would be drawn from {files}.</p>{bad}")
     low, high = maps.spectrum.levels
     hz = maps.spectrum.along
     of_sum = "a sum over an unknown number of windows" if maps.is_sum else "the mean over windows"

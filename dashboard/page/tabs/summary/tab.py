@@ -231,7 +231,7 @@ class SummaryTab(BaseTab[PageServices]):
             name = test.outcome.replace(" ", "-")
             if test.value is not None:
                 sign = "&lt;" if test.side == "below" else "&gt;"
-                value += f' <small title="Change it at the end of the tab">needs {sign} {test.limit:g}</small>'
+                value += f' <small title="To be changed at the end of the tab">needs {sign} {test.limit:g}</small>'
             rows.append(
                 f'<tr><th{source}>{test.name}</th><td>{value}</td><td><b class="{name}">{test.outcome}</b></td></tr>'
             )

@@ -77,6 +77,6 @@ def stability_row(residual: Residual | str, max_um: float, presence_min: float) 
     counts = ", ".join(f"{by_band.count(word)} {word}" for word in Stability if word in by_band) or "no spikes"
     needs = f"range and jump &lt; {max_um:g} µm, spikes in &gt; {presence_min:.0%} of the bins"
     return (
-        f'{name}<td>bands: {counts} <small title="To change at the end of the tab">needs {needs}</small></td>'
+        f'{name}<td>bands: {counts} <small title="To be changed at the end of the tab">needs {needs}</small></td>'
         f'<td><b class="{CLASSES[outcome]}">{outcome}</b></td></tr>'
     )

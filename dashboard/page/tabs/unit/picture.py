@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,19 +11,36 @@ import numpy as np
 
 from dashboard.analysis.computed import compute_all
 from dashboard.analysis.raw.many import N_SINGLES, ManySpikes, many_spikes
-from dashboard.analysis.unit_picture import Members, UnitPicture, unit_picture
+from dashboard.analysis.unit_picture import MAX_AMP_BINS, Members, UnitPicture, unit_picture
 from dashboard.analysis.units.bins import DEFAULT_BINS, UnitBins
+from dashboard.analysis.units.correlograms import MAX_BINS
 from dashboard.analysis.units.features import FeaturePicture, feature_picture
 from dashboard.engine.columns.columns import SpikeColumns
 from dashboard.figures.registry import Declared
 from dashboard.figures.unit import declare
 from dashboard.model.errors import Cancelled, DashboardError, DatasetMissing
 from dashboard.model.sorting import SpikeSorting
+from dashboard.page.core.numbers import wrong_bins
 from dashboard.page.core.scene import Scene
 
 Found = TypeVar("Found")
 MAX_UNITS = 6
 """Units drawn at once: more colours cannot be told apart."""
+
+
+def wrong_unit_fields(values: Mapping[str, float]) -> dict[str, str]:
+    """Return why fields of Unit that cannot be are not taken, by name."""
+    wrong = wrong_bins(values, values)
+    for window, name, share in (
+        ("lag_half", "lag_bin", 2),
+        ("close_half", "close_bin", 2),
+        ("isi_window", "isi_bin", 1),
+    ):
+        width = share * values[window]
+        if width > 0:
+            wrong |= {name: f"At most {width:g}"} if values[name] > width else {}
+            wrong |= wrong_bins(values, (name,), width, MAX_BINS - 1)
+    return wrong | ({"amp_bins": f"At most {MAX_AMP_BINS:,}"} if values["amp_bins"] > MAX_AMP_BINS else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from dashboard.page.tabs.unit.picture import (
     UnitRequest,
     draw_units,
     render_singles,
+    wrong_unit_fields,
 )
 from dashboard.page.tabs.unit.words import UNIT_FIELDS, unit_bins
 from dashboard.page.widgets.fields import BinFields
@@ -158,7 +159,7 @@ class UnitTab(BaseTab[PageServices]):
         ]
 
     def _make_bins(self) -> Any:
-        fields = BinFields(self._state, UNIT_FIELDS, width=125).widgets.values()
+        fields = BinFields(self._state, UNIT_FIELDS, wrong_unit_fields, width=125).widgets.values()
         return pn.FlexBox(*fields, sizing_mode="stretch_width", margin=0)
 
     @staticmethod

@@ -92,7 +92,7 @@ def _decided(row: pd.Series) -> str:
         texts[0],
         f"flagged by {texts[1]}" if texts[1] else "",
         texts[2],
-        f"one: {texts[3]}" if texts[3] else "",
+        f"same unit as {texts[3]}" if texts[3] else "",
         texts[4],
     )
     chips = "".join(f'<span class="chip">{escape(text)}</span>' for text in words if text)
@@ -227,7 +227,7 @@ def _close(scene: Scene, picture: UnitPicture) -> str:
 def _isi(scene: Scene, picture: UnitPicture) -> str:
     isi = picture.isi
     width = _bin(float(isi.edges_s[1] - isi.edges_s[0]))
-    return f"Intervals, {width} bins; {isi.n_beyond:,} of {isi.n_intervals:,} are longer"
+    return f"Inter-spike intervals, {width} bins; {isi.n_beyond:,} of {isi.n_intervals:,} are longer"
 
 
 def _refractory(scene: Scene, picture: UnitPicture) -> str:
@@ -239,7 +239,7 @@ def _refractory(scene: Scene, picture: UnitPicture) -> str:
     least = (
         f"contamination ≤ {contamination:g} % at {CONFIDENCE_PCT:g} %"
         if np.isfinite(contamination)
-        else f"no level reaches {CONFIDENCE_PCT:g} %"
+        else f"no level of contamination reaches {CONFIDENCE_PCT:g} %"
     )
     words = f"{confidence:.0f} % confident of ≤ {CONTAMINATION_PCT:g} %; {least} (blue)"
     return f"Refractory test {verdict} {words}{_computed_here(scene, picture, 'max_confidence', passes=test.passes)}"
@@ -257,7 +257,7 @@ def _pairs(scene: Scene, picture: UnitPicture) -> str:
     if not picture.n_pairs:
         return ""
     if picture.n_beside:
-        return f"The units that it is merged of, alone and in pairs, {_bin(picture.bins.lag_bin_s)} bins"
+        return f"The units that it was merged from, alone and in pairs, {_bin(picture.bins.lag_bin_s)} bins"
     n = len(picture.units)
     which = f" with {escape(str(picture.names[picture.place]))}" if picture.n_pairs < n * (n - 1) // 2 else ""
     return f"Cross-correlograms{which}, {_bin(picture.bins.lag_bin_s)} bins; dashed: mean rate of the second unit"
@@ -277,7 +277,7 @@ def _amplitude(scene: Scene, picture: UnitPicture) -> str:
         if noise.low_bin >= 0:
             words += " (orange bin against the blue ones)"
         if n_bins != N_BINS:
-            words += f"; {counted(n_bins, 'bin')}, those of the test are {len(noise.counts):,}"
+            words += f"; drawn in {counted(n_bins, 'bin')}, tested in {len(noise.counts):,}"
     if scene.amp_range_uv is not None:
         words += "; dashed: limits of single spikes"
     if not scene.sorting.amps_are_volts:

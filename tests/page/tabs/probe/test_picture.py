@@ -131,7 +131,7 @@ def test_the_profile_of_amplitudes_is_blank_below_fifty_spikes(scene: Scene) -> 
     assert picture.values[::2] == pytest.approx(expected, rel=1e-6, nan_ok=True)
     assert (picture.n_bins, picture.n_known) == (int((counts > 0).sum()), int((counts >= 50).sum()))
     n_blank, words = picture.n_bins - picture.n_known, texts.profile(request, picture)
-    assert n_blank and f"blank below 50 spikes: {n_blank} of {picture.n_bins} bins" in words
+    assert n_blank and f"blank: bins of fewer than 50 spikes ({n_blank} of {picture.n_bins} bins" in words
     rates = render_profile(replace(request, of_amplitudes=False), NEVER)
     start, end = columns.time_range_s
     assert rates.values[::2] == pytest.approx(counts / (end - start))

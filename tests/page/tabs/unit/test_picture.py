@@ -84,7 +84,7 @@ def test_bins_can_be_changed(scene: Scene) -> None:
     assert len(found.isi.counts) == 50
     assert found.amplitudes is not None
     assert len(found.amplitudes.counts) == 30
-    assert "30 bins, those of the test are 99" in unit_texts.heading("unit-amplitude", scene, found)
+    assert "drawn in 30 bins, tested in 99" in unit_texts.heading("unit-amplitude", scene, found)
     assert found.rate_edges_s[1] - found.rate_edges_s[0] == pytest.approx(60.0)
 
 

@@ -230,7 +230,7 @@ class DashboardSession:
             self.filters.said,
             self.filters.shank,
             self.selection_chip.panel,
-            late(self.channel_marks.key),
+            self.channel_marks.key,
             [*lines, late(self.reload)],
         )
         self.captions = Captions(self.state, self.centre, self.rail, self.queue)

@@ -153,7 +153,16 @@ class Centre:
         Above them, each filter would change their height, and so have all of them drawn and laid out anew.
         """
         shanks = late(shank, css_classes=["choice"])
-        self._tools[:] = [self.mode, self.show, shanks, self.colour_bar, channels, chip, self.readout, filters]
+        self._tools[:] = [
+            self.mode,
+            self.show,
+            shanks,
+            self.colour_bar,
+            late(channels, css_classes=["legend"]),
+            chip,
+            self.readout,
+            filters,
+        ]
         self.pictures.append(
             pn.Column(*working, css_classes=["working"], margin=0, stylesheets=[asset("page/centre.css")])
         )

@@ -36,7 +36,7 @@ class ChannelMarks:
         self._pictures, self._strips = pictures, strips
         self.bad: ColumnDataSource | None = None
         self.outside: ColumnDataSource | None = None
-        self.key = html_pane("", css_classes=["legend"], margin=0, visible=False)
+        self.key = html_pane(margin=0, visible=False)
 
     def show(self, maps: QualityMaps | None) -> None:
         """Show the labels of a recording; None, or one without labels, has none."""

@@ -105,14 +105,13 @@ def test_a_page_that_cannot_be_built_says_so(port: int, monkeypatch: pytest.Monk
 def test_a_browser_whose_last_page_was_dark_is_given_a_dark_one_with_the_head_of_all(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    pages, drawn_dark = [], []
     with serving([DemoSource(tmp_path, n_spikes=20_000)], tmp_path) as server:
-        pages = [
-            requests.get(
-                f"http://127.0.0.1:{server.port}/", cookies={"spike-dashboard-dark": is_dark}, timeout=PATIENCE_S
-            )
-            for is_dark in ("0", "0", "1", "x")
-        ]
-        assert [session.state.dark for session in server.process.sessions] == [False, False, True, False]
+        for is_dark in ("0", "0", "1", "x"):
+            cookies = {"spike-dashboard-dark": is_dark}
+            pages.append(requests.get(f"http://127.0.0.1:{server.port}/", cookies=cookies, timeout=PATIENCE_S))
+            drawn_dark.append(list(server.process.sessions)[-1].state.dark)
+    assert drawn_dark == [False, False, True, False]
     heads = {unique(page.text.partition("</head>")[0]) for page in pages}
     assert len(heads) == 1
     assert "data-awaited" in heads.pop(), "what decides it is there before the first paint"

@@ -43,8 +43,8 @@ class ChannelMarks:
         marks = channel_marks(maps)
         entries = dict(zip(marks["label"], marks["colour"], strict=True))
         chips = legend_chips(list(entries.items()))
-        words = f'<div class="bar-row"><span class="title">channels</span>{chips}</div>'
-        self.key.param.update(object=words, visible=bool(chips))
+        key = f'<div class="bar-row"><span class="title">channels</span>{chips}</div>'
+        self.key.param.update(object=key, visible=bool(chips))
         outside = {name: [v for v, own in zip(values, marks["label"], strict=True) if own == BAD_CHANNELS[OUTSIDE]]
                    for name, values in marks.items()}  # fmt: skip
         if self.bad is None or self.outside is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
@@ -27,9 +28,17 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+gc.disable()  # until all is imported: a fifth of the time of the imports
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SMALL_DEMO_SPIKES = 50_000
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported, which stays until the end, out of what is looked through for garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -47,15 +56,33 @@ def shared() -> Path:
     return folder
 
 
+def made_once(name: str, make: Callable[[Path], object], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of a run share, filled by the first that wants it; tests only read it."""
+    from dashboard.sources.download.locks import file_lock
+
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, whole = root / name, root / f"{name}.whole"
+    with file_lock(root / f"{name}.lock"):
+        if not whole.exists():
+            folder.mkdir()
+            make(folder)
+            whole.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared_cases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders as people have them, a folder for each case."""
     make = shared / "cases" / "make.py"
     if not make.is_file():
         pytest.skip("no folders as people have them: shared/cases is absent")
-    folder = tmp_path_factory.mktemp("cases")
-    subprocess.run([sys.executable, "-W", "ignore", make, folder], check=True, capture_output=True, timeout=150)
-    return folder
+
+    def run(folder: Path) -> None:
+        subprocess.run([sys.executable, "-W", "ignore", make, folder], check=True, capture_output=True, timeout=150)
+
+    return made_once("cases", run, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +90,7 @@ def written_alyx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recordings in Alyx's form that the suite writes from the demo's files."""
     from tests.replay.written import write_recordings
 
-    return write_recordings(tmp_path_factory.mktemp("alyx"))
+    return made_once("alyx", write_recordings, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -78,11 +105,12 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache in which the demo of 20,000 spikes is written already."""
     from dashboard.sources.demo.source import DemoSource
 
-    cache = tmp_path_factory.mktemp("demo")
-    demo = DemoSource(cache, n_spikes=20_000)
-    insertion = next(demo.insertions())
-    demo.fetch_files(insertion, demo.datasets(insertion))
-    return cache
+    def write(cache: Path) -> None:
+        demo = DemoSource(cache, n_spikes=20_000)
+        insertion = next(demo.insertions())
+        demo.fetch_files(insertion, demo.datasets(insertion))
+
+    return made_once("demo", write, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +179,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, cache: Path) -> N
         if name.startswith("SPIKE_DASHBOARD_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("SPIKE_DASHBOARD_CACHE", str(cache))
+
+
+@pytest.fixture(autouse=True)
+def _exports_do_not_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside other tests, which keep all cores busy, what gives way takes ten times as long."""
+    if module := sys.modules.get("dashboard.export.process"):
+        monkeypatch.setattr(module, "NICE", 0)
 
 
 @pytest.fixture(scope="session")

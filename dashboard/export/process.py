@@ -214,7 +214,7 @@ def _work(plugins: Sequence[str], work: Callable[[], Result]) -> Result:
 
 def _start() -> subprocess.Popen[bytes]:
     # -P: no module is taken from the working folder, which may be one of data.
-    command = [sys.executable, "-P", "-m", __name__]
+    command = [sys.executable, "-P", "-m", __name__, str(NICE)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)
@@ -272,7 +272,7 @@ def main() -> None:
     if hasattr(os, "nice"):
         import resource
 
-        os.nice(NICE)
+        os.nice(int(sys.argv[1]))
         with contextlib.suppress(OSError, ValueError):  # a lower limit is set already
             resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, MAX_BYTES))
     told = 0.0

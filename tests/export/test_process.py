@@ -22,6 +22,11 @@ from dashboard.model.sorting import SpikeSorting
 from tests.replay.downloading import until
 
 
+@pytest.fixture(autouse=True)
+def _exports_do_not_give_way() -> None:
+    """Here they do, as in a server."""
+
+
 @pytest.fixture(scope="module")
 def process() -> Iterator[ExportProcess]:
     process = ExportProcess()

@@ -39,11 +39,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-@pytest.fixture
-def page(data: Path, tmp_path: Path) -> Iterator[DrivenPage]:
-    with driven_page(PhySource(data), tmp_path, f"insertion={KEY}&tab=Events&selected=7") as page:
+@pytest.fixture(scope="module")
+def shared_page(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenPage]:
+    cache = tmp_path_factory.mktemp("cache")
+    with driven_page(PhySource(data), cache, f"insertion={KEY}&tab=Events&selected=7") as page:
         page.wait(lambda: page.session.raster.picture, "the raster")
         yield page
+
+
+@pytest.fixture
+def page(shared_page: DrivenPage) -> Iterator[DrivenPage]:
+    """A page without events."""
+    yield shared_page
+    tab, unset = events_tab(shared_page), AlignmentState()
+    shared_page.do(lambda: tab.upload._leave(None))
+    shared_page.wait(lambda: trials(shared_page) is None, "no events")
+    shared_page.do(lambda: shared_page.session.states.update(event=unset.event, split=unset.split))
 
 
 def written(ending: str) -> bytes:

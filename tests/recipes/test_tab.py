@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.serving import leave
+from dashboard.sources.demo.source import DemoSource
+from tests.serving import leave, serving
 
 if TYPE_CHECKING:
     from tests.browser.driver import Visit
@@ -131,9 +132,13 @@ def test_it_has_a_place_in_the_page_its_link_keys_help_and_export(
         np.testing.assert_allclose(pd.read_csv(tmp_path / "silences.csv")["length_s"], lengths, atol=5e-4)
 
 
-def test_it_leaves_no_trace_where_no_setting_names_it(package: Path, cache: Path, visit: Visit) -> None:
+def test_it_leaves_no_trace_where_no_setting_names_it(
+    package: Path, cache: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = visit.page
-    with served(package, cache) as url:
+    monkeypatch.syspath_prepend(package)  # for a server in this process, as it is for one of its own
+    with serving([DemoSource(cache, n_spikes=50_000)], cache) as server:
+        url = f"http://127.0.0.1:{server.port}"
         visit.open(f"{url}/?{WORDS}&tab=silences&silences=3")
         visit.wait_for_spikes()
         said = page.get_by_role("alert")

@@ -153,7 +153,9 @@ def test_the_folder_that_apply_wrote_has_the_units_of_spikeinterface_and_phylib(
     assert len(analyzer.get_extension("spike_amplitudes").data["amplitudes"]) == sum(expected.values())
     assert np.isfinite(analyzer.get_extension("unit_locations").get_data()).all()
     metrics = analyzer.get_extension("quality_metrics").get_data()
-    assert metrics.loc[40].drop(["spike_count", "firing_rate"]).isna().all()
+    amps = np.asarray(ours.spikes.amps_v)[ours.units.values[ours.unit_indexes()] == 40]
+    assert metrics.loc[40, "amp_median"] == pytest.approx(10 ** np.median(np.log10(amps)), rel=1e-5)
+    assert np.isnan(metrics.loc[40, "snr"])  # not computed here
     assert metrics.loc[40, "spike_count"] == expected[40]
     opened = extractors.read_phy(folder / "phy")
     assert {int(unit): len(opened.get_unit_spike_train(unit)) for unit in opened.unit_ids} == expected

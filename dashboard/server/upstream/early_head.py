@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 END = "</head>"
 LOADER = "es-module-shims"
+SOON = '<head>\n  <link rel="preload" as="fetch" crossorigin="anonymous" href="{address}">'
+"""Has it fetched beside the scripts that stand before it."""
+
 EAGER = '<script>importShim("{address}")</script>\n  '
 """Loads the script of the Material components at once; the page asks for it when it draws the first of them."""
 
@@ -83,7 +86,8 @@ class PageHandler(DocHandler):
         head = before.replace(DARK_BODY, "")
         after = after.replace("</body>", f"<script>{asset('page/browser/refused.js')}</script>\n</body>", 1)
         if LOADER in before:
-            head += EAGER.format(address=Button._render_esm(True, server=True))
+            address = Button._render_esm(True, server=True)
+            head = head.replace("<head>", SOON.format(address=address), 1) + EAGER.format(address=address)
             head += WIDGETS.format(script=asset("server/widget_state.js"))
         head += asset("server/theme.html") + f"<script>{asset('server/inflate.js')}</script>\n  "
         if self._sent and head != self._sent:

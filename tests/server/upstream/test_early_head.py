@@ -73,6 +73,12 @@ def test_the_head_comes_first_and_the_page_is_that_of_a_page_sent_whole(
     assert unique(pieces.text) == unique(whole)
     assert pieces.headers["Content-Type"].lower() == "text/html; charset=utf-8"
     assert pieces.headers["Cache-Control"] == "no-store"
+    soon, used = (
+        re.search(found, whole)
+        for found in (r'<head>\s*<link rel="preload"[^>]*href="([^"]+)"', r'importShim\("([^"]+)"')
+    )
+    assert soon is not None and used is not None
+    assert soon[1] == used[1]
 
 
 def test_a_server_has_a_head_of_its_own(port: int) -> None:

@@ -185,7 +185,8 @@ async def visit(person: int, url: Callable[[], str], world: World, tally: Tally,
 
 async def picture(url: str, pid: str) -> bytes:
     """Return what a page of an insertion shows, coloured by amplitude, once nothing more comes."""
-    client = Client(page(url, pid), False, 120.0, tells_line=False)
+    # Of one figure: of two, sometimes the one and sometimes the other comes last.
+    client = Client(f"{page(url, pid)}&show=raster", False, 120.0, tells_line=False)
     try:
         await client.open()
         return await client.settled(QUIET_S)

@@ -14,9 +14,11 @@ import panel as pn
 from bokeh.document import Document
 from bokeh.document.models import DocumentModelManager
 from panel.io import hold
+from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
 
 from dashboard.page.core.line import Line, line_of
+from dashboard.page.core.slices import in_slices
 
 REST_S = 0.15
 """A series of changes, such as keys that are held down, is over when none has come for so long."""
@@ -132,6 +134,23 @@ class DocumentQueue:
         else:
             # Bokeh collects what is asked for while a turn runs in a list that no lock guards: not from other threads.
             self._loop.add_callback(self._tick)
+
+    def prepare(self, make: Callable[[], object], then: Callable[[], None]) -> None:
+        """Run `make`, which changes nothing that is on the page, in slices between which the loop serves others.
+
+        The page waits for it, and `then` is its next turn.
+        """
+
+        def work() -> None:
+            with set_curdoc(self._document):
+                make()
+
+        async def run() -> None:
+            await in_slices(work)
+            self._changes.appendleft(then)
+            self._tick()
+
+        self._document.add_next_tick_callback(run)
 
     def close(self) -> None:
         """Change nothing any more: the tab has gone, and what still waits for it is not for anybody."""

@@ -33,3 +33,10 @@ def late(part: Any, **params: Any) -> Late:
     column = Late(part, visible=part.visible, **{"sizing_mode": part.sizing_mode, **params})
     part.param.watch(lambda event: column.param.update(visible=event.new), "visible")
     return column
+
+
+def make_models(part: Any, parent: Any) -> None:
+    """Make the models of a part that is going to be in `parent`: most of what bringing it to the page takes."""
+    for ref, (model, _) in parent._models.items():
+        _, root, document, comm = pn.state._views[ref]
+        part._get_model(document, root, model, comm)

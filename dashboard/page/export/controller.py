@@ -20,6 +20,7 @@ from dashboard.page import link as links
 from dashboard.page.browser.bridge import Bridge
 from dashboard.page.browser.help import help_dialog
 from dashboard.page.core.document_queue import DocumentQueue
+from dashboard.page.core.late import make_models
 from dashboard.page.core.scene import Scene
 from dashboard.page.core.state import PageState
 from dashboard.page.export.dialog import ExportDialog, FigureChoice
@@ -135,6 +136,9 @@ class ExportController:
         scene = self._scene()
         if scene is None or self._state.time_range is None or self._state.depth_range is None:
             self._bridge.announce = "Open an insertion first: there is nothing to export"
+            return
+        if "dialog" not in vars(self):  # 0.3 s of one turn, which others would notice
+            self._queue.prepare(lambda: make_models(self.dialog.panel, self.dialogs), self.export)
             return
         self._lay_over(self.dialog.panel)
         self._sheets = {}

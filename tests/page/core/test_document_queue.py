@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from bokeh.document import Document
 from bokeh.document.models import DocumentModelManager
 from bokeh.models import Div
 from bokeh.plotting import figure
+from tornado.ioloop import IOLoop
 
 from dashboard.page.core.document_queue import REST_S, DocumentQueue, Rest, Timer
 
@@ -136,3 +138,20 @@ def test_a_series_of_changes_is_followed_at_its_end(
         rest.ask()
         wait(0.06)
     assert any(first < at < now_s[0] - REST_S for at in done)
+
+
+def test_what_is_prepared_is_the_next_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pn.state, "onload", lambda start: start())
+    done: list[Any] = []
+
+    async def run() -> None:
+        document = Document()
+        loop = IOLoop.current()
+        monkeypatch.setattr(document, "add_next_tick_callback", loop.add_callback)
+        queue = DocumentQueue(document)
+        queue.prepare(lambda: done.append(pn.state.curdoc is document), lambda: done.append("then"))
+        while "then" not in done:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(run())
+    assert done == [True, "then"]

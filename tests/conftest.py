@@ -244,5 +244,6 @@ def a_visit(window: BrowserContext) -> Iterator[Visit]:
     with suppress(Error):  # where the test was on no page of ours
         opened.page.evaluate("localStorage.clear()")
     opened.page.close()
+    window.clear_cookies()
     assert opened.complaints == []
     assert opened.foreign == []

@@ -42,7 +42,7 @@ DRIFT_PALETTE = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80
 TICK, TASK, PASSIVE = "#e69f00", "#e69f00", "#9e9e9e"
 LEGEND = (
     f'<div class="ticks"><i style="color:{TICK}">❘</i> stimuli<br>'
-    f'<i style="color:{TASK}">■</i> task <i style="color:{PASSIVE}">■</i> pass.</div>'
+    f'<i style="color:{TASK}">■</i> task<br><i style="color:{PASSIVE}">■</i> passive</div>'
 )
 """What ticks and shades of the overview are; it stands left of them."""
 

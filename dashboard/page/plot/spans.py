@@ -58,9 +58,9 @@ class SpanMarks:
             self._pressed,
             about="Spans to compare",
             width=WIDTH_PX,
-            margin=(1, 4),
+            margin=(3, 4, 0, 4),
             sizing_mode="fixed",
-            height=38,
+            height=36,
             css_classes=["small"],
         )
         self._state.param.watch(self._follow, list(SPANS))

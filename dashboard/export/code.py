@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from dashboard.analysis.filters.clusters import ClusterFilter, Limits
@@ -185,10 +186,11 @@ def _placed(subject: Subject) -> list[str]:
     sorting = subject.sorting
     # Where the files have none, those of the sorting stand in for them.
     depths = sorting.spikes.depths_um if sorting.missing_reason("spikes.depths") is None else None
+    times = _in_64_bits("times", sorting.spikes.times_s)
     if depths is not None and np.isfinite(depths).all():
-        return ['times, depths = spikes["times"], spikes["depths"]']
+        return [f"times, depths = {times}, {_in_64_bits('depths', depths)}"]
     if not subject.columns.is_placed:
-        return ['times = spikes["times"]', "depths = np.zeros(len(times))  # no spike has one"]
+        return [f"times = {times}", "depths = np.zeros(len(times))  # no spike has one"]
     own = "np.full(len(times), np.nan)" if depths is None else 'spikes["depths"]'
     name = next((name for name in ("axial_um", "depths") if name in sorting.clusters), "depths")
     if sorting.units.are_indexes and f"axial_um{IN_IBLLIB}" not in sorting.clusters:
@@ -201,12 +203,17 @@ def _placed(subject: Subject) -> list[str]:
         drawn = [f"units = np.array([{ids}])", f"of_units = np.array([{of_units}])"]
         units = 'np.searchsorted(units, spikes["clusters"])'
     return [
-        'times = spikes["times"]',
+        f"times = {times}",
         "# where spikes without a depth are drawn",
         *drawn,
         f"depths = {own}",
         f"depths = np.where(np.isfinite(depths), depths, of_units[{units}])",
     ]
+
+
+def _in_64_bits(name: str, values: npt.NDArray[np.floating]) -> str:
+    """Return a column of spikes in code; NumPy would round the edges of a window to as many bits as a file has."""
+    return f'spikes["{name}"]' + ("" if values.dtype == np.float64 else ".astype(np.float64)")
 
 
 def _units_of_spikes(subject: Subject) -> str:

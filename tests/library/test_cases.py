@@ -17,10 +17,12 @@ from dashboard.analysis.units.templates import unit_template
 from dashboard.engine.build import build_columns
 from dashboard.export.origin import Subject
 from dashboard.export.spikes import write_spikes
+from dashboard.library.completion import METRICS, completed, titles
 from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.model.conventions import LabelKind
 from dashboard.model.errors import BadRequest, InsertionAmbiguous, NoSpikeSorting
+from dashboard.model.progress import ignore_progress
 from dashboard.model.sorting import SpikeSorting
 from tests.library.alf_folder import N_CHANNELS, N_CLUSTERS, N_SPIKES, SESSION, sorting_arrays, write, write_session
 
@@ -70,6 +72,13 @@ def test_whose_label_it_is_follows_from_what_the_file_holds(case: str, tmp_path:
     assert sorting.tests_can_be_made == (kind is not LabelKind.IBL)
     assert sorting.metrics_wanted == (kind is LabelKind.KILOSORT)
     assert ("IBL tests are not in the file" in said(sorting)) == (kind is LabelKind.FILE)
+    # They are computed by themselves where there is no other opinion than Kilosort's, else when somebody asks.
+    assert titles(sorting) == [METRICS] * sorting.metrics_wanted
+    assert titles(sorting, with_tests=True) == [METRICS] * sorting.tests_can_be_made
+    for is_asked, is_made in ((False, sorting.metrics_wanted), (True, sorting.tests_can_be_made)):
+        found = completed(sorting, None, ignore_progress, None, with_tests=is_asked)
+        assert found.metrics_made == is_made
+        assert found.label_kind is (LabelKind.IBL if is_made else kind)
 
 
 def test_a_label_of_the_file_stays_beside_the_one_that_is_computed(tmp_path: Path) -> None:

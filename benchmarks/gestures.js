@@ -45,7 +45,7 @@ window.await_rows = () => {
   document.addEventListener("keydown", ({ timeStamp, altKey, key }) => {
     if (altKey && key != "Alt") found.keys.push(timeStamp)
   }, { capture: true })
-  const shown = () => JSON.stringify([table.page, table.source.selected.indices])
+  const shown = () => JSON.stringify(table.source.selected.indices)
   let before = shown()
   const look = () => {
     if (shown() == before) return
@@ -54,5 +54,4 @@ window.await_rows = () => {
     requestAnimationFrame(() => { found.rows[at] = performance.now() })
   }
   table.source.selected.properties.indices.change.connect(look)
-  table.properties.page.change.connect(look)
 }

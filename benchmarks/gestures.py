@@ -25,8 +25,8 @@ WINDOW_PX = {"width": 1600, "height": 1000}
 PAUSE_MS, REST_MS = 1_000, 4_000
 REGION = "VISp5"
 
-#: Between two keys of somebody who judges units, and how many.
-KEY_MS, N_KEYS = 60, 100
+#: Between two keys of somebody who judges units, and how many: those of a page of the table.
+KEY_MS, N_KEYS = 60, 90
 
 #: What is measured, and how long it may take (ms).
 LIMITS = {
@@ -34,7 +34,7 @@ LIMITS = {
     "next unit (J) to Unit tab": 300.0,
     "quality filter to raster": None,
     "filter on curated labels to raster": None,
-    "a key of 100, every 60 ms, to the next row to judge": 60.0,
+    "a key of 90, every 60 ms, to the next row to judge": 60.0,
     "colour by mean amplitude to raster": None,
     "Events tab of a region opened": 1_000.0,
     "next spike (.) to 70 ms of voltage, its chunk held": 150.0,
@@ -69,7 +69,7 @@ def measure(cache: Path, n_spikes: int, runs: int) -> tuple[list[Row], dict[str,
             for _ in range(runs + 1)
         ][1:]
         page.context.close()
-        times["a key of 100, every 60 ms, to the next row to judge"], page = judge(browser, server.url)
+        times["a key of 90, every 60 ms, to the next row to judge"], page = judge(browser, server.url)
         label = page.get_by_label("Expression")
         expressions = ("my_label == 'good'", "")
         panel(page, "Filters")

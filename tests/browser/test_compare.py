@@ -18,6 +18,7 @@ from dashboard.analysis.inputs import matchable
 from dashboard.engine.build import build_columns
 from dashboard.library.open import open_insertion
 from dashboard.model.progress import Progress, ProgressCallback
+from dashboard.model.sorting import SpikeSorting
 from dashboard.page.tabs.compare import matching
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
@@ -57,19 +58,17 @@ def choose(visit: Visit, label: str, option: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def sides(site: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+def sides(sorting: SpikeSorting, site_cache: Path) -> tuple[Any, Any]:
     """Columns of the two sortings, opened a second time for their numbers."""
-    cache = tmp_path_factory.mktemp("numbers")
-    source = DemoSource(cache, n_spikes=DEMO_SPIKES)
-    a = open_insertion("demo", source=source, cache=cache)
-    b = open_insertion("demo", sorter="pykilosort", revision=REVISION, source=source, cache=cache)
-    return build_columns(a, cache), build_columns(b, cache)
+    source = DemoSource(site_cache, n_spikes=DEMO_SPIKES)
+    b = open_insertion("demo", sorter="pykilosort", revision=REVISION, source=source, cache=site_cache)
+    return build_columns(sorting, site_cache), build_columns(b, site_cache)
 
 
-def test_another_sorter_beside_what_is_open(site: str, visit: Visit, sides: tuple[Any, Any]) -> None:
+def test_another_sorter_beside_what_is_open(site: str, shared_visit: Visit, sides: tuple[Any, Any]) -> None:
     a, b = sides
     table = pair_table(compare_units(matchable(a), matchable(b)))
-    page = visit.page
+    visit, page = shared_visit, shared_visit.page
     visit.open(f"{site}/?insertion=demo&tab=Compare")
     visit.wait_for_spikes()
     expect(page.get_by_text("Choose what to compare with")).to_be_visible()
@@ -143,9 +142,11 @@ def test_another_sorter_beside_what_is_open(site: str, visit: Visit, sides: tupl
     expect(page.get_by_text(re.compile(r"in both \d+ · split"))).to_be_visible(timeout=20_000)
 
 
-def test_two_filters_of_one_sorting(site: str, visit: Visit, sides: tuple[Any, Any]) -> None:
-    visit.open(f"{site}/?insertion=demo&tab=Compare&quality=good")
-    visit.wait_for_spikes()
+def test_two_filters_of_one_sorting(site: str, shared_visit: Visit, sides: tuple[Any, Any]) -> None:
+    visit = shared_visit
+    visit.show(site, "insertion=demo&tab=Compare&quality=good")
+    expect(visit.page.get_by_text("Choose what to compare with")).to_be_visible()
+    wait_until(visit, lambda: 0 < in_view(visit) < DEMO_SPIKES)
     visit.page.get_by_text("Use these filters as B").click()
     expect(visit.page.get_by_text("B: filters: quality good")).to_be_visible()
     wait_until(visit, lambda: "compare=filter" in visit.page.url)
@@ -238,14 +239,12 @@ def test_two_probes_of_a_session_side_by_side(visit: Visit, tmp_path: Path) -> N
         assert in_view(visit) != in_view_of_b(visit)
 
 
-def test_a_sorting_that_is_not_there_is_said(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion=demo&tab=Compare&compare=sorting:kilosort9,original")
-    visit.wait_for_spikes()
-    expect(visit.page.get_by_text("has no sorting kilosort9")).to_be_visible()
+def test_a_sorting_that_is_not_there_is_said(site: str, shared_visit: Visit) -> None:
+    shared_visit.show(site, "insertion=demo&tab=Compare&compare=sorting:kilosort9,original")
+    expect(shared_visit.page.get_by_text("has no sorting kilosort9")).to_be_visible()
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real sorting is not there")
-def test_where_there_is_nothing_to_compare_with_the_tab_says_so(site: str, visit: Visit) -> None:
-    visit.open(f"{site}/?insertion=ZFM-02370/2021-04-28/001/probe00&tab=Compare")
-    visit.wait_for_spikes()
-    expect(visit.page.get_by_text("has one sorting in one revision")).to_be_visible()
+def test_where_there_is_nothing_to_compare_with_the_tab_says_so(site: str, shared_visit: Visit) -> None:
+    shared_visit.show(site, "insertion=ZFM-02370/2021-04-28/001/probe00&tab=Compare")
+    expect(shared_visit.page.get_by_text("has one sorting in one revision")).to_be_visible()

@@ -44,9 +44,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> FolderSource:
     return FolderSource(root)
 
 
-@pytest.fixture
-def place(lab: FolderSource, tmp_path: Path) -> Iterator[str]:
-    with served([lab], tmp_path) as url:
+@pytest.fixture(scope="module")
+def place(lab: FolderSource, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served([lab], tmp_path_factory.mktemp("place")) as url:
         yield url
 
 
@@ -130,8 +130,8 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
         expect(row).to_contain_text("Ada: pass, Bob: fail", timeout=20_000)
 
 
-def test_summary_says_what_the_files_say(visit: Visit, place: str) -> None:
-    visit.page.set_viewport_size({"width": 1600, "height": 1000})
+def test_summary_says_what_the_files_say(shared_visit: Visit, place: str) -> None:
+    visit = shared_visit
     visit.open(f"{place}/?insertion=SWC_1/2024-01-01/1/probe00")
     visit.wait_for_spikes()
     visit.page.get_by_role("tab", name="Summary").click()
@@ -154,9 +154,10 @@ def test_summary_says_what_the_files_say(visit: Visit, place: str) -> None:
     expect(page.locator(".summary .tests tr").first).to_contain_text("fail", timeout=30_000)
 
 
-def test_the_list_opens_stars_and_takes_pasted_ids(visit: Visit, place: str) -> None:
-    page = visit.page
-    visit.open(place)
+def test_the_list_opens_stars_and_takes_pasted_ids(shared_visit: Visit, place: str) -> None:
+    visit, page = shared_visit, shared_visit.page
+    if not page.url.startswith(place):
+        visit.open(place)
     find(visit)
     page.keyboard.type("NYU_3")
     expect(page.locator(".finder-panel .count")).to_have_text("1 of 5 insertions", timeout=30_000)

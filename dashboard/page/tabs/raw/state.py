@@ -9,7 +9,7 @@ import param
 from dashboard.model.raw import BANDS, HIGH_PASS, PALETTES, STEPS
 
 WIDTHS_MS = (2, 10, 35, 70, 200, 500, 1000, 2000)
-MANY = (0, 20, 50, 200)
+MANY = (0, 1, 2, 5, 10, 20, 50, 100, 200)
 MAX_GAIN_DB = 60
 
 

@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.config.settings import Settings
+from dashboard.library.completion import completed
+from dashboard.model.progress import ignore_progress
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.tabs.registry import TABS
 from dashboard.sources.base import Source
@@ -42,7 +44,8 @@ def walk(visit: Visit, sources: Sequence[Source], cache: Path, name: str, sortin
         visit.wait_for_spikes()
         n = sorting.n_spikes - sorting.n_dropped
         expect(page.locator(".status-line", has_text=f"{n:,} of {n:,} spikes")).to_be_visible(timeout=LATE_MS)
-        if words := ", ".join(word for word, _ in sorting.differences.values()):
+        differences = completed(sorting, cache, ignore_progress, None).differences  # as the page has it in the end
+        if words := ", ".join(word for word, _ in differences.values()):
             expect(page.get_by_text(words, exact=True)).to_be_visible(timeout=LATE_MS)
         for entry in TABS:
             page.get_by_role("tab", name=entry.title, exact=True).click()

@@ -61,9 +61,11 @@ class OverviewView:
         self.rate = ColumnDataSource({"time": [], "rate": []})
         self.trials = ColumnDataSource({"time": [], "top": [], "bottom": []})
         self.periods = ColumnDataSource({"start": [], "end": [], "colour": [], "what": []}, name="overview-periods")
-        strips = self.figure.vstrip(
-            x0="start",
-            x1="end",
+        strips = self.figure.quad(  # of strips a tooltip stands in the middle of the figure, and over the mouse
+            left="start",
+            right="end",
+            bottom=0,
+            top=1e6,
             source=self.periods,
             fill_color="colour",
             fill_alpha=0.2,

@@ -16,6 +16,8 @@ PYTEST_ARGS ?=
 # Once for all, and not in every process of the tests at the same time.
 KERNELS := from dashboard.engine.warmup import compile_kernels; from dashboard.analysis.warmup import compile_unit_kernels; compile_kernels(); compile_unit_kernels()
 export PYTHON
+# Each process would compile the modules of the package, and of the tests, anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := demo
 .PHONY: demo test fuzz smoke lint types contracts pytest walks parity bench screenshots docs clean

@@ -66,7 +66,7 @@ class Visit:
 
     def open(self, url: str) -> None:
         """Go to a URL and wait until the page stands."""
-        self.page.goto(url, wait_until="domcontentloaded")
+        self.page.goto(url, wait_until="domcontentloaded", timeout=60_000)
         self.page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)
 
     def follow(self, query: str) -> None:

@@ -94,7 +94,7 @@ def test_events_are_aligned_to_and_the_folder_is_as_it_was(page: DrivenPage, dat
     bring(page, f"mine{ending}", written(ending))
     page.wait(lambda: tab.picture, "the picture")
     assert page.do(lambda: trials(page).table["tone_times"].tolist()) == TABLE["tone_times"].tolist()
-    assert page.do(lambda: page.session.states[AlignmentState].event) == "tone_times"
+    page.wait(lambda: page.session.states[AlignmentState].event == "tone_times", "the event, in the tab's turn")
     assert f"20 rows of mine{ending}" in page.do(lambda: tab.upload.words.object)
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == files
 

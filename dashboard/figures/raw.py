@@ -105,7 +105,7 @@ def many_figure(found: ManySpikes, others: Sequence[ManySpikes] = (), inks: Sequ
     left, right = float(x[0]), float(x[-1])
     what = f"{len(found.uv)} of {counted(found.n_all, 'spike')} of unit {found.unit}"
     if others:
-        what = f"{sum(len(one.uv) for one in of)} spikes of units {', '.join(str(one.unit) for one in of)}"
+        what = f"{counted(sum(len(one.uv) for one in of), 'spike')} of units {', '.join(str(one.unit) for one in of)}"
     return Figure(
         "raw-waveforms",
         f"{what}, rows {scale:,.0f} {found.unit_of_uv} apart",

@@ -202,10 +202,10 @@ def metrics(sorting: SpikeSorting, unit: int) -> str:
         title = "drift (depth jitter, µm/h)" if name == "drift" else str(name)
         lines.append(f"<tr><th>{escape(title)}</th><td>{escape(text)}</td></tr>")
     why = sorting.why_no_snr
-    n_columns = counted(len(lines), "column")
+    columns = counted(len(lines), "column")
     no_snr = f'<p class="absent">No signal to noise (snr): {escape(why)}.</p>' if why else ""
     return (
-        f'<div class="unit">{no_snr}<details><summary>All {n_columns} of the clusters table</summary>'
+        f'<div class="unit">{no_snr}<details><summary>All {columns} of the clusters table</summary>'
         f"<table>{''.join(lines)}</table></details></div>"
     )
 

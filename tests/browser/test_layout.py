@@ -118,7 +118,8 @@ LIGHT = """{
       const channels = (colour.match(/[0-9.]+/g) ?? []).map(Number)
       if (channels.length >= 3 && (channels[3] ?? 1) > 0.5) ground = channels
     }
-    if (at && (!ground || ground[0] > 128)) light_frames += 1
+    const is_shown = !document.body || getComputedStyle(document.body).opacity !== "0"
+    if (at && is_shown && (!ground || ground[0] > 128)) light_frames += 1
     requestAnimationFrame(look)
   }
   requestAnimationFrame(look)

@@ -26,6 +26,7 @@ from dashboard.page.tabs.change.tab import ChangeTab
 from dashboard.page.tabs.probe.picture import Units
 from dashboard.page.tabs.raw.tab import RawTab
 from dashboard.page.tabs.registry import TABS
+from dashboard.page.tabs.unit.tab import UnitTab
 from dashboard.sources.demo import raw as demo_raw
 from tests.page.driving import DrivenPage, driven_page
 
@@ -109,6 +110,8 @@ def show(page: DrivenPage, title: str) -> BaseTab[Any]:
             made._is_laid_out = True
         if isinstance(made, ChangeTab):  # it compares the same spikes once
             made._forget()
+        if isinstance(made, UnitTab):  # it reads the single spikes of units once
+            made._singles = None
         if isinstance(made, RawTab):  # it reads the maps of a recording once, and draws them once
             made.maps = session.quality._channels = None
         opened = session._opened

@@ -74,7 +74,7 @@ CASES = {
     "c09": Case(40, ("10 spikes are at exactly -1 s", "4 spikes are before 0 s", "steps back once")),
     "c10": Case(40, ("as 32-bit sample numbers that overflow at 20,000 Hz do",)),
     "c11": Case(40, ("steps back once", "spikes from before and after lie over each other")),
-    "c12": Case(40, ("lie more than 100 um above all channels", "40 of 40 clusters have a depth in clusters.depths")),
+    "c12": Case(40, ("lie more than 100 µm above all channels", "40 of 40 clusters have a depth in clusters.depths")),
     "c13b": Case(60, (SHANKS,)),
     "c13c": Case(80, (SHANKS,)),
     "c13d": Case(12, (SHANKS,)),

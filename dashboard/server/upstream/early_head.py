@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 END = "</head>"
 LOADER = "es-module-shims"
-SOON = '<head>\n  <link rel="preload" as="fetch" crossorigin="anonymous" href="{address}">'
+SOON = '<link rel="preload" as="fetch" crossorigin="anonymous" href="{address}">\n  '
 """Has it fetched beside the scripts that stand before it."""
 
 EAGER = '<script>importShim("{address}")</script>\n  '
@@ -83,13 +83,14 @@ class PageHandler(DocHandler):
         if not end:
             super().write(chunk)
             return
-        head = before.replace(DARK_BODY, "")
+        first, last = asset("server/theme.html"), f"<script>{asset('server/inflate.js')}</script>\n  "
         after = after.replace("</body>", f"<script>{asset('page/browser/refused.js')}</script>\n</body>", 1)
         if LOADER in before:
             address = Button._render_esm(True, server=True)
-            head = head.replace("<head>", SOON.format(address=address), 1) + EAGER.format(address=address)
-            head += WIDGETS.format(script=asset("server/widget_state.js"))
-        head += asset("server/theme.html") + f"<script>{asset('server/inflate.js')}</script>\n  "
+            first = SOON.format(address=address) + first
+            last = EAGER.format(address=address) + WIDGETS.format(script=asset("server/widget_state.js")) + last
+        # The theme stands before the scripts, while which are read the browser paints the page's ground.
+        head = before.replace(DARK_BODY, "").replace("<head>", f"<head>\n  {first}", 1) + last
         if self._sent and head != self._sent:
             logger.warning("the head of the page has changed; a browser was sent that of the page before")
         context = self.application_context

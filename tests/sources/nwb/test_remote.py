@@ -104,7 +104,7 @@ def test_a_file_that_is_no_hdf5_says_so(replay: Replay, settings: Settings) -> N
 
 def test_an_address_of_a_page_or_link_is_never_asked(replay: Replay, file: Path, settings: Settings) -> None:
     other = replay.url + "/public/other.nwb"
-    with pytest.raises(DashboardError, match="No insertion answers"):
+    with pytest.raises(DashboardError, match="No insertion is found for"):
         find(other, [RemoteNwbSource(replay.url + PATH, settings)])
     assert replay.count("other.nwb") == 0
 

@@ -146,8 +146,9 @@ def test_each_part_of_a_tab_that_fails_is_one_line_and_the_rest_is_drawn(
         show(page, title)
         rest = whole - {name}
         page.wait(lambda rest=rest: rest <= faults.drawn and is_idle(tab), f"{title} without {name}")
+        page.wait(lambda name=name: ALERT in tab.parts[name].caption.object, f"the line of {name}")
         line = page.do(lambda name=name: tab.parts[name].caption.object)
-        assert ALERT in line and parts[name].title in line and "IndexError" in line and "of no use" not in line
+        assert parts[name].title in line and "IndexError" in line and "of no use" not in line
         assert page.do(lambda: texts(tab).count(ALERT)) == n_alerts + 1, name
         assert not page.do(lambda: waits(tab)), name
         assert any(record.exc_info for record in caplog.records), name

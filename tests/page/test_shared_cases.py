@@ -458,8 +458,10 @@ def test_the_page_draws_the_template_and_magnitudes(
     found, page = opened(case), pages(case)
     shown(page, found.sorting)
     tab = page.select("Unit", 5)
-    picture = page.wait(lambda: tab.picture and tab.picture.focus.unit == 5 and tab.picture, "unit 5")
-    assert picture.template is not None
+    picture = page.wait(  # templates may be read once the page stands
+        lambda: tab.picture and tab.picture.focus.unit == 5 and tab.picture.template is not None and tab.picture,
+        "the template of unit 5",
+    )
     of_unit = found.files["spikes.clusters"] == 5
     np.testing.assert_allclose(picture.focus.amps_uv, 1e6 * np.abs(found.files["spikes.amps"][of_unit]), rtol=1e-5)
 

@@ -30,6 +30,18 @@ class ClusterRows(pn.widgets.Tabulator):
     It is sorted by the server: by several columns where the browser asks for them, and equal rows keep their order.
     """
 
+    def _get_properties(self, doc: Any = None) -> dict[str, Any]:
+        """Have a browser that is given the table told which of the rows it sees are selected.
+
+        Panel tells the places that they have in the table as it is not sorted.
+        """
+        properties: dict[str, Any] = super()._get_properties(doc)
+        start = (self.page - 1) * self.page_size
+        shown = self._processed.index[start : start + self.page_size]
+        places = shown.get_indexer(self.value.index[self.selection])
+        properties["source"].selected.indices = [int(place) for place in places if place >= 0]
+        return properties
+
     def take_cells(self, table: pd.DataFrame) -> bool:
         """Take other values of the same rows and columns: the cells that differ leave, and no other.
 

@@ -28,7 +28,7 @@ demo: $(VENV)/.runtime
 test: lint types contracts pytest
 
 fuzz: $(VENV)/.test
-	FOLDERS=5000 $(BIN)/pytest -q tests/library/test_random_folders.py
+	FOLDERS=5000 $(BIN)/pytest -v tests/library/test_random_folders.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -69,8 +69,9 @@ def open_insertion(
         Apply what people have decided about units, this person's decisions first (``''``: the last of anybody): merged
         units are one, removed units and spikes in bad spans are left out, and the clusters have columns of labels.
     lazy : bool
-        Leave what the source can compute later (`SpikeSorting.later`), and metrics that are missing or not as long as
-        the clusters (`SpikeSorting.metrics_stale`), to `dashboard.library.completion.completed`.
+        Leave what the source can compute later (`SpikeSorting.later`), and metrics that are missing, not as long as the
+        clusters, or hold no label but Kilosort's (`SpikeSorting.metrics_wanted`), to
+        `dashboard.library.completion.completed`, as the page does.
     progress : callable
         Called with a `Progress`, from this thread or others.
     cancel : threading.Event or None
@@ -109,7 +110,7 @@ def open_insertion(
         sorting = where.open(ref, request, cache=folder, progress=progress, cancel=cancel, arrived=arrived)
     if dates:
         sorting = replace(sorting, records_of=min(dates))
-    if (sorting.metrics_stale or sorting.later) and not lazy:
+    if not lazy:
         sorting = completed(sorting, folder, progress, cancel)
     sorting = with_snr(sorting)
     if curation is not None:

@@ -65,3 +65,34 @@ def test_login_page_picture_and_file_under_a_prefix(visit: Visit, repository: Pa
             expect(page.locator("input[name=name]")).to_be_visible()
             assert "10%2C40" in page.url or "10%252C40" in page.url or "10,40" in page.url
             page.goto("about:blank")
+
+
+def test_page_preview_and_file_behind_a_proxy_that_takes_its_prefix_off(visit: Visit, tmp_path: Path) -> None:
+    """As JupyterHub's does; the server knows nothing of the prefix, so every address is relative to the page."""
+    page, front = visit.page, free_port()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with serving([DemoSource(tmp_path, n_spikes=20_000)], tmp_path, origin=(f"127.0.0.1:{front}",)) as server:
+        location = (
+            f"location /user/me/proxy/1/ {{ proxy_pass http://127.0.0.1:{server.port}/; proxy_http_version 1.1; "
+            'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; '
+            "proxy_set_header Host $http_host; }"
+        )
+        with nginx(tmp_path, location, front) as url:
+            visit.open(f"{url}/user/me/proxy/1/?insertion=demo&t=10,40")
+            visit.wait_for_spikes()
+            page.keyboard.press("Control+Shift+E")
+            preview = page.get_by_alt_text("Preview of the figure")
+            expect(preview).to_be_visible(timeout=60_000)
+            assert preview.evaluate("image => image.naturalWidth") > 100
+            with page.expect_download() as waiting:
+                page.get_by_role("button", name="Download").first.click()
+            assert waiting.value.path().stat().st_size > 1000
+            page.keyboard.press("Escape")
+            for tab in ("Unit", "Events", "Probe", "Raw"):
+                page.get_by_role("tab", name=tab, exact=True).click()
+                expect(page.get_by_role("tab", name=tab, exact=True)).to_have_attribute("aria-selected", "true")
+            home = f"{url}/user/me/proxy/1/"
+            assert [each for each in asked if each.startswith("http") and not each.startswith(home)] == []
+            page.goto("about:blank")
+    assert visit.complaints == []

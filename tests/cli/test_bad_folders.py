@@ -45,6 +45,8 @@ def test_what_can_be_shown_is_and_says_what_is_odd(
         assert words in answer
     assert run("check", tmp_path, "--json", "--cache", tmp_path / "cache") == 0
     report = json.loads(capsys.readouterr().out)
+    for words in KINDS[name].says:
+        assert words in json.dumps(report, ensure_ascii=False)
     assert report["n_spikes"] == 3000
     assert report["n_dropped"] == 0
     answer = run("render", tmp_path, "--out", tmp_path / "picture.png", "--cache", tmp_path / "cache")

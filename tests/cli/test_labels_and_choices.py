@@ -32,10 +32,10 @@ KILOSORTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def with_columns(root: Path, columns: dict[str, Any], **words: Any) -> SpikeSorting:
+def with_columns(root: Path, columns: dict[str, Any], *, lazy: bool = True, **words: Any) -> SpikeSorting:
     metrics = sorting_arrays()["clusters.metrics"].assign(**columns)
     write_session(root / "data", changed={"clusters.metrics": metrics} | words)
-    return open_insertion(root / "data", cache=root / "cache")
+    return open_insertion(root / "data", cache=root / "cache", lazy=lazy)
 
 
 @pytest.mark.parametrize("kind", KILOSORTS)
@@ -56,7 +56,8 @@ def test_kilosorts_opinion_is_no_ibl_label(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KILOSORTS)
 def test_computed_labels_take_the_place_of_kilosorts(kind: str, tmp_path: Path) -> None:
     sorting = with_columns(tmp_path, KILOSORTS[kind]())
-    done = with_metrics(sorting, recompute(sorting))
+    done = with_columns(tmp_path, KILOSORTS[kind](), lazy=False)
+    pd.testing.assert_frame_equal(done.clusters, with_metrics(sorting, recompute(sorting)).clusters)
     assert not done.why_no_labels
     assert not done.metrics_wanted
     assert set(np.round(done.labels * 3)) <= {0.0, 1.0, 2.0, 3.0}
@@ -70,6 +71,7 @@ def test_without_volts_there_is_nothing_to_compute_labels_from(tmp_path: Path) -
     amps = sorting_arrays()["spikes.amps"] * 1e6
     sorting = with_columns(tmp_path, KILOSORTS["words"](), **{"spikes.amps": amps})
     assert not sorting.metrics_wanted
+    assert not with_columns(tmp_path, KILOSORTS["words"](), lazy=False, **{"spikes.amps": amps}).metrics_made
     assert "amplitudes in volts" in sorting.why_no_labels
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import panel as pn
 from bokeh.document import Document
 from tornado.ioloop import IOLoop
 
@@ -17,12 +18,14 @@ from dashboard.library.catalogue import Catalogue
 from dashboard.library.store import InsertionStore
 from dashboard.library.userdata import UserData, UserSession
 from dashboard.page.core.fair_pool import FairPool
+from dashboard.page.core.job import Job
 from dashboard.page.export.downloads import Downloads
 from dashboard.page.session import DashboardSession
 from dashboard.sources.base import Source
 from dashboard.sources.folder import FolderSource
 
 WAIT_S = 120
+WAITING = ("computing", "reading …", "opening ", "comparing ", "aligning ")
 Found = TypeVar("Found")
 
 
@@ -37,9 +40,29 @@ class _Document(Document):
         self._loop.add_callback(callback)
 
 
-def is_at_rest(loops: Iterable[Any]) -> bool:
-    """Whether no render loop has anything to do."""
-    return not any(loop._future is not None or loop._is_waiting or loop._wanted is not None for loop in loops)
+def texts(tab: Any) -> str:
+    """Return everything that a tab says."""
+    return " ".join(_texts(tab.panel))
+
+
+def _texts(item: Any) -> Iterator[str]:
+    if item.visible:
+        if isinstance(item, pn.pane.HTML):
+            yield str(item.object)
+        for inner in getattr(item, "objects", ()):
+            yield from _texts(inner)
+
+
+def waits(tab: Any) -> list[str]:
+    """Return what of a tab says that something is on its way."""
+    said = texts(tab)
+    return [word for word in WAITING if word in said]
+
+
+def is_idle(tab: Any) -> bool:
+    """Whether nothing of a tab is computed, or waits for it."""
+    jobs = [value for value in vars(tab).values() if isinstance(value, Job)]
+    return all(loop.is_idle for loop in tab._loops) and not any(job.is_running for job in jobs)
 
 
 class DrivenPage:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from dashboard.cli.main import main
 from dashboard.export.origin import provenance
+from dashboard.export.spikes import cluster_table as exported_clusters
+from dashboard.library.completion import titles
 from dashboard.page import link as links
 from dashboard.page.services.export_view import make_subject
-from tests.library.alf_folder import DURATION_S, N_SPIKES, sorting_arrays, write_session
+from dashboard.page.tabs.clusters.tab import cluster_table
+from tests.library.alf_folder import DURATION_S, N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
+from tests.library.test_cases import LABELS
 from tests.page.driving import driven_page
 
 KEY = "MOUSE_1/2024-01-02/001/probe00"
@@ -77,3 +83,35 @@ def test_a_unit_of_any_number_of_spikes_is_drawn(tmp_path: Path, cache: Path) ->
             assert len(picture.focus) == np.count_nonzero(changed["spikes.clusters"] == cluster)
             assert page.do(lambda tab=tab: (tab.busy.panel.object, tab.refusal.object)) == ("", "")
             assert f"all {len(picture.focus):,} spike" in page.do(lambda tab=tab: tab.head.object)
+
+
+def test_good_units_are_the_same_everywhere(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check`, `units`, `render`, the page's filter and table, and exports: whosever the labels are."""
+    keys = {kind: f"M{k}/2024-01-02/001" for k, kind in enumerate(LABELS)}
+    for kind, key in keys.items():
+        table = LABELS[kind][0]()
+        write_session(tmp_path / "data", session=f"labx/Subjects/{key}", changed={"clusters.metrics": table})
+    with driven_page(tmp_path / "data", cache) as page:
+        session = page.session
+        for k, (kind, key) in enumerate(keys.items()):
+            folder = tmp_path / "data" / "labx/Subjects" / key
+            asked, picture, listed = ["--cache", str(cache)], tmp_path / f"{k}.png", tmp_path / f"{k}.csv"
+            capsys.readouterr()
+            assert main(["check", str(folder), "--json", *asked]) == 0
+            n_good = json.loads(capsys.readouterr().out)["n_good"]
+            page.do(lambda key=key: session.open(f"{key}/probe00"))
+            page.wait(lambda key=key: session.state.insertion == f"{key}/probe00" and session._scene, kind)
+            page.wait(lambda: not titles(session._scene.sorting), f"the metrics of {kind}")
+            page.do(lambda: session.state.param.update(quality="good"))
+            scene = page.do(lambda: session._scene)
+            code = main(["render", str(folder), "--quality", "good", "--out", str(picture), *asked])
+            assert (n_good is None) == (kind == "none") == (code == 2), kind
+            if n_good is None:
+                assert scene.n_clusters_passing == N_CLUSTERS
+                continue
+            assert main(["units", str(folder), "--where", "label == 1", "--out", str(listed), *asked]) == 0
+            with Image.open(picture) as image:
+                assert image.info["spikes"].startswith(f"{scene.n_spikes_passing:,} of "), kind
+            subject = page.do(lambda: make_subject(session._scene, session.states.values()))
+            found = [scene.n_clusters_passing, len(pd.read_csv(listed)), len(exported_clusters(subject))]
+            assert [*found, (cluster_table(scene.sorting)["label"] == 1).sum()] == [n_good] * 4, kind

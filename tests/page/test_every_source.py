@@ -13,7 +13,7 @@ from dashboard.model.references import InsertionRef
 from dashboard.page.services.export_view import make_subject
 from dashboard.page.tabs.registry import TABS
 from dashboard.sources.phy.source import PhySource
-from tests.page.driving import driven_page, is_at_rest
+from tests.page.driving import driven_page, is_idle, waits
 from tests.sources.kinds import KEYS, insertion_of, source_of
 from tests.sources.samples import write_phy
 
@@ -42,7 +42,7 @@ def test_the_page_shows_every_spike_and_every_tab_answers(
         unit = scene.ids([int(scene.spikes_per_cluster.argmax())])[0]
         for entry in TABS:
             tab = page.select(entry.title, unit)
-            page.wait(lambda tab=tab: is_at_rest(getattr(tab, "_loops", [])), f"the tab {entry.title}")
+            page.wait(lambda tab=tab: is_idle(tab) and not waits(tab), f"the tab {entry.title}")
             refusal = getattr(tab, "refusal", session.header).object
             is_told = entry.title == "Raw" and " is missing: " in refusal  # with what would bring it
             assert "refused" not in refusal or is_told, entry.title

@@ -20,7 +20,6 @@ from dashboard.analysis.raw.picture import SnippetPicture
 from dashboard.analysis.unit_picture import UnitPicture
 from dashboard.library.store import OpenInsertion
 from dashboard.page.core import tab as core_tab
-from dashboard.page.core.job import Job
 from dashboard.page.core.tab import BaseTab
 from dashboard.page.tabs.change.tab import ChangeTab
 from dashboard.page.tabs.probe.picture import Units
@@ -28,10 +27,9 @@ from dashboard.page.tabs.raw.tab import RawTab
 from dashboard.page.tabs.registry import TABS
 from dashboard.page.tabs.unit.tab import UnitTab
 from dashboard.sources.demo import raw as demo_raw
-from tests.page.driving import DrivenPage, driven_page
+from tests.page.driving import DrivenPage, driven_page, is_idle, texts, waits
 
 ALERT = 'role="alert"'
-WAITING = ("computing", "reading …", "opening ", "comparing ", "aligning ")
 LOOK = {
     "before": (10.0, 100.0), "after": (120.0, 220.0), "compare": "sorting:pykilosort,original", "raw_band": "lf",
     "raw_many": 20, "raw_at": 0.25,
@@ -77,25 +75,6 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     made = Faults()
     monkeypatch.setattr(core_tab, "run_part", made.run)
     return made
-
-
-def texts(tab: BaseTab[Any]) -> str:
-    """Return everything that a tab says."""
-    return " ".join(_texts(tab.panel))
-
-
-def _texts(item: Any) -> Iterator[str]:
-    if item.visible:
-        if isinstance(item, pn.pane.HTML):
-            yield str(item.object)
-        for inner in getattr(item, "objects", ()):
-            yield from _texts(inner)
-
-
-def is_idle(tab: BaseTab[Any]) -> bool:
-    """Whether nothing of a tab is computed, or waits for it."""
-    jobs = [value for value in vars(tab).values() if isinstance(value, Job)]
-    return all(loop.is_idle for loop in tab._loops) and not any(job.is_running for job in jobs)
 
 
 def show(page: DrivenPage, title: str) -> BaseTab[Any]:
@@ -155,12 +134,6 @@ def test_each_part_of_a_tab_that_fails_is_one_line_and_the_rest_is_drawn(
     faults.wanted = ""
     show(page, title)
     page.wait(lambda: texts(tab).count(ALERT) == n_alerts, f"{title} to be whole again")
-
-
-def waits(tab: BaseTab[Any]) -> list[str]:
-    """Return what of a tab says that something is on its way."""
-    said = texts(tab)
-    return [word for word in WAITING if word in said]
 
 
 @pytest.mark.parametrize("title", [entry.title for entry in TABS])

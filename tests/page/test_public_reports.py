@@ -20,7 +20,7 @@ from dashboard.library.open import open_insertion
 from dashboard.library.render import render
 from dashboard.model.sorting import SpikeSorting
 from tests.library.alf_folder import N_CHANNELS, N_CLUSTERS, N_SPIKES, SESSION, sorting_arrays, write, write_session
-from tests.page.driving import driven_page, is_at_rest
+from tests.page.driving import driven_page, is_idle, waits
 
 KEY = "MOUSE_1/2024-01-02/001/probe00"
 
@@ -52,11 +52,7 @@ class Opening:
             for tab in tabs:
                 for unit in units:
                     made = page.select(tab, unit)
-                    loops = made._loops
-                    page.wait(
-                        lambda loops=loops: is_at_rest(loops),
-                        tab,
-                    )
+                    page.wait(lambda made=made: is_idle(made) and not waits(made), tab)
                     assert page.do(lambda made=made: made.busy.panel.object) == ""
 
 

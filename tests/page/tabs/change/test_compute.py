@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 
@@ -84,6 +85,21 @@ def test_marks_are_of_the_units_that_pass_and_lost_ones_are_there(opened: OpenIn
     nobody = Scene(opened, np.zeros(opened.columns.n_clusters, bool))
     assert len(unit_marks(change, nobody).ids) == 0
     assert flagged_chips(change, nobody) == []
+
+
+def test_three_quantities_of_motion_stand_apart_each_under_its_name(opened: OpenInsertion, change: Change) -> None:
+    drift, request = opened.sorting.drift, change.request
+    assert drift is not None
+    text = head(Change(replace(request, drift=drift), change.units))
+    said = dict(re.findall(r"<tr><th>(.*?)</th><td>(.*?)</td>", text))
+    assert list(said) == ["Displacement of units", "Residual of the spikes", "Removed by the sorter"]
+    (a0, a1), (b0, b1) = request.before, request.after
+    before, after = (drift.um[(drift.times_s >= low) & (drift.times_s < high)] for low, high in ((a0, a1), (b0, b1)))
+    moved = after.mean(axis=0) - before.mean(axis=0)
+    assert said["Removed by the sorter"].startswith(f"{moved.min():+.1f} to {moved.max():+.1f} µm, by depth")
+    assert "by bands of 200 µm" in said["Residual of the spikes"] or "undetermined" in said["Residual of the spikes"]
+    assert "three different quantities; do not add them" in text
+    assert "not available: no drift" in head(change)
 
 
 def test_flagged_units_come_largest_first(opened: OpenInsertion, change: Change) -> None:

@@ -49,8 +49,9 @@ def dashboard_snippet(subject: Subject) -> str:
     if subject.sorting.curation:
         opened.append(f"curation={_code(subject.applied_for)}")
     lines = ["import dashboard"]
-    # What was computed on the page is not in the sorting that the code opens.
-    is_listed = subject.sorting.metrics_made or any(TESTED in text for text in subject.filters.values())
+    # What is computed on the page is not in the sorting that the code opens, or not yet on the page.
+    is_computed = subject.sorting.metrics_made or subject.sorting.metrics_wanted
+    is_listed = is_computed or any(TESTED in text for text in subject.filters.values())
     if subject.mask is not None and not is_listed:
         lines += [
             "from dashboard.analysis.filters.words import read_words",

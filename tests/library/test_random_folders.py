@@ -291,7 +291,7 @@ class Direct:
                 subject = make_subject(scene, states.values())
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(code, "SIZE", (4, 3))
-                    patch.setattr(dashboard, "open_insertion", lambda *names, **more: self.as_script(), raising=False)
+                    patch.setattr(dashboard, "open_insertion", lambda *names, **more: self.as_script, raising=False)
                     of_ibllib = ibllib_snippet(subject)
                     for text in (dashboard_snippet(subject), of_ibllib[of_ibllib.index("t0, t1, d0, d1 = ") :]):
                         said = io.StringIO()
@@ -300,6 +300,7 @@ class Direct:
                             exec(compile(text, "snippet", "exec"), world)
                         assert int(said.getvalue()) == subject.n_in_view, (words, text)
 
+    @cached_property
     def as_script(self) -> SpikeSorting:
         """Return the sorting as a script gets it: what lacks is computed, and labels other than Kilosort's stay."""
         return with_metrics(self.sorting, recompute(self.sorting)) if self.sorting.metrics_wanted else self.sorting

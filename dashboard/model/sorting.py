@@ -32,6 +32,9 @@ _UNITS_FROM = ("spikes", "passingSpikes", "clusters", "channels", "electrodeSite
 QUALITY = "quality"
 """Column of units with the group of a curation, else the sorter's label: ``good``, ``mua``, ``noise``, other words."""
 
+SNR = "snr"
+"""Column of units with their signal to noise; see `dashboard.analysis.quality.snr`."""
+
 HISTOLOGY = "histology"
 """Name of what the database has to say, among what is missing."""
 
@@ -256,6 +259,8 @@ class SpikeSorting:
         Whether `open_noise` asks a server.
     why_no_snr : str
         Why units have no column ``snr``; see `dashboard.analysis.quality.snr`.
+    snr_definition : str
+        What that column is, in words; empty where it is a file's own.
     units : UnitIds
         Ids of the units by index, which is the row in `clusters`: people, links, tables and files name a unit by its
         id, arrays and kernels by its index.
@@ -298,6 +303,7 @@ class SpikeSorting:
     open_noise: Callable[[], Noise] | None = field(default=None, repr=False)
     noise_is_remote: bool = False
     why_no_snr: str = ""
+    snr_definition: str = ""
     units: UnitIds = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

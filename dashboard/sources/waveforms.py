@@ -32,12 +32,18 @@ class Undone:
         Of the nearest channels, in the templates' own unit.
     channels : ndarray, shape (n_templates, n_near), int64
         Row of the channel of each trace; -1 for none.
+    heights : ndarray, shape (n_templates,), float64
+        Largest magnitude before the whitening is undone, on the channel with the largest peak-to-peak then.
+    norms : ndarray, shape (n_templates,), float64
+        Root of the sum of squares before the whitening is undone.
     """
 
     peaks: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.float64]
     waveforms: npt.NDArray[np.float32]
     channels: npt.NDArray[np.int64]
+    heights: npt.NDArray[np.float64]
+    norms: npt.NDArray[np.float64]
 
 
 def is_mixing(whitening: npt.NDArray[Any] | None) -> bool:
@@ -80,7 +86,7 @@ def undo(
     n, n_samples = templates.shape[:2]
     n_near = min(MAX_CHANNELS, n_channels)
     where = np.arange(n_channels, dtype=np.float64)[:, np.newaxis] if positions is None else positions
-    peaks, sizes = np.full(n, -1, np.int64), np.zeros(n)
+    peaks, sizes, heights, norms = np.full(n, -1, np.int64), np.zeros(n), np.zeros(n), np.zeros(n)
     waveforms, channels = np.zeros((n, n_samples, n_near), np.float32), np.full((n, n_near), -1, np.int64)
     for k in range(n):
         if k % _BATCH == 0:
@@ -94,6 +100,8 @@ def undo(
         if not used.any():
             continue
         traces, known = traces[:, used], known[used]
+        heights[k] = np.abs(traces[:, np.ptp(traces, axis=0).argmax()]).max()
+        norms[k] = np.linalg.norm(traces.astype(np.float64))
         whole = np.zeros((n_samples, n_channels), templates.dtype)
         if inverse is None:
             whole[:, known] = traces
@@ -105,4 +113,4 @@ def undo(
         far = np.linalg.norm(where - where[peaks[k]], axis=1)
         near = np.sort(np.argsort(far, kind="stable")[:n_near])
         waveforms[k], channels[k] = whole[:, near], near
-    return Undone(peaks, sizes, waveforms, channels)
+    return Undone(peaks, sizes, waveforms, channels, heights, norms)

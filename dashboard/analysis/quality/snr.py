@@ -11,16 +11,13 @@ import pandas as pd
 from dashboard.analysis.raw.snippet import file_columns
 from dashboard.model.errors import DashboardError
 from dashboard.model.noise import Noise
-from dashboard.model.sorting import SpikeSorting
-
-SNR = "snr"
-"""Column of the units. A file that has one of this name keeps it: SpikeInterface's is the same ratio, with the noise as
-1.48 times the median absolute deviation of what was sorted."""
+from dashboard.model.sorting import SNR, SpikeSorting
 
 SOME = 1 << 18
 """Spikes by which a sorting is known to be as the sorter left it, whose units are its templates."""
 
 F64 = npt.NDArray[np.float64]
+_DESTRIPED, _BEFORE = "the RMS of AP after destriping", "the median over time of the RMS of AP before destriping"
 _NO_NOISE = "no file says the noise of the channels (_iblqc_ephysChannels.apRMS, _iblqc_ephysTimeRmsAP.rms)"
 
 
@@ -29,21 +26,25 @@ def with_snr(sorting: SpikeSorting) -> SpikeSorting:
 
     The largest magnitude of the unit's mean waveform on the channel where it is largest from peak to peak, over the
     noise of that channel: the RMS of AP after destriping (``_iblqc_ephysChannels.apRMS``), else the median over time of
-    that before it (``_iblqc_ephysTimeRmsAP.rms``), which is some times as large. NaN for units without a waveform.
+    that before it (``_iblqc_ephysTimeRmsAP.rms``), which is some times as large. NaN for units without a waveform. A
+    column of a file stays (SpikeInterface's is the same ratio, with the noise as 1.48 times the median absolute
+    deviation of what was sorted), and so does that of a source whose files say the noise otherwise (Kilosort, NWB):
+    ``snr_definition`` says what it is.
     """
     if SNR in sorting.clusters:
         return sorting
-    noise, why = _noise(sorting)
+    noise, said = _noise(sorting)
     if noise is None:
-        return replace(sorting, why_no_snr=why)
+        return replace(sorting, why_no_snr=sorting.why_no_snr or said)
     try:
-        return replace(sorting, clusters=sorting.clusters.assign(**{SNR: _ratios(sorting, noise)}))
+        units = sorting.clusters.assign(**{SNR: _ratios(sorting, noise)})
+        return replace(sorting, clusters=units, why_no_snr="", snr_definition=said)
     except (DashboardError, OSError, ValueError) as error:
         return replace(sorting, why_no_snr=str(error))
 
 
 def _noise(sorting: SpikeSorting) -> tuple[F64 | None, str]:
-    """Return the noise of each channel in volts; None where nothing is to be computed, and why."""
+    """Return the noise of each channel in volts, and what the ratio to it is; None where there is none, and why."""
     if sorting.templates is None:
         return None, f"no templates: {sorting.missing_reason('templates') or 'the sorting has none'}"
     if not sorting.amps_are_volts:
@@ -51,10 +52,14 @@ def _noise(sorting: SpikeSorting) -> tuple[F64 | None, str]:
     if sorting.noise_is_remote:
         return None, "the noise of the channels is on the server, and is not fetched for it"
     try:
-        found = channel_noise(sorting.noise or Noise(), sorting.channels)
+        noise = sorting.noise or Noise()
+        found = channel_noise(noise, sorting.channels)
     except DashboardError as error:
         return None, str(error)
-    return found, "" if found is not None else _NO_NOISE
+    if found is None:
+        return None, _NO_NOISE
+    of_channel = _BEFORE if noise.channel_rms_v is None else _DESTRIPED
+    return found, f"snr is the largest magnitude of the unit's mean waveform over {of_channel} of its channel"
 
 
 def channel_noise(noise: Noise, channels: pd.DataFrame) -> F64 | None:

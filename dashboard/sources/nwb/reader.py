@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from dashboard.model.errors import Cancelled, DatasetInvalid
 from dashboard.model.identity import FileState, Identity
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import Histology, SortingRef
-from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates
+from dashboard.model.sorting import SNR, Missing, Spikes, SpikeSorting, Templates
 from dashboard.model.texts import counted
 from dashboard.sources.alf.channels import regions
 from dashboard.sources.alf.clusters import merge_clusters
@@ -49,6 +49,12 @@ _NOT_COLUMNS = frozenset(
 _VOID = frozenset({"", "void", "unknown", "none", "nan", "null"})
 #: Waveforms of more than this cannot be the volts that NWB declares.
 MAX_WAVEFORM_V = 0.05
+SNR_SAID = (
+    "snr is the largest magnitude of the unit's waveform_mean over the mean of waveform_sd on that channel: the noise "
+    "is how much its own spikes differ"
+)
+
+Value = TypeVar("Value")
 
 _AGAIN = "Write the file again"
 _BLOCK = 1 << 20
@@ -106,11 +112,20 @@ def read_units(
         of_units = _probe_of_units(file)
         rows = np.array([row for row, name in enumerate(of_units) if not probe or name == probe], np.int64)
         derived = kept_arrays(root, key, lambda draft: _merge(path, units, rows, draft, progress, cancel))
-        channels, of_electrodes, said = _channels(file, units, rows, probe, missing)
+        channels, of_electrodes, said = _spared(
+            "electrodes", missing, lambda: _channels(file, units, rows, probe, missing), (pd.DataFrame(), {}, [])
+        )
         notes += said
-        table, columns = _unit_table(units, rows, len(of_units))
-        templates, peaks = _templates(units, rows, of_electrodes, missing, notes)
-        trials = read_trials(file)
+        table, columns = _unit_table(units, rows, len(of_units), missing)
+        templates, peaks = _spared(
+            "templates", missing, lambda: _templates(units, rows, of_electrodes, missing, notes), (None, None)
+        )
+        is_local = isinstance(where, Path)
+        why_no_snr, definition = _spared(
+            "waveform_sd", missing, lambda: _take_snr(units, rows, columns, is_local, notes),
+            ("waveform_mean or waveform_sd of units cannot be read", ""),
+        )  # fmt: skip
+        trials = _spared("trials", missing, lambda: read_trials(file), None)
     if peaks is not None and len(channels) and (peaks >= 0).all():
         table["channels"] = peaks
     if "depths" not in table and "channels" in table and "axial_um" in channels:
@@ -150,6 +165,8 @@ def read_units(
         identity=_identity(where, read_as, [root / key] if root is not None else []),
         histology=Histology.ALF if located else Histology.NONE,
         histology_reason="the file's electrodes have locations" if located else sorting.histology_reason,
+        why_no_snr=why_no_snr,
+        snr_definition=definition,
     )
 
 
@@ -265,7 +282,18 @@ def _is_like(units: Any, name: str, ends: npt.NDArray[np.int64]) -> bool:
     return index is not None and np.array_equal(index.astype(np.int64), ends)
 
 
-def _unit_table(units: Any, rows: npt.NDArray[np.int64], n: int) -> tuple[pd.DataFrame, dict[str, npt.NDArray[Any]]]:
+def _spared(name: str, missing: list[Missing], read: Callable[[], Value], otherwise: Any) -> Value:
+    """Return what `read` gives; where it lies in another file or is damaged, `otherwise`, and say so."""
+    try:
+        return read()
+    except DatasetInvalid as error:
+        missing.append(Missing(name, error.what))
+        return otherwise  # type: ignore[no-any-return]
+
+
+def _unit_table(
+    units: Any, rows: npt.NDArray[np.int64], n: int, missing: list[Missing]
+) -> tuple[pd.DataFrame, dict[str, npt.NDArray[Any]]]:
     """Return the units with what has a meaning here, and their other columns."""
     ids = numbers(units, "id")
     names = ids[rows].astype(np.int64) if ids is not None and len(np.unique(ids)) == n == len(ids) else rows
@@ -274,8 +302,7 @@ def _unit_table(units: Any, rows: npt.NDArray[np.int64], n: int) -> tuple[pd.Dat
     for name in units:
         if name in _NOT_COLUMNS or name.endswith("_index") or f"{name}_index" in units:
             continue
-        values: Any = numbers(units, name)
-        values = words(units, name) if values is None else values
+        values: Any = _spared(name, missing, lambda name=name: _column(units, name), None)  # type: ignore[misc]
         if values is None or np.shape(values) != (n,):
             continue
         column = np.array(values, dtype=object)[rows] if isinstance(values, list) else values[rows]
@@ -288,6 +315,11 @@ def _unit_table(units: Any, rows: npt.NDArray[np.int64], n: int) -> tuple[pd.Dat
         else:
             columns[_RENAMED.get(name, name)] = column
     return table, columns
+
+
+def _column(units: Any, name: str) -> Any:
+    values = numbers(units, name)
+    return words(units, name) if values is None else values
 
 
 def _channels(
@@ -365,3 +397,38 @@ def _templates(
     if places and all(places):
         return None, np.array([place[0] for place in places], np.int64)
     return None, None
+
+
+def _take_snr(
+    units: Any, rows: npt.NDArray[np.int64], columns: dict[str, npt.NDArray[Any]], is_local: bool, notes: list[str]
+) -> tuple[str, str]:
+    """Add the column ``snr``, unless the file has one; return why it cannot be, and what it is.
+
+    The noise of a unit is the mean over samples of the standard deviation of its spikes, as that of
+    ``elephant.waveform_features.waveform_snr``.
+    """
+    if SNR in columns:
+        return "", ""
+    if member(units, "waveform_sd") is None or member(units, "waveform_mean") is None:
+        return "there are no waveform_mean and waveform_sd of units, and NWB has no other noise", ""
+    if not is_local:
+        return "waveform_sd of units is on the server, and is not fetched for it", ""
+    mean, deviation = numbers(units, "waveform_mean"), numbers(units, "waveform_sd")
+    if mean is None or deviation is None or mean.shape != deviation.shape or mean.ndim not in (2, 3):
+        return "waveform_mean and waveform_sd are of different shapes, or not one waveform a unit", ""
+    if len(mean) <= rows.max(initial=-1):
+        return "waveform_sd is not of every unit", ""
+    of_channels = (len(rows), mean.shape[1], -1)
+    mean, deviation = (np.asarray(values[rows], np.float64).reshape(of_channels) for values in (mean, deviation))
+    is_known = np.isfinite(mean).all(axis=1) & np.isfinite(deviation).all(axis=1)
+    reach = np.where(is_known, np.ptp(np.nan_to_num(mean), axis=1), 0.0)
+    best = reach.argmax(axis=1)[:, np.newaxis]
+    heights, noise = np.abs(mean).max(axis=1), deviation.mean(axis=1)
+    signal, noise = (np.take_along_axis(values, best, axis=1)[:, 0] for values in (heights, noise))
+    found = np.full(len(rows), np.nan)
+    np.divide(signal, noise, out=found, where=(reach.max(axis=1) > 0) & (noise > 0))
+    if not np.isfinite(found).any():
+        return "waveform_sd is zero, or no number", ""
+    columns[SNR] = found
+    notes.append(SNR_SAID)
+    return "", SNR_SAID

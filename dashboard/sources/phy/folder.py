@@ -21,13 +21,14 @@ from dashboard.model.errors import Cancelled, DatasetInvalid, DatasetMissing
 from dashboard.model.identity import Identity
 from dashboard.model.progress import Progress, ProgressCallback
 from dashboard.model.references import SortingRef
-from dashboard.model.sorting import LaterWork, Missing, Spikes, SpikeSorting, Templates
+from dashboard.model.sorting import SNR, LaterWork, Missing, Spikes, SpikeSorting, Templates
 from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.phy.depths import depths_from_features
 from dashboard.sources.phy.features import features_of
 from dashboard.sources.phy.params import Params, read_params
+from dashboard.sources.phy.snr import OF_FACTORS, OF_MEANS, why_no_factors, why_no_scale
 from dashboard.sources.phy.units import count_units, read_tables, row_finder
 from dashboard.sources.sync import Sync, sync_at
 from dashboard.sources.unit_columns import GROUP, KSLABEL, UNDECIDED, with_columns
@@ -35,7 +36,7 @@ from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, 
 from dashboard.sources.waveforms import is_mixing, undo
 
 #: Raised when what is derived from the files, or what it means, changes.
-_VERSION = 1
+_VERSION = 2
 #: Folder of the cache for what is derived.
 KEPT = "phy"
 
@@ -130,6 +131,7 @@ def read_folder(
     files.missing += absent
     merged, kind = with_columns(merge_clusters(table, None, channels), said)
     files.notes += _contradictions(merged)
+    why_no_snr, definition = _take_snr(files, derived, merged, is_ks4)
 
     positions = files.get("spike_positions")
     are_volts = bool(len(derived["amps"])) and _are_volts(files, is_ks4, bit_uv)
@@ -167,7 +169,10 @@ def read_folder(
     folders = [root / key] if root is not None else []
     identity = Identity.of(files.used, f"phy {_VERSION} {bit_uv} {sync.key if sync else ''}", folders)
     features = features_of(folder, files.clusters, files.templates_of)
-    return replace(sorting, identity=identity, later=later, open_features=features)
+    return replace(
+        sorting, identity=identity, later=later, open_features=features, why_no_snr=why_no_snr,
+        snr_definition=definition,
+    )  # fmt: skip
 
 
 def _open(folder: Path) -> _Files:
@@ -348,8 +353,9 @@ def _derive(
         inverse = _inverse(files, n_channels, is_ks4)
         undone = undo(np.ascontiguousarray(templates), columns, inverse, positions, n_channels, report, cancel)
         sizes, peaks, waveforms, near = undone.sizes, undone.peaks, undone.waveforms, undone.channels
+        heights, norms = undone.heights, undone.norms
     else:
-        sizes, peaks = np.empty(0), np.empty(0, np.int64)
+        sizes, peaks, heights, norms = np.empty(0), np.empty(0, np.int64), np.empty(0), np.empty(0)
         waveforms, near = np.empty((0, 0, 0), np.float32), np.empty((0, 0), np.int64)
     counts = count_units(files.clusters, files.templates_of, cancel)
     multipliers, of = files.get("amplitudes"), files.templates_of
@@ -376,6 +382,7 @@ def _derive(
     means = np.divide(sums[0], sums[1], out=np.ones(len(sizes)), where=sums[1] > 0)
     waveforms *= means[:, np.newaxis, np.newaxis].astype(np.float32)
     put(draft, ids=counts.ids, main_templates=counts.templates, peaks=peaks, waveforms=waveforms, near=near)
+    put(draft, heights=heights, norms=norms, factors=np.where(sums[1] > 0, means, np.nan))
 
     find = row_finder(counts.ids)
 
@@ -394,6 +401,30 @@ def _derive(
 
 def _are_volts(files: _Files, is_ks4: bool, bit_uv: float | None) -> bool:
     return not is_ks4 and bit_uv is not None and is_mixing(files.get("whitening_mat"))
+
+
+def _take_snr(
+    files: _Files, derived: Mapping[str, npt.NDArray[Any]], units: pd.DataFrame, is_ks4: bool
+) -> tuple[str, str]:
+    """Add the column ``snr``, unless a table of the folder has one; return why it cannot be, and what it is."""
+    if SNR in units:
+        return "", ""
+    heights, factors, main = derived["heights"], derived["factors"], np.asarray(derived["main_templates"])
+    if not len(heights):
+        return "there are no usable templates", ""
+    if (main < 0).any():
+        return "spike_templates.npy does not say which templates units have", ""
+    has_features = any((files.folder / name).exists() for name in ("pc_features.npy", "template_features.npy"))
+    why = why_no_scale(files.arrays, is_ks4, has_features)
+    if not why and not is_ks4:
+        why = why_no_factors(derived["norms"], factors)
+    if why:
+        return why, ""
+    values = np.where(heights > 0, heights if is_ks4 else heights * factors, np.nan)
+    units[SNR] = values[main]
+    definition = OF_MEANS if is_ks4 else OF_FACTORS
+    files.notes.append(definition)
+    return "", definition
 
 
 def _contradictions(units: pd.DataFrame) -> list[str]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.analysis.quality.snr import SNR, channel_noise, with_snr
+from dashboard.analysis.quality.snr import channel_noise, with_snr
 from dashboard.library.open import open_insertion
 from dashboard.model.noise import Noise
-from dashboard.model.sorting import SpikeSorting, Templates
-from tests.sources.samples import write_analyzer, write_phy
+from dashboard.model.sorting import SNR, SpikeSorting, Templates
+from tests.sources.samples import write_analyzer
 
 
 def bare(sorting: SpikeSorting) -> SpikeSorting:
@@ -32,6 +32,7 @@ def test_it_is_the_largest_deflection_over_the_noise_after_destriping(small_demo
     assert 2 < found.clusters[SNR].median() < 60
     assert found.clusters[SNR].equals(small_demo.clusters[SNR]), "the table of an opened sorting has it"
     assert not found.why_no_snr
+    assert "over the RMS of AP after destriping of its channel" in found.snr_definition
 
 
 def test_without_the_noise_after_destriping_it_is_that_before_it(small_demo: SpikeSorting) -> None:
@@ -69,7 +70,7 @@ def test_a_unit_without_a_waveform_has_none(small_demo: SpikeSorting) -> None:
     assert found.isna().to_numpy().nonzero()[0].tolist() == [3, 4, *range(20, len(found))]
 
 
-def test_why_there_is_none_is_said(small_demo: SpikeSorting, tmp_path: Path) -> None:
+def test_why_there_is_none_is_said(small_demo: SpikeSorting) -> None:
     plain = bare(small_demo)
     for changed, said in (
         ({"templates": None}, "no templates"),
@@ -81,8 +82,8 @@ def test_why_there_is_none_is_said(small_demo: SpikeSorting, tmp_path: Path) -> 
         found = with_snr(replace(plain, **changed))
         assert said in found.why_no_snr
         assert SNR not in found.clusters
-    write_phy(tmp_path / "M1" / "imec0" / "kilosort25")
-    assert "arbitrary units" in open_insertion(tmp_path / "M1", cache=tmp_path / "cache").why_no_snr
+    told = with_snr(replace(plain, amps_are_volts=False, why_no_snr="the source knows why"))
+    assert told.why_no_snr == "the source knows why"
 
 
 def test_a_file_that_has_it_keeps_it(tmp_path: Path) -> None:

@@ -126,10 +126,46 @@ def test_columns_that_lead_elsewhere_lose_nothing_else(path: Path, cache: Path) 
         del file["units/quality"]
         file["units/quality"] = h5py.SoftLink("/nowhere")
         file["units/odd"] = np.zeros((3, 2))
+        for name in (
+            "units/size",
+            "units/waveform_mean",
+            "units/waveform_sd",
+            "general/extracellular_ephys/electrodes",
+        ):
+            if name in file:
+                del file[name]
+            file[name] = h5py.ExternalLink("/etc/other.h5", "/values")
+        del file["intervals/trials"]
+        file["intervals/trials"] = h5py.ExternalLink("/etc/other.h5", "/trials")
 
     sorting = dashboard.open_insertion(change(path, work), cache=cache)
     assert sorting.n_spikes == N
     assert "odd" not in sorting.clusters
+    assert "cannot be read" in sorting.why_no_snr
+    for name in ("size", "templates", "electrodes", "trials"):
+        assert "is a link to another file, which is not followed" in sorting.missing_reason(name)
+
+
+def test_the_noise_of_a_unit_is_how_much_its_spikes_differ(path: Path, cache: Path) -> None:
+    rng = np.random.default_rng(5)
+    mean, deviation = rng.normal(0, 1e-5, (3, 20, 4)), rng.uniform(1e-6, 2e-6, (3, 20, 4))
+    mean[:, 8, [1, 2, 3]] = [-9e-5, 8e-5, 7e-5]  # from peak to peak the first is the largest
+    deviation[2] = 0
+
+    def work(file: Any, path: Path) -> None:
+        file["units/waveform_mean"], file["units/waveform_sd"] = mean, deviation
+
+    sorting = dashboard.open_insertion(change(path, work), cache=cache)
+    expected = np.abs(mean[:2, :, 1]).max(axis=1) / deviation[:2, :, 1].mean(axis=1)
+    np.testing.assert_allclose(sorting.clusters["snr"], [*expected, np.nan])
+    assert sorting.snr_definition in sorting.notes
+    alone = change(path, lambda file, path: file.__delitem__("units/waveform_sd"))
+    assert "no waveform_mean and waveform_sd" in dashboard.open_insertion(alone, cache=cache).why_no_snr
+    single = change(path, replaced("units/waveform_mean", mean[..., 1]))  # of one channel
+    change(single, lambda file, path: file.__setitem__("units/waveform_sd", deviation[..., 1]))
+    np.testing.assert_allclose(dashboard.open_insertion(single, cache=cache).clusters["snr"], [*expected, np.nan])
+    own = change(path, lambda file, path: file.__setitem__("units/snr", [3.0, 4.0, 5.0]))
+    assert dashboard.open_insertion(own, cache=cache).clusters["snr"].tolist() == [3.0, 4.0, 5.0]
 
 
 def test_reading_can_be_cancelled(path: Path, cache: Path) -> None:

@@ -192,7 +192,10 @@ def tests(sorting: SpikeSorting, unit: int, computed: Mapping[str, tuple[float, 
 
 
 def metrics(sorting: SpikeSorting, unit: int) -> str:
-    """Return every column of the clusters table for one unit, by its index, folded, and why there is no ``snr``."""
+    """Return every column of the clusters table for one unit, by its index, folded, with what ``snr`` is there.
+
+    Where there is no such column it says why.
+    """
     row = sorting.clusters.iloc[unit]
     lines = []
     for name, value in row.items():
@@ -201,12 +204,13 @@ def metrics(sorting: SpikeSorting, unit: int) -> str:
         text = f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)
         title = "drift (depth jitter, µm/h)" if name == "drift" else str(name)
         lines.append(f"<tr><th>{escape(title)}</th><td>{escape(text)}</td></tr>")
-    why = sorting.why_no_snr
+    why, definition = sorting.why_no_snr, sorting.snr_definition
     columns = counted(len(lines), "column")
     no_snr = f'<p class="absent">No signal to noise (snr): {escape(why)}.</p>' if why else ""
+    said = f"<p><small>{escape(definition)}.</small></p>" if definition else ""
     return (
         f'<div class="unit">{no_snr}<details><summary>All {columns} of the clusters table</summary>'
-        f"<table>{''.join(lines)}</table></details></div>"
+        f"<table>{''.join(lines)}</table>{said}</details></div>"
     )
 
 

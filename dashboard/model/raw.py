@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,9 @@ class RawBand:
         What it is, where it is not what was recorded.
     remote_key : str
         Names the state of a file on a server, of which parts are read; empty for files on the disk.
+    hold : callable (i0, i1, cancel) -> None, or None
+        Decodes samples into the memory for chunks, as far as it has room, so that `columns` finds them there; None
+        where that is not worth it, or costs a line. Raises what `columns` does, and `Cancelled`.
     """
 
     name: str
@@ -91,6 +95,7 @@ class RawBand:
     unit: str = "V"
     note: str = ""
     remote_key: str = ""
+    hold: Callable[[int, int, threading.Event | None], None] | None = None
 
     @property
     def n_channels(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,31 @@ def cut(recording: RawRecording, t0: float, t1: float, band: str = "ap", step: s
     DashboardError
         A file cannot be read.
     """
+    found, first, end, start, stop = _samples(recording, t0, t1, band, step)
+    volts, words = _filtered(recording, found, found.volts(start, stop), step)
+    kept = np.ascontiguousarray(volts[:, first - start : end - start], np.float32)
+    return Snippet(kept, recording.times_at(band, np.arange(first, end)), first, found, step, words)
+
+
+def read_ahead(
+    recording: RawRecording, t0: float, t1: float, band: str, step: str, cancel: threading.Event | None = None
+) -> None:
+    """Have the chunks decoded that `cut` reads for the same, where a file on the disk has to be decoded.
+
+    Raises
+    ------
+    DashboardError
+        What `cut` raises.
+    Cancelled
+        `cancel` was set.
+    """
+    found, _, _, start, stop = _samples(recording, t0, t1, band, step)
+    if found.hold is not None:
+        found.hold(start, stop, cancel)
+
+
+def _samples(recording: RawRecording, t0: float, t1: float, band: str, step: str) -> tuple[RawBand, int, int, int, int]:
+    """Return the band, the samples between two times, and those that are read: `PADDING_S` more before filters."""
     if step not in STEPS:
         raise BadRequest(f"There is no step '{step}'", "", f"Steps are {', '.join(STEPS)}")
     found = recording.band(band)
@@ -88,9 +114,7 @@ def cut(recording: RawRecording, t0: float, t1: float, band: str = "ap", step: s
         raise BadRequest(f"{(end - first) / found.fs_hz:.1f} s at once", found.path, f"Read up to {longest:.0f} s")
     n_pad = 0 if step == RAW else round(PADDING_S[band] * found.fs_hz)
     start, stop = max(first - n_pad, 0), min(end + n_pad, found.n_samples)
-    volts, words = _filtered(recording, found, found.volts(start, stop), step)
-    kept = np.ascontiguousarray(volts[:, first - start : end - start], np.float32)
-    return Snippet(kept, recording.times_at(band, np.arange(first, end)), first, found, step, words)
+    return found, first, end, start, stop
 
 
 def _filtered(recording: RawRecording, band: RawBand, volts: Any, step: str) -> tuple[Any, str]:

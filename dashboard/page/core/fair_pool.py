@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from dashboard.config.logs import SESSION
@@ -81,6 +82,11 @@ class FairPool:
         with self._lock:
             return any(other not in ("", owner) for other in (*self._running, *self._queues))
 
+    def has_one_job(self) -> bool:
+        """Whether one job runs and none waits: whoever asks from a job keeps nobody waiting."""
+        with self._lock:
+            return self._running.total() <= 1 and not self._queues
+
     def shutdown(self) -> None:
         """Take no more jobs, and cancel those that wait."""
         with self._lock:
@@ -102,32 +108,32 @@ class FairPool:
             if queues:
                 self._queues[owner] = queues
             self._running[owner] += 1
+        started, before = time.perf_counter(), SESSION.set(session.name)
+        tell = self._run(future, job)
+        with self._lock:  # whoever hears of its result finds that it runs no more
+            self._running -= Counter([owner])
+            is_waiting = owner in self._queues and self._max_each > self._running[owner]
         try:
-            self._run(session, future, job)
+            tell()
         finally:
-            with self._lock:
-                self._running -= Counter([owner])
-                is_waiting = owner in self._queues and self._max_each > self._running[owner]
+            SESSION.reset(before)
             if is_waiting:
                 with suppress(RuntimeError):  # the pool has been shut down
                     self._threads.submit(self._run_next)
+        if not future.cancelled():
+            self._observe(time.perf_counter() - started)
+            with self._lock:
+                self.n_done += 1
 
-    def _run(self, session: SessionPool, future: Future[Any], job: Callable[[], Any]) -> None:
+    @staticmethod
+    def _run(future: Future[Any], job: Callable[[], Any]) -> Callable[[], object]:
+        """Run a job, unless it was cancelled; return what hands its result to whoever waits for it."""
         if not future.set_running_or_notify_cancel():
-            return
-        started = time.perf_counter()
-        before = SESSION.set(session.name)
+            return lambda: None
         try:
-            result = job()
+            return partial(future.set_result, job())
         except BaseException as error:  # handed to whoever waits for the job  # noqa: BLE001
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-        finally:
-            SESSION.reset(before)
-        self._observe(time.perf_counter() - started)
-        with self._lock:
-            self.n_done += 1
+            return partial(future.set_exception, error)
 
 
 def _yield_processor() -> None:
@@ -142,6 +148,10 @@ class SessionPool(Executor):
     def __init__(self, pool: FairPool, owner: str = "") -> None:
         self._pool, self.owner = pool, owner
         self.name = SESSION.get()
+
+    def has_one_job(self) -> bool:
+        """Whether one job of the whole pool runs and none waits."""
+        return self._pool.has_one_job()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue a call."""

@@ -307,6 +307,7 @@ TABS = TabRegistry("tab", "spike_dashboard.tabs", [
     ),
     TabEntry(
         "raw", "Raw", f"{_TABS}.raw.tab:RawTab", states=(f"{_TABS}.raw.state:RawState",),
+        warm_up="dashboard.sources.raw.inflate:warm_up",
         words=(
             LinkWord(
                 "rawat", "raw_at", read=f"{_TABS}.raw.state:read_at", write=f"{_TABS}.raw.state:write_at",

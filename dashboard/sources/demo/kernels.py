@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 import numpy.typing as npt
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from dashboard.sources.compile import inlined, kernel
 
 SAMPLING_HZ = 30_000
 BIN_S = 0.01
@@ -21,32 +17,6 @@ Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 UInt32 = npt.NDArray[np.uint32]
 UInt16 = npt.NDArray[np.uint16]
-
-
-def _probe() -> int:
-    return 0
-
-
-def _can_cache() -> bool:
-    """Whether numba finds a folder for its cache; a read-only install without a home has none."""
-    try:
-        numba.njit(cache=True)(_probe)
-    except (RuntimeError, OSError):
-        return False
-    return True
-
-
-CAN_CACHE = _can_cache()
-
-
-def kernel(function: Function) -> Function:
-    """Compile on first call, to code that releases the GIL."""
-    return cast(Function, numba.njit(nogil=True, cache=CAN_CACHE)(function))
-
-
-def inlined(function: Function) -> Function:
-    """Compile a helper of kernels, which LLVM inlines."""
-    return cast(Function, numba.njit(cache=CAN_CACHE)(function))
 
 
 @kernel

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import zlib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -16,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
+from dashboard.model.errors import BadRequest, Cancelled, DatasetInvalid, DatasetMissing
 from dashboard.model.texts import counted
 from dashboard.sources.byte_ranges import Bytes, LocalBytes
 from dashboard.sources.raw.chunks import CHUNKS, ChunkCache
+from dashboard.sources.raw.inflate import inflate, undo_differences
 
 _AGAIN = "Fetch both files again"
 FLAT_BLOCK = 3_000
@@ -115,7 +115,7 @@ class CompressedFile:
         BadRequest
             The file has no such samples.
         DatasetInvalid
-            A chunk does not inflate: zlib compares its Adler-32; or it has another length.
+            A chunk does not inflate, its Adler-32 compared; or it has another length.
         """
         check_range(i0, i1, self.n_samples, self._path)
         first, last = self.chunks_of(i0, i1)
@@ -125,6 +125,26 @@ class CompressedFile:
             for k, chunk in zip(range(first, last + 1), chunks, strict=True)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def hold(self, i0: int, i1: int, cancel: threading.Event | None = None) -> None:
+        """Decode the chunks of samples `i0` up to `i1`, unless others as large would have no room beside them.
+
+        Raises
+        ------
+        BadRequest, DatasetInvalid
+            As a call.
+        Cancelled
+            `cancel` was set.
+        """
+        check_range(i0, i1, self.n_samples, self._path)
+        first, last = self.chunks_of(i0, i1)
+        n_bytes = 2 * self.n_columns * (self._bounds[last + 1] - self._bounds[first])
+        if 2 * n_bytes > self._chunks.max_bytes:
+            return
+        for k in range(first, last + 1):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled
+            self._held(k, k)
 
     def _held(self, first: int, last: int) -> Sequence[npt.NDArray[np.int16]]:
         """Return decoded chunks; those that are not held are read, each run of them in one range."""
@@ -166,17 +186,17 @@ class CompressedFile:
         n = self._bounds[k + 1] - self._bounds[k]
         where = f"Chunk {k} (samples {self._bounds[k]:,} to {self._bounds[k + 1] - 1:,})"
         try:
-            inflated = zlib.decompress(content, bufsize=2 * n * self.n_columns)
-        except zlib.error as error:
+            inflated = inflate(content, 2 * n * self.n_columns)
+        except ValueError as error:
             raise DatasetInvalid(f"{where} does not inflate ({error})", [self._path], "Fetch the file again") from error
         if len(inflated) != 2 * n * self.n_columns:
             what = f"{where} holds {counted(len(inflated), 'byte')}, not {2 * n * self.n_columns:,}"
             raise DatasetInvalid(what, [self._path], _AGAIN)
         counts = np.frombuffer(inflated, np.dtype("<i2")).reshape(self.n_columns, n)
         if self._over_columns:
-            counts = np.cumsum(counts, axis=0, dtype=np.int16)
-        if self._over_time:  # in int16, as it was written: sums wrap around
-            counts = np.cumsum(counts, axis=1, dtype=np.int16)
+            np.cumsum(counts, axis=0, dtype=np.int16, out=counts)
+        if self._over_time:
+            undo_differences(counts)
         counts.flags.writeable = False
         return counts.T
 

@@ -156,11 +156,13 @@ def _needed(paths: Mapping[str, Path], kind: str, folder: Path, band: str) -> Pa
 def _band(folder: Path, meta: Meta, paths: Mapping[str, Path], elsewhere: Mapping[str, RemoteFile]) -> RawBand:
     path = paths["cbin"] if "cbin" in paths else paths["bin"]
     remote = elsewhere.get(path.name)
+    hold = None
     if "cbin" in paths:
         index = _needed(paths, "ch", folder, meta.band)
         size, key = (remote.size, remote.key) if remote is not None else (None, "")
         file = CompressedFile(path, index, meta.n_columns, size, remote, key=key)
         columns, n_samples = file, file.n_samples
+        hold = file.hold if remote is None else None
     elif remote is not None:
         columns, n_samples = remote_flat_file(path, meta.n_columns, remote.size, remote)  # type: ignore[assignment]
     else:
@@ -170,7 +172,7 @@ def _band(folder: Path, meta: Meta, paths: Mapping[str, Path], elsewhere: Mappin
         raise DatasetInvalid(what, [meta.path, path], "Copy the .meta that belongs to the data")
     return RawBand(
         meta.band, path, meta.fs_hz, n_samples, meta.volts_per_bit, meta.sites, meta.is_shifted, columns,
-        remote_key="" if remote is None else remote.key,
+        remote_key="" if remote is None else remote.key, hold=hold,
     )  # fmt: skip
 
 

@@ -57,5 +57,6 @@ def lf_of(band: RawBand) -> RawBand:
 
     sites = replace(band.sites, shift=band.sites.shift / EVERY)
     return replace(
-        band, name="lf", fs_hz=band.fs_hz / EVERY, n_samples=n_samples, sites=sites, columns=columns, note=SAID
+        band, name="lf", fs_hz=band.fs_hz / EVERY, n_samples=n_samples, sites=sites, columns=columns, note=SAID,
+        hold=None,
     )  # fmt: skip

@@ -40,6 +40,15 @@ def test_slow_reads_of_one_person_let_others_go_ahead(pool: FairPool) -> None:
     assert all(read.result(WAIT_S) for read in reads)  # those that were passed over have run
 
 
+def test_a_job_knows_whether_it_keeps_anybody_waiting(pool: FairPool) -> None:
+    share, gate = pool.session("login eve"), threading.Event()
+    assert share.submit(share.has_one_job).result(WAIT_S)
+    other = pool.session("login ann").submit(gate.wait, WAIT_S)
+    assert not share.submit(share.has_one_job).result(WAIT_S)
+    gate.set()
+    assert other.result(WAIT_S)
+
+
 def test_filters_of_five_people_begin_at_once(pool: FairPool) -> None:
     together = threading.Barrier(5)
     jobs = [pool.session(f"login {name}").submit(together.wait, WAIT_S) for name in "abcde"]

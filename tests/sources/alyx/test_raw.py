@@ -69,6 +69,7 @@ def test_a_window_takes_its_chunks_and_nothing_else(
     offsets = json.loads((served / f"{RUN}.ap.ch").read_text())["chunk_offsets"]
     band = source.raw(insertion(source)).band("ap")
     assert sent(replay) == 0
+    assert band.hold is None  # nothing is read ahead over a line
     band.columns(1_000, 2_000)
     assert sent(replay) == offsets[2] - offsets[1]
     band.columns(1_500, 2_500)

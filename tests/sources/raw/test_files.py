@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
+from dashboard.model.errors import BadRequest, Cancelled, DatasetInvalid, DatasetMissing
 from dashboard.sources.byte_ranges import LocalBytes
+from dashboard.sources.raw import inflate
 from dashboard.sources.raw.chunks import ChunkCache
 from dashboard.sources.raw.files import CompressedFile, flat_file
 from dashboard.sources.raw.meta import read_meta
@@ -33,8 +34,13 @@ class CountedBytes(LocalBytes):
         return super().__call__(first, end)
 
 
+@pytest.mark.parametrize("has_deflate", [True, False])
 @pytest.mark.parametrize("over_columns", [False, True])
-def test_differences_in_int16_are_undone(tmp_path: Path, over_columns: bool) -> None:
+def test_differences_in_int16_are_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over_columns: bool, has_deflate: bool
+) -> None:
+    if not has_deflate:
+        monkeypatch.setattr(inflate, "deflate", None)
     counts = np.random.default_rng(1).integers(-32768, 32768, (250, 5), dtype=np.int16)
     write_cbin(tmp_path / "x.cbin", counts, 100, over_columns=over_columns)
     file = CompressedFile(tmp_path / "x.cbin", tmp_path / "x.ch", 5)
@@ -82,6 +88,24 @@ def test_several_at_once_read_a_chunk_once(tmp_path: Path) -> None:
     assert len(source.ranges) == 1
     for each in found:
         np.testing.assert_array_equal(each, counts[100:200])
+
+
+def test_chunks_that_are_held_ahead_are_not_read_again(tmp_path: Path) -> None:
+    counts = write_recording(tmp_path)
+    path, cancel = tmp_path / f"{RUN}.ap.cbin", threading.Event()
+    n_bytes = counts[:1_000].nbytes
+    source = CountedBytes(path)
+    for room, n_read in ((4 * n_bytes, 2), (4 * n_bytes - 1, 0)):  # others as large have room beside them
+        source.ranges.clear()
+        file = CompressedFile(path, path.with_suffix(".ch"), N + 1, bytes_of=source, chunks=ChunkCache(room))
+        file.hold(900, 1_100)
+        assert len(source.ranges) == n_read
+        np.testing.assert_array_equal(file(900, 1_100), counts[900:1_100])
+    cancel.set()
+    source.ranges.clear()
+    with pytest.raises(Cancelled):
+        file.hold(0, 10, cancel)
+    assert not source.ranges
 
 
 def test_the_cache_of_chunks_stays_within_its_bytes() -> None:
@@ -218,10 +242,18 @@ def test_what_is_wrong_is_one_line_with_the_file_and_what_to_do(tmp_path: Path, 
     assert "\n" not in str(raised.value)
 
 
-def test_a_damaged_chunk_leaves_the_others_readable(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_deflate", [True, False])
+def test_a_damaged_chunk_leaves_the_others_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_deflate: bool
+) -> None:
+    if not has_deflate:
+        monkeypatch.setattr(inflate, "deflate", None)
     counts = write_recording(tmp_path)
     flip_byte(tmp_path)
-    np.testing.assert_array_equal(open_recording(tmp_path).band("ap").columns(0, 3_000), counts[:3_000])
+    band = open_recording(tmp_path).band("ap")
+    np.testing.assert_array_equal(band.columns(0, 3_000), counts[:3_000])
+    with pytest.raises(DatasetInvalid, match=r"Chunk 3 .* does not inflate"):
+        band.columns(3_000, 3_001)
 
 
 def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:

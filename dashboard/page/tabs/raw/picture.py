@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from dashboard.analysis.events.trials import available_events, event_times
 from dashboard.analysis.inputs import unit_spikes
 from dashboard.analysis.raw.many import ManySpikes, many_spikes
 from dashboard.analysis.raw.picture import SnippetPicture, snippet_picture
+from dashboard.analysis.raw.snippet import read_ahead
 from dashboard.model.errors import BadRequest
 from dashboard.page.core.scene import Scene
 
@@ -52,6 +54,35 @@ def render_snippet(request: SnippetRequest, cancel: threading.Event) -> SnippetP
         scene.sorting, scene.columns, request.at_s, request.width_s, request.band, request.step, request.depth_range,
         scene.mask, request.selected, cancel,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AheadRequest:
+    """What a step from a snippet shows, before (-1) or after (1) it; nothing is read unless `is_free` then."""
+
+    shown: SnippetRequest
+    direction: int
+    is_free: Callable[[], bool]
+
+
+def read_next(request: AheadRequest, cancel: threading.Event) -> None:
+    """Have decoded what the next spike of the selected unit lies in; without a unit, what follows the snippet.
+
+    Raises
+    ------
+    DashboardError
+        There is no next spike, or its voltage cannot be read.
+    Cancelled
+        `cancel` was set.
+    """
+    shown = request.shown
+    if not request.is_free():
+        return
+    at = shown.at_s + request.direction * shown.width_s
+    if shown.selected:
+        at = step_to_spike(shown.scene, shown.selected[-1], shown.at_s, request.direction)
+    half = shown.width_s / 2
+    read_ahead(shown.scene.sorting.raw, at - half, at + half, shown.band, shown.step, cancel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,10 @@ from dashboard.page.tabs.raw.figures import (
     SpectrogramFigure,
 )
 from dashboard.page.tabs.raw.picture import (
+    AheadRequest,
     ManyRequest,
     SnippetRequest,
+    read_next,
     render_many,
     render_snippet,
     step_to_event,
@@ -82,6 +84,9 @@ class RawTab(BaseTab[PageServices]):
         self._drawn: SnippetRequest | None = None
         self._asked: SnippetRequest | None = None
         self._snippet_loop = self._raw_loop(render_snippet, self._show, self.refuse)
+        # What cannot be read is said when it is looked at.
+        self._ahead_loop = self._raw_loop(read_next, lambda request, found: None, lambda error: None)
+        self._direction = 1
         services.quality.listen(self._show_maps)
         self._loops.append(services.quality.loop)
         self._many_loop = self._raw_loop(render_many, self._show_many, self._no_many)
@@ -238,6 +243,7 @@ class RawTab(BaseTab[PageServices]):
         scene = self._scene
         if scene is None:
             return
+        self._direction = direction
         units = scene.indexes(self._state.selected)
         at = self._middle(scene)
         try:
@@ -278,6 +284,7 @@ class RawTab(BaseTab[PageServices]):
         )  # fmt: skip
         if request != self._drawn:
             self.busy.begin()
+            self._ahead_loop.cancel()
             if self._asked is not None and not request.is_of_the_samples_of(self._asked):
                 self._snippet_loop.cancel()  # what comes from a server for the one before is of no use
             self._asked = request
@@ -290,6 +297,9 @@ class RawTab(BaseTab[PageServices]):
         self.go.visible = False
         self.picture, self._drawn = picture, request
         self._redraw()
+        if picture.snippet.band.hold is not None:
+            is_free = self._services.quality.pool.has_one_job
+            self._ahead_loop.request(AheadRequest(request, self._direction, is_free))
 
     def draw(self, name: str, show: Callable[..., object], *arguments: Any) -> None:
         """Draw one part; a figure that could not be drawn is taken out, since it may show something else still."""

@@ -21,6 +21,7 @@ from dashboard.page.services.alignment import AlignmentState
 from dashboard.page.tabs.raw.state import RawState
 from dashboard.sources.demo.source import DemoSource
 from dashboard.sources.folder import FolderSource
+from dashboard.sources.raw.chunks import CHUNKS
 from tests.conftest import SMALL_DEMO_SPIKES
 from tests.library.alf_folder import write_session
 from tests.page.driving import driven_page
@@ -148,6 +149,11 @@ def test_marks_are_at_the_samples_and_columns_of_the_spikes(cache: Path, tmp_pat
         known = zip(truth["samples"][inside].tolist(), truth["file_column"][inside].tolist(), strict=True)
         assert found == sorted(known)
         assert "marked, by spikes.samples" in page.do(lambda: tab._captions["snippet"].object)
+        page.wait(lambda: tab.maps, "the maps")
+        CHUNKS.clear()
+        page.do(lambda: page.session.states[RawState].param.update(raw_at=12.21))
+        file = picture.snippet.band.columns  # in chunks of 0.1 s, of which the picture needs the first three
+        page.wait(lambda: CHUNKS.get((file._key, 3)) is not None, "what follows is decoded ahead")
         assert marks.n_elsewhere == 0
         check_export(page, tmp_path)
         page.do(lambda: page.session.state.param.update(selected=[5]))

@@ -112,7 +112,10 @@ class DrivenPage:
         """Open a tab with some units selected; return it."""
         self.do(lambda: self.session.state.param.update(selected=list(units), tab=tab))
         slot = next(slot for slot in self.session.dock.slots.values() if slot.title == tab)
-        return self.wait(lambda: slot.made, tab)
+        made = self.wait(lambda: slot.made, tab)
+        if hasattr(made, "_laid_out"):  # a browser says so
+            self.do(lambda: made._laid_out("inner_width", 0, 1))
+        return made
 
 
 @contextmanager

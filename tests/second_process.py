@@ -13,11 +13,13 @@ _PROGRAM = """
 import contextlib, io, json, sys
 from dashboard.cli import main
 from dashboard.sources.alyx import cache, client
-from dashboard.sources.download import transfer
+from dashboard.sources.download import downloader, meter, transfer
 client.ATTEMPTS, transfer.BACK_OFF_S = 1, 0.0
+defaults = downloader.Downloader.__init__.__kwdefaults__
 answers = sys.stdout
 for line in sys.stdin:
-    arguments, cache.PATIENCE_S, cache.MAX_ANSWER_S = json.loads(line)
+    arguments, cache.PATIENCE_S, cache.MAX_ANSWER_S, meter.STALLED_S, read_s = json.loads(line)
+    defaults.update(read_s=read_s, attempts=2)
     said, answer = io.StringIO(), io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(answer):
         code = main.main(arguments)
@@ -32,11 +34,16 @@ class SecondProcess:
         self._process = process
 
     def run(
-        self, arguments: Sequence[str], patience_s: float = 60.0, max_answer_s: float = 60.0
+        self,
+        arguments: Sequence[str],
+        patience_s: float = 60.0,
+        max_answer_s: float = 60.0,
+        stalled_s: float = 5.0,
+        read_s: float = 30.0,
     ) -> tuple[int, str, str]:
         """Return code, standard error and standard output of a command that waits for servers so long."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps([list(arguments), patience_s, max_answer_s]) + "\n")
+        self._process.stdin.write(json.dumps([list(arguments), patience_s, max_answer_s, stalled_s, read_s]) + "\n")
         self._process.stdin.flush()
         code, said, answer = json.loads(self._process.stdout.readline())
         return int(code), str(said), str(answer)

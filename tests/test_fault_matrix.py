@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from dashboard.sources.alyx import cache as alyx_cache
 from dashboard.sources.alyx import client
 from dashboard.sources.alyx.source import AlyxSource
 from dashboard.sources.download import meter, transfer
+from dashboard.sources.download.downloader import Downloader
 from tests.outputs import Ended, Fresh, hold_nothing_false, hold_right
 from tests.replay.downloading import until
 from tests.replay.recordings import Record
@@ -34,8 +36,9 @@ from tests.second_process import SecondProcess, second_process
 
 PID, OTHER = "6b4fe251-a7c7-4792-af80-4931c5129c8e", "707cdac8-3ab2-4b3c-8d3e-6358c027c3e2"
 EID = "f0cf55b9-f908-41f6-a933-2362c62944ec"
-#: How long a server that hangs is waited for, in s: where something is known from before, and where nothing is.
-PATIENCE_S, MAX_ANSWER_S = 0.2, 0.6
+#: How long is waited, in s: for a server that hangs, where something is known from before and where nothing is; until a
+#: download that stands still is called so, and until it is given up.
+AS_EVER, HANGS, STALLS = (60.0, 60.0, 5.0, 30.0), (0.2, 0.6, 5.0, 30.0), (60.0, 60.0, 0.3, 1.0)
 LOGIN = {"alyx_user": "alice", "alyx_password": "alicepass"}
 
 
@@ -67,8 +70,8 @@ class Point:
     end: Callable[[Replay], object] = lambda replay: None
 
     @property
-    def hangs(self) -> bool:
-        return self.said in (HUNG, DATE)
+    def waits(self) -> tuple[float, float, float, float]:
+        return HANGS if self.said in (HUNG, DATE) else STALLS if self.said == STOOD_STILL else AS_EVER
 
 
 def fault(pattern: str, kind: str, times: int | None = None, **options: object) -> Callable[[Replay], object]:
@@ -106,6 +109,12 @@ def register(replay: Replay) -> None:
     tables.insertion_details[PID], tables.tables["insertions"][PID] = _GONE.pop(id(replay))
 
 
+def stand_still(replay: Replay) -> None:
+    """Have a server accept, send some, and then nothing any more."""
+    replay.faults.add("*probe00*spikes.times*", "stall", after=100_000)
+    replay.faults.add("*probe00*spikes.times*", "stall", times=None)
+
+
 def go_down(replay: Replay) -> None:
     replay.down = True
 
@@ -115,6 +124,8 @@ def come_up(replay: Replay) -> None:
 
 
 DATE, HUNG = r"what is known is of 20\d\d-\d\d-\d\d", "has not answered for"
+STALLED = r"spikes\.times: stalled for \d+ s"
+STOOD_STILL = rf"(?s){STALLED}.*the data server stopped sending"
 POINTS = {
     "data replaced": Point(replace_data, known=True, batch=0),
     "dataset refused": Point(fault("*spikes.depths*", "status", code=503), code=1, said=r"spikes\.depths"),
@@ -132,17 +143,18 @@ POINTS = {
     "hangs, opened before": Point(fault("*", "stall_headers"), known=True, said=DATE),
     "hangs": Point(fault("*", "stall_headers"), code=2, said=HUNG),
     "login refused": Point(fault("/auth-token", "status", code=400), code=2, said="refused the password"),
+    "download stands still": Point(stand_still, code=2, said=STOOD_STILL),
     "asks to wait": Point(fault("/insertions/*", "status", times=1, code=429, retry_after="1"), batch=0),
 }
 
 #: The same from the page: by file, the tests.
-_PAGE, _WORLD = "page/test_world.py", "library/test_world.py"
+_PAGE = "page/test_world.py"
 _NAMED = (_PAGE, "test_what_could_not_be_had_is_named_and_comes_with_try_again")
 PAGE = {
     "data replaced": (_PAGE, "test_a_replaced_dataset_is_offered_and_taken_when_asked_for"),
     "dataset refused": _NAMED,
     "dataset damaged": _NAMED,
-    "dataset cut short": (_WORLD, "test_it_opens_and_says_what_is_missing"),
+    "dataset cut short": _NAMED,
     "spikes refused": ("browser/test_alyx.py", "test_without_the_times_there_is_an_error_and_a_second_try"),
     "trajectory refused": _NAMED,
     "channels a proxy's": _NAMED,
@@ -184,9 +196,8 @@ class Doors:
         self._fresh: dict[object, Fresh] = {}
         (folder / "written").mkdir()
 
-    def go(self, door: str, *, hangs: bool = False) -> Ended:
+    def go(self, door: str, waits: tuple[float, float, float, float] = AS_EVER) -> Ended:
         """Go through a door, and return how that ended; a door writes into the same place each time."""
-        waits = (PATIENCE_S, MAX_ANSWER_S) if hangs else (60.0, 60.0)
         self._n += 1
         command = COMMANDS[self._n % 3] if door == "second process" else door
         out = self._folder / "written" / f"{command}{self._ending(command)}"
@@ -202,6 +213,8 @@ class Doors:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(alyx_cache, "PATIENCE_S", waits[0])
             patch.setattr(alyx_cache, "MAX_ANSWER_S", waits[1])
+            patch.setattr(meter, "STALLED_S", waits[2])
+            patch.setitem(Downloader.__init__.__kwdefaults__, "read_s", waits[3])
             code = main.main(line)
         answer, said = self._capsys.readouterr()
         return Ended(command, PID, code, said, answer, out)
@@ -237,6 +250,7 @@ def doors(
         monkeypatch.setenv(name if name == "HOME" else f"SPIKE_DASHBOARD_{name.upper()}", value)
     monkeypatch.setattr(client, "ATTEMPTS", 1)
     monkeypatch.setattr(transfer, "BACK_OFF_S", 0.0)
+    monkeypatch.setitem(Downloader.__init__.__kwdefaults__, "attempts", 2)
     with Replay(written_alyx) as replay:
         yield Doors(replay, tmp_path, another, capsys)
 
@@ -245,7 +259,7 @@ def with_it(point: Point, doors: Doors, door: str) -> None:
     """Have it go wrong, go through a door, and hold code, words and what was written."""
     begun = point.begin(doors.replay)
     try:
-        ended = doors.go(door, hangs=point.hangs)
+        ended = doors.go(door, point.waits)
     finally:
         doors.replay.faults.clear()
         if released := getattr(begun, "released", None):
@@ -283,13 +297,15 @@ def gone_through(name: str, doors: Doors, chosen: tuple[str, ...]) -> None:
     same_as_fresh(doors)
 
 
+#: What waits long.
+SLOW = ("hangs, opened before", "download stands still")
 #: Two doors for each point, so that each kind of door is gone through for some: the walk goes through all.
 SOME = {
     name: (COMMANDS[k % len(COMMANDS)], ("second process", "batch")[k % 2]) for k, name in enumerate(POINTS)
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [name for name in POINTS if name != "hangs, opened before"])  # which waits long
+@pytest.mark.parametrize("name", [name for name in POINTS if name not in SLOW])
 def test_with_it_and_after_it(name: str, doors: Doors) -> None:
     gone_through(name, doors, SOME[name])
 
@@ -300,19 +316,32 @@ def test_with_it_and_after_it_through_every_door(name: str, doors: Doors) -> Non
     gone_through(name, doors, DOORS)
 
 
-@pytest.mark.parametrize("door", ["check", "batch"])
-def test_a_download_that_stands_still_is_named_in_the_log(
-    door: str, doors: Doors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def walked(doors: tuple[str, ...]) -> list[Any]:
+    return [pytest.param(door, marks=pytest.mark.walk) for door in doors]
+
+
+@pytest.mark.parametrize("door", ["check", "batch", *walked(COMMANDS[1:])])
+def test_a_download_that_stands_still_is_named_in_the_log_and_goes_on(
+    door: str, doors: Doors, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(meter, "STALLED_S", 0.3)
-    standing = doors.replay.faults.add("*probe00*spikes.times*", "stall", after=100_000, delay=600.0)
+    standing = doors.replay.faults.add("*probe00*spikes.times*", "pause", after=100_000, delay=600.0)
     gone = threading.Thread(target=lambda: (until(lambda: "stalled for" in caplog.text, 60), standing.released.set()))
     gone.start()
-    ended = doors.go(door)
+    ended = doors.go(door, (*AS_EVER[:2], STALLS[2], AS_EVER[3]))
     gone.join()
+    went_on(ended, doors)
+
+
+@pytest.mark.walk
+def test_another_process_names_a_download_that_stands_still_and_asks_again(doors: Doors) -> None:
+    doors.replay.faults.add("*probe00*spikes.times*", "stall", after=100_000)
+    went_on(doors.go("second process", STALLS), doors)
+
+
+def went_on(ended: Ended, doors: Doors) -> None:
     assert ended.code == 0, ended.said
+    assert re.search(STALLED, ended.said)
     hold_right(ended, doors.fresh)
-    assert re.search(r"spikes\.times: stalled for \d+ s", caplog.text)
     same_as_fresh(doors)
 
 
@@ -338,7 +367,7 @@ def test_what_another_process_fetches_is_taken_here_and_what_is_open_stays(
 
 
 def test_each_point_is_held_from_the_page(repository: Path) -> None:
-    assert PAGE.keys() == {*POINTS, "download stands still"}
+    assert PAGE.keys() == POINTS.keys()
     for file, name in PAGE.values():
         tree = ast.parse((repository / "tests" / file).read_text())
         assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, name

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboard.model.errors import BadRequest, DatasetMissing
+from dashboard.model.errors import BadRequest, DatasetInvalid, DatasetMissing
 
 BANDS = ("ap", "lf")
 RAW, HIGH_PASS, DESTRIPED = STEPS = ("raw", "high-pass", "destriped")
 """What can be done to the voltage; see `dashboard.analysis.raw.snippet.cut`."""
 PALETTES = ("grey", "PuOr")
 """Of its picture, from negative to positive: black to white, or orange to purple."""
+MIN_HZ, MAX_HZ = 1.0, 1e6
+"""Rates of a band: a file that says another one is not of a probe."""
 
 
 class NotRecorded(BadRequest):
@@ -96,6 +98,11 @@ class RawBand:
     note: str = ""
     remote_key: str = ""
     hold: Callable[[int, int, threading.Event | None], None] | None = None
+
+    def __post_init__(self) -> None:
+        if not MIN_HZ <= self.fs_hz <= MAX_HZ:
+            what = f"A rate of {self.fs_hz:,.6g} Hz is not that of a recording"
+            raise DatasetInvalid(what, [self.path], "Check the file that describes the recording")
 
     @property
     def n_channels(self) -> int:

@@ -13,6 +13,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from dashboard.page.export.downloads import Downloads
+from dashboard.server.headers import ancestors_of, policy
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +53,7 @@ class DownloadHandler(RequestHandler):
         self.set_header("Content-Type", MEDIA.get(offer.path.suffix, "application/octet-stream"))
         self.set_header("Content-Length", str(offer.path.stat().st_size))
         self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(offer.name)}")
-        self.set_header("Content-Security-Policy", "default-src 'none'; sandbox")
-        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Security-Policy", f"{policy(ancestors_of(self))}; sandbox")
         self.set_header("Cache-Control", "private, no-store")
         loop = asyncio.get_running_loop()
         with offer.path.open("rb") as file, self._downloads.sending(owner):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_RATIO
 
 _SIZES: dict[str, int] = {}
 """Of files on servers, by the name that HDF5 knows them by."""
+
+_TEXT_BYTES = 64
+"""That Python takes for a short text."""
 
 _AGAIN = "Copy or fetch the file again"
 EXTRA = "spike-dashboard[nwb]"
@@ -129,6 +133,7 @@ def words(group: Any, name: str) -> list[str] | None:
         return None
     # Texts of any length lie elsewhere in the file, each as long as the file at most, and many rows may name one.
     n_bytes, n_read = _n_bytes(checked(dataset)), 0
+    _check_size(dataset, _TEXT_BYTES * dataset.size)
     step, found = max(1, FREE_BYTES // max(1, n_bytes)), list[str]()
     for first in range(0, len(dataset), step):
         found += [str(text) for text in dataset.asstr(errors="replace")[first : first + step]]
@@ -153,8 +158,15 @@ def checked(dataset: Any) -> Any:
     if dataset.external or dataset.is_virtual:
         what = f"{dataset.name} has its values in another file, which is not read"
         raise DatasetInvalid(what, [path], "Give a file that holds its values")
-    _check_size(dataset, dataset.size * dataset.dtype.itemsize)
+    # A chunk is unpacked whole, and may be larger than what is in it.
+    _check_size(dataset, max(dataset.size, math.prod(dataset.chunks or ())) * dataset.dtype.itemsize)
     return dataset
+
+
+def shape_of(group: Any, name: str) -> tuple[int, ...]:
+    """Return the shape of a dataset, which is not read; of something else that of no array, (-1,)."""
+    found = member(group, name)
+    return tuple(found.shape or ()) if _is_dataset(found) else (-1,)
 
 
 def _n_bytes(dataset: Any) -> int:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dashboard.model.errors import BadRequest, DashboardError, DatasetInvalid, DatasetMissing
+from dashboard.model.raw import MAX_HZ, MIN_HZ
 from dashboard.model.sorting import Trials
 from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array
@@ -28,7 +29,7 @@ from dashboard.sources.raw.chunks import ChunkCache
 from dashboard.sources.raw.files import CompressedFile, flat_file
 from dashboard.sources.raw.meta import read_fields
 from dashboard.sources.raw.open_ephys import FILE, INDEX, streams_around
-from dashboard.sources.readers import read_lines
+from dashboard.sources.readers import DAMAGED, read_lines
 
 MAX_PULSES, MAX_CELLS, MAX_LINES = 1_000_000, 8_000_000, 100
 """Rows of a table, its rows times its lines, and its lines: the longest lines, such as a camera's, are left out."""
@@ -241,8 +242,8 @@ def _words(path: Path) -> tuple[Lines, str, Path]:
     fields = read_fields(path.with_suffix(".meta"))
     try:
         n_columns, n_words, rate_hz, stream = _digital(fields)
-    except (KeyError, ValueError, IndexError) as error:
-        raise DatasetInvalid(f"The .meta file does not describe digital words ({error})", [path]) from error
+    except DAMAGED as error:
+        raise DatasetInvalid(f"The .meta file does not describe digital words ({error!s:.100})", [path]) from error
     if not n_words:
         raise DatasetInvalid("Has no digital words", [path], "Give the file of another stream")
     read: Callable[[int, int], npt.NDArray[np.int16]]
@@ -277,7 +278,7 @@ def _digital(fields: Mapping[str, str]) -> tuple[int, int, float, str]:
     }[kind]  # fmt: skip
     of_kinds = [int(text) for text in fields[counts].split(",")]
     n_columns = int(fields["nSavedChans"])
-    if sum(of_kinds) != n_columns or n_columns < 1 or not float(fields[rate]) > 0:
+    if sum(of_kinds) != n_columns or min(of_kinds) < 0 or n_columns < 1 or not MIN_HZ <= float(fields[rate]) <= MAX_HZ:
         raise ValueError(f"{counted(sum(of_kinds), 'channel')} by kind for {counted(n_columns, 'column')}")
     return n_columns, sum(of_kinds[1:]) if kind == "obx" else of_kinds[-1], float(fields[rate]), kind
 

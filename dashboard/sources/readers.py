@@ -36,6 +36,9 @@ MAX_ROW_BYTES = 1 << 20
 MAX_COLUMNS = 2_000
 """Of a table: ALF's have some forty; pandas takes seconds for ten thousand that are named alike."""
 
+MAX_EMPTY = 1 << 20
+"""Rows, or what else an array without values claims: those of IBL's empty ones are some hundreds."""
+
 MAX_MEMBERS = 1_000
 """Arrays in an archive."""
 
@@ -45,7 +48,7 @@ MAX_LIST_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 20
 
 DAMAGED = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError, SyntaxError, MemoryError,
+    ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, ArithmeticError, SyntaxError, MemoryError,
     RuntimeError, RecursionError, tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile, pa.ArrowException,
     csv.Error,
 )  # fmt: skip
@@ -87,6 +90,8 @@ def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[An
         raise FalseClaim("Holds values of no size")
     if len(shape) > 32 or math.prod(n for n in shape if n) * dtype.itemsize > np.iinfo(np.int64).max:
         raise FalseClaim("Claims more values than any computer holds")
+    if 0 in shape and math.prod(n for n in shape if n) > MAX_EMPTY:
+        raise FalseClaim("Claims many rows, and holds no value")
     return shape, fortran_order, dtype
 
 
@@ -193,6 +198,23 @@ def read_text_table(path: Path, separator: str, **options: Any) -> pd.DataFrame:
     return table
 
 
+def inflate(content: bytes | memoryview, n_bytes: int, wbits: int = zlib.MAX_WBITS) -> bytes:
+    """Return what zlib has packed, which has to be so many bytes; no more than that is taken.
+
+    Raises
+    ------
+    ValueError
+        It is of another length.
+    zlib.error
+        It is damaged.
+    """
+    unpack = zlib.decompressobj(wbits)
+    found = unpack.decompress(content, n_bytes + 1)
+    if len(found) != n_bytes or not unpack.eof:
+        raise ValueError(f"unpacks to other than {counted(n_bytes, 'byte')}")
+    return found
+
+
 def read_lines(path: Path) -> list[str]:
     """Return the lines of a text in UTF-8.
 
@@ -202,15 +224,21 @@ def read_lines(path: Path) -> list[str]:
         It is not UTF-8, or larger than a list of insertions.
     OSError
     """
-    return _text(path, MAX_LIST_BYTES, "utf-8-sig").splitlines()
+    return read_text(path, MAX_LIST_BYTES, "utf-8-sig").splitlines()
 
 
-def _text(path: Path, most: int, encoding: str = "utf-8") -> str:
+def read_text(path: Path, most: int, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """Return a text of so many bytes at most.
+
+    Raises
+    ------
+    FalseClaim, UnicodeDecodeError, OSError
+    """
     with path.open("rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise FalseClaim(f"Is larger than {counted(most, 'byte')}")
-    return content.decode(encoding)
+    return content.decode(encoding, errors)
 
 
 def _check_size(path: Path, n_bytes: int) -> None:

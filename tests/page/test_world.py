@@ -32,6 +32,7 @@ FAULTS = {
     "channels": ("/channels", {"kind": "status", "code": 429, "retry_after": "0"}, "histology"),
     "spikes": ("*spikes.depths*", {"kind": "status", "code": 503}, "spikes.depths"),
     "clusters": ("*clusters.metrics*", {"kind": "corrupt", "after": 500}, "clusters.metrics"),
+    "clusters cut short": ("*clusters.metrics*", {"kind": "truncate", "after": 0}, "clusters.metrics"),
     "trials": ("*trials.table*", {"kind": "status", "code": 500}, "trials.table"),
 }
 

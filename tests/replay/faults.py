@@ -11,6 +11,7 @@ KINDS = (
     "truncate",  # a well-formed answer that holds only `after` bytes of the file
     "corrupt",  # a byte of the body is wrong
     "throttle",  # `after` bytes per `delay` seconds
+    "pause",  # nothing comes after `after` bytes, until it is released: then the rest comes
     "stall",  # nothing comes any more after `after` bytes, and the connection stays open
     "delay",  # the answer is right, and comes after `delay` seconds
     "stall_headers",  # the request is read and nothing comes back, for 20 s or `delay`; then the connection breaks
@@ -38,7 +39,8 @@ class Fault:
     skip : int
         How many matching requests pass before.
     released : Event
-        Set by the test, it ends the wait of ``stall`` and ``stall_headers``: the connection then breaks.
+        Set by the test, it ends the wait of ``pause``, ``stall`` and ``stall_headers``: of the last two the connection
+        then breaks.
     """
 
     pattern: str

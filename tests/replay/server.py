@@ -358,13 +358,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self, path: str, content: bytes, fault: Fault | None) -> None:
         kind, replay = (fault.kind if fault else ""), self.server.replay
-        if fault and kind in ("drop", "stall"):
+        if fault and kind in ("drop", "pause", "stall"):
             self.wfile.write(content[: fault.after])
             self.wfile.flush()
             replay.sent[path] += len(content[: fault.after])
-            if kind == "stall":
+            if kind != "drop":
                 self._wait_for_release(fault)
-            self._hang_up()
+            if kind == "pause":
+                self._body(path, content[fault.after :], None)
+            else:
+                self._hang_up()
         elif fault and kind == "throttle":
             for at in range(0, len(content), fault.after):
                 self.wfile.write(content[at : at + fault.after])

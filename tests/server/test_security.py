@@ -296,25 +296,33 @@ def test_a_page_belongs_to_the_login_that_it_was_made_for(tmp_path: Path, site: 
     assert "ann" not in str(told_by(token))
 
 
-def test_every_answer_tells_browsers_what_they_may_do(site: Site) -> None:
+def test_every_answer_tells_browsers_what_they_may_do(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages, files, what is not there, what is not modified, what raises, and websockets that are refused."""
+    monkeypatch.setattr(site.server.process, "metrics", lambda: 1 / 0)
     cookie = site.login().cookies[COOKIE]
-    for path in (
-        "/",
-        "/login",
-        "/health",
-        "/metrics",
-        "/nosuch",
-        "/autoload.js",
-        "/download/x",
-        "/static/js/bokeh.min.js",
-    ):
-        for answer in (site.get(path, cookie), site.get(path)):
+    session_downloads = site.server.process.downloads.of_session("ann")
+    (path := session_downloads.new_path("a.csv")).write_text("a")
+    script, socket = "/static/js/bokeh.min.js", {"Upgrade": "websocket", "Connection": "Upgrade"}
+    etag = site.get(script, cookie).headers["Etag"]
+    asked: dict[str, tuple[set[int], dict[str, str]]] = {
+        "/": ({200, 302}, {}), "/login": ({200}, {}), "/health": ({200, 401}, {}), "/nosuch": ({404, 401}, {}),
+        "/metrics": ({500, 401}, {}), "/autoload.js": ({404, 401}, {}), "/logout": ({405, 401}, {}),
+        "/download/x": ({404, 401}, {}), f"/{session_downloads.put(path, 'a.csv')}": ({200, 401}, {}),
+        script: ({304, 401}, {"If-None-Match": etag}), f"{script}?v=x": ({200, 401}, {}),
+        "/docs": ({301, 302, 404}, {}), "/docs/": ({200, 302, 404}, {}), "/docs/nosuch": ({404, 302}, {}),
+        "/ws": ({400, 403, 401}, {}), "/ws?": ({401, 403}, socket), "/?bokeh-token=x": ({403, 302}, {}),
+    }  # fmt: skip
+    for path, (codes, headers) in asked.items():
+        for answer in (site.get(path, cookie, headers=headers), site.get(path, headers=headers)):
             said = answer.headers
+            assert answer.status_code in codes, (path, answer.status_code)
             assert said["X-Content-Type-Options"] == "nosniff", path
             assert said["Referrer-Policy"] == "same-origin", path
             assert said["X-Frame-Options"] == "DENY", path
-            assert "default-src 'none'" in said["Content-Security-Policy"], path
-            assert "frame-ancestors 'none'" in said["Content-Security-Policy"], path
+            policy = said["Content-Security-Policy"]
+            assert "default-src 'none'" in policy, path
+            assert "frame-ancestors 'none'" in policy, path
+            assert "ZeroDivisionError" not in answer.text, path
 
 
 def test_scripts_of_a_page_carry_its_nonce_and_no_other_runs(site: Site) -> None:

@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from dashboard.analysis.curation.splits import MAX_PARTS
 from dashboard.library.curation.file import CurationFile, LabelChoice, UnitSplit
 from dashboard.model.errors import BadRequest
 from dashboard.model.files import write_file
 from dashboard.model.json_files import read_json
 from dashboard.model.texts import counted
+from dashboard.sources.readers import DAMAGED
 
 VERSIONS = ("1", "2")
+MAX_STEPS = 1_000
+"""Of a file of several steps, each of which is held against all units."""
 
 
 def write(path: Path, file: CurationFile) -> list[str]:
@@ -79,11 +83,13 @@ def read(path: Path) -> CurationFile:
         if not isinstance(content, dict):
             raise ValueError("not an object")
         if "curation_steps" in content:
-            return _steps([_one(step) for step in _list(content, "curation_steps")])
+            if len(steps := _list(content, "curation_steps")) > MAX_STEPS:
+                raise ValueError(f"{counted(len(steps), 'step')}, more than {MAX_STEPS:,}")
+            return _steps([_one(step) for step in steps])
         return _one(content)
     except OSError as error:
         raise BadRequest("Cannot read the curation", path, error.strerror or "") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except DAMAGED as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise BadRequest("No curation that can be taken", path, reason[:200]) from None
 
@@ -113,9 +119,10 @@ def _one(content: Mapping[str, Any]) -> CurationFile:
     splits = [] if is_first else _list(content, "splits")
     removed = tuple(map(str, _list(content, "removed_units" if is_first else "removed")))
     units = tuple(map(str, _list(content, "unit_ids")))
-    new = {unit for unit in merged_ids if unit}
+    new, taken_up = {unit for unit in merged_ids if unit}, {*groups_of(groups), *removed}
     for one in splits:
-        _check_split(one, {*groups_of(groups), *removed})
+        _check_split(one, taken_up)
+        taken_up.add(str(one["unit_id"]))
         new |= set(map(str, one.get("new_unit_ids") or ()))
     if taken := new & set(units):
         raise ValueError(f"the new unit {min(taken)} is there already")
@@ -158,6 +165,8 @@ def _split(one: Mapping[str, Any]) -> UnitSplit:
     if one.get("mode") == "labels":
         labels = np.asarray(_list(one, "labels"), np.int64)
         names = np.unique(labels)
+        if len(names) > MAX_PARTS:
+            raise ValueError(f"the split of unit {one['unit_id']} has {counted(len(names), 'part')}")
         groups = [np.flatnonzero(labels == name) for name in names]
         return UnitSplit(str(one["unit_id"]), tuple(groups[:-1]), len(labels), new)
     places = tuple(np.asarray(group, np.int64) for group in _list(one, "indices"))
@@ -166,7 +175,7 @@ def _split(one: Mapping[str, Any]) -> UnitSplit:
 
 def _check_split(one: Mapping[str, Any], others: set[str]) -> None:
     if (unit := str(one["unit_id"])) in others:
-        raise ValueError(f"unit {unit} is split, and merged or removed as well")
+        raise ValueError(f"unit {unit} is split, and merged, removed or split once more as well")
     spikes = [spike for part in one.get("indices") or () for spike in part]
     if len(set(spikes)) < len(spikes):
         raise ValueError(f"the split of unit {unit} has a spike twice")

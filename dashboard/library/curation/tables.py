@@ -17,6 +17,7 @@ from dashboard.model.files import whole_file, write_file
 from dashboard.model.sorting import SpikeSorting
 from dashboard.model.tables import csv_text
 from dashboard.model.texts import counted
+from dashboard.sources.readers import DAMAGED, MAX_COLUMNS, read_parquet
 
 GROUPS, NOTES = "cluster_group.tsv", "cluster_notes.tsv"
 UNIT_COLUMNS = ("cluster_id", "unit")
@@ -162,10 +163,10 @@ def read_alf(path: Path) -> CurationFile:
         It cannot be read, or has no column ``curated``.
     """
     try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise BadRequest("Cannot read the table", path, type(error).__name__) from None
-    if not {"cluster_id", "curated"} <= set(map(str, table)):
+        table = read_parquet(path)
+    except (*DAMAGED, OSError) as error:
+        raise BadRequest("Cannot read the table", path, f"{error!s:.100}".partition("\n")[0]) from None
+    if not {"cluster_id", "curated"} <= set(map(str, table)) or not table.columns.is_unique:
         raise BadRequest("The table has no columns cluster_id and curated", path, "Is it a curation?")
     labels, notes = {}, {}
     for unit, label in zip(table["cluster_id"], table["curated"], strict=True):
@@ -196,8 +197,10 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
     if not rows:
         raise BadRequest("The table is empty", path)
     names = [name.strip() for name in rows[0]]
-    if wrong := [n for n, row in enumerate(rows, 1) if len(row) != len(names)]:
-        raise BadRequest("A row has more or fewer cells than the title", path, f"Row {wrong[0]}")
+    if len(names) > MAX_COLUMNS:
+        raise BadRequest(f"The table has {counted(len(names), 'column')}", path, f"{MAX_COLUMNS:,} at most")
+    if wrong := next((n for n, row in enumerate(rows, 1) if len(row) != len(names)), 0):
+        raise BadRequest("A row has more or fewer cells than the title", path, f"Row {wrong}")
     return pd.DataFrame({name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}, dtype=object)
 
 

@@ -119,6 +119,20 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     return table.iloc[:, 0].to_numpy()
 
 
+def read_numbers(path: Path) -> npt.NDArray[np.float64]:
+    """Return a small array of numbers, as `read_array`.
+
+    Raises
+    ------
+    DatasetInvalid
+        It holds something else.
+    """
+    values = read_array(path)
+    if values.dtype.kind not in "biuf":
+        raise DatasetInvalid(f"Should hold numbers, and holds {values.dtype!s:.40}", [path], "Fetch the file again")
+    return np.asarray(values, np.float64)
+
+
 def read_archive(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of a ``.npz`` file by name.
 

@@ -278,5 +278,5 @@ def _interpolate(axial_um: npt.NDArray[np.float64], locations: pd.DataFrame) -> 
     values: dict[str, npt.NDArray[Any]] = {
         axis: np.interp(axial_um, known, locations[axis].to_numpy(np.float64)[first]) for axis in "xyz"
     }
-    nearest = np.abs(axial_um[:, np.newaxis] - known).argmin(axis=1)
+    nearest = np.searchsorted((known[1:] + known[:-1]) / 2, axial_um)
     return values | {"atlas_id": locations["atlas_id"].to_numpy()[first][nearest]}

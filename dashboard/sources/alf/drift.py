@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import numpy.typing as npt
 
-from dashboard.model.errors import DatasetInvalid
 from dashboard.model.references import SortingRef
 from dashboard.model.sorting import Drift, Missing
 from dashboard.model.texts import counted
-from dashboard.sources.alf.arrays import read_array
+from dashboard.sources.alf.arrays import read_numbers
 
 
 def load_drift(ref: SortingRef) -> tuple[Drift | None, tuple[Missing, ...]]:
@@ -38,7 +34,7 @@ def load_drift(ref: SortingRef) -> tuple[Drift | None, tuple[Missing, ...]]:
     if times is None or um is None or times.path is None or um.path is None:
         absent = "drift.um" if um is None or um.path is None else "drift.times"
         return None, (Missing("drift", f"no file {absent}"),)
-    times_s, values = _numbers(times.path).reshape(-1), _numbers(um.path)
+    times_s, values = read_numbers(times.path).reshape(-1), read_numbers(um.path)
     if values.ndim == 1:
         values = values[:, np.newaxis]
     if values.ndim != 2 or len(values) != len(times_s):
@@ -46,15 +42,8 @@ def load_drift(ref: SortingRef) -> tuple[Drift | None, tuple[Missing, ...]]:
     depths = ref.datasets.get("drift_depths.um")
     if depths is None or depths.path is None:
         return Drift(times_s, values), ()
-    depths_um = _numbers(depths.path).reshape(-1)
+    depths_um = read_numbers(depths.path).reshape(-1)
     if len(depths_um) != values.shape[1]:
         reason = f"{counted(len(depths_um), 'depth')} for {values.shape[1]} columns of drift.um"
         return Drift(times_s, values), (Missing("drift_depths.um", reason),)
     return Drift(times_s, values, depths_um), ()
-
-
-def _numbers(path: Path) -> npt.NDArray[np.float64]:
-    values = read_array(path)
-    if values.dtype.kind not in "iuf":
-        raise DatasetInvalid(f"Should hold numbers, and holds {values.dtype}", [path], "Fetch the file again")
-    return np.asarray(values, np.float64)

@@ -13,7 +13,7 @@ from dashboard.model.noise import Noise
 from dashboard.model.references import DatasetRef
 from dashboard.model.sorting import Missing
 from dashboard.model.texts import counted
-from dashboard.sources.alf.arrays import read_array
+from dashboard.sources.alf.arrays import read_numbers
 
 AP_RMS = "ephysTimeRmsAP.rms"
 CHANNEL_RMS = "ephysChannels.apRMS"
@@ -69,7 +69,7 @@ def load_noise(datasets: Sequence[DatasetRef]) -> Noise:
                 missing.append(Missing(name, "no such file"))
             continue
         try:
-            values = np.asarray(read_array(dataset.path), np.float64)
+            values = read_numbers(dataset.path)
         except DatasetInvalid as error:
             missing.append(Missing(name, str(error)))
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dashboard.model.sorting import Missing, Templates
 from dashboard.model.texts import counted
 from dashboard.sources.alf.arrays import map_array, read_archive, read_table
 from dashboard.sources.alf.choose import TEMPLATES, WAVEFORM_TABLE
+from dashboard.sources.readers import FREE_BYTES, MAX_RATIO
 
 MAX_TEMPLATE_V = 0.01
 """From peak to peak; see `_in_volts`."""
@@ -132,6 +134,9 @@ def _of_units(
     columns = channels_table["rawInd"].to_numpy() if "rawInd" in channels_table else np.arange(len(channels_table))
     row_of = {int(column): row for row, column in enumerate(columns) if np.isfinite(column)}
     index_of = {unit: index for index, unit in enumerate(ids)}
+    if 4 * len(ids) * math.prod(waveforms.shape[1:]) > max(FREE_BYTES, MAX_RATIO * waveforms.nbytes):
+        what = f"Names {counted(len(units), 'unit')} of the {len(ids):,} of the sorting"
+        raise DatasetInvalid(what, [table], "Fetch waveforms.table, .channels and .templates again")
     placed = np.full((len(ids), *waveforms.shape[1:]), np.nan, np.float32)
     on = np.full((len(ids), channels.shape[1]), -1, np.int64)
     for k, unit in enumerate(units.tolist()):

@@ -48,14 +48,15 @@ def read_traces(traces: Path | RemoteFile, table: Path, channels: Path, unit: in
         The files do not belong together.
     """
     rows = read_table(table)
-    if not {"sample", "cluster"} <= set(rows):
-        raise DatasetInvalid("Has no columns sample and cluster", [table], _AGAIN)
+    whole = {name for name in ("sample", "cluster", "waveform_index") if name in rows and rows[name].dtype.kind in "iu"}
+    if not {"sample", "cluster"} <= whole or ("waveform_index" in rows and "waveform_index" not in whole):
+        raise DatasetInvalid("Has no columns sample and cluster of whole numbers", [table], _AGAIN)
     of = rows["cluster"].to_numpy()
     inside = np.flatnonzero(of == unit)
     if not len(inside):
         raise BadRequest(f"{TRACES} holds no waveform of unit {unit}", table, "Cut them out of the raw data")
     near = read_archive(channels).get("channels")
-    if near is None or near.ndim != 2 or len(near) != len(rows):
+    if near is None or near.ndim != 2 or len(near) != len(rows) or near.dtype.kind not in "iuf":
         raise DatasetInvalid(f"Should have a row for each of {counted(len(rows), 'waveform')}", [channels], _AGAIN)
     path = traces if isinstance(traces, Path) else Path(traces.name)
     size = traces.stat().st_size if isinstance(traces, Path) else traces.size

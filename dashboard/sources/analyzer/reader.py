@@ -23,6 +23,7 @@ from dashboard.model.sorting import Missing, Spikes, SpikeSorting, Templates
 from dashboard.model.texts import counted
 from dashboard.sources.alf.clusters import merge_clusters
 from dashboard.sources.analyzer.store import Store
+from dashboard.sources.readers import DAMAGED
 from dashboard.sources.sync import sync_at
 from dashboard.sources.unit_columns import with_columns
 from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, means_of_units, put
@@ -247,7 +248,7 @@ def _channels(store: Store, recording: Mapping[str, Any], missing: list[Missing]
             rows += [
                 (int(k), float(x[0]), float(x[1]), str(s)) for k, x, s in zip(indexes, places, shanks, strict=True)
             ]
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+    except DAMAGED:
         rows = []
     rows = sorted(row for row in rows if row[0] >= 0)
     if not rows or (n and len(rows) != n):

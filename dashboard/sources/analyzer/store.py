@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,8 +11,10 @@ import pandas as pd
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.json_files import read_json
+from dashboard.model.raw import MAX_HZ
 from dashboard.model.sorting import Missing
 from dashboard.sources.alf.arrays import map_array, read_archive, read_table
+from dashboard.sources.alf.clusters import MAX_UNITS
 from dashboard.sources.alf.names import scan
 
 _AGAIN = "Copy the folder again, or save the analyzer again"
@@ -121,14 +122,12 @@ class FolderStore:
         samples, units, segments = [], [], []
         for k in range(n_segments):
             index, labels = arrays.get(f"spike_indexes_seg{k}"), arrays.get(f"spike_labels_seg{k}")
-            if index is None or labels is None or len(index) != len(labels):
+            if index is None or labels is None or index.dtype.kind not in "iu" or not index.shape == labels.shape[:1]:
                 raise DatasetInvalid(f"Has no whole segment {k}", [path], _AGAIN)
             try:
                 units.append(np.array([rows[label] for label in labels.tolist()], np.int64))
-            except KeyError as error:
-                raise DatasetInvalid(
-                    f"A spike is of unit {error.args[0]}, which is not listed", [path], _AGAIN
-                ) from None
+            except (KeyError, TypeError) as error:
+                raise DatasetInvalid(f"A spike is of unit {error!s:.40}, which is not listed", [path], _AGAIN) from None
             samples.append(index.astype(np.int64))
             segments.append(np.full(len(index), k))
         return np.concatenate(samples), np.concatenate(units), np.concatenate(segments)
@@ -182,10 +181,12 @@ def checked_info(found: dict[str, Any], path: Path) -> tuple[list[Any], float, i
     ids, rate, n_segments = found.get("unit_ids"), found.get("sampling_frequency"), found.get("num_segments", 1)
     if not isinstance(ids, list) or not all(isinstance(unit, int | str) and unit != "" for unit in ids):
         raise DatasetInvalid("Has no list of ids of units", [path], _AGAIN)
+    if len(ids) > MAX_UNITS or any(isinstance(unit, int) and abs(unit) >= 1 << 63 for unit in ids):
+        raise DatasetInvalid("Has more units than tables hold, or ids that are no numbers of 64 bits", [path], _AGAIN)
     if len(set(map(str, ids))) < len(ids):
         raise DatasetInvalid("Two units have one id", [path], _AGAIN)
-    if not isinstance(rate, int | float) or not 0 < rate < math.inf:
-        raise DatasetInvalid(f"sampling_frequency is {rate!r}, no rate in Hz", [path], _AGAIN)
+    if not isinstance(rate, int | float) or not 0 < rate < MAX_HZ:
+        raise DatasetInvalid(f"sampling_frequency is {str(rate)[:40]}, no rate in Hz", [path], _AGAIN)
     if not isinstance(n_segments, int) or not 1 <= n_segments <= MAX_SEGMENTS:
-        raise DatasetInvalid(f"num_segments is {n_segments!r}", [path], _AGAIN)
+        raise DatasetInvalid(f"num_segments is {str(n_segments)[:40]}", [path], _AGAIN)
     return ids, float(rate), n_segments

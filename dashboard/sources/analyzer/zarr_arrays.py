@@ -19,7 +19,7 @@ import numpy.typing as npt
 from dashboard.model.errors import BadRequest, DatasetInvalid
 from dashboard.model.json_files import read_json
 from dashboard.model.texts import counted
-from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_RATIO
+from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_EMPTY, MAX_RATIO, inflate
 
 EXTRA = "spike-dashboard[zarr]"
 _AGAIN = "Copy the folder again, or save the analyzer again"
@@ -27,7 +27,7 @@ _REFUSED = "Save the analyzer as binary_folder"
 _KINDS = "biufSU"
 _NUMCODECS = {"blosc": "blosc:Blosc", "zstd": "zstd:Zstd", "lz4": "lz4:LZ4"}
 _ZLIB = {"zlib": zlib.MAX_WBITS, "gzip": zlib.MAX_WBITS | 16}
-MAX_CHUNKS = 1_000_000
+MAX_CHUNKS, MAX_DIMENSIONS = 1_000_000, 32
 
 
 class ZarrFolder:
@@ -142,7 +142,8 @@ class _Layout:
                 self._take(str(found["compressor"]["id"]), found["compressor"])
         if self.separator not in (".", "/") or self.order not in ("C", "F"):
             raise ValueError("keys or order of chunks")
-        if len(self.chunks) != len(self.shape) or min((*self.chunks, 1)) < 1 or min((*self.shape, 0)) < 0:
+        is_odd = len(self.chunks) != len(self.shape) or len(self.shape) > MAX_DIMENSIONS
+        if is_odd or min((*self.chunks, 1)) < 1 or min((*self.shape, 0)) < 0:
             raise ValueError(f"chunks of {self.chunks} for a shape of {self.shape}")
 
     def _take_v3(self, name: str, options: Mapping[str, Any]) -> None:
@@ -174,10 +175,10 @@ class _Layout:
     def read(self, folder: Path) -> npt.NDArray[Any]:
         """Return the array."""
         grid = [range(-(-n // size)) for n, size in zip(self.shape, self.chunks, strict=True)]
-        n_chunks = math.prod(map(len, grid))
+        n_chunks = math.prod(part.stop for part in grid)
         each = math.prod(self.chunks) * max(self.dtype.itemsize, self._delta.itemsize if self._delta is not None else 0)
-        if n_chunks > MAX_CHUNKS:
-            raise DatasetInvalid(f"Claims {counted(n_chunks, 'chunk')}", [folder], _AGAIN)
+        if n_chunks > MAX_CHUNKS or (0 in self.shape and math.prod(n for n in self.shape if n) > MAX_EMPTY):
+            raise DatasetInvalid(f"Claims {counted(n_chunks, 'chunk')} for a shape of {self.shape}", [folder], _AGAIN)
         paths = {at: folder / (self.prefix + self.separator.join(map(str, at))) for at in itertools.product(*grid)}
         if not self.shape:
             paths = {(): folder / (self.prefix.rstrip("/") or "0")}
@@ -225,11 +226,7 @@ class _Layout:
 def _unpacked(name: str, options: Mapping[str, Any], content: bytes, n_bytes: int) -> Any:
     """Return bytes unpacked, never more than `n_bytes`."""
     if name in _ZLIB:
-        unpack = zlib.decompressobj(_ZLIB[name])
-        found = unpack.decompress(content, n_bytes + 1)
-        if len(found) != n_bytes or not unpack.eof:
-            raise ValueError(f"unpacks to other than {counted(n_bytes, 'byte')}")
-        return found
+        return inflate(content, n_bytes, _ZLIB[name])
     claimed = _claimed(name, content)
     if claimed is not None and claimed != n_bytes:
         raise ValueError(f"unpacks to {counted(claimed, 'byte')}, not {n_bytes:,}")

@@ -11,8 +11,10 @@ import pandas as pd
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.sorting import Missing
+from dashboard.sources.alf.clusters import MAX_UNITS
 from dashboard.sources.analyzer.store import checked_info
 from dashboard.sources.analyzer.zarr_arrays import ZarrFolder
+from dashboard.sources.readers import FREE_BYTES
 
 _AGAIN = "Copy the folder again, or save the analyzer again"
 _SPIKES = "sorting/spikes"
@@ -56,19 +58,23 @@ class ZarrStore:
     def spikes(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
         """Return sample, row of the unit and segment of each spike."""
         samples, units = self._needed(f"{_SPIKES}/sample_index"), self._needed(f"{_SPIKES}/unit_index")
-        segments = np.zeros(len(samples), np.int64)
         slices = self._zarr.array(f"{_SPIKES}/segment_slices")
-        for k, part in enumerate(slices.tolist() if slices is not None and slices.shape[1:] == (2,) else []):
-            segments[part[0] : part[1]] = k
-        for name, column in (("sample_index", samples), ("unit_index", units)):
-            if column.ndim != 1 or column.dtype.kind not in "iu":
+        for name, column in (("sample_index", samples), ("unit_index", units), ("segment_slices", slices)):
+            if column is not None and (column.ndim != 1 + (column is slices) or column.dtype.kind not in "iu"):
                 raise DatasetInvalid("Should be whole numbers", [self.path / _SPIKES / name], _AGAIN)
+        segments = np.zeros(len(samples), np.int64)
+        if slices is not None and slices.size:
+            ends = slices[:, -1].astype(np.int64)
+            if (np.diff(ends, prepend=0) < 0).any() or not np.array_equal(slices[1:, 0].astype(np.int64), ends[:-1]):
+                what = "Segments do not follow one another"
+                raise DatasetInvalid(what, [self.path / _SPIKES / "segment_slices"], _AGAIN)
+            segments = np.searchsorted(ends, np.arange(len(samples)), side="right")
         return samples, units, segments
 
     def sorting(self) -> tuple[list[Any], float, int]:
         """Return ids of units, sampling rate in Hz, and number of segments."""
         about = self._zarr.attributes("sorting")
-        ids = self._needed("sorting/unit_ids").tolist()
+        ids = np.ravel(self._needed("sorting/unit_ids"))[: MAX_UNITS + 1].tolist()
         return checked_info({**about, "unit_ids": ids}, self.path / "sorting")
 
     def properties(self, missing: list[Missing]) -> dict[str, npt.NDArray[Any]]:
@@ -86,7 +92,7 @@ class ZarrStore:
         return found
 
     def _arrays(self, group: str, missing: list[Missing]) -> dict[str, npt.NDArray[Any]]:
-        found = {}
+        found: dict[str, npt.NDArray[Any]] = {}
         for name in self._zarr.names(group):
             try:
                 values = self._zarr.array(f"{group}/{name}")
@@ -94,5 +100,8 @@ class ZarrStore:
                 missing.append(Missing(name, str(error)))
                 continue
             if values is not None and values.ndim == 1:
+                if values.nbytes + sum(array.nbytes for array in found.values()) > FREE_BYTES:
+                    missing.append(Missing(group, f"the arrays of it claim more than {FREE_BYTES >> 20} MiB"))
+                    break
                 found[name] = values
         return found

@@ -23,10 +23,11 @@ from dashboard.model.references import Histology, SortingRef
 from dashboard.model.sorting import SNR, Missing, Spikes, SpikeSorting, Templates
 from dashboard.model.texts import counted
 from dashboard.sources.alf.channels import regions
-from dashboard.sources.alf.clusters import merge_clusters
+from dashboard.sources.alf.clusters import MAX_UNITS, merge_clusters
 from dashboard.sources.download.ranges import RemoteFile
-from dashboard.sources.hdf5 import member, numbers, opened, path_of, word, words
+from dashboard.sources.hdf5 import member, numbers, opened, path_of, shape_of, word, words
 from dashboard.sources.nwb.trials import read_trials
+from dashboard.sources.readers import FREE_BYTES
 from dashboard.sources.unit_columns import with_columns
 from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, means_of_units, put
 
@@ -194,8 +195,10 @@ def _probe_of_units(file: Any) -> list[str]:
         return []
     ids = member(units, "id")
     n = len(ids) if ids is not None else len(_ends(units, "spike_times", Path(file.filename)))
+    if n > MAX_UNITS:
+        raise DatasetInvalid(f"{units.name} claims {counted(n, 'unit')}", [Path(file.filename)], _AGAIN)
     for name in _PROBES:
-        if (found := words(units, name)) is not None and len(found) == n:
+        if shape_of(units, name) == (n,) and (found := words(units, name)) is not None:
             return found
     groups, first = words(file, f"{_ELECTRODES}/group_name"), _first_electrodes(units, n)
     if groups and first is not None and len(set(groups)) > 1:
@@ -299,11 +302,15 @@ def _unit_table(
     names = ids[rows].astype(np.int64) if ids is not None and len(np.unique(ids)) == n == len(ids) else rows
     table = pd.DataFrame(index=pd.Index(names))
     columns: dict[str, npt.NDArray[Any]] = {}
-    for name in units:
-        if name in _NOT_COLUMNS or name.endswith("_index") or f"{name}_index" in units:
+    said = [name for name in units if name not in _NOT_COLUMNS and shape_of(units, name) == (n,)]
+    if 8 * n * len(said) > FREE_BYTES:
+        what = f"{units.name} claims {counted(n, 'unit')} with {counted(len(said), 'column')}"
+        raise DatasetInvalid(what, [Path(units.file.filename)], _AGAIN)
+    for name in said:
+        if name.endswith("_index") or f"{name}_index" in units:
             continue
         values: Any = _spared(name, missing, lambda name=name: _column(units, name), None)  # type: ignore[misc]
-        if values is None or np.shape(values) != (n,):
+        if values is None:
             continue
         column = np.array(values, dtype=object)[rows] if isinstance(values, list) else values[rows]
         if name == _MEDIAN_UV:

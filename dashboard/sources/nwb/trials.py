@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from dashboard.model.errors import DatasetInvalid
 from dashboard.model.sorting import Trials
-from dashboard.sources.hdf5 import member, numbers, words
+from dashboard.model.texts import counted
+from dashboard.sources.hdf5 import member, numbers, shape_of, words
+from dashboard.sources.readers import FREE_BYTES
 
 #: Columns of IBL-to-nwb, and of NWB itself, by IBL's names.
 NAMES = MappingProxyType({
@@ -28,7 +32,7 @@ def read_trials(file: Any) -> Trials | None:
     Raises
     ------
     DatasetInvalid
-        It lies in another file.
+        It lies in another file, or claims more values than are held.
     """
     group = member(file, "intervals/trials")
     if group is None:
@@ -37,10 +41,14 @@ def read_trials(file: Any) -> Trials | None:
     if start is None:
         return None
     columns: dict[str, Any] = {}
-    for name in group:
+    names = [name for name in group if name != "id" and shape_of(group, name) == start.shape]
+    if start.nbytes * len(names) > FREE_BYTES:
+        what = f"/intervals/trials claims {counted(len(names), 'column')} of {counted(start.size, 'row')}"
+        raise DatasetInvalid(what, [Path(file.filename)], "Write the file again")
+    for name in names:
         values: Any = numbers(group, name)
         values = words(group, name) if values is None else values
-        if name != "id" and values is not None and np.shape(values) == start.shape:
+        if values is not None:
             columns[NAMES.get(name, name)] = values
     table = pd.DataFrame(columns)
     if {"gabor_stimulus_contrast", "gabor_stimulus_side"} <= set(table):

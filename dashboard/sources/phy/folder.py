@@ -30,10 +30,11 @@ from dashboard.sources.phy.features import features_of
 from dashboard.sources.phy.params import Params, read_params
 from dashboard.sources.phy.snr import OF_FACTORS, OF_MEANS, why_no_factors, why_no_scale
 from dashboard.sources.phy.units import count_units, read_tables, row_finder
+from dashboard.sources.readers import FREE_BYTES, MAX_RATIO
 from dashboard.sources.sync import Sync, sync_at
 from dashboard.sources.unit_columns import GROUP, KSLABEL, UNDECIDED, with_columns
 from dashboard.sources.validation import Columns, checked_sorting, kept_arrays, means_of_units, put
-from dashboard.sources.waveforms import is_mixing, undo
+from dashboard.sources.waveforms import MAX_CHANNELS, is_mixing, undo
 
 #: Raised when what is derived from the files, or what it means, changes.
 _VERSION = 2
@@ -321,11 +322,14 @@ def _check_templates(files: _Files, n_channels: int) -> None:
     templates, columns = files.get("templates"), files.get("template_ind")
     if templates is None:
         return
-    reason = ""
+    reason, (n, n_samples, _) = "", templates.shape
     if columns is None and templates.shape[2] != n_channels:
         reason = f"templates have {templates.shape[2]} channels, and {n_channels} have a position"
     elif columns is not None and columns.shape != (len(templates), templates.shape[2]):
         reason = f"template_ind.npy is of shape {columns.shape} for templates of shape {templates.shape}"
+    unpacked = 4 * n_samples * (n_channels + n * min(MAX_CHANNELS, n_channels))
+    if unpacked > max(FREE_BYTES, MAX_RATIO * templates.nbytes):
+        reason = f"templates of shape {templates.shape} on {counted(n_channels, 'channel')} are more than may be held"
     if reason:
         files.missing.append(Missing("templates", reason))
         del files.arrays["templates"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
+from dashboard.model.raw import MAX_HZ
 from dashboard.sources.readers import DAMAGED
 
 FILE = "params.py"
@@ -68,7 +68,7 @@ def read_params(folder: Path) -> Params:
     rate = values.get("sample_rate")
     if rate is None:
         raise DatasetMissing("sample_rate", path, "Add a line such as sample_rate = 30000.0")
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not (math.isfinite(rate) and rate > 0):
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < MAX_HZ:
         raise DatasetInvalid(f"sample_rate is {str(rate)[:40]!r}, which is no rate in Hz", [path], _WRITE)
     dat_path, n = values.get("dat_path"), values.get("n_channels_dat")
     dat_path = dat_path[0] if isinstance(dat_path, list | tuple) and dat_path else dat_path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -16,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.model.errors import BadRequest, Cancelled, DatasetInvalid, DatasetMissing
+from dashboard.model.json_files import read_json
 from dashboard.model.texts import counted
 from dashboard.sources.byte_ranges import Bytes, LocalBytes
 from dashboard.sources.raw.chunks import CHUNKS, ChunkCache
 from dashboard.sources.raw.inflate import inflate, undo_differences
+from dashboard.sources.readers import DAMAGED, FREE_BYTES
 
 _AGAIN = "Fetch both files again"
 FLAT_BLOCK = 3_000
@@ -69,7 +70,7 @@ class CompressedFile:
         self._bytes = bytes_of or LocalBytes(path)
         try:
             state = path.stat() if n_bytes is None else None
-            found = json.loads(index.read_text(encoding="utf-8"))
+            found = read_json(index)
         except OSError as error:
             raise DatasetMissing(Path(str(error.filename)).name, path.parent, "Put .cbin and .ch into it") from error
         except ValueError as error:
@@ -78,8 +79,8 @@ class CompressedFile:
         n_bytes = state.st_size if state is not None else n_bytes
         try:
             self._take(found, n_columns, n_bytes)
-        except (KeyError, TypeError, ValueError) as error:
-            why = f"has no {error}" if isinstance(error, KeyError) else str(error)
+        except DAMAGED as error:
+            why = f"has no {error}" if isinstance(error, KeyError) else f"{error!s:.200}"
             raise DatasetInvalid(f"The .ch does not describe the .cbin: it {why}", [index, path], _AGAIN) from error
         self._locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
@@ -87,11 +88,11 @@ class CompressedFile:
     def _take(self, found: dict[str, Any], n_columns: int, n_bytes: int | None) -> None:
         for name, value in _SUPPORTED.items():
             if found[name] != value:
-                raise ValueError(f"says {name} {found[name]!r}, and {value!r} can be read")
+                raise ValueError(f"says {name} {str(found[name])[:40]!r}, and {value!r} can be read")
         self._bounds: list[int] = [int(value) for value in found["chunk_bounds"]]
         self._offsets: list[int] = [int(value) for value in found["chunk_offsets"]]
         self._over_time, self._over_columns = bool(found["do_time_diff"]), bool(found["do_spatial_diff"])
-        self.n_columns, self.n_samples = int(found["n_channels"]), self._bounds[-1]
+        self.n_columns = int(found["n_channels"])
         if self.n_columns != n_columns:
             raise ValueError(f"has {counted(self.n_columns, 'column')}, the .meta {n_columns}")
         if len(self._bounds) != len(self._offsets) or len(self._bounds) < 2:
@@ -100,6 +101,9 @@ class CompressedFile:
         for name, values in (("bounds", self._bounds), ("offsets", self._offsets)):
             if values[0] != 0 or any(b <= a for a, b in itertools.pairwise(values)):
                 raise ValueError(f"has {name} of chunks that do not increase from 0")
+        self.n_samples, longest = self._bounds[-1], max(b - a for a, b in itertools.pairwise(self._bounds))
+        if 2 * self.n_columns * longest > FREE_BYTES:
+            raise ValueError(f"has a chunk of {counted(longest, 'sample')}: more than {FREE_BYTES >> 20} MiB")
         if self._offsets[-1] != n_bytes:
             raise ValueError(f"ends at byte {self._offsets[-1]:,}, the .cbin at {n_bytes:,}")
 

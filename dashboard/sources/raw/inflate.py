@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from dashboard.sources import readers
 from dashboard.sources.compile import kernel
 
 deflate: Any = None
@@ -36,7 +37,7 @@ def inflate(content: bytes | memoryview, n_bytes: int) -> bytearray:
         except deflate.DeflateError as error:
             raise ValueError(str(error)) from error
     try:
-        return bytearray(zlib.decompress(content, bufsize=n_bytes))
+        return bytearray(readers.inflate(content, n_bytes))
     except zlib.error as error:
         raise ValueError(str(error)) from error
 

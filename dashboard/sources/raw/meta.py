@@ -12,8 +12,14 @@ import numpy.typing as npt
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.raw import Sites
 from dashboard.model.texts import counted
+from dashboard.sources.readers import DAMAGED, FalseClaim, read_text
 
 _EXPORT = "Copy the .meta file of this recording again"
+MAX_BYTES = 4 << 20
+"""Of the file: those of SpikeGLX have some 20,000."""
+MAX_COLUMNS = 1 << 14
+MAX_PLACE = 1e6
+"""Of a site, in um, or as row, column or shank."""
 _SHANK_PITCH_UM = 200.0
 _FIRST_SITE_UM = 20.0
 _NP2 = frozenset({21, 24, 2003, 2004, 2013, 2014, 2020, 2021})
@@ -73,8 +79,8 @@ def read_meta(path: Path) -> Meta:
         return _parse(path, fields)
     except KeyError as error:
         raise DatasetInvalid(f"The .meta file has no {error.args[0]}", [path], _EXPORT) from error
-    except (ValueError, IndexError) as error:
-        raise DatasetInvalid(f"The .meta file cannot be read ({error})", [path], _EXPORT) from error
+    except DAMAGED as error:
+        raise DatasetInvalid(f"The .meta file cannot be read ({error!s:.100})", [path], _EXPORT) from error
 
 
 def read_fields(path: Path) -> dict[str, str]:
@@ -84,9 +90,13 @@ def read_fields(path: Path) -> dict[str, str]:
     ------
     DatasetMissing
         The file is gone.
+    DatasetInvalid
+        It is larger than any that SpikeGLX writes.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_text(path, MAX_BYTES, errors="replace")
+    except FalseClaim as error:
+        raise DatasetInvalid(str(error), [path], _EXPORT) from error
     except OSError as error:
         raise DatasetMissing(path.name, path.parent, _EXPORT) from error
     return dict(line.lstrip("~").split("=", 1) for line in text.splitlines() if "=" in line)
@@ -99,10 +109,14 @@ def _parse(path: Path, fields: dict[str, str]) -> Meta:
     n_columns = int(fields["nSavedChans"])
     if n_ap + n_lf + n_sync != n_columns:
         raise ValueError(f"{n_ap + n_lf + n_sync} channels by band for {counted(n_columns, 'column')}")
+    if min(n_ap, n_lf, n_sync) < 0 or n_columns > MAX_COLUMNS:
+        raise ValueError(f"{n_ap}, {n_lf} and {n_sync} channels are those of no probe")
     band, n_channels = ("ap", n_ap) if n_ap else ("lf", n_lf)
     kind = int(fields.get("imDatPrb_type", 0))
     generation = 2 if kind in _NP2 else 1
     n_acquired = int(fields["acqApLfSy"].split(",")[0]) if "acqApLfSy" in fields else 384
+    if n_acquired > MAX_COLUMNS:
+        raise ValueError(f"{n_acquired:,} acquired channels are those of no probe")
     saved = _saved(fields.get("snsSaveChanSubset", "all"), band, n_channels, n_acquired)
     return Meta(
         path,
@@ -125,7 +139,10 @@ def _saved(text: str, band: str, n_channels: int, n_acquired: int) -> npt.NDArra
     channels: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition(":")
-        channels += range(int(first), int(last or first) + 1)
+        run = range(int(first), int(last or first) + 1)
+        if len(channels) + len(run) > 2 * MAX_COLUMNS:
+            raise ValueError("more saved channels than any probe has")
+        channels += run
     start = 0 if band == "ap" else n_acquired
     found = np.array([channel - start for channel in channels if 0 <= channel - start < n_acquired])
     if len(found) != n_channels:
@@ -134,7 +151,7 @@ def _saved(text: str, band: str, n_channels: int, n_acquired: int) -> npt.NDArra
 
 
 def _groups(text: str) -> list[str]:
-    return re.findall(r"\(([^)]*)\)", text)
+    return re.findall(r"\(([^()]*)\)", text)
 
 
 def _volts_per_bit(
@@ -154,6 +171,8 @@ def _volts_per_bit(
         gain = np.full(len(saved), 80.0 if kind in _GAIN_80 else 100.0)
     else:
         raise ValueError(f"gains of probes of type {kind} are not known")
+    if not (np.isfinite(gain) & (gain > 0)).all() or not np.isfinite(volts):
+        raise ValueError("a gain, or the range of the converters, is no number")
     return (volts / gain).astype(np.float32)
 
 
@@ -172,6 +191,8 @@ def _sites(fields: dict[str, str], generation: int, saved: npt.NDArray[np.int64]
         if len(places) <= saved.max(initial=0):
             raise ValueError(f"{counted(len(places), 'site')} for {counted(len(saved), 'channel')}")
         places = places[saved]
+    if not (np.abs(places) < MAX_PLACE).all():
+        raise ValueError("places of sites are no numbers, or on no probe")
     shank = places[:, 0].astype(np.int64)
     if name == "snsGeomMap":
         pitch = float(groups[0].split(",")[2]) if groups else _SHANK_PITCH_UM

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dashboard.model.errors import DatasetInvalid
+from dashboard.model.json_files import read_json
+from dashboard.model.raw import MAX_HZ, MIN_HZ
+from dashboard.sources.readers import DAMAGED
 
 FILE = "continuous.dat"
 INDEX = "structure.oebin"
-MAX_BYTES = 16 << 20
 _AGAIN = "Copy structure.oebin of the recording again"
 
 
@@ -50,8 +51,6 @@ def streams_around(path: Path) -> list[Stream]:
     if path.name != FILE or not index.is_file():
         return []
     try:
-        if index.stat().st_size > MAX_BYTES:
-            raise ValueError(f"larger than {MAX_BYTES:,} bytes")
         found = [
             Stream(
                 index.parent / "continuous" / Path(str(entry["folder_name"])).name / FILE,
@@ -59,12 +58,14 @@ def streams_around(path: Path) -> list[Stream]:
                 float(entry["sample_rate"]),
                 np.array([float(channel["bit_volts"]) for channel in entry["channels"]]),
             )
-            for entry in json.loads(index.read_text(encoding="utf-8"))["continuous"]
+            for entry in read_json(index)["continuous"]
         ]
     except OSError as error:
         raise DatasetInvalid("Cannot be read", [index], _AGAIN) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetInvalid(f"Does not describe the recording ({error})", [index], _AGAIN) from error
+    except DAMAGED as error:
+        raise DatasetInvalid(f"Does not describe the recording ({error!s:.100})", [index], _AGAIN) from error
+    if not all(MIN_HZ <= stream.fs_hz <= MAX_HZ and np.isfinite(stream.bit_uv).all() for stream in found):
+        raise DatasetInvalid("Claims a rate or a gain that no recording has", [index], _AGAIN)
     own = [stream for stream in found if stream.path.parent.name == path.parent.name]
     if not own:
         raise DatasetInvalid(f"Names no stream {path.parent.name}", [index, path], _AGAIN)

@@ -21,6 +21,9 @@ EXTRA = "spike-dashboard[lfpack]"
 SAID = "packed by lfpack: cleaned, less what is common, lossy"
 MAX_COEFFICIENTS = 2**24
 """Of a piece (some 8 s), which is unpacked whole: those of 384 channels are a million."""
+MAX_SAMPLES = 2**25
+"""Of a recording: 37 hours."""
+MAX_CHANNELS = 2**12
 CLOCK_STEP_S = 1.0
 """From a point of the clock to the next; between them it is linear."""
 _AGAIN = "Fetch the file again"
@@ -117,8 +120,9 @@ def _check(file: Any, root: str, path: Path) -> None:
     sizes = table["rank"].astype(np.int64) * table["vh_cols"].astype(np.int64)
     n_kept, n_pieces = int(table["n_kept"].astype(np.int64).sum()), -(-n_samples // int(meta.attrs["compress_chunk"]))
     if (
-        not 0 < n_channels <= 1 << 14
-        or not 0 < n_samples == int(table["ns_original"].astype(np.int64).sum())
+        not 0 < n_channels <= MAX_CHANNELS
+        or not 0 < n_samples <= MAX_SAMPLES
+        or n_samples != int(table["ns_original"].astype(np.int64).sum())
         or len(table) != n_pieces
         or n_kept != len(codec["vh_values"])
         or int(table["rank"].max(initial=0)) > n_channels

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.raw import RawBand, RawRecording, SampleClock
 from dashboard.model.texts import counted
-from dashboard.sources.alf.arrays import read_array
+from dashboard.sources.alf.arrays import read_numbers
 from dashboard.sources.download.ranges import RemoteFile
 from dashboard.sources.raw.files import CompressedFile, flat_file, remote_flat_file
 from dashboard.sources.raw.meta import Meta, read_meta
@@ -182,7 +182,7 @@ def _clock(folder: Path, names: list[str], ap_fs_hz: float) -> SampleClock:
     for kind, per_sample in (("timestamps", 1.0), ("sync", 1.0 / ap_fs_hz)):
         if kind not in files:
             continue
-        points = np.asarray(read_array(files[kind]), np.float64)
+        points = read_numbers(files[kind])
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2 or not np.isfinite(points).all():
             what = f"The clock should hold two columns of numbers, and is of shape {points.shape}"
             raise DatasetInvalid(what, [files[kind]], "Fetch it again")
@@ -196,7 +196,7 @@ def _labels(folder: Path, names: list[str], n_channels: int) -> npt.NDArray[np.i
     name = next((name for name in names if _LABEL_FILE.match(name)), None)
     if name is None:
         return None
-    labels = np.asarray(read_array(folder / name), np.float64)
+    labels = read_numbers(folder / name)
     if labels.shape != (n_channels,) or not np.isin(labels, (0, 1, 2, 3)).all():
         what = f"Labels of channels should be {counted(n_channels, 'number')} from 0 to 3"
         raise DatasetInvalid(what, [folder / name], "Fetch the file again, or take it away")

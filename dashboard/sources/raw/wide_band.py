@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from dashboard.model.errors import DatasetInvalid
 from dashboard.model.raw import RawBand
 from dashboard.sources.raw.chunks import CHUNKS
 from dashboard.sources.raw.files import check_range
@@ -28,7 +29,15 @@ def lf_of(band: RawBand) -> RawBand:
 
     Sample k is ``sum_j h_j x[12 k - j]`` with h a symmetric low-pass of `N_TAPS` taps (Hamming window) around 0: no
     delay. Beyond the ends of the file, its first and last samples are taken to go on.
+
+    Raises
+    ------
+    DatasetInvalid
+        The band is too slow to hold LF beside spikes.
     """
+    if band.fs_hz <= 2 * CORNER_HZ:
+        what = f"A wide band of {band.fs_hz:,.6g} Hz holds no LF below {CORNER_HZ:,.0f} Hz"
+        raise DatasetInvalid(what, [band.path], "Check the file that describes the recording")
     n_block, n_samples = round(band.fs_hz / EVERY), band.n_samples // EVERY
     taps = signal.firwin(N_TAPS, CORNER_HZ, fs=band.fs_hz).astype(np.float32)
     half = N_TAPS // 2

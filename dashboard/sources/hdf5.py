@@ -163,9 +163,12 @@ def checked(dataset: Any) -> Any:
     return dataset
 
 
-def shape_of(group: Any, name: str) -> tuple[int, ...]:
-    """Return the shape of a dataset, which is not read; of something else that of no array, (-1,)."""
-    found = member(group, name)
+def shape_of(group: Any, name: str, elsewhere: tuple[int, ...] = (-1,)) -> tuple[int, ...]:
+    """Return the shape of a dataset, which is not read; `elsewhere` of another file's, (-1,) of what is none."""
+    try:
+        found = member(group, name)
+    except DatasetInvalid:
+        return elsewhere
     return tuple(found.shape or ()) if _is_dataset(found) else (-1,)
 
 

@@ -289,7 +289,7 @@ case("nwb with many columns of many units", "sorting", "a.nwb")(
         path, lambda file: columns(file["units"], ["id", "spike_times_index", *(f"c{k}" for k in range(200))], 10**6)
     )
 )
-case("nwb with many trials", "sorting", "a.nwb")(
+case("nwb with many trials", "sorting", "/intervals/trials claims")(
     lambda path: nwb(path, lambda file: columns(file["intervals/trials"], ["start_time", *MANY], 10**7))
 )
 

@@ -302,7 +302,7 @@ def _unit_table(
     names = ids[rows].astype(np.int64) if ids is not None and len(np.unique(ids)) == n == len(ids) else rows
     table = pd.DataFrame(index=pd.Index(names))
     columns: dict[str, npt.NDArray[Any]] = {}
-    said = [name for name in units if name not in _NOT_COLUMNS and shape_of(units, name) == (n,)]
+    said = [name for name in units if name not in _NOT_COLUMNS and shape_of(units, name, (n,)) == (n,)]
     if 8 * n * len(said) > FREE_BYTES:
         what = f"{units.name} claims {counted(n, 'unit')} with {counted(len(said), 'column')}"
         raise DatasetInvalid(what, [Path(units.file.filename)], _AGAIN)

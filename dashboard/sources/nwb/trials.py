@@ -41,7 +41,7 @@ def read_trials(file: Any) -> Trials | None:
     if start is None:
         return None
     columns: dict[str, Any] = {}
-    names = [name for name in group if name != "id" and shape_of(group, name) == start.shape]
+    names = [name for name in group if name != "id" and shape_of(group, name, start.shape) == start.shape]
     if start.nbytes * len(names) > FREE_BYTES:
         what = f"/intervals/trials claims {counted(len(names), 'column')} of {counted(start.size, 'row')}"
         raise DatasetInvalid(what, [Path(file.filename)], "Write the file again")

@@ -66,8 +66,10 @@ class _Source:
         own = None if self.depths is None else np.ascontiguousarray(self.depths[rows], dtype=np.float64)
         if own is not None and (is_own := np.isfinite(own)).all():
             return read_only(own)
-        units = self.block_units(rows).astype(np.int64)
-        of_units = self.by_unit[np.where((units >= 0) & (units < self.n_units), units, -1)]
+        units = self.block_units(rows)
+        if units.shape[0] and not (int(units.min()) >= 0 and int(units.max()) < self.n_units):
+            units = np.where((units >= 0) & (units < self.n_units), units.astype(np.int64), -1)
+        of_units = self.by_unit[units]
         self.is_filled = True
         return read_only(of_units if own is None else np.where(is_own, own, of_units))
 
@@ -165,9 +167,12 @@ def _compose(source: _Source, build: _Build) -> tuple[SpikeColumns, dict[str, An
         clusters[block] = source.block_units(chosen)
         if amps is not None and source.amps is not None:
             with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and no amplitude
-                scaled = np.asarray(source.amps[chosen], dtype=np.float64) * source.amp_scale
-                amps[block] = np.abs(scaled) if source.has_negative_amps else scaled
+                own = source.amps[chosen]
+                amps[block] = own if source.amp_scale == 1.0 else np.asarray(own, np.float64) * source.amp_scale
+                if source.has_negative_amps:
+                    np.abs(amps[block], out=amps[block])
         build.step(block.stop - block.start)
+    draft.write("times", "depths", "codes", "fines", "clusters", "amps")
     n_ticks, first_tick, ticks_per_s = clock(times)
     starts = draft.allocate("ticks", (n_ticks,), np.uint32)
     if n_ticks:
@@ -180,6 +185,7 @@ def _compose(source: _Source, build: _Build) -> tuple[SpikeColumns, dict[str, An
         read_only(codes), read_only(clusters), n_clusters
     )
     draft.allocate("offsets", units.offsets.shape, np.int64)[:] = units.offsets
+    draft.write("order")
     build.step(n)
     before = draft.allocate("ranks", rank_shape(n, grid.n_codes), np.uint32)
     ranks = index_ranks(read_only(codes), read_only(depths), grid, before.view(np.ndarray))

@@ -8,11 +8,14 @@ import json
 import logging
 import os
 import shutil
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,7 @@ class Draft:
 
     folder: Path | None
     arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    _writing: dict[str, Future[None]] = field(default_factory=dict)
 
     def allocate(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return a new array to write into.
@@ -108,11 +112,48 @@ class Draft:
         self.arrays[name] = array
         return array
 
+    def write(self, *names: str) -> None:
+        """Begin to bring arrays that change no more to the disk, while others are computed."""
+        for name in names:
+            array = self.arrays.get(name)
+            if isinstance(array, np.memmap) and name not in self._writing and self.folder is not None:
+                self._writing[name] = _writers(os.getpid()).submit(_write, array, self.folder / f"{name}.npy")
+
+    def written(self) -> None:
+        """Wait until all arrays are on the disk.
+
+        Raises
+        ------
+        OSError
+            One could not be written.
+        """
+        self.write(*self.arrays)
+        for future in self._writing.values():
+            future.result()
+
     def discard(self) -> None:
         """Remove what was written."""
         self.arrays.clear()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def _writers(process: int) -> ThreadPoolExecutor:
+    """Return the threads of a process that write: those of another do not survive a fork."""
+    return ThreadPoolExecutor(2, thread_name_prefix="sidecars")
+
+
+def _write(array: np.memmap[Any, Any], path: Path) -> None:
+    """Bring an array to the disk; ``mmap.flush`` would hold every other thread of the process meanwhile."""
+    if sys.platform != "linux":
+        array.flush()
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def start_draft(root: Path, key: str) -> Draft:
@@ -151,9 +192,8 @@ def publish(draft: Draft, root: Path, key: str, facts: Mapping[str, Any]) -> Non
     if draft.folder is None:
         return
     files = {}
+    draft.written()
     for name, array in draft.arrays.items():
-        if isinstance(array, np.memmap):
-            array.flush()
         files[name] = [(draft.folder / f"{name}.npy").stat().st_size, array.dtype.str, list(array.shape)]
     manifest = {"format": FORMAT, "facts": dict(facts), "files": files}
     write_file(draft.folder / MANIFEST, json.dumps(manifest).encode())

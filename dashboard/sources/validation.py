@@ -209,8 +209,10 @@ def means_of_units(
         rows = slice(start, start + _BLOCK)
         block, of = np.asarray(values[rows], np.float64), units(rows)
         known = np.isfinite(block)
-        sums[0] += np.bincount(of[known], block[known], n_units)
-        sums[1] += np.bincount(of[known], minlength=n_units)
+        if not known.all():
+            block, of = block[known], of[known]
+        sums[0] += np.bincount(of, block, n_units)
+        sums[1] += np.bincount(of, minlength=n_units)
     means: npt.NDArray[np.float64] = np.full(n_units, np.nan)
     np.divide(sums[0], sums[1], out=means, where=sums[1] > 0)
     return means

@@ -278,11 +278,12 @@ def test_a_cache_that_cannot_be_written_is_done_without_and_said(tmp_path, caplo
     assert "kept in memory" in caplog.text
 
 
-def test_a_full_disk_is_done_without_and_leaves_nothing(tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("call", ["posix_fallocate", "fdatasync"])
+def test_a_full_disk_is_done_without_and_leaves_nothing(tmp_path, monkeypatch, caplog, call):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(os, call, full)
     columns = build_columns(write_sorting(tmp_path / "alf", **arrays()), tmp_path / "cache")
     assert columns.n_spikes == N_SPIKES and "No space left" in caplog.text
     assert list((tmp_path / "cache" / "columns").iterdir()) == []

@@ -64,6 +64,7 @@ class _Files:
     missing: list[Missing]
     notes: list[str]
     used: list[Path] = field(default_factory=list)
+    highest_template: int = -1
 
     @property
     def n(self) -> int:
@@ -217,15 +218,16 @@ def _open(folder: Path) -> _Files:
         for name, ndim in (("pc_features", 3), ("pc_feature_ind", 2)):
             _optional(files, name, ndim)
         _optional(files, "pc_feature_spike_ids", 1, wanted=False)
+    if files.templates_of is None:
+        return files
+    files.highest_template, lowest = _extent(files.templates_of)
     templates = files.get("templates")
-    if templates is not None and files.templates_of is not None:
-        highest, lowest = _extent(files.templates_of)
-        if highest >= len(templates) or lowest < 0:
-            wrong = highest if highest >= len(templates) else lowest
-            what = f"a spike is of template {wrong}, and there are templates 0 to {len(templates) - 1}"
-            missing.append(Missing("templates", f"{what}: the two files are of different sortings"))
-            del files.arrays["templates"]
-    if files.templates_of is not None and _extent(files.templates_of)[1] < 0:
+    if templates is not None and (files.highest_template >= len(templates) or lowest < 0):
+        wrong = files.highest_template if files.highest_template >= len(templates) else lowest
+        what = f"a spike is of template {wrong}, and there are templates 0 to {len(templates) - 1}"
+        missing.append(Missing("templates", f"{what}: the two files are of different sortings"))
+        del files.arrays["templates"]
+    if lowest < 0:
         files.templates_of = None
     return files
 
@@ -361,32 +363,35 @@ def _derive(
     else:
         sizes, peaks, heights, norms = np.empty(0), np.empty(0, np.int64), np.empty(0), np.empty(0)
         waveforms, near = np.empty((0, 0, 0), np.float32), np.empty((0, 0), np.int64)
-    counts = count_units(files.clusters, files.templates_of, cancel)
     multipliers, of = files.get("amplitudes"), files.templates_of
     has_amps = multipliers is not None and (is_ks4 or (of is not None and len(sizes) > 0))
     times = draft.allocate("times", (files.n,), np.float64)
     amps = draft.allocate("amps", (files.n if has_amps else 0,), np.float32 if is_ks4 else np.float64)
-    sums = np.zeros((2, len(sizes)))
+    sums, numbers = np.zeros(len(sizes)), np.zeros(len(sizes), np.int64)
     for start in range(0, files.n, _BLOCK):
         if cancel is not None and cancel.is_set():
             raise Cancelled("Reading was cancelled")
         progress(Progress("reading spikes", start, files.n, "spikes"))
         rows = slice(start, start + _BLOCK)
-        seconds = np.asarray(files.times[rows]) / files.params.sample_rate_hz
-        times[rows] = seconds if sync is None else sync.to_session(seconds)
+        np.divide(files.times[rows], files.params.sample_rate_hz, out=times[rows])
+        if sync is not None:
+            times[rows] = sync.to_session(times[rows])
         if multipliers is not None and has_amps:
-            block = np.asarray(multipliers[rows], np.float64)
-            if not is_ks4 and of is not None:
-                block_of = np.asarray(of[rows]).astype(np.int64)
-                sums += [np.bincount(block_of, weights, len(sizes)) for weights in (block, np.ones(len(block)))]
-                block = sizes[block_of] * block
-            amps[rows] = block
+            if is_ks4 or of is None:
+                amps[rows] = multipliers[rows]
+                continue
+            block, block_of = np.asarray(multipliers[rows], np.float64), np.asarray(of[rows]).astype(np.int64)
+            sums += np.bincount(block_of, block, len(sizes))
+            numbers += np.bincount(block_of, minlength=len(sizes))
+            np.multiply(sizes[block_of], block, out=amps[rows])
     progress(Progress("reading spikes", files.n, files.n, "spikes"))
+    draft.write("times", "amps")
+    counts = count_units(files.clusters, files.templates_of, cancel)
     # A template is drawn as large as its spikes are on average; Kilosort 4's are means already.
-    means = np.divide(sums[0], sums[1], out=np.ones(len(sizes)), where=sums[1] > 0)
+    means = np.divide(sums, numbers, out=np.ones(len(sizes)), where=numbers > 0)
     waveforms *= means[:, np.newaxis, np.newaxis].astype(np.float32)
     put(draft, ids=counts.ids, main_templates=counts.templates, peaks=peaks, waveforms=waveforms, near=near)
-    put(draft, heights=heights, norms=norms, factors=np.where(sums[1] > 0, means, np.nan))
+    put(draft, heights=heights, norms=norms, factors=np.where(numbers > 0, means, np.nan))
 
     find = row_finder(counts.ids)
 
@@ -473,7 +478,7 @@ def _later(
     features, columns, of = files.get("pc_features"), files.get("pc_feature_ind"), files.templates_of
     if positions is not None or features is None or columns is None or of is None or "axial_um" not in channels:
         return ()
-    n_templates = _extent(of)[0] + 1
+    n_templates = files.highest_template + 1
     ids = files.get("pc_feature_spike_ids")
     if len(features) != files.n or (ids is not None and not np.array_equal(ids, np.arange(files.n))):
         reason = f"features of {len(features):,} of {counted(files.n, 'spike')} only"

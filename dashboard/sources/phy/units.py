@@ -70,16 +70,20 @@ def count_units(
     ids = np.empty(0, np.int64)
     for rows in blocks:
         _check(cancel)
-        block = np.asarray(clusters[rows]).astype(np.int64)
-        low = int(block.min())
-        if int(block.max()) - low < _MAX_TABLE:
-            found = np.flatnonzero(np.bincount(block - low)) + low
+        block = np.asarray(clusters[rows])
+        low, high = int(block.min()), int(block.max())
+        if high - low < _MAX_TABLE:
+            block = block.astype(np.int64)
+            low = 0 if 0 <= high < _MAX_TABLE and low >= 0 else low
+            found = np.flatnonzero(np.bincount(block - low if low else block)) + low
         else:
             found = np.unique(block)
         ids = np.union1d(ids, found)
     main = np.full(len(ids), -1, np.int64)
     if templates is None or not len(ids):
         return Counts(ids, main)
+    if all(np.array_equal(clusters[rows], templates[rows]) for rows in blocks):
+        return Counts(ids, ids)  # nobody has curated
     n_templates = max((int(np.asarray(templates[rows]).max()) for rows in blocks), default=-1) + 1
     if len(ids) * n_templates > _MAX_PAIRS:
         return Counts(ids, main)
@@ -87,7 +91,9 @@ def count_units(
     for rows in blocks:
         _check(cancel)
         units = find(np.asarray(clusters[rows]))
-        pairs += np.bincount(units * n_templates + np.asarray(templates[rows]).astype(np.int64), minlength=len(pairs))
+        units *= n_templates
+        units += np.asarray(templates[rows]).astype(np.int64, copy=False)
+        pairs += np.bincount(units, minlength=len(pairs))
     return Counts(ids, pairs.reshape(len(ids), n_templates).argmax(axis=1))
 
 

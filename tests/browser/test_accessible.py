@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
 import axe_playwright_python
@@ -55,11 +57,23 @@ HEADINGS = """() => {
 }"""
 
 
-def found(page: Page, where: str, element: str = "html") -> list[str]:
-    """Return what axe finds; contrast, which takes as long as all the rest, is looked at in the whole page alone."""
+def _found(page: Page, where: str, element: str = "html", *, contrast: bool = False) -> list[str]:
+    """Return what axe finds; contrast, which takes as long as all the rest, is always looked at in the whole page."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    return [f"{where}: {line}" for line in page.locator(element).evaluate(FIND, [RULES_OF_ORDER, element == "html"])]
+    rules = [RULES_OF_ORDER, contrast or element == "html"]
+    return [f"{where}: {line}" for line in page.locator(element).evaluate(FIND, rules)]
+
+
+def unfold(page: Page) -> None:
+    """Open what is folded away in the dock, and wait until it is there."""
+    folded = page.locator(".dock .MuiAccordionSummary-root[aria-expanded=false]:visible")
+    for _ in range(folded.count()):
+        folded.first.click()
+    for opened in page.locator(".dock .MuiAccordionDetails-root").all():
+        if opened.is_visible():
+            expect(opened.locator("input").first).to_be_visible(timeout=30_000)
+    page.locator("details").evaluate_all("(all) => all.forEach((one) => { one.open = true })")
 
 
 def at_rest(page: Page) -> None:
@@ -68,8 +82,18 @@ def at_rest(page: Page) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_axe_finds_nothing_that_matters_anywhere(site: str, visit: Visit) -> None:
+@pytest.mark.parametrize(
+    ("contrast", "dark"),
+    [
+        (False, False),
+        pytest.param(True, False, marks=pytest.mark.walk),
+        pytest.param(True, True, marks=pytest.mark.walk),
+    ],
+)
+def test_axe_finds_nothing_that_matters_anywhere(site: str, visit: Visit, *, contrast: bool, dark: bool) -> None:
     page = visit.page
+    found = partial(_found, contrast=contrast)
+    page.emulate_media(color_scheme="dark" if dark else "light")
     page.set_viewport_size({"width": 1280, "height": 800})
     visit.open(site)
     page.get_by_role("button", name="Open the demo insertion").wait_for()
@@ -78,6 +102,9 @@ def test_axe_finds_nothing_that_matters_anywhere(site: str, visit: Visit) -> Non
     page.keyboard.press("Control+k")
     expect(page.locator(".finder-panel .rows .row").first).to_be_visible(timeout=30_000)
     bad += found(page, "finder")
+    page.keyboard.press("Control+Enter")
+    page.locator(".triage").wait_for()
+    bad += found(page, "triage", ".triage")
     visit.open(f"{site}/?insertion=demo&selected=12&t=10,60")
     visit.wait_for_spikes()
     bad += found(page, "open")
@@ -85,6 +112,15 @@ def test_axe_finds_nothing_that_matters_anywhere(site: str, visit: Visit) -> Non
         page.get_by_role("tab", name=entry.title, exact=True).click()
         expect(page.get_by_role("tab", name=entry.title, exact=True)).to_have_attribute("aria-selected", "true")
         at_rest(page)
+        unfold(page)
+        if entry.title == "Clusters":
+            for name in ("Columns", "Search rows"):
+                page.get_by_role("button", name=name, exact=True).click()
+            page.locator(".tabulator-header-filter input").first.wait_for()
+            page.get_by_label("rate over time").wait_for()
+        if entry.title == "Unit":
+            page.get_by_role("button", name=re.compile("^Numbers: Autocorrelogram")).press("Enter")
+            page.get_by_role("region", name=re.compile("^Numbers of ")).wait_for()
         bad += found(page, entry.title, ".dock")
         try:
             page.wait_for_function(f"() => !({NAMELESS})().length", timeout=10_000)
@@ -94,11 +130,24 @@ def test_axe_finds_nothing_that_matters_anywhere(site: str, visit: Visit) -> Non
     for panel in ("Open", "Filters", "Colour", "View"):
         open_panel(page, panel)
         bad += found(page, f"panel {panel}", f".panel-{panel.lower()}")
+        if panel == "Filters":
+            page.get_by_role("combobox", name="Regions").click()
+            bad += found(page, "list of regions", "[role=listbox]:visible")
+            page.keyboard.press("Escape")
     close_panel(page)
     for name in ("Export", "Help"):
         page.get_by_role("button", name=name, exact=True).click()
         page.get_by_role("dialog").wait_for()
         bad += found(page, f"dialog {name}", "[role=dialog]:visible")
+        if name == "Export":
+            dialog = page.get_by_role("dialog")
+            dialog.get_by_role("combobox").first.click()
+            bad += found(page, "list of figures", "[role=listbox]:visible")
+            page.keyboard.press("Escape")
+            for inner, there in (("Data", "CSV"), ("Code", "Copy code")):
+                dialog.get_by_role("tab", name=inner, exact=True).click()
+                dialog.get_by_role("button", name=there, exact=True).first.wait_for()
+                bad += found(page, f"dialog {name}, {inner}", "[role=dialog]:visible")
         page.keyboard.press("Escape")
         page.get_by_role("dialog").wait_for(state="hidden")
     assert bad == []

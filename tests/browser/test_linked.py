@@ -133,11 +133,16 @@ def test_rows_can_be_searched_and_columns_hidden_and_a_filter_keeps_both(
     field = page.locator('.tabulator-col[tabulator-field="firing_rate"] input')
     field.press_sequentially("0.5..x", delay=30)
     expect(page.locator(".refused")).to_contain_text("rate (Hz): This is not a search among numbers")
+    why = page.locator(".tabulator > .why")
+    expect(why).to_contain_text("This is not a search among numbers")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert abs(why.bounding_box()["x"] - field.bounding_box()["x"]) < 10  # type: ignore[index]
     expect(rows).to_have_count(min(int(noisy.sum()), 100))
     field.press("Backspace")
     field.press_sequentially("2", delay=30)
     expect(rows).to_have_count(int((noisy & rates.between(0.5, 2).to_numpy()).sum()))
     expect(page.locator(".refused")).to_have_count(0)
+    expect(why).to_have_count(0)
     page.get_by_label("rate over time").uncheck()  # a new table, with the same searches
     expect(page.locator(".tabulator-row svg").first).to_be_hidden()
     expect(rows).to_have_count(int((noisy & rates.between(0.5, 2).to_numpy()).sum()))

@@ -174,7 +174,8 @@ FAULTS = {
         element.setAttribute("role", "grid")
         const managers = { columnManager: { getElement: () => head }, rowManager: { getElement: () => rows } }
         const tabulator = { element, ...managers, setPage() {}, on() {}, modules: { page: {} } }
-        const table = { tabulator, model: { pagination: "remote", page: 1 }, shadow_el: document }
+        const model = { pagination: "remote", page: 1, tags: [], properties: { tags: {} } }
+        const table = { tabulator, model, shadow_el: document, connect() {} }
         for (const name of ["setSelection", "renderChildren", "setStyles", "setMaxPage", "_request_resize_redraw"]) {
           table[name] = () => {}
         }

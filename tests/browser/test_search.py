@@ -78,7 +78,16 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
         keys.type("pf")  # by one who has not seen that
         keys.press("Enter")
         expect(author).to_have_value("")
+        why = page.locator(".triage .why")
+        expect(why).to_have_text("These are keys of the triage: write a name")
+        shoot(visit, "triage-name")
+        field, below = author.bounding_box(), why.bounding_box()
+        assert field is not None
+        assert below is not None
+        assert 0 <= below["y"] - field["y"] - field["height"] < 8
+        assert below["x"] + below["width"] <= 1280
         keys.press("p")
+        expect(why).to_have_text("Write your name: verdicts wait for it")
         expect(page.locator(".triage .note")).to_contain_text(
             "1 verdict kept until you write your name", timeout=20_000
         )
@@ -87,6 +96,7 @@ def test_triage_by_keyboard_only(visit: Visit, lab: FolderSource, tmp_path: Path
         author.click()
         keys.type("Ada")
         keys.press("Enter")
+        expect(why).to_be_hidden()
         expect(page.locator(".triage .note")).to_contain_text("of CSH_5/2024-01-05/001/probe00", timeout=20_000)
         for n, key in enumerate("fppf", 2):
             expect(where).to_contain_text(f"{n} of 5", timeout=30_000)

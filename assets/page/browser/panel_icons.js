@@ -74,8 +74,8 @@ export function render({ model, el }) {
   }, { capture: true })
   listen(document, "keydown", (event) => {
     if (event.key !== "Escape" || event.defaultPrevented) return
-    const typed = event.composedPath()[0]?.closest?.("input, textarea, select, [role=combobox], [role=listbox], [role=dialog], [role=menu]")
-    if (typed) return
+    const typed = "input, textarea, select, [role=combobox], [role=listbox], [role=dialog], [role=menu]"
+    if (event.composedPath().some((node) => node.matches?.(typed))) return
     if (layout.panel && !layout.pinned) layout.show({ panel: "" })
     else if (layout.dock && layout.is_narrow) layout.show({ dock: false })
     else return

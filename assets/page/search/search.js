@@ -37,6 +37,18 @@ function make(tag, properties = {}, children = []) {
   return node
 }
 
+// A field under which stands why what was typed cannot be taken.
+function refusable(input) {
+  const why = make("span", { className: "why", hidden: true })
+  why.setAttribute("role", "alert")
+  const refuse = (words) => {
+    why.textContent = words
+    why.hidden = !words
+    input.setAttribute("aria-invalid", String(Boolean(words)))
+  }
+  return { field: make("span", { className: "field" }, [input, why]), refuse }
+}
+
 export function render({ model, el }) {
   const listeners = new AbortController()
   const listen = (target, type, run, options = {}) =>
@@ -54,7 +66,7 @@ export function render({ model, el }) {
   const inputs = {}
   const hints = {}
   const bar = make("div", { className: "facets" })
-  const why = make("span", { className: "why", hidden: true })
+  let refuse_region
   let timer = 0
   const ask = (wait = 60) => {
     clearTimeout(timer)
@@ -75,8 +87,9 @@ export function render({ model, el }) {
       bar.append(hints[name])
     }
     if (name === "region") {  // the one field of which a text can be wrong
-      why.setAttribute("role", "alert")
-      bar.append(make("span", { className: "field" }, [input, why]))
+      const { field, refuse } = refusable(input)
+      refuse_region = refuse
+      bar.append(field)
     } else bar.append(kind === "date" ? make("label", { textContent: hint }, [input]) : input)
   }
   const starred = make("button", { className: "toggle", textContent: "★ favourites" })
@@ -253,27 +266,29 @@ export function render({ model, el }) {
   const by = make("input", { className: "author", placeholder: "your name, Enter", value: author, title: "Author of the verdicts; kept in this browser" })
   by.setAttribute("aria-label", "Author")
   if (model.login) { by.readOnly = true; by.title = "Author of the verdicts: your login" }
+  const { field: signed, refuse: refuse_name } = refusable(by)
   const comment = make("input", { className: "comment", placeholder: "C: comment, Enter keeps it" })
   comment.setAttribute("aria-label", "Comment")
   const strip_note = make("span", { className: "note" })
   strip_note.setAttribute("role", "status")
   const key_button = (text, title, run, name) => { const b = make("button", { textContent: text, title, className: name }); listen(b, "click", run); return b }
   // A verdict without a name waits for it; a key that gives one never moves the focus to where it would be typed.
+  const miss_name = () => refuse_name(author ? "" : "Write your name: verdicts wait for it")
   const keep = (verdict, text = "") => {
-    by.classList.toggle("wrong", !author)
+    miss_name()
     act("judge", { verdict, comment: text, author, goes_on: verdict !== "comment" })
   }
   const strip = make("div", { className: "triage", hidden: true }, [
     key_button("‹ K", "Previous insertion", () => act("step", { by: -1 })), key_button("J ›", "Next insertion", () => act("step", { by: 1 })),
     where, away, key_button("P pass", "Keep: pass, and go on to the next", () => keep("pass"), "pass"),
     key_button("F fail", "Keep: fail, and go on to the next", () => keep("fail"), "fail"),
-    comment, by, said, strip_note, make("i", { className: "gap" }), key_button("CSV", "All verdicts as CSV", () => act("export")),
+    comment, signed, said, strip_note, make("i", { className: "gap" }), key_button("CSV", "All verdicts as CSV", () => act("export")),
     key_button("Find", "Back to the list", () => show(true)), key_button("End", "End the triage (Esc)", () => act("end")),
   ])
   const remember = () => {
     const name = by.value.trim()
-    if (ONLY_KEYS.test(name)) { by.value = author; by.classList.add("wrong"); strip_note.textContent = "These are keys of the triage: write a name"; return }
-    author = name; by.classList.toggle("wrong", !author)
+    if (ONLY_KEYS.test(name)) { by.value = author; return refuse_name("These are keys of the triage: write a name") }
+    author = name; miss_name()
     try { localStorage.setItem(AUTHOR, author) } catch { /* storage may be off */ }
     act("author", { author })
   }
@@ -368,12 +383,7 @@ export function render({ model, el }) {
 
   model.on("view", take)
   model.on("open_key", mark)
-  const draw_wrong = () => {
-    why.textContent = model.wrong
-    why.hidden = !model.wrong
-    inputs.region.setAttribute("aria-invalid", String(Boolean(model.wrong)))
-  }
-  model.on("wrong", draw_wrong)
+  model.on("wrong", () => refuse_region(model.wrong))
   model.on("options", options); model.on("cannot", options)
   model.on("recent", draw_recent)
   model.on("note", draw_note); model.on("failed", draw_note); model.on("message", draw_note)
@@ -410,7 +420,7 @@ input:disabled, select:disabled, button:disabled { opacity: .5; }
 button { cursor: pointer; }
 button:disabled { cursor: default; }
 input:focus-visible, select:focus-visible, button:focus-visible, .scroller:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
-input.wrong, input[aria-invalid=true] { border-color: #d55e00; }
+input[aria-invalid=true] { border-color: #d55e00; }
 .field { position: relative; }
 .why { position: absolute; top: 100%; left: 0; z-index: 2; padding: 2px 8px; border-radius: 4px; background: var(--field); color: light-dark(#b3261e, #ffb4ab); box-shadow: 0 1px 6px rgba(0, 0, 0, .3); white-space: nowrap; }
 input[list]::-webkit-calendar-picker-indicator { display: none !important; }

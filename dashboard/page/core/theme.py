@@ -28,6 +28,8 @@ _NAMES = {
     "MuiAccordion": {"defaultProps": {"slotProps": {"heading": {"component": "h2"}}}},
     # A tooltip adds to the name of what it explains; it does not stand in for the name.
     "MuiTooltip": {"defaultProps": {"describeChild": True}},
+    # Every menu of the page is the list of a field; Panel's own items say that they are a menu's.
+    "MuiMenuItem": {"defaultProps": {"role": "option"}},
     "MuiLinearProgress": {"defaultProps": {"aria-label": "Progress"}},
 }
 

@@ -36,7 +36,32 @@ const make_grid = (table) => {
     event.stopPropagation()
   })
 }
+// The field of a search that cannot be read is marked, and why stands under it, wherever the columns are scrolled to.
+const say_refused = (view) => {
+  const { model, tabulator: { element, columnManager } } = view
+  const head = columnManager.getElement()
+  const say = () => {
+    element.querySelectorAll(":scope > .why").forEach((why) => why.remove())
+    const refused = new Map(model.tags)
+    for (const column of head.querySelectorAll(".tabulator-col[tabulator-field]")) {
+      const field = column.querySelector(".tabulator-header-filter input")
+      const words = refused.get(column.getAttribute("tabulator-field"))
+      field?.setAttribute("aria-invalid", `${Boolean(words)}`)
+      if (!field || !words || !field.checkVisibility()) continue
+      const [{ left, right }, { left: edge, width }] = [field, element].map((each) => each.getBoundingClientRect())
+      if (right < edge || left > edge + width) continue
+      const why = Object.assign(document.createElement("div"), { className: "why", role: "alert", textContent: words })
+      element.append(why)
+      why.style.top = `${head.offsetTop + head.offsetHeight}px`
+      why.style.left = `${Math.max(0, Math.min(left - edge, width - why.offsetWidth))}px`
+    }
+  }
+  head.addEventListener("scroll", say)
+  view.connect(model.properties.tags.change, say)
+  say()
+}
 mend(view_of("panel.models.tabulator.DataTabulator"), "tableBuilt", (original) => function () {
   original.call(this)
   make_grid(this.tabulator)
+  say_refused(this)
 })

@@ -251,7 +251,9 @@ class ClusterTable(BaseTab[TabServices]):
     def _say_searches(self) -> None:
         """Say which searches cannot be read and so hide nothing, or what can be searched for."""
         if self._search.value:
-            lines = refusals(self._table, self.widget.filters, column_words(self._table))
+            self.widget.refused = found = refusals(self._table, self.widget.filters)
+            titles = column_words(self._table)
+            lines = [f"{titles.get(name, name)}: {why}" for name, why in found]
             words = "<br>".join(map(escape, lines)) or escape(HINT)
             self._searches.object = f'<div class="notes {"refused" if lines else "dim"}">{words}</div>'
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import panel as pn
+import param
 from panel.io.model import JSCode
 
 from dashboard.analysis.filters.searches import find_rows
@@ -29,6 +31,10 @@ class ClusterRows(pn.widgets.Tabulator):
 
     It is sorted by the server: by several columns where the browser asks for them, and equal rows keep their order.
     """
+
+    refused = param.List([], doc="Column, and why its search cannot be read; table_grid.js says it under the field.")
+
+    _rename: ClassVar[Mapping[str, str | None]] = {"refused": "tags"}
 
     def _get_properties(self, doc: Any = None) -> dict[str, Any]:
         """Have a browser that is given the table told which of the rows it sees are selected.
@@ -107,16 +113,16 @@ def searches(filters: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(str(one.get("field")), str(one.get("value", ""))) for one in filters if isinstance(one, dict)]
 
 
-def refusals(table: pd.DataFrame, filters: list[dict[str, Any]], titles: dict[str, str]) -> list[str]:
-    """Return a line for each search that cannot be read; it hides nothing."""
-    lines = []
+def refusals(table: pd.DataFrame, filters: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return the column of each search that cannot be read, which hides nothing, and why."""
+    found = []
     for name, text in searches(filters):
         if name in table:
             try:
                 find_rows(table[name].iloc[:0], text, _plain(name))
             except BadRequest as error:
-                lines.append(f"{titles.get(name, name)}: {error}")
-    return lines
+                found.append((name, str(error)))
+    return found
 
 
 def header_fields(table: pd.DataFrame) -> dict[str, Any]:

@@ -22,15 +22,15 @@ def reference() -> str:
         "A value is taken from the flag, else from the environment, else from the TOML file given with `--config`",
         "(keys are the names below), else the default holds. Secrets have no flag and are not read from the file.",
         "",
-        "| name | flag | environment | default | commands | meaning |",
-        "|---|---|---|---|---|---|",
+        "| name, flag, environment | default | commands | meaning |",
+        "|---|---|---|---|",
     ]
     for item in table():
         meta = item.metadata
-        flag = f"`{meta['flag']}{' ' + meta['metavar'] if meta['metavar'] else ''}`" if meta["flag"] else "none"
+        flag = f"`{meta['flag']}{' ' + meta['metavar'] if meta['metavar'] else ''}`" if meta["flag"] else "no flag"
         commands = "all" if set(meta["commands"]) == set(ANY) else ", ".join(meta["commands"])
         lines.append(
-            f"| `{item.name}` | {flag} | `{environment_name(item.name)}` | {_default_text(item)} | {commands} "
+            f"| `{item.name}`<br>{flag}<br>`{environment_name(item.name)}` | {_default_text(item)} | {commands} "
             f"| {meta['help']}{' (secret)' if meta['secret'] else ''} |"
         )
     return "\n".join(lines) + "\n"

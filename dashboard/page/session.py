@@ -30,6 +30,7 @@ from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.late import late
 from dashboard.page.core.panes import html_pane
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.slices import give_way
 from dashboard.page.core.state import shown_shanks, toggle_region
 from dashboard.page.core.tab import TabSlot
 from dashboard.page.core.theme import apply_theme
@@ -347,6 +348,7 @@ class DashboardSession:
         self._scene = None
         self._filter()
         self.axes.show(values.get("time_range"), values.get("depth_range"))
+        give_way()
         self.drift.open(sorting.drift)
         self.centre.show_drift(sorting.drift is not None)
         self._tell(sorting)
@@ -356,6 +358,7 @@ class DashboardSession:
         self._problems((*link.problems, *gone, *texts.unfetched(sorting)))
         self.card.retry.param.update(label=TRY_AGAIN, visible=bool(sorting.incomplete))
         self.opener.retry = self._reload
+        give_way()
         self.metrics_job.open(loaded)
         self.watch.open(loaded)
         self.response_test.resume(opened)
@@ -421,13 +424,11 @@ class DashboardSession:
             self._scene.take(self._opened)
             return
         self._scene = scene
-        self.raster.open(scene)
-        self.heatmap.open(scene)
-        self.units.open(scene)
-        self.profile.open(scene)
-        self.picker.open(scene)
-        self.selection_chip.open(scene)
+        for view in (self.raster, self.heatmap, self.units, self.profile, self.picker, self.selection_chip):
+            view.open(scene)
+            give_way()
         for strip in self.strips:
+            give_way()
             strip.open(sorting.channels, self.state.level, sorting.histology, shown_shanks(self.state))
 
     def _catch_up_soon(self) -> None:
@@ -444,7 +445,9 @@ class DashboardSession:
                 self._caught_up = self._scene
                 self.centre.stand_amplitudes(self.amplitudes.figure)
                 self.amplitudes.open(self._scene)
+                give_way()
                 self.overview.open(self._scene, self._scene.sorting.trials)
+            give_way()
             self.dock.open(self._scene)
 
     def _picked(self, readout: str) -> None:

@@ -34,10 +34,15 @@ class _Document(Document):
 
     def __init__(self) -> None:
         super().__init__()
-        self._loop = IOLoop.current()
+        self._loop, self._lock = IOLoop.current(), asyncio.Lock()
 
     def add_next_tick_callback(self, callback: Any) -> Any:
-        self._loop.add_callback(callback)
+        async def turn() -> None:
+            async with self._lock:
+                if (made := callback()) is not None:
+                    await made
+
+        self._loop.add_callback(turn)
 
 
 def texts(tab: Any) -> str:

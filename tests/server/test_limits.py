@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -409,7 +410,8 @@ def test_a_coroutine_is_paced_by_what_it_uses_and_does_what_it_does() -> None:
 
     async def visit() -> int:
         began = asyncio.get_running_loop().time()
-        result = await shares.paced(work(), counted, "login eve")
+        spend, pause_s = partial(counted.spend_loop, "login eve"), partial(counted.pause_s, "login eve")
+        result = await shares.paced(work(), spend, pause_s)
         slept.append(asyncio.get_running_loop().time() - began)
         return int(result)
 

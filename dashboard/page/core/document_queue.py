@@ -68,7 +68,7 @@ class Timer:
 
 
 class DocumentQueue:
-    """Runs changes of one browser tab's page, one after the other.
+    """Runs changes of one browser tab's page, one after the other; a long one in slices, while the loop serves others.
 
     What changes between the browser's first reading of the page and the moment it stands is dropped by Panel, so
     changes wait for that moment. Changes of Panel's objects and of Bokeh's take different ways to the browser and
@@ -163,15 +163,17 @@ class DocumentQueue:
             return  # the document takes nothing any more
         self._document.add_next_tick_callback(partial(self._run))
 
-    def _run(self) -> None:
+    async def _run(self) -> None:
         # A turn takes the oldest change, whoever it was asked for: turns that had to wait for the page would
         # otherwise be overtaken by those that came just as it stood.
         if not self._stands:
             self._n_held += 1
-            return
-        if self._changes:
-            with hold(self._document), looked_through_once(self._document.models):
-                self._changes.popleft()()
+        elif self._changes:
+            await in_slices(partial(self._change, self._changes.popleft()))
+
+    def _change(self, change: Callable[[], None]) -> None:
+        with set_curdoc(self._document), hold(self._document), looked_through_once(self._document.models):
+            change()
 
     def _start(self) -> None:
         self._stands = True

@@ -28,3 +28,9 @@ def picture_address(png: bytes | None) -> str:
 def caption(text: str) -> str:
     """Return a heading over a figure, below the headline of its tab; `text` is HTML."""
     return f'<div class="unit"><h3>{text}</h3></div>'
+
+
+def place(box: Any, *items: Any) -> None:
+    """Have a box hold just these; one that does already is left alone: the browser would lay out the whole tab anew."""
+    if list(box) != list(items):
+        box[:] = list(items)

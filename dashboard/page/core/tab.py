@@ -21,6 +21,7 @@ from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.panes import html_pane, style_sheets
 from dashboard.page.core.render_loop import COALESCE_S, RenderLoop
 from dashboard.page.core.scene import Scene
+from dashboard.page.core.slices import give_way
 from dashboard.page.core.state import PageState, ViewState
 
 logger = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ class BaseTab(Generic[Services]):
 
     def draw(self, name: str, show: Callable[..., object], *arguments: Any) -> None:
         """Draw one part, its caption included: where that fails, its caption is one line, and the log has the trace."""
+        give_way()
         part = self.parts[name]
         if part.pane is not None and name in self._refused:
             part.pane.visible = True

@@ -13,6 +13,7 @@ from dashboard.server.upstream import mend
 from dashboard.server.upstream.memory import share_heaps
 from dashboard.server.upstream.message_references import refer_late
 from dashboard.server.upstream.model_defaults import remember_defaults
+from dashboard.server.upstream.page_head import remember_heads
 from dashboard.server.upstream.pane_rows import spare_rows
 from dashboard.server.upstream.pane_words import write_words_only
 from dashboard.server.upstream.property_owners import count_owners
@@ -32,6 +33,7 @@ def reduce_session_cost() -> None:
     write_words_only()
     count_owners()
     remember_defaults()
+    remember_heads()
     refer_late()
     # Checks for who writes a page: that callbacks take the arguments they get, that plots are whole, how a name that
     # does not exist might have been meant. They take a tenth of the time in which a page is built.

@@ -146,8 +146,10 @@ def count_sockets() -> None:
 
 
 @types.coroutine
-def paced(made: Coroutine[Any, Any, Result], limits: Limits, owner: str) -> Generator[Any, Any, Result]:
-    """Run a coroutine whose steps are counted as time of the loop that somebody uses, and which rests for it."""
+def paced(
+    made: Coroutine[Any, Any, Result], spend: Callable[[float], None], pause_s: Callable[[], float] = lambda: 0.0
+) -> Generator[Any, Any, Result]:
+    """Run a coroutine whose steps are counted as time of the loop that somebody uses, and which may rest for it."""
     step: Callable[[Any], Any] = made.send
     given: Any = None
     while True:
@@ -157,9 +159,9 @@ def paced(made: Coroutine[Any, Any, Result], limits: Limits, owner: str) -> Gene
         except StopIteration as end:
             return end.value
         finally:
-            limits.spend_loop(owner, time.thread_time() - began)
+            spend(time.thread_time() - began)
         try:
-            if pause := limits.pause_s(owner):
+            if pause := pause_s():
                 yield from asyncio.sleep(pause).__await__()
             step, given = made.send, (yield waits)
         except BaseException as error:  # handed to whom it is for  # noqa: BLE001
@@ -189,7 +191,8 @@ def pace_requests() -> None:
             self.finish(f"You have {error} as one person may\n")
             return
         limits.spend_loop(owner, REQUEST_S)
-        await paced(original(self, transforms, *args, **named), limits, owner)
+        made = original(self, transforms, *args, **named)
+        await paced(made, partial(limits.spend_loop, owner), partial(limits.pause_s, owner))
 
     vars(execute)["_is_paced"] = True
     mend(RequestHandler, "_execute", execute)
@@ -204,9 +207,10 @@ def pace_requests() -> None:
         def counted(*args: Any, **named: Any) -> Any:
             began = time.thread_time()
             try:
-                return work(*args, **named)
+                made = work(*args, **named)
             finally:
                 spend(time.thread_time() - began)
+            return paced(made, spend) if asyncio.iscoroutine(made) else made
 
         return await locked(self, counted, *args, **named)
 

@@ -7,9 +7,11 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from bokeh.core.serialization import ObjectRefRep, Serializer
-from bokeh.model import Model
+from bokeh.document import Document
+from bokeh.model import Model, util
 from bokeh.server.connection import ServerConnection
 from bokeh.server.session import ServerSession, _needs_document_lock
+from panel.io import server
 from panel.viewable import Viewable
 
 from dashboard.page.core.slices import give_way, in_slices, never
@@ -39,7 +41,38 @@ def build_in_slices() -> None:
         return
     for kind in (Model, Viewable):
         _give_way_after_each(kind)
+    _look_through_in_slices()
     _write_in_slices()
+
+
+def _look_through_in_slices() -> None:
+    original = util.visit_immediate_value_references
+
+    @wraps(original)
+    def visit(value: Any, visitor: Callable[[Model], None]) -> None:
+        give_way()
+        original(value, visitor)
+
+    attach_one = Model._attach_document
+    style_all = server.patch_model_css
+
+    @wraps(attach_one)
+    def attach(self: Model, document: Document) -> None:
+        give_way()
+        attach_one(self, document)
+
+    class Known:
+        """Stands in for the root of a page that is sent: all of its models are known, and need not be looked for."""
+
+        def __init__(self, root: Model) -> None:
+            self.document = root.document
+
+        def select(self, selector: dict[str, Any]) -> list[Model]:
+            return [model for model in self.document.models if isinstance(model, selector["type"])]
+
+    mend(util, "visit_immediate_value_references", visit)
+    mend(Model, "_attach_document", attach)
+    mend(server, "patch_model_css", lambda root, dist_url: style_all(Known(root), dist_url))
 
 
 def _give_way_after_each(kind: Any) -> None:

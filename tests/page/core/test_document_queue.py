@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import panel as pn
@@ -15,24 +16,27 @@ from bokeh.models import Div
 from bokeh.plotting import figure
 from tornado.ioloop import IOLoop
 
+from dashboard.page.core import slices
 from dashboard.page.core.document_queue import REST_S, DocumentQueue, Rest, Timer
 
 
 @pytest.fixture
-def ticks(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+def ticks(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
     """Next-tick callbacks of the document, in their order, to be called by hand."""
-    found: list[Callable[[], None]] = []
+    found: list[Callable[[], Any]] = []
     monkeypatch.setattr(Document, "add_next_tick_callback", lambda self, callback: found.append(callback))
     return found
 
 
-def run(ticks: list[Callable[[], None]]) -> None:
+def run(ticks: list[Callable[[], Any]]) -> None:
     while ticks:
-        ticks.pop(0)()
+        if (turn := ticks.pop(0)()) is not None:
+            with pytest.raises(StopIteration):  # it waits for nothing
+                turn.send(None)
 
 
 def test_what_came_as_the_page_stood_overtakes_nothing(
-    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    ticks: list[Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ "Opening …" must not come after what was opened."""
     starts: list[Any] = []
@@ -49,7 +53,7 @@ def test_what_came_as_the_page_stood_overtakes_nothing(
 
 
 def test_a_change_that_fails_takes_no_other_with_it(
-    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    ticks: list[Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pn.state, "onload", lambda start: start())
     queue = DocumentQueue(Document())
@@ -66,8 +70,34 @@ def test_a_change_that_fails_takes_no_other_with_it(
     assert done == ["next"]
 
 
+def test_while_a_long_change_is_made_others_are_served(
+    ticks: list[Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pn.state, "onload", lambda start: start())
+    monkeypatch.setattr(slices, "SLICE_S", 0.0)
+    queue, done = DocumentQueue(Document()), list[str]()
+
+    def long() -> None:
+        for k in range(3):
+            done.append(f"{k} in its document: {pn.state.curdoc is queue._document}")
+            slices.give_way()
+
+    async def visit() -> None:
+        turn = asyncio.ensure_future(ticks.pop(0)())
+        while not turn.done():
+            await asyncio.sleep(0)
+            done.append("other")
+
+    queue.later(long)
+    with ThreadPoolExecutor(1) as thread:  # a browser that the worker drives may have left a loop in this one
+        thread.submit(asyncio.run, visit()).result(60)
+    own = [line for line in done if line != "other"]
+    assert own == [f"{k} in its document: True" for k in range(3)]
+    assert done.index("other") < done.index(own[2]), "nobody else came before it was done"
+
+
 def test_a_page_that_has_gone_is_changed_no_more(
-    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    ticks: list[Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A timer that was set before may still ask for it: the document would raise."""
     starts: list[Any] = []
@@ -84,7 +114,7 @@ def test_a_page_that_has_gone_is_changed_no_more(
 
 
 def test_a_turn_has_the_models_looked_through_once_and_only_where_their_tree_has_changed(
-    ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    ticks: list[Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pn.state, "onload", lambda start: start())
     document, plot = Document(), figure()
@@ -110,7 +140,7 @@ def test_a_turn_has_the_models_looked_through_once_and_only_where_their_tree_has
 
 @pytest.mark.parametrize("leads", [True, False])
 def test_a_series_of_changes_is_followed_at_its_end(
-    leads: bool, ticks: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+    leads: bool, ticks: list[Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pn.state, "onload", lambda start: start())
     queue, now_s, due = DocumentQueue(Document()), [0.0], []

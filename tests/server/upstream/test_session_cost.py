@@ -25,9 +25,11 @@ from bokeh.plotting import figure
 from bokeh.protocol import Protocol
 from bokeh.protocol.messages.patch_doc import patch_doc
 from bokeh.settings import settings as bokeh_settings
+from panel.io import server as panel_server
 from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
 from panel.reactive import Syncable
+from panel_material_ui.template.base import Page
 
 from dashboard.server.upstream import memory, mend, serve_by, session_cost
 from dashboard.server.upstream.memory import return_memory, share_heaps
@@ -45,6 +47,9 @@ CHANGED: tuple[tuple[Any, str], ...] = (
     (PropertyValueContainer, "_unregister_owner"),
     (HasProps, "_overridden_defaults"),
     (PropertyDescriptor, "has_unstable_default"),
+    (PropertyDescriptor, "instance_default"),
+    (panel_server, "bundle_resources"),
+    (Page, "resolve_resources"),
     (sys.modules[patch_doc.__module__], "Serializer"),
 )
 """What `reduce_session_cost` changes of Panel and Bokeh, beside Bokeh's settings."""
@@ -87,9 +92,9 @@ def test_other_tests_of_the_worker_see_panel_and_bokeh_as_they_were() -> None:
 
 
 class Asked:
-    """Counts the calls of a method of a class while something runs."""
+    """Counts the calls of a method of a class, or of a function of a module, while something runs."""
 
-    def __init__(self, owner: type, name: str) -> None:
+    def __init__(self, owner: Any, name: str) -> None:
         self._owner, self._name = owner, name
 
     def by(self, work: Callable[[], object]) -> int:
@@ -130,6 +135,11 @@ def _references_of_a_message() -> bool:
     return len(asked) > 10
 
 
+def _head() -> object:
+    resources = panel_server.Resources(mode="server", root_url="/", minified=True)
+    return panel_server.bundle_resources([], resources), Page().resolve_resources()
+
+
 FAULTS: dict[str, Callable[[], bool]] = {
     "a change waits for others": lambda: Syncable._debounce > session_cost.GATHER_MS,
     "a pane has a row of its own": lambda: isinstance(pn.pane.HTML("").layout, pn.Row),
@@ -137,6 +147,12 @@ FAULTS: dict[str, Callable[[], bool]] = {
     "a list has a set of owners": lambda: isinstance(Row(children=[]).children._owners, set),
     "defaults are sought each time": lambda: (
         Div().styles, Asked(Property, "_may_have_unstable_default").by(lambda: Div().styles)
+    )[1] > 0,
+    "defaults are checked each time": lambda: (
+        box := Div(), box.width, Asked(Property, "prepare_value").by(lambda: box.width)
+    )[2] > 0,
+    "what the head of a page holds is sought each time": lambda: (
+        _head(), Asked(panel_server.Resources, "clone").by(_head) + Asked(Page, "_add_resources").by(_head)
     )[1] > 0,
     "a message lists all references": _references_of_a_message,
     "mistakes are looked for": lambda: bokeh_settings.perform_document_validation(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -21,9 +22,9 @@ from dashboard.model.errors import DashboardError, DatasetMissing
 from dashboard.model.unit_ids import UnitId
 from dashboard.page.core.document_queue import Rest
 from dashboard.page.core.figure_view import FigureView
-from dashboard.page.core.panes import caption
+from dashboard.page.core.panes import caption, place
 from dashboard.page.core.scene import Scene
-from dashboard.page.core.tab import BaseTab, pane, refusal_text
+from dashboard.page.core.tab import WAIT_S, BaseTab, pane, refusal_text
 from dashboard.page.core.theme import apply_theme
 from dashboard.page.services.page_services import PageServices
 from dashboard.page.tabs.unit import texts
@@ -69,6 +70,7 @@ class UnitTab(BaseTab[PageServices]):
             pool=services.quality.pool,
         )  # fmt: skip
         self._singles: SinglesRequest | None = None
+        self._is_reading = False
         self.empty = self.html(texts.EMPTY)
         self.head = self.html()
         self.metrics = self.html()
@@ -263,15 +265,22 @@ class UnitTab(BaseTab[PageServices]):
     def _ask_singles(self, request: SinglesRequest) -> None:
         before = self._singles
         if before is None or request.what != before.what:
-            self._singles = request
-            self._single_stack[:] = [self._single_caption]
-            self._single_caption.object = caption("Single spikes" + texts.absent("reading …"))
+            self._singles, self._is_reading = request, True
+            self._queue.after(WAIT_S, partial(self._queue.later, partial(self._say_reading, request)))
             self._singles_loop.cancel()
             self._singles_loop.request(request)
+
+    def _say_reading(self, request: SinglesRequest) -> None:
+        """Take away the spikes of another unit, where those of this one take their time."""
+        if self._is_reading and request is self._singles:
+            place(self._single_stack, self._single_caption)
+            self._single_caption.object = caption("Single spikes" + texts.absent("reading …"))
+            place(self._feature_stack)
 
     def _show_singles(self, request: SinglesRequest, found: Singles) -> None:
         if request is not self._singles or self.picture is None:
             return
+        self._is_reading = False
         colours = dict(zip(self.picture.names, self.picture.colours, strict=True))
         if found.why_no_waveforms is not None or not found.waveforms:
             self._no_singles(found.why_no_waveforms or DatasetMissing("waveforms.traces", ""))
@@ -283,20 +292,21 @@ class UnitTab(BaseTab[PageServices]):
             why = found.why_no_features
             is_said = why is not None and not isinstance(why, DatasetMissing)
             self._feature_caption.object = refusal_text(why) if why is not None else ""
-            self._feature_stack[:] = [self._feature_caption] if is_said else []
+            place(self._feature_stack, *([self._feature_caption] if is_said else []))
 
     def _draw_singles(self, found: list[ManySpikes], colours: Mapping[UnitId, Any]) -> None:
         self._single_caption.object = caption(texts.singles(found))
         self.singles.show(many_figure(found[0], found[1:], [hex_colour(colours[one.unit]) for one in found]))
-        self._single_stack[:] = [self._single_caption, self._single_pane]
+        place(self._single_stack, self._single_caption, self._single_pane)
 
     def _draw_features(self, found: FeaturePicture, colours: Mapping[UnitId, Any]) -> None:
         self._feature_caption.object = caption(texts.features(found))
         self.features.show(features(found, np.array([colours[name] for name in found.names])))
-        self._feature_stack[:] = [self._feature_caption, self._feature_pane]
+        place(self._feature_stack, self._feature_caption, self._feature_pane)
 
     def _no_singles(self, error: DashboardError) -> None:
-        self._single_stack[:] = [self._single_caption]
+        self._is_reading = False
+        place(self._single_stack, self._single_caption)
         missing = isinstance(error, DatasetMissing)
         text = caption("Single spikes" + texts.absent("no waveforms.traces; the tab Raw cuts them out of the voltage"))
         self._single_caption.object = text if missing else refusal_text(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,15 +29,15 @@ Found = TypeVar("Found")
 
 
 class _Document(Document):
-    """A document whose turns are those of the loop it was made in."""
+    """A document whose turns are those of the loop it was made in, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: asyncio.Lock) -> None:
         super().__init__()
-        self._loop, self._lock = IOLoop.current(), asyncio.Lock()
+        self._loop, self._turns = IOLoop.current(), turns
 
     def add_next_tick_callback(self, callback: Any) -> Any:
         async def turn() -> None:
-            async with self._lock:
+            async with self._turns:
                 if (made := callback()) is not None:
                     await made
 
@@ -82,20 +81,16 @@ class DrivenPage:
     session: DashboardSession
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop, self.turns = loop, asyncio.Lock()
 
     def do(self, act: Callable[[], Found]) -> Found:
-        """Return what `act` returns, run in the page's thread."""
-        answer: Future[Found] = Future()
+        """Return what `act` returns, run in the page's thread, between its turns as a message of the browser is."""
 
-        def run() -> None:
-            try:
-                answer.set_result(act())
-            except BaseException as error:  # noqa: BLE001 - for the thread that asked
-                answer.set_exception(error)
+        async def run() -> Found:
+            async with self.turns:
+                return act()
 
-        self._loop.call_soon_threadsafe(run)
-        return answer.result(WAIT_S)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(WAIT_S)
 
     def wait(self, condition: Callable[[], Found], what: str = "") -> Found:
         """Return the first true value of a condition, looked at in the page's thread."""
@@ -140,8 +135,8 @@ def driven_page(
     def make() -> DashboardSession:
         share: Any = pool.session()
         return DashboardSession(
-            InsertionStore(sources, cache, refresh_s=refresh_s), share, _Document(), query, Catalogue(sources),
-            UserSession(UserData.in_folder(cache)), Downloads(cache).of_session(),
+            InsertionStore(sources, cache, refresh_s=refresh_s), share, _Document(page.turns), query,
+            Catalogue(sources), UserSession(UserData.in_folder(cache)), Downloads(cache).of_session(),
         )  # fmt: skip
 
     try:

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 _PROGRAM = """
-import contextlib, io, json, sys
+import contextlib, io, json, logging, sys
 from dashboard.cli import main
 from dashboard.sources.alyx import cache, client
 from dashboard.sources.download import downloader, meter, transfer
 client.ATTEMPTS, transfer.BACK_OFF_S = 1, 0.0
 defaults = downloader.Downloader.__init__.__kwdefaults__
 answers = sys.stdout
+logging.getLogger().addHandler(logging.lastResort)  # warnings go to whatever is standard error then
 for line in sys.stdin:
     arguments, cache.PATIENCE_S, cache.MAX_ANSWER_S, meter.STALLED_S, read_s = json.loads(line)
     defaults.update(read_s=read_s, attempts=2)

@@ -194,6 +194,8 @@ def _placed(subject: Subject) -> list[str]:
         return [f"times = {times}", "depths = np.zeros(len(times))  # no spike has one"]
     own = "np.full(len(times), np.nan)" if depths is None else 'spikes["depths"]'
     name = next((name for name in ("axial_um", "depths") if name in sorting.clusters), "depths")
+    if depths is not None and name not in sorting.clusters:  # no unit has a depth, and what has none is not shown
+        return [f"times, depths = {times}, {_in_64_bits('depths', depths)}"]
     if sorting.units.are_indexes and f"axial_um{IN_IBLLIB}" not in sorting.clusters:
         drawn = [f"of_units = np.asarray(clusters[{_code(name)}], dtype=np.float64)"]
         units = _units_of_spikes(subject)

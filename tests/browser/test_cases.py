@@ -114,5 +114,5 @@ def test_a_case_that_is_refused_says_so_without_an_error(
     case: str, key: str, servers: Callable[[str], Any], visit: Visit
 ) -> None:
     visit.open(f"http://127.0.0.1:{servers(case).port}/?{urlencode({'insertion': key})}")
-    expect(visit.page.get_by_text(REFUSED[case]).first).to_be_visible(timeout=WAIT_MS)
+    expect(visit.page.get_by_role("alert").filter(has_text=REFUSED[case])).to_be_visible(timeout=WAIT_MS)
     assert visit.complaints == []

@@ -169,6 +169,11 @@ FAULTS = {
         }
         view_of("panel.models.tabulator.DataTabulator").tableBuilt.call({ ...table, shadow_el: document })
         return drawn == 0""",
+    "page_count": """
+        let asked = 0
+        const tabulator = { initialized: false, modules: { page: {} }, setMaxPage() { asked += 1 } }
+        view_of("panel.models.tabulator.DataTabulator").setMaxPage.call({ tabulator, model: { max_page: 3 } })
+        return asked > 0""",
     "table_grid": """
         const [element, head, rows] = [0, 0, 0].map(() => document.createElement("div"))
         element.setAttribute("role", "grid")

@@ -11,10 +11,15 @@ import pytest
 from PIL import Image
 
 from dashboard.cli.main import main
+from dashboard.engine.build import build_columns
 from dashboard.export.origin import provenance
 from dashboard.export.spikes import cluster_table as exported_clusters
 from dashboard.library.completion import titles
+from dashboard.library.open import open_insertion
+from dashboard.library.store import OpenInsertion, StoreKey
 from dashboard.page import link as links
+from dashboard.page.core.scene import Scene
+from dashboard.page.services.difference import Sides
 from dashboard.page.services.export_view import make_subject
 from dashboard.page.tabs.clusters.tab import cluster_table
 from tests.library.alf_folder import DURATION_S, N_CLUSTERS, N_SPIKES, sorting_arrays, write_session
@@ -115,3 +120,13 @@ def test_good_units_are_the_same_everywhere(tmp_path: Path, cache: Path, capsys:
             subject = page.do(lambda: make_subject(session._scene, session.states.values()))
             found = [scene.n_clusters_passing, len(pd.read_csv(listed)), len(exported_clusters(subject))]
             assert [*found, (cluster_table(scene.sorting)["label"] == 1).sum()] == [n_good] * 4, kind
+
+
+@pytest.mark.parametrize("column", ["spikes.times", "spikes.depths"])
+def test_spikes_of_one_moment_or_place_have_a_difference(column: str, tmp_path: Path) -> None:
+    write_session(tmp_path / "data", changed={column: np.full(N_SPIKES, 12.5)})
+    sorting = open_insertion(tmp_path / "data", cache=tmp_path / "cache")
+    scene = Scene(OpenInsertion(StoreKey("x", "x", None, None), sorting, build_columns(sorting, None), None, 0.0))
+    assert Sides(scene, scene).density() == 0.0
+    half = Scene(scene.opened, np.arange(N_CLUSTERS) % 2 == 0)
+    assert Sides(scene, half).density() > 0.0

@@ -148,8 +148,10 @@ class Scene:
     def rate_limits(self, depth_bin_um: float) -> tuple[float, float]:
         """Return the heatmap's limits in Hz: the range of the rate by depth over the whole session.
 
-        As ibllib's alignment GUI has it.
+        As ibllib's alignment GUI has it. A sorting without depths has no such rate, and gets (0, 1).
         """
+        if not self.columns.is_placed:
+            return 0.0, 1.0
         with self._lock:
             if depth_bin_um not in self._rate_limits:
                 profile = depth_profile(self.columns, depth_bin_um, kept=self.kept, amplitudes=False)

@@ -17,6 +17,7 @@ from bokeh.models import LinearColorMapper
 from dashboard.analysis.compare.difference import COARSER, bin_area, count_both, difference_limit, subtract
 from dashboard.engine.count.aggregate import Aggregate
 from dashboard.engine.count.levels import STANDARD_DEVIATIONS
+from dashboard.engine.count.raster import default_window
 from dashboard.model.errors import DashboardError
 from dashboard.model.sorting import SpikeSorting
 from dashboard.page.core import shading
@@ -55,10 +56,8 @@ class Sides:
         with self._lock:
             if not self._density:
                 columns = self.a.columns
-                times = columns.time_range_s if columns.n_spikes else (0.0, 1.0)
-                low, high = columns.depth_range_um
+                times, depths = default_window(columns.time_range_s), default_window(columns.depth_range_um)
                 size = (OVERVIEW_WIDTH // COARSER, OVERVIEW_HEIGHT // COARSER)
-                depths = (low, high) if low < high else (0.0, 1.0)
                 whole = self.counts(times, depths, *size, cancel)
                 spread = STANDARD_DEVIATIONS * float(np.sqrt(np.mean(whole.values**2)))
                 self._density.append(spread / bin_area(whole))

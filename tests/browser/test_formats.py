@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -13,6 +14,7 @@ from dashboard.config.settings import Settings
 from dashboard.library.completion import completed
 from dashboard.model.progress import ignore_progress
 from dashboard.model.sorting import SpikeSorting
+from dashboard.model.unit_ids import write_ids
 from dashboard.page.tabs.registry import TABS
 from dashboard.sources.base import Source
 from dashboard.sources.locate import sources_at
@@ -22,6 +24,8 @@ from tests.sources.kinds import KEYS, insertion_of, source_of
 from tests.sources.samples import write_phy
 
 LATE_MS = 60_000
+EARLY = ("Placing the units", "computing", "aligning spikes")
+"""What tabs say before they are drawn."""
 SAMPLES = Path(__file__).parents[3] / "shared" / "formats"
 FOUND = (
     "phy/kilosort25", "phy/kilosort4_4shanks", "phy/template_phylib", "spikeinterface/analyzer_two_segments",
@@ -38,7 +42,7 @@ def look(visit: Visit, name: str) -> None:
 def walk(visit: Visit, sources: Sequence[Source], cache: Path, name: str, sorting: SpikeSorting) -> None:
     """Open an insertion, go through all tabs, and hold the page against the sorting."""
     page, key = visit.page, sorting.ref.insertion.key
-    unit = sorting.units.of(0)
+    unit = quote(write_ids([sorting.units.of(0)]))
     with served(sources, cache) as site:
         visit.open(f"{site}/?insertion={key}&selected={unit}")
         visit.wait_for_spikes()
@@ -51,6 +55,10 @@ def walk(visit: Visit, sources: Sequence[Source], cache: Path, name: str, sortin
             page.get_by_role("tab", name=entry.title, exact=True).click()
             expect(page.get_by_role("tab", name=entry.title, exact=True)).to_have_attribute("aria-selected", "true")
             expect(page.locator(".busy")).to_have_count(0, timeout=LATE_MS)
+            if entry.title == "Unit":
+                expect(page.get_by_text("Autocorrelogram").first).to_be_visible(timeout=LATE_MS)
+            for early in EARLY:
+                expect(page.get_by_text(early).locator("visible=true")).to_have_count(0, timeout=LATE_MS)
             look(visit, f"{name}-{entry.title}")
         page.goto("about:blank")  # or it would look for a server that is gone
     assert visit.complaints == []

@@ -199,6 +199,7 @@ class UnitTab(BaseTab[PageServices]):
             self.answered()
             self._describe(self._scene, self.picture)
             return
+        self.empty.visible = False
         self.busy.begin()
         self._loop.request(request)
 

@@ -73,8 +73,11 @@ class _Source:
         self.is_filled = True
         return read_only(of_units if own is None else np.where(is_own, own, of_units))
 
-    def block_units(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        return self.sorting.unit_indexes(rows).reshape(-1)
+    def block_units(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.integer[Any]]:
+        units = self.sorting.unit_indexes(rows).reshape(-1)
+        return (
+            units if units.dtype.kind in "iu" else units.astype(np.int64)
+        )  # some files have ids as fractional numbers
 
     def count_units(self) -> int:
         """Return the length of tables by unit: the units, and those that only the spikes name."""

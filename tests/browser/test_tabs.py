@@ -1,8 +1,9 @@
-"""Every tab of the dock shows its figures as large as their places."""
+"""Every tab of the dock shows its figures as large as their places, and tooltips stand beside what they explain."""
 
 from __future__ import annotations
 
 from tests.browser.driver import Visit
+from tests.browser.tooltips import figures, titles
 
 FRAMES = """() => {
   const found = [], seen = new Set()
@@ -32,3 +33,7 @@ def test_each_figure_of_each_tab_fills_its_place(site: str, visit: Visit) -> Non
         page.wait_for_function(
             f"() => ({FRAMES})().every(([name, width, inner, height]) => inner > width / 3 && height > 10)"
         )
+    seen: set[str] = set()
+    assert titles(page, seen) + figures(page, seen, (0.1,)) == []
+    assert any(words.startswith("figure strip: ") for words in seen)
+    assert any(words.startswith("Export figures") for words in seen)

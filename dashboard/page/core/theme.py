@@ -26,8 +26,12 @@ _NAMES = {
     # The title of the page is its one heading of the first level; what only keeps a place is none.
     "MuiTypography": {"defaultProps": {"variantMapping": {"h3": "h1", "h5": "div"}}},
     "MuiAccordion": {"defaultProps": {"slotProps": {"heading": {"component": "h2"}}}},
-    # A tooltip adds to the name of what it explains; it does not stand in for the name.
-    "MuiTooltip": {"defaultProps": {"describeChild": True}},
+    # A tooltip adds to the name of what it explains; it does not stand in for the name. It takes the width of its words
+    # before they go on in another line, not that of the button that it is put in, and lets the mouse through.
+    "MuiTooltip": {
+        "defaultProps": {"describeChild": True, "disableInteractive": True},
+        "styleOverrides": {"tooltip": {"width": "max-content", "maxWidth": "240px"}},
+    },
     # Every menu of the page is the list of a field; Panel's own items say that they are a menu's.
     "MuiMenuItem": {"defaultProps": {"role": "option"}},
     "MuiLinearProgress": {"defaultProps": {"aria-label": "Progress"}},

@@ -58,7 +58,7 @@ class ChannelMarks:
                 drawn = plot.quad(left=STRIP_LEFT, right=1.0, bottom="bottom", top="top", source=self.bad,
                                   fill_color="colour", line_color=None)  # fmt: skip
                 words = [("channels", "@label, @bottom{0} to @top{0} µm")]
-                plot.add_tools(HoverTool(renderers=[drawn], tooltips=words))
+                plot.add_tools(HoverTool(renderers=[drawn], tooltips=words, point_policy="follow_mouse"))
         else:
             self.bad.data, self.outside.data = marks, outside
 

@@ -115,6 +115,7 @@ class StripView:
         self.figure.add_tools(
             HoverTool(
                 renderers=[quads],
+                point_policy="follow_mouse",  # the strip is narrow: in its middle the words lie over the mouse
                 tooltips=[("region", "@acronym"), ("", "@name"), ("", f"@bottom{{0}} to @top{{0}} {unit}")],
             )
         )

@@ -16,6 +16,8 @@ BIN_S = 10.0
 MIN_BINS = 4
 #: How much the line may rise from its beginning to its end: of the median, and in number.
 MAX_MEMORY_RISE, MAX_MORE_THREADS = 0.10, 8.0
+#: A page opens, keeps and watches its insertion on threads of its own.
+THREADS_OF_PAGE = 3
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def lines(samples: Sequence[tuple[float, float, float, float]], min_life_s: floa
     ----------
     samples : sequence of (float, float, float, float)
         Time in s, memory in bytes, threads, open pages. What a page takes, by least squares beside the time, is taken
-        off for those above the median: pages that come faster are no leak.
+        off for those above the median, as are their threads: pages that come faster are no leak.
     min_life_s : float
     """
     values = np.asarray(samples, np.float64).reshape(-1, 4)
@@ -79,6 +81,7 @@ def lines(samples: Sequence[tuple[float, float, float, float]], min_life_s: floa
     pages = medians[:, 3] - np.median(medians[:, 3])
     known = np.stack([np.ones(len(medians)), medians[:, 0], pages], axis=1)
     memory_mb -= max(0.0, float(np.linalg.lstsq(known, memory_mb)[0][2])) * pages
+    threads -= THREADS_OF_PAGE * pages
     return (
         _line("memory", "MB", medians[:, 0], memory_mb, MAX_MEMORY_RISE * float(np.median(memory_mb))),
         _line("threads", "threads", medians[:, 0], threads, MAX_MORE_THREADS),

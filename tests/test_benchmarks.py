@@ -88,8 +88,9 @@ def test_memory_of_pages_that_come_faster_is_no_leak() -> None:
 
 def test_threads_that_come_to_stay_are_not_flat() -> None:
     seconds = np.arange(0.0, 720.0)
-    _, threads = lines(np.c_[seconds, np.full(seconds.size, 5e8), 30 + seconds // 40, seconds // 100], 300.0)
-    assert not threads.is_flat
+    memory, pages = np.full(seconds.size, 5e8), seconds // 100
+    assert not lines(np.c_[seconds, memory, 30 + 3 * pages + seconds // 40, pages], 300.0)[1].is_flat
+    assert lines(np.c_[seconds, memory, 30 + 3 * pages, pages], 300.0)[1].is_flat, "those of pages that came"
 
 
 def test_who_lived_too_short_is_not_judged() -> None:

@@ -123,8 +123,8 @@ def _mean_change(
     (before, error_before, n_before), (after, error_after, n_after) = (
         _block_mean(times, ids, values, n_clusters, span) for span in spans
     )
-    change, error = after - before, error_before + error_after
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # means of infinite values have no difference
+        change, error = after - before, error_before + error_after
         freedom = error**2 / (error_before**2 / (n_before - 1) + error_after**2 / (n_after - 1))
         half = np.where(error > 0, stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(error), error)
     return {

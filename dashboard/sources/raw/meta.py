@@ -110,13 +110,13 @@ def _parse(path: Path, fields: dict[str, str]) -> Meta:
     if n_ap + n_lf + n_sync != n_columns:
         raise ValueError(f"{n_ap + n_lf + n_sync} channels by band for {counted(n_columns, 'column')}")
     if min(n_ap, n_lf, n_sync) < 0 or n_columns > MAX_COLUMNS:
-        raise ValueError(f"{n_ap}, {n_lf} and {n_sync} channels are those of no probe")
+        raise ValueError(f"{n_ap}, {n_lf} and {counted(n_sync, 'channel')} are those of no probe")
     band, n_channels = ("ap", n_ap) if n_ap else ("lf", n_lf)
     kind = int(fields.get("imDatPrb_type", 0))
     generation = 2 if kind in _NP2 else 1
     n_acquired = int(fields["acqApLfSy"].split(",")[0]) if "acqApLfSy" in fields else 384
     if n_acquired > MAX_COLUMNS:
-        raise ValueError(f"{n_acquired:,} acquired channels are those of no probe")
+        raise ValueError(f"{counted(n_acquired, 'acquired channel')} are those of no probe")
     saved = _saved(fields.get("snsSaveChanSubset", "all"), band, n_channels, n_acquired)
     return Meta(
         path,

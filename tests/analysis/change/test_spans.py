@@ -101,6 +101,13 @@ def test_spikes_of_a_single_block_have_no_interval():
     assert np.isfinite(row["depth_change_um"]) and np.isnan(row["depth_change_low_um"])
 
 
+def test_infinite_values_have_no_change():
+    times = np.r_[np.linspace(*BEFORE, 41)[:-1], np.linspace(*AFTER, 41)[:-1]]
+    depths = np.where(np.arange(80) % 40 == 3, np.inf, 1.0)
+    row = compare_spans(times, np.zeros(80, np.uint32), 1, BEFORE, AFTER, depths_um=depths).iloc[0]
+    assert np.isnan(row["depth_change_um"]) and row["n_after"] > 0
+
+
 def test_less_than_five_um_is_no_motion():
     rng = np.random.default_rng(4)
     times, units = np.sort(rng.uniform(1, 10, 8_000)), rng.integers(4, size=8_000)

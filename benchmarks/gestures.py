@@ -147,7 +147,7 @@ def say(field: Locator, text: str) -> None:
 def colour_option(page: Page, name: str) -> Locator:
     """Return an option of the list of colours, which is open then."""
     page.locator(".panel-colour").get_by_role("combobox").first.click()
-    option = page.get_by_role("menuitem", name=name, exact=True)
+    option = page.get_by_role("option", name=name, exact=True)
     option.wait_for()
     page.wait_for_timeout(PAUSE_MS)
     return option

@@ -155,8 +155,8 @@ def test_amplitude_views_are_off_without_amplitudes(site: str, shared_visit: Vis
     page.wait_for_url(lambda url: "amp_mean" not in url)
     page.locator("[role=combobox]", has_text="Spike count").click()
     for name in ("Mean amplitude", "Largest amplitude", "Brain region"):
-        expect(page.get_by_role("menuitem", name=name)).to_be_disabled()
-    expect(page.get_by_role("menuitem", name="Firing rate", exact=True)).to_be_enabled()
+        expect(page.get_by_role("option", name=name)).to_be_disabled()
+    expect(page.get_by_role("option", name="Firing rate", exact=True)).to_be_enabled()
     page.keyboard.press("Escape")
 
 

@@ -32,4 +32,4 @@ def test_no_tooltip_covers_what_it_explains(site: str, visit: Visit, width: int)
     assert sorted(set(wrong)) == []
     of_figures = {words for words in seen if words.startswith("figure ")}
     assert len(of_figures) > 20
-    assert len(seen - of_figures) > 10
+    assert len(seen - of_figures) >= 5

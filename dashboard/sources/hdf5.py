@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dashboard.model.errors import BadRequest, DashboardError, DatasetInvalid, DatasetMissing
 from dashboard.sources.download.ranges import RemoteFile
 from dashboard.sources.range_file import RangeFile
-from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_RATIO
+from dashboard.sources.readers import DAMAGED, FREE_BYTES, MAX_RATIO, native
 
 _SIZES: dict[str, int] = {}
 """Of files on servers, by the name that HDF5 knows them by."""
@@ -119,7 +119,7 @@ def numbers(group: Any, name: str) -> npt.NDArray[Any] | None:
     dataset = member(group, name)
     if not _is_dataset(dataset) or dataset.dtype.kind not in "iufb":
         return None
-    return np.asarray(checked(dataset)[()])
+    return native(np.asarray(checked(dataset)[()]))
 
 
 def words(group: Any, name: str) -> list[str] | None:

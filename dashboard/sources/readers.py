@@ -95,6 +95,11 @@ def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[An
     return shape, fortran_order, dtype
 
 
+def native(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return values in the byte order of this machine: pandas and Arrow take no other."""
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
 def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of a ``.npz`` file by name; Python objects are refused.
 
@@ -116,7 +121,7 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
                 n = dtype.itemsize * math.prod(shape)
                 if n > member.file_size:
                     raise FalseClaim(f"Truncated: {member.filename} claims {counted(n, 'byte')}")
-                values = np.frombuffer(bytearray(file.read(n)), dtype)
+                values = native(np.frombuffer(bytearray(file.read(n)), dtype))
             arrays[member.filename.removesuffix(".npy")] = values.reshape(shape, order="F" if fortran_order else "C")
     return arrays
 

@@ -32,7 +32,7 @@ def test_the_reference_page_is_that_of_the_table(repository: Path) -> None:
 @pytest.mark.parametrize("item", table(), ids=lambda item: item.name)
 def test_every_setting_is_documented(item: object) -> None:
     page, name = reference(), item.name  # type: ignore[attr-defined]
-    row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{name}`<br>"))
     assert environment_name(name) in row
     assert len(row.split("|")[-2].strip()) > 10, "no meaning"
 

@@ -35,8 +35,10 @@ def test_the_page_shows_every_spike_and_every_tab_answers(
         whole = f"{columns.n_spikes:,} of {columns.n_spikes:,} spikes"
         page.wait(lambda: whole in session.centre.status.object, "the status line")
         assert not session.card.alert.visible or "could not" not in session.card.alert.object
-        header, notes = session.header.object, session.rail.notes.object
-        for word, sentence in sorting.differences.values():
+        header, notes, differences = page.do(  # depths may have come meanwhile
+            lambda: (session.header.object, session.rail.notes.object, session._scene.sorting.differences)
+        )
+        for word, sentence in differences.values():
             assert escape(word) in header
             assert escape(sentence) in notes
         unit = scene.ids([int(scene.spikes_per_cluster.argmax())])[0]

@@ -78,3 +78,11 @@ def test_values_of_another_file_are_not_read(tmp_path: Path) -> None:
     for name in ("raw", "virtual", "link"):
         with pytest.raises(DatasetInvalid, match="another file, which is not"), opened(tmp_path / "a.nwb") as file:
             numbers(file, name)
+
+
+def test_numbers_have_the_byte_order_of_this_machine(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"] = np.arange(3).astype(">i8")
+        found = numbers(file, "a")
+    assert found is not None and found.dtype.isnative
+    np.testing.assert_array_equal(found, [0, 1, 2])

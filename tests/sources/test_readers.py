@@ -18,7 +18,7 @@ import pytest
 
 from dashboard.model.errors import BadRequest, DatasetInvalid
 from dashboard.model.json_files import MAX_JSON_BYTES, read_json
-from dashboard.sources.alf.arrays import map_array, read_archive, read_table
+from dashboard.sources.alf.arrays import map_array, read_archive, read_array, read_table
 from dashboard.sources.lists import read_insertions, read_names, read_regions
 from dashboard.sources.readers import FREE_BYTES, MAX_COLUMNS, read_npz, read_parquet, read_text_table
 
@@ -156,6 +156,16 @@ def test_what_is_honest_is_read_as_before(tmp_path: Path) -> None:
     np.save(file, np.zeros(3, [("a", "<f8"), ("b", "<i4")]))
     (tmp_path / "records.npy").write_bytes(file.getvalue())
     assert map_array(tmp_path / "records.npy").dtype.names == ("a", "b")
+
+
+def test_values_have_the_byte_order_of_this_machine(tmp_path: Path) -> None:
+    """Tables and Arrow take no other: a tab that showed them said that it could not be drawn."""
+    swapped = np.arange(3).astype(">i8")
+    np.savez(tmp_path / "a.npz", a=swapped)
+    np.save(tmp_path / "a.npy", swapped)
+    for found in (read_npz(tmp_path / "a.npz")["a"], read_array(tmp_path / "a.npy")):
+        assert found.dtype.isnative
+        np.testing.assert_array_equal(found, [0, 1, 2])
 
 
 @pytest.mark.parametrize("read", [read_insertions, read_regions, read_names])

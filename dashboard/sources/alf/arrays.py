@@ -15,7 +15,15 @@ import pandas as pd
 
 from dashboard.model.errors import DatasetInvalid, DatasetMissing
 from dashboard.model.texts import counted
-from dashboard.sources.readers import DAMAGED, FalseClaim, read_npy_header, read_npz, read_parquet, read_text_table
+from dashboard.sources.readers import (
+    DAMAGED,
+    FalseClaim,
+    native,
+    read_npy_header,
+    read_npz,
+    read_parquet,
+    read_text_table,
+)
 
 _FETCH_AGAIN = "Copy or fetch the file again"
 _TABLES = {"pqt", "parquet", "csv", "tsv", "htsv", "ssv"}
@@ -107,7 +115,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
         The file is gone.
     """
     if path.suffix == ".npy":
-        return map_array(path)
+        return native(map_array(path))
     if path.suffix == ".npz":
         arrays = read_archive(path)
         if len(arrays) != 1:

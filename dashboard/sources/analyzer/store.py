@@ -16,6 +16,7 @@ from dashboard.model.sorting import Missing
 from dashboard.sources.alf.arrays import map_array, read_archive, read_table
 from dashboard.sources.alf.clusters import MAX_UNITS
 from dashboard.sources.alf.names import scan
+from dashboard.sources.readers import native
 
 _AGAIN = "Copy the folder again, or save the analyzer again"
 MAX_SEGMENTS = 100_000
@@ -152,7 +153,7 @@ class FolderStore:
         for entry in scan(self._sorting / "properties") if (self._sorting / "properties").is_dir() else []:
             if entry.name.endswith(".npy"):
                 try:
-                    found[entry.name.removesuffix(".npy")] = np.asarray(map_array(Path(entry.path)))
+                    found[entry.name.removesuffix(".npy")] = native(np.asarray(map_array(Path(entry.path))))
                 except DatasetInvalid as error:
                     missing.append(Missing(entry.name, str(error)))
         return found

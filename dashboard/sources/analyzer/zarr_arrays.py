@@ -194,7 +194,7 @@ class _Layout:
         claimed = math.prod(self.shape) * self.dtype.itemsize
         if max(claimed, each) > max(FREE_BYTES, MAX_RATIO * held):
             raise DatasetInvalid("Claims more than files of their size may hold", [folder], _AGAIN)
-        whole = np.empty(self.shape, self.dtype)
+        whole = np.empty(self.shape, self.dtype.newbyteorder("="))
         for at, path in paths.items():
             inside = tuple(
                 slice(k * size, min((k + 1) * size, n))

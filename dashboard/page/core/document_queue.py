@@ -18,7 +18,7 @@ from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
 
 from dashboard.page.core.line import Line, line_of
-from dashboard.page.core.slices import in_slices
+from dashboard.page.core.slices import busy_of, in_slices
 
 REST_S = 0.15
 """A series of changes, such as keys that are held down, is over when none has come for so long."""
@@ -146,7 +146,7 @@ class DocumentQueue:
                 make()
 
         async def run() -> None:
-            await in_slices(work)
+            await in_slices(work, busy_of(self._document))
             self._changes.appendleft(then)
             self._tick()
 
@@ -169,7 +169,7 @@ class DocumentQueue:
         if not self._stands:
             self._n_held += 1
         elif self._changes:
-            await in_slices(partial(self._change, self._changes.popleft()))
+            await in_slices(partial(self._change, self._changes.popleft()), busy_of(self._document))
 
     def _change(self, change: Callable[[], None]) -> None:
         with set_curdoc(self._document), hold(self._document), looked_through_once(self._document.models):

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextvars import copy_context
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
+from bokeh.document import Document
 from bokeh.io.doc import _PATCHED_CURDOCS
 from greenlet import getcurrent, greenlet
 
@@ -37,6 +39,19 @@ class _Sliced(greenlet):
     ends = 0.0
     waits: Future[Any] | None = None
     wait_s: float | None = None
+
+
+_BUSY: WeakKeyDictionary[Document, Callable[[], bool]] = WeakKeyDictionary()
+
+
+def set_busy(document: Document, is_busy: Callable[[], bool]) -> None:
+    """Say what tells whether pictures of others than the one who looks at a document are being drawn."""
+    _BUSY[document] = is_busy
+
+
+def busy_of(document: Document) -> Callable[[], bool]:
+    """Return what tells whether pictures of others are being drawn."""
+    return _BUSY.get(document, never)
 
 
 def never() -> bool:

@@ -28,6 +28,7 @@ from panel.io.server import WSHandler
 from tornado.web import HTTPError, RequestHandler
 
 from dashboard.page.core.line import Line, set_line
+from dashboard.page.core.slices import set_busy
 from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, REQUEST_S, UNCLAIMED_S, Limits, TooMany
 from dashboard.server.upstream import mend, serve_by
 from dashboard.server.upstream.messages import RECEIPT
@@ -242,7 +243,8 @@ def _build_in_turns(context: ApplicationContext, limits: Limits) -> None:
                     raise HTTPError(499, reason="The browser has gone")
                 is_busy = partial(limits.draws_for_others, owner)
                 session = await awaited_in_slices(original(session_id, request, token), is_busy)
-                vars(session).update(spend_loop=partial(limits.spend_loop, owner), is_busy=is_busy)
+                vars(session)["spend_loop"] = partial(limits.spend_loop, owner)
+                set_busy(session.document, is_busy)
                 return session
         except TooMany as error:
             logger.debug("a page is not built: %s has %s as one person may", owner, error)

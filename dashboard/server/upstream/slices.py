@@ -14,7 +14,7 @@ from bokeh.server.session import ServerSession, _needs_document_lock
 from panel.io import server
 from panel.viewable import Viewable
 
-from dashboard.page.core.slices import give_way, in_slices, never
+from dashboard.page.core.slices import busy_of, give_way, in_slices, never
 from dashboard.server.upstream import mend
 
 Result = TypeVar("Result")
@@ -99,7 +99,7 @@ def _write_in_slices() -> None:
     async def pull(self: ServerSession, message: Any, connection: ServerConnection) -> Any:
         return await in_slices(
             lambda: connection.protocol.create("PULL-DOC-REPLY", message.header["msgid"], self.document),
-            vars(self).get("is_busy", never),
+            busy_of(self.document),
         )
 
     mend(Model, "to_serializable", to_serializable)

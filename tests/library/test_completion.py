@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dashboard.analysis.quality.metrics import OF_AMPLITUDES
 from dashboard.library.completion import METRICS, completed, titles
 from dashboard.library.store import InsertionStore
 from dashboard.model.errors import Cancelled
@@ -96,3 +97,19 @@ def test_nothing_is_computed_where_nothing_lacks(
     assert titles(sorting) == ([METRICS] if change else [])
     if not change:
         assert completed(sorting, None, ignore_progress, None).spikes is sorting.spikes
+
+
+@pytest.mark.parametrize("amps", ["in volts", "in units of the sorter", "none"])
+def test_metrics_that_need_volts_are_left_out_where_amplitudes_are_not(small_demo: SpikeSorting, amps: str) -> None:
+    spikes = replace(small_demo.spikes, amps_v=None) if amps == "none" else small_demo.spikes
+    sorting = replace(small_demo, spikes=spikes, amps_are_volts=amps == "in volts", metrics_stale=True)
+    found = completed(sorting, None, ignore_progress, None).clusters
+    own = small_demo.clusters
+    needing = [*OF_AMPLITUDES, "bitwise_fail"]
+    if amps == "in volts":
+        assert found[needing].notna().any().all()
+    else:  # what the file says of them, if anything, stands
+        assert {name for name in needing if name in found} == {name for name in needing if name in own}
+        for name in set(needing) & set(own):
+            np.testing.assert_array_equal(found[name], own[name])
+    assert np.isfinite(found["presence_ratio"]).any()

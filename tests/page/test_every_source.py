@@ -13,7 +13,7 @@ from dashboard.model.references import InsertionRef
 from dashboard.page.services.export_view import make_subject
 from dashboard.page.tabs.registry import TABS
 from dashboard.sources.phy.source import PhySource
-from tests.page.driving import driven_page, is_idle, waits
+from tests.page.driving import driven_page, is_idle, texts, waits
 from tests.sources.kinds import KEYS, insertion_of, source_of
 from tests.sources.samples import write_phy
 
@@ -48,6 +48,8 @@ def test_the_page_shows_every_spike_and_every_tab_answers(
             refusal = getattr(tab, "refusal", session.header).object
             is_told = entry.title == "Raw" and " is missing: " in refusal  # with what would bring it
             assert "refused" not in refusal or is_told, entry.title
+            if entry.title == "Unit" and not session._scene.sorting.amps_are_volts:
+                assert "the file says" not in texts(tab), "two answers of a test that the file cannot have made"
         subject = page.do(lambda: make_subject(session._scene, session.states.values()))
         differences, said = subject.sorting.differences, provenance(subject)  # depths may have come meanwhile
         for name in OF_NUMBERS:

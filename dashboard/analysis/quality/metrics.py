@@ -49,6 +49,8 @@ COLUMNS = (
     "slidingRP_viol_forced", "max_confidence", "min_contamination", "n_spikes_below2", "firing_rate", "label",
     "bitwise_fail",
 )  # fmt: skip
+#: Of `COLUMNS`, what amplitudes in volts are needed for.
+OF_AMPLITUDES = ("amp_max", "amp_min", "amp_median", "amp_std_dB", "missed_spikes_est", "noise_cutoff", "n_spikes_below2")
 _RELABELLED = "label was Kilosort's own opinion in the files; it and the metrics are recomputed from the spikes"
 _MADE = "label and metrics are computed from the spikes; the file has no label"
 _TESTED = f"label and metrics are computed from the spikes; the file's own label is {LABEL_IN_FILE}"
@@ -171,6 +173,8 @@ def with_metrics(sorting: SpikeSorting, metrics: pd.DataFrame) -> SpikeSorting:
     sorting : SpikeSorting
     metrics : DataFrame, one row per cluster
     """
+    if sorting.spikes.amps_v is None or not sorting.amps_are_volts:  # those of the files are not covered by blank ones
+        metrics = metrics.drop(columns=[*OF_AMPLITUDES, "bitwise_fail"], errors="ignore")
     if sorting.label_kind is LabelKind.CURATED:  # what people decided stands, and no label is put beside it
         metrics = metrics.drop(columns=["label", "bitwise_fail"], errors="ignore")
     of_channels = [name for name in sorting.channels.columns if name in sorting.clusters.columns]

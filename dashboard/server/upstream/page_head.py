@@ -21,7 +21,8 @@ def remember_heads() -> None:
 
     @wraps(bundle)
     def bundle_once(roots: Any, resources: Any, *args: Any, **named: Any) -> Any:
-        key = (resources.mode, resources.root_url, getattr(resources, "absolute", None), state.rel_path, args, *named)
+        way = (resources.mode, resources.root_url, getattr(resources, "absolute", None), state.rel_path)
+        key = (way, args, tuple(named.items()))
         if key not in bundles:
             bundles[key] = bundle(roots, resources, *args, **named)
         return deepcopy(bundles[key])

@@ -17,8 +17,8 @@ NEVER = 1_000_000_000
 MAX_ENDED = 16
 """Pages that have ended before garbage is looked for beside others who draw: some 160 MB."""
 
-EVERY_S = 60.0
-"""Beside others who draw, for what no page has left."""
+EVERY_S, SHARE = 60.0, 0.001
+"""Beside others who draw, for what no page has left: so often, and for no more than a thousandth of the time."""
 
 
 class GarbageCollection:
@@ -32,7 +32,7 @@ class GarbageCollection:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._at = clock()
+        self._at, self._took_s = clock(), 0.0
         self._n_ended = 0
         self._is_warm = self._has_worked = False
         young, middle, _ = gc.get_threshold()
@@ -63,15 +63,20 @@ class GarbageCollection:
         elif (
             (is_idle and self._n_ended)
             or self._n_ended >= MAX_ENDED
-            or (self._has_worked and self._clock() - self._at >= EVERY_S)
+            or (self._has_worked and self._clock() - self._at >= max(EVERY_S, self._took_s / SHARE))
         ):
             self._collect()
 
     def _collect(self) -> None:
         self._n_ended, self._has_worked = 0, False
-        gc.collect()
-        self._at = self._clock()
+        self._search()
 
     def _leave_out(self) -> None:
-        gc.collect()
+        self._search()
         gc.freeze()
+
+    def _search(self) -> None:
+        began = self._clock()
+        gc.collect()
+        self._at = self._clock()
+        self._took_s = self._at - began

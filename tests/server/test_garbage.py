@@ -9,7 +9,7 @@ import pytest
 from panel.io import document
 
 from dashboard.server import garbage
-from dashboard.server.garbage import EVERY_S, MAX_ENDED, GarbageCollection
+from dashboard.server.garbage import EVERY_S, MAX_ENDED, SHARE, GarbageCollection
 
 
 @pytest.fixture
@@ -54,6 +54,27 @@ def test_beside_others_who_draw_it_waits_for_some_pages_or_a_minute(calls: list[
     now[0] += 10 * EVERY_S
     collection.look(3, is_idle=True)
     assert calls == ["collect"] * 2, "a server at rest has nothing to look for"
+
+
+def test_a_look_that_takes_long_is_rare_beside_others(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    now, took_s = [0.0], 0.75
+
+    def collect() -> None:
+        calls.append("collect")
+        now[0] += took_s
+
+    collection = GarbageCollection(lambda: now[0])
+    monkeypatch.setattr(garbage.gc, "collect", collect)
+    now[0] += EVERY_S
+    collection.look(15, is_idle=False)
+    calls.clear()
+    for _ in range(int(took_s / SHARE) - 1):
+        now[0] += 1.0
+        collection.look(15, is_idle=False)
+    assert calls == []
+    now[0] += 1.0
+    collection.look(15, is_idle=False)
+    assert calls == ["collect"]
 
 
 def test_what_the_first_work_has_loaded_is_left_out_once_nobody_has_a_page(calls: list[str]) -> None:

@@ -1,15 +1,35 @@
-"""Each message lists the references of all models of the page before it is written."""
+"""Each message lists all models of the page, and the references of all, before it is written."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from bokeh.core.serialization import Ref, Serializer
+from bokeh.document.models import DocumentModelManager
 from bokeh.model import Model
 from bokeh.protocol.messages.patch_doc import patch_doc
 
 from dashboard.server.upstream import mend
+
+
+class SyncedModels:
+    """Which models of a page the browser knows; asked of one model at a time, and never listed.
+
+    Parameters
+    ----------
+    models : DocumentModelManager
+    """
+
+    def __init__(self, models: DocumentModelManager) -> None:
+        self._models = models
+
+    def __contains__(self, model: Model) -> bool:
+        return self._models.get_by_id(model.id) is model and model not in self._models._new_models
+
+    def __iter__(self) -> Iterator[Model]:
+        return (model for model in self._models if model not in self._models._new_models)
 
 
 class LazyReferences(Serializer):
@@ -17,13 +37,13 @@ class LazyReferences(Serializer):
 
     Parameters
     ----------
-    references : set of Model, or None
+    references : set of Model, SyncedModels, or None
         Those that the browser knows.
     """
 
-    def __init__(self, *, references: set[Model] | None = None, **options: Any) -> None:
+    def __init__(self, *, references: set[Model] | SyncedModels | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self._known = references or set()
+        self._known = set[Model]() if references is None else references
 
     def _knows(self, obj: Any) -> bool:
         return isinstance(obj, Model) and obj in self._known
@@ -40,5 +60,6 @@ class LazyReferences(Serializer):
 
 def refer_late() -> None:
     """Have messages written by `LazyReferences`; done once, it stays."""
+    mend(DocumentModelManager, "synced_references", property(SyncedModels))
     # The package has a class of the module's name.
     mend(sys.modules[patch_doc.__module__], "Serializer", LazyReferences)

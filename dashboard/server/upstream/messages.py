@@ -1,4 +1,4 @@
-"""Messages on their way to the browser: sent at once, none left behind, in the order in which they were made.
+"""Messages on their way to the browser: sent at once and in one piece, none left behind, in the order of their making.
 
 Where the line is slow they are compressed, as far as the browser's script has said that it reads that
 (`assets/server/inflate.js`): what the line carries is known from when the answer to a ping behind each message comes.
@@ -19,7 +19,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -29,6 +30,7 @@ from bokeh.protocol.message import Message
 from bokeh.server.connection import ServerConnection
 from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
+from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from dashboard.page.core.line import MIN_MEASURED, Line, PackedImage, deflate
@@ -38,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 MIN_DEFLATED = 2_048
 """Bytes of a part of a message that is worth compressing: a shorter one fits into two packets."""
+
+LARGE = 1 << 16
+"""Bytes of a frame that is not worth copying to the others."""
 
 RECEIPT = b"line "
 """Start of a ping whose answer tells that what was sent before it has arrived."""
@@ -55,19 +60,67 @@ def send(self: WSHandler, message: Message[Any]) -> asyncio.Future[list[BaseExce
     """Give all frames of a message to a socket, and return what is done once the system has taken them."""
     writes: list[asyncio.Future[None]] = []
     line: Line | None = getattr(self, "line", None)
-    n_bytes = 0
     try:
-        for frame in frames(message, line):
-            n_bytes += len(frame)
-            # Bokeh's own method waits for a lock, which messages that are given whole have no need of.
-            writes.append(WebSocketHandler.write_message(self, frame, isinstance(frame, bytes)))
-        if line is not None and n_bytes >= MIN_MEASURED:
-            self.ping(RECEIPT + str(line.send(n_bytes)).encode())
-    except WebSocketClosedError:
+        with together(self.ws_connection) as pieces:
+            n_bytes = 0
+            for frame in frames(message, line):
+                n_bytes += len(frame)
+                # Bokeh's own method waits for a lock, which messages that are given whole have no need of.
+                writes.append(WebSocketHandler.write_message(self, frame, isinstance(frame, bytes)))
+            if line is not None and n_bytes >= MIN_MEASURED:
+                self.ping(RECEIPT + str(line.send(n_bytes)).encode())
+        writes += pieces
+    except (WebSocketClosedError, StreamClosedError):
         logger.debug("a message found its page closed")
     written = asyncio.gather(*writes, return_exceptions=True)  # no task: one would be left over where the server ends
     written.add_done_callback(_report)
     return written
+
+
+@contextmanager
+def together(connection: Any) -> Iterator[list[asyncio.Future[None]]]:
+    """Have frames leave in few pieces, at the end of the block: each would be a call of the system, and a packet.
+
+    Parameters
+    ----------
+    connection : WebSocketProtocol
+        Of a websocket; whatever has no stream is left as it is.
+
+    Yields
+    ------
+    list of Future
+        Filled at the end: what is done once the system has taken a piece.
+    """
+    written: list[asyncio.Future[None]] = []
+    stream = getattr(connection, "stream", None)
+    if stream is None:
+        yield written
+        return
+    connection.stream = gathered = _Gathered(stream.closed)
+    try:
+        yield written
+    finally:
+        connection.stream = stream
+    written += [stream.write(bytes(piece)) for piece in gathered.pieces]
+
+
+class _Gathered:
+    """Takes frames in place of a stream; those that follow each other are one piece, but for large ones."""
+
+    def __init__(self, closed: Callable[[], bool]) -> None:
+        self.pieces: list[bytearray | bytes] = []
+        self.closed = closed
+
+    def write(self, frame: bytes) -> asyncio.Future[None]:
+        if len(frame) >= LARGE:
+            self.pieces.append(frame)
+        elif self.pieces and isinstance(self.pieces[-1], bytearray):
+            self.pieces[-1] += frame
+        else:
+            self.pieces.append(bytearray(frame))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
 
 @wraps(panel_document.write_events, assigned=())

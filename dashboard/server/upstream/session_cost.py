@@ -16,6 +16,7 @@ from dashboard.server.upstream.model_defaults import remember_defaults
 from dashboard.server.upstream.page_head import remember_heads
 from dashboard.server.upstream.pane_rows import spare_rows
 from dashboard.server.upstream.pane_words import write_words_only
+from dashboard.server.upstream.property_changes import change_without_design
 from dashboard.server.upstream.property_owners import count_owners
 
 GATHER_MS = 8
@@ -31,6 +32,7 @@ def reduce_session_cost() -> None:
     share_heaps()
     spare_rows()
     write_words_only()
+    change_without_design()
     count_owners()
     remember_defaults()
     remember_heads()

@@ -7,12 +7,14 @@ import json
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from bokeh.document import Document
+from bokeh.document.events import ColumnDataChangedEvent
 from bokeh.models import ColumnDataSource, Div
 from bokeh.protocol import Protocol
 from bokeh.server.connection import ServerConnection
@@ -20,11 +22,13 @@ from bokeh.server.session import ServerSession
 from bokeh.server.views.ws import WSHandler
 from panel.io import document as panel_document
 from tornado.ioloop import IOLoop
+from tornado.iostream import StreamClosedError
 from tornado.locks import Lock
-from tornado.websocket import WebSocketClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketProtocol13, _WebSocketParams
 
 from dashboard.page.core.line import Line, deflate, packed
-from dashboard.server.upstream.messages import frames, part, send, send_in_order, write
+from dashboard.server.upstream import messages
+from dashboard.server.upstream.messages import LARGE, frames, part, send, send_in_order, write
 from dashboard.server.upstream.shares import SocketHandler
 
 
@@ -245,3 +249,59 @@ def test_a_long_text_is_compressed_for_a_slow_line_only() -> None:
     assert isinstance(form, bytes)
     assert zlib.decompress(form, -zlib.MAX_WBITS).decode() == text
     assert list(part("{}", is_slow=True)) == ["{}"]
+
+
+class Stream:
+    """Keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.is_closed = False
+
+    def closed(self) -> bool:
+        return self.is_closed
+
+    def write(self, data: bytes) -> asyncio.Future[None]:
+        if self.is_closed:
+            raise StreamClosedError
+        self.written.append(data)
+        return asyncio.ensure_future(asyncio.sleep(0))
+
+
+def over_a_socket(stream: Stream, message: Any) -> bytes:
+    """Send a message by Tornado's own protocol, and return what has gone to the network."""
+
+    async def run() -> None:
+        handler = WSHandler.__new__(WSHandler)
+        params = _WebSocketParams(None, None, None, None)
+        protocol = WebSocketProtocol13(handler, mask_outgoing=False, params=params)
+        protocol.stream = stream  # type: ignore[assignment]
+        handler.ws_connection = protocol
+        await send(handler, message)
+        assert protocol.stream is stream
+
+    asyncio.run(run())
+    return b"".join(stream.written)
+
+
+def a_picture() -> Any:
+    document, source = Document(), ColumnDataSource(data={"image": []})
+    document.add_root(source)
+    event = ColumnDataChangedEvent(document, source, "data", {"image": [np.zeros((400, 400), np.uint8)]})
+    return Protocol().create("PATCH-DOC", [event])
+
+
+def test_a_message_leaves_in_few_pieces_that_are_its_frames_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    message, stream, one_by_one = a_picture(), Stream(), Stream()
+    together = over_a_socket(stream, message)
+    assert len(stream.written) == 2, "the words, and the pixels"
+    assert len(stream.written[1]) > LARGE
+    monkeypatch.setattr(messages, "together", lambda connection: nullcontext([]))
+    assert over_a_socket(one_by_one, message) == together
+    assert len(one_by_one.written) == 5, "a header, metadata, content, and for the pixels two"
+
+
+def test_a_message_whose_stream_has_closed_is_no_error() -> None:
+    stream = Stream()
+    stream.is_closed = True
+    assert over_a_socket(stream, a_picture()) == b""

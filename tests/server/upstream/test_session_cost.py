@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Serializer
 from bokeh.document import Document
 from bokeh.document.events import ColumnDataChangedEvent, ModelChangedEvent
+from bokeh.document.models import DocumentModelManager
 from bokeh.model import Model
 from bokeh.models import ColumnDataSource, Div, Row
 from bokeh.plotting import figure
@@ -28,7 +30,8 @@ from bokeh.settings import settings as bokeh_settings
 from panel.io import server as panel_server
 from panel.pane.base import PaneBase
 from panel.pane.markup import HTMLBasePane
-from panel.reactive import Syncable
+from panel.reactive import Reactive, Syncable
+from panel.theme.base import Design
 from panel_material_ui.template.base import Page
 
 from dashboard.server.upstream import memory, mend, serve_by, session_cost
@@ -51,6 +54,8 @@ CHANGED: tuple[tuple[Any, str], ...] = (
     (panel_server, "bundle_resources"),
     (Page, "resolve_resources"),
     (sys.modules[patch_doc.__module__], "Serializer"),
+    (DocumentModelManager, "synced_references"),
+    (Reactive, "_update_properties"),
 )
 """What `reduce_session_cost` changes of Panel and Bokeh, beside Bokeh's settings."""
 SETTINGS = ("perform_error_diagnostics", "perform_document_validation")
@@ -135,6 +140,20 @@ def _references_of_a_message() -> bool:
     return len(asked) > 10
 
 
+def _change_of_a_widget() -> int:
+    slider, document = pn.widgets.IntSlider(), Document()
+    document.add_root(slider.get_root(document))
+    return Asked(Design, "params").by(lambda: slider.param.update(value=1))
+
+
+def _models_of_a_message() -> bool:
+    document = Document()
+    for _ in range(20):
+        document.add_root(Div())
+    document.models.flush_synced(lambda model: False)
+    return isinstance(document.models.synced_references, set)
+
+
 def _head() -> object:
     resources = panel_server.Resources(mode="server", root_url="/", minified=True)
     return panel_server.bundle_resources([], resources), Page().resolve_resources()
@@ -155,6 +174,8 @@ FAULTS: dict[str, Callable[[], bool]] = {
         _head(), Asked(panel_server.Resources, "clone").by(_head) + Asked(Page, "_add_resources").by(_head)
     )[1] > 0,
     "a message lists all references": _references_of_a_message,
+    "a message lists all models": _models_of_a_message,
+    "a change asks for the theme's style sheets": lambda: _change_of_a_widget() > 0,
     "mistakes are looked for": lambda: bokeh_settings.perform_document_validation(),
 }  # fmt: skip
 """What tells whether the libraries have a fault; where one is not found, what mends it can go."""
@@ -234,6 +255,38 @@ def test_new_words_change_the_text_alone() -> None:
     assert "5" in model.text and model.text == words._transform_object(words.object)["object"]
     words.visible = False
     assert model.visible is False
+
+
+def test_a_change_of_a_widget_is_the_same_as_panels_and_new_style_sheets_keep_those_of_the_design(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = Reactive._update_properties
+    theirs = ours.__wrapped__  # type: ignore[attr-defined]
+    for widget, change in (
+        (pn.widgets.IntSlider(), {"value": 1}),
+        (pn.widgets.Select(options=["a", "b"]), {"options": ["a", "b", "c"], "disabled": True}),
+        (pn.widgets.TextInput(), {"stylesheets": [":host { color: red }"], "styles": {"color": "red"}}),
+    ):
+        heard: list[Any] = []
+        document = Document()
+        document.add_root(widget.get_root(document))
+        watcher = widget.param.watch(lambda *events, heard=heard: heard.extend(events), list(change))
+        widget.param.update(**change)
+        widget.param.unwatch(watcher)
+        assert len(heard) == len(change)
+        found = (str(update(widget, *heard, doc=document)) for update in (ours, theirs))
+        texts = [re.sub(r"id='p\d+'", "", text) for text in found]
+        assert texts[0] == texts[1]
+
+
+def test_what_a_page_has_is_known_one_model_at_a_time_or_all() -> None:
+    document, known, new = Document(), Div(), Div()
+    document.add_root(known)
+    document.models.flush_synced(lambda model: False)
+    document.add_root(new)
+    synced: Any = document.models.synced_references
+    assert known in synced and new not in synced and Div() not in synced
+    assert list(synced) == [known]
 
 
 def test_a_list_of_a_model_tells_its_owner_of_changes_and_no_other() -> None:

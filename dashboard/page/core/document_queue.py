@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import panel as pn
@@ -22,6 +22,11 @@ from dashboard.page.core.slices import busy_of, in_slices
 
 REST_S = 0.15
 """A series of changes, such as keys that are held down, is over when none has come for so long."""
+
+
+FOLLOW_S = 0.12
+"""Words, fields and the address follow the pictures at this distance: each message of them makes the browser lay out
+the page, and would hold the pictures up."""
 
 
 @contextmanager
@@ -91,6 +96,7 @@ class DocumentQueue:
         self._is_building = True
         self._timers: list[Timer] = []
         self._changes: deque[Callable[[], None]] = deque()
+        self._following: dict[str, Callable[[], None]] = {}
         self._stands = False
         self._n_held = 0
         self._is_closed = False
@@ -135,6 +141,18 @@ class DocumentQueue:
             # Bokeh collects what is asked for while a turn runs in a list that no lock guards: not from other threads.
             self._loop.add_callback(self._tick)
 
+    def follow(self, name: str, change: Callable[[], None]) -> None:
+        """Run `change` in a turn soon, with all else that follows the view; one of this name that waits is replaced.
+
+        While the page is being put together it is run at once.
+        """
+        if self._is_building:
+            change()
+            return
+        if not self._following:
+            self.after(FOLLOW_S, partial(self.later, self._follow))
+        self._following[name] = change
+
     def prepare(self, make: Callable[[], object], then: Callable[[], None]) -> None:
         """Run `make`, which changes nothing that is on the page, in slices between which the loop serves others.
 
@@ -156,6 +174,7 @@ class DocumentQueue:
         """Change nothing any more: the tab has gone, and what still waits for it is not for anybody."""
         self._is_closed = True
         self._changes.clear()
+        self._following.clear()
 
     def _tick(self) -> None:
         context = self._document.session_context
@@ -174,6 +193,12 @@ class DocumentQueue:
     def _change(self, change: Callable[[], None]) -> None:
         with set_curdoc(self._document), hold(self._document), looked_through_once(self._document.models):
             change()
+
+    def _follow(self) -> None:
+        following, self._following = self._following, {}
+        with ExitStack() as all_of_them:  # one that raises keeps none of the others from their turn
+            for change in reversed(following.values()):
+                all_of_them.callback(change)
 
     def _start(self) -> None:
         self._stands = True

@@ -59,7 +59,9 @@ def never() -> bool:
     return False
 
 
-async def in_slices(work: Callable[[], Result], is_busy: Callable[[], bool] = never) -> Result:
+async def in_slices(
+    work: Callable[[], Result], is_busy: Callable[[], bool] = never, busy_rest: float = BUSY_REST
+) -> Result:
     """Do it in slices, and return what it returns.
 
     Parameters
@@ -68,6 +70,8 @@ async def in_slices(work: Callable[[], Result], is_busy: Callable[[], bool] = ne
         Calls `give_way` often, or makes Bokeh's models, where the server has these call it.
     is_busy : callable () -> bool
         Whether pictures of others are being drawn: threads that draw need Python's lock, and the loop soon after.
+    busy_rest : float
+        How many times as long as a slice took the loop rests then.
 
     Raises
     ------
@@ -94,7 +98,7 @@ async def in_slices(work: Callable[[], Result], is_busy: Callable[[], bool] = ne
             if task.waits is not None:
                 await _wait(task.waits, task.wait_s)
             elif is_busy():
-                await asyncio.sleep(BUSY_REST * (time.perf_counter() - began))
+                await asyncio.sleep(busy_rest * (time.perf_counter() - began))
             else:
                 await _rest(time.perf_counter() - began)
     finally:

@@ -9,15 +9,11 @@ from typing import Any
 
 import param
 from panel.custom import JSComponent
-from tornado.ioloop import IOLoop
 
 from dashboard.page.core.assets import asset
 from dashboard.page.core.axes import Axes
 from dashboard.page.core.document_queue import DocumentQueue
 from dashboard.page.core.state import ViewState
-
-PAUSE_S = 0.15
-"""While a view moves the fields follow at this pace."""
 
 _NUMBER = r"([+-]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)"
 _UNIT = r"(?:s|µm|um)?"
@@ -106,18 +102,12 @@ class WindowFields(JSComponent):
             stylesheets=[asset("page/browser/window_fields.css")],
         )
         self._state, self._axes, self._press, self._queue = state, axes, press, queue
-        self._is_waiting = False
         state.param.watch(self._moved, ["time_range", "depth_range"])
 
     def _moved(self, *events: object) -> None:
-        if self._queue.is_building:
-            self._write()
-        elif not self._is_waiting:
-            self._is_waiting = True
-            IOLoop.current().call_later(PAUSE_S, self._queue.later, self._write)
+        self._queue.follow("window fields", self._write)
 
     def _write(self) -> None:
-        self._is_waiting = False
         state = self._state
         self.param.update(time=window_text(state.time_range), depth=window_text(state.depth_range), refused="")
 

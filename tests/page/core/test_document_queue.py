@@ -190,3 +190,40 @@ def test_what_is_prepared_is_the_next_turn(monkeypatch: pytest.MonkeyPatch) -> N
     thread.start()
     thread.join(30)
     assert done == [True, "then"]
+
+
+def test_what_follows_the_view_comes_in_one_turn_and_the_newest_of_a_name_alone(
+    ticks: list[Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pn.state, "onload", lambda start: start())
+    due: list[Callable[[], None]] = []
+    monkeypatch.setattr(Timer, "start", lambda self: due.append(self._call))
+    queue = DocumentQueue(Document())
+    done: list[str] = []
+    queue.follow("address", lambda: done.append("built"))
+    assert done == ["built"], "a page that is being put together is sent as a whole"
+    queue.is_building = False
+
+    def fail() -> None:
+        raise ValueError
+
+    queue.follow("address", lambda: done.append("an old address"))
+    queue.follow("fields", fail)
+    queue.follow("words", lambda: done.append("words"))
+    queue.follow("address", lambda: done.append("address"))
+    assert len(due) == 1
+    assert not ticks
+    due.pop()()
+    assert len(ticks) == 1
+    with pytest.raises(ValueError):
+        run(ticks)
+    assert done == ["built", "address", "words"], "one that fails keeps none from its turn"
+    queue.follow("address", lambda: done.append("the next"))
+    due.pop()()
+    run(ticks)
+    assert done[-1] == "the next"
+    queue.follow("address", lambda: done.append("never"))
+    queue.close()
+    due.pop()()
+    run(ticks)
+    assert done[-1] == "the next"

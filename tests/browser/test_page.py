@@ -97,6 +97,24 @@ def test_of_two_values_soon_after_each_other_a_widget_keeps_the_newer(site: str,
     assert written_back == []
 
 
+def test_components_are_loaded_by_the_browser_itself_and_may_bring_import_maps(demo: Visit) -> None:
+    loaded, found = demo.page.evaluate(
+        """async () => {
+          const of = (text) => URL.createObjectURL(new Blob([text], { type: "text/javascript" }))
+          const maps = () => [...document.querySelectorAll("script[type=importmap]")].map((map) => map.textContent)
+          importShim.addImportMap({})
+          importShim.addImportMap({ imports: { elsewhere: "https://example.org/a.js" } })
+          if (maps().length) throw new Error(`scripts of other hosts are named: ${maps()}`)
+          importShim.addImportMap({ imports: { "from-a-map": of("export const found = 7") } })
+          const { found } = await importShim(of("export { found } from 'from-a-map'"))
+          return [performance.getEntriesByType("resource").map(({ name }) => name), found]
+        }"""
+    )
+    assert found == 7
+    assert any("panel-material-ui.bundle.js" in name for name in loaded)
+    assert not any("es-module-shims" in name for name in loaded)
+
+
 def test_the_wheel_zooms_time_and_a_double_click_resets(demo: Visit) -> None:
     x, y, width, height = frame_of(demo, "raster")
     before = time_window(demo)

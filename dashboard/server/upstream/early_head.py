@@ -7,6 +7,7 @@ server most of a second, in which the browser had nothing to do.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -23,8 +24,10 @@ from dashboard.server.upstream import serve_by
 logger = logging.getLogger(__name__)
 
 END = "</head>"
-LOADER = "es-module-shims"
-SOON = '<link rel="preload" as="fetch" crossorigin="anonymous" href="{address}">\n  '
+LOADER = re.compile(r'<script[^>]*src="[^"]*es-module-shims[^"]*"[^>]*></script>')
+"""What Panel has modules loaded by; `assets/server/modules.js` has the browser do it."""
+
+SOON = '<link rel="modulepreload" href="{address}">\n  '
 """Has it fetched beside the scripts that stand before it."""
 
 EAGER = '<script>importShim("{address}")</script>\n  '
@@ -85,7 +88,8 @@ class PageHandler(DocHandler):
             return
         first, last = asset("server/theme.html"), f"<script>{asset('server/inflate.js')}</script>\n  "
         after = after.replace("</body>", f"<script>{asset('page/browser/refused.js')}</script>\n</body>", 1)
-        if LOADER in before:
+        before, has_components = LOADER.subn(lambda tag: f"<script>{asset('server/modules.js')}</script>", before)
+        if has_components:
             address = Button._render_esm(True, server=True)
             first = SOON.format(address=address) + first
             last = EAGER.format(address=address) + WIDGETS.format(script=asset("server/widget_state.js")) + last

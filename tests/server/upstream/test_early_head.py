@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 import threading
@@ -13,9 +14,11 @@ import panel as pn
 import pytest
 import requests
 from panel.io.server import get_server
+from panel_material_ui import Button
 
+from dashboard.page.core.assets import asset
 from dashboard.server.server import Process
-from dashboard.server.upstream.early_head import PageHandler
+from dashboard.server.upstream.early_head import LOADER, PageHandler
 from dashboard.sources.demo.source import DemoSource
 from tests.serving import running, serving
 
@@ -75,10 +78,19 @@ def test_the_head_comes_first_and_the_page_is_that_of_a_page_sent_whole(
     assert pieces.headers["Cache-Control"] == "no-store"
     soon, used = (
         re.search(found, whole)
-        for found in (r'<head>\s*<link rel="preload"[^>]*href="([^"]+)"', r'importShim\("([^"]+)"')
+        for found in (r'<head>\s*<link rel="modulepreload" href="([^"]+)"', r'importShim\("([^"]+)"')
     )
     assert soon is not None and used is not None
     assert soon[1] == used[1]
+    assert asset("server/modules.js") in whole
+    assert not LOADER.search(whole)
+
+
+def test_panel_has_components_loaded_by_a_stand_in() -> None:
+    """Not needed any longer where it is not found."""
+    page = io.StringIO()
+    pn.Column(Button(label="a")).save(page)
+    assert LOADER.search(page.getvalue())
 
 
 def test_a_server_has_a_head_of_its_own(port: int) -> None:

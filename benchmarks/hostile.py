@@ -73,13 +73,15 @@ async def downloads(url: str, headers: dict[str, str], until: float) -> None:
 async def tabs(url: str, headers: dict[str, str], until: float) -> None:
     """Open as many tabs as the server gives, and keep them."""
     more: list[Client] = []
+    took: list[float] = []
     while time.monotonic() < until:
         tab = Client(url + QUERY, False, 1.0, headers)
         try:
-            await asyncio.wait_for(tab.open(), max(0.1, until - time.monotonic()))
+            took.append(await asyncio.wait_for(tab.open(), max(0.1, until - time.monotonic())))
             more.append(tab)
         except (HTTPClientError, NoPicture, TimeoutError, OSError):
             await asyncio.sleep(0.05)
+    print(f"(tabs: opened after {', '.join(f'{seconds:.1f}' for seconds in took)} s)", flush=True)
     for tab in more:
         tab.close()
 

@@ -95,6 +95,10 @@ class BuildQueue:
         """Return how many pages of somebody are in line."""
         return len(self._waiting.get(owner, ()))
 
+    def n_built(self, owner: str) -> int:
+        """Return how many pages of somebody were built within `FREE_S`: `FREE_PAGES` at most."""
+        return sum(self._clock() - at < FREE_S for at in self._built.get(owner, ()))
+
     def is_crowded(self, owner: str) -> bool:
         """Whether somebody has as many pages in line as one may."""
         return self.n_waiting(owner) >= (MAX_WAITING if self._has_others(owner) else MAX_WAITING_ALONE)

@@ -158,7 +158,15 @@ def test_while_a_picture_of_another_is_drawn_the_loop_rests_for_longer_between_t
         short.append(seconds)
         await rest(seconds)
 
+    asked, build = list[float](), shares.awaited_in_slices
+
+    async def built(made: Any, is_busy: Any, busy_rest: float) -> Any:
+        asked.append(busy_rest)
+        return await build(made, is_busy, 0.01)
+
     monkeypatch.setattr(slices, "_rest", rested)
+    monkeypatch.setattr(shares, "awaited_in_slices", built)
+    process.limits.queue._built.clear()
     drawing = process.pool.session("login bob").submit(gate.wait)
     assert site.get("/", cookie).status_code == 200
     assert short == []
@@ -167,6 +175,23 @@ def test_while_a_picture_of_another_is_drawn_the_loop_rests_for_longer_between_t
     until(lambda: not process.limits.draws_for_others("login ann"), 30)
     assert site.get("/", cookie).status_code == 200
     assert short != []
+    assert asked == [slices.BUSY_REST, shares.LATER_REST], "the second page of a minute leaves others more"
+
+
+def test_pages_that_were_built_are_counted_for_a_minute() -> None:
+    now = [0.0]
+
+    async def visit() -> list[int]:
+        queue, order = BuildQueue(lambda owner: False, lambda: now[0]), list[str]()
+        found = [queue.n_built("ann")]
+        await open_pages(queue, "ann", 1, order)
+        found.append(queue.n_built("ann"))
+        now[0] = limits.FREE_S - 1.0
+        found += [queue.n_built("ann"), queue.n_built("bob")]
+        now[0] = limits.FREE_S
+        return [*found, queue.n_built("ann")]
+
+    assert run_apart(visit()) == [0, 1, 1, 0, 0]
 
 
 def test_a_line_has_an_end_and_who_leaves_it_is_not_waited_for() -> None:

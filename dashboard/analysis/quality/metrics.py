@@ -50,7 +50,15 @@ COLUMNS = (
     "bitwise_fail",
 )  # fmt: skip
 #: Of `COLUMNS`, what amplitudes in volts are needed for.
-OF_AMPLITUDES = ("amp_max", "amp_min", "amp_median", "amp_std_dB", "missed_spikes_est", "noise_cutoff", "n_spikes_below2")
+OF_AMPLITUDES = (
+    "amp_max",
+    "amp_min",
+    "amp_median",
+    "amp_std_dB",
+    "missed_spikes_est",
+    "noise_cutoff",
+    "n_spikes_below2",
+)
 _RELABELLED = "label was Kilosort's own opinion in the files; it and the metrics are recomputed from the spikes"
 _MADE = "label and metrics are computed from the spikes; the file has no label"
 _TESTED = f"label and metrics are computed from the spikes; the file's own label is {LABEL_IN_FILE}"

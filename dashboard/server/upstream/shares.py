@@ -28,7 +28,7 @@ from panel.io.server import WSHandler
 from tornado.web import HTTPError, RequestHandler
 
 from dashboard.page.core.line import Line, set_line
-from dashboard.page.core.slices import set_busy
+from dashboard.page.core.slices import BUSY_REST, set_busy
 from dashboard.server.limits import KEPT, KEPT_S, LEFT_S, REQUEST_S, UNCLAIMED_S, Limits, TooMany
 from dashboard.server.upstream import mend, serve_by
 from dashboard.server.upstream.messages import RECEIPT
@@ -49,6 +49,9 @@ MAX_UNSENT_BYTES = 16 << 20
 
 UNSENT_S = 0.1
 REFUSAL_S = 0.5
+LATER_REST = 9.0
+"""In place of `BUSY_REST`, for a page of somebody who has had one built within the minute."""
+
 MAX_PARTS = 1_200
 """At once."""
 
@@ -242,7 +245,8 @@ def _build_in_turns(context: ApplicationContext, limits: Limits) -> None:
                 if _has_gone(request):
                     raise HTTPError(499, reason="The browser has gone")
                 is_busy = partial(limits.draws_for_others, owner)
-                session = await awaited_in_slices(original(session_id, request, token), is_busy)
+                busy_rest = LATER_REST if limits.queue.n_built(owner) else BUSY_REST
+                session = await awaited_in_slices(original(session_id, request, token), is_busy, busy_rest)
                 vars(session)["spend_loop"] = partial(limits.spend_loop, owner)
                 set_busy(session.document, is_busy)
                 return session

@@ -14,13 +14,15 @@ from bokeh.server.session import ServerSession, _needs_document_lock
 from panel.io import server
 from panel.viewable import Viewable
 
-from dashboard.page.core.slices import busy_of, give_way, in_slices, never
+from dashboard.page.core.slices import BUSY_REST, busy_of, give_way, in_slices, never
 from dashboard.server.upstream import mend
 
 Result = TypeVar("Result")
 
 
-async def awaited_in_slices(made: Coroutine[Any, Any, Result], is_busy: Callable[[], bool] = never) -> Result:
+async def awaited_in_slices(
+    made: Coroutine[Any, Any, Result], is_busy: Callable[[], bool] = never, busy_rest: float = BUSY_REST
+) -> Result:
     """Return what a coroutine of Bokeh's returns, which waits for nothing, and takes long; see `in_slices`."""
 
     def run() -> Result:
@@ -32,7 +34,7 @@ async def awaited_in_slices(made: Coroutine[Any, Any, Result], is_busy: Callable
             if waits is not None:
                 raise RuntimeError("Bokeh waits for something while it builds a page")
 
-    return await in_slices(run, is_busy)
+    return await in_slices(run, is_busy, busy_rest)
 
 
 def build_in_slices() -> None:

@@ -1,4 +1,7 @@
-"""Many people on one server: 1, 4 and 16 sessions that zoom, on our page and on the plain one, and their memory."""
+"""Many people on one server: 1, 4 and 16 sessions that zoom, on our page and on the plain one, and their memory.
+
+Then one who steps through units with J beside all the others, and the memory of a session with the tab Unit open.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.clients import Client
+from benchmarks.clients import Client, event, objects
 from benchmarks.serving import Serving, ours, plain
 from benchmarks.table import Row
 from dashboard.library.open import open_insertion
@@ -18,6 +21,12 @@ from dashboard.sources.demo.source import DemoSource
 
 SESSIONS = (1, 4, 16)
 OUR_QUERY = "?insertion=demo&show=raster"
+UNIT_QUERY = f"{OUR_QUERY}&tab=Unit&selected=1"
+N_UNIT = 4
+"""Sessions with the tab Unit open whose memory is counted; one before them brings what all share."""
+
+STEP_S = 0.5
+"""Between two J: somebody who looks at each unit for a moment."""
 #: Memory is read once what a gesture left behind has gone.
 CALM_S = 2.0
 WARM_S = 120
@@ -77,6 +86,52 @@ async def _run(
     return found
 
 
+async def _keep_stepping(one: Client, is_over: asyncio.Event) -> int:
+    """Press J again and again, and return how often."""
+    bridge = next(found for found in objects(one.document) if found["attributes"].get("class_name") == "Bridge")
+    n = 0
+    while not is_over.is_set():
+        n += 1
+        pressed = {"type": "map", "entries": [["key", "j"], ["n", n]]}
+        await one.tell(event("data_event", model={"id": bridge["id"]}, data=pressed))
+        await one.heard(STEP_S)
+    return n
+
+
+async def _beside_one_who_steps(server: Serving, length_s: float, n_zoom: int, times: int) -> dict[str, float]:
+    """Return the p95 of people who zoom, beside nobody and beside one who steps, and the memory of the tab Unit."""
+    zooming = [Client(server.url + OUR_QUERY, False, length_s) for _ in range(n_zoom)]
+    stepping = [Client(server.url + UNIT_QUERY, False, length_s) for _ in range(1 + N_UNIT)]
+    for one in (*zooming, stepping[0]):
+        await one.open()
+    await asyncio.gather(*(one.keep_zooming(1) for one in zooming))
+    quiet, beside, n_steps = list[float](), list[float](), 0
+    for _ in range(2):  # in turns: a machine is not as fast at all times
+        for is_beside, found in ((False, quiet), (True, beside)):
+            is_over = asyncio.Event()
+            steps = asyncio.ensure_future(_keep_stepping(stepping[0], is_over)) if is_beside else None
+            took = await asyncio.gather(*(one.keep_zooming(max(1, times // 2)) for one in zooming))
+            found += [value for values in took for value in values]
+            is_over.set()
+            n_steps += await steps if steps is not None else 0
+    await asyncio.sleep(CALM_S)
+    before = server.memory()["RssAnon"]
+    for one in stepping[1:]:
+        await one.open()
+        await one.heard(CALM_S)
+    unit = (server.memory()["RssAnon"] - before) / N_UNIT / 1e6
+    for one in (*zooming, *stepping):
+        one.close()
+    record = {
+        "quiet_ms": percentile(quiet, 0.95),
+        "beside_ms": percentile(beside, 0.95),
+        "steps": n_steps,
+        "unit_MB": unit,
+    }
+    print(f"one who steps: {record}", flush=True)
+    return record
+
+
 def measure(
     cache: Path, n_spikes: int, times: int, counts: tuple[int, ...] = SESSIONS
 ) -> tuple[list[Row], dict[str, object]]:
@@ -91,7 +146,14 @@ def measure(
         found = asyncio.run(_run(servers, length_s(cache, n_spikes), counts, times))
         with urllib.request.urlopen(f"{servers['ours'].url}health", timeout=30) as answer:
             held = int(json.load(answer)["bytes_held"])
-    return table(found, held, counts), {**found, "bytes_held": held}
+    with ours(cache, n_spikes) as server:
+        wait_until_warm(server)
+        steps = asyncio.run(_beside_one_who_steps(server, length_s(cache, n_spikes), counts[-1] - 1, times))
+    rows = table(found, held, counts)
+    what = f"{counts[-1] - 1} zooming while one steps with J, request to picture, p95"
+    rows.append(Row("sessions", what, "ms", steps["beside_ms"], steps["quiet_ms"], "nobody steps"))
+    rows.append(Row("sessions", "memory of a further session with the tab Unit open", "MB", steps["unit_MB"]))
+    return rows, {**found, "bytes_held": held, "one who steps": steps}
 
 
 def table(found: dict[str, dict[str, object]], held: int, counts: tuple[int, ...]) -> list[Row]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.flatness import lines
+from benchmarks.loading import spent
 from benchmarks.table import Row, markdown_table, text_table
 
 
@@ -40,6 +41,26 @@ def test_every_limit_of_a_row_has_to_hold() -> None:
     assert not Row("browser", "wheel", "ms", 130.0, 1500.0, part_of=10, most=120).is_met
     assert not Row("browser", "wheel", "ms", 100.0, 900.0, part_of=10, most=120).is_met
     assert not Row("browser", "images", "per s", 9.0, 0.0, least=10).is_met
+
+
+def test_what_a_page_does_is_counted_once_and_until_its_picture() -> None:
+    def event(name: str, start_ms: float, ms: float, thread: int = 2) -> dict[str, object]:
+        return {"name": name, "ph": "X", "pid": 1, "tid": thread, "ts": 1e3 * start_ms, "dur": 1e3 * ms}
+
+    events = [
+        {"name": "navigationStart", "ph": "R", "pid": 9, "tid": 9, "ts": 0.0},
+        {"name": "navigationStart", "ph": "R", "pid": 1, "tid": 2, "ts": 1e3},
+        event("RunTask", 1, 150),
+        event("EvaluateScript", 1, 100),
+        event("Layout", 11, 20),
+        event("UpdateLayoutTree", 12, 5),
+        event("no such work", 40, 10),
+        event("Paint", 120, 10, thread=7),
+        event("Paint", 140, 4),
+        event("Paint", 400, 30),
+    ]
+    found = spent(events, until_ms=200)
+    assert found == {"other": 46, "scripts run at their start": 80, "layout": 15, "styles": 5, "paint": 4}
 
 
 def test_a_comparison_with_nothing_measured_is_not_met() -> None:

@@ -12,6 +12,10 @@ import pandas as pd
 from dashboard.model.references import Histology, InsertionRecord, InsertionRef
 from dashboard.sources.folder import FolderSource
 
+BY_PROCESSOR = ("amp_median", "amp_std_dB", "missed_spikes_est")
+"""Columns of computed metrics that go through logarithms and sums: numpy's code for AVX-512, by which the answers were
+recorded, and that for AVX2 give other last bits (2e-15 of a value). Beside ibllib on one machine all are equal."""
+
 
 class RecordedSource(FolderSource):
     """The folder of data files, whose `record` and `brain_locations` come from the recordings."""

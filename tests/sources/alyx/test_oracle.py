@@ -15,6 +15,7 @@ from dashboard.model.errors import DatasetInvalid, NoSpikeSorting
 from dashboard.model.references import Histology
 from dashboard.model.sorting import SpikeSorting
 from dashboard.sources.alyx.source import AlyxSource
+from tests.library.recorded import BY_PROCESSOR
 from tests.replay.server import Replay
 
 EID = "476cedbd-08e6-4844-ac5d-baed40ae4d78"
@@ -74,7 +75,7 @@ def test_case(case: str, opened: Callable[[str], SpikeSorting], answers: dict[st
         with np.load(recorded_alyx / "oracle" / f"{case}.{part}.npz", allow_pickle=True) as theirs:
             for name in theirs.files:
                 if name != "localCoordinates":  # here as two columns
-                    _same(table[name].to_numpy(), theirs[name], name, sorting.histology)
+                    _same(table[name].to_numpy(), theirs[name], name, sorting)
 
 
 def test_who_resolved_the_alignment_is_said(opened: Callable[[str], SpikeSorting]) -> None:
@@ -83,10 +84,12 @@ def test_who_resolved_the_alignment_is_said(opened: Callable[[str], SpikeSorting
     assert "resolved by" not in reasons["S2p00_aligned"]
 
 
-def _same(ours: Any, theirs: Any, name: str, histology: Histology) -> None:
-    if name in ("x", "y", "z") and histology is not Histology.ALF:
+def _same(ours: Any, theirs: Any, name: str, sorting: SpikeSorting) -> None:
+    if name in ("x", "y", "z") and sorting.histology is not Histology.ALF:
         # the server has them in um: the division by 1e6 costs the last bit
         np.testing.assert_array_max_ulp(ours, theirs, maxulp=1)
+    elif name in BY_PROCESSOR and sorting.metrics_made:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-14, atol=0, err_msg=name)
     elif theirs.dtype.kind in "UO":
         assert [str(value) for value in ours] == [str(value) for value in theirs], name
     else:

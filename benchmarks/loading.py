@@ -73,16 +73,12 @@ def spent(events: Sequence[dict[str, Any]], until_ms: float) -> dict[str, float]
     until_ms : float
         From the start of the navigation.
     """
-    start = max(event["ts"] for event in events if event.get("name") == "navigationStart")
-    first = next(event for event in events if event.get("name") == "navigationStart" and event["ts"] == start)
-    thread = first["pid"], first["tid"]
-    own = [
-        event
-        for event in events
-        if event.get("ph") == "X"
-        and (event["pid"], event["tid"]) == thread
-        and start <= event["ts"] <= start + until_ms * 1e3
-    ]
+    opened = (event for event in events if event.get("name") == "navigationStart")
+    page = next(event for event in opened if event["args"]["data"]["documentLoaderURL"].startswith("http"))
+    start, thread = page["ts"], (page["pid"], page["tid"])
+    until = start + until_ms * 1e3
+    whole = (event for event in events if event.get("ph") == "X" and start <= event["ts"] <= until)
+    own = [event for event in whole if (event["pid"], event["tid"]) == thread]
     own.sort(key=lambda event: (event["ts"], -event.get("dur", 0)))
     total: Counter[str] = Counter()
     stack: list[tuple[float, str]] = []

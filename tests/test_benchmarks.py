@@ -47,9 +47,15 @@ def test_what_a_page_does_is_counted_once_and_until_its_picture() -> None:
     def event(name: str, start_ms: float, ms: float, thread: int = 2) -> dict[str, object]:
         return {"name": name, "ph": "X", "pid": 1, "tid": thread, "ts": 1e3 * start_ms, "dur": 1e3 * ms}
 
+    def navigation(address: str, at_ms: float, pid: int) -> dict[str, object]:
+        args = {"data": {"documentLoaderURL": address}}
+        return {"name": "navigationStart", "ph": "R", "pid": pid, "tid": 2, "ts": 1e3 * at_ms, "args": args}
+
     events = [
-        {"name": "navigationStart", "ph": "R", "pid": 9, "tid": 9, "ts": 0.0},
-        {"name": "navigationStart", "ph": "R", "pid": 1, "tid": 2, "ts": 1e3},
+        navigation("about:blank", 0.0, pid=9),
+        navigation("http://127.0.0.1:1/", 1.0, pid=1),
+        navigation("about:srcdoc", 90.0, pid=1),
+        event("Paint", 60, 1) | {"pid": 9},
         event("RunTask", 1, 150),
         event("EvaluateScript", 1, 100),
         event("Layout", 11, 20),

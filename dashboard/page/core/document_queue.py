@@ -24,6 +24,10 @@ REST_S = 0.15
 """A series of changes, such as keys that are held down, is over when none has come for so long."""
 
 
+PREPARE_REST = 6.0
+"""While pictures of others are drawn the loop rests so many times as long as a slice of what is prepared took: that is
+half a second of work, and on no picture's way."""
+
 FOLLOW_S = 0.12
 """Words, fields and the address follow the pictures at this distance: each message of them makes the browser lay out
 the page, and would hold the pictures up."""
@@ -164,7 +168,7 @@ class DocumentQueue:
                 make()
 
         async def run() -> None:
-            await in_slices(work, busy_of(self._document))
+            await in_slices(work, busy_of(self._document), PREPARE_REST)
             self._changes.appendleft(then)
             self._tick()
 

@@ -23,7 +23,6 @@ from dashboard.page.core.slices import busy_of, in_slices
 REST_S = 0.15
 """A series of changes, such as keys that are held down, is over when none has come for so long."""
 
-
 PREPARE_REST = 6.0
 """While pictures of others are drawn the loop rests so many times as long as a slice of what is prepared took: that is
 half a second of work, and on no picture's way."""

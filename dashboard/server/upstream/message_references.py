@@ -15,7 +15,7 @@ from dashboard.server.upstream import mend
 
 
 class SyncedModels:
-    """Which models of a page the browser knows; asked of one model at a time, and never listed.
+    """Which models of a page the browser knows: asked of one at a time, and listed for who goes through them.
 
     Parameters
     ----------

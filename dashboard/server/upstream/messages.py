@@ -1,4 +1,4 @@
-"""Messages on their way to the browser: sent at once and in one piece, none left behind, in the order of their making.
+"""Messages on their way to the browser: sent at once, in one piece, none left behind, in order.
 
 Where the line is slow they are compressed, as far as the browser's script has said that it reads that
 (`assets/server/inflate.js`): what the line carries is known from when the answer to a ping behind each message comes.

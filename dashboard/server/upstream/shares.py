@@ -49,11 +49,11 @@ MAX_UNSENT_BYTES = 16 << 20
 
 UNSENT_S = 0.1
 REFUSAL_S = 0.5
-LATER_REST = 9.0
-"""In place of `BUSY_REST`, for a page of somebody who has had one built within the minute."""
-
 MAX_PARTS = 1_200
 """At once."""
+
+LATER_REST = 9.0
+"""In place of `BUSY_REST`, for a page of somebody who has had one built within the minute."""
 
 
 class SocketHandler(WSHandler):
